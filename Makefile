@@ -1,0 +1,3 @@
+.PHONY: setup run check test test-wide bench format lock
+setup run check test test-wide bench format lock:
+	@python3 dev.py $@

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Make .venv from the hashed locks, then run a task in it.  Stdlib only; any Python 3 starts it.
+
+    python3 dev.py setup              make .venv; .venv/bin/gateway is then the command
+    python3 dev.py run                the demo: gateway, landing page, inbox (= gateway demo)
+    python3 dev.py check              format, lint, types, import contracts, unit tests
+    python3 dev.py test [ARGS]        everything that needs only Python packages
+    python3 dev.py test-wide [ARGS]   what needs Debian packages (browser, OpenDKIM, ...)
+    python3 dev.py bench [ARGS]       benchmarks
+    python3 dev.py format             rewrite the code in the house format
+    python3 dev.py lock               renew the locks from pyproject.toml (needs the network)
+
+PYTHON=/path/to/python picks the interpreter; DEV_INSTALLER=pip does without uv.
+"""
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(ROOT, ".venv")
+BIN = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin")
+VPY = os.path.join(BIN, "python.exe" if os.name == "nt" else "python")
+MINIMUM = (3, 11)
+CODE = ["storage", "audit", "consent", "delivery", "gateway", "tests", "dev.py"]
+PYTEST = ["-m", "pytest", "-q"]
+TASKS = {
+    "setup": ("run", []),
+    "run": ("run", [["-m", "gateway", "demo"]]),
+    "check": (
+        "dev",
+        [
+            ["-m", "ruff", "format", "--check", *CODE],
+            ["-m", "ruff", "check", *CODE],
+            ["-m", "mypy"],
+            [os.path.join(BIN, "lint-imports")],
+            [*PYTEST, "tests/unit", "tests/test_rules.py"],
+        ],
+    ),
+    "test": ("dev", [[*PYTEST, "-m", "not wide", "-n", "2", "--dist", "loadgroup"]]),
+    "test-wide": ("wide", [[*PYTEST, "-m", "wide"]]),
+    "bench": ("dev", [["-m", "benchmarks"]]),
+    "format": ("dev", [["-m", "ruff", "format", *CODE], ["-m", "ruff", "check", "--fix", *CODE]]),
+    "lock": ("uv", []),
+}
+LOCKS = {
+    "run": "requirements.lock",
+    "dev": "requirements-dev.lock",
+    "wide": "requirements-wide.lock",
+}
+
+
+def say(text):
+    sys.stderr.write("dev: %s\n" % text)
+    sys.stderr.flush()
+
+
+def quiet(*command, **options):
+    return subprocess.call(list(command), cwd=ROOT, **options) == 0
+
+
+def find_python():
+    """An interpreter that answers: names on PATH may be shims that lead nowhere."""
+    probe = "import sys; print(sys.executable if sys.version_info >= %r else '')" % (MINIMUM,)
+    names = [os.environ.get("PYTHON"), sys.executable, "python3"]
+    names += ["python3.%d" % minor for minor in range(16, 10, -1)]
+    for name in filter(None, names):
+        try:
+            out = subprocess.check_output([name, "-c", probe], stderr=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        if out.strip():
+            return out.decode().strip()
+    sys.exit("dev: no Python >= %d.%d found; install one, or name it with PYTHON=..." % MINIMUM)
+
+
+def make_venv(python):
+    if os.path.exists(VPY):
+        return
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if not quiet(python, "-m", "venv", VENV, **silent):
+        shutil.rmtree(VENV, ignore_errors=True)  # half a venv is left without ensurepip
+        if not quiet(python, "-m", "venv", "--without-pip", VENV):
+            sys.exit("dev: this Python cannot make a venv; on Debian: apt install python3-venv")
+
+
+def pip_for(python):
+    """A pip that writes into .venv, with or without Debian's python3-venv."""
+    make_venv(python)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for command in ([VPY, "-m", "pip"], [python, "-m", "pip", "--python", VPY]):
+        if quiet(*command, "--version", **silent):
+            return command
+    sys.exit("dev: neither pip nor ensurepip here; on Debian: apt install python3-venv")
+
+
+def find_uv(python):
+    """uv from PATH, or installed into .venv by hash."""
+    found = shutil.which("uv")
+    if found:
+        return found
+    own = os.path.join(BIN, "uv")
+    if not os.path.exists(own):
+        command = pip_for(python) + ["install", "-q", "--disable-pip-version-check"]
+        if not quiet(*command, "--require-hashes", "-r", "requirements-uv.lock"):
+            return None
+    return own
+
+
+def with_uv(python, lock):
+    uv = find_uv(python)
+    if uv is None:
+        return False
+    make_venv(python)
+    install = [uv, "pip", "install", "-q", "--python", VPY]
+    return quiet(*install, "--require-hashes", "-r", lock) and quiet(
+        *install, "--no-deps", "-e", "."
+    )
+
+
+def with_pip(python, lock):
+    install = pip_for(python) + ["install", "-q", "--disable-pip-version-check"]
+    return quiet(*install, "--require-hashes", "-r", lock) and quiet(
+        *install, "--no-deps", "-e", "."
+    )
+
+
+def fingerprint(level):
+    digest = hashlib.sha256(level.encode())
+    for name in ("pyproject.toml", LOCKS[level]):
+        with open(os.path.join(ROOT, name), "rb") as handle:
+            digest.update(handle.read())
+    return digest.hexdigest()
+
+
+def is_ready(level):
+    stamp = os.path.join(VENV, ".ready-" + level)
+    with contextlib.suppress(OSError):
+        with open(stamp) as handle:
+            return handle.read() == fingerprint(level) and os.path.exists(VPY)
+    return False
+
+
+@contextlib.contextmanager
+def alone():
+    """One installation at a time: two in the same .venv break each other."""
+    with open(os.path.join(ROOT, ".venv.lock"), "w") as handle:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def ensure(level):
+    if is_ready(level):
+        return
+    with alone():
+        if is_ready(level):
+            return
+        python = find_python()
+        say("setting up .venv with %s" % python)
+        ways = [with_pip] if os.environ.get("DEV_INSTALLER") == "pip" else [with_uv, with_pip]
+        for way in ways:
+            if way(python, LOCKS[level]):
+                with open(os.path.join(VENV, ".ready-" + level), "w") as handle:
+                    handle.write(fingerprint(level))
+                return
+            say("%s did not finish" % way.__name__)
+    sys.exit("dev: set-up failed; see the lines above")
+
+
+def lock():
+    """Resolve once for every platform; each lock holds what the smaller one holds."""
+    uv = find_uv(find_python()) or sys.exit("dev: no uv")
+    base = [uv, "pip", "compile", "-q", "--universal", "--generate-hashes", "--no-header"]
+    base += ["--no-annotate", "--python-version", "%d.%d" % MINIMUM, "--upgrade"]
+    groups = {"run": [], "dev": ["dev"], "wide": ["dev", "wide"]}
+    for level, names in groups.items():
+        target = ["pyproject.toml", "-o", LOCKS[level]]
+        constraint = [] if level == "wide" else ["-c", LOCKS["wide"]]
+        wanted = [word for name in names for word in ("--group", name)]
+        if level != "wide" and not os.path.exists(os.path.join(ROOT, LOCKS["wide"])):
+            constraint = []
+        if not quiet(*base, *constraint, *wanted, *target):
+            sys.exit("dev: could not resolve %s" % level)
+    uv_in = os.path.join(VENV, "uv.in")
+    with open(uv_in, "w") as handle:
+        handle.write("uv\n")
+    if not quiet(*base, uv_in, "-o", "requirements-uv.lock"):
+        sys.exit("dev: could not resolve uv")
+
+
+def main(arguments):
+    if not arguments or arguments[0] not in TASKS:
+        sys.exit(__doc__)
+    level, commands = TASKS[arguments[0]]
+    if level == "uv":
+        return lock()
+    ensure(level)
+    for command in commands:
+        runner = command if command[0].startswith(BIN) else [VPY, *command]
+        status = subprocess.call([*runner, *arguments[1:]], cwd=ROOT)
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""The only place that reads a clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Clock(Protocol):
+    """Where `now` comes from; tests put their own in its place."""
+
+    async def now(self, connection: AsyncConnection) -> datetime:
+        """The database's wall clock at this moment, not at the start of the transaction.
+
+        Call it once per transaction, after the locks are held: a moment read
+        before a wait would date the change before what it waited for.
+        """
+
+    def wall(self) -> datetime:
+        """This process's wall clock, for what needs no database (form stamps, log lines)."""
+
+
+class DatabaseClock:
+    """One clock for every node: PostgreSQL's; with SQLite there is only this machine's."""
+
+    async def now(self, connection: AsyncConnection) -> datetime:
+        if connection.dialect.name == "sqlite":
+            return self.wall()
+        moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        return moment.astimezone(UTC)
+
+    def wall(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 the clock that the rule protects

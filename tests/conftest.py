@@ -1,0 +1,62 @@
+"""What all tests share: a clean database of each kind, and a clock that obeys."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database, open_database
+from tests.support.clock import SteppedClock
+from tests.support.postgres import Postgres, postgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Make the URL of a new, empty database of the kind that is asked for."""
+
+    def make(dialect: str) -> str:
+        number = next(_numbers)
+        if dialect == "sqlite":
+            return f"sqlite:///{tmp_path}/data{number}.db"
+        server: Postgres = request.getfixturevalue("postgres_server")
+        return server.create_database(f"t{os.getpid()}_{number}")
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Both databases: a test that takes this runs twice."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+async def database(dialect: str, new_database_url: Callable[[str], str]) -> AsyncIterator[Database]:
+    """An empty database, on SQLite and again on PostgreSQL."""
+    async with open_database("data", new_database_url(dialect)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def keystore(dialect: str, new_database_url: Callable[[str], str]) -> AsyncIterator[Database]:
+    """A second empty database of the same kind."""
+    async with open_database("key store", new_database_url(dialect)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
