@@ -1,0 +1,157 @@
+"""What `consent` keeps in the data database. Private to this package.
+
+No column here holds personal data in the clear: addresses and facts are sealed
+under the subject's own keys, look-ups go by keyed hashes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+from storage.types import Moment
+
+metadata = MetaData()
+
+# The gate: the row that everything granting or ending a permission locks. It
+# also counts the person's audit events, so that a gap in a trail is seen.
+subject = Table(
+    "subject",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("state", String(10), nullable=False),  # live | erasing | erased
+    Column("blind_index", LargeBinary, unique=True),
+    Column("address", LargeBinary),  # sealed, compartment profile
+    Column("locale", String(35), nullable=False),
+    Column("restricted_at", Moment),
+    Column("objected_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("trail_length", Integer, nullable=False),
+    Column("trail_last", String(44)),
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("subject", ForeignKey("subject.id"), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("text_hash", String(71), nullable=False),
+    Column("form", String(64), nullable=False),
+    Column("locale", String(35), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("evidence", String(12), nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    Column("lapses_at", Moment, nullable=False),
+    Column("decided_at", Moment),
+    Column("ends_at", Moment),
+    Column("mails", Integer, nullable=False),  # confirmation mails that named it
+    Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
+    Column("mac", LargeBinary, nullable=False),  # keeps the row honest; key outside the database
+    Index("consent_of_subject", "subject", "purpose"),
+    Index(
+        "consent_pending",
+        "lapses_at",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "consent_ending",
+        "ends_at",
+        sqlite_where=text("state = 'confirmed'"),
+        postgresql_where=text("state = 'confirmed'"),
+    ),
+)
+
+# Which consents one confirmation mail asked for.
+confirmation = Table(
+    "confirmation",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+)
+confirmation_consent = Table(
+    "confirmation_consent",
+    metadata,
+    Column(
+        "token_hash",
+        ForeignKey("confirmation.token_hash", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("consent", ForeignKey("consent.id"), primary_key=True),
+)
+
+# One handle per subject and purpose, for ever; every link in a mail comes from it.
+handle = Table(
+    "handle",
+    metadata,
+    Column("subject", ForeignKey("subject.id"), primary_key=True),
+    Column("purpose", String(64), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("unsubscribe_hash", LargeBinary, nullable=False, unique=True),
+    Column("why_hash", LargeBinary, nullable=False, unique=True),
+    Column("preferences_hash", LargeBinary, nullable=False, unique=True),
+)
+
+# An address that must not be mailed, or not be asked again, by its keyed hash.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("kind", String(12), primary_key=True),  # bounce | complaint | asking
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+)
+
+# Confirmation mails of the last week per folded address, under a weekly key.
+confirmation_count = Table(
+    "confirmation_count",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("address_key", LargeBinary, nullable=False, index=True),
+    Column("sent_at", Moment, nullable=False, index=True),
+)
+
+# A sign-up that was acknowledged and not yet worked off, sealed under an intake key.
+intake = Table(
+    "intake",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("key_id", String(40), nullable=False, index=True),
+    Column("blind_index", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("received_at", Moment, nullable=False),
+)
+
+consent_text = Table(
+    "consent_text",
+    metadata,
+    Column("hash", String(71), primary_key=True),
+    Column("purpose", String(64), nullable=False),
+    Column("locale", String(35), nullable=False),
+    Column("bundle", LargeBinary, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("published_at", Moment, nullable=False),
+    Column("retired_at", Moment),
+)
+
+privacy_notice = Table(
+    "privacy_notice",
+    metadata,
+    Column("hash", String(71), primary_key=True),
+    Column("locale", String(35), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("published_at", Moment, nullable=False),
+)

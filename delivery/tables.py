@@ -1,0 +1,111 @@
+"""What `delivery` keeps in the data database. Private to this package.
+
+No table here holds an address: it is released with the permit and never stored.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+from storage.types import Moment
+
+metadata = MetaData()
+
+# What is to be said; many messages may name one content.
+content = Table(
+    "content",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("subject", String(40), index=True),  # under whose key it is sealed
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("class", String(10), nullable=False, key="kind"),  # marketing | service
+    Column("subject", String(40), nullable=False, index=True),
+    Column("purpose", String(64), nullable=False),
+    Column("sender", String(64), nullable=False),
+    Column("content", ForeignKey("content.id"), nullable=False, index=True),
+    Column("status", String(12), nullable=False),
+    Column("reason", String(32)),
+    Column("due_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("attempt", Integer, nullable=False),  # fences: grows with every claim
+    Column("tries", Integer, nullable=False),  # counts: grows with every MAIL
+    Column("owner", String(40), index=True),  # the worker whose lease holds it
+    Column("dated_at", Moment),  # the Date header: the first claim, the same on every retry
+    Column("origin", String(40)),  # the API key that accepted it
+    Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment, index=True),
+    Index(
+        "outbox_due",
+        "due_at",
+        "id",
+        sqlite_where=text("status IN ('queued', 'deferred')"),
+        postgresql_where=text("status IN ('queued', 'deferred')"),
+    ),
+)
+
+permit = Table(
+    "permit",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("message", ForeignKey("outbox.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("subject", String(40), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("ground_kind", String(16), nullable=False),
+    Column("ground_id", String(40), nullable=False),
+    Column("state", String(8), nullable=False),  # open | spent | lapsed
+    Column("decided_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("spent_at", Moment),
+    Column("eid", LargeBinary, nullable=False),
+    Index("permit_of_message", "message", "attempt", unique=True),
+    Index("permit_of_subject", "subject", "purpose", "decided_at"),
+    Index(
+        "permit_open",
+        "subject",
+        "expires_at",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("message", ForeignKey("outbox.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("code", Integer),
+    Column("enhanced", String(12)),
+    Column("outcome", String(12)),
+    Column("reply", LargeBinary),  # sealed, compartment evidence
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", String(40), primary_key=True),  # also the name of its journal
+    Column("boot_id", String(40), nullable=False),
+    Column("lease_until", Moment, nullable=False, index=True),
+    Column("started_at", Moment, nullable=False),
+)
