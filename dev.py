@@ -12,6 +12,7 @@
 
 PYTHON=/path/to/python picks the interpreter; DEV_INSTALLER=pip does without uv.
 """
+
 import contextlib
 import hashlib
 import os

@@ -32,9 +32,11 @@ subject = Table(
     Column("state", String(10), nullable=False),  # live | erasing | erased
     Column("blind_index", LargeBinary, unique=True),
     Column("address", LargeBinary),  # sealed, compartment profile
+    Column("profile", LargeBinary),  # sealed; what confirmed requests said
     Column("locale", String(35), nullable=False),
     Column("restricted_at", Moment),
     Column("objected_at", Moment),
+    Column("suppressed", String(12)),  # bounce | complaint
     Column("created_at", Moment, nullable=False),
     Column("trail_length", Integer, nullable=False),
     Column("trail_last", String(44)),
@@ -56,6 +58,7 @@ consent = Table(
     Column("decided_at", Moment),
     Column("ends_at", Moment),
     Column("mails", Integer, nullable=False),  # confirmation mails that named it
+    Column("profile", LargeBinary),  # sealed form answers; the subject's once confirmed
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
     Column("mac", LargeBinary, nullable=False),  # keeps the row honest; key outside the database
     Index("consent_of_subject", "subject", "purpose"),

@@ -35,7 +35,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("class", String(10), nullable=False, key="kind"),  # marketing | service
+    Column("kind", String(10), nullable=False),  # marketing | service
     Column("subject", String(40), nullable=False, index=True),
     Column("purpose", String(64), nullable=False),
     Column("sender", String(64), nullable=False),
@@ -49,10 +49,12 @@ outbox = Table(
     Column("owner", String(40), index=True),  # the worker whose lease holds it
     Column("dated_at", Moment),  # the Date header: the first claim, the same on every retry
     Column("origin", String(40)),  # the API key that accepted it
+    Column("regarding", String(64)),  # what a service mail is about, to who enqueued it
     Column("created_at", Moment, nullable=False),
     Column("ended_at", Moment, index=True),
     Index(
         "outbox_due",
+        "kind",
         "due_at",
         "id",
         sqlite_where=text("status IN ('queued', 'deferred')"),

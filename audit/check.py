@@ -1,0 +1,195 @@
+"""The checks of a verification that need no database: rows in, findings out.
+
+Leaves are recomputed from the bytes of the entries, never taken from what is
+stored, and the tree is built anew beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from hmac import compare_digest
+from typing import NamedTuple
+
+from audit.entry import GRAMMAR
+from audit.errors import NoteError
+from audit.kinds import Kind
+from audit.note import Checkpoint, Verifier
+from audit.report import Findings, Level, Problem
+from audit.rowmac import RowMac
+from audit.tree import Frontier, Node
+
+_KINDS = {kind.value.encode(): kind for kind in Kind}
+
+
+class EntryRow(NamedTuple):
+    """A row of the log as it is stored."""
+
+    leaf_index: int
+    eid: bytes
+    kind: str
+    at: str
+    entry: bytes
+    leaf_hash: bytes
+    mac: bytes
+
+
+class Commitments(NamedTuple):
+    """What an entry commits to besides itself."""
+
+    leaf_index: int
+    eid: bytes
+    kind: Kind
+    payloads: bytes | None  # the object of compartments, as the entry writes it
+    items: int  # how many; none but in batch events
+    root: bytes | None
+
+
+class Claim(NamedTuple):
+    """A checkpoint to be compared with the entries, and who holds it."""
+
+    checkpoint: Checkpoint
+    holder: str
+
+
+class Walk:
+    """One pass over the log in the order of its indexes."""
+
+    def __init__(self, findings: Findings, mac: RowMac) -> None:
+        self.next = 0  # the index that comes next
+        self._findings = findings
+        self._mac = mac
+        self._frontier: Frontier | None = Frontier()  # None after a hole: no root can be given
+        self._hole: int | None = None
+
+    @property
+    def frontier(self) -> Frontier | None:
+        """The tree over everything so far; None when an entry was missing."""
+        return self._frontier
+
+    def take(
+        self, rows: Iterable[EntryRow], end: int, claims: Mapping[int, Sequence[Claim]]
+    ) -> tuple[list[Commitments], list[Node]]:
+        """Check the rows up to index *end* and compare the roots at the sizes in *claims*.
+
+        Returns what the entries commit to, and the stored nodes that they give.
+        """
+        leaves: list[bytes] = []
+        commitments: list[Commitments] = []
+        for row in rows:
+            if row.leaf_index != self.next:
+                self._jump(row.leaf_index)
+            elif self._hole is not None:
+                self._close_hole()
+            leaves.append(sha256(b"\x00" + row.entry).digest())
+            self._check_row(row, leaves[-1], commitments)
+            self.next += 1
+        if self.next < end:
+            self._hole = self.next if self._hole is None else self._hole
+            self._frontier = None
+            self.next = end
+        return commitments, self._grow(leaves, claims)
+
+    def finish(self) -> None:
+        """Say that there are no more rows."""
+        if self._hole is not None:
+            text = f"the entries from {self._hole} on are missing"
+            self._findings.cut_off(self._hole, text)
+
+    def _jump(self, index: int) -> None:
+        if index < self.next:
+            self._findings.add(Problem.DUPLICATE, index, "two rows for one index")
+        else:
+            self._hole = self.next if self._hole is None else self._hole
+            self.next = index
+            self._close_hole()
+        self._frontier = None
+        self.next = index
+
+    def _close_hole(self) -> None:
+        if self._hole is not None:
+            text = f"entries {self._hole} to {self.next - 1} are missing"
+            self._findings.add(Problem.MISSING, self._hole, text)
+            self._hole = None
+
+    def _check_row(self, row: EntryRow, leaf: bytes, commitments: list[Commitments]) -> None:
+        if not compare_digest(row.mac, self._mac.entry(row.leaf_index, row.entry)):
+            self._findings.add(Problem.ALTERED, row.leaf_index, "no gateway wrote this here")
+            return  # nothing in it means anything
+        if row.leaf_hash != leaf:
+            self._findings.add(Problem.COLUMNS, row.leaf_index, "the stored leaf hash is another")
+        entry = skim(row.entry)
+        if entry is None:
+            self._findings.add(Problem.ALTERED, row.leaf_index, "not an entry")
+            return
+        kind, found = entry
+        eid, at, payloads, count, root = found.group("eid", "at", "commitments", "count", "root")
+        eid = a2b_base64(eid)
+        if row.eid != eid or row.kind != kind or row.at != at.decode():
+            self._findings.add(Problem.COLUMNS, row.leaf_index, "id, kind or moment is another")
+        if count:
+            batch = Commitments(row.leaf_index, eid, kind, payloads, int(count), a2b_base64(root))
+            commitments.append(batch)
+        elif payloads:
+            commitments.append(Commitments(row.leaf_index, eid, kind, payloads, 0, None))
+
+    def _grow(self, leaves: Sequence[bytes], claims: Mapping[int, Sequence[Claim]]) -> list[Node]:
+        if self._frontier is None:
+            return []
+        return grow(self._frontier, leaves, claims, self._findings)
+
+
+def skim(entry: bytes) -> tuple[Kind, re.Match[bytes]] | None:
+    """Read as much of an entry as a verification needs; None for what is no entry."""
+    found = GRAMMAR.fullmatch(entry)
+    kind = _KINDS.get(found["kind"]) if found else None
+    return None if found is None or kind is None else (kind, found)
+
+
+def grow(
+    frontier: Frontier,
+    leaves: Sequence[bytes],
+    claims: Mapping[int, Sequence[Claim]],
+    findings: Findings,
+) -> list[Node]:
+    """Add leaf hashes to a tree and compare its roots with the *claims* of the sizes passed."""
+    start = frontier.size
+    nodes: list[Node] = []
+    for size in sorted(size for size in claims if start < size <= start + len(leaves)):
+        nodes += frontier.extend(leaves[frontier.size - start : size - start])
+        for checkpoint, holder in claims[size]:
+            if checkpoint.root != frontier.root:
+                text = f"the entries do not give the {holder} checkpoint of size {size}"
+                findings.add(Problem.CHECKPOINT, None, text)
+    return nodes + frontier.extend(leaves[frontier.size - start :])
+
+
+def hold(
+    verifier: Verifier, held: Iterable[str], findings: Findings
+) -> tuple[dict[int, list[Claim]], Level]:
+    """Read the checkpoints that were kept outside, and say what level they lift to."""
+    claims: dict[int, list[Claim]] = {}
+    for note in held:
+        claim = signed(verifier, note, "held", None, findings)
+        if claim is not None:
+            claims.setdefault(claim.checkpoint.size, []).append(claim)
+    return claims, Level.HELD_OUTSIDE if claims else Level.SIGNED
+
+
+def signed(
+    verifier: Verifier, note: str, holder: str, size: int | None, findings: Findings
+) -> Claim | None:
+    """Read a checkpoint that stands where one of *size* should (None: of any)."""
+    problem = Problem.GUARD if holder == "guard" else Problem.CHECKPOINT
+    where = f"the {holder} checkpoint" + ("" if size is None else f" of size {size}")
+    try:
+        checkpoint = verifier.checkpoint(note)
+    except NoteError as error:
+        findings.add(problem, None, f"{where}: {error}")
+        return None
+    if size is not None and checkpoint.size != size:
+        findings.add(problem, None, f"{where} is one of size {checkpoint.size}")
+        return None
+    return Claim(checkpoint, holder)

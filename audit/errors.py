@@ -1,0 +1,80 @@
+"""Why the audit log stops.
+
+AuditError
+├── EntryError      bytes that are no entry of ours
+├── NoteError       a signed note or checkpoint that is malformed or not signed by the key
+├── LogMissing      the log was never opened here
+├── LogDamaged      stored hashes are missing, so nothing can be proved
+├── BadPending      a staged row that was not staged by a gateway; sequencing stands still
+└── GuardError      the last published checkpoint and the log do not belong together
+    ├── GuardMissing    no guard beside the log
+    ├── GuardAhead      the guard knows more entries than the log holds: a restored or cut log
+    ├── GuardBehind     the log knows a younger checkpoint: a restored guard
+    └── GuardConflict   the log does not continue what was published, or the guard was forged
+"""
+
+from __future__ import annotations
+
+
+class AuditError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class EntryError(AuditError):
+    """The bytes do not follow the grammar of an entry."""
+
+
+class NoteError(AuditError):
+    """Not a note that this key signed."""
+
+
+class LogMissing(AuditError):
+    """The database holds no log of this origin; `gateway init` opens one."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"no audit log {origin} in this database")
+        self.origin = origin
+
+
+class LogDamaged(AuditError):
+    """A hash that a proof needs is not stored."""
+
+    def __init__(self, level: int, position: int) -> None:
+        super().__init__(f"the audit tree lacks the node at level {level}, position {position}")
+        self.level = level
+        self.position = position
+
+
+class BadPending(AuditError):
+    """A staged row whose MAC or id is wrong; it stays where it is, and so do those behind it."""
+
+    def __init__(self, n: int, problem: str) -> None:
+        super().__init__(f"staged audit row {n}: {problem}")
+        self.n = n
+        self.problem = problem
+
+
+class GuardError(AuditError):
+    """Nothing is signed until an operator has found out what happened."""
+
+    def __init__(self, log_size: int, guard_size: int | None) -> None:
+        guard = "no guard" if guard_size is None else f"the guard at {guard_size}"
+        super().__init__(f"{type(self).__name__}: the log has {log_size} entries, {guard}")
+        self.log_size = log_size
+        self.guard_size = guard_size
+
+
+class GuardMissing(GuardError):
+    """No guard row; only `gateway init` makes one, and never beside a log with entries."""
+
+
+class GuardAhead(GuardError):
+    """Entries that were published are not in the log."""
+
+
+class GuardBehind(GuardError):
+    """A checkpoint was published that the guard does not know."""
+
+
+class GuardConflict(GuardError):
+    """The tree of the guard's size has another root, or its note is not ours."""

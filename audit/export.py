@@ -1,0 +1,164 @@
+"""The log as one file that anybody can check with the public key alone.
+
+JSON lines: a header, one line for each entry, and last the checkpoint that
+covers exactly these entries. There is no personal data in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from audit.canonical import canonical
+from audit.check import grow, hold, signed, skim
+from audit.log import Log, latest_checkpoint
+from audit.note import Checkpoint, Verifier
+from audit.report import Findings, Problem, Report
+from audit.tables import audit_entry
+from audit.tree import Frontier, leaf_hash
+from storage.database import Database
+
+FORMAT = "consentgw/audit/jsonl/v1"
+_CHUNK = 1024
+_START = b'{"entry":"'
+
+
+async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
+    """Write everything that was published, in parts of many lines.
+
+    Before the first checkpoint that is a header alone. No transaction stays
+    open while the reader is slow; entries beyond the checkpoint are left out.
+    """
+    async with data.read() as connection:
+        note = await latest_checkpoint(connection)
+    size = Verifier(vkey).checkpoint(note).size if note else 0
+    yield _line({"format": FORMAT, "origin": log.origin, "size": size, "vkey": vkey})
+    index = audit_entry.c.leaf_index
+    for start in range(0, size, _CHUNK):
+        query = select(index, audit_entry.c.entry).where(
+            index >= start, index < min(start + _CHUNK, size)
+        )
+        async with data.read() as connection:
+            rows = (await connection.execute(query.order_by(index))).all()
+        yield b"".join(_entry_line(at, entry) for at, entry in rows)
+    if note:
+        yield _line({"checkpoint": note})
+
+
+def check_jsonl(lines: Iterable[bytes], vkey: str, held: Iterable[str] = ()) -> Report:
+    """Verify an export without any database, line by line.
+
+    *vkey* comes from whoever checks, never from the file. *held* are checkpoint
+    notes that they kept from earlier: the export must continue them.
+    """
+    findings = Findings()
+    verifier = Verifier(vkey)
+    claims, level = hold(verifier, held, findings)
+    reader = _Reader(lines, findings)
+    frontier = Frontier()
+    for leaves in reader.leaves():
+        grow(frontier, leaves, claims, findings)
+    covered = 0
+    if reader.note is not None:
+        claim = signed(verifier, reader.note, "exported", None, findings)
+        if claim is not None:
+            covered = claim.checkpoint.size
+            _compare(claim.checkpoint, frontier, findings)
+    if not reader.broken and max(covered, *claims, 0) > frontier.size:
+        text = f"a checkpoint covers {max(covered, *claims, 0)} entries, the export {frontier.size}"
+        findings.cut_off(frontier.size, text)
+    return findings.report(frontier.size, level)
+
+
+def _compare(checkpoint: Checkpoint, frontier: Frontier, findings: Findings) -> None:
+    if checkpoint.size < frontier.size:
+        text = f"the checkpoint covers {checkpoint.size} entries only"
+        findings.add(Problem.EXTRA, checkpoint.size, text)
+    elif checkpoint.size == frontier.size and checkpoint.root != frontier.root:
+        findings.add(Problem.CHECKPOINT, None, "the entries do not give the checkpoint")
+
+
+class _Reader:
+    """Reads lines up to the first that is wrong: nothing behind that one can be proved."""
+
+    def __init__(self, lines: Iterable[bytes], findings: Findings) -> None:
+        self._lines = iter(lines)
+        self._findings = findings
+        self._next = 0
+        self.note: str | None = None  # the last line, once `leaves` is exhausted
+        self.broken = False
+
+    def leaves(self) -> Iterator[list[bytes]]:
+        """The leaf hashes of the entries, in parts."""
+        if _object(next(self._lines, b"")).get("format") != FORMAT:
+            self._stop(Problem.ALTERED, None, "not an export of this format")
+            return
+        part: list[bytes] = []
+        for line in self._lines:
+            raw = self._entry(line)
+            if raw is None:
+                break
+            part.append(leaf_hash(raw))
+            if len(part) == _CHUNK:
+                yield part
+                part = []
+        yield part
+        if self.note is None and not self.broken:
+            self._findings.add(Problem.CHECKPOINT, None, "the export ends without a checkpoint")
+        if next(self._lines, None) is not None and not self.broken:
+            self._stop(Problem.EXTRA, None, "lines behind the checkpoint")
+
+    def _entry(self, line: bytes) -> bytes | None:
+        raw = _quick(line, self._next)
+        if raw is None:
+            read = _object(line)
+            if isinstance(read.get("checkpoint"), str):
+                self.note = read["checkpoint"]
+                return None
+            if read.get("index") != self._next:
+                self._stop(Problem.MISSING, self._next, "another line stands in its place")
+                return None
+            raw = str(read.get("entry")).encode(errors="replace")
+        if skim(raw) is None:
+            self._stop(Problem.ALTERED, self._next, "not an entry")
+            return None
+        self._next += 1
+        return raw
+
+    def _stop(self, problem: Problem, index: int | None, text: str) -> None:
+        self.broken = True
+        self._findings.add(problem, index, text)
+
+
+def _quick(line: bytes, index: int) -> bytes | None:
+    """The entry in a line as `jsonl` writes it; None: read it as JSON.
+
+    An entry holds no character that JSON would escape but the quotation mark.
+    """
+    end = b'","index":%d}\n' % index
+    if not (line.startswith(_START) and line.endswith(end)):
+        return None
+    text = line[len(_START) : -len(end)]
+    entry = text.replace(b'\\"', b'"')
+    return entry if entry.replace(b'"', b'\\"') == text else None
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    """What a line says; nothing, where it is no JSON object."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _entry_line(index: int, entry: bytes) -> bytes:
+    # An altered entry may be any bytes; the export must say so rather than fail.
+    return _line({"entry": entry.decode(errors="backslashreplace"), "index": index})
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return canonical(value) + b"\n"

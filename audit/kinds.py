@@ -1,0 +1,62 @@
+"""The closed registry of what the log can say.
+
+A kind once written stays here for ever: logs that hold it must stay readable.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    CONSENT_REQUESTED = "consent.requested"
+    CONSENT_MAIL_SENT = "consent.mail_sent"
+    CONSENT_CONFIRMED = "consent.confirmed"
+    CONSENT_REJECTED = "consent.rejected"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
+    CONSENT_LAPSED = "consent.lapsed"
+    CONSENT_EXPIRED = "consent.expired"
+    CONSENT_OBJECTED = "consent.objected"
+    CONSENT_IMPORTED = "consent.imported"
+
+    PERMIT_BATCH = "permit.batch"
+    DELIVERY_BATCH = "delivery.batch"
+    MESSAGE_REFUSED = "message.refused"
+    MESSAGE_BOUNCED = "message.bounced"
+    MESSAGE_COMPLAINED = "message.complained"
+    MESSAGE_CANCELLED = "message.cancelled"
+
+    SUBJECT_ACCESSED = "subject.accessed"
+    SUBJECT_EXPORTED = "subject.exported"
+    SUBJECT_RECTIFIED = "subject.rectified"
+    SUBJECT_RESTRICTED = "subject.restricted"
+    SUBJECT_UNRESTRICTED = "subject.unrestricted"
+    SUBJECT_ERASURE_STARTED = "subject.erasure_started"
+    SUBJECT_ERASED = "subject.erased"
+    SUPPRESSION_ADDED = "suppression.added"
+    SUPPRESSION_LIFTED = "suppression.lifted"
+
+    TEXT_PUBLISHED = "text.published"
+    TEXT_RETIRED = "text.retired"
+    KEY_ROTATED = "key.rotated"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_REVOKED = "api_key.revoked"
+    OPERATOR_CREATED = "operator.created"
+    OPERATOR_SIGNED_IN = "operator.signed_in"
+    AUDIT_EXPORTED = "audit.exported"
+    BACKUP_RESTORED = "backup.restored"
+    ERASURE_REPLAYED = "erasure.replayed"
+    CLOCK_STEP = "clock.step"
+    LOG_OPENED = "log.opened"
+    LOG_CLOSED = "log.closed"
+
+
+class Actor(StrEnum):
+    """Who made it happen, as a class; nobody is named in an entry."""
+
+    SUBJECT = "subject"
+    OPERATOR = "operator"
+    API = "api"
+    SYSTEM = "system"

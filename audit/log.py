@@ -1,0 +1,317 @@
+"""The log in the database: staging, sequencing, reading.
+
+A staged event commits with the change that it tells of. Its index it gets
+later, from whichever node sequences next: so indexes have no gaps, and nobody
+who changes something waits for anybody else's event.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import nodes, tree
+from audit.entry import (
+    EVIDENCE,
+    Draft,
+    Entry,
+    Event,
+    draft,
+    format_moment,
+    parse,
+)
+from audit.errors import BadPending, LogMissing
+from audit.kinds import Actor, Kind
+from audit.note import is_name
+from audit.rowmac import RowMac
+from audit.tables import (
+    audit_checkpoint,
+    audit_entry,
+    audit_item,
+    audit_payload,
+    audit_pending,
+    audit_state,
+)
+from audit.tree import Frontier, leaf_hash
+from storage.locks import try_alone
+from storage.secret import Secret
+from storage.types import upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry with its place in the log."""
+
+    index: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Proof that an entry is in the tree of *size*, whose root a checkpoint gives."""
+
+    index: int
+    entry: bytes
+    leaf_hash: bytes
+    path: Sequence[bytes]
+    size: int
+
+
+class _Pending(NamedTuple):
+    n: int
+    eid: bytes
+    entry: bytes
+    mac: bytes
+
+
+class Log:
+    """One log: its origin, the key of its row MACs, and the node that writes."""
+
+    def __init__(self, origin: str, mac_key: Secret, node: str) -> None:
+        if not is_name(origin):
+            raise ValueError("an origin is printable ASCII without space and plus")
+        self.origin = origin
+        self.node = node
+        self.mac = RowMac(mac_key.reveal(), origin)
+
+    async def open_log(self, connection: AsyncConnection, now: datetime) -> bool:
+        """Begin the log with `log.opened`; False, and nothing done, where it exists.
+
+        The guard is made first (`Publisher.create_guard`), or a log could run
+        unwatched.
+        """
+        row = {"log": self.origin, "size": 0, "frontier": b""}
+        statement = upsert(connection, audit_state).values(row).on_conflict_do_nothing()
+        if (await connection.execute(statement)).rowcount == 0:
+            return False
+        event = Event(Kind.LOG_OPENED, Actor.SYSTEM, now)
+        await self.stage(connection, [draft(event, None, self.node)])
+        return True
+
+    async def stage(self, connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
+        """Write events that commit with this transaction; the last thing in it.
+
+        Numbers are drawn here: after all locks are held, events of transactions
+        that exclude each other are numbered in the order of their locks.
+        """
+        if not drafts:
+            return
+        numbers = await _draw(connection, len(drafts))
+        pending = [
+            {"n": n, "eid": one.eid, "entry": one.entry, "mac": self.mac.pending(n, one.entry)}
+            for n, one in zip(numbers, drafts, strict=True)
+        ]
+        await connection.execute(insert(audit_pending), pending)
+        await _stage_payloads(connection, drafts)
+        await _stage_items(connection, drafts)
+
+    async def sequence(self, connection: AsyncConnection, limit: int = 1024) -> int | None:
+        """Give the oldest staged events the next indexes; return how many, or None.
+
+        None: another node is at it. Only committed rows are seen, so an index
+        never waits for a transaction. Raises `BadPending` for a row that no
+        gateway staged: nothing is sequenced until somebody has looked at it.
+        """
+        if not await try_alone(connection, f"audit sequencer {self.origin}"):
+            return None
+        frontier = await self._frontier(connection, locked=True)
+        taken = await _take(connection, limit)
+        if not taken:
+            return 0
+        read = await self._check(connection, taken)
+        start = frontier.size
+        leaves = [leaf_hash(one.entry) for one in taken]
+        rows = [
+            _row(index, *parts, self.mac)
+            for index, parts in enumerate(zip(taken, read, leaves, strict=True), start)
+        ]
+        await connection.execute(insert(audit_entry), rows)
+        await nodes.keep(connection, frontier.extend(leaves))
+        await self._advance(connection, start, frontier)
+        return len(rows)
+
+    async def size(self, connection: AsyncConnection) -> int:
+        """How many entries have an index."""
+        return (await self.frontier(connection)).size
+
+    async def frontier(self, connection: AsyncConnection) -> Frontier:
+        """The right edge of the tree as it stands; raises `LogMissing` before `open_log`."""
+        return await self._frontier(connection, locked=False)
+
+    async def erase(
+        self,
+        connection: AsyncConnection,
+        subject: str,
+        compartments: Collection[str] | None = None,
+    ) -> None:
+        """Delete a person's payloads, of all compartments or those named; repeating is safe.
+
+        Batch items are of compartment `evidence`; they keep their commitments.
+        """
+        gone = delete(audit_payload).where(audit_payload.c.subject == subject)
+        if compartments is not None:
+            gone = gone.where(audit_payload.c.compartment.in_(compartments))
+        await connection.execute(gone)
+        if compartments is None or EVIDENCE in compartments:
+            blank = update(audit_item).where(audit_item.c.subject == subject)
+            await connection.execute(blank.values(subject=None, sealed=None))
+
+    async def events(
+        self,
+        connection: AsyncConnection,
+        *,
+        kind: Kind | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[Logged]:
+        """Sequenced events by index, from *since* up to, not including, *until*.
+
+        *after* is the index that the page before ended with.
+        """
+        query = select(audit_entry.c.leaf_index, audit_entry.c.entry)
+        if kind is not None:
+            query = query.where(audit_entry.c.kind == kind)
+        if since is not None:
+            query = query.where(audit_entry.c.at >= format_moment(since))
+        if until is not None:
+            query = query.where(audit_entry.c.at < format_moment(until))
+        if after is not None:
+            query = query.where(audit_entry.c.leaf_index > after)
+        rows = await connection.execute(query.order_by(audit_entry.c.leaf_index).limit(limit))
+        return [Logged(row.leaf_index, parse(row.entry)) for row in rows]
+
+    async def inclusion(
+        self, connection: AsyncConnection, eid: bytes, size: int | None = None
+    ) -> Inclusion | None:
+        """Prove that the event is in the tree of *size*, by default of all entries.
+
+        None when it has no index below that size. To prove it to others, give
+        the size of a checkpoint.
+        """
+        query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.leaf_hash)
+        row = (await connection.execute(query.where(audit_entry.c.eid == eid))).one_or_none()
+        grown = await self.size(connection)
+        size = grown if size is None else min(size, grown)
+        if row is None or row.leaf_index >= size:
+            return None
+        ranges = tree.inclusion_ranges(row.leaf_index, size)
+        path = await nodes.range_roots(connection, ranges)
+        return Inclusion(row.leaf_index, row.entry, row.leaf_hash, path, size)
+
+    async def _frontier(self, connection: AsyncConnection, *, locked: bool) -> Frontier:
+        query = select(audit_state.c.size, audit_state.c.frontier)
+        query = query.where(audit_state.c.log == self.origin)
+        if locked:
+            query = query.with_for_update()
+        row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise LogMissing(self.origin)
+        return Frontier(row.size, row.frontier)
+
+    async def _advance(self, connection: AsyncConnection, old: int, frontier: Frontier) -> None:
+        statement = update(audit_state).where(
+            audit_state.c.log == self.origin, audit_state.c.size == old
+        )
+        statement = statement.values(size=frontier.size, frontier=frontier.packed)
+        if (await connection.execute(statement)).rowcount != 1:
+            raise RuntimeError("two sequencers at once")
+
+    async def _check(self, connection: AsyncConnection, taken: Sequence[_Pending]) -> list[Entry]:
+        query = select(audit_entry.c.eid)
+        query = query.where(audit_entry.c.eid.in_([one.eid for one in taken]))
+        logged = set((await connection.execute(query)).scalars())
+        return [self._checked(one, logged) for one in taken]
+
+    def _checked(self, one: _Pending, logged: Collection[bytes]) -> Entry:
+        if not hmac.compare_digest(one.mac, self.mac.pending(one.n, one.entry)):
+            raise BadPending(one.n, "its MAC is wrong")
+        read = parse(one.entry)
+        if read.eid != one.eid:
+            raise BadPending(one.n, "its id is not that of its entry")
+        if one.eid in logged:
+            raise BadPending(one.n, "its event is in the log already")
+        return read
+
+
+async def latest_checkpoint(connection: AsyncConnection) -> str | None:
+    """The note published last; None while there is none."""
+    query = select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
+    note: str | None = (await connection.execute(query)).scalar_one_or_none()
+    return note
+
+
+async def _draw(connection: AsyncConnection, count: int) -> Sequence[int]:
+    if connection.dialect.name == "sqlite":
+        # No other transaction writes now; inserting these numbers moves AUTOINCREMENT on.
+        query = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = :name")
+        last: int = (await connection.execute(query, {"name": audit_pending.name})).scalar_one()
+        return range(last + 1, last + 1 + count)
+    query = text("SELECT nextval('audit_pending_n_seq') FROM generate_series(1, :count)")
+    return (await connection.execute(query, {"count": count})).scalars().all()
+
+
+async def _stage_payloads(connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
+    rows = [
+        {
+            "eid": one.eid,
+            "compartment": payload.compartment,
+            "subject": payload.subject,
+            "sealed": payload.sealed,
+        }
+        for one in drafts
+        for payload in one.payloads
+    ]
+    if rows:
+        await connection.execute(insert(audit_payload), rows)
+
+
+async def _stage_items(connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
+    rows = [
+        {
+            "eid": one.eid,
+            "position": position,
+            "subject": item.subject,
+            "commitment": item.commitment,
+            "sealed": item.sealed,
+        }
+        for one in drafts
+        for position, item in enumerate(one.items)
+    ]
+    if rows:
+        await connection.execute(insert(audit_item), rows)
+
+
+async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:
+    """Remove the oldest staged rows and return them.
+
+    One statement: between reading and deleting, a transaction with a lower
+    number may commit, and its row must not go unread.
+    """
+    oldest = select(audit_pending.c.n).order_by(audit_pending.c.n).limit(limit)
+    statement = delete(audit_pending).where(audit_pending.c.n.in_(oldest))
+    rows = await connection.execute(
+        statement.returning(
+            audit_pending.c.n, audit_pending.c.eid, audit_pending.c.entry, audit_pending.c.mac
+        )
+    )
+    return sorted(_Pending(*row) for row in rows)
+
+
+def _row(index: int, pending: _Pending, read: Entry, leaf: bytes, mac: RowMac) -> dict[str, object]:
+    return {
+        "leaf_index": index,
+        "eid": read.eid,
+        "kind": read.kind,
+        "at": format_moment(read.at),
+        "entry": pending.entry,
+        "leaf_hash": leaf,
+        "mac": mac.entry(index, pending.entry),
+    }

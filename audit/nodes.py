@@ -1,0 +1,81 @@
+"""Subtree hashes out of the database: what proofs are made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import tree
+from audit.errors import LogDamaged
+from audit.tables import audit_entry, audit_node
+from audit.tree import STORED_LEVELS, Node, Range
+
+# By stored level and position; level 0 are the leaves.
+_Stored = dict[tuple[int, int], bytes]
+
+
+async def keep(connection: AsyncConnection, nodes: Sequence[Node]) -> None:
+    """Store full subtrees that the sequencer completed."""
+    if nodes:
+        await connection.execute(insert(audit_node), [node._asdict() for node in nodes])
+
+
+async def root_at(connection: AsyncConnection, size: int) -> bytes:
+    """The root over the first *size* entries, from stored hashes."""
+    (root,) = await range_roots(connection, [Range(0, size)])
+    return root
+
+
+async def range_roots(connection: AsyncConnection, ranges: Sequence[Range]) -> list[bytes]:
+    """The root over each range of leaves.
+
+    Reads at most 255 hashes per stored level and side of a range, in one
+    statement per level, however long the log is.
+    """
+    pieces = [list(tree.subtrees(span)) for span in ranges]
+    stored = await _read(connection, {piece for one in pieces for piece in one})
+    return [tree.fold([_hash(stored, level, at) for level, at in one]) for one in pieces]
+
+
+async def _read(connection: AsyncConnection, pieces: set[tuple[int, int]]) -> _Stored:
+    spans: dict[int, list[Range]] = defaultdict(list)
+    for level, position in pieces:
+        base, span = _below(level, position)
+        spans[base].append(span)
+    found: _Stored = {}
+    for base, wanted in spans.items():
+        rows = await connection.execute(_query(base, wanted))
+        found.update(((base, position), raw) for position, raw in rows.all())
+    return found
+
+
+def _query(base: int, wanted: Sequence[Range]) -> Any:
+    if base == 0:
+        index = audit_entry.c.leaf_index
+        return select(index, audit_entry.c.leaf_hash).where(_within(index, wanted))
+    query = select(audit_node.c.position, audit_node.c.hash).where(audit_node.c.level == base)
+    return query.where(_within(audit_node.c.position, wanted))
+
+
+def _within(column: ColumnElement[int], wanted: Sequence[Range]) -> ColumnElement[bool]:
+    return or_(*(column.between(start, end - 1) for start, end in wanted))
+
+
+def _hash(stored: _Stored, level: int, position: int) -> bytes:
+    base, (start, end) = _below(level, position)
+    try:
+        hashes = [stored[base, at] for at in range(start, end)]
+    except KeyError as missing:
+        raise LogDamaged(*missing.args[0]) from None
+    return tree.full(hashes)
+
+
+def _below(level: int, position: int) -> tuple[int, Range]:
+    """The stored level at or below a subtree, and which of its nodes make it up."""
+    base = level - level % STORED_LEVELS
+    width = 1 << (level - base)
+    return base, Range(position * width, (position + 1) * width)

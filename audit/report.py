@@ -1,0 +1,83 @@
+"""What a verification found, and how much that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """What stands behind a report; each level includes those above it."""
+
+    RECOMPUTED = "recomputed"  # hashes fit: faults show, not forgery by who can write rows
+    SIGNED = "signed"  # by a key outside the database: its administrator cannot forge it
+    HELD_OUTSIDE = "held outside"  # fits copies out of the operator's reach
+
+
+class Problem(StrEnum):
+    """What can be wrong."""
+
+    MISSING = "missing"  # an index without an entry
+    EXTRA = "extra"  # a row that the log does not count
+    ALTERED = "altered"  # no gateway wrote this entry at this index
+    COLUMNS = "columns"  # what is kept for searching differs from the entry
+    DUPLICATE = "duplicate"  # one event twice
+    NODE = "node"  # a stored subtree hash that the leaves do not give
+    STATE = "state"  # size and frontier do not fit the entries
+    CHECKPOINT = "checkpoint"  # a checkpoint that is not ours, or that the entries do not give
+    GUARD = "guard"  # missing, forged or restored
+    CUT_OFF = "cut off"  # entries that were published are gone
+    ITEMS = "items"  # a batch whose items do not give its root
+    PAYLOAD = "payload"  # facts that are not what was committed to
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong; *index* where one entry is to blame."""
+
+    problem: Problem
+    index: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a verification; `level` only says something where all is well."""
+
+    ok: bool
+    size: int
+    first_bad: int | None
+    cut_off_after: int | None
+    findings: Sequence[Finding]
+    level: Level | None
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects findings in bounded memory: what is first and what is cut off is kept exactly."""
+
+    limit: int = 1000
+    kept: list[Finding] = field(default_factory=list)
+    first_bad: int | None = None
+    cut_off_after: int | None = None
+    total: int = 0
+
+    def add(self, problem: Problem, index: int | None, text: str) -> None:
+        self.total += 1
+        if index is not None and (self.first_bad is None or index < self.first_bad):
+            self.first_bad = index
+        if len(self.kept) < self.limit:
+            self.kept.append(Finding(problem, index, text))
+
+    def cut_off(self, after: int, text: str) -> None:
+        """Record that the log ends after *after* entries, though there were more."""
+        self.add(Problem.CUT_OFF, None, text)
+        if self.cut_off_after is None or after < self.cut_off_after:
+            self.cut_off_after = after
+
+    def report(self, size: int, level: Level) -> Report:
+        ok = self.total == 0
+        return Report(
+            ok, size, self.first_bad, self.cut_off_after, self.kept, level if ok else None
+        )

@@ -1,0 +1,174 @@
+"""A person's events, opened and checked against what was committed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, union
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.canonical import encode
+from audit.entry import (
+    EVIDENCE,
+    Entry,
+    Opener,
+    committed,
+    facts_of,
+    item_place,
+    parse,
+    payload_place,
+)
+from audit.tables import audit_entry, audit_item, audit_payload
+
+
+class Opening(StrEnum):
+    """What became of a sealed payload."""
+
+    OPENED = "opened"
+    ERASED = "erased"  # the key is gone
+    ALTERED = "altered"  # not what was sealed or committed to
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """One payload, or one item of a batch event; facts only where it opened and fits."""
+
+    compartment: str
+    position: int | None  # among the items of a batch event
+    opening: Opening
+    facts: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailEvent:
+    """An event that concerns the person, and what it says of them."""
+
+    index: int
+    entry: Entry
+    disclosures: Sequence[Disclosure]
+
+
+async def trail(
+    connection: AsyncConnection,
+    subject: str,
+    opener: Opener,
+    *,
+    after: int | None = None,
+    limit: int = 1000,
+) -> list[TrailEvent]:
+    """A person's sequenced events by index; *after* is the index a page ended with."""
+    logged = await _entries(connection, subject, after, limit)
+    eids = [entry.eid for entry in logged.values()]
+    payloads = await _payloads(connection, subject, eids)
+    items = await _items(connection, subject, eids)
+    return [
+        TrailEvent(index, entry, [*_opened(entry, payloads, items, opener)])
+        for index, entry in logged.items()
+    ]
+
+
+def gaps(events: Sequence[TrailEvent]) -> list[int]:
+    """Indexes of events that do not follow the one before them in the person's trail.
+
+    Give whole trails: the first page alone begins at the beginning. Events
+    whose evidence did not open are passed over with the link behind them.
+    """
+    broken = []
+    expected: tuple[int, str | None] | None = (0, None)
+    for event in events:
+        facts = next(_evidence(event), None)
+        if EVIDENCE not in event.entry.commitments:
+            continue  # items of a batch stand by leaf and position
+        if facts is not None and expected is not None and _place(facts) != expected:
+            broken.append(event.index)
+        last = encode(event.entry.commitments[EVIDENCE])
+        expected = None if facts is None else (facts["sseq"] + 1, last)
+    return broken
+
+
+def open_one(
+    opener: Opener,
+    subject: str,
+    compartment: str,
+    place: tuple[str, str, str],
+    sealed: bytes,
+    commitment: bytes | None,
+) -> tuple[Opening, dict[str, Any] | None]:
+    """Open a payload and compare it with its commitment before believing it."""
+    try:
+        opened = opener.open(subject, compartment, place, sealed)
+    except ValueError:
+        return Opening.ALTERED, None
+    if opened is None:
+        return Opening.ERASED, None
+    if committed(opened) != commitment:
+        return Opening.ALTERED, None
+    return Opening.OPENED, facts_of(opened)
+
+
+def _evidence(event: TrailEvent) -> Iterator[Mapping[str, Any]]:
+    for one in event.disclosures:
+        if one.position is None and one.compartment == EVIDENCE and one.facts is not None:
+            yield one.facts
+
+
+def _place(facts: Mapping[str, Any]) -> tuple[int, str | None]:
+    return facts["sseq"], facts["sprev"]
+
+
+def _opened(
+    entry: Entry,
+    payloads: Mapping[bytes, list[Any]],
+    items: Mapping[bytes, list[Any]],
+    opener: Opener,
+) -> Iterator[Disclosure]:
+    for row in payloads.get(entry.eid, []):
+        place = payload_place(entry.eid)
+        commitment = entry.commitments.get(row.compartment)
+        opening = open_one(opener, row.subject, row.compartment, place, row.sealed, commitment)
+        yield Disclosure(row.compartment, None, *opening)
+    for row in items.get(entry.eid, []):
+        place = item_place(entry.eid, row.position)
+        opening = open_one(opener, row.subject, EVIDENCE, place, row.sealed, row.commitment)
+        yield Disclosure(EVIDENCE, row.position, *opening)
+
+
+async def _entries(
+    connection: AsyncConnection, subject: str, after: int | None, limit: int
+) -> dict[int, Entry]:
+    theirs = union(
+        select(audit_payload.c.eid).where(audit_payload.c.subject == subject),
+        select(audit_item.c.eid).where(audit_item.c.subject == subject),
+    )
+    query = select(audit_entry.c.leaf_index, audit_entry.c.entry)
+    query = query.where(audit_entry.c.eid.in_(theirs))
+    if after is not None:
+        query = query.where(audit_entry.c.leaf_index > after)
+    rows = await connection.execute(query.order_by(audit_entry.c.leaf_index).limit(limit))
+    return {row.leaf_index: parse(row.entry) for row in rows}
+
+
+async def _payloads(
+    connection: AsyncConnection, subject: str, eids: Sequence[bytes]
+) -> dict[bytes, list[Any]]:
+    query = select(audit_payload).where(
+        audit_payload.c.subject == subject, audit_payload.c.eid.in_(eids)
+    )
+    return _by_event((await connection.execute(query.order_by(audit_payload.c.compartment))).all())
+
+
+async def _items(
+    connection: AsyncConnection, subject: str, eids: Sequence[bytes]
+) -> dict[bytes, list[Any]]:
+    query = select(audit_item).where(audit_item.c.subject == subject, audit_item.c.eid.in_(eids))
+    return _by_event((await connection.execute(query.order_by(audit_item.c.position))).all())
+
+
+def _by_event(rows: Sequence[Any]) -> dict[bytes, list[Any]]:
+    found: dict[bytes, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.eid, []).append(row)
+    return found

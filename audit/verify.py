@@ -1,0 +1,377 @@
+"""Verifying the live log: every entry, in one pass, while the gateway runs.
+
+Memory does not grow with the log, and no transaction stays open from one chunk
+to the next. What is appended meanwhile is left to the next verification.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, case, func, literal, or_, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.canonical import decode
+from audit.check import Claim, Commitments, EntryRow, Walk, hold, signed
+from audit.entry import (
+    EVIDENCE,
+    Opener,
+    batch_root,
+    committed,
+    facts_of,
+    item_place,
+    payload_place,
+)
+from audit.kinds import Kind
+from audit.log import Log
+from audit.note import Verifier
+from audit.report import Findings, Problem, Report
+from audit.tables import (
+    audit_checkpoint,
+    audit_entry,
+    audit_guard,
+    audit_item,
+    audit_node,
+    audit_payload,
+    audit_pending,
+    audit_state,
+)
+from audit.trail import Opening, open_one
+from audit.tree import STORED_LEVELS, Node
+from storage.database import Database
+
+_CHUNK = 2048  # entries read at once
+_GROUP = 500  # entries whose payloads are read at once
+_ITEMS = 20_000  # batch items read at once
+_NODE_LEVELS = range(STORED_LEVELS, 64, STORED_LEVELS)
+
+# Gives, for these subjects, somebody who opens what is sealed for them.
+Openers = Callable[[Sequence[str]], Awaitable[Opener]]
+# Called in the order of the log: kind, event, subject (None: a batch item about nobody), facts.
+OnPayload = Callable[[Kind, bytes, str | None, Mapping[str, Any]], None]
+# Called with entries done and entries in all.
+Progress = Callable[[int, int], None]
+
+
+async def verify_live(
+    data: Database,
+    guard: Database,
+    *,
+    log: Log,
+    vkey: str,
+    opener: Openers | None = None,
+    held: Iterable[str] = (),
+    on_payload: OnPayload | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Check everything that the log claims against everything that is known of it.
+
+    Without *opener* sealed payloads are not looked at. *held* are checkpoint
+    notes that were kept out of the gateway's reach; only they lift the level
+    above `signed`. An erased payload and one whose row was deleted look alike.
+    """
+    live = _Live(data, log, Verifier(vkey), opener, on_payload)
+    return await live.run(guard, held, progress)
+
+
+async def missing_eids(connection: AsyncConnection, eids: Iterable[bytes]) -> set[bytes]:
+    """Which of *eids* are events that were neither staged nor logged."""
+    wanted = list(set(eids))
+    missing = set(wanted)
+    for start in range(0, len(wanted), _GROUP):
+        part = wanted[start : start + _GROUP]
+        # One statement: an event is always in exactly one of the two tables.
+        query = union_all(
+            select(audit_pending.c.eid).where(audit_pending.c.eid.in_(part)),
+            select(audit_entry.c.eid).where(audit_entry.c.eid.in_(part)),
+        )
+        missing.difference_update((await connection.execute(query)).scalars())
+    return missing
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The log's own account of itself, read in one statement."""
+
+    size: int | None
+    frontier: bytes | None
+    first: int
+    end: int  # one past the last row
+    nodes: int
+    newest: int  # size of the newest checkpoint
+
+
+class _Live:
+    """One verification and what it has found so far."""
+
+    def __init__(
+        self,
+        data: Database,
+        log: Log,
+        verifier: Verifier,
+        opener: Openers | None,
+        on_payload: OnPayload | None,
+    ) -> None:
+        self._data = data
+        self._log = log
+        self._verifier = verifier
+        self._opener = opener
+        self._on_payload = on_payload
+        self._findings = Findings()
+        self._walk = Walk(self._findings, log.mac)
+        self._claims: dict[int, list[Claim]] = {}  # of guard and holders outside
+
+    async def run(self, guard: Database, held: Iterable[str], progress: Progress | None) -> Report:
+        self._claims, level = hold(self._verifier, held, self._findings)
+        newest = await self._newest()  # before the guard, which may only be ahead of it
+        await self._read_guard(guard, newest)
+        state = await self._read_state()
+        end = state.end if state.size is None else min(state.size, state.end)
+        self._check_ends(state)
+        for start in range(0, end, _CHUNK):
+            await self._chunk(start, min(start + _CHUNK, end))
+            if progress is not None:
+                progress(min(start + _CHUNK, end), end)
+        self._walk.finish()
+        self._check_state(state)
+        await self._check_duplicates()
+        return self._findings.report(end, level)
+
+    async def _newest(self) -> int:
+        query = select(func.coalesce(func.max(audit_checkpoint.c.size), 0))
+        async with self._data.read() as connection:
+            newest: int = (await connection.execute(query)).scalar_one()
+            return newest
+
+    async def _read_guard(self, guard: Database, newest: int) -> None:
+        query = select(audit_guard.c.size, audit_guard.c.note)
+        query = query.where(audit_guard.c.log == self._log.origin)
+        async with guard.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            self._findings.add(Problem.GUARD, None, "there is no guard")
+            return
+        claim = signed(self._verifier, row.note, "guard", row.size, self._findings)
+        if claim is not None:
+            self._claims.setdefault(row.size, []).append(claim)
+            if newest > row.size:
+                text = f"the guard stands at {row.size}, a checkpoint at {newest}"
+                self._findings.add(Problem.GUARD, None, text)
+
+    async def _read_state(self) -> _State:
+        state = select(audit_state.c.size, audit_state.c.frontier)
+        state = state.where(audit_state.c.log == self._log.origin)
+        index = audit_entry.c.leaf_index
+        query = select(
+            state.with_only_columns(audit_state.c.size).scalar_subquery(),
+            state.with_only_columns(audit_state.c.frontier).scalar_subquery(),
+            select(func.coalesce(func.min(index), 0)).scalar_subquery(),
+            select(func.coalesce(func.max(index), -1) + 1).scalar_subquery(),
+            select(func.count()).select_from(audit_node).scalar_subquery(),
+            select(func.coalesce(func.max(audit_checkpoint.c.size), 0)).scalar_subquery(),
+        )
+        async with self._data.read() as connection:
+            return _State(*(await connection.execute(query)).one())
+
+    def _check_ends(self, state: _State) -> None:
+        """Compare where the log ends with where everybody says that it ends."""
+        if state.size is None:
+            self._findings.add(Problem.STATE, None, "the log has no state")
+        size = state.end if state.size is None else state.size
+        if size > state.end:
+            text = f"{size} entries are counted, {state.end} are there"
+            self._findings.cut_off(state.end, text)
+        elif size < state.end:
+            self._findings.add(Problem.EXTRA, size, f"only {size} entries are counted")
+        if state.first < 0:
+            self._findings.add(Problem.EXTRA, None, "a row before the beginning")
+        published = max([state.newest, *self._claims])
+        if published > size:
+            text = f"a checkpoint of size {published} was published, the log has {size} entries"
+            self._findings.cut_off(min(size, state.end), text)
+
+    async def _chunk(self, start: int, end: int) -> None:
+        async with self._data.read() as connection:
+            rows = await _entries(connection, start, end)
+            stored = await _nodes(connection, start, end)
+            claims = await self._read_claims(connection, start, end)
+        commitments, nodes = self._walk.take(rows, end, claims)
+        self._compare_nodes(nodes, stored)
+        for group in _groups(commitments):
+            await self._open(group)
+
+    async def _read_claims(
+        self, connection: AsyncConnection, start: int, end: int
+    ) -> dict[int, list[Claim]]:
+        query = select(audit_checkpoint.c.size, audit_checkpoint.c.note)
+        query = query.where(audit_checkpoint.c.size.between(start + 1, end))
+        claims = {size: [*self._claims[size]] for size in self._claims if start < size <= end}
+        for row in await connection.execute(query):
+            claim = signed(self._verifier, row.note, "stored", row.size, self._findings)
+            if claim is not None:
+                claims.setdefault(row.size, []).append(claim)
+        return claims
+
+    def _compare_nodes(
+        self, nodes: Sequence[Node], stored: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        for level, position, raw in nodes:
+            if stored.get((level, position)) != raw:
+                text = f"the stored node at level {level}, position {position} is wrong"
+                self._findings.add(Problem.NODE, None, text)
+
+    def _check_state(self, state: _State) -> None:
+        frontier = self._walk.frontier
+        if frontier is None or state.size != frontier.size:
+            return  # a finding already
+        if frontier.packed != state.frontier:
+            self._findings.add(Problem.STATE, None, "the entries do not give the frontier")
+        if state.nodes != sum(state.size >> level for level in _NODE_LEVELS):
+            self._findings.add(Problem.NODE, None, "there are more or fewer stored nodes than due")
+
+    async def _check_duplicates(self) -> None:
+        # A unique index forbids it; whoever writes rows can drop an index.
+        query = select(func.max(audit_entry.c.leaf_index)).group_by(audit_entry.c.eid)
+        query = query.having(func.count() > 1).limit(100)
+        async with self._data.read() as connection:
+            for index in (await connection.execute(query)).scalars():
+                self._findings.add(Problem.DUPLICATE, index, "an event that was there before")
+
+    async def _open(self, group: Sequence[Commitments]) -> None:
+        """Check the payloads and items of some entries, in their order."""
+        async with self._data.read() as connection:
+            payloads = await _payloads(connection, group) if self._opener else {}
+            items = await _items(connection, group, sealed=self._opener is not None)
+        opener = None
+        if self._opener is not None:
+            rows = [*payloads.values(), *items.values()]
+            subjects = {row.subject for part in rows for row in part} - {None}
+            opener = await self._opener(sorted(subjects))
+        for one in group:
+            if one.items:
+                self._check_items(one, items.get(one.eid, []), opener)
+            if opener is not None:
+                self._check_payloads(one, payloads.get(one.eid, []), opener)
+
+    def _check_items(self, one: Commitments, rows: Sequence[Any], opener: Opener | None) -> None:
+        commitments = [row.commitment for row in rows]
+        if [row.position for row in rows] != list(range(one.items)):
+            text = f"{one.items} items are counted, others are there"
+            self._findings.add(Problem.ITEMS, one.leaf_index, text)
+        elif batch_root(commitments) != one.root:
+            self._findings.add(Problem.ITEMS, one.leaf_index, "the items do not give the root")
+        for row in rows:
+            if row.sealed is None:
+                continue  # erased, or nobody can open it here
+            if row.subject is None:
+                fits = committed(row.sealed) == row.commitment
+                opening = Opening.OPENED if fits else Opening.ALTERED
+                facts = facts_of(row.sealed) if fits else None
+            else:
+                assert opener is not None  # noqa: S101 else the statement leaves sealed out
+                place = item_place(one.eid, row.position)
+                opening, facts = open_one(
+                    opener, row.subject, EVIDENCE, place, row.sealed, row.commitment
+                )
+            self._opened(one, row.subject, opening, facts, f"item {row.position}")
+
+    def _check_payloads(self, one: Commitments, rows: Sequence[Any], opener: Opener) -> None:
+        commitments = json.loads(one.payloads or b"{}")
+        place = payload_place(one.eid)
+        for row in rows:
+            text = commitments.get(row.compartment)
+            commitment = decode(text) if text else None
+            opening, facts = open_one(
+                opener, row.subject, row.compartment, place, row.sealed, commitment
+            )
+            self._opened(one, row.subject, opening, facts, f"payload {row.compartment}")
+
+    def _opened(
+        self,
+        one: Commitments,
+        subject: str | None,
+        opening: Opening,
+        facts: Mapping[str, Any] | None,
+        name: str,
+    ) -> None:
+        if opening is Opening.ALTERED:
+            text = f"{name} is not what the entry commits to"
+            self._findings.add(Problem.PAYLOAD, one.leaf_index, text)
+        if facts is not None and self._on_payload is not None:
+            self._on_payload(one.kind, one.eid, subject, facts)
+
+
+async def _entries(connection: AsyncConnection, start: int, end: int) -> list[EntryRow]:
+    index = audit_entry.c.leaf_index
+    query = select(audit_entry).where(index >= start, index < end).order_by(index)
+    return [EntryRow(*row) for row in (await connection.execute(query)).all()]
+
+
+async def _nodes(connection: AsyncConnection, start: int, end: int) -> dict[tuple[int, int], bytes]:
+    """The stored nodes whose last leaf lies in the chunk."""
+    level, position = audit_node.c.level, audit_node.c.position
+    completed = (
+        and_(level == one, position >= start >> one, position < end >> one)
+        for one in _NODE_LEVELS
+        if start >> one < end >> one
+    )
+    query = select(level, position, audit_node.c.hash).where(or_(literal(False), *completed))
+    return {(row.level, row.position): row.hash for row in await connection.execute(query)}
+
+
+def _groups(commitments: Sequence[Commitments]) -> Iterator[list[Commitments]]:
+    """Cut a chunk into parts whose payloads and items fit into memory."""
+    group: list[Commitments] = []
+    items = 0
+    for one in commitments:
+        if group and (len(group) == _GROUP or items + one.items > _ITEMS):
+            yield group
+            group, items = [], 0
+        group.append(one)
+        items += one.items
+    if group:
+        yield group
+
+
+async def _payloads(
+    connection: AsyncConnection, group: Sequence[Commitments]
+) -> dict[bytes, list[Any]]:
+    eids = [one.eid for one in group if one.payloads]
+    if not eids:
+        return {}
+    query = select(audit_payload).where(audit_payload.c.eid.in_(eids))
+    rows = await connection.execute(
+        query.order_by(audit_payload.c.eid, audit_payload.c.compartment)
+    )
+    return _by_event(rows.all())
+
+
+async def _items(
+    connection: AsyncConnection, group: Sequence[Commitments], *, sealed: bool
+) -> dict[bytes, list[Any]]:
+    eids = [one.eid for one in group if one.items]
+    if not eids:
+        return {}
+    readable = case((audit_item.c.subject.is_(None), audit_item.c.sealed)).label("sealed")
+    query = select(
+        audit_item.c.eid,
+        audit_item.c.position,
+        audit_item.c.subject,
+        audit_item.c.commitment,
+        audit_item.c.sealed if sealed else readable,
+    ).where(audit_item.c.eid.in_(eids))
+    # One item more than due is enough to show that there are too many.
+    query = query.where(audit_item.c.position <= max(one.items for one in group))
+    rows = await connection.execute(query.order_by(audit_item.c.eid, audit_item.c.position))
+    return _by_event(rows.all())
+
+
+def _by_event(rows: Sequence[Any]) -> dict[bytes, list[Any]]:
+    found: dict[bytes, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.eid].append(row)
+    return found

@@ -1,0 +1,94 @@
+"""Reading an email address: what was typed, where to send, and how to recognise it again."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from email_validator import EmailNotValidError, validate_email
+
+from consent.errors import AddressError, AddressProblem
+
+__all__ = ["Address", "AddressError", "AddressProblem", "folded", "parse"]
+
+LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox; its repr never shows it."""
+
+    typed: str = field(repr=False)  # as given, for the proof of what was given
+    mailbox: str = field(repr=False)  # where to send: local part as given, domain in ASCII
+    canonical: str = field(repr=False)  # for recognising it again: lower case whole
+    domain: str = field(repr=False)  # in ASCII
+
+
+def parse(raw: str) -> Address:
+    """Read what somebody typed. Raises `AddressError`, which never quotes it.
+
+    Only the form is checked: no DNS is asked, and reserved domains pass. A
+    local part outside ASCII is refused, since not every server on the way
+    would take it (RFC 6531). Plus tags and dots make different mailboxes.
+    """
+    typed = raw.strip(" ")
+    problem = _problem(typed)
+    if problem is not None:
+        raise AddressError(problem)
+    parts = _validated(typed)
+    if parts is None:
+        raise AddressError(AddressProblem.MALFORMED)
+    local, domain = parts
+    mailbox = f"{local}@{domain}"
+    if len(mailbox) > LONGEST:
+        raise AddressError(AddressProblem.TOO_LONG)
+    return Address(typed, mailbox, mailbox.lower(), domain)
+
+
+def folded(address: Address) -> str:
+    """The address without plus tag and dots, for abuse counters only.
+
+    Never an identity: at most servers these are different people's mailboxes.
+    """
+    local, _, domain = address.canonical.rpartition("@")
+    plain = local.partition("+")[0].replace(".", "")
+    return f"{plain or local}@{domain}"
+
+
+def _problem(typed: str) -> AddressProblem | None:
+    if not typed:
+        return AddressProblem.EMPTY
+    if len(typed) > LONGEST:
+        return AddressProblem.TOO_LONG
+    if any(unicodedata.category(character).startswith("C") for character in typed):
+        return AddressProblem.CONTROL_CHARACTER
+    local, _, domain = typed.rpartition("@")
+    if domain and not local.isascii():
+        return AddressProblem.NON_ASCII_LOCAL_PART
+    return None
+
+
+def _validated(typed: str) -> tuple[str, str] | None:
+    """The local part as typed and the domain in ASCII and lower case."""
+    # The library refuses `.invalid` and has no setting for it; `.example` is as long, and passes.
+    reserved = typed.lower().endswith(".invalid")
+    asked = typed[: -len("invalid")] + "example" if reserved else typed
+    # Its errors quote the address: none may become our error's context.
+    try:
+        parsed = validate_email(
+            asked,
+            check_deliverability=False,
+            test_environment=True,  # lets `.test` pass
+            allow_smtputf8=True,  # for the domain; the local part was looked at before
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+            allow_empty_local=False,
+            strict=True,
+        )
+    except EmailNotValidError:
+        return None
+    domain = parsed.ascii_domain.lower()
+    if "." not in domain:
+        return None
+    return parsed.local_part, domain.removesuffix("example") + "invalid" if reserved else domain

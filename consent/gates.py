@@ -1,0 +1,151 @@
+"""The gate: one row per person, locked by whatever grants or ends a permission.
+
+Always exclusively: shared holders would starve a withdrawal and let two claims
+pass one frequency cap. Whoever locks several does so in the order of their
+ids, and never locks an outbox row while holding one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Place
+from consent import tables
+from consent.model import SubjectState
+from storage.types import upsert
+
+subject = tables.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A person's row. Holding one from `lock` means holding the lock."""
+
+    subject: str
+    state: SubjectState
+    locale: str
+    restricted_at: datetime | None
+    objected_at: datetime | None
+    suppressed: str | None
+    address: bytes | None  # sealed
+    profile: bytes | None  # sealed
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A person who was never heard of; keys exist already."""
+
+    subject: str
+    blind_index: bytes
+    address: bytes  # sealed
+    locale: str
+
+
+def address_place(subject_id: str) -> tuple[str, str, str]:
+    """What the seal of an address binds it to."""
+    return ("subject", "address", subject_id)
+
+
+def profile_place(subject_id: str) -> tuple[str, str, str]:
+    """What the seal of a profile binds it to."""
+    return ("subject", "profile", subject_id)
+
+
+async def find(connection: AsyncConnection, blind_indexes: Iterable[bytes]) -> dict[bytes, str]:
+    """Subjects by blind index; nothing is locked."""
+    query = select(subject.c.blind_index, subject.c.id)
+    query = query.where(subject.c.blind_index.in_(set(blind_indexes)))
+    return {row.blind_index: row.id for row in await connection.execute(query)}
+
+
+async def admit(
+    connection: AsyncConnection, newcomers: Sequence[Newcomer], now: datetime
+) -> set[str]:
+    """Make gates and return the subjects that are new; an index that exists keeps its subject."""
+    if not newcomers:
+        return set()
+    rows = [
+        {
+            "id": one.subject,
+            "state": SubjectState.LIVE,
+            "blind_index": one.blind_index,
+            "address": one.address,
+            "locale": one.locale,
+            "created_at": now,
+            "trail_length": 0,
+        }
+        for one in newcomers
+    ]
+    statement = upsert(connection, subject).values(rows).on_conflict_do_nothing()
+    return set((await connection.execute(statement.returning(subject.c.id))).scalars())
+
+
+async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
+    """Lock the gates of *subjects*, in order; who does not exist is missing.
+
+    Read every fact in a later statement: one that waited for a lock sees the
+    other tables as they were before its wait.
+    """
+    query = select(subject).where(subject.c.id.in_(set(subjects))).order_by(subject.c.id)
+    rows = await connection.execute(query.with_for_update(key_share=True))
+    return {row.id: _gate(row) for row in rows}
+
+
+async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
+    """The same rows without a lock, for advice only."""
+    query = select(subject).where(subject.c.id.in_(set(subjects)))
+    return {row.id: _gate(row) for row in await connection.execute(query)}
+
+
+async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
+    """Store where each trail stands after this transaction's events."""
+    if not places:
+        return
+    statement = (
+        update(subject)
+        .where(subject.c.id == bindparam("of"))
+        .values(trail_length=bindparam("length"), trail_last=bindparam("last"))
+    )
+    rows = [{"of": one.subject, "length": one.length, "last": one.last} for one in places]
+    await connection.execute(statement, rows)
+
+
+async def object_to(connection: AsyncConnection, one: str, now: datetime) -> None:
+    """Record an objection (Art. 21 GDPR): no purpose may be mailed from here on."""
+    statement = update(subject).where(subject.c.id == one, subject.c.objected_at.is_(None))
+    await connection.execute(statement.values(objected_at=now))
+
+
+async def suppress(connection: AsyncConnection, subjects: Sequence[str], why: str) -> None:
+    """Mail these people nothing more: their mailbox refused for good, or complained."""
+    statement = update(subject).where(subject.c.id.in_(subjects), subject.c.suppressed.is_(None))
+    await connection.execute(statement.values(suppressed=why))
+
+
+async def set_profile(
+    connection: AsyncConnection, one: str, locale: str, sealed: bytes | None
+) -> None:
+    """Replace what is known of a person; only a confirmation may."""
+    statement = update(subject).where(subject.c.id == one)
+    await connection.execute(statement.values(profile=sealed, locale=locale))
+
+
+def _gate(row: Any) -> Gate:
+    return Gate(
+        subject=row.id,
+        state=SubjectState(row.state),
+        locale=row.locale,
+        restricted_at=row.restricted_at,
+        objected_at=row.objected_at,
+        suppressed=row.suppressed,
+        address=row.address,
+        profile=row.profile,
+        place=Place(row.id, row.trail_length, row.trail_last),
+    )

@@ -1,0 +1,50 @@
+"""Rows that a database administrator cannot forge: a MAC over what permission depends on."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+
+from consent.model import Evidence, State
+from consent.seal import pae
+from storage.secret import Secret
+
+_DOMAIN = b"consentgw/consent/v1"
+
+
+def consent_mac(
+    key: Secret,
+    *,
+    id: str,
+    subject: str,
+    purpose: str,
+    text_hash: str,
+    state: State,
+    evidence: Evidence,
+    requested_at: datetime,
+    decided_at: datetime | None,
+    ends_at: datetime | None,
+    eid: bytes,
+) -> bytes:
+    """The MAC of a consent row; write it anew with every change of these columns.
+
+    It does not show that a row is missing, or that an old row was put back
+    whole; comparing `eid` with the audit log does (`gateway audit verify`).
+    """
+    words = (id, subject, purpose, text_hash, state, evidence)
+    moments = (requested_at, decided_at, ends_at)
+    parts = [word.encode() for word in words] + [_moment(moment) for moment in moments]
+    return hmac.digest(key.reveal(), pae(_DOMAIN, *parts, eid), "sha256")
+
+
+def honest(stored: bytes, expected: bytes) -> bool:
+    """Say whether a stored MAC is the expected one, in constant time."""
+    return hmac.compare_digest(stored, expected)
+
+
+def _moment(moment: datetime | None) -> bytes:
+    """Microseconds and UTC always, as both databases give them back; empty for none."""
+    if moment is None:
+        return b""
+    plain = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{plain.isoformat(timespec='microseconds')}Z".encode()

@@ -1,0 +1,74 @@
+"""Sign-ups that were acknowledged and wait to be worked off, sealed until then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+
+intake = tables.intake
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One acknowledged sign-up; *sealed* opens with the intake key *key_id*."""
+
+    id: str
+    key_id: str
+    blind_index: bytes
+    sealed: bytes
+    received_at: datetime
+
+
+def place(intake_id: str) -> tuple[str, str, str]:
+    """What the seal binds a row to."""
+    return ("intake", "sealed", intake_id)
+
+
+async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
+    """Keep acknowledged sign-ups; once committed they survive this process."""
+    values = [
+        {
+            "id": one.id,
+            "key_id": one.key_id,
+            "blind_index": one.blind_index,
+            "sealed": one.sealed,
+            "received_at": one.received_at,
+        }
+        for one in rows
+    ]
+    await connection.execute(insert(intake), values)
+
+
+async def oldest(connection: AsyncConnection, limit: int) -> list[Intake]:
+    """The next rows in the order of arrival; ids are time-ordered."""
+    query = select(intake).order_by(intake.c.id).limit(limit)
+    return [
+        Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at)
+        for row in await connection.execute(query)
+    ]
+
+
+async def lock(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
+    """Lock the rows that are still there."""
+    query = select(intake.c.id).where(intake.c.id.in_(ids)).order_by(intake.c.id)
+    return set((await connection.execute(query.with_for_update())).scalars())
+
+
+async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    await connection.execute(delete(intake).where(intake.c.id.in_(ids)))
+
+
+async def keys_in_use(connection: AsyncConnection) -> set[str]:
+    """Intake keys that some row still needs."""
+    return set((await connection.execute(select(intake.c.key_id).distinct())).scalars())
+
+
+async def waiting(connection: AsyncConnection) -> int:
+    """How many sign-ups have not been worked off."""
+    return int((await connection.execute(select(func.count()).select_from(intake))).scalar_one())

@@ -1,0 +1,62 @@
+"""What the key store keeps: wrapped keys and random ids, in a database of its own.
+
+It is backed up apart from the data, so that no backup of one gives what the
+other lets go. Private to this package.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+from storage.types import Moment
+
+metadata = MetaData()
+
+# Epochs of the key-encryption keys; the keys themselves are in the keyring.
+kek_epoch = Table(
+    "kek_epoch",
+    metadata,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(10), nullable=False),  # announced | active | retiring | destroyed
+    Column("since", Moment, nullable=False),
+)
+
+dek = Table(
+    "dek",
+    metadata,
+    Column("subject", String(40), primary_key=True),
+    Column("compartment", String(10), primary_key=True),
+    Column("epoch", Integer, nullable=False, index=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False, index=True),
+)
+
+# Keys that sign-ups are sealed under until they are worked off.
+intake_key = Table(
+    "intake_key",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Index("intake_key_closed", "closed_at"),
+)
+
+# One key per ISO week for limits and abuse counters.
+limit_key = Table(
+    "limit_key",
+    metadata,
+    Column("period", String(8), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+# What was destroyed. Says nothing about anybody: the ids were random and are gone elsewhere.
+erasure_ledger = Table(
+    "erasure_ledger",
+    metadata,
+    Column("subject", String(40), primary_key=True),
+    Column("compartment", String(10), primary_key=True),
+    Column("done_at", Moment, nullable=False, index=True),
+)

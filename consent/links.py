@@ -1,0 +1,154 @@
+"""Where the links in our mails lead: confirmation tokens and unsubscribe handles.
+
+Only hashes are found here; the handle itself is kept sealed, for composing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Opener, Sealer
+from consent import tables, tokens
+from storage.types import upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What one confirmation mail asked for."""
+
+    token_hash: bytes
+    subject: str
+    expires_at: datetime
+    consents: tuple[str, ...]
+
+
+async def add_confirmations(
+    connection: AsyncConnection, confirmations: Sequence[Confirmation], now: datetime
+) -> None:
+    if not confirmations:
+        return
+    rows = [
+        {
+            "token_hash": one.token_hash,
+            "subject": one.subject,
+            "expires_at": one.expires_at,
+            "created_at": now,
+        }
+        for one in confirmations
+    ]
+    named = [
+        {"token_hash": one.token_hash, "consent": consent}
+        for one in confirmations
+        for consent in one.consents
+    ]
+    await connection.execute(insert(tables.confirmation), rows)
+    await connection.execute(insert(tables.confirmation_consent), named)
+
+
+async def confirmation(connection: AsyncConnection, token_hash: bytes) -> Confirmation | None:
+    """Find what a token asked for, expired or not."""
+    table, named = tables.confirmation, tables.confirmation_consent
+    row = (await connection.execute(select(table).where(table.c.token_hash == token_hash))).first()
+    if row is None:
+        return None
+    query = select(named.c.consent).where(named.c.token_hash == token_hash)
+    consents = (await connection.execute(query.order_by(named.c.consent))).scalars()
+    return Confirmation(row.token_hash, row.subject, row.expires_at, tuple(consents))
+
+
+async def asked(
+    connection: AsyncConnection, token_hashes: Iterable[bytes]
+) -> dict[bytes, tuple[str, ...]]:
+    """The consents that each confirmation mail asked for, by the hash of its token."""
+    named = tables.confirmation_consent
+    query = select(named).where(named.c.token_hash.in_(set(token_hashes)))
+    found: dict[bytes, tuple[str, ...]] = {}
+    for row in await connection.execute(query.order_by(named.c.consent)):
+        found[row.token_hash] = (*found.get(row.token_hash, ()), row.consent)
+    return found
+
+
+async def forget_confirmations(connection: AsyncConnection, before: datetime) -> int:
+    """Delete tokens that expired before *before*; their consents stay."""
+    table = tables.confirmation
+    return (await connection.execute(delete(table).where(table.c.expires_at < before))).rowcount
+
+
+class Route(StrEnum):
+    """The pages that a mail links to; each has a token of its own."""
+
+    UNSUBSCRIBE = "unsubscribe"
+    WHY = "why"
+    PREFERENCES = "preferences"
+
+
+_HASHES = {
+    Route.UNSUBSCRIBE: tables.handle.c.unsubscribe_hash,
+    Route.WHY: tables.handle.c.why_hash,
+    Route.PREFERENCES: tables.handle.c.preferences_hash,
+}
+
+
+async def ensure_handles(
+    connection: AsyncConnection, pairs: Iterable[tuple[str, str]], sealer: Sealer
+) -> None:
+    """Give each (subject, purpose) its handle; one that exists is kept for ever."""
+    rows = []
+    for subject, purpose in sorted(set(pairs)):
+        handle = tokens.new_handle()
+        rows.append(
+            {
+                "subject": subject,
+                "purpose": purpose,
+                "sealed": sealer.seal(subject, "profile", _place(subject, purpose), handle),
+                "unsubscribe_hash": tokens.hash_of(tokens.link_token(handle, Route.UNSUBSCRIBE)),
+                "why_hash": tokens.hash_of(tokens.link_token(handle, Route.WHY)),
+                "preferences_hash": tokens.hash_of(tokens.link_token(handle, Route.PREFERENCES)),
+            }
+        )
+    if rows:
+        statement = upsert(connection, tables.handle).values(rows)
+        await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def handles(
+    connection: AsyncConnection, pairs: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], bytes]:
+    """The sealed handles of each (subject, purpose)."""
+    wanted = set(pairs)
+    table = tables.handle
+    query = select(table.c.subject, table.c.purpose, table.c.sealed)
+    query = query.where(table.c.subject.in_({subject for subject, _ in wanted}))
+    found = {(row.subject, row.purpose): row.sealed for row in await connection.execute(query)}
+    return {pair: found[pair] for pair in wanted if pair in found}
+
+
+def links(
+    subject: str, purpose: str, sealed: bytes, opener: Opener, base: str
+) -> Mapping[Route, str]:
+    """The full URLs for one mail."""
+    handle = opener.open(subject, "profile", _place(subject, purpose), sealed)
+    if handle is None:
+        raise LookupError("the key of a handle is gone")
+    return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}
+
+
+async def follow(connection: AsyncConnection, route: Route, token: str) -> tuple[str, str] | None:
+    """Whose (subject, purpose) a link is; None for a token that nobody has."""
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return None
+    table = tables.handle
+    query = select(table.c.subject, table.c.purpose).where(_HASHES[route] == digest)
+    row = (await connection.execute(query)).first()
+    return None if row is None else (row.subject, row.purpose)
+
+
+def _place(subject: str, purpose: str) -> tuple[str, str, str]:
+    return ("handle", "sealed", f"{subject}/{purpose}")

@@ -1,0 +1,253 @@
+"""Permission and the life of a consent, decided from facts alone.
+
+Nothing here reads a clock, a database or chance. Dates count before duties do:
+a request past its 72 hours is lapsed and a consent past its end is expired
+whether or not somebody has written that down yet.
+
+A row that is not honest never changes into an honest one here, except by being
+rejected or withdrawn: writing it anew would hide what was done to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar, assert_never
+
+from consent.model import (
+    Evidence,
+    Granted,
+    Ground,
+    Reason,
+    Refused,
+    State,
+    SubjectState,
+    Unneeded,
+)
+
+
+class Standing(Protocol):
+    """What a decision needs to know of one consent; its row satisfies this."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def text_hash(self) -> str: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def evidence(self) -> Evidence: ...
+    @property
+    def requested_at(self) -> datetime: ...
+    @property
+    def lapses_at(self) -> datetime: ...
+    @property
+    def decided_at(self) -> datetime | None:
+        """When it was confirmed, withdrawn, or ended; None where nothing was decided."""
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When a confirmed consent expires; None for never."""
+
+    @property
+    def honest(self) -> bool:
+        """Whether the row is what we wrote (`consent.honesty`)."""
+
+
+C = TypeVar("C", bound=Standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one person for one purpose, read under the person's gate."""
+
+    subject_state: SubjectState | None  # None: nobody is known by that name
+    restricted: bool
+    objected: bool
+    suppressed: Reason | None  # suppressed_complaint before suppressed_bounce
+    consents: Sequence[Standing]  # every one of this purpose, in any order
+
+
+def decide(facts: Facts, now: datetime) -> Granted | Refused:
+    """Say whether a mail for this purpose may be sent at *now*, and on what ground.
+
+    Anything that is not a clear, current yes is a no. Missing facts refuse, so
+    a failed look-up can never turn into a sent mail. The order of the checks is
+    the order of `Reason`; purposes and caps are checked around it.
+    """
+    if facts.subject_state is None:
+        return Refused(Reason.UNKNOWN)
+    if facts.subject_state is not SubjectState.LIVE:
+        # Nothing is left of what was asked, so this stands before "never asked".
+        return Refused(Reason.ERASED)
+    if not facts.consents:
+        return Refused(Reason.UNKNOWN)
+    stop = _stop(facts)
+    return Refused(stop) if stop else _by_consents(facts.consents, now)
+
+
+def confirmation_wanted(
+    facts: Facts, asked: Sequence[Standing], now: datetime
+) -> Granted | Refused | Unneeded:
+    """Say whether the mail that asks to confirm *asked* may be sent at *now*.
+
+    An objection does not stop it: it ends pending requests and blocks new ones
+    where they are made, and the person may ask again afterwards.
+    """
+    if facts.subject_state is None:
+        return Refused(Reason.UNKNOWN)
+    if facts.subject_state is not SubjectState.LIVE:
+        return Refused(Reason.ERASED)
+    if facts.restricted:
+        return Refused(Reason.RESTRICTED)
+    if facts.suppressed is not None:
+        return Refused(facts.suppressed)
+    waiting = [one for one in asked if effective_state(one, now) is State.PENDING]
+    if not waiting:
+        return Unneeded()
+    if not all(one.honest for one in asked):
+        return Refused(Reason.UNPROVEN)
+    return Granted(Ground.confirmation(min(waiting, key=_requested).id))
+
+
+def over_cap(
+    permitted: Iterable[datetime], count: int, window: timedelta, now: datetime
+) -> datetime | None:
+    """Say when the next mail fits under a cap of *count* per *window*; None: now.
+
+    *permitted* are the moments of the permits that count: spent, open, or with
+    a lease that still runs.
+    """
+    recent = sorted(moment for moment in permitted if moment + window > now)
+    return recent[-count] + window if len(recent) >= count else None
+
+
+def effective_state(consent: Standing, now: datetime) -> State:
+    """The state at *now*, whether or not the duty that writes it down has come by."""
+    return lapse(consent, now) or expire(consent, now) or consent.state
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """Make a new pending consent and ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same(Generic[C]):
+    """The same request again: its mail again within the limits, its end not moved."""
+
+    consent: C
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The person agreed already: nothing changes and no mail goes out."""
+
+
+def sign_up(existing: Sequence[C], text_hash: str, now: datetime) -> New | Same[C] | Nothing:
+    """Say what a sign-up does, given all *existing* consents of its purpose.
+
+    A consent that permits nothing (unproven, or at its end) does not stand in
+    the way of a better one. Limits and blocks of an address are not checked.
+    """
+    if existing and isinstance(_by_consents(existing, now), Granted):
+        return Nothing()
+    waiting = [
+        one
+        for one in existing
+        if one.honest and one.text_hash == text_hash and effective_state(one, now) is State.PENDING
+    ]
+    return Same(max(waiting, key=_requested)) if waiting else New()
+
+
+def confirm(consent: Standing, now: datetime) -> State | None:
+    """The state after the spending of its token; None: nothing changes."""
+    waiting = effective_state(consent, now) is State.PENDING
+    return State.CONFIRMED if waiting and consent.honest else None
+
+
+def superseded(consents: Iterable[C], confirmed: str) -> list[C]:
+    """The other pending requests of a purpose, which end `lapsed` when one is confirmed."""
+    return [
+        one for one in consents if one.id != confirmed and one.state is State.PENDING and one.honest
+    ]
+
+
+def reject(state: State) -> State | None:
+    """The state after "this was not me"; None: nothing changes."""
+    return withdraw(state)
+
+
+def withdraw(state: State) -> State | None:
+    """The state after a withdrawal; None: nothing changes.
+
+    Dates do not count: what takes permission away is always written down.
+    """
+    match state:
+        case State.CONFIRMED:
+            return State.WITHDRAWN
+        case State.PENDING:
+            return State.REJECTED
+        case State.REJECTED | State.WITHDRAWN | State.LAPSED | State.EXPIRED:
+            return None
+        case _:
+            assert_never(state)
+
+
+def lapse(consent: Standing, now: datetime) -> State | None:
+    """The state once nobody answered in time; None: nothing changes."""
+    due = consent.state is State.PENDING and consent.lapses_at <= now
+    return State.LAPSED if due and consent.honest else None
+
+
+def expire(consent: Standing, now: datetime) -> State | None:
+    """The state once a confirmed consent ended; None: nothing changes.
+
+    Store `ends_at` as the moment of this decision, not the duty's: a consent
+    confirmed in between is the newer one and stays it.
+    """
+    due = (
+        consent.state is State.CONFIRMED and consent.ends_at is not None and consent.ends_at <= now
+    )
+    return State.EXPIRED if due and consent.honest else None
+
+
+def _stop(facts: Facts) -> Reason | None:
+    if facts.restricted:
+        return Reason.RESTRICTED
+    return Reason.OBJECTED if facts.objected else facts.suppressed
+
+
+def _by_consents(consents: Sequence[Standing], now: datetime) -> Granted | Refused:
+    """Decide by the newest decided consent; with none, by what became of the requests."""
+    newest = max((one for one in consents if one.state.decided), key=_decided, default=None)
+    standing = newest is not None and effective_state(newest, now) is State.CONFIRMED
+    states = {effective_state(one, now) for one in consents}
+    if State.PENDING in states and not standing:
+        return Refused(Reason.PENDING)
+    if newest is None:
+        return Refused(Reason.REJECTED if State.REJECTED in states else Reason.LAPSED)
+    if not standing:
+        ended = newest.state is State.WITHDRAWN
+        return Refused(Reason.WITHDRAWN if ended else Reason.EXPIRED)
+    return Granted(Ground.consent(newest.id)) if _proven(newest, consents) else _UNPROVEN
+
+
+_UNPROVEN = Refused(Reason.UNPROVEN)
+
+
+def _proven(newest: Standing, consents: Sequence[Standing]) -> bool:
+    # One altered row spoils them all: it may be the withdrawal, made to look older.
+    sound = all(one.honest for one in consents) and newest.decided_at is not None
+    return sound and newest.evidence is not Evidence.ASSERTED
+
+
+def _decided(consent: Standing) -> tuple[bool, datetime, bool]:
+    """Newest by its last decision; at the same moment the one that ends a permission."""
+    undated = consent.decided_at is None  # cannot be; counts as newest and is never granted
+    return undated, consent.decided_at or consent.requested_at, consent.state is not State.CONFIRMED
+
+
+def _requested(consent: Standing) -> tuple[datetime, str]:
+    return consent.requested_at, consent.id

@@ -1,0 +1,96 @@
+"""Addresses that must not be mailed, or not be asked again, by keyed hash.
+
+The hash has a key of its own, so that this table cannot be joined with the
+blind index by whoever holds only the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from storage.ids import ordered_id
+from storage.types import upsert
+
+suppression = tables.suppression
+counted = tables.confirmation_count
+
+ASKING_BLOCK = timedelta(days=365)
+CONFIRMATIONS_A_WEEK = 3
+WEEK = timedelta(days=7)
+
+
+class Stop(StrEnum):
+    """What a suppression forbids."""
+
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    ASKING = "asking"  # no confirmation mails: "not me", complaint, objection
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    address_hash: bytes
+    kind: Stop
+    until: datetime | None = None
+
+
+async def add(
+    connection: AsyncConnection, suppressions: Sequence[Suppression], now: datetime
+) -> None:
+    """Suppress; what is suppressed already stays so at least as long."""
+    for one in suppressions:
+        row = {"address_hash": one.address_hash, "kind": one.kind, "since": now, "until": one.until}
+        statement = upsert(connection, suppression).values(row)
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["address_hash", "kind"], set_={"until": one.until}
+            )
+        )
+
+
+async def in_force(
+    connection: AsyncConnection, address_hashes: Iterable[bytes], now: datetime
+) -> dict[bytes, set[Stop]]:
+    query = select(suppression.c.address_hash, suppression.c.kind).where(
+        suppression.c.address_hash.in_(set(address_hashes)),
+        or_(suppression.c.until.is_(None), suppression.c.until > now),
+    )
+    found: dict[bytes, set[Stop]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.address_hash, set()).add(Stop(row.kind))
+    return found
+
+
+async def confirmations_counted(
+    connection: AsyncConnection, address_keys: Iterable[bytes], now: datetime
+) -> dict[bytes, int]:
+    """Confirmation mails of the last seven days under each key."""
+    query = (
+        select(counted.c.address_key, func.count())
+        .where(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now - WEEK)
+        .group_by(counted.c.address_key)
+    )
+    return {key: number for key, number in await connection.execute(query)}
+
+
+async def count_confirmations(
+    connection: AsyncConnection, address_keys: Sequence[bytes], now: datetime
+) -> None:
+    rows = [
+        {"id": ordered_id("cnt", now), "address_key": key, "sent_at": now} for key in address_keys
+    ]
+    if rows:
+        await connection.execute(insert(counted), rows)
+
+
+async def purge(connection: AsyncConnection, now: datetime) -> None:
+    """Forget what forbids nothing any more."""
+    await connection.execute(delete(counted).where(counted.c.sent_at <= now - WEEK))
+    await connection.execute(delete(suppression).where(suppression.c.until <= now))

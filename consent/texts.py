@@ -1,0 +1,274 @@
+"""The wordings that people agree to: immutable, and named by their hash.
+
+docs/formats/consent-text.md defines the bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+import rfc8785
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from consent.errors import TextError
+from storage.types import upsert
+
+consent_text = tables.consent_text
+privacy_notice = tables.privacy_notice
+
+
+class Controller(Protocol):
+    """The legal entity, as a wording names it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def postal_address(self) -> str: ...
+    @property
+    def contact(self) -> str: ...
+
+
+class Sender(Protocol):
+    """The brand, as a wording names it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def from_address(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One wording as it was shown, for one purpose in one language."""
+
+    hash: str
+    purpose: str
+    locale: str
+    bundle: Mapping[str, Any]
+    current: bool  # the configuration still has it; sign-up pages show these
+    published_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One privacy notice in one language, the bytes that its hash is of."""
+
+    hash: str
+    locale: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedNotice(Notice):
+    """A notice as it is kept."""
+
+    published_at: datetime
+
+
+class Retirement(StrEnum):
+    """What became of the wish to retire a text."""
+
+    RETIRED = "retired"
+    NOT_FOUND = "not_found"
+    STILL_CURRENT = "still_current"  # pages show it; take it out of the configuration first
+
+
+def bundle(
+    *,
+    purpose: str,
+    locale: str,
+    title: str,
+    text: str,
+    controller: Controller,
+    sender: Sender,
+    notice_hash: str,
+    imprint_url: str,
+    withdraw: str,
+) -> bytes:
+    """Everything that a page shows of one consent, as the bytes whose hash names it."""
+    document: dict[str, Any] = {
+        "purpose": purpose,
+        "locale": locale,
+        "title": title,
+        "text": text,
+        "controller": {
+            "name": controller.name,
+            "postal_address": controller.postal_address,
+            "contact": controller.contact,
+        },
+        "sender": {"name": sender.name, "from_address": sender.from_address},
+        "notice": notice_hash,
+        "imprint_url": imprint_url,
+        "withdraw": withdraw,
+    }
+    return rfc8785.dumps(document)
+
+
+def text_hash(raw: bytes) -> str:
+    """The name of a wording, from what `bundle` made."""
+    return _hash(raw)
+
+
+def notice_hash(body: bytes) -> str:
+    """The name of a privacy notice."""
+    return _hash(body)
+
+
+def notice_of(locale: str, body: str) -> Notice:
+    """A notice ready to be published."""
+    raw = body.encode()
+    return Notice(notice_hash(raw), locale, raw)
+
+
+async def publish(
+    connection: AsyncConnection,
+    bundles: Collection[bytes],
+    notices: Collection[Notice],
+    now: datetime,
+) -> list[str]:
+    """Make these the current texts and keep their notices; return the hashes that are new.
+
+    Stage `text.published` for each of those in the same transaction. Texts that
+    are current no longer stay valid until they are retired. A text that was
+    retired and is in the configuration again is new again.
+    """
+    texts = {text_hash(raw): raw for raw in bundles}
+    await _keep_notices(connection, notices, now)
+    # Several nodes start at once: whoever comes second finds everything done.
+    query = select(consent_text.c.hash, consent_text.c.retired_at).order_by(consent_text.c.hash)
+    rows = await connection.execute(query.with_for_update())
+    retired = {row.hash: row.retired_at is not None for row in rows}
+    added = await _add(connection, {h: raw for h, raw in texts.items() if h not in retired}, now)
+    again = [one for one in texts if retired.get(one)]
+    await _revive(connection, again, now)
+    await _mark_current(connection, texts.keys())
+    return sorted([*added, *again])
+
+
+async def valid(connection: AsyncConnection) -> dict[str, Text]:
+    """Every text that may be agreed to: ever published, not retired."""
+    query = select(consent_text).where(consent_text.c.retired_at.is_(None))
+    return {row.hash: _text(row) for row in await connection.execute(query)}
+
+
+async def get(connection: AsyncConnection, hashes: Collection[str]) -> dict[str, Text]:
+    """Texts by hash, retired or not: what people once agreed to can always be shown."""
+    query = select(consent_text).where(consent_text.c.hash.in_(set(hashes)))
+    return {row.hash: _text(row) for row in await connection.execute(query)}
+
+
+async def list_texts(connection: AsyncConnection) -> list[Text]:
+    """Every text there ever was, by purpose and language, oldest first."""
+    columns = consent_text.c
+    query = select(consent_text).order_by(
+        columns.purpose, columns.locale, columns.published_at, columns.hash
+    )
+    return [_text(row) for row in await connection.execute(query)]
+
+
+async def retire(connection: AsyncConnection, text: str, now: datetime) -> Retirement:
+    """Let nobody agree to a text any more; consents to it stand. Repeating is harmless."""
+    query = select(consent_text).where(consent_text.c.hash == text).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return Retirement.NOT_FOUND
+    if row.current:
+        return Retirement.STILL_CURRENT
+    statement = update(consent_text).where(
+        consent_text.c.hash == text, consent_text.c.retired_at.is_(None)
+    )
+    await connection.execute(statement.values(retired_at=now))
+    return Retirement.RETIRED
+
+
+async def notice(connection: AsyncConnection, hash: str) -> PublishedNotice | None:
+    """A privacy notice that some text names, current or not."""
+    query = select(privacy_notice).where(privacy_notice.c.hash == hash)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return PublishedNotice(row.hash, row.locale, row.body, row.published_at)
+
+
+def _hash(raw: bytes) -> str:
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+async def _keep_notices(
+    connection: AsyncConnection, notices: Collection[Notice], now: datetime
+) -> None:
+    unique = {one.hash: one for one in notices}
+    rows = [
+        {"hash": key, "locale": one.locale, "body": one.body, "published_at": now}
+        for key, one in sorted(unique.items())
+    ]
+    if rows:
+        statement = upsert(connection, privacy_notice).values(rows).on_conflict_do_nothing()
+        await connection.execute(statement)
+
+
+async def _add(connection: AsyncConnection, texts: Mapping[str, bytes], now: datetime) -> list[str]:
+    if not texts:
+        return []
+    rows = [
+        {"hash": key, **_columns(raw), "published_at": now} for key, raw in sorted(texts.items())
+    ]
+    statement = upsert(connection, consent_text).values(rows).on_conflict_do_nothing()
+    return list((await connection.execute(statement.returning(consent_text.c.hash))).scalars())
+
+
+def _columns(raw: bytes) -> dict[str, Any]:
+    document = _read(raw)
+    return {
+        "purpose": document["purpose"],
+        "locale": document["locale"],
+        "bundle": raw,
+        "current": True,
+    }
+
+
+async def _revive(connection: AsyncConnection, texts: Sequence[str], now: datetime) -> None:
+    if texts:
+        statement = update(consent_text).where(consent_text.c.hash.in_(texts))
+        await connection.execute(statement.values(retired_at=None, published_at=now))
+
+
+async def _mark_current(connection: AsyncConnection, texts: Collection[str]) -> None:
+    """Only rows that change are written: a start with the same configuration writes none."""
+    shown = consent_text.c.hash.in_(set(texts))
+    for condition, current in ((shown, True), (~shown, False)):
+        statement = update(consent_text).where(condition, consent_text.c.current.is_(not current))
+        await connection.execute(statement.values(current=current))
+
+
+def _read(raw: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(raw)
+        canonical = rfc8785.dumps(document)
+        named = isinstance(document["purpose"], str) and isinstance(document["locale"], str)
+    except (ValueError, KeyError, TypeError, rfc8785.CanonicalizationError, RecursionError):
+        raise TextError("a consent text is a canonical JSON object") from None
+    if canonical != raw or not named:
+        raise TextError("a consent text is a canonical JSON object")
+    return dict(document)
+
+
+def _text(row: Any) -> Text:
+    return Text(
+        hash=row.hash,
+        purpose=row.purpose,
+        locale=row.locale,
+        bundle=json.loads(row.bundle),
+        current=row.current,
+        published_at=row.published_at,
+        retired_at=row.retired_at,
+    )

@@ -1,0 +1,63 @@
+"""The tokens in the links of our mails (docs/formats/tokens.md).
+
+A token is random, or derived from a random handle; it says nothing about the
+person, and the database keeps only its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+CONFIRM_SIZE = 32
+HANDLE_SIZE = 16
+
+_UNSUBSCRIBE = "unsubscribe"
+
+
+def new_confirm_token() -> tuple[str, bytes]:
+    """Make a token for one confirmation mail; returned with the hash to store."""
+    raw = secrets.token_bytes(CONFIRM_SIZE)
+    return encode(raw), hashlib.sha256(raw).digest()
+
+
+def new_handle() -> bytes:
+    """Make the handle of one subject and purpose, for ever; keep it sealed."""
+    return secrets.token_bytes(HANDLE_SIZE)
+
+
+def link_token(handle: bytes, route: str) -> str:
+    """The token of one kind of link: the handle itself for unsubscribing, else derived from it.
+
+    No server key takes part, so the links of the oldest mail outlive every rotation.
+    """
+    if route == _UNSUBSCRIBE:
+        return encode(handle)
+    return encode(hmac.digest(handle, route.encode(), "sha256")[:HANDLE_SIZE])
+
+
+def hash_of(token: str) -> bytes | None:
+    """The hash that a token is found by; None for what can never have been one of ours."""
+    raw = decode(token)
+    if raw is None or len(raw) not in (CONFIRM_SIZE, HANDLE_SIZE):
+        return None
+    return hashlib.sha256(raw).digest()
+
+
+def encode(raw: bytes) -> str:
+    """base64url without padding (RFC 4648, section 5)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decode(token: str) -> bytes | None:
+    """The bytes of a token, or None; each has exactly one spelling."""
+    if not token.isascii():
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    # Stray bits behind the last byte, or padding of its own, would be a second spelling.
+    return raw if encode(raw) == token else None

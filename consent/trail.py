@@ -1,0 +1,77 @@
+"""The audit events of one transaction about people whose gates it holds."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Draft, Event, Item, Place, Sealer, draft
+from audit.kinds import Actor, Kind
+from audit.log import Log
+from consent import gates
+from consent.gates import Gate
+
+
+class Trail:
+    """Collects events and stages them last, each person's in an unbroken row.
+
+    Every event about a person carries its number and the commitment of the one
+    before, so that a trail that was disclosed with a hole shows it.
+    """
+
+    def __init__(self, log: Log, sealer: Sealer, held: Mapping[str, Gate]) -> None:
+        self._log = log
+        self._sealer = sealer
+        self._places: dict[str, Place] = {one: gate.place for one, gate in held.items()}
+        self._moved: set[str] = set()
+        self._drafts: list[Draft] = []
+
+    def record(
+        self,
+        kind: Kind,
+        subject: str,
+        actor: Actor,
+        at: datetime,
+        *,
+        evidence: Mapping[str, Any],
+        refs: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Add an event about *subject*, whose gate is held; return its id."""
+        event = Event(
+            kind=kind,
+            actor=actor,
+            at=at,
+            eid=secrets.token_bytes(16),
+            refs=refs or {},
+            facts={"evidence": evidence},
+            place=self._places[subject],
+        )
+        made = draft(event, self._sealer, self._log.node)
+        if made.next is not None:
+            self._places[subject] = made.next
+            self._moved.add(subject)
+        self._drafts.append(made)
+        return event.eid
+
+    def record_batch(
+        self, kind: Kind, at: datetime, items: Sequence[Item], eid: bytes | None = None
+    ) -> bytes:
+        """Add one event for many messages; items stand by leaf and position, not in a trail."""
+        event = Event(
+            kind=kind,
+            actor=Actor.SYSTEM,
+            at=at,
+            eid=eid or secrets.token_bytes(16),
+            items=items,
+        )
+        self._drafts.append(draft(event, self._sealer, self._log.node))
+        return event.eid
+
+    async def stage(self, connection: AsyncConnection) -> None:
+        """Write the events and the new places; the last thing in a transaction."""
+        await gates.advance(connection, [self._places[one] for one in sorted(self._moved)])
+        await self._log.stage(connection, self._drafts)

@@ -1,0 +1,55 @@
+"""Why delivery stops.
+
+DeliveryError
+├── ComposeError    a value that has no safe form in a mail; nothing was composed
+├── TemplateError   a template that is not there or cannot be rendered
+├── SigningError    a key that cannot sign, or a mail that must not leave as it is
+├── RelayAway       no connection to the relay; nothing was sent
+└── JournalError    the journal cannot take a line; nothing may pass the final dot
+"""
+
+from __future__ import annotations
+
+
+class DeliveryError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class ComposeError(DeliveryError):
+    """A value that has no safe form in a mail; *field* says where, never what."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} cannot be written safely")
+        self.field = field
+
+
+class TemplateError(DeliveryError):
+    """A template that is not there or cannot be rendered.
+
+    *place* is file and line; *missing* the name of the variable that is not
+    there, when that is the reason. No value of a variable is kept.
+    """
+
+    def __init__(self, name: str, place: str, problem: str, missing: str | None = None) -> None:
+        super().__init__(f"template {name}, {place}: {problem}")
+        self.name = name
+        self.place = place
+        self.problem = problem
+        self.missing = missing
+
+
+class SigningError(DeliveryError):
+    """A key that cannot sign, or a mail that must not leave as it is."""
+
+
+class RelayAway(DeliveryError):
+    """No connection to the relay: refused, lost, untrusted, or turned away with *code*."""
+
+    def __init__(self, problem: str, code: int | None = None) -> None:
+        super().__init__(f"the relay is away: {problem}")
+        self.problem = problem
+        self.code = code
+
+
+class JournalError(DeliveryError):
+    """The journal cannot take a line; the cause is attached, and nothing half-written stays."""

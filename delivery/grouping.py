@@ -1,0 +1,66 @@
+"""Group commit: callers that come at the same time share one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Grouped(Generic[T, R]):
+    """Collects single items into lists for *write*, one list at a time.
+
+    While one list is being written the next one gathers, so the group grows
+    with the load and a lone caller waits for nobody. Every caller of a list
+    whose write fails gets that failure; none of its items was written.
+    """
+
+    def __init__(
+        self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 500
+    ) -> None:
+        self._write = write
+        self._most = most
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: T) -> R:
+        """Hand in *item* and return what *write* answered for it.
+
+        A caller that is cancelled leaves its item in the group: it may be
+        written all the same.
+        """
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            waiting = [future for _, future in group]
+            try:
+                answers = await self._write([item for item, _ in group])
+            except Exception as error:  # noqa: BLE001 each caller gets it, none is left waiting
+                for future in _unanswered(waiting):
+                    future.set_exception(error)
+            except BaseException:
+                for future in _unanswered([*waiting, *(later for _, later in self._waiting)]):
+                    future.cancel()
+                raise
+            else:
+                _answer(waiting, answers)
+
+
+def _answer(waiting: Sequence[asyncio.Future[R]], answers: Sequence[R]) -> None:
+    for future, answer in zip(waiting, answers, strict=True):
+        if not future.done():
+            future.set_result(answer)
+
+
+def _unanswered(waiting: Iterable[asyncio.Future[R]]) -> list[asyncio.Future[R]]:
+    """Those whose caller still waits."""
+    return [future for future in waiting if not future.done()]

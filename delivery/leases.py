@@ -1,0 +1,125 @@
+"""Which worker holds which messages, and what becomes of them when it is gone.
+
+A worker's lease is one row, renewed by one heartbeat; its messages name it. The
+journal tells more than the database: a restarted worker settles from journals
+first, and only what no journal explains is taken over here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from delivery import tables
+from delivery.journal import Mark
+from delivery.outbox import Change, Message, Status, message_of
+from delivery.outcome import Kind
+from delivery.schedule import next_due
+
+worker = tables.worker
+outbox = tables.outbox
+
+
+async def register(
+    connection: AsyncConnection, owner: str, boot_id: str, now: datetime, lease: timedelta
+) -> None:
+    """Announce a worker; nothing may be claimed for it before this is committed."""
+    row = {"id": owner, "boot_id": boot_id, "lease_until": now + lease, "started_at": now}
+    await connection.execute(insert(worker).values(row))
+
+
+async def renew(connection: AsyncConnection, owner: str, now: datetime, lease: timedelta) -> bool:
+    """Prolong the lease; False when it was taken over and must not be used again."""
+    statement = update(worker).where(worker.c.id == owner).values(lease_until=now + lease)
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def forget(connection: AsyncConnection, owner: str) -> None:
+    """Remove a worker that holds nothing any more."""
+    await connection.execute(delete(worker).where(worker.c.id == owner))
+
+
+async def lock_held(
+    connection: AsyncConnection, owner: str, marked: Iterable[tuple[str, int]]
+) -> list[Message]:
+    """Lock everything that *owner* has under way, and what its journal speaks of."""
+    own = and_(outbox.c.owner == owner, outbox.c.status == Status.SENDING)
+    query = select(outbox).where(or_(own, outbox.c.id.in_({message for message, _ in marked})))
+    rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
+    return [message_of(row) for row in rows]
+
+
+async def lock_abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[Message]:
+    """Lock messages whose worker's lease has run out; what someone holds is passed over."""
+    alive = exists().where(worker.c.id == outbox.c.owner, worker.c.lease_until > now)
+    query = (
+        select(outbox)
+        .where(outbox.c.status == Status.SENDING, ~alive)
+        .order_by(outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [message_of(row) for row in await connection.execute(query)]
+
+
+async def forget_dead(connection: AsyncConnection, now: datetime) -> None:
+    """Remove workers whose lease ran out and who hold nothing."""
+    holding = exists().where(outbox.c.owner == worker.c.id)
+    await connection.execute(delete(worker).where(worker.c.lease_until <= now, ~holding))
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What to write about messages whose worker is gone."""
+
+    changes: Sequence[Change]
+    lapsed: Sequence[tuple[str, int]]  # MAIL may have been written, the dot was not
+    ended: Mapping[tuple[str, int], str]  # attempts and their outcome
+
+
+def recover(
+    held: Sequence[Message],
+    spent: set[tuple[str, int]],
+    marks: Mapping[tuple[str, int], Mark],
+    *,
+    journal_complete: bool,
+    now: datetime,
+) -> Recovery:
+    """Decide from the permit and the journal how far each transmission came.
+
+    A permit is spent before the final dot, so without that no mail left. A
+    journal is complete when nothing of it can be missing: then
+    no line means no dot either. Otherwise a spent permit may have become a
+    mail, and only service mail is sent again. The first crash costs a message
+    no time; one that keeps killing its worker backs off like any failure.
+    """
+    changes: list[Change] = []
+    lapsed: list[tuple[str, int]] = []
+    ended: dict[tuple[str, int], str] = {}
+    for message in held:
+        key = (message.id, message.attempt)
+        mark = marks.get(key)
+        again = now if message.tries == 0 else next_due(message.tries, now, message.id)
+        if mark is not None and mark.accepted:
+            changes.append(Change(message.id, Status.SENT, tried=True))
+            ended[key] = Status.SENT
+        elif key not in spent:
+            changes.append(Change(message.id, Status.QUEUED, due_at=again, tried=True))
+            lapsed.append(key)
+            ended[key] = "aborted"
+        elif (mark is None and journal_complete) or (mark is not None and mark.refused):
+            changes.append(Change(message.id, Status.QUEUED, due_at=again, tried=True))
+            ended[key] = "aborted"
+        elif message.kind is Kind.SERVICE:
+            changes.append(
+                Change(message.id, Status.DEFERRED, "connection_lost", again, tried=True)
+            )
+            ended[key] = Status.UNCERTAIN
+        else:
+            changes.append(Change(message.id, Status.UNCERTAIN, "connection_lost", tried=True))
+            ended[key] = Status.UNCERTAIN
+    return Recovery(changes, lapsed, ended)

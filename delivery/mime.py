@@ -1,0 +1,270 @@
+"""Mails as bytes: composed once, signed, and then never changed.
+
+Everything is 7-bit, every line ends in CRLF and is short enough, so that no
+relay has a reason to re-encode what was signed (RFC 6376, section 5.3). Python's
+`email` is not used: it turns a long List-Unsubscribe into encoded-words, which
+ends one-click unsubscribing, and is too slow for bulk.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Final
+
+import idna
+
+from delivery.dkim import Field
+from delivery.errors import ComposeError
+from delivery.outcome import Kind
+
+_LINE: Final = 76  # RFC 2045, section 6.7; RFC 5322 asks for 78 at most
+_LONGEST_LINE: Final = 998  # RFC 5322, section 2.1.1
+_WORD: Final = 45  # bytes in one encoded-word of at most 75 characters: RFC 2047, section 2
+
+# What ends a line, as `str.splitlines` sees it, and what no text may carry.
+_BREAKS: Final = bytes.maketrans(b"\r\v\f\x1c\x1d\x1e", b"\n" * 6)
+_CONTROLS: Final = bytes([*range(9), *range(0x0E, 0x1C), 0x1F, 0x7F])
+_HIGH: Final = bytes(range(0x80, 0x100))
+_UTF8_BREAK: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
+_UTF8_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
+_BLANKS: Final = re.compile(" {2,}")
+_ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_PRINTABLE: Final = re.compile("[ -~]*")
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+_DOMAIN: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+_MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_.+-]{1,128}@[A-Za-z0-9.-]{1,253}")
+_LIST_ID: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_URL: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mail says. Without *html* it is a plain text."""
+
+    subject: str
+    text: str
+    html: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who writes to whom, and how to leave; the rest of the header follows from it.
+
+    *message_id* is written without its angle brackets. It and *date* are the
+    same on every try, so that a second copy is recognised and equal.
+    """
+
+    kind: Kind
+    sender_name: str
+    sender_address: str
+    to: str
+    message_id: str
+    date: datetime
+    list_unsubscribe: str | None = None
+    list_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A composed mail: what is signed is what is sent."""
+
+    fields: tuple[Field, ...]
+    body: bytes
+
+    def wire(self, signatures: Iterable[bytes] = ()) -> bytes:
+        """The bytes between DATA and the final dot, before dots are doubled."""
+        fields = [raw for _, raw in self.fields]
+        return b"".join((*signatures, *fields, b"\r\n", self.body))
+
+
+def compose(header: Header, content: Content) -> Mail:
+    """Compose a mail; the same input always gives the same bytes.
+
+    Control characters are taken out of texts and names: nothing in them can
+    start a field of its own. An address, URL or id that has no literal form is
+    a `ComposeError`, as is marketing without a way to leave.
+    """
+    fields = [
+        _field("From", _mailbox(header.sender_name, _address("sender_address", header))),
+        _field("To", _address("to", header)),
+        _field("Subject", _unstructured(content.subject, len("Subject: "))),
+        _field("Date", format_datetime(header.date)),
+        _field("Message-ID", f"<{_literal('message_id', header.message_id, _MESSAGE_ID)}>"),
+        *_ways_to_leave(header),
+        # RFC 3834, section 5: nobody's holiday notice answers these.
+        _field("Auto-Submitted", "auto-generated"),
+        _field("MIME-Version", "1.0"),
+    ]
+    if content.html is None:
+        part_fields, body = _part("plain", content.text)
+        return Mail((*fields, *part_fields), body)
+    boundary = f"=_{hashlib.sha256(header.message_id.encode()).hexdigest()[:32]}"
+    kind = f'multipart/alternative;\r\n boundary="{boundary}"'
+    parts = [_part("plain", content.text), _part("html", content.html)]
+    return Mail((*fields, _field("Content-Type", kind)), _joined(boundary.encode(), parts))
+
+
+def ascii_address(address: str) -> str:
+    """An address as the header and the envelope carry it: the domain as A-labels.
+
+    A `ValueError` when there is no such form, above all for a local part
+    outside ASCII, which only SMTPUTF8 could carry.
+    """
+    local, at, domain = address.rpartition("@")
+    if not domain.isascii():
+        domain = idna.encode(domain, uts46=True).decode()  # its error is a ValueError
+    if not at or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+        raise ValueError("not an address that can be written in ASCII")
+    return f"{local}@{domain}"
+
+
+def _field(name: str, value: str) -> Field:
+    return name.encode(), f"{name}: {value}\r\n".encode("ascii")
+
+
+def _address(which: str, header: Header) -> str:
+    try:
+        return ascii_address(getattr(header, which))
+    except ValueError:
+        raise ComposeError(which) from None  # the cause quotes the address
+
+
+def _mailbox(name: str, address: str) -> str:
+    phrase = _phrase(name, len("From: "))
+    if not phrase:
+        return address
+    last = phrase.rpartition("\r\n")[2]
+    fits = len("From: ") + len(last) + len(address) + 3 <= _LINE
+    return f"{phrase}{' ' if fits else chr(13) + chr(10) + ' '}<{address}>"
+
+
+def _phrase(name: str, used: int) -> str:
+    """A display name: as it is, quoted (RFC 5322, section 3.2.4) or encoded (RFC 2047)."""
+    name = _cleaned(name)
+    if "=?" not in name and len(name) <= 60:
+        if _ATOMS.fullmatch(name):
+            return name
+        if _PRINTABLE.fullmatch(name):
+            return '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"')) if name else ""
+    return _encoded(name, used)
+
+
+def _unstructured(text: str, used: int) -> str:
+    """A subject, folded; encoded when it is not plain ASCII or holds a word too long to fold."""
+    text = _cleaned(text)
+    words = text.split(" ")
+    longest = max(map(len, words))
+    if "=?" in text or longest > _LINE - used or not _PRINTABLE.fullmatch(text):
+        return _encoded(text, used)
+    lines = [words[0]]
+    room = _LINE - used
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) > room:
+            lines.append(word)
+            room = _LINE - 1
+        else:
+            lines[-1] += f" {word}"
+    return "\r\n ".join(lines)
+
+
+def _encoded(text: str, used: int) -> str:
+    """Encoded-words (RFC 2047) of at most 75 characters; no character is cut in two."""
+    words: list[bytes] = []
+    current = b""
+    room = (_LINE - used - len("=?utf-8?b??=")) // 4 * 3  # the first shares its line with the name
+    for character in text:
+        raw = character.encode()
+        if len(current) + len(raw) > min(room, _WORD):
+            words.append(current)
+            current, room = b"", _WORD
+        current += raw
+    words.append(current)
+    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in words)
+
+
+def _cleaned(text: str) -> str:
+    """One line of visible characters: what could end a field becomes a space."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")
+    text = _UNSEEN.sub(" ", _well_formed(text))
+    return _BLANKS.sub(" ", text).strip(" ")
+
+
+def _well_formed(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _ways_to_leave(header: Header) -> list[Field]:
+    """RFC 2369, 2919 and 8058; each value stands literally on one line, never encoded."""
+    if header.kind is Kind.SERVICE:
+        return []
+    if header.list_unsubscribe is None:
+        raise ComposeError("list_unsubscribe")
+    url = _literal("list_unsubscribe", header.list_unsubscribe, _URL)
+    fields = []
+    if header.list_id is not None:
+        list_id = _literal("list_id", header.list_id, _LIST_ID, 255)
+        fields.append(_field("List-Id", f"<{list_id}>"))
+    return [
+        *fields,
+        _field("List-Unsubscribe", f"<{url}>"),
+        _field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        _field("Precedence", "bulk"),
+    ]
+
+
+def _literal(field: str, value: str, form: re.Pattern[str], longest: int = 970) -> str:
+    if len(value) > longest or not form.fullmatch(value):
+        raise ComposeError(field)
+    return value
+
+
+def _joined(boundary: bytes, parts: Iterable[tuple[list[Field], bytes]]) -> bytes:
+    pieces: list[bytes] = []
+    for fields, body in parts:
+        pieces += [b"--", boundary, b"\r\n", *(raw for _, raw in fields), b"\r\n", body]
+    return b"".join((*pieces, b"--", boundary, b"--\r\n"))
+
+
+def _part(subtype: str, text: str) -> tuple[list[Field], bytes]:
+    encoding, body = _transfer_encoded(_lines(text))
+    kind = _field("Content-Type", f"text/{subtype}; charset=utf-8")
+    return [kind, _field("Content-Transfer-Encoding", encoding)], body
+
+
+def _lines(text: str) -> bytes:
+    """Text with CRLF line ends, the last line included, and without control characters.
+
+    On bytes, table by table: a regex over every body costs as much as its signature.
+    """
+    raw = text.encode("utf-8", "replace").replace(b"\r\n", b"\n")
+    raw = raw.translate(_BREAKS, _CONTROLS)
+    if b"\xc2" in raw or b"\xe2\x80" in raw:
+        raw = _UTF8_CONTROL.sub(b"", _UTF8_BREAK.sub(b"\n", raw))
+    return raw.rstrip(b"\n").replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _transfer_encoded(raw: bytes) -> tuple[str, bytes]:
+    """The most readable encoding that arrives unchanged and is not much longer, with its name."""
+    if raw.startswith(b"From ") or b"\r\nFrom " in raw:
+        return "base64", _base64(raw)  # mailbox files put a ">" before such a line
+    if raw.isascii() and max(map(len, raw.split(b"\r\n"))) <= _LINE:
+        return "7bit", raw
+    beyond_ascii = len(raw) - len(raw.translate(None, _HIGH))
+    if beyond_ascii * 6 > len(raw):  # from here on quoted-printable would be the longer one
+        return "base64", _base64(raw)
+    return "quoted-printable", binascii.b2a_qp(raw)
+
+
+def _base64(raw: bytes) -> bytes:
+    lines = (raw[start : start + 57] for start in range(0, len(raw), 57))
+    return b"".join(binascii.b2a_base64(line, newline=False) + b"\r\n" for line in lines)

@@ -1,0 +1,346 @@
+"""The outbox: messages from acceptance to their end.
+
+Who changes existing rows locks them first, ordered by id, and never while
+holding a gate: a claim takes outbox rows first and gates after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from delivery import tables
+from delivery.outcome import Kind
+
+outbox = tables.outbox
+
+
+class Status(StrEnum):
+    """Where a message stands; every one ends in one of the last six."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    BOUNCED = "bounced"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+WAITING = (Status.QUEUED, Status.DEFERRED)
+FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to accept; its content is sealed already."""
+
+    id: str
+    kind: Kind
+    subject: str
+    purpose: str
+    sender: str
+    content_id: str
+    content: bytes
+    due_at: datetime
+    expires_at: datetime
+    origin: str | None = None
+    regarding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One outbox row."""
+
+    id: str
+    kind: Kind
+    subject: str
+    purpose: str
+    sender: str
+    content: str
+    status: Status
+    reason: str | None
+    due_at: datetime
+    expires_at: datetime
+    attempt: int
+    tries: int
+    owner: str | None
+    dated_at: datetime | None
+    origin: str | None
+    regarding: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One transmission as the API shows it."""
+
+    n: int
+    started_at: datetime
+    ended_at: datetime | None
+    code: int | None
+    outcome: str | None
+
+
+async def enqueue(
+    connection: AsyncConnection, messages: Sequence[NewMessage], now: datetime
+) -> None:
+    """Accept *messages*; once committed, each ends with a status and a reason."""
+    if not messages:
+        return
+    contents = [
+        {"id": m.content_id, "subject": m.subject, "sealed": m.content, "created_at": now}
+        for m in messages
+    ]
+    await connection.execute(insert(tables.content), contents)
+    await connection.execute(insert(outbox), [_new_row(m, now) for m in messages])
+
+
+def _new_row(message: NewMessage, now: datetime) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "kind": message.kind,
+        "subject": message.subject,
+        "purpose": message.purpose,
+        "sender": message.sender,
+        "content": message.content_id,
+        "status": Status.QUEUED,
+        "due_at": message.due_at,
+        "expires_at": message.expires_at,
+        "attempt": 0,
+        "tries": 0,
+        "origin": message.origin,
+        "regarding": message.regarding,
+        "created_at": now,
+    }
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Look at up to *limit* due messages without locking: (message, subject), service first.
+
+    What is seen here may be gone when it is locked; it only tells whose keys to fetch.
+    """
+    found: list[tuple[str, str]] = []
+    for kind in (Kind.SERVICE, Kind.MARKETING):
+        query = (
+            select(outbox.c.id, outbox.c.subject)
+            .where(outbox.c.kind == kind, outbox.c.status.in_(WAITING), outbox.c.due_at <= now)
+            .order_by(outbox.c.due_at, outbox.c.id)
+            .limit(limit - len(found))
+        )
+        found += [(row.id, row.subject) for row in await connection.execute(query)]
+    return found
+
+
+async def lock_due(
+    connection: AsyncConnection, ids: Sequence[str], now: datetime, limit: int
+) -> list[Message]:
+    """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over."""
+    query = (
+        select(outbox)
+        .where(outbox.c.id.in_(ids), outbox.c.status.in_(WAITING), outbox.c.due_at <= now)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [message_of(row) for row in await connection.execute(query)]
+
+
+async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Message]:
+    """Lock rows whatever their state, waiting for whoever holds them."""
+    query = select(outbox).where(outbox.c.id.in_(list(ids))).order_by(outbox.c.id)
+    rows = await connection.execute(query.with_for_update())
+    return {row.id: message_of(row) for row in rows}
+
+
+async def get(connection: AsyncConnection, message_id: str) -> Message | None:
+    row = (await connection.execute(select(outbox).where(outbox.c.id == message_id))).first()
+    return None if row is None else message_of(row)
+
+
+async def attempts(connection: AsyncConnection, message_id: str) -> list[Attempt]:
+    table = tables.attempt
+    query = select(table).where(table.c.message == message_id).order_by(table.c.n)
+    return [
+        Attempt(row.n, row.started_at, row.ended_at, row.code, row.outcome)
+        for row in await connection.execute(query)
+    ]
+
+
+async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, bytes]:
+    """The sealed contents by id."""
+    query = select(tables.content.c.id, tables.content.c.sealed)
+    query = query.where(tables.content.c.id.in_(set(ids)))
+    return {row.id: row.sealed for row in await connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A message given to a worker; written before any byte is sent."""
+
+    message: str
+    attempt: int
+    owner: str
+    dated_at: datetime
+
+
+async def lease(connection: AsyncConnection, leases: Sequence[Lease], now: datetime) -> None:
+    """Give locked messages to a worker and open their attempts.
+
+    The attempt number is stored before the first byte, so a message that kills
+    its worker cannot be sent again under the same number.
+    """
+    if not leases:
+        return
+    statement = (
+        update(outbox)
+        .where(outbox.c.id == bindparam("message"))
+        .values(
+            status=Status.SENDING,
+            reason=None,
+            attempt=bindparam("n"),
+            owner=bindparam("holder"),
+            dated_at=bindparam("dated"),
+        )
+    )
+    rows = [
+        {"message": one.message, "n": one.attempt, "holder": one.owner, "dated": one.dated_at}
+        for one in leases
+    ]
+    await connection.execute(statement, rows)
+    started = [
+        {"message": one.message, "n": one.attempt, "owner": one.owner, "started_at": now}
+        for one in leases
+    ]
+    await connection.execute(insert(tables.attempt), started)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A locked message's next state; a lease ends with it."""
+
+    message: str
+    status: Status
+    reason: str | None = None
+    due_at: datetime | None = None
+    tried: bool = False
+
+
+async def change(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+    """Write the next state of messages that the caller has locked."""
+    for final in (True, False):
+        group = [c for c in changes if (c.status in FINAL) is final]
+        if not group:
+            continue
+        values = {
+            "status": bindparam("to"),
+            "reason": bindparam("why"),
+            "owner": None,
+            "tries": outbox.c.tries + bindparam("tried"),
+            "ended_at": now if final else None,
+        }
+        if not final:
+            values["due_at"] = func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now)
+        statement = update(outbox).where(outbox.c.id == bindparam("message")).values(values)
+        await connection.execute(statement, [_change_row(c, final) for c in group])
+
+
+def _change_row(change: Change, final: bool) -> dict[str, Any]:
+    row = {
+        "message": change.message,
+        "to": change.status,
+        "why": change.reason,
+        "tried": int(change.tried),
+    }
+    return row if final else {**row, "due": change.due_at}
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How one transmission ended; *reply* is sealed."""
+
+    message: str
+    n: int
+    code: int | None
+    enhanced: str | None
+    outcome: str
+    reply: bytes | None
+
+
+async def end_attempts(
+    connection: AsyncConnection, ends: Sequence[AttemptEnd], now: datetime
+) -> None:
+    if not ends:
+        return
+    table = tables.attempt
+    statement = (
+        update(table)
+        .where(table.c.message == bindparam("of"), table.c.n == bindparam("number"))
+        .values(
+            ended_at=now,
+            code=bindparam("with_code"),
+            enhanced=bindparam("with_enhanced"),
+            outcome=bindparam("as_outcome"),
+            reply=bindparam("sealed"),
+        )
+    )
+    rows = [
+        {
+            "of": end.message,
+            "number": end.n,
+            "with_code": end.code,
+            "with_enhanced": end.enhanced,
+            "as_outcome": end.outcome,
+            "sealed": end.reply,
+        }
+        for end in ends
+    ]
+    await connection.execute(statement, rows)
+
+
+async def drop_attempts(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:
+    """Forget attempts whose MAIL was never written: they were none."""
+    table = tables.attempt
+    keys = [and_(table.c.message == message, table.c.n == n) for message, n in attempts]
+    if keys:
+        await connection.execute(delete(table).where(or_(*keys)))
+
+
+async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+    """Messages by class and status that have not ended, for the metrics."""
+    query = (
+        select(outbox.c.kind, outbox.c.status, func.count())
+        .where(outbox.c.status.in_([*WAITING, Status.SENDING]))
+        .group_by(outbox.c.kind, outbox.c.status)
+    )
+    return {(kind, status): number for kind, status, number in await connection.execute(query)}
+
+
+def message_of(row: Any) -> Message:
+    return Message(
+        id=row.id,
+        kind=Kind(row.kind),
+        subject=row.subject,
+        purpose=row.purpose,
+        sender=row.sender,
+        content=row.content,
+        status=Status(row.status),
+        reason=row.reason,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        attempt=row.attempt,
+        tries=row.tries,
+        owner=row.owner,
+        dated_at=row.dated_at,
+        origin=row.origin,
+        regarding=row.regarding,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,133 @@
+"""What a transmission's ending means for its message. Pure.
+
+Replies are judged by their first digit (RFC 5321, section 4.2.1), and by how
+far the dialogue had come: before the final dot nothing was handed over; after
+it, silence leaves the outcome open.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The two classes of mail."""
+
+    MARKETING = "marketing"
+    SERVICE = "service"
+
+
+class Phase(StrEnum):
+    """How far a transmission came: the last thing that was written or, at the end, read."""
+
+    GREETED = "greeted"  # nothing of this message was written
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"  # told to go ahead, and stopped before the final dot
+    DOT = "dot"  # the final dot may have been read by the server
+    REPLIED = "replied"  # the reply to the final dot was read
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server said; its text is personal data and stays out of a repr."""
+
+    code: int
+    enhanced: str | None = None
+    text: str = field(default="", repr=False)
+
+    @property
+    def digit(self) -> int:
+        return self.code // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where a transmission ended, and the reply that ended it; None when the connection did."""
+
+    phase: Phase
+    reply: Reply | None = None
+
+
+class Outcome(StrEnum):
+    """What one attempt came to."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    NOT_STARTED = "not_started"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with the message; *again* means that it is due once more.
+
+    *suppress* is set only where the server says that the mailbox itself does
+    not exist, never for its opinion of the sender or of the content.
+    """
+
+    outcome: Outcome
+    again: bool = False
+    suppress: bool = False
+
+
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")  # RFC 3463, section 2
+_NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+# About the session or its credentials: for the operator to repair, not a fact about the message.
+_OURS_TO_REPAIR = frozenset({500, 501, 502, 503, 504, 521, 530, 534, 535, 538})
+_LATER = Verdict(Outcome.DEFERRED, again=True)
+
+
+def parse_reply(code: int, text: str) -> Reply:
+    """A reply with its enhanced code, where the first line starts with one of the same class."""
+    found = _ENHANCED.match(text)
+    enhanced = found.group(1) if found and found.group(1)[0] == str(code)[0] else None
+    return Reply(code, enhanced, text)
+
+
+def judge(ending: Ending, kind: Kind) -> Verdict:
+    """Say what an ending means; whatever is not understood means later, not never.
+
+    Past the final dot "later" could be a second copy: silence, and a reply that
+    means nothing, leave marketing `uncertain` for good; service mail goes again.
+    """
+    reply = ending.reply
+    match ending.phase:
+        case Phase.GREETED:
+            return Verdict(Outcome.NOT_STARTED, again=True)
+        case Phase.DOT:
+            return _in_doubt(kind)
+        case Phase.REPLIED:
+            return _in_doubt(kind) if reply is None else _judge_final(reply, kind)
+        case Phase.MAIL | Phase.RCPT | Phase.DATA | Phase.BODY as phase:
+            return _LATER if reply is None else _judge_refusal(phase, reply)
+
+
+def _in_doubt(kind: Kind) -> Verdict:
+    return Verdict(Outcome.UNCERTAIN, again=kind is Kind.SERVICE)
+
+
+def _judge_final(reply: Reply, kind: Kind) -> Verdict:
+    match reply.digit:
+        case 2:
+            return Verdict(Outcome.SENT)
+        case 4 | 5:
+            return _judge_refusal(Phase.REPLIED, reply)
+        case _:
+            return _in_doubt(kind)
+
+
+def _judge_refusal(phase: Phase, reply: Reply) -> Verdict:
+    if reply.digit != 5 or reply.code in _OURS_TO_REPAIR:
+        return _LATER
+    if phase is Phase.RCPT and reply.code == 552:
+        return _LATER  # RFC 5321, section 4.5.3.1.10: 552 to RCPT is temporary
+    if phase is Phase.MAIL:
+        return Verdict(Outcome.FAILED)  # about the sender or the size, not about the recipient
+    # Without an enhanced code nobody knows whether a 550 is about the mailbox or about policy.
+    return Verdict(Outcome.BOUNCED, suppress=reply.enhanced in _NO_SUCH_MAILBOX)

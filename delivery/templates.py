@@ -1,0 +1,176 @@
+"""Mail templates: one folder per mail, in every language through gettext.
+
+Templates are the operator's, data is a stranger's: the sandbox keeps templates
+from reaching into the process, autoescaping keeps data from becoming markup,
+and a variable that is missing is an error, not an empty place in a mail.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from delivery.errors import TemplateError
+from delivery.mime import Content
+from delivery.plain_text import plain_text
+
+LONGEST_PART: Final = 512 * 1024  # characters
+LONGEST_TIME: Final = 2.0  # seconds for one part
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
+_BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
+_PLACEHOLDERS: Final = {
+    "links": {
+        name: "https://example.invalid/"
+        for name in ("confirm", "unsubscribe", "why", "preferences")
+    },
+    "consents": [{"title": "-", "text": "-"}],
+}
+
+Values = Mapping[str, Any]
+
+
+class Templates:
+    """The mails under *directory*: `<name>/{subject.txt,body.txt,body.html}`.
+
+    Compiled once per language and kept; a changed file is seen after a restart.
+    Templates see the data by its names, and as `frame` who writes and the links.
+    """
+
+    def __init__(self, directory: Path, translations: Callable[[str], NullTranslations]) -> None:
+        self._directory = directory
+        self._translations = translations
+        self._environment = lru_cache(maxsize=64)(self._make_environment)
+
+    def names(self) -> list[str]:
+        """The mails there are."""
+        found = self._directory.glob("*/subject.txt")
+        return sorted(path.parent.name for path in found if _NAME.fullmatch(path.parent.name))
+
+    def render(
+        self, name: str, locale: str, data: Values, frame: Values, *, footer: bool
+    ) -> Content:
+        """Render a mail; *footer* adds what every marketing mail ends with.
+
+        Without a `body.html` it is a text mail; without a `body.txt` the text
+        is taken from the HTML.
+        """
+        if not _NAME.fullmatch(name) or not (self._directory / name / "subject.txt").is_file():
+            raise TemplateError(name if _NAME.fullmatch(name) else "?", "-", "does not exist")
+        values = {**data, "frame": frame}
+        subject = self._render(locale, f"{name}/subject.txt", values)
+        text = self._optional(locale, f"{name}/body.txt", values)
+        markup = self._optional(locale, f"{name}/body.html", values)
+        return self._finished(subject, markup, text, locale, frame, footer=footer)
+
+    def check(self, name: str, locale: str, data: Values, frame: Values, *, footer: bool) -> None:
+        """Render for a recipient without a profile and with links that lead nowhere.
+
+        Whatever is missing then is a `TemplateError` now, while the caller can
+        still be told, and not when the mail is due.
+        """
+        frame = {**_PLACEHOLDERS, **frame}
+        self.render(name, locale, {"profile": {}, **data}, frame, footer=footer)
+
+    def inline(
+        self, subject: str, html: str | None, text: str | None, *, locale: str, frame: Values
+    ) -> Content:
+        """Marketing content that came ready-made: taken as it is, with the footer added."""
+        return self._finished(subject, html, text, locale, frame, footer=True)
+
+    def _finished(
+        self,
+        subject: str,
+        markup: str | None,
+        text: str | None,
+        locale: str,
+        frame: Values,
+        *,
+        footer: bool,
+    ) -> Content:
+        text = plain_text(markup or "") if text is None else text
+        if footer:
+            values = {"frame": frame}
+            text = f"{text.rstrip()}\n\n{self._render(locale, '_footer.txt', values).lstrip()}"
+            if markup is not None:
+                markup = _with_footer(markup, self._render(locale, "_footer.html", values))
+        return Content(subject.strip(), text, markup)
+
+    def _optional(self, locale: str, file: str, values: Values) -> str | None:
+        is_there = (self._directory / file).is_file()
+        return self._render(locale, file, values) if is_there else None
+
+    def _render(self, locale: str, file: str, values: Values) -> str:
+        name, _, part = file.rpartition("/")
+        name = name or part
+        try:
+            template = self._environment(locale).get_template(file)
+            return "".join(_bounded(template.generate(values), name, part))
+        except jinja2.UndefinedError as error:
+            found = _MISSING.search(str(error))
+            missing = next(filter(None, found.groups()), None) if found else None
+            place = _place(error, part)
+            raise TemplateError(name, place, "a variable is missing", missing) from None
+        except jinja2.TemplateSyntaxError as error:
+            place = f"{Path(error.name or part).name}:{error.lineno}"
+            raise TemplateError(name, place, "is no template") from None
+        except jinja2.TemplateNotFound as error:
+            raise TemplateError(name, str(error.name), "does not exist") from None
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # What data of an unexpected kind does to a filter or an operator.
+            raise TemplateError(name, _place(error, part), type(error).__name__) from None
+        except jinja2.TemplateRuntimeError as error:
+            raise TemplateError(name, _place(error, part), "cannot be rendered") from None
+
+    def _make_environment(self, locale: str) -> jinja2.Environment:
+        environment = ImmutableSandboxedEnvironment(
+            loader=jinja2.FileSystemLoader(self._directory),
+            autoescape=lambda file: file is not None and file.endswith(".html"),
+            undefined=jinja2.StrictUndefined,
+            extensions=["jinja2.ext.i18n"],
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.policies["ext.i18n.trimmed"] = True
+        i18n: Any = environment
+        i18n.install_gettext_translations(self._translations(locale), newstyle=True)
+        return environment
+
+
+def _with_footer(markup: str, footer: str) -> str:
+    """Put the footer before the end of the body; content that has no end gets it at its own."""
+    ends = list(_BODY_END.finditer(markup))
+    at = ends[-1].start() if ends else len(markup)
+    return f"{markup[:at]}{footer}{markup[at:]}"
+
+
+def _bounded(pieces: Iterator[str], name: str, part: str) -> Iterator[str]:
+    """Stop a rendering that grows or lasts beyond measure, as loops over data can."""
+    size, ends_at = 0, time.monotonic() + LONGEST_TIME
+    for piece in pieces:
+        size += len(piece)
+        if size > LONGEST_PART:
+            raise TemplateError(name, part, "makes too long a mail")
+        if time.monotonic() > ends_at:
+            raise TemplateError(name, part, "takes too long")
+        yield piece
+
+
+def _place(error: BaseException, part: str) -> str:
+    """File and line of the template where *error* arose, as Jinja rewrote its traceback."""
+    place, step = part, error.__traceback__
+    while step is not None:
+        file = Path(step.tb_frame.f_code.co_filename)
+        if file.suffix in (".txt", ".html"):
+            place = f"{file.name}:{step.tb_lineno}"
+        step = step.tb_next
+    return place

@@ -1,0 +1,263 @@
+"""The worker: claims messages, carries each over SMTP, settles what became of it.
+
+It knows no address before a permit releases it and nothing of people at all:
+the `Desk` decides, this carries. There is no other way to SMTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+
+import structlog
+
+from delivery.errors import JournalError
+from delivery.grouping import Grouped
+from delivery.journal import Journal
+from delivery.outcome import Ending, Kind, Reply
+from delivery.permits import Spending
+from delivery.smtp import Connection, Envelope, Pool, transmit
+from storage.errors import StorageAway
+
+log = structlog.get_logger()
+
+# Between comparing the deadline and the system writing MAIL to the socket, this
+# process may be stopped; the margin bounds how late a MAIL can be.
+MARGIN = timedelta(milliseconds=500)
+COMMIT_WITHIN = 30.0
+IDLE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A leased message, permitted, composed and signed."""
+
+    message: str
+    attempt: int
+    permit: str
+    subject: str
+    kind: Kind
+    digest: str  # of the bytes that are sent
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a parcel's transmission ended."""
+
+    parcel: Parcel
+    ending: Ending
+
+
+class Desk(Protocol):
+    """What the worker needs decided and written; the composition root provides it."""
+
+    async def register(self, owner: str) -> None: ...
+
+    async def renew(self, owner: str) -> bool:
+        """Prolong the lease; False when another took it over."""
+
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+        """Lease, permit and compose up to *wanted* due messages, in one transaction."""
+
+    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
+        """Mark permits spent, in one transaction; only those returned may pass the dot."""
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        """Write outcomes, in one transaction."""
+
+    async def leave(self, owner: str) -> None:
+        """Forget a worker that holds nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The worker's durations, from the configuration."""
+
+    permit_ttl: timedelta
+    lease: timedelta
+
+
+class LeaseLost(Exception):
+    """Another worker took this one's messages over; it must not go on under its name."""
+
+
+class Worker:
+    """One delivering process. Run it once; it ends when asked, or visibly."""
+
+    def __init__(self, desk: Desk, pool: Pool, journal: Journal, pace: Pace) -> None:
+        self.owner = journal.owner
+        self._desk = desk
+        self._pool = pool
+        self._journal = journal
+        self._pace = pace
+        self._spend = Grouped(self._spend_group)
+        self._settle = Grouped(self._settle_group)
+        self._stopping = asyncio.Event()
+        self._idle_again = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._before_dot: set[asyncio.Task[None]] = set()
+        self.ready = False
+
+    def stop(self) -> None:
+        """Claim nothing more; dialogues before the dot are aborted, others waited for."""
+        self._stopping.set()
+        self._idle_again.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop`. Raises `LeaseLost` rather than work under a lost lease."""
+        await self._start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                heartbeat = group.create_task(self._keep_lease())
+                await self._deliver(group)
+                await self._drain()
+                heartbeat.cancel()
+        finally:
+            self.ready = False
+        with suppress(StorageAway):  # the lease ends by itself
+            await self._desk.leave(self.owner)
+            self._journal.release()
+
+    async def _start(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._desk.register(self.owner)
+            except StorageAway:
+                await self._pause(1.0)
+            else:
+                self.ready = True
+                return
+
+    async def _keep_lease(self) -> None:
+        every = self._pace.lease.total_seconds() / 4
+        while True:
+            await asyncio.sleep(every)
+            try:
+                if not await self._desk.renew(self.owner):
+                    raise LeaseLost(self.owner)
+            except StorageAway as error:
+                log.warning("lease_not_renewed", store=error.store)
+
+    async def _deliver(self, group: asyncio.TaskGroup) -> None:
+        while not self._stopping.is_set():
+            connections = await self._pool.ready()
+            if not connections:
+                await self._pause(IDLE)
+                continue
+            began = monotonic()
+            parcels = await self._claim(len(connections))
+            spare = connections[len(parcels) :]
+            for connection in spare:
+                self._pool.give_back(connection)
+            deadline = began + (self._pace.permit_ttl - MARGIN).total_seconds()
+            for connection, parcel in zip(connections, parcels, strict=False):
+                task = group.create_task(self._carry(connection, parcel, deadline))
+                self._under_way.add(task)
+                self._before_dot.add(task)
+                task.add_done_callback(self._forget)
+            await self._pause(IDLE if spare else IDLE / 10)
+
+    async def _claim(self, wanted: int) -> Sequence[Parcel]:
+        try:
+            return await self._desk.claim(self.owner, wanted)
+        except StorageAway as error:
+            log.warning("claim_failed", store=error.store)
+            await self._pause(1.0)
+            return ()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until a connection is free or the end is near."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle_again.wait(), seconds)
+        if not self._stopping.is_set():
+            self._idle_again.clear()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._before_dot.discard(task)
+        self._idle_again.set()
+
+    async def _carry(self, connection: Connection, parcel: Parcel, deadline: float) -> None:
+        dialogue = _Dialogue(self, parcel, deadline)
+        try:
+            ending = await transmit(connection, parcel.envelope, dialogue)
+        except (asyncio.CancelledError, JournalError):
+            ending = Ending(connection.phase)
+        finally:
+            self._pool.give_back(connection)
+            self._idle_again.set()
+        await self._settle(Ended(parcel, ending))
+
+    async def _drain(self) -> None:
+        for task in list(self._before_dot):
+            task.cancel()
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _spend_group(self, spendings: Sequence[Spending]) -> Sequence[bool]:
+        spent = await self._desk.spend(self.owner, spendings)
+        return [one.permit in spent for one in spendings]
+
+    async def _settle_group(self, ended: Sequence[Ended]) -> Sequence[None]:
+        """Write outcomes, however long the database is away: the journal keeps them meanwhile."""
+        delay = 0.1
+        while True:
+            try:
+                await self._desk.settle(self.owner, ended)
+            except StorageAway as error:
+                log.warning("outcomes_wait", store=error.store, waiting=len(ended))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                for one in ended:
+                    self._journal.settled(one.parcel.message, one.parcel.attempt)
+                return [None] * len(ended)
+
+    async def spend(self, parcel: Parcel) -> bool:
+        """Mark a permit spent, with whoever does so at the same time; no answer means no."""
+        spending = Spending(parcel.permit, parcel.message, parcel.attempt)
+        try:
+            return await asyncio.wait_for(self._spend(spending), COMMIT_WITHIN)
+        except (StorageAway, TimeoutError):
+            return False
+
+    def past_the_dot(self, parcel: Parcel) -> None:
+        """Note the final dot durably enough for a killed process, before it is written."""
+        self._journal.dot(parcel.message, parcel.attempt)
+        task = asyncio.current_task()
+        if task is not None:
+            self._before_dot.discard(task)
+
+    def accepted(self, parcel: Parcel, reply: Reply) -> None:
+        """Keep the final reply; a full journal leaves that to the database alone."""
+        try:
+            self._journal.acc(parcel.message, parcel.attempt, reply.code)
+        except JournalError:
+            log.error("journal_full", message=parcel.message)
+
+
+class _Dialogue:
+    """The fences of one transmission, as `delivery.smtp` asks for them."""
+
+    def __init__(self, worker: Worker, parcel: Parcel, deadline: float) -> None:
+        self._worker = worker
+        self._parcel = parcel
+        self._deadline = deadline
+
+    def may_start(self) -> bool:
+        return monotonic() < self._deadline
+
+    async def spend(self) -> bool:
+        return await self._worker.spend(self._parcel)
+
+    def before_dot(self) -> None:
+        self._worker.past_the_dot(self._parcel)
+
+    def accepted(self, reply: Reply) -> None:
+        self._worker.accepted(self._parcel, reply)

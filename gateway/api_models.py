@@ -1,0 +1,372 @@
+"""The bodies of the HTTP API: what callers send, and what they are answered.
+
+Each field here is a promise to the outside (`/openapi.json` is made of them).
+Addresses come in and never go out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from multidict import MultiMapping
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from consent import address
+from consent.model import Reason, RefusalClass
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MOST_DATA = 64 * 1024
+
+
+def _moment(raw: object) -> datetime:
+    if not isinstance(raw, str) or not _RFC3339.fullmatch(raw):
+        raise ValueError("must be a time as in RFC 3339, with its offset")
+    try:
+        return datetime.fromisoformat(raw.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is no time that exists") from None
+
+
+def _address(raw: object) -> address.Address:
+    if isinstance(raw, str):
+        try:
+            return address.parse(raw)
+        except address.AddressError:
+            pass
+    raise ValueError("must be an email address")
+
+
+def _clean(raw: str) -> str:
+    if _CONTROLS.search(raw):
+        raise ValueError("must not hold control characters")
+    return raw
+
+
+def _small(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        size = len(json.dumps(data, allow_nan=False))
+    except ValueError:
+        raise ValueError("must hold finite numbers only") from None
+    if size > _MOST_DATA:
+        raise ValueError("must be at most 64 KB of JSON")
+    return data
+
+
+Moment = Annotated[
+    datetime,
+    PlainValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+MailAddress = Annotated[
+    address.Address,
+    PlainValidator(_address),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
+]
+Text = Annotated[str, AfterValidator(_clean)]
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$"),
+]
+Label = Annotated[Line, StringConstraints(max_length=200)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}$")]
+TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+PageUrl = Annotated[Line, StringConstraints(max_length=2000)]
+Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Body = Annotated[Text, StringConstraints(max_length=1024 * 1024)]
+
+
+Omissible = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
+
+
+class Incoming(BaseModel):
+    """What a caller sends: kinds are exact, and a field we do not know is wrong."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Answer(BaseModel):
+    """What a caller is answered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _exactly_one(model: BaseModel, *names: str) -> None:
+    if sum(getattr(model, name) is not None for name in names) != 1:
+        raise ValueError(f"must have exactly one of {', '.join(names)}")
+
+
+class Target(Incoming):
+    """To whom: an address, or a subject that the caller was told about."""
+
+    email: MailAddress | None = None
+    subject_id: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        _exactly_one(self, "email", "subject_id")
+        return self
+
+
+class Content(Incoming):
+    """What is said: a template with its data, or the parts themselves."""
+
+    template: Template | None = None
+    data: Annotated[dict[str, JsonValue], AfterValidator(_small)] = {}
+    subject: Line | None = None
+    html: Body | None = None
+    text: Body | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _exactly_one(self, "template", "subject")
+        has_parts = self.html is not None or self.text is not None
+        if self.template is not None and has_parts:
+            raise ValueError("html and text do not go with a template")
+        if self.subject is not None and (not has_parts or self.data):
+            raise ValueError("subject goes with html or text or both, and without data")
+        return self
+
+
+class MessageRequest(Incoming):
+    to: Target
+    purpose: Name
+    content: Content
+    send_at: Moment | None = None
+    expires_at: Moment | None = None
+    reference: Label | None = None
+
+
+class MessageAccepted(Answer):
+    message_id: str
+    status: Literal["queued"] = "queued"
+
+
+class BatchRequest(Incoming):
+    """Each message is checked alone, so that a wrong one does not stop the others."""
+
+    messages: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=1000)]
+
+
+class FieldProblem(Answer):
+    pointer: str
+    detail: str
+
+
+class BatchQueued(MessageAccepted):
+    pass
+
+
+class BatchRefused(Answer):
+    status: Literal["refused"] = "refused"
+    reason: Reason
+    refusal_class: RefusalClass = Field(alias="class")
+
+
+class BatchInvalid(Answer):
+    status: Literal["invalid"] = "invalid"
+    errors: list[FieldProblem]
+
+
+BatchResult = Annotated[BatchQueued | BatchRefused | BatchInvalid, Field(discriminator="status")]
+
+
+class BatchAnswer(Answer):
+    results: list[BatchResult]
+
+
+class GroundView(Answer):
+    kind: str
+    id: str
+
+
+class PermitView(Answer):
+    ground: GroundView
+    decided_at: datetime
+
+
+class AttemptView(Answer):
+    n: int
+    started_at: datetime
+    ended_at: datetime | None
+    code: int | None
+    outcome: str | None
+
+
+MessageStatus = Literal[
+    "queued",
+    "sending",
+    "sent",
+    "deferred",
+    "uncertain",
+    "bounced",
+    "refused",
+    "cancelled",
+    "failed",
+]
+
+
+class MessageView(Answer):
+    message_id: str
+    status: MessageStatus
+    reason: Omissible = None
+    permit: PermitView | None = None
+    attempts: list[AttemptView] = []
+    message_id_header: Omissible = None
+
+
+class PermissionRequest(Incoming):
+    to: Target
+    purpose: Name
+
+
+class PermissionGranted(Answer):
+    granted: Literal[True] = True
+    ground: GroundView
+
+
+class PermissionDenied(Answer):
+    granted: Literal[False] = False
+    reason: Reason
+    refusal_class: RefusalClass = Field(alias="class")
+
+
+class WithdrawalRequest(Incoming):
+    to: Target
+    purpose: Name | None = None
+    all: Literal[True] | None = None
+    kind: Literal["withdraw", "object"]
+    channel: Name
+    received_at: Moment | None = None
+    reference: Label | None = None
+
+    @model_validator(mode="after")
+    def _scope(self) -> Self:
+        _exactly_one(self, "purpose", "all")
+        return self
+
+
+class WithdrawalAnswer(Answer):
+    status: Literal["done"] = "done"
+
+
+class SignUp(Incoming):
+    """One post of a form; `homepage` is the honeypot."""
+
+    email: MailAddress
+    purposes: Annotated[list[Name], Field(min_length=1, max_length=50)]
+    texts: Annotated[list[TextHash], Field(min_length=1, max_length=50)]
+    locale: Locale | None = None
+    page_url: PageUrl | None = None
+    profile: Annotated[dict[str, Text], Field(max_length=50)] = {}
+    homepage: str = ""
+
+
+class BackendSignUp(SignUp):
+    """A sign-up that a back end passes on; the limits count *visitor_network*."""
+
+    form: Name
+    visitor_network: Annotated[Line, StringConstraints(max_length=64)] | None = None
+
+
+class SignUpAccepted(Answer):
+    status: Literal["accepted"] = "accepted"
+
+
+class FormText(Answer):
+    hash: str
+    bundle: dict[str, Any]
+
+
+class FormPurpose(Answer):
+    purpose: str
+    title: str
+    required: bool
+    text: FormText
+
+
+class FormFieldView(Answer):
+    name: str
+    required: bool
+    max_length: int
+    label: str
+
+
+class FormView(Answer):
+    form: str
+    locale: str
+    locales: list[str]
+    purposes: list[FormPurpose]
+    fields: list[FormFieldView]
+
+
+class AuditQuery(BaseModel):
+    """The query string of the event list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    after: Annotated[int, Field(ge=0)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class AuditEvent(Answer):
+    event_id: str
+    index: int
+    at: datetime
+    kind: str
+    actor: str
+
+
+class AuditEvents(Answer):
+    events: list[AuditEvent]
+    next: str | None = None
+
+
+class ProofView(Answer):
+    """Where an event stands in the log, so that anybody can recompute the root (RFC 9162)."""
+
+    event_id: str
+    index: int
+    size: int
+    entry: str
+    path: list[str]
+    checkpoint: str
+
+
+def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
+    """The JSON body that says the same as a plain form's *fields*.
+
+    An empty `locale`, `page_url` or profile field is one that nobody filled in.
+    Other names stay as they are, for the model to refuse.
+    """
+    body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
+    repeated = {"purpose": "purposes", "text": "texts"}
+    for name, value in fields.items():
+        if name in repeated:
+            body[repeated[name]].append(value)
+        elif name.startswith("profile."):
+            if value:
+                body["profile"][name.removeprefix("profile.")] = value
+        elif value or name == "email":
+            body[name] = value
+    return body

@@ -1,0 +1,67 @@
+"""The command `gateway`: one file per group of commands.
+
+Commands import what they run when they run, so that `--help` does not wait for
+the server's libraries. Results go to stdout, talk to stderr. Exit 0 is done, 1
+failed, 2 usage. No command takes an address as an argument: arguments are seen
+by every user of the machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli import api_key, db, dkim, init, run, texts
+from gateway.cli.talk import explain, say
+
+app = typer.Typer(
+    name="gateway",
+    help="A consent and email delivery gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they show local variables
+)
+app.command("init")(init.init)
+app.command("serve")(run.serve)
+app.command("worker")(run.worker)
+app.add_typer(db.app, name="db")
+app.add_typer(api_key.app, name="api-key")
+app.add_typer(dkim.app, name="dkim")
+app.add_typer(texts.app, name="texts")
+
+
+@app.callback()
+def remember_config(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option("--config", envvar="GATEWAY_CONFIG", help="The configuration.")
+    ] = Path("config.toml"),
+) -> None:
+    context.obj = config
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit; an error is a line on stderr, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(_config_first(given))
+    except Exception as error:  # noqa: BLE001 a traceback could quote personal data
+        say(explain(error))
+        sys.exit(1)
+
+
+def _config_first(arguments: list[str]) -> list[str]:
+    """Let `--config` stand anywhere, before the command or after it."""
+    for position, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word == "--config" and position + 1 < len(arguments):
+            rest = arguments[:position] + arguments[position + 2 :]
+            return [word, arguments[position + 1], *rest]
+        if word.startswith("--config="):
+            return [word, *arguments[:position], *arguments[position + 1 :]]
+    return arguments

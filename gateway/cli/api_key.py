@@ -1,0 +1,126 @@
+"""`gateway api-key`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.talk import configuration, fail, result, result_json, run, say, table
+
+if TYPE_CHECKING:
+    from gateway.api_keys import ApiKey
+    from gateway.config import Config
+
+app = typer.Typer(help="Keys of callers of the API.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="What the key is for; no personal data.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; repeatable.")],
+    sender: Annotated[list[str] | None, typer.Option(help="Bind it to senders.")] = None,
+    purpose: Annotated[list[str] | None, typer.Option(help="Bind it to purposes.")] = None,
+) -> None:
+    """Make a key and print it, once and alone, on stdout."""
+    config = configuration(context)
+    _check(config, scope, sender or [], purpose or [])
+    key, token = run(_create(config, name, scope, sender or [], purpose or []))
+    say(f"{key.id}: keep the key below; it cannot be shown again.")
+    result(token)
+
+
+@app.command("list")
+def list_keys(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+) -> None:
+    """List the keys; the secrets themselves are stored nowhere."""
+    keys = [_row(key) for key in run(_listed(configuration(context)))]
+    if as_json:
+        result_json(keys)
+        return
+    table([("ID", "NAME", "SCOPES", "BOUND TO", "STATE"), *(_cells(key) for key in keys)])
+
+
+@app.command()
+def revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """End a key at once."""
+    if not run(_revoke(configuration(context), key_id)):
+        raise fail(f"there is no key {key_id} that could be revoked")
+    say(f"{key_id}: revoked")
+
+
+def _check(config: Config, scopes: list[str], senders: list[str], purposes: list[str]) -> None:
+    from gateway.api_keys import Scope
+
+    for kind, given, known in (
+        ("scope", scopes, set(Scope)),
+        ("sender", senders, config.senders.keys()),
+        ("purpose", purposes, config.purposes.keys()),
+    ):
+        for one in given:
+            if one not in known:
+                message = f"there is no {kind} {one}; known: {', '.join(sorted(known))}"
+                raise typer.BadParameter(message, param_hint=f"--{kind}")
+
+
+async def _create(
+    config: Config, name: str, scopes: list[str], senders: list[str], purposes: list[str]
+) -> tuple[ApiKey, str]:
+    from audit.kinds import Kind
+    from gateway import api_keys
+    from gateway.cli.stores import open_stores
+
+    async with open_stores(config) as stores, stores.data.begin() as connection:
+        now = await stores.clock.now(connection)
+        key, token = await api_keys.create(
+            connection,
+            name=name,
+            scopes=map(api_keys.Scope, scopes),
+            senders=senders,
+            purposes=purposes,
+            now=now,
+        )
+        await stores.record(connection, Kind.API_KEY_CREATED, now, {"api_key": key.id})
+    return key, token
+
+
+async def _revoke(config: Config, key_id: str) -> bool:
+    from audit.kinds import Kind
+    from gateway import api_keys
+    from gateway.cli.stores import open_stores
+
+    async with open_stores(config) as stores, stores.data.begin() as connection:
+        now = await stores.clock.now(connection)
+        done = await api_keys.revoke(connection, key_id, now)
+        if done:
+            await stores.record(connection, Kind.API_KEY_REVOKED, now, {"api_key": key_id})
+    return done
+
+
+async def _listed(config: Config) -> list[ApiKey]:
+    from gateway import api_keys
+    from gateway.cli.stores import open_stores
+
+    async with open_stores(config) as stores, stores.data.read() as connection:
+        return await api_keys.listed(connection)
+
+
+def _row(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "senders": sorted(key.senders),
+        "purposes": sorted(key.purposes),
+        "created_at": key.created_at.isoformat(),
+        "revoked_at": key.revoked_at and key.revoked_at.isoformat(),
+    }
+
+
+def _cells(key: dict[str, Any]) -> tuple[str, ...]:
+    bound = [*key["senders"], *key["purposes"]]
+    state = f"revoked {key['revoked_at']}" if key["revoked_at"] else "valid"
+    return key["id"], key["name"], " ".join(key["scopes"]), " ".join(bound) or "-", state

@@ -1,0 +1,37 @@
+"""`gateway serve`, `gateway worker`, `gateway demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.talk import configuration, run
+
+
+def serve(
+    context: typer.Context,
+    worker: Annotated[
+        bool | None,
+        typer.Option(
+            "--worker/--no-worker",
+            help="Deliver in this process too. Default: on SQLite yes, on PostgreSQL no.",
+        ),
+    ] = None,
+) -> None:
+    """Serve HTTP and run the duties; delivery inside by default on SQLite."""
+    from gateway import logs, processes
+
+    config = configuration(context)
+    logs.configure()
+    on_sqlite = config.storage.url.startswith("sqlite:")
+    run(processes.serve(config, with_worker=on_sqlite if worker is None else worker))
+
+
+def worker(context: typer.Context) -> None:
+    """Deliver mail and run the duties; as many of these as you like, against PostgreSQL."""
+    from gateway import logs, processes
+
+    config = configuration(context)
+    logs.configure()
+    run(processes.work(config))

@@ -1,0 +1,43 @@
+"""What commands open that change something and say so in the log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from audit.log import Log
+from gateway import database_schema, keyring
+from gateway.config import Config
+from storage.clock import Clock, DatabaseClock
+from storage.database import Database, open_database
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The data database and its log, for one command."""
+
+    data: Database
+    log: Log
+    clock: Clock
+
+    async def record(
+        self, connection: AsyncConnection, kind: Kind, now: datetime, refs: Mapping[str, str]
+    ) -> None:
+        """Stage what the operator did; the last thing in its transaction."""
+        event = Event(kind, Actor.OPERATOR, now, refs=refs)
+        await self.log.stage(connection, [draft(event, None, self.log.node)])
+
+
+@asynccontextmanager
+async def open_stores(config: Config) -> AsyncIterator[Stores]:
+    """Open the data of an initialised gateway; it may be running."""
+    ring = keyring.load(config.keys.keyring_file)
+    async with open_database("data", config.storage.url) as data:
+        await database_schema.require_current({"data": data})
+        yield Stores(data, Log(config.audit.origin, ring.audit_mac, "cli"), DatabaseClock())

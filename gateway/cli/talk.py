@@ -1,0 +1,87 @@
+"""How commands speak: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+T = TypeVar("T")
+
+
+def say(text: str) -> None:
+    """Talk to the person at the terminal."""
+    sys.stderr.write(text + "\n")
+
+
+def fail(text: str) -> typer.Exit:
+    """Say why, and return what to raise."""
+    say(text)
+    return typer.Exit(1)
+
+
+def result(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def result_json(value: Any) -> None:
+    result(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Rows in columns as wide as they need; the last one as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for row in rows:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        result("  ".join([*padded, row[-1]]).rstrip())
+
+
+def configuration(context: typer.Context) -> Config:
+    """The configuration that the command line names; raises ConfigError."""
+    from gateway.config import load
+
+    return load(context.obj)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; ctrl-c ends it."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show how far long work is, to a person only; call what it yields with the count so far."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def explain(error: Exception) -> str:
+    """What to tell about *error*: our own errors speak for themselves, others by kind and place."""
+    from audit.errors import AuditError
+    from gateway.errors import ConfigError, GatewayError
+    from gateway.logs import place_of
+    from storage.errors import StorageError
+
+    if isinstance(error, ConfigError):
+        return "\n".join(["The configuration is not usable:", *error.problems])
+    if isinstance(error, GatewayError | StorageError | AuditError):
+        return f"gateway: {error}"
+    return f"gateway: {type(error).__name__} at {place_of(error)}"

@@ -1,0 +1,45 @@
+"""What a worker asks of this gateway: the flows, behind `delivery.worker.Desk`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from delivery import journal, leases, permits
+from delivery.permits import Spending
+from delivery.worker import Ended, Parcel
+from gateway.flows import claim, settle
+from gateway.parts import Parts
+
+
+class Desk:
+    """Meets `delivery.worker.Desk`; one transaction each, none across the network."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def register(self, owner: str) -> None:
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            lease = parts.config.delivery.lease
+            await leases.register(connection, owner, journal.this_boot(), now, lease)
+
+    async def renew(self, owner: str) -> bool:
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            return await leases.renew(connection, owner, now, parts.config.delivery.lease)
+
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+        return await claim.claim(self._parts, owner, wanted)
+
+    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
+        async with self._parts.data.begin() as connection:
+            return await permits.spend(connection, owner, spendings, self._parts.clock)
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        await settle.settle(self._parts, owner, ended)
+
+    async def leave(self, owner: str) -> None:
+        async with self._parts.data.begin() as connection:
+            await leases.forget(connection, owner)

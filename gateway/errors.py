@@ -1,0 +1,139 @@
+"""Why the gateway stops, or answers something else than what was asked for.
+
+GatewayError
+├── ConfigError             the configuration; nothing was started
+├── KeyFileError            a file with keys cannot be read, or must not be written
+├── SchemaError             a database is not at the schema of this release
+└── RequestError            a request; `problems.py` has the answer to each
+    ├── MalformedJson
+    ├── WrongContentType
+    ├── BodyTooLarge
+    ├── Invalid             fields, named by pointer
+    ├── NotAuthenticated
+    ├── ScopeMissing
+    ├── OutsideKey          the key is bound to other senders or purposes
+    ├── PermissionRefused   a decision, with its reason
+    ├── NotFound
+    ├── Conflict            what was asked for is over
+    ├── KeyReused           the idempotency key stands for another body
+    ├── InFlight            the first request with this idempotency key runs
+    └── TooMany             a limit of network or form; never of an address
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class GatewayError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """Everything that is wrong with the configuration, each line `key.path: problem`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class KeyFileError(GatewayError):
+    """A file with keys is missing, open to others, damaged, or already there."""
+
+
+class SchemaError(GatewayError):
+    """A database has no tables, or those of another release.
+
+    `gateway db upgrade` mends an older one; a later one needs the later release.
+    """
+
+    def __init__(self, stores: Sequence[str]) -> None:
+        super().__init__(f"not at the schema of this release: {', '.join(stores)}")
+        self.stores = tuple(stores)
+
+
+class RequestError(GatewayError):
+    """A request that is not served as asked; its facts are safe to show to the caller."""
+
+
+class MalformedJson(RequestError):
+    """The body is not JSON."""
+
+
+class WrongContentType(RequestError):
+    """The body is of a type that this endpoint does not read."""
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than the gateway reads."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field, without quoting it."""
+
+    pointer: str
+    detail: str
+
+
+class Invalid(RequestError):
+    """The body is well-formed and says what it must not."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(f"{len(errors)} fields")
+        self.errors = tuple(errors)
+
+    @classmethod
+    def at(cls, pointer: str, detail: str) -> Invalid:
+        return cls([FieldError(pointer, detail)])
+
+
+class NotAuthenticated(RequestError):
+    """No API key, or none that we know."""
+
+
+class ScopeMissing(RequestError):
+    """The API key may not do this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.scope = scope
+
+
+class OutsideKey(RequestError):
+    """The API key is bound to other senders or purposes."""
+
+
+class PermissionRefused(RequestError):
+    """The person must not be mailed for this purpose; decided, not failed."""
+
+    def __init__(self, reason: str, refusal_class: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.refusal_class = refusal_class
+
+
+class NotFound(RequestError):
+    """There is nothing of that name, or not for this caller."""
+
+
+class Conflict(RequestError):
+    """The thing is in a state that does not allow this any more."""
+
+
+class KeyReused(RequestError):
+    """The same idempotency key came with another body."""
+
+
+class InFlight(RequestError):
+    """The first request with this idempotency key has not been answered yet."""
+
+
+class TooMany(RequestError):
+    """The caller's network, or the form, is over its limit."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__("over the limit")
+        self.retry_after = retry_after

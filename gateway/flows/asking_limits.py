@@ -1,0 +1,94 @@
+"""How often an address may be asked to confirm. Silent: whoever posts the form learns nothing.
+
+The counters fold plus-tags and dots, so that spellings of one mailbox do not
+buy more mails; the identity of a person never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import address, blind, suppressions
+from consent.address import Address
+from consent.suppressions import CONFIRMATIONS_A_WEEK, Stop
+from gateway import limits
+from gateway.parts import Parts
+from storage.secret import Secret
+
+_WEEKLY = "consentgw/confirmations/v1"
+
+
+class AskingLimits:
+    """The limits as one transaction sees them; each mail that it allows is counted."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        weekly: Sequence[Secret],
+        blocked: dict[bytes, set[Stop]],
+        counted: dict[bytes, int],
+    ) -> None:
+        self._parts = parts
+        self._weekly = weekly  # this week's key first: older ones only for looking back
+        self._blocked = blocked
+        self._counted = counted
+        self._fresh: list[bytes] = []
+
+    @classmethod
+    async def read(
+        cls,
+        parts: Parts,
+        connection: AsyncConnection,
+        weekly: Sequence[Secret],
+        addresses: Collection[Address],
+        now: datetime,
+    ) -> Self:
+        hashes = {_block(parts, one) for one in addresses}
+        keys = {key for one in addresses for key in _week(weekly, one)}
+        return cls(
+            parts,
+            weekly,
+            await suppressions.in_force(connection, hashes, now),
+            await suppressions.confirmations_counted(connection, keys, now),
+        )
+
+    async def allow(self, connection: AsyncConnection, one: Address, now: datetime) -> bool:
+        """Say whether one more confirmation mail may go to *one*, and count it if so.
+
+        A block after "not me" or an objection, three mails a week, and the
+        recipient domain's rate, which keeps a flood from looking like ours.
+        """
+        week = _week(self._weekly, one)
+        if self._blocked.get(_block(self._parts, one)):
+            return False
+        if sum(self._counted.get(key, 0) for key in week) >= CONFIRMATIONS_A_WEEK:
+            return False
+        if self._parts.config.limits.enabled and await self._domain_is_full(connection, one, now):
+            return False
+        self._counted[week[0]] = self._counted.get(week[0], 0) + 1
+        self._fresh.append(week[0])
+        return True
+
+    async def store(self, connection: AsyncConnection, now: datetime) -> None:
+        """Keep the counts of the mails that were allowed."""
+        await suppressions.count_confirmations(connection, self._fresh, now)
+
+    async def _domain_is_full(
+        self, connection: AsyncConnection, one: Address, now: datetime
+    ) -> bool:
+        limit = limits.RECIPIENT_DOMAIN
+        key = limits.limit_key(self._weekly[0], limit, one.domain)
+        return await limits.hit(connection, key, limit, now) is not None
+
+
+def _block(parts: Parts, one: Address) -> bytes:
+    return blind.suppression_hash(parts.keyring.suppression, one.canonical)
+
+
+def _week(weekly: Sequence[Secret], one: Address) -> list[bytes]:
+    folded = address.folded(one)
+    return [blind.keyed(secret, _WEEKLY, folded) for secret in weekly]

@@ -1,0 +1,167 @@
+"""From a permitted letter to signed bytes. Runs beside the event loop, without I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from consent import gates, links
+from consent.gates import Gate
+from consent.links import Route
+from consent.vault import Vault
+from delivery import mime
+from delivery.errors import ComposeError, SigningError, TemplateError
+from delivery.mime import Content
+from delivery.outbox import Message
+from delivery.outcome import Kind
+from delivery.smtp import Envelope
+from delivery.worker import Parcel
+from gateway.config import Config
+from gateway.parts import Parts
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A permitted message with what it needs, still sealed."""
+
+    message: Message
+    attempt: int
+    permit: str
+    dated_at: datetime
+    gate: Gate
+    content: bytes
+    handle: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """A letter that has no form as a mail."""
+
+    message: str
+    attempt: int
+    reason: str
+
+
+def compose_all(parts: Parts, letters: Sequence[Letter], vault: Vault) -> list[Parcel | Unsendable]:
+    """Compose and sign; one that cannot be does not hold up the others."""
+    return [_compose(parts, letter, vault) for letter in letters]
+
+
+def _compose(parts: Parts, letter: Letter, vault: Vault) -> Parcel | Unsendable:
+    try:
+        return _parcel(parts, letter, vault)
+    except (TemplateError, ComposeError, SigningError, LookupError) as error:
+        log.error("not_composed", message=letter.message.id, problem=type(error).__name__)
+        return Unsendable(letter.message.id, letter.attempt, "not_composable")
+
+
+def _parcel(parts: Parts, letter: Letter, vault: Vault) -> Parcel:
+    message, gate = letter.message, letter.gate
+    sender = parts.config.senders[message.sender]
+    address = _opened(vault, gate.subject, gate.address, gates.address_place(gate.subject))
+    document = json.loads(
+        _opened(vault, message.subject, letter.content, content_place(message.content))
+    )
+    ways: Mapping[Route, str] = {}
+    if letter.handle is not None:
+        ways = links.links(message.subject, message.purpose, letter.handle, vault, parts.base)
+    header = mime.Header(
+        kind=message.kind,
+        sender_name=sender.name,
+        sender_address=sender.from_address,
+        to=address.decode(),
+        message_id=message_id_header(parts.config, message),
+        date=letter.dated_at,
+        list_unsubscribe=ways[Route.UNSUBSCRIBE] if message.kind is Kind.MARKETING else None,
+        list_id=f"{message.purpose}.{sender.dkim_domain}"
+        if message.kind is Kind.MARKETING
+        else None,
+    )
+    content = _render(parts, letter, document, ways, vault)
+    mail = mime.compose(header, content)
+    signature = parts.signers[message.sender].sign(mail.fields, mail.body, letter.dated_at)
+    raw = mail.wire([signature])
+    return Parcel(
+        message=message.id,
+        attempt=letter.attempt,
+        permit=letter.permit,
+        subject=message.subject,
+        kind=message.kind,
+        digest=f"sha256:{hashlib.sha256(raw).hexdigest()}",
+        envelope=Envelope(sender.from_address, header.to, raw),
+    )
+
+
+def _render(
+    parts: Parts,
+    letter: Letter,
+    document: Mapping[str, Any],
+    ways: Mapping[Route, str],
+    vault: Vault,
+) -> Content:
+    """The words of the mail; *document* is what the message was accepted with."""
+    message, gate = letter.message, letter.gate
+    locale = document.get("locale") or gate.locale
+    framed = frame(parts.config, message.sender, locale)
+    framed["links"] = {str(route): url for route, url in ways.items()} | document.get("links", {})
+    framed["consents"] = document.get("consents", [])
+    if "subject" in document:
+        inline = (document["subject"], document.get("html"), document.get("text"))
+        return parts.templates.inline(*inline, locale=locale, frame=framed)
+    data = {"profile": _profile(gate, vault), **document["data"]}
+    return parts.templates.render(
+        document["template"], locale, data, framed, footer=message.kind is Kind.MARKETING
+    )
+
+
+def _profile(gate: Gate, vault: Vault) -> Mapping[str, str]:
+    if gate.profile is None:
+        return {}
+    raw = _opened(vault, gate.subject, gate.profile, gates.profile_place(gate.subject))
+    profile: dict[str, str] = json.loads(raw)
+    return profile
+
+
+def frame(config: Config, sender: str, locale: str) -> dict[str, Any]:
+    """What every mail of a sender may show of the sender."""
+    one = config.senders[sender]
+    return {
+        "locale": locale,
+        "sender": {
+            "name": one.name,
+            "postal_address": config.controller.postal_address,
+            "imprint_url": one.imprint_url,
+            "privacy_url": one.privacy_url,
+            "accent": one.accent,
+        },
+        "controller": {
+            "name": config.controller.name,
+            "postal_address": config.controller.postal_address,
+            "contact": config.controller.contact,
+        },
+    }
+
+
+def message_id_header(config: Config, message: Message) -> str:
+    """The Message-ID without brackets: the same on every try, and nothing but our own id."""
+    return f"{message.id.partition('_')[2]}@{config.senders[message.sender].dkim_domain}"
+
+
+def content_place(content: str) -> tuple[str, str, str]:
+    """What the seal of a content binds it to."""
+    return ("content", "sealed", content)
+
+
+def _opened(vault: Vault, subject: str, sealed: bytes | None, place: tuple[str, str, str]) -> bytes:
+    raw = None if sealed is None else vault.open(subject, "profile", place, sealed)
+    if raw is None:
+        raise LookupError("the key is gone")
+    return raw

@@ -1,0 +1,166 @@
+"""The marketing automation hands in messages: each is queued or refused, and told why at once.
+
+What is refused is audited, and its content is not kept. What is queued is
+decided again when it is claimed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Event, Item, draft
+from audit.kinds import Actor, Kind
+from consent.model import Reason, Refused
+from consent.vault import Vault
+from delivery import outbox
+from delivery.errors import TemplateError
+from delivery.outbox import NewMessage
+from delivery.outcome import Kind as MailKind
+from delivery.schedule import LIFE
+from gateway.errors import Invalid
+from gateway.flows import permission
+from gateway.flows.composing import content_place, frame
+from gateway.flows.permission import Advice, Question
+from gateway.parts import Parts
+from storage.ids import ordered_id
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One message as it was handed in, checked for shape."""
+
+    to: Question
+    content: Mapping[str, Any]  # {"template", "data"} or {"subject", "html", "text"}
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    message: str
+
+
+def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> None:
+    """Raise `Invalid` for a template that is not there or lacks a variable.
+
+    Renders for a recipient of every language that the purpose has: what is
+    wrong is told now, while the caller listens, and not when the mail is due.
+    """
+    known = parts.config.purposes.get(purpose)
+    if known is None or "template" not in content:
+        return
+    for locale in known.text:
+        framed = frame(parts.config, known.sender, locale)
+        try:
+            parts.templates.check(content["template"], locale, content["data"], framed, footer=True)
+        except TemplateError as error:
+            if error.missing is not None:
+                raise Invalid.at(f"/content/data/{error.missing}", "is required") from None
+            raise Invalid.at("/content/template", error.problem) from None
+
+
+async def enqueue(
+    parts: Parts, connection: AsyncConnection, wanted: Sequence[Wanted], origin: str, vault: Vault
+) -> list[Queued | Refused]:
+    """Queue what may be mailed as it stands now, refuse the rest, in order.
+
+    *vault* holds the keys of `known_subjects`; somebody who appeared since is
+    not yet known. The caller commits.
+    """
+    advice = await permission.advise(parts, connection, [one.to for one in wanted])
+    now = await parts.clock.now(connection)
+    outcome: list[Queued | Refused] = []
+    messages: list[NewMessage] = []
+    for one, given in zip(wanted, advice, strict=True):
+        refused = _refusal(given, vault)
+        if refused is not None:
+            outcome.append(refused)
+            continue
+        message = _message(parts, one, given, origin, vault, now)
+        messages.append(message)
+        outcome.append(Queued(message.id))
+    await outbox.enqueue(connection, messages, now)
+    await _audit_refusals(parts, connection, wanted, advice, outcome, vault, now)
+    return outcome
+
+
+async def known_subjects(parts: Parts, wanted: Sequence[Wanted]) -> set[str]:
+    """Whose keys an `enqueue` will need."""
+    async with parts.data.read() as connection:
+        found = await permission.find_subjects(parts, connection, [one.to for one in wanted])
+    return {one for one in found if one is not None}
+
+
+def _refusal(given: Advice, vault: Vault) -> Refused | None:
+    if isinstance(given.decision, Refused):
+        return given.decision
+    if given.gate is None or not vault.has(given.gate.subject):
+        return Refused(Reason.UNKNOWN)
+    return None
+
+
+def _message(
+    parts: Parts, one: Wanted, given: Advice, origin: str, vault: Vault, now: datetime
+) -> NewMessage:
+    assert given.gate is not None  # noqa: S101 `_refusal` looked
+    subject = given.gate.subject
+    content_id = ordered_id("cnt", now)
+    document = {**one.content, "reference": one.reference}
+    raw = json.dumps(document, ensure_ascii=False).encode()
+    due_at = max(one.send_at or now, now)
+    return NewMessage(
+        id=ordered_id("msg", now),
+        kind=MailKind.MARKETING,
+        subject=subject,
+        purpose=one.to.purpose,
+        sender=parts.config.purposes[one.to.purpose].sender,
+        content_id=content_id,
+        content=vault.seal(subject, "profile", content_place(content_id), raw),
+        due_at=due_at,
+        expires_at=one.expires_at or due_at + LIFE,
+        origin=origin,
+    )
+
+
+async def _audit_refusals(
+    parts: Parts,
+    connection: AsyncConnection,
+    wanted: Sequence[Wanted],
+    advice: Sequence[Advice],
+    outcome: Sequence[Queued | Refused],
+    vault: Vault,
+    now: datetime,
+) -> None:
+    items = []
+    for one, given, result in zip(wanted, advice, outcome, strict=True):
+        if isinstance(result, Queued):
+            continue
+        subject = given.gate.subject if given.gate else None
+        known = subject if subject is not None and vault.has(subject) else None
+        items.append(Item(known, {"purpose": one.to.purpose, "reason": result.reason}))
+    if items:
+        event = Event(Kind.MESSAGE_REFUSED, Actor.API, now, items=items)
+        await parts.log.stage(connection, [draft(event, vault, parts.log.node)])
+
+
+async def cancel(parts: Parts, message: str, origin: str) -> bool | None:
+    """Cancel what still waits. None: no such message of this caller; False: too late."""
+    async with parts.data.begin() as connection:
+        row = (await outbox.lock(connection, [message])).get(message)
+        if row is None or row.origin != origin:
+            return None
+        if row.status not in outbox.WAITING:
+            return row.status is outbox.Status.CANCELLED
+        now = await parts.clock.now(connection)
+        change = outbox.Change(message, outbox.Status.CANCELLED, "cancelled_by_sender")
+        await outbox.change(connection, [change], now)
+        event = Event(Kind.MESSAGE_CANCELLED, Actor.API, now)
+        await parts.log.stage(connection, [draft(event, None, parts.log.node)])
+    return True

@@ -1,0 +1,89 @@
+"""Messages whose worker is gone: settled from its journal, or taken over after its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from delivery import leases, permits
+from delivery.journal import Mark, Replay, replayable
+from delivery.outbox import Change, Message, Status
+from delivery.outcome import Reply
+from gateway.flows import settle
+from gateway.flows.settle import Result
+from gateway.parts import Parts
+
+log = structlog.get_logger()
+
+_AT_ONCE = 500
+Key = tuple[str, int]
+
+
+async def from_journals(parts: Parts) -> int:
+    """Settle what dead workers of this machine left, and remove their journals."""
+    count = 0
+    for replay in replayable(parts.config.delivery.journal_dir):
+        count += await _from_journal(parts, replay)
+        replay.release()
+    return count
+
+
+async def _from_journal(parts: Parts, replay: Replay) -> int:
+    async with parts.data.begin() as connection:
+        held = await leases.lock_held(connection, replay.owner, replay.marks)
+        late = [m for m in held if m.status is not Status.SENDING]
+        late = [m for m in late if _was_accepted(m, replay.marks)]
+        ours = [m for m in held if m.status is Status.SENDING and m.owner == replay.owner]
+        count = await _settle(parts, connection, [*ours, *late], replay.marks, replay.complete)
+        await leases.forget(connection, replay.owner)
+    log.info("journal_replayed", worker=replay.owner, messages=count)
+    return count
+
+
+def _was_accepted(message: Message, marks: Mapping[Key, Mark]) -> bool:
+    """A takeover called it uncertain; the journal knows better."""
+    mark = marks.get((message.id, message.attempt))
+    return message.status is Status.UNCERTAIN and mark is not None and mark.accepted
+
+
+async def abandoned(parts: Parts) -> int:
+    """Take over messages whose worker's lease ran out and whose journal nobody can read."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        held = await leases.lock_abandoned(connection, now, _AT_ONCE)
+        count = await _settle(parts, connection, held, {}, journal_complete=False)
+        await leases.forget_dead(connection, now)
+    if count:
+        log.warning("messages_taken_over", messages=count)
+    return count
+
+
+async def _settle(
+    parts: Parts,
+    connection: AsyncConnection,
+    held: Sequence[Message],
+    marks: Mapping[Key, Mark],
+    journal_complete: bool,
+) -> int:
+    if not held:
+        return 0
+    now = await parts.clock.now(connection)
+    spent = await permits.spent_of(connection, [(m.id, m.attempt) for m in held])
+    found = leases.recover(held, spent, marks, journal_complete=journal_complete, now=now)
+    await permits.lapse(connection, found.lapsed)
+    by_id = {message.id: message for message in held}
+    results = [_result(by_id[c.message], c, found.ended, marks) for c in found.changes]
+    vault = await parts.keystore.vault({m.subject for m in held})
+    await settle.record(parts, connection, results, vault)
+    return len(results)
+
+
+def _result(
+    message: Message, change: Change, ended: Mapping[Key, str], marks: Mapping[Key, Mark]
+) -> Result:
+    key = (message.id, message.attempt)
+    mark = marks.get(key)
+    reply = Reply(mark.code) if mark is not None and mark.code is not None else None
+    return Result(message, change, ended[key], reply)

@@ -1,0 +1,75 @@
+"""The audit log by HTTP: its events, and the checkpoint that anybody may keep."""
+
+from __future__ import annotations
+
+import base64
+
+from aiohttp import web
+
+from audit import log as audit_log
+from audit.kinds import Kind
+from gateway.answers import answer
+from gateway.api_keys import Scope
+from gateway.api_models import AuditEvent, AuditEvents, AuditQuery
+from gateway.errors import Invalid, NotFound
+from gateway.keys import PARTS
+from gateway.openapi import endpoint
+from gateway.parsing import read_query
+
+_TAGS = ("audit",)
+
+
+@endpoint(
+    "GET",
+    "/v1/audit/checkpoint",
+    summary="The newest signed checkpoint (C2SP signed note); public",
+    responses={200: None},
+    tags=_TAGS,
+)
+async def get_checkpoint(request: web.Request) -> web.StreamResponse:
+    async with request.app[PARTS].data.read() as connection:
+        note = await audit_log.latest_checkpoint(connection)
+    if note is None:
+        raise NotFound
+    return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})
+
+
+@endpoint(
+    "GET",
+    "/v1/audit/events",
+    summary="Events with an index, oldest first, without personal data",
+    query=AuditQuery,
+    responses={200: AuditEvents},
+    scope=Scope.AUDIT_READ,
+    tags=_TAGS,
+)
+async def get_events(request: web.Request) -> web.StreamResponse:
+    parts, query = request.app[PARTS], read_query(request, AuditQuery)
+    if query.kind is not None and query.kind not in tuple(Kind):
+        raise Invalid.at("/kind", "is not a kind of event")
+    async with parts.data.read() as connection:
+        found = await parts.log.events(
+            connection,
+            kind=Kind(query.kind) if query.kind else None,
+            since=query.since,
+            until=query.until,
+            after=query.after,
+            limit=query.limit,
+        )
+    events = [
+        AuditEvent(
+            event_id=event_id(one.entry.eid),
+            index=one.index,
+            at=one.entry.at,
+            kind=one.entry.kind,
+            actor=one.entry.actor,
+        )
+        for one in found
+    ]
+    more = len(events) == query.limit
+    return answer(AuditEvents(events=events, next=str(events[-1].index) if more else None))
+
+
+def event_id(eid: bytes) -> str:
+    """The public name of an event."""
+    return "evt_" + base64.b32hexencode(eid).decode().rstrip("=").lower()

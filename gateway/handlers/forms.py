@@ -1,0 +1,246 @@
+"""Sign-ups from landing pages: the form's description, its page, and posts to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from aiohttp import web
+
+from consent.texts import Text
+from gateway import forms, pages
+from gateway.answers import answer
+from gateway.api_models import FormView, SignUpAccepted, signup_of
+from gateway.api_models import SignUp as Posted
+from gateway.errors import FieldError, Invalid, NotFound, RequestError, TooMany
+from gateway.flows import sign_up
+from gateway.flows.sign_up import RenderedBy
+from gateway.handlers import cors, stamps
+from gateway.keys import PARTS, WORDINGS
+from gateway.metrics import METRICS
+from gateway.networks import client_network
+from gateway.openapi import endpoint
+from gateway.pages import Brand
+from gateway.parsing import parse_value, read_fields, read_json
+from gateway.problems import describe
+
+_CODES = {
+    "/email": "email_invalid",
+    "/purposes": "purpose_missing",
+    "/texts": "text_invalid",
+    "/stamp": "stamp_invalid",
+}
+
+
+@endpoint(
+    "GET",
+    "/forms/{form:[a-z0-9][a-z0-9_-]*}.json",
+    summary="What a form asks for, with the exact wordings",
+    responses={200: FormView},
+    tags=["landing pages"],
+)
+async def describe_form(request: web.Request) -> web.StreamResponse:
+    parts, form = request.app[PARTS], request.match_info["form"]
+    forms.require(parts.config, form)
+    wanted = request.query.get("locale")
+    locale = forms.locale_of(parts.config, form, wanted)
+    view = forms.describe(parts.config, form, locale, await _current(request, form, locale))
+    return cors.allow(request, parts.config.forms[form], answer(view))
+
+
+async def _current(request: web.Request, form: str, locale: str) -> Mapping[str, Text]:
+    """The text of each purpose that the form shows now."""
+    wordings, config = request.app[WORDINGS], request.app[PARTS].config
+    found = {one: await wordings.current(one, locale) for one in config.forms[form].purposes}
+    if any(text is None for text in found.values()):
+        raise NotFound
+    return {name: text for name, text in found.items() if text is not None}
+
+
+@endpoint(
+    "POST",
+    "/forms/{form:[a-z0-9][a-z0-9_-]*}",
+    summary="Sign up; the answer is the same for every address",
+    request=Posted,
+    responses={202: SignUpAccepted},
+    media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
+    tags=["landing pages"],
+)
+async def post_form(request: web.Request) -> web.StreamResponse:
+    parts, form = request.app[PARTS], request.match_info["form"]
+    forms.require(parts.config, form)
+    if request.content_type != "application/json":
+        return await _post_plain(request, form)
+    posted = await read_json(request, Posted)
+    await _accept(request, form, posted, RenderedBy.ASSERTED)
+    return answer(SignUpAccepted(), 202)
+
+
+async def form_preflight(request: web.Request) -> web.StreamResponse:
+    """Answer a browser that asks whether a landing page may post here."""
+    parts, form = request.app[PARTS], request.match_info["form"]
+    forms.require(parts.config, form)
+    return cors.preflight(request, parts.config.forms[form])
+
+
+async def _accept(request: web.Request, form: str, posted: Posted, rendered_by: RenderedBy) -> None:
+    parts = request.app[PARTS]
+    texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
+    checked = forms.check(parts.config, form, posted, texts, rendered_by=rendered_by)
+    if posted.homepage:
+        return  # a robot filled the field that people do not see; nothing is kept
+    network = client_network(request, parts.config.server.trusted_proxies)
+    await sign_up.accept(parts, checked, network)
+    request.app[METRICS].signups.labels(form).inc()
+
+
+async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
+    """A plain HTML form: every outcome is a page or a redirect to one."""
+    config = request.app[PARTS].config
+    fields = await read_fields(request)
+    body = signup_of(fields)
+    stamp = body.pop("stamp", None)
+    try:
+        rendered_by = stamps.check(request, form, stamp, body["texts"])
+        body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
+        await _accept(request, form, parse_value(body, Posted), rendered_by)
+    except RequestError as error:
+        return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
+    thanks = config.forms[form].thank_you_url
+    if thanks is not None:
+        raise web.HTTPSeeOther(thanks)
+    return pages.response(request, "thanks", brand=_brand(request, form))
+
+
+async def _of_ticked(request: web.Request, purposes: list[str], shown: list[str]) -> list[str]:
+    """A plain form names the texts of every purpose that it shows, ticked or not."""
+    known = await request.app[WORDINGS].valid(frozenset(shown))
+    return [one for one in shown if one not in known or known[one].purpose in purposes]
+
+
+async def _refuse_plain(
+    request: web.Request, form: str, body: Mapping[str, Any], error: RequestError, *, hosted: bool
+) -> web.StreamResponse:
+    """Our own page shows itself again with the errors; another's gets them by `error_url`."""
+    config = request.app[PARTS].config
+    problem = describe(error)
+    if hosted and isinstance(error, Invalid):
+        locale = forms.locale_of(config, form, body.get("locale"))
+        return await show_form(request, form, locale, body, _coded(error), problem.status)
+    target = config.forms[form].error_url
+    if target is not None:
+        glue = "&" if urlsplit(target).query else "?"
+        raise web.HTTPSeeOther(f"{target}{glue}{urlencode({'error': problem.slug})}")
+    if isinstance(error, TooMany):
+        wait = int(problem.headers["Retry-After"])
+        return pages.error(request, problem.status, retry_after=wait, brand=_brand(request, form))
+    if not isinstance(error, Invalid):
+        return pages.error(request, problem.status, brand=_brand(request, form))
+    labelled = _labelled(request, form, _coded(error))
+    return pages.response(
+        request,
+        "problem",
+        problem.status,
+        brand=_brand(request, form),
+        errors=labelled,
+        back_url=None,
+    )
+
+
+def _coded(error: Invalid) -> list[dict[str, str]]:
+    """Each wrong field once, by the code that the pages have words for."""
+    coded: dict[str, dict[str, str]] = {}
+    for one in error.errors:
+        field, code = _code(one)
+        coded.setdefault(field, {"field": field, "code": code})
+    return list(coded.values())
+
+
+def _code(error: FieldError) -> tuple[str, str]:
+    if error.pointer.startswith("/profile/"):
+        name = error.pointer.removeprefix("/profile/")
+        longer = "longer" in error.detail
+        return f"profile.{name}", "field_too_long" if longer else "field_missing"
+    first = f"/{error.pointer.split('/')[1]}" if error.pointer else ""
+    if first == "/email" and error.detail == "is required":
+        return "email", "email_missing"
+    field = {"/email": "email", "/purposes": "purpose"}.get(first, "")
+    return field, _CODES.get(first, "text_invalid")
+
+
+def _labelled(request: web.Request, form: str, coded: list[dict[str, str]]) -> list[dict[str, str]]:
+    fields = request.app[PARTS].config.forms[form].fields
+    locale = pages.locale_of(request)
+    labelled = []
+    for one in coded:
+        name = one["field"].removeprefix("profile.")
+        field = fields.get(name)
+        label = (field.label.get(locale) if field else None) or (name.replace("_", " ").title())
+        labelled.append({"label": label, "code": one["code"]})
+    return labelled
+
+
+async def form_page(request: web.Request) -> web.StreamResponse:
+    """The hosted form: works without JavaScript, loads nothing."""
+    config, form = request.app[PARTS].config, request.match_info["form"]
+    forms.require(config, form)
+    accepted = request.headers.get("Accept-Language")
+    locale = forms.locale_of(config, form, request.query.get("locale"), accepted)
+    return await show_form(request, form, locale, {}, [], 200)
+
+
+async def show_form(
+    request: web.Request,
+    form: str,
+    locale: str,
+    body: Mapping[str, Any],
+    errors: list[dict[str, str]],
+    status: int,
+) -> web.StreamResponse:
+    """The form as a page, with what was typed before and what was wrong with it."""
+    config = request.app[PARTS].config
+    current = await _current(request, form, locale)
+    view = forms.describe(config, form, locale, current)
+    ticked = set(body.get("purposes", []))
+    answers = body.get("profile", {})
+    notice = next(iter(current.values())).bundle["notice"]
+    return pages.response(
+        request,
+        "form",
+        status,
+        locale=locale,
+        form_targets=_targets(config.forms[form].thank_you_url, config.forms[form].error_url),
+        brand=_brand(request, form),
+        form=form,
+        action=f"/forms/{form}",
+        purposes=[
+            {
+                "purpose": one.purpose,
+                "title": one.title,
+                "text": one.text.bundle["text"],
+                "locale": locale,
+                "hash": one.text.hash,
+                "required": one.required,
+                "checked": one.purpose in ticked,
+            }
+            for one in view.purposes
+        ],
+        fields=[
+            {**one.model_dump(), "value": str(answers.get(one.name, ""))} for one in view.fields
+        ],
+        email=str(body.get("email", "")),
+        errors=errors,
+        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes]),
+        page_url=f"{config.server.public_url}/forms/{form}",
+        notice_url=f"/notices/{notice}",
+    )
+
+
+def _targets(*urls: str | None) -> list[str]:
+    return [f"{p.scheme}://{p.netloc}" for url in urls if url for p in [urlsplit(url)]]
+
+
+def _brand(request: web.Request, form: str) -> Brand:
+    config = request.app[PARTS].config
+    return Brand.of(config.controller, config.sender_of(config.forms[form].purposes[0]))

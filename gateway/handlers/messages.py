@@ -1,0 +1,267 @@
+"""Messages of the marketing automation: queue, look, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from consent.model import Refused
+from gateway import idempotency
+from gateway.answers import answer, answer_bytes
+from gateway.api_keys import CALLER, ApiKey, Scope
+from gateway.api_models import (
+    AttemptView,
+    BatchAnswer,
+    BatchInvalid,
+    BatchQueued,
+    BatchRefused,
+    BatchRequest,
+    BatchResult,
+    FieldProblem,
+    GroundView,
+    MessageAccepted,
+    MessageRequest,
+    MessageView,
+    PermitView,
+    Target,
+)
+from gateway.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    OutsideKey,
+    PermissionRefused,
+    WrongContentType,
+)
+from gateway.flows import enqueue, messages
+from gateway.flows.enqueue import Queued, Wanted
+from gateway.flows.permission import Question
+from gateway.idempotency import Remembered, Ticket
+from gateway.keys import PARTS
+from gateway.metrics import METRICS
+from gateway.openapi import endpoint
+from gateway.parsing import parse_json, parse_value, read_bytes
+from gateway.parts import Parts
+
+_TAGS = ("senders",)
+_HEADER = "Idempotency-Key"
+
+Outcomes = Sequence[Queued | Refused]
+
+
+@endpoint(
+    "POST",
+    "/v1/messages",
+    summary="Queue a message, or be told why not",
+    request=MessageRequest,
+    responses={202: MessageAccepted},
+    scope=Scope.MESSAGES_SEND,
+    idempotent=True,
+    tags=_TAGS,
+)
+async def post_message(request: web.Request) -> web.StreamResponse:
+    body = await _json_body(request)
+    wanted = _wanted(request, parse_json(body, MessageRequest))
+
+    def say(outcomes: Outcomes) -> bytes | None:
+        (one,) = outcomes
+        if isinstance(one, Refused):
+            return None  # not remembered: permission may come
+        return MessageAccepted(message_id=one.message).model_dump_json().encode()
+
+    async def work(ticket: Ticket | None) -> web.Response:
+        (one,) = outcomes = await _enqueue(request, [wanted], ticket, 202, say)
+        if isinstance(one, Refused):
+            raise PermissionRefused(one.reason, one.refusal_class)
+        return answer_bytes(say(outcomes) or b"", 202)
+
+    return await _once(request, body, work)
+
+
+@endpoint(
+    "POST",
+    "/v1/messages/batch",
+    summary="Queue up to 1000 messages; each is answered alone, in order",
+    request=BatchRequest,
+    responses={200: BatchAnswer},
+    scope=Scope.MESSAGES_SEND,
+    idempotent=True,
+    tags=_TAGS,
+)
+async def post_batch(request: web.Request) -> web.StreamResponse:
+    body = await _json_body(request)
+    batch = parse_json(body, BatchRequest)
+    checked = [_try_wanted(request, one) for one in batch.messages]
+    wanted = [one for one in checked if isinstance(one, Wanted)]
+
+    def say(outcomes: Outcomes) -> bytes:
+        left = iter(outcomes)
+        results = [one if isinstance(one, BatchInvalid) else _result(next(left)) for one in checked]
+        return BatchAnswer(results=results).model_dump_json(by_alias=True).encode()
+
+    async def work(ticket: Ticket | None) -> web.Response:
+        return answer_bytes(say(await _enqueue(request, wanted, ticket, 200, say)))
+
+    return await _once(request, body, work)
+
+
+@endpoint(
+    "GET",
+    "/v1/messages/{id}",
+    summary="What became of a message",
+    responses={200: MessageView},
+    scope=Scope.MESSAGES_SEND,
+    tags=_TAGS,
+)
+async def get_message(request: web.Request) -> web.StreamResponse:
+    seen = await messages.look(request.app[PARTS], request.match_info["id"], request[CALLER].id)
+    if seen is None:
+        raise NotFound
+    permit = seen.permit
+    return answer(
+        MessageView(
+            message_id=seen.message.id,
+            status=seen.message.status.value,
+            reason=seen.message.reason,
+            permit=permit
+            and PermitView(
+                ground=GroundView(kind=permit.ground_kind, id=permit.ground_id),
+                decided_at=permit.decided_at,
+            ),
+            attempts=[
+                AttemptView(
+                    n=one.n,
+                    started_at=one.started_at,
+                    ended_at=one.ended_at,
+                    code=one.code,
+                    outcome=one.outcome,
+                )
+                for one in seen.attempts
+            ],
+            message_id_header=f"<{seen.message_id_header}>",
+        )
+    )
+
+
+@endpoint(
+    "DELETE",
+    "/v1/messages/{id}",
+    summary="Cancel a message that is still queued",
+    responses={204: None},
+    scope=Scope.MESSAGES_SEND,
+    tags=_TAGS,
+)
+async def delete_message(request: web.Request) -> web.StreamResponse:
+    cancelled = await enqueue.cancel(
+        request.app[PARTS], request.match_info["id"], request[CALLER].id
+    )
+    if cancelled is None:
+        raise NotFound
+    if not cancelled:
+        raise Conflict
+    return web.Response(status=204)
+
+
+async def _json_body(request: web.Request) -> bytes:
+    """The bytes: they are fingerprinted as they came."""
+    body = await read_bytes(request)
+    if request.content_type != "application/json":
+        raise WrongContentType
+    return body
+
+
+def _wanted(request: web.Request, message: MessageRequest) -> Wanted:
+    """What a caller asks for, if its key covers it and the template can be rendered."""
+    parts, caller = request.app[PARTS], request[CALLER]
+    _require_covered(parts, caller, message.purpose)
+    content: dict[str, Any] = message.content.model_dump(exclude_unset=True)
+    if "template" in content:
+        content.setdefault("data", {})
+    enqueue.check_content(parts, message.purpose, content)
+    if message.expires_at and message.send_at and message.expires_at <= message.send_at:
+        raise Invalid.at("/expires_at", "must be after send_at")
+    return Wanted(
+        to=question(message.to, message.purpose),
+        content=content,
+        send_at=message.send_at,
+        expires_at=message.expires_at,
+        reference=message.reference,
+    )
+
+
+def question(target: Target, purpose: str) -> Question:
+    return Question(purpose, target.email, target.subject_id)
+
+
+def _require_covered(parts: Parts, caller: ApiKey, purpose: str) -> None:
+    known = parts.config.purposes.get(purpose)
+    if known is not None:
+        caller.require_purpose(purpose, known.sender)
+    elif caller.purposes:
+        raise OutsideKey
+
+
+def _try_wanted(request: web.Request, raw: dict[str, Any]) -> Wanted | BatchInvalid:
+    try:
+        return _wanted(request, parse_value(raw, MessageRequest))
+    except Invalid as error:
+        problems = [FieldProblem(pointer=e.pointer, detail=e.detail) for e in error.errors]
+    except OutsideKey:
+        problems = [FieldProblem(pointer="/purpose", detail="is outside the API key")]
+    return BatchInvalid(errors=problems)
+
+
+def _result(outcome: Queued | Refused) -> BatchResult:
+    if isinstance(outcome, Queued):
+        return BatchQueued(message_id=outcome.message)
+    return BatchRefused(reason=outcome.reason, refusal_class=outcome.refusal_class)
+
+
+async def _enqueue(
+    request: web.Request,
+    wanted: Sequence[Wanted],
+    ticket: Ticket | None,
+    status: int,
+    say: Callable[[Outcomes], bytes | None],
+) -> Outcomes:
+    """Queue and remember the answer in one transaction."""
+    parts, caller = request.app[PARTS], request[CALLER]
+    vault = await parts.keystore.vault(await enqueue.known_subjects(parts, wanted))
+    async with parts.data.begin() as connection:
+        outcomes = await enqueue.enqueue(parts, connection, wanted, caller.id, vault)
+        body = say(outcomes)
+        if ticket is not None and body is not None:
+            await idempotency.remember(connection, ticket, status, body)
+    _count(request, wanted, outcomes)
+    return outcomes
+
+
+def _count(request: web.Request, wanted: Sequence[Wanted], outcomes: Outcomes) -> None:
+    metrics = request.app[METRICS]
+    for one, outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, Queued):
+            metrics.accepted.labels(one.to.purpose).inc()
+        else:
+            metrics.refusals.labels(outcome.reason).inc()
+
+
+async def _once(
+    request: web.Request, body: bytes, work: Callable[[Ticket | None], Awaitable[web.Response]]
+) -> web.Response:
+    """Do *work*, or repeat the answer that the same request had."""
+    parts, header = request.app[PARTS], request.headers.get(_HEADER)
+    if header is None:
+        return await work(None)
+    named = idempotency.identify(
+        parts.keyring.fingerprint,
+        api_key=request[CALLER].id,
+        endpoint=f"{request.method} {request.path}",
+        header=header,
+        body=body,
+    )
+    async with idempotency.once(parts.data, parts.clock, named) as outcome:
+        if isinstance(outcome, Remembered):
+            return answer_bytes(outcome.answer, outcome.status)
+        return await work(outcome)

@@ -1,0 +1,40 @@
+"""Whether this process can do its work: its stores, and its worker where it runs one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.parts import Parts
+from storage.database import Database
+from storage.errors import StorageAway
+
+_PATIENCE = 3.0
+
+
+class Health:
+    """Looks when asked; nothing is remembered, so recovery shows at once."""
+
+    def __init__(self, parts: Parts, worker_ready: Callable[[], bool] | None = None) -> None:
+        self._parts = parts
+        self._worker_ready = worker_ready
+
+    async def failing(self) -> list[str]:
+        """The names of what this process lacks; empty when it is ready.
+
+        Not whether the relay answers: mail waits in the outbox for that.
+        """
+        stores = {"data": self._parts.data, "keys": self._parts.keys, "guard": self._parts.guard}
+        answers = await asyncio.gather(*(_answers(one) for one in stores.values()))
+        lacking = [name for name, fine in zip(stores, answers, strict=True) if not fine]
+        if self._worker_ready is not None and not self._worker_ready():
+            lacking.append("worker")
+        return lacking
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await asyncio.wait_for(database.ping(), _PATIENCE)
+    except (StorageAway, TimeoutError):
+        return False
+    return True

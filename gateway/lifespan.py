@@ -1,0 +1,77 @@
+"""What a process opens at start and closes at its end, in this order."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from audit.log import Log
+from audit.publish import Publisher
+from consent.consents import Consents
+from consent.keystore import KeyStore
+from delivery import dkim
+from delivery.permits import Quiet
+from delivery.templates import Templates
+from gateway import database_schema, dkim_keys, keyring, resources
+from gateway.config import Config
+from gateway.flows import publish_texts
+from gateway.parts import Parts
+from gateway.translations import translations
+from storage.clock import Clock, DatabaseClock
+from storage.database import Database, open_database
+
+
+@asynccontextmanager
+async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterator[Parts]:
+    """Open everything a process works with; nothing is started that is not in order.
+
+    Raises `SchemaError`, `KeyFileError`, `SigningError` or `AuditError` when it
+    is not: above all when guard and log do not belong together, which is a
+    restored backup, and nothing may be served or sent before it was dealt with.
+    """
+    ring = keyring.load(config.keys.keyring_file)
+    signers = dkim_keys.load(config)
+    for signer in signers.values():
+        dkim.probe(signer)
+    async with AsyncExitStack() as stack:
+        data, keys, guard = await _open_stores(config, stack)
+        log = Log(config.audit.origin, ring.audit_mac, _node())
+        clock = clock or DatabaseClock()
+        parts = Parts(
+            config=config,
+            keyring=ring,
+            clock=clock,
+            data=data,
+            keys=keys,
+            guard=guard,
+            keystore=KeyStore(keys, ring.keks, ring.active_kek),
+            log=log,
+            publisher=Publisher(log, ring.signing_seed),
+            consents=Consents(ring.consent_mac),
+            quiet=Quiet(data, clock),
+            templates=Templates(resources.templates() / "mail", translations),
+            signers=signers,
+        )
+        await parts.publisher.publish(data, guard, clock)
+        await publish_texts.publish(parts)
+        yield parts
+
+
+async def _open_stores(
+    config: Config, stack: AsyncExitStack
+) -> tuple[Database, Database, Database]:
+    data = await stack.enter_async_context(open_database("data", config.storage.url))
+    keys = await stack.enter_async_context(open_database("key store", config.storage.keystore_url))
+    guard = keys
+    if config.guard_url != config.storage.keystore_url:
+        guard = await stack.enter_async_context(open_database("guard", config.guard_url))
+    await database_schema.require_current({"data": data, "keystore": keys, "guard": guard})
+    return data, keys, guard
+
+
+def _node() -> str:
+    """Which process writes, as the log names it."""
+    host = "".join(c if c.isalnum() or c in "-." else "-" for c in socket.gethostname())
+    return f"{host[:40] or 'node'}/{os.getpid()}"

@@ -1,0 +1,183 @@
+"""The pages people see: templates, their languages, and the headers that keep them private.
+
+Each template under `templates/pages/` names its variables in its first lines.
+A page loads nothing, runs no script, and says nowhere where its reader came from.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from babel.dates import format_date, format_datetime
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gateway import colours, resources
+from gateway.translations import choose_locale, languages, translations
+
+if TYPE_CHECKING:
+    from gateway.config import Controller, Sender
+
+DEFAULT_ACCENT: Final = "#0d5c4b"
+_LIGHT_GROUND: Final = "#f4f6f4"
+_DARK_GROUND: Final = "#1a211e"  # the lighter of the two dark surfaces, so both are readable
+_LINK: Final = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+_DAY: Final = {"de": "d. MMMM y", "en": "d MMMM y"}
+_MOMENT: Final = {"de": "d. MMMM y, HH:mm 'Uhr (UTC)'", "en": "d MMMM y, HH:mm 'UTC'"}
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Whose page it is: head, colour and foot of every page."""
+
+    name: str
+    controller: str | None = None
+    postal_address: str | None = None
+    imprint_url: str | None = None
+    privacy_url: str | None = None
+    accent: str | None = None
+
+    @classmethod
+    def of(cls, controller: Controller, sender: Sender | None = None) -> Brand:
+        """The face of one sender, or of the controller where a page must not tell which sender."""
+        if sender is None:
+            return cls(controller.name, None, controller.postal_address)
+        return cls(
+            name=sender.name,
+            controller=controller.name,
+            postal_address=controller.postal_address,
+            imprint_url=sender.imprint_url,
+            privacy_url=sender.privacy_url,
+            accent=sender.accent,
+        )
+
+
+def render(name: str, locale: str, **facts: Any) -> str:
+    """Fill the page *name*; a variable the template needs and did not get is an error."""
+    brand: Brand | None = facts.setdefault("brand", None)
+    facts |= {"locale": locale, "style": _style(brand.accent if brand else None)}
+    return _environment(_language(locale)).get_template(f"{name}.html").render(facts)
+
+
+def response(
+    request: web.Request,
+    name: str,
+    status: int = 200,
+    *,
+    locale: str | None = None,
+    form_targets: Sequence[str] = (),
+    **facts: Any,
+) -> web.Response:
+    """Answer with a page, in the visitor's language unless *locale* says otherwise.
+
+    A browser that follows a redirect after a form was sent applies the page's
+    `form-action` to it as well: *form_targets* are the origins a form of this
+    page may lead to, beside our own.
+    """
+    text = render(name, locale or locale_of(request), **facts)
+    brand: Brand | None = facts.get("brand")
+    headers = page_headers(_style(brand.accent if brand else None), form_targets)
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
+
+
+def error(
+    request: web.Request,
+    status: int,
+    *,
+    retry_after: int | None = None,
+    brand: Brand | None = None,
+) -> web.Response:
+    """The page for a request that failed; it says what to do, and nothing about the request."""
+    page = response(request, "error", status, brand=brand, code=status, retry_after=retry_after)
+    if retry_after is not None:
+        page.headers["Retry-After"] = str(retry_after)
+    return page
+
+
+def linked(text: str) -> Markup:
+    """Make the web links in plain *text* links; everything else stays text."""
+    parts = _LINK.split(text)  # text, link, text, link, ..., text
+    link = Markup('<a href="{0}" rel="noreferrer" target="_blank">{0}</a>')
+    pieces = (link.format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
+    return Markup("").join(pieces)
+
+
+def locale_of(request: web.Request) -> str:
+    """The language of this visitor: `?locale=`, else what the browser asks for, else English."""
+    wanted = request.query.get("locale")
+    return choose_locale(request.headers.get("Accept-Language"), wanted, languages())
+
+
+def page_headers(style: str, form_targets: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of every page: nothing loaded, nothing framed, nothing stored, no referrer."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = [
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        " ".join(["form-action 'self'", *form_targets]),
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ]
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resources.templates() / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(  # type: ignore[attr-defined]  # added by the extension
+        translations(language), newstyle=True
+    )
+    environment.filters["linked"] = linked
+    environment.filters["day"] = lambda at: format_date(_utc(at), _DAY[language], language)
+    environment.filters["moment"] = lambda at: format_datetime(
+        _utc(at), _MOMENT[language], locale=language
+    )
+    return environment
+
+
+@cache
+def _style(accent: str | None) -> str:
+    """The one style sheet, with the brand's colour shaded for both grounds."""
+    source = (resources.templates() / "pages" / "style.css").read_text("utf-8")
+    wanted = accent or DEFAULT_ACCENT
+    light = colours.accent(wanted, _LIGHT_GROUND)
+    dark = colours.accent(wanted, _DARK_GROUND, ratio=6.5)
+    brand = (
+        f":root{{--accent:{light.colour};--on-accent:{light.on_colour}}}"
+        "@media(prefers-color-scheme:dark)"
+        f"{{:root{{--accent:{dark.colour};--on-accent:{dark.on_colour}}}}}"
+    )
+    return Markup(source + brand)  # noqa: S704 our own file and colours
+
+
+def _language(locale: str) -> str:
+    return choose_locale(None, locale, languages())
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)

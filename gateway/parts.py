@@ -1,0 +1,42 @@
+"""What flows work with, opened once per process. The composition root fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.log import Log
+from audit.publish import Publisher
+from consent.consents import Consents
+from consent.keystore import KeyStore
+from delivery.dkim import Signer
+from delivery.permits import Quiet
+from delivery.templates import Templates
+from gateway.config import Config
+from gateway.keyring import Keyring
+from storage.clock import Clock
+from storage.database import Database
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The opened pieces of one process; nothing here is per request."""
+
+    config: Config
+    keyring: Keyring
+    clock: Clock
+    data: Database
+    keys: Database
+    guard: Database
+    keystore: KeyStore
+    log: Log
+    publisher: Publisher
+    consents: Consents
+    quiet: Quiet
+    templates: Templates
+    signers: Mapping[str, Signer]
+
+    @property
+    def base(self) -> str:
+        """What links in mails begin with."""
+        return self.config.server.public_url

@@ -1,0 +1,199 @@
+"""The one table from error to answer (RFC 9457), and the middleware that applies it.
+
+No answer echoes input, and none says more about a person than the error's own
+facts do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from gateway import errors, logs
+from storage.errors import StorageAway
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ErrorPage = Callable[[web.Request, int], web.StreamResponse]
+
+_RETRY_AFTER = "5"
+_PAGES = {"confirm", "unsubscribe", "why", "preferences", "my-data", "notices", "dpo"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of answer that is not what was asked for."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    members: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_MALFORMED = Problem(400, "malformed-json", "Malformed JSON", "The body is not JSON in UTF-8.")
+_CONTENT_TYPE = Problem(
+    415, "content-type", "Wrong content type", "This endpoint does not read bodies of this type."
+)
+_TOO_LARGE = Problem(413, "too-large", "Too large", "The body is larger than this server reads.")
+_INVALID = Problem(422, "invalid", "Invalid", "Some fields are not as they must be; see errors.")
+_KEY_MISSING = Problem(
+    401,
+    "not-authenticated",
+    "Not authenticated",
+    "Send a valid API key as a bearer token.",
+    headers={"WWW-Authenticate": 'Bearer realm="gateway"'},
+)
+_SCOPE = Problem(403, "scope-missing", "Scope missing", "The API key lacks the scope for this.")
+_OUTSIDE = Problem(
+    403, "outside-key", "Outside the key", "The API key is bound to other senders or purposes."
+)
+_REFUSED = Problem(
+    403,
+    "permission-refused",
+    "Permission refused",
+    "This person must not be mailed for this purpose now.",
+)
+_NOT_FOUND = Problem(404, "not-found", "Not found", "There is nothing here.")
+_CONFLICT = Problem(409, "conflict", "Conflict", "Its state does not allow this any more.")
+_IN_FLIGHT = Problem(
+    409,
+    "request-in-flight",
+    "Request in flight",
+    "The first request with this idempotency key is still being answered.",
+    headers={"Retry-After": "1"},
+)
+_REUSED = Problem(
+    422,
+    "idempotency-key-reused",
+    "Idempotency key reused",
+    "This idempotency key was used with another body.",
+)
+_TOO_MANY = Problem(429, "too-many-requests", "Too many requests", "Wait before the next try.")
+_AWAY = Problem(
+    503,
+    "storage-away",
+    "Storage away",
+    "Nothing can be stored or decided now; ask again.",
+    headers={"Retry-After": _RETRY_AFTER},
+)
+_FAILED = Problem(500, "internal-error", "Internal error", "Something went wrong on our side.")
+
+_TABLE: dict[type[Exception], Problem] = {
+    errors.MalformedJson: _MALFORMED,
+    errors.WrongContentType: _CONTENT_TYPE,
+    errors.BodyTooLarge: _TOO_LARGE,
+    errors.Invalid: _INVALID,
+    errors.NotAuthenticated: _KEY_MISSING,
+    errors.ScopeMissing: _SCOPE,
+    errors.OutsideKey: _OUTSIDE,
+    errors.PermissionRefused: _REFUSED,
+    errors.NotFound: _NOT_FOUND,
+    errors.Conflict: _CONFLICT,
+    errors.KeyReused: _REUSED,
+    errors.InFlight: _IN_FLIGHT,
+    errors.TooMany: _TOO_MANY,
+    StorageAway: _AWAY,
+}
+
+
+def describe(error: BaseException) -> Problem:
+    """What to answer to *error*; anything that is not in the table is our own fault."""
+    if isinstance(error, web.HTTPException):
+        return _framework(error)
+    problem = next((p for kind, p in _TABLE.items() if isinstance(error, kind)), _FAILED)
+    return replace(problem, members=_members(error), headers={**problem.headers, **_headers(error)})
+
+
+def of_status(status: int) -> Problem:
+    """aiohttp's own errors, without its texts: some of them quote the request."""
+    known = {413: _TOO_LARGE, 404: _NOT_FOUND, 500: _FAILED}
+    if status in known:
+        return known[status]
+    meaning = HTTPStatus(status)
+    slug = meaning.phrase.lower().replace(" ", "-")
+    return Problem(status, slug, meaning.phrase, f"{meaning.description or meaning.phrase}.")
+
+
+def answer(problem: Problem) -> web.Response:
+    """The problem document."""
+    document = {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        **problem.members,
+    }
+    response = web.json_response(
+        document, status=problem.status, content_type="application/problem+json"
+    )
+    response.headers.update({"Cache-Control": "no-store", **problem.headers})
+    return response
+
+
+def middleware(error_page: ErrorPage) -> Middleware:
+    """Turn every error into its answer: a page on the routes that people open, else a problem.
+
+    *error_page* gets the request and the status. Faults of our own are logged by
+    kind and place, without their values.
+    """
+
+    @web.middleware
+    async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            problem = describe(error)
+        except (errors.RequestError, StorageAway) as error:
+            problem = describe(error)
+        except Exception as error:  # noqa: BLE001 the answer to a bug is a 500 that says nothing
+            logs.failed("request.failed", error, route=logs.route_of(request))
+            problem = _FAILED
+        if not wants_page(request):
+            return answer(problem)
+        page = error_page(request, problem.status)
+        page.headers.update(problem.headers)
+        return page
+
+    return problem_middleware
+
+
+def wants_page(request: web.Request) -> bool:
+    """Say whether a person opened this, rather than a program: known by the route alone."""
+    first, _, rest = request.path.lstrip("/").partition("/")
+    if first == "forms":
+        named = rest.endswith((".json", ".js"))
+        return not named and request.content_type != "application/json"
+    return first in _PAGES
+
+
+def _members(error: BaseException) -> dict[str, Any]:
+    match error:
+        case errors.Invalid():
+            listed = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
+            return {"errors": listed}
+        case errors.ScopeMissing():
+            return {"scope": error.scope}
+        case errors.PermissionRefused():
+            return {"reason": error.reason, "class": error.refusal_class}
+        case _:
+            return {}
+
+
+def _headers(error: BaseException) -> dict[str, str]:
+    if isinstance(error, errors.TooMany):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after.total_seconds())))}
+    return {}
+
+
+def _framework(error: web.HTTPException) -> Problem:
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return replace(of_status(error.status), headers=headers)

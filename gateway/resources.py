@@ -1,0 +1,20 @@
+"""Where the files that are not code lie: beside the checkout, or inside the installed wheel."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+@cache
+def templates() -> Path:
+    """The folder with `mail/`, `pages/` and `notice/`."""
+    installed = _PACKAGE / "_data" / "templates"
+    return installed if installed.is_dir() else _PACKAGE.parent / "templates"
+
+
+def catalogues() -> Path:
+    """The folder with one message catalogue per language."""
+    return _PACKAGE / "locale"

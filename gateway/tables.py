@@ -1,0 +1,46 @@
+"""What the gateway itself keeps in the data database."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
+
+from storage.types import Moment
+
+metadata = MetaData()
+
+# A caller's key; the token itself is stored nowhere.
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),  # words with spaces between, as the next two
+    Column("senders", Text, nullable=False),  # none: every sender
+    Column("purposes", Text, nullable=False),  # none: every purpose
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)
+
+# What was answered under an idempotency key; without a status, its first request runs.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("api_key", String(40), primary_key=True),
+    Column("endpoint", String(100), primary_key=True),
+    Column("key_hash", LargeBinary, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),  # keyed hash of the body
+    Column("owner", LargeBinary, nullable=False),  # fences a request that outlived its claim
+    Column("status", Integer),
+    Column("answer", LargeBinary),
+    Column("started_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+# GCRA: the moment at which a limit's bucket is empty again.
+rate_limit = Table(
+    "rate_limit",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # under a weekly key that is destroyed
+    Column("empty_at", BigInteger, nullable=False, index=True),  # microseconds since 1970
+)

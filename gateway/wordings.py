@@ -1,0 +1,44 @@
+"""The consent texts that may be agreed to now, as every node knows them from the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+
+from consent import texts
+from consent.texts import Text
+from storage.database import Database
+
+_FRESH = 5.0  # seconds until a text that was retired elsewhere is refused here
+_ASK_AGAIN = 1.0  # seconds between two look-ups for hashes that nobody knows
+
+
+class Wordings:
+    """A short-lived copy of the text registry; made again when it is old or lacks a hash."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: Mapping[str, Text] = {}
+        self._read_at = -_FRESH
+        self._reading = asyncio.Lock()
+
+    async def valid(self, wanted: frozenset[str] = frozenset()) -> Mapping[str, Text]:
+        """Every text that was ever current and is not retired, by hash."""
+        if self._is_good(wanted):
+            return self._known
+        async with self._reading:
+            if not self._is_good(wanted):
+                async with self._database.read() as connection:
+                    self._known = await texts.valid(connection)
+                self._read_at = monotonic()
+        return self._known
+
+    async def current(self, purpose: str, locale: str) -> Text | None:
+        """The newest text of a purpose in a language."""
+        found = [t for t in (await self.valid()).values() if t.current]
+        return next((t for t in found if (t.purpose, t.locale) == (purpose, locale)), None)
+
+    def _is_good(self, wanted: frozenset[str]) -> bool:
+        age = monotonic() - self._read_at
+        return age < _ASK_AGAIN or (age < _FRESH and wanted <= self._known.keys())

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from gateway import config, database_schema
+from gateway.config import Config
+from gateway.database_schema import DATA, GUARD, KEYSTORE, SCHEMAS, Schema
+from gateway.errors import SchemaError
+from storage.database import Database, open_database
+
+ALL = pytest.mark.parametrize("schema", [DATA, KEYSTORE, GUARD], ids=["data", "keystore", "guard"])
+
+
+def differences(connection: Connection, schema: Schema) -> list[Any]:
+    options = {"version_table": schema.version_table}
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, _together(schema)))
+
+
+def _together(schema: Schema) -> MetaData:
+    whole = MetaData()
+    for metadata in schema.tables:
+        for table in metadata.sorted_tables:
+            table.to_metadata(whole)
+    return whole
+
+
+def filters(connection: Connection) -> set[str]:
+    """The indexes that cover a part of their table."""
+    found = inspect(connection)
+    return {
+        str(index["name"])
+        for table in found.get_table_names()
+        for index in found.get_indexes(table)
+        if any(key.endswith("_where") for key in index.get("dialect_options", {}))
+    }
+
+
+@ALL
+async def test_migrations_lead_to_the_tables_of_this_release(
+    database: Database, schema: Schema
+) -> None:
+    assert await database_schema.upgrade_one(database, schema)
+
+    async with database.begin() as connection:
+        assert await connection.run_sync(differences, schema) == []
+    assert await database_schema.is_current(database, schema)
+
+
+@ALL
+async def test_migrations_keep_the_conditions_of_indexes(
+    database: Database, keystore: Database, schema: Schema
+) -> None:
+    await database_schema.upgrade_one(database, schema)
+    async with keystore.begin() as connection:
+        await connection.run_sync(_together(schema).create_all)
+        wanted = await connection.run_sync(filters)
+
+    async with database.begin() as connection:
+        assert await connection.run_sync(filters) == wanted
+
+
+async def test_numbers_of_staged_events_are_never_given_twice(database: Database) -> None:
+    await database_schema.upgrade_one(database, DATA)
+
+    async with database.begin() as connection:
+        if database.dialect == "sqlite":
+            query = "SELECT sql FROM sqlite_master WHERE name = 'audit_pending'"
+            made: str = (await connection.execute(text(query))).scalar_one()
+            assert "AUTOINCREMENT" in made
+        else:
+            query = "SELECT nextval('audit_pending_n_seq')"
+            assert (await connection.execute(text(query))).scalar_one() == 1
+
+
+async def test_an_upgraded_database_is_left_alone(database: Database) -> None:
+    await database_schema.upgrade_one(database, GUARD)
+
+    assert not await database_schema.upgrade_one(database, GUARD)
+
+
+async def test_schemas_may_share_a_database(database: Database) -> None:
+    await database_schema.upgrade_one(database, KEYSTORE)
+
+    assert await database_schema.is_empty(database, GUARD)
+    assert await database_schema.upgrade_one(database, GUARD)
+    assert await database_schema.is_current(database, KEYSTORE)
+
+
+async def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(
+    dialect: str, new_database_url: Callable[[str], str]
+) -> None:
+    url = new_database_url(dialect)
+
+    async def node() -> bool:
+        async with open_database("data", url) as database:
+            return await database_schema.upgrade_one(database, DATA)
+
+    assert sorted(await asyncio.gather(node(), node(), node())) == [False, False, True]
+
+
+async def test_a_database_without_tables_is_not_current_and_is_named(
+    database: Database, keystore: Database
+) -> None:
+    await database_schema.upgrade_one(keystore, KEYSTORE)
+
+    with pytest.raises(SchemaError) as caught:
+        await database_schema.require_current({"data": database, "keystore": keystore})
+
+    assert caught.value.stores == ("data",)
+
+
+async def test_a_database_of_a_later_release_is_not_current(database: Database) -> None:
+    await database_schema.upgrade_one(database, GUARD)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE schema_guard SET version_num = 'guard_9999'"))
+
+    assert not await database_schema.is_current(database, GUARD)
+    with pytest.raises(SchemaError):
+        await database_schema.upgrade_one(database, GUARD)
+
+
+async def test_all_three_are_upgraded_from_the_configuration(
+    dialect: str, new_database_url: Callable[[str], str]
+) -> None:
+    default = config.parse(config.embedded_default(), base=Path("/srv"))
+    urls = {"url": new_database_url(dialect), "keystore_url": new_database_url(dialect)}
+    settings: Config = default.model_copy(
+        update={"storage": config.Storage.model_construct(**urls)}
+    )
+
+    first = await database_schema.upgrade(settings)
+    second = await database_schema.upgrade(settings)
+
+    assert first == dict.fromkeys(SCHEMAS, True)
+    assert second == dict.fromkeys(SCHEMAS, False)
+
+
+@ALL
+def test_every_migration_follows_one_other(schema: Schema) -> None:
+    assert database_schema.head(schema) is not None

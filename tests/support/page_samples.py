@@ -1,0 +1,127 @@
+"""One set of facts for each page in each of its states, for tests and for looking at them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gateway import markdown
+from gateway.pages import Brand
+
+AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
+HASH: Final = "sha256:" + "5e" * 32
+BRAND: Final = Brand(
+    name="Acme",
+    controller="Acme GmbH",
+    postal_address="Musterstr. 1, 10115 Berlin, Germany",
+    imprint_url="https://www.acme.example/imprint",
+    privacy_url="https://www.acme.example/privacy",
+)
+_TEXT: Final = {
+    "en": "Yes, send me the Acme newsletter with product news and offers by email, about twice a "
+    "month. I can withdraw my consent at any time, with the link in every mail.",
+    "de": "Ja, ich möchte den Acme-Newsletter mit Produktneuigkeiten und Angeboten per E-Mail "
+    "erhalten, etwa zweimal im Monat. Ich kann meine Einwilligung jederzeit widerrufen, über "
+    "den Link in jeder Mail.",
+}
+
+
+def consent(locale: str, **more: Any) -> dict[str, Any]:
+    return {
+        "purpose": "newsletter",
+        "title": "Newsletter",
+        "text": _TEXT[locale],
+        "locale": locale,
+        "sender": "Acme",
+        "hash": HASH,
+        "required": False,
+        "state": "pending",
+        "decided_at": AT,
+        **more,
+    }
+
+
+def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """By a name for the state: the template and its facts (all with a brand but the last)."""
+    one = consent(locale)
+    fresh = consent(
+        locale,
+        state="confirmed",
+        requested_at=AT,
+        form="newsletter",
+        evidence="proven",
+        text_hash=HASH,
+    )
+    other = consent(locale, purpose="updates", title="Updates")
+    field = {
+        "name": "first_name",
+        "required": False,
+        "max_length": 80,
+        "label": "Vorname" if locale == "de" else "First name",
+    }
+    form = {
+        "form": "newsletter",
+        "action": "/forms/newsletter",
+        "purposes": [one],
+        "fields": [field],
+        "email": "",
+        "errors": [],
+        "stamp": "stamp",
+        "page_url": "http://localhost:8080/forms/newsletter",
+        "notice_url": f"/notices/{HASH}",
+    }
+    wrong = [
+        {"field": "email", "code": "email_invalid"},
+        {"field": "purpose", "code": "purpose_missing"},
+        {"field": "profile.first_name", "code": "field_too_long"},
+    ]
+    listed = [{"label": "E-Mail", "code": "email_invalid"}, {"label": "", "code": "text_invalid"}]
+    switch = {**one, "on": True, "waiting": False}
+    waiting = {**other, "on": False, "waiting": True}
+    link = {"fresh": False, "fresh_url": "/my-data"}
+    settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
+    notice = {
+        "body": markdown.to_html("# Notice\n\nSome **text** with a [link](https://acme.example)."),
+        "notice_locale": locale,
+        "notice_hash": HASH,
+        "published_at": AT,
+    }
+    facts: dict[str, tuple[str, dict[str, Any]]] = {
+        "form": ("form", form),
+        "form-two": ("form", {**form, "purposes": [one, other]}),
+        "form-errors": ("form", {**form, "email": "ada", "errors": wrong}),
+        "thanks": ("thanks", {}),
+        "confirm": ("confirm", {"consents": [one], "may_reject": True}),
+        "confirm-mixed": ("confirm", {"consents": [other, *settled], "may_reject": True}),
+        "confirm-already": ("confirm", {"consents": settled[:1], "may_reject": True}),
+        "confirm-settled": ("confirm", {"consents": settled[1:], "may_reject": False}),
+        "confirmed": ("confirm_done", {"answer": "confirm", "consents": settled[:1]}),
+        "rejected": (
+            "confirm_done",
+            {"answer": "reject", "consents": [consent(locale, state="rejected")]},
+        ),
+        "confirm-nothing": ("confirm_done", {"answer": "confirm", "consents": settled[1:]}),
+        "expired": ("expired", {"kind": "confirm"}),
+        "expired-fresh": ("expired", {"kind": "fresh", "again_url": "/my-data"}),
+        "mail-again": ("mail_again", {}),
+        "unsubscribe": ("unsubscribe", {}),
+        "unsubscribed": ("unsubscribed", {}),
+        "why": ("why", {"consents": [one], **link}),
+        "why-fresh": ("why", {"consents": [fresh], "fresh": True, "fresh_url": None}),
+        "why-neutral": ("why", {"consents": [], **link}),
+        "preferences": ("preferences", {"purposes": [switch], "saved": False, **link}),
+        "preferences-saved": (
+            "preferences",
+            {"purposes": [switch, waiting], "saved": True, "fresh": True, "fresh_url": None},
+        ),
+        "preferences-neutral": ("preferences", {"purposes": [], "saved": False, **link}),
+        "notice": ("notice", notice),
+        "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),
+        "problem-no-way-back": ("problem", {"errors": listed, "back_url": None}),
+    }
+    for _, values in facts.values():
+        values["brand"] = BRAND
+    for code in (400, 404, 410, 429, 500, 503):
+        facts[f"error-{code}"] = ("error", {"code": code, "retry_after": None})
+    facts["error-wait"] = ("error", {"code": 503, "retry_after": 5})
+    return facts

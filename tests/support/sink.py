@@ -1,0 +1,328 @@
+"""A relay that keeps what it gets, notes when, and misbehaves on request.
+
+The local part of a recipient says how: `drop-after-dot@example.test`, and with
+anything after a dot (`drop-after-dot.ada@...`) for a name of one's own. As a
+process of its own: `python -m tests.support.sink --port 0 --out FILE` prints its
+port; FILE gets a line of JSON per event, in one append each, so that several
+sinks may share it and a killed one leaves whole lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import struct
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# What each reply-fault answers instead of yes, at its step.
+REFUSALS = {
+    "refuse-rcpt": ("rcpt", "550 5.1.1 no such mailbox"),
+    "defer-rcpt": ("rcpt", "451 4.2.0 come back later"),
+    "full-rcpt": ("rcpt", "552 5.2.2 mailbox full"),
+    "close-rcpt": ("rcpt", "421 4.3.2 shutting down"),
+    "refuse-data": ("data", "554 5.5.1 not now"),
+    "refuse-dot": ("dot", "554 5.7.1 blocked"),
+    "defer-dot": ("dot", "451 4.3.0 try again"),
+    "close-dot": ("dot", "421 4.3.2 shutting down"),
+    "nonsense-dot": ("dot", "whatever"),
+    "odd-dot": ("dot", "399 neither yes nor no"),
+    "long-dot": ("dot", "250-2.0.0 a reply\r\n250-2.0.0 in three\r\n250 2.0.0 lines"),
+}
+_DELAY = re.compile(r"delay-(mail|rcpt|data|dot)-(\d+)")
+
+
+@dataclass
+class Transaction:
+    """One MAIL and what followed; moments are monotonic, and None for what did not come."""
+
+    mail_from: str
+    connection: int
+    mail_at: float
+    rcpt_to: str = ""
+    rcpt_at: float | None = None
+    data_at: float | None = None
+    dot_at: float | None = None
+    raw: bytes = field(default=b"", repr=False)
+    accepted: bool = False
+
+    @property
+    def fault(self) -> str:
+        return self.rcpt_to.partition("@")[0].partition(".")[0]
+
+
+class Sink:
+    """The listening server; `transactions` has every MAIL it ever read, in order."""
+
+    def __init__(self, out: Path | None = None, *, pipelining: bool = True) -> None:
+        self.transactions: list[Transaction] = []
+        self.connections = 0
+        self.commands: list[str] = []
+        self.credentials: list[bytes] = []
+        self.greeting = "220 sink.example.test ESMTP"
+        self.pipelining = pipelining
+        self.tls: ssl.SSLContext | None = None  # set: STARTTLS is offered
+        self._out = out
+        self._seen: set[str] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._server: asyncio.Server | None = None
+
+    @property
+    def accepted(self) -> list[Transaction]:
+        return [one for one in self.transactions if one.accepted]
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on loopback; with *tls* from the first byte on."""
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", port, limit=64 << 20, ssl=tls
+        )
+
+    async def stop(self) -> None:
+        """Stop listening and drop every session."""
+        if self._server is not None:
+            self._server.close()
+            sessions = list(self._open.values())
+            for writer in list(self._open):
+                writer.transport.abort()
+            await asyncio.gather(*sessions, return_exceptions=True)
+            await self._server.wait_closed()
+
+    def drop_sessions(self) -> None:
+        """Close every session as an idle server does."""
+        for writer in list(self._open):
+            writer.write(b"421 4.4.2 idle for too long\r\n")
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[writer] = task
+        session = _Session(self, self.connections, reader, writer)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+                await session.run()
+        finally:
+            del self._open[writer]
+            writer.close()
+
+    def note(self, event: str, transaction: Transaction, **more: Any) -> None:
+        if self._out is None:
+            return
+        line = {"event": event, "at": time.monotonic(), "connection": transaction.connection}
+        line |= {"mail_from": transaction.mail_from, "rcpt_to": transaction.rcpt_to, **more}
+        descriptor = os.open(self._out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            os.write(descriptor, json.dumps(line).encode() + b"\n")
+        finally:
+            os.close(descriptor)
+
+    def first_time(self, recipient: str) -> bool:
+        """Greylisting: whether *recipient* was not asked for before."""
+        new = recipient not in self._seen
+        self._seen.add(recipient)
+        return new
+
+
+class _Session:
+    def __init__(
+        self,
+        sink: Sink,
+        number: int,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.sink = sink
+        self.number = number
+        self.reader = reader
+        self.writer = writer
+        self.current: Transaction | None = None
+        self.may_send = False
+
+    async def run(self) -> None:
+        await self.say(self.sink.greeting)
+        while line := await self.reader.readline():
+            command = line.decode("ascii", "replace").rstrip("\r\n")
+            verb = command.partition(" ")[0].upper()
+            self.sink.commands.append(verb)
+            if verb == "QUIT":
+                await self.say("221 2.0.0 bye")
+                return
+            step = getattr(self, f"on_{verb.lower()}", None)
+            if step is None:
+                await self.say("502 5.5.1 what?")
+            elif not await step(command):
+                return
+
+    async def on_ehlo(self, command: str) -> bool:
+        offers = ["SIZE 1000000", "8BITMIME", "ENHANCEDSTATUSCODES", "AUTH PLAIN"]
+        offers += ["PIPELINING"] if self.sink.pipelining else []
+        offers += ["STARTTLS"] if self.sink.tls else []
+        await self.say("\r\n".join([f"250-{name}" for name in ("sink", *offers)] + ["250 OK"]))
+        return True
+
+    async def on_starttls(self, command: str) -> bool:
+        assert self.sink.tls is not None
+        await self.say("220 2.0.0 go ahead")
+        await self.writer.start_tls(self.sink.tls)
+        return True
+
+    async def on_auth(self, command: str) -> bool:
+        self.sink.credentials.append(base64.b64decode(command.split()[-1]))
+        await self.say("235 2.7.0 welcome")
+        return True
+
+    async def on_mail(self, command: str) -> bool:
+        sender = command[len("MAIL FROM:<") :].partition(">")[0]
+        self.current, self.may_send = Transaction(sender, self.number, time.monotonic()), False
+        self.sink.transactions.append(self.current)
+        self.sink.note("mail", self.current)
+        await self.say("250 2.1.0 fine")
+        return True
+
+    async def on_rcpt(self, command: str) -> bool:
+        current = self.current
+        if current is None:
+            return await self.out_of_order()
+        current.rcpt_to = command[len("RCPT TO:<") :].partition(">")[0]
+        current.rcpt_at = time.monotonic()
+        self.sink.note("rcpt", current)
+        await self.delay("rcpt")
+        if current.fault == "greylist" and self.sink.first_time(current.rcpt_to):
+            await self.say("451 4.7.1 greylisted, come back later")
+            return True
+        self.may_send = not self.refused("rcpt")
+        return await self.answer("rcpt", "250 2.1.5 fine")
+
+    async def on_data(self, command: str) -> bool:
+        current = self.current
+        if current is None or not self.may_send:
+            return await self.out_of_order()
+        current.data_at = time.monotonic()
+        self.sink.note("data", current)
+        await self.delay("data")
+        if current.fault == "drop-before-354":
+            return False
+        if self.refused("data"):
+            return await self.answer("data", "")
+        await self.say("354 go ahead")
+        wire = await self.reader.readuntil(b"\r\n.\r\n")
+        current.dot_at = time.monotonic()
+        current.raw = wire[:-3].replace(b"\r\n..", b"\r\n.").removeprefix(b".")
+        return await self.end_of_data(current)
+
+    async def end_of_data(self, current: Transaction) -> bool:
+        await self.delay("dot")
+        if current.fault == "drop-after-dot":
+            self.sink.note("dot", current, accepted=False)
+            return False
+        refusal = REFUSALS.get(current.fault)
+        current.accepted = not (refusal and refusal[0] == "dot" and refusal[1][0] in "45")
+        raw = base64.b64encode(current.raw).decode()
+        self.sink.note("dot", current, accepted=current.accepted, raw=raw)
+        self.current = None
+        if current.fault == "accept-then-rst":
+            self.reset()
+            return False
+        if current.fault == "split":
+            for byte in b"250 2.0.0 kept\r\n":
+                self.writer.write(bytes([byte]))
+                await self.writer.drain()
+                await asyncio.sleep(0.001)
+            return True
+        return await self.answer("dot", "250 2.0.0 kept", current)
+
+    async def on_rset(self, command: str) -> bool:
+        self.current = None
+        await self.say("250 2.0.0 forgotten")
+        return True
+
+    async def on_noop(self, command: str) -> bool:
+        await self.say("250 2.0.0 fine")
+        return True
+
+    async def out_of_order(self) -> bool:
+        await self.say("503 5.5.1 out of order")
+        return True
+
+    def refused(self, step: str) -> bool:
+        found = REFUSALS.get(self.current.fault) if self.current else None
+        return found is not None and found[0] == step
+
+    async def answer(self, step: str, yes: str, of: Transaction | None = None) -> bool:
+        """Say yes or what the fault wants; False when the session ends with it."""
+        current = of or self.current
+        assert current is not None
+        at, refusal = REFUSALS.get(current.fault, ("", ""))
+        reply = refusal if at == step else yes
+        await self.say(reply)
+        return not reply.startswith("421")
+
+    async def delay(self, step: str) -> None:
+        fault = _DELAY.fullmatch(self.current.fault) if self.current else None
+        if fault and fault.group(1) == step:
+            await asyncio.sleep(int(fault.group(2)) / 1000)
+
+    async def say(self, reply: str) -> None:
+        self.writer.write(reply.encode() + b"\r\n")
+        await self.writer.drain()
+
+    def reset(self) -> None:
+        """Close as a crashed host does: RST instead of FIN."""
+        raw: socket.socket = self.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def open_sink(
+    out: Path | None = None,
+    *,
+    port: int = 0,
+    pipelining: bool = True,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Sink]:
+    """A sink in this event loop."""
+    sink = Sink(out, pipelining=pipelining)
+    await sink.start(port, tls)
+    try:
+        yield sink
+    finally:
+        await sink.stop()
+
+
+async def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--no-pipelining", action="store_true")
+    arguments = parser.parse_args()
+    stop = asyncio.Event()
+    for how in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(how, stop.set)
+    sink = Sink(arguments.out, pipelining=not arguments.no_pipelining)
+    await sink.start(arguments.port)
+    print(sink.port, flush=True)
+    await stop.wait()
+    await sink.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

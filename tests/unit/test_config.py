@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway import config
+from gateway.config_fields import Listen
+from gateway.durations import Cap
+from gateway.errors import ConfigError
+from storage.secret import Secret
+
+DEFAULT = (Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8")
+
+
+def problems(raw: str, base: Path = Path("/srv")) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(raw, base=base)
+    return list(caught.value.problems)
+
+
+def changed(old: str, new: str) -> str:
+    assert DEFAULT.count(old) == 1, old
+    return DEFAULT.replace(old, new)
+
+
+def test_the_default_is_valid_as_it_is() -> None:
+    loaded = config.parse(DEFAULT, base=Path("/srv"))
+
+    assert loaded.server.listen == Listen("127.0.0.1", 8080)
+    assert loaded.purposes["newsletter"].unused_after == timedelta(days=4 * 365)
+    assert loaded.purposes["newsletter"].expires_after is None
+    assert loaded.form_locales("newsletter") == ("en", "de")
+    assert loaded.guard_url == loaded.storage.keystore_url
+    assert loaded.sender_of("newsletter").from_address == "news@acme.example"
+
+
+def test_the_default_is_what_is_embedded() -> None:
+    assert config.embedded_default() == DEFAULT
+
+
+def test_every_setting_stands_in_the_default_file() -> None:
+    models = [
+        config.Server,
+        config.Controller,
+        config.Storage,
+        config.Keys,
+        config.Audit,
+        config.Sender,
+        config.Purpose,
+        config.FormField,
+        config.Form,
+        config.Relay,
+        config.Inbox,
+        config.Delivery,
+        config.Limits,
+        config.Retention,
+    ]
+
+    missing = {name for model in models for name in model.model_fields if name not in DEFAULT}
+
+    assert missing == set()
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(DEFAULT)
+
+    loaded = config.load(file)
+
+    assert loaded.storage.url == f"sqlite:///{tmp_path}/var/gateway.db"
+    assert loaded.keys.keyring_file == tmp_path / "var/keyring.json"
+    assert loaded.keys.dkim_dir == tmp_path / "var/dkim"
+    assert loaded.delivery.inbox.folder == tmp_path / "var/inbox"
+
+
+def test_default_paths_are_relative_to_the_file_too() -> None:
+    lines = DEFAULT.splitlines()
+    without = "\n".join(
+        line
+        for line in lines
+        if not line.startswith(("dkim_dir", "journal_dir", "folder", "smtp =", "[delivery.inbox]"))
+    ).replace('listen = "127.0.0.1:8025"', "#")
+
+    loaded = config.parse(without, base=Path("/srv"))
+
+    assert loaded.keys.dkim_dir == Path("/srv/var/dkim")
+    assert loaded.delivery.journal_dir == Path("/srv/var/journal")
+    assert loaded.delivery.inbox.folder == Path("/srv/var/inbox")
+
+
+def test_everything_wrong_is_named_with_its_key_path() -> None:
+    raw = changed('basis = "consent"', 'basis = "habit"').replace("port = 25", 'port = "25"')
+
+    found = problems(raw.replace("enabled = true", "enabld = true"))
+
+    assert found == [
+        "purposes.newsletter.basis: Input should be 'consent'",
+        "delivery.relay.port: Input should be a valid integer",
+        "limits.enabld: is not a setting",
+    ]
+
+
+def test_a_file_that_is_not_toml_is_refused() -> None:
+    assert problems("[server")[0].startswith("not TOML")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        pytest.param(
+            'permit_ttl = "2s"',
+            'permit_ttl = "0s"',
+            "delivery.permit_ttl: at least 1s",
+            id="permit that ends at once",
+        ),
+        pytest.param(
+            'lease = "30m"',
+            'lease = "1s"',
+            "delivery.lease: must be longer than permit_ttl",
+            id="lease shorter than a permit",
+        ),
+        pytest.param(
+            'transport = "inbox"    ',
+            'transport = "direct"    ',
+            "delivery.transport: direct delivery is not in this release; use a relay",
+            id="direct delivery",
+        ),
+        pytest.param(
+            'sender = "acme"',
+            'sender = "other"',
+            "purposes.newsletter.sender: there is no such sender",
+            id="purpose of nobody",
+        ),
+        pytest.param(
+            'purposes = ["newsletter"]',
+            'purposes = ["offers"]',
+            "forms.newsletter.purposes: there is no purpose offers",
+            id="form without purpose",
+        ),
+        pytest.param(
+            'purposes = ["newsletter"]',
+            'purposes = ["newsletter", "newsletter"]',
+            "forms.newsletter.purposes: names a purpose twice",
+            id="purpose twice",
+        ),
+        pytest.param(
+            'title = { en = "Newsletter", de = "Newsletter" }',
+            'title = { en = "Newsletter" }',
+            "purposes.newsletter: title and text must both have the language de",
+            id="language without title",
+        ),
+        pytest.param(
+            'label = { en = "First name", de = "Vorname" }',
+            'label = { en = "First name" }',
+            "forms.newsletter.fields.first_name.label: must have en, de",
+            id="language without label",
+        ),
+        pytest.param(
+            'dkim_domain = "acme.example"',
+            'dkim_domain = "other.example"',
+            "senders.acme.dkim_domain: does not align with from_address (DMARC)",
+            id="signature that does not align",
+        ),
+        pytest.param(
+            'keystore_url = "sqlite:///var/keystore.db"',
+            'keystore_url = "sqlite:///var/gateway.db"',
+            "storage.url: the data must not share a database with the key store or the guard",
+            id="keys beside the data",
+        ),
+        pytest.param(
+            'network_data = "30d"',
+            'network_data = "31d"',
+            "retention.network_data: at most 30d",
+            id="network data for too long",
+        ),
+        pytest.param(
+            '# notice = { en = "notice.en.md", de = "notice.de.md" }',
+            'notice = { en = "notice.en.md" }',
+            "controller.notice.en: there is no such file",
+            id="notice that is not there",
+        ),
+        pytest.param(
+            'host = "127.0.0.1"',
+            'host = "relay.example.org"\nusername = "gateway"\npassword_env = "RELAY_PASSWORD"',
+            "delivery.relay.tls: the password would travel in clear; use starttls or implicit",
+            id="password in clear",
+        ),
+        pytest.param(
+            'host = "127.0.0.1"',
+            'host = "127.0.0.1"\nusername = "gateway"',
+            "delivery.relay.username: user name and password come together",
+            id="name without password",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    old: str, new: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAY_PASSWORD", "sesame")
+
+    assert problems(changed(old, new)) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        pytest.param(
+            'public_url = "http://localhost:8080"',
+            'public_url = "localhost:8080"',
+            "server.public_url",
+            id="URL without scheme",
+        ),
+        pytest.param(
+            'public_url = "http://localhost:8080"',
+            'public_url = "https://www.acme.example/mail"',
+            "server.public_url",
+            id="URL with a path",
+        ),
+        pytest.param(
+            '"https://www.acme.example"]',
+            '"https://www.acme.example/"]',
+            "forms.newsletter.origins.2",
+            id="origin with a slash",
+        ),
+        pytest.param(
+            "trusted_proxies = []",
+            'trusted_proxies = ["10.0.0.1/8"]',
+            "server.trusted_proxies.0",
+            id="network with host bits",
+        ),
+        pytest.param(
+            'url = "sqlite:///var/gateway.db"',
+            'url = "mysql://localhost/gateway"',
+            "storage.url",
+            id="other database",
+        ),
+        pytest.param(
+            'url = "sqlite:///var/gateway.db"',
+            'url = "sqlite://"',
+            "storage.url",
+            id="database in memory",
+        ),
+        pytest.param(
+            'origin = "localhost/audit/gateway"',
+            'origin = "localhost audit"',
+            "audit.origin",
+            id="origin with a space",
+        ),
+        pytest.param(
+            'name = "Acme"    ',
+            'name = "Acme\\r\\nBcc: x"    ',
+            "senders.acme.name",
+            id="line break",
+        ),
+        pytest.param("[senders.acme]", '[senders."../acme"]', "senders.../acme", id="path as name"),
+        pytest.param(
+            'listen = "127.0.0.1:8080"', 'listen = "8080"', "server.listen", id="port alone"
+        ),
+        pytest.param(
+            'unconfirmed = "30d"', "unconfirmed = 30", "retention.unconfirmed", id="no unit"
+        ),
+    ],
+)
+def test_what_is_not_well_formed_is_refused(old: str, new: str, path: str) -> None:
+    found = problems(changed(old, new))
+
+    assert path in [line.split(":")[0] for line in found]
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "port"),
+    [("0.0.0.0:80", "0.0.0.0", 80), ("[::1]:8080", "::1", 8080), ("localhost:0", "localhost", 0)],
+)
+def test_a_listener_is_host_and_port(written: str, host: str, port: int) -> None:
+    raw = changed('listen = "127.0.0.1:8080"', f'listen = "{written}"')
+
+    assert config.parse(raw, base=Path("/srv")).server.listen == Listen(host, port)
+
+
+def test_a_cap_is_read() -> None:
+    raw = changed('# at_most = "2 per 7d"', 'at_most = "2 per 7d"  #')
+
+    loaded = config.parse(raw, base=Path("/srv"))
+
+    assert loaded.purposes["newsletter"].at_most == Cap(2, timedelta(days=7))
+
+
+def test_evidence_may_be_kept_for_no_time_at_all() -> None:
+    raw = changed('evidence_after_withdrawal = "3y"', 'evidence_after_withdrawal = "0d"')
+
+    assert config.parse(raw, base=Path("/srv")).retention.evidence_after_withdrawal == timedelta()
+
+
+def test_a_password_comes_from_a_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("from a file\n")
+    monkeypatch.setenv("RELAY_PASSWORD", "from the environment")
+    user = 'host = "127.0.0.1"\nusername = "gateway"\n'
+    by_file = changed('host = "127.0.0.1"', user + 'password_file = "secret"')
+    by_name = changed('host = "127.0.0.1"', user + 'password_env = "RELAY_PASSWORD"')
+
+    read = [config.parse(raw, base=tmp_path).delivery.relay.password for raw in (by_file, by_name)]
+
+    assert read == [Secret(b"from a file"), Secret(b"from the environment")]
+
+
+def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:
+    found = problems(changed('host = "127.0.0.1"', 'host = "127.0.0.1"\npassword = "sesame"'))
+
+    assert found == [
+        "delivery.relay.password: a password must not stand here; use password_file or password_env"
+    ]
+
+
+def test_a_password_in_a_database_url_is_refused_and_not_repeated() -> None:
+    url = "postgresql://gateway:sesame@db.example.org/gateway"
+
+    found = problems(changed('url = "sqlite:///var/gateway.db"', f'url = "{url}"'))
+
+    assert found[0] == "storage.url: a password must not stand here; use url_file or url_env"
+    assert "sesame" not in str(found)
+
+
+def test_a_database_url_may_come_from_the_environment_and_does_not_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "postgresql://gateway:sesame@db.example.org/gateway"
+    monkeypatch.setenv("DATABASE", url)
+
+    raw = changed('url = "sqlite:///var/gateway.db"', 'url_env = "DATABASE"')
+    loaded = config.parse(raw, base=Path("/srv"))
+
+    assert loaded.storage.url == url
+    assert "sesame" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("new", "problem"),
+    [
+        ('url_env = "NOT_SET"', "storage.url_env: the variable is not set"),
+        ('url_file = "none"', "storage.url_file: the file cannot be read"),
+        (
+            'url = "sqlite:///a.db"\nurl_env = "NOT_SET"',
+            "storage.url: given by url and by url_env; keep one",
+        ),
+    ],
+    ids=["unset variable", "missing file", "both"],
+)
+def test_a_secret_that_cannot_be_had_is_named(new: str, problem: str) -> None:
+    assert problem in problems(changed('url = "sqlite:///var/gateway.db"', new))

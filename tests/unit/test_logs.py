@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gateway import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    captured = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    logs.configure(captured)
+    yield captured
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:
+    logs.event("message.sent", message="msg_1", attempt=2)
+
+    (line,) = lines(stream)
+    assert line.pop("at")
+    assert line == {"event": "message.sent", "level": "info", "message": "msg_1", "attempt": 2}
+
+
+def test_what_is_not_on_the_list_is_not_written(stream: io.StringIO) -> None:
+    logs.event("message.sent", to="ada@example.org", message="msg_1")
+    structlog.get_logger().warning("message.sent", body="ada@example.org")
+
+    assert "ada" not in stream.getvalue()
+
+
+def test_an_error_is_its_type_and_place_and_never_its_text(stream: io.StringIO) -> None:
+    try:
+        json.loads("ada@example.org")
+    except ValueError as error:
+        logs.failed("request.failed", error)
+
+    (line,) = lines(stream)
+    assert line["error"] == "JSONDecodeError"
+    assert line["place"]
+    assert "ada" not in stream.getvalue()
+
+
+def test_the_place_is_the_deepest_line_of_ours() -> None:
+    from gateway.durations import parse_duration
+
+    with pytest.raises(ValueError) as caught:
+        parse_duration("ada")
+
+    assert logs.place_of(caught.value).startswith("gateway/durations.py:")
+
+
+def test_a_librarys_message_does_not_pass(stream: io.StringIO) -> None:
+    try:
+        raise KeyError("ada@example.org")
+    except KeyError:
+        logging.getLogger("aiohttp.server").exception("bad request from ada@example.org")
+
+    (line,) = lines(stream)
+    assert line["logger"] == "aiohttp.server"
+    assert line["error"] == "KeyError"
+    assert line["level"] == "error"
+    assert "ada" not in stream.getvalue()
+
+
+def test_a_value_that_json_lacks_does_not_show_itself(stream: io.StringIO) -> None:
+    logs.event("duty", duty=ValueError("ada@example.org"))
+
+    assert lines(stream)[0]["duty"] == "ValueError"

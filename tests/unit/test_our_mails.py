@@ -1,0 +1,105 @@
+"""The mails of `templates/mail`, through the engine that renders them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from delivery.mime import Content
+from delivery.templates import Templates
+from gateway import resources
+from gateway.translations import translations
+from tests.support.page_samples import consent
+
+LINKS = {
+    name: f"https://gateway.example/{name}/tokentoken"
+    for name in ("confirm", "unsubscribe", "why", "preferences")
+}
+
+
+def frame(locale: str) -> dict[str, Any]:
+    return {
+        "locale": locale,
+        "sender": {
+            "name": "Acme & Söhne",
+            "postal_address": "Musterstr. 1, 10115 Berlin, Germany",
+            "imprint_url": "https://www.acme.example/imprint",
+            "privacy_url": "https://www.acme.example/privacy",
+        },
+        "links": LINKS,
+        "consents": [consent(locale)],
+    }
+
+
+def mail(name: str, locale: str, *, footer: bool, **data: Any) -> Content:
+    templates = Templates(resources.templates() / "mail", translations)
+    return templates.render(name, locale, data, frame(locale), footer=footer)
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject"),
+    [("en", "Please confirm your sign-up"), ("de", "Bitte bestätigen Sie Ihre Anmeldung")],
+)
+def test_the_confirmation_mail_shows_the_wording_and_the_one_link(
+    locale: str, subject: str
+) -> None:
+    content = mail("confirmation", locale, footer=False)
+
+    assert content.subject == subject
+    assert content.html is not None
+    for part in (content.text, content.html):
+        assert consent(locale)["text"] in part
+        assert LINKS["confirm"] in part
+        assert LINKS["unsubscribe"] not in part
+
+
+def test_the_confirmation_mail_carries_nothing_that_the_form_was_given() -> None:
+    plain = mail("confirmation", "en", footer=False)
+    filled = mail("confirmation", "en", footer=False, first_name="Buy now", profile={"x": "y"})
+
+    assert filled == plain
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> None:
+    content = mail("welcome", locale, footer=True, first_name="Ada")
+
+    assert content.html is not None
+    for part in (content.text, content.html):
+        for name in ("unsubscribe", "why", "preferences"):
+            assert LINKS[name] in part
+        for fact in ("Musterstr. 1", "https://www.acme.example/imprint"):
+            assert fact in part
+    assert content.html.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("data", "greeting"),
+    [
+        pytest.param({"first_name": "Ada"}, "Willkommen, Ada", id="by the caller"),
+        pytest.param({"profile": {"first_name": "Ada"}}, "Willkommen, Ada", id="by the profile"),
+        pytest.param({"profile": {}}, "Herzlich willkommen", id="unknown"),
+    ],
+)
+def test_the_welcome_greets_by_name_where_it_knows_one(data: dict[str, Any], greeting: str) -> None:
+    content = mail("welcome", "de", footer=True, **data)
+
+    assert content.text.startswith(greeting)
+
+
+@pytest.mark.parametrize("name", ["confirmation", "welcome"])
+def test_a_mail_loads_nothing(name: str) -> None:
+    html = mail(name, "en", footer=name == "welcome").html
+
+    assert html is not None
+    for loader in ("<img", "<link", "<script", "url(", "@import", "<iframe", "src="):
+        assert loader not in html
+
+
+def test_a_name_in_a_mail_cannot_become_markup() -> None:
+    content = mail("welcome", "en", footer=True, first_name="<img src=x>")
+
+    assert "<img" not in (content.html or "")
+    assert "Acme &amp; Söhne" in (content.html or "")
+    assert "Acme & Söhne" in content.text

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from jinja2 import UndefinedError
+
+from gateway import pages
+from gateway.pages import Brand
+from tests.support.page_samples import BRAND, HASH, samples
+
+STATES = sorted(samples("en"))
+LANGUAGES = ["en", "de"]
+
+
+class Outline(HTMLParser):
+    """What a page loads, says and asks, as far as these tests look."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def every(self, *names: str) -> list[dict[str, str | None]]:
+        return [attrs for tag, attrs in self.tags if tag in names]
+
+
+def page(state: str, locale: str = "en", **changed: object) -> str:
+    name, facts = samples(locale)[state]
+    return pages.render(name, locale, **{**facts, **changed})
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("state", STATES)
+def test_a_page_loads_nothing_and_runs_nothing(state: str, locale: str) -> None:
+    outline = Outline(page(state, locale))
+
+    assert not outline.every("script", "img", "link", "iframe", "object", "base", "source")
+    assert not [attrs for _, attrs in outline.tags if "style" in attrs]
+    assert not [attrs for _, attrs in outline.tags if any(k.startswith("on") for k in attrs)]
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("state", STATES)
+def test_a_page_has_one_heading_a_title_and_its_language(state: str, locale: str) -> None:
+    outline = Outline(page(state, locale))
+
+    assert len(outline.every("h1")) == 1
+    assert outline.every("html") == [{"lang": locale}]
+    assert len(outline.every("title")) == 1
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_page_is_translated(state: str) -> None:
+    english, german = (
+        re.sub(r"<style>.*?</style>", "", page(state, locale), flags=re.DOTALL)
+        for locale in LANGUAGES
+    )
+
+    heading = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+    found, translated = heading.search(english), heading.search(german)
+    assert found is not None
+    assert translated is not None
+    if state != "form":
+        assert found[1] != translated[1]
+    for word in (" the ", " you ", "your "):
+        assert word not in german
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_forms_of_a_page_only_post(state: str) -> None:
+    forms = Outline(page(state)).every("form")
+
+    assert all(form["method"] == "post" for form in forms)
+
+
+def test_no_box_is_ticked_in_advance() -> None:
+    boxes = [a for a in Outline(page("form-two")).every("input") if a.get("type") == "checkbox"]
+
+    assert len(boxes) == 2
+    assert not [box for box in boxes if "checked" in box]
+
+
+def test_the_form_names_the_wording_it_shows() -> None:
+    inputs = Outline(page("form-two")).every("input")
+
+    assert [a["value"] for a in inputs if a.get("name") == "text"] == [HASH, HASH]
+    assert [a["value"] for a in inputs if a.get("name") == "homepage" and "value" in a] == []
+
+
+def test_every_field_of_the_form_has_a_label() -> None:
+    outline = Outline(page("form"))
+
+    labelled = {a["for"] for a in outline.every("label") if "for" in a}
+    shown = {
+        a["id"]
+        for a in outline.every("input")
+        if a.get("type") in ("email", "text") and a.get("name") != "homepage"
+    }
+    assert shown <= labelled
+
+
+def test_a_wrong_field_says_so_where_it_is() -> None:
+    email = next(a for a in Outline(page("form-errors")).every("input") if a.get("id") == "email")
+
+    assert email["aria-invalid"] == "true"
+    assert f'id="{email["aria-describedby"]}"' in page("form-errors")
+
+
+@pytest.mark.parametrize(
+    ("state", "answers"),
+    [
+        pytest.param("confirm", ["confirm", "reject"], id="pending: both"),
+        pytest.param("confirm-mixed", ["confirm", "reject"], id="one of them pending: both"),
+        pytest.param("confirm-already", ["reject"], id="confirmed: only the way out"),
+        pytest.param("confirm-settled", [], id="nothing left: no button"),
+        pytest.param("expired", ["again"], id="expired: a new mail"),
+    ],
+)
+def test_a_confirmation_page_offers_what_can_still_be_done(state: str, answers: list[str]) -> None:
+    buttons = Outline(page(state)).every("button")
+
+    assert [button["value"] for button in buttons] == answers
+
+
+def test_preferences_show_what_is_on() -> None:
+    radios = [a for a in Outline(page("preferences-saved")).every("input")]
+
+    chosen = [(a["name"], a["value"]) for a in radios if "checked" in a]
+    assert chosen == [("purpose.newsletter", "on"), ("purpose.updates", "off")]
+
+
+@pytest.mark.parametrize("state", ["unsubscribed"])
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("en", "use the link in the newest one"), ("de", "den Link in der neuesten")],
+)
+def test_every_unsubscribe_answer_names_the_newest_link(state: str, locale: str, said: str) -> None:
+    assert said in page(state, locale)
+
+
+def test_values_cannot_become_markup() -> None:
+    hostile = '"><img src=x onerror=alert(1)>'
+    brand = Brand(name=hostile, controller=hostile, imprint_url="https://a.example/" + hostile)
+
+    text = page("form", brand=brand, email=hostile, stamp=hostile, page_url=hostile)
+
+    assert "<img" not in text
+
+
+def test_a_missing_variable_is_an_error_and_not_an_empty_place() -> None:
+    with pytest.raises(UndefinedError):
+        pages.render("confirm", "en", brand=BRAND)
+
+
+def test_a_brands_colour_reaches_the_page() -> None:
+    text = page("thanks", brand=Brand(name="Blue", accent="#0b5fff"))
+
+    assert "--accent:#0b5fff" in text
+
+
+def test_a_colour_that_is_none_does_not_reach_the_page() -> None:
+    with pytest.raises(ValueError, match="#rrggbb"):
+        page("thanks", brand=Brand(name="Blue", accent="red}body{display:none"))
+
+
+def test_links_in_text_become_links_and_nothing_else_does() -> None:
+    text = 'See <https://a.example/x?a=1&b=2>. <script>"mailto:ada@example.org"'
+
+    assert pages.linked(text) == (
+        'See &lt;<a href="https://a.example/x?a=1&amp;b=2" rel="noreferrer" target="_blank">'
+        "https://a.example/x?a=1&amp;b=2</a>&gt;. &lt;script&gt;&#34;mailto:ada@example.org&#34;"
+    )

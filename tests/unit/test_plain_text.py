@@ -1,0 +1,40 @@
+"""The text that is made of an HTML mail."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.plain_text import plain_text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("", "\n"),
+        ("<p>One</p><p>Two</p>", "One\n\nTwo\n"),
+        ("One<br>two", "One\ntwo\n"),
+        ("<ul><li>a</li><li>b</li></ul>", "- a\n- b\n"),
+        ("  many \n\n blanks  ", "many blanks\n"),
+        ("Fish &amp; chips &#8211; &lt;b&gt;", "Fish & chips – <b>\n"),
+        ('<a href="https://x.example/1">Read on</a>.', "Read on (https://x.example/1).\n"),
+        ('<a href="https://x.example/1">https://x.example/1</a>', "https://x.example/1\n"),
+        ('<a href="https://x.example/1"><img src="x"></a>', "https://x.example/1\n"),
+        ('<a href="javascript:x()">Boo</a>', "Boo\n"),
+        ('<a href="#top">Up</a>', "Up\n"),
+        ("<a>No link</a>", "No link\n"),
+        ('<img src="x" alt="A boat">', "A boat\n"),
+        ("<head><title>T</title><style>p{}</style></head><body>Seen</body>", "Seen\n"),
+        ("<script>alert('</p>')</script>Seen", "Seen\n"),
+        ('<div style="DISPLAY"></div><div style="display: none">a<div>b</div>c</div>d', "d\n"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\n\nc\n"),
+    ],
+)
+def test_it_reads_as_the_mail_looks(markup: str, text: str) -> None:
+    assert plain_text(markup) == text
+
+
+@given(st.text(st.sampled_from("<>/=\"'abphrefdivli !-&;#x1\n"), max_size=200))
+def test_whatever_is_no_html_gives_a_text(markup: str) -> None:
+    assert plain_text(markup).endswith("\n")

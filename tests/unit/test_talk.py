@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from gateway.cli import talk
+from gateway.errors import ConfigError, KeyFileError
+from storage.errors import StorageAway
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_to_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    with talk.progress("verifying", 10) as advance:
+        advance(5)
+
+    assert "verifying" in screen.getvalue()
+
+
+def test_progress_is_not_written_into_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
+
+    with talk.progress("verifying", 10) as advance:
+        advance(5)
+
+    assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyFileError("there is no keyring"), "gateway: there is no keyring"),
+        (StorageAway("data"), "gateway: the data database is away"),
+        (
+            ConfigError(["server: is missing"]),
+            "The configuration is not usable:\nserver: is missing",
+        ),
+    ],
+    ids=["ours", "storage", "configuration"],
+)
+def test_our_errors_speak_for_themselves(error: Exception, told: str) -> None:
+    assert talk.explain(error) == told
+
+
+def test_other_errors_are_not_quoted() -> None:
+    try:
+        int("ada@example.org")
+    except ValueError as error:
+        told = talk.explain(error)
+
+    assert told.startswith("gateway: ValueError at ")
+    assert "ada" not in told
+
+
+def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    talk.table([("ID", "NAME"), ("key_1", "shop")])
+
+    assert capsys.readouterr().out == "ID     NAME\nkey_1  shop\n"
