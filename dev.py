@@ -104,7 +104,7 @@ def find_uv(python):
         return found
     own = os.path.join(BIN, "uv")
     if not os.path.exists(own):
-        command = pip_for(python) + ["install", "-q", "--disable-pip-version-check"]
+        command = [*pip_for(python), "install", "-q", "--disable-pip-version-check"]
         if not quiet(*command, "--require-hashes", "-r", "requirements-uv.lock"):
             return None
     return own
@@ -122,7 +122,7 @@ def with_uv(python, lock):
 
 
 def with_pip(python, lock):
-    install = pip_for(python) + ["install", "-q", "--disable-pip-version-check"]
+    install = [*pip_for(python), "install", "-q", "--disable-pip-version-check"]
     return quiet(*install, "--require-hashes", "-r", lock) and quiet(
         *install, "--no-deps", "-e", "."
     )
@@ -138,9 +138,8 @@ def fingerprint(level):
 
 def is_ready(level):
     stamp = os.path.join(VENV, ".ready-" + level)
-    with contextlib.suppress(OSError):
-        with open(stamp) as handle:
-            return handle.read() == fingerprint(level) and os.path.exists(VPY)
+    with contextlib.suppress(OSError), open(stamp) as handle:
+        return handle.read() == fingerprint(level) and os.path.exists(VPY)
     return False
 
 

@@ -116,7 +116,8 @@ class Log:
 
         None: another node is at it. Only committed rows are seen, so an index
         never waits for a transaction. Raises `BadPending` for a row that no
-        gateway staged: nothing is sequenced until somebody has looked at it.
+        gateway staged: let it end the transaction, and the row stays where it is;
+        nothing is sequenced until somebody has looked at it.
         """
         if not await try_alone(connection, f"audit sequencer {self.origin}"):
             return None

@@ -192,6 +192,12 @@ async def open_permits(
     return set((await connection.execute(query)).scalars())
 
 
+async def after(connection: AsyncConnection, last: str, limit: int) -> list[tuple[str, bytes]]:
+    """The next permits by id with their events, for whoever checks them all."""
+    query = select(permit.c.id, permit.c.eid).where(permit.c.id > last).order_by(permit.c.id)
+    return [(row.id, row.eid) for row in await connection.execute(query.limit(limit))]
+
+
 class Quiet:
     """Waits until permits can start no transmission; one poll serves all waiters."""
 

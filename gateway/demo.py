@@ -1,175 +1,67 @@
-"""What `gateway demo` shows beside the gateway: a company's landing page, on an origin of its own.
-
-It does what a landing page's developer would do: fetch the form's description
-from the gateway, show its wording, post the answer back, by script or as a plain
-form. It has no other way into the gateway.
-"""
+"""`gateway demo`: gateway, landing page and inbox in one process, on the embedded default."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
 
-import aiohttp
-from aiohttp import web
-from markupsafe import Markup
+from gateway import api_keys, config, initialise, processes
+from gateway.api_keys import Scope
+from gateway.landing import Landing, next_steps, open_landing
+from gateway.lifespan import open_parts, put_in_order
+from gateway.metrics import Metrics
+from gateway.parts import Parts
+from gateway.processes import Process
+from storage.clock import DatabaseClock
 
-from gateway import pages, resources
-
-if TYPE_CHECKING:
-    from gateway.config import Config
-
-LANDING_HOST: Final = "127.0.0.1"
-LANDING_PORT: Final = 8090
-_PATIENCE: Final = aiohttp.ClientTimeout(total=5)
+_KEY_NAME = "demo"
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """What the landing page knows of the gateway: what its developer would know."""
+async def demonstrate(directory: Path) -> None:
+    """Make what is missing in *directory*, run everything, say what to do next.
 
-    gateway_url: str
-    form: str
-    purpose: str
-    brand: pages.Brand
-    inbox_url: str
-
-    @classmethod
-    def of(cls, config: Config, inbox_url: str) -> Landing:
-        """The page for the first form of the configuration."""
-        form = next(iter(config.forms))
-        purpose = config.forms[form].purposes[0]
-        sender = config.sender_of(purpose)
-        return cls(
-            gateway_url=config.server.public_url.rstrip("/"),
-            form=form,
-            purpose=purpose,
-            brand=pages.Brand.of(config.controller, sender),
-            inbox_url=inbox_url,
+    The configuration is the embedded default, written there as a file: later
+    commands name it, and whoever wants may change it.
+    """
+    file = _configuration(directory)
+    loaded = config.load(file)
+    _say("Setting up ...")
+    await initialise.initialise(loaded, DatabaseClock())
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_parts(loaded))
+        await put_in_order(parts)
+        process = Process(parts, Metrics())
+        processes.stop_on_signals(process)
+        inbox = await stack.enter_async_context(processes.receiving(loaded))
+        await stack.enter_async_context(
+            processes.running(process, with_worker=True, with_http=True)
         )
+        landing = Landing.of(loaded, inbox.url if inbox else "")
+        url = await stack.enter_async_context(open_landing(landing))
+        _say(next_steps(landing, url, await _fresh_key(parts), file))
+        await process.stopping.wait()
+        _say("Stopping ...")
 
 
-def landing_app(landing: Landing) -> web.Application:
-    """The landing page at `/`, and where a plain form leads to, at `/thanks`."""
-    site = _Site(landing)
-    app = web.Application()
-    app.router.add_get("/", site.start)
-    app.router.add_get("/thanks", site.thanks)
-    return app
+def _configuration(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = directory / "config.toml"
+    if not file.exists():
+        file.write_text(config.embedded_default(), encoding="utf-8")
+    return file
 
 
-@asynccontextmanager
-async def open_landing(
-    landing: Landing, host: str = LANDING_HOST, port: int = LANDING_PORT
-) -> AsyncIterator[str]:
-    """Serve the landing page until the block is left; yields its URL. Port 0 takes any free one."""
-    runner = web.AppRunner(landing_app(landing), access_log=None)
-    try:
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        bound = runner.addresses[0]
-        yield f"http://{bound[0]}:{bound[1]}"
-    finally:
-        await runner.cleanup()
+async def _fresh_key(parts: Parts) -> str:
+    """A key for the printed examples; that of the last run ends, for nobody kept it."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        for old in await api_keys.listed(connection):
+            if old.name == _KEY_NAME and old.revoked_at is None:
+                await api_keys.revoke(connection, old.id, now)
+        _, token = await api_keys.create(connection, name=_KEY_NAME, scopes=tuple(Scope), now=now)
+    return token
 
 
-def next_steps(landing: Landing, landing_url: str, api_key: str | None) -> str:
-    """What to try first, for the terminal."""
-    lines = [
-        "",
-        "  The demo is running. Nothing leaves this machine.",
-        "",
-        f"  1  Sign up as ada@example.org:   {landing_url}",
-        f"  2  Confirm in the local inbox:   {landing.inbox_url}",
-        "  3  Send a mail, as your marketing automation would:",
-        "",
-        *(f"     {line}" for line in _example(landing, api_key)),
-        "",
-        "  4  Unsubscribe by the link in that mail, and send again: the gateway refuses.",
-        "",
-        f"  Hosted form: {landing.gateway_url}/forms/{landing.form}",
-        f"  The API:     {landing.gateway_url}/docs",
-        "  Stop with Ctrl-C.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _example(landing: Landing, api_key: str | None) -> list[str]:
-    message = {
-        "to": {"email": "ada@example.org"},
-        "purpose": landing.purpose,
-        "content": {"template": "welcome", "data": {"first_name": "Ada"}},
-    }
-    return [
-        f"curl {landing.gateway_url}/v1/messages \\",
-        f"  -H 'Authorization: Bearer {api_key or '$GATEWAY_KEY'}' \\",
-        "  -H 'Content-Type: application/json' \\",
-        f"  -d '{json.dumps(message)}'",
-    ]
-
-
-class _Site:
-    def __init__(self, landing: Landing) -> None:
-        self._landing = landing
-
-    async def start(self, request: web.Request) -> web.Response:
-        """The page with the form; without the gateway it says so instead of failing."""
-        locale = pages.locale_of(request)
-        form = await self._description(locale)
-        return self._page(locale, form=form, state="open" if form else "away")
-
-    async def thanks(self, request: web.Request) -> web.Response:
-        return self._page(pages.locale_of(request), form=None, state="sent")
-
-    async def _description(self, locale: str) -> dict[str, Any] | None:
-        """The form as the gateway describes it: the wording and its hash are never our own."""
-        address = f"{self._landing.gateway_url}/forms/{quote(self._landing.form)}.json"
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=_PATIENCE) as session,
-                session.get(address, params={"locale": locale}) as answer,
-            ):
-                if answer.status != web.HTTPOk.status_code:
-                    return None
-                description: dict[str, Any] = await answer.json()
-                return description
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return None
-
-    def _page(self, locale: str, *, form: dict[str, Any] | None, state: str) -> web.Response:
-        style, script = _asset("demo.css"), _asset("demo.js")
-        landing = self._landing
-        text = pages.render(
-            "demo",
-            locale,
-            brand=landing.brand,
-            landing=landing,
-            form=form,
-            state=state,
-            sheet=style,
-            script=script,
-        )
-        policy = (
-            f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
-            f"connect-src {landing.gateway_url}; frame-ancestors 'none'; base-uri 'none'"
-        )
-        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
-        return web.Response(text=text, content_type="text/html", headers=headers)
-
-
-@cache
-def _asset(name: str) -> Markup:
-    # A file of ours, shown inside <style> or <script>, where nothing is escaped.
-    return Markup((resources.templates() / "pages" / name).read_text("utf-8"))  # noqa: S704
-
-
-def _source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

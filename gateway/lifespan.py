@@ -25,11 +25,10 @@ from storage.database import Database, open_database
 
 @asynccontextmanager
 async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterator[Parts]:
-    """Open everything a process works with; nothing is started that is not in order.
+    """Open everything a process works with; changes nothing.
 
-    Raises `SchemaError`, `KeyFileError`, `SigningError` or `AuditError` when it
-    is not: above all when guard and log do not belong together, which is a
-    restored backup, and nothing may be served or sent before it was dealt with.
+    Raises `SchemaError`, `KeyFileError` or `SigningError` when something is not
+    as it must be.
     """
     ring = keyring.load(config.keys.keyring_file)
     signers = dkim_keys.load(config)
@@ -39,7 +38,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
         data, keys, guard = await _open_stores(config, stack)
         log = Log(config.audit.origin, ring.audit_mac, _node())
         clock = clock or DatabaseClock()
-        parts = Parts(
+        yield Parts(
             config=config,
             keyring=ring,
             clock=clock,
@@ -54,9 +53,16 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             templates=Templates(resources.templates() / "mail", translations),
             signers=signers,
         )
-        await parts.publisher.publish(data, guard, clock)
-        await publish_texts.publish(parts)
-        yield parts
+
+
+async def put_in_order(parts: Parts) -> None:
+    """What comes before the first request and the first mail of a process.
+
+    Raises `AuditError` when guard and log do not belong together: that is a
+    restored backup, and nothing is served or sent before it was dealt with.
+    """
+    await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    await publish_texts.publish(parts)
 
 
 async def _open_stores(

@@ -23,7 +23,7 @@ from gateway.desk import Desk
 from gateway.flows import recover
 from gateway.health import Health
 from gateway.inbox import OpenInbox, open_inbox
-from gateway.lifespan import open_parts
+from gateway.lifespan import open_parts, put_in_order
 from gateway.metrics import Metrics
 from gateway.parts import Parts
 from gateway.runner import Runner
@@ -49,8 +49,9 @@ class Process:
 async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None) -> None:
     """HTTP and duties until SIGTERM or SIGINT; with a worker, delivery too."""
     async with open_parts(config, clock) as parts:
+        await put_in_order(parts)
         process = Process(parts, Metrics())
-        _stop_on_signals(process)
+        stop_on_signals(process)
         async with AsyncExitStack() as stack:
             inbox = await stack.enter_async_context(receiving(config))
             process.inbox = inbox
@@ -62,8 +63,9 @@ async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None
 async def work(config: Config, clock: Clock | None = None) -> None:
     """Delivery and duties until SIGTERM or SIGINT."""
     async with open_parts(config, clock) as parts:
+        await put_in_order(parts)
         process = Process(parts, Metrics())
-        _stop_on_signals(process)
+        stop_on_signals(process)
         async with running(process, with_worker=True, with_http=False):
             logs.event("working", worker=_owner(process))
             await process.stopping.wait()
@@ -184,7 +186,8 @@ def relay_of(config: Config) -> Relay:
     )
 
 
-def _stop_on_signals(process: Process) -> None:
+def stop_on_signals(process: Process) -> None:
+    """Let SIGTERM and SIGINT end the process in order."""
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, process.stopping.set)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,3 +37,16 @@ def worker(context: typer.Context) -> None:
     config = configuration(context)
     logs.configure()
     run(processes.work(config))
+
+
+def demo(
+    directory: Annotated[
+        Path, typer.Option(help="Where the demo keeps everything; delete it to begin anew.")
+    ] = Path("var/demo"),
+) -> None:
+    """Try everything on this machine: a landing page, the gateway, an inbox. Nothing leaves it."""
+    from gateway import demo as demonstration
+    from gateway import logs
+
+    logs.configure(level=logging.WARNING)
+    run(demonstration.demonstrate(directory))

@@ -216,7 +216,7 @@ def test_the_moment_is_utc_in_whole_milliseconds() -> None:
 def test_an_event_that_the_format_cannot_carry_is_refused(change: dict[str, Any]) -> None:
     event = replace(Event(Kind.TEXT_PUBLISHED, Actor.SYSTEM, MOMENT), **change)
 
-    with pytest.raises(ValueError, match="need|fit|aware|mandatory") as caught:
+    with pytest.raises(ValueError, match=r"need|fit|aware|mandatory") as caught:
         draft(event, None, "n")
 
     assert "canary" not in str(caught.value)

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway import config as configuration
-from gateway.demo import Landing, next_steps, open_landing
+from gateway.landing import Landing, next_steps, open_landing
 from tests.support.page_samples import BRAND, HASH
 
 
@@ -73,7 +73,7 @@ def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:
     config = configuration.parse(configuration.embedded_default(), base=tmp_path)
     made = Landing.of(config, "http://127.0.0.1:8025")
 
-    text = next_steps(made, "http://127.0.0.1:8090", "cgw_key")
+    text = next_steps(made, "http://127.0.0.1:8090", "cgw_key", Path("var/demo/config.toml"))
 
     for part in ("http://127.0.0.1:8090", "http://127.0.0.1:8025", "Bearer cgw_key", made.form):
         assert part in text

@@ -1,0 +1,142 @@
+"""`gateway audit`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gateway.cli.talk import configuration, progress, result, result_json, run, say
+
+if TYPE_CHECKING:
+    from audit.report import Report
+    from gateway.config import Config
+    from gateway.flows.verify import Verdict
+
+app = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    bundle: Annotated[
+        Path | None, typer.Option(help="An export to check offline, instead of the live log.")
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint that you kept; the log must continue it. Repeatable."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="The log's public key (vkey); default: that of our own keyring."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+) -> None:
+    """Check that nothing in the log was altered, and say how much that is worth.
+
+    On the live log also that every consent and every permit fits its event;
+    the gateway may run meanwhile. Exits 1 and names the first bad index, or
+    "cut off after n", when something is wrong.
+    """
+    held = [path.read_text(encoding="utf-8") for path in checkpoint or ()]
+    if bundle is None:
+        verdict = run(_verify_live(configuration(context), held))
+        report, rows = verdict.report, verdict.rows
+    else:
+        report, rows = _verify_bundle(context, bundle, key, held), ()
+    if as_json:
+        result_json(_document(report, rows))
+    else:
+        _tell(report, rows)
+    if not report.ok or rows:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")],
+    format: Annotated[Literal["jsonl"], typer.Option(help="What to write.")] = "jsonl",
+) -> None:
+    """Write the published log: entries and checkpoint, without personal data."""
+    size = run(_export(configuration(context), output))
+    say(f"{size} bytes of {format}; check them with: gateway audit verify --bundle {output}")
+
+
+async def _verify_live(config: Config, held: Sequence[str]) -> Verdict:
+    from gateway.flows.verify import verify
+    from gateway.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        with progress("checking the log", None) as move:
+            return await verify(parts, held, lambda done, _: move(done))
+
+
+def _verify_bundle(
+    context: typer.Context, bundle: Path, key: str | None, held: Sequence[str]
+) -> Report:
+    from audit.export import check_jsonl
+
+    with bundle.open("rb") as lines:
+        return check_jsonl(lines, key or _own_key(configuration(context)), held)
+
+
+def _own_key(config: Config) -> str:
+    from audit import note
+    from gateway import keyring
+
+    ring = keyring.load(config.keys.keyring_file)
+    return note.vkey(config.audit.origin, ring.signing_seed.reveal())
+
+
+async def _export(config: Config, output: Path) -> int:
+    from audit import export
+    from gateway.lifespan import open_parts
+
+    size = 0
+    async with open_parts(config) as parts:
+        target = sys.stdout.buffer if str(output) == "-" else output.open("wb")
+        try:
+            with progress("exporting", None) as move:
+                async for part in export.jsonl(parts.data, parts.log, parts.publisher.vkey):
+                    target.write(part)
+                    size += len(part)
+                    move(size)
+            target.flush()
+        finally:
+            if target is not sys.stdout.buffer:
+                target.close()
+    return size
+
+
+def _tell(report: Report, rows: Sequence[str]) -> None:
+    if report.ok and not rows:
+        result(f"ok: {report.size} entries; level: {report.level}")
+        return
+    if report.first_bad is not None:
+        result(f"FAILED: first bad index {report.first_bad}")
+    if report.cut_off_after is not None:
+        result(f"FAILED: cut off after {report.cut_off_after}")
+    for finding in report.findings[:20]:
+        place = "" if finding.index is None else f" at index {finding.index}"
+        result(f"  {finding.problem}{place}: {finding.text}")
+    for row in rows[:20]:
+        result(f"FAILED: {row}")
+
+
+def _document(report: Report, rows: Sequence[str]) -> dict[str, object]:
+    return {
+        "ok": report.ok and not rows,
+        "size": report.size,
+        "level": report.level,
+        "first_bad": report.first_bad,
+        "cut_off_after": report.cut_off_after,
+        "findings": [
+            {"problem": one.problem, "index": one.index, "text": one.text}
+            for one in report.findings
+        ],
+        "rows": list(rows),
+    }

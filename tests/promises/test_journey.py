@@ -1,0 +1,102 @@
+"""The whole journey from outside, as contract.md describes it: HTTP and SMTP only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from delivery import dkim
+from tests.support.gateways import Gateway, open_gateway
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+async def gateway(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[Gateway]:
+    """One process on SQLite; `serve` and two workers on PostgreSQL."""
+    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
+        await opened.start("serve", "serve")
+        if dialect == "postgresql":
+            await opened.start("worker-1", "worker")
+            await opened.start("worker-2", "worker")
+        yield opened
+
+
+async def test_a_person_signs_up_is_mailed_leaves_and_is_refused_from_then_on(
+    gateway: Gateway,
+) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+
+    status, refusal = await gateway.send(key, ADA)
+    assert (status, refusal["reason"], refusal["class"]) == (403, "unknown", "ask_first")
+
+    assert await gateway.sign_up(ADA, "newsletter", profile={"first_name": "Ada"}) == 202
+    confirmation = await gateway.await_mail(ADA)
+    assert "Ada" not in confirmation.text, "the mail carries words that the form was given"
+    assert confirmation.mail["List-Unsubscribe"] is None
+    status, refusal = await gateway.send(key, ADA)
+    assert (status, refusal["reason"]) == (403, "pending")
+
+    async with gateway.http.get(confirmation.link("confirm")) as page:
+        assert page.status == 200
+        assert "Yes, send me the newsletter." in await page.text()
+    status, refusal = await gateway.send(key, ADA)
+    assert (status, refusal["reason"]) == (403, "pending"), "looking confirmed"
+    async with gateway.http.post(confirmation.link("confirm"), data={"answer": "confirm"}) as page:
+        assert page.status == 200
+
+    question = {"to": {"email": "ADA@example.org"}, "purpose": "newsletter"}
+    status, permission = await gateway.call(key, "POST", "/v1/permissions", question)
+    assert permission["granted"]
+    status, queued = await gateway.send(key, ADA)
+    assert status == 202
+    seen = await gateway.await_status(key, queued["message_id"], "sent")
+    assert seen["permit"]["ground"] == permission["ground"]
+    assert [one["outcome"] for one in seen["attempts"]] == ["sent"]
+    nurture = gateway.received(ADA)[1]
+    assert nurture.mail["Message-ID"] == seen["message_id_header"]
+    unsubscribe = nurture.link("unsubscribe")
+    assert f"List-Unsubscribe: <{unsubscribe}>\r\n".encode() in nurture.raw
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in nurture.raw
+
+    records = json.loads(await asyncio.to_thread(gateway.command, "dkim", "show", "--json"))
+    published = {one["name"]: one["value"] for one in records}
+    assert dkim.verify(nurture.raw, published)
+    assert not dkim.verify(nurture.raw.replace(b"Hello", b"Hallo"), published)
+
+    for route in ("unsubscribe", "why", "preferences"):
+        async with gateway.http.get(nurture.link(route)) as page:
+            assert page.status == 200
+            assert ADA not in await page.text()
+    status, permission = await gateway.call(key, "POST", "/v1/permissions", question)
+    assert permission["granted"], "looking at a link withdrew"
+
+    one_click = {"List-Unsubscribe": "One-Click"}
+    async with gateway.http.post(unsubscribe, data=one_click, allow_redirects=False) as answer:
+        assert answer.status == 200
+        assert "Set-Cookie" not in answer.headers
+    status, refusal = await gateway.send(key, ADA)
+    assert (status, refusal["reason"], refusal["class"]) == (403, "withdrawn", "never")
+    assert len(gateway.received(ADA)) == 2
+
+    verified = await asyncio.to_thread(gateway.command, "audit", "verify")
+    assert "ok" in verified.lower()
+    kinds = await _kinds(gateway, key)
+    story = [kind for kind in kinds if kind.startswith("consent.")]
+    assert story == [
+        "consent.requested",
+        "consent.mail_sent",
+        "consent.confirmed",
+        "consent.withdrawn",
+    ]
+
+
+async def _kinds(gateway: Gateway, key: str) -> list[str]:
+    _, listed = await gateway.call(key, "GET", "/v1/audit/events?limit=1000")
+    return [event["kind"] for event in listed["events"]]

@@ -1,0 +1,335 @@
+"""A real gateway in real processes, looked at from outside: HTTP, SMTP, files.
+
+Each has a directory of its own, a relay of its own (`tests.support.sink` in a
+process) and either SQLite or databases in the test server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import email
+import email.policy
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+_HERE = Path(__file__).parents[2]
+_TEMPLATE = """
+[server]
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+
+[controller]
+name = "Acme GmbH"
+postal_address = "Musterstr. 1, 10115 Berlin, Germany"
+contact = "privacy@acme.example"
+
+[storage]
+url = "{url}"
+keystore_url = "{keystore_url}"
+
+[keys]
+keyring_file = "keyring.json"
+dkim_dir = "dkim"
+
+[audit]
+origin = "test.example/audit/gateway"
+
+[senders.acme]
+name = "Acme"
+from_address = "news@acme.example"
+imprint_url = "https://www.acme.example/imprint"
+privacy_url = "https://www.acme.example/privacy"
+dkim_domain = "acme.example"
+
+[purposes.newsletter]
+sender = "acme"
+basis = "consent"
+title = {{ en = "Newsletter", de = "Newsletter" }}
+text = {{ en = "Yes, send me the newsletter.", de = "Ja, ich möchte den Newsletter." }}
+
+[purposes.product-updates]
+sender = "acme"
+basis = "consent"
+title = {{ en = "Product updates", de = "Produktneuigkeiten" }}
+text = {{ en = "Yes, tell me about the product.", de = "Ja, ich möchte Neuigkeiten." }}
+{capped}
+
+[forms.signup]
+purposes = ["newsletter", "product-updates"]
+fields = {{ first_name = {{ required = false, max_length = 80 }} }}
+origins = ["https://www.acme.example"]
+
+[delivery]
+transport = "relay"
+permit_ttl = "{permit_ttl}"
+lease = "{lease}"
+journal_dir = "journal"
+
+[delivery.relay]
+host = "127.0.0.1"
+port = {relay_port}
+connections = {connections}
+
+[limits]
+enabled = {limits}
+"""
+
+
+@dataclass
+class Received:
+    """One transaction that the relay saw."""
+
+    event: Mapping[str, Any]
+
+    @property
+    def raw(self) -> bytes:
+        return base64.b64decode(self.event["raw"])
+
+    @property
+    def mail(self) -> EmailMessage:
+        parsed = email.message_from_bytes(self.raw, policy=email.policy.default)
+        assert isinstance(parsed, EmailMessage)
+        return parsed
+
+    @property
+    def to(self) -> str:
+        return str(self.event["rcpt_to"])
+
+    @property
+    def text(self) -> str:
+        body = self.mail.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())
+
+    def link(self, route: str) -> str:
+        """The first link of the mail that leads to *route*."""
+        found = re.search(rf"http://\S+/{route}/[A-Za-z0-9_-]+", self.text)
+        assert found is not None, f"no {route} link"
+        return found[0]
+
+
+@dataclass
+class Gateway:
+    """One gateway with as many processes as a test starts."""
+
+    directory: Path
+    config: Path
+    base: str
+    relay_log: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    http: aiohttp.ClientSession = field(init=False)
+
+    def command(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run a command to its end; its stdout. Raises when it fails."""
+        done = self.try_command(*arguments, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def try_command(
+        self, *arguments: str, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
+            cwd=_HERE,
+            env=_environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    async def start(self, name: str, *arguments: str, ready: bool = True) -> None:
+        """Start a process called *name*; `serve` is awaited until it answers."""
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(  # noqa: ASYNC220 it returns at once
+                [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
+                cwd=_HERE,
+                env=_environment(),
+                stdout=log,
+                stderr=log,
+            )
+        if arguments[0] == "serve" and ready:
+            await self.await_ready(name)
+
+    async def await_ready(self, name: str, seconds: float = 30) -> None:
+        async with asyncio.timeout(seconds):
+            while True:
+                assert self.processes[name].poll() is None, self.log(name)
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with self.http.get(f"{self.base}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+
+    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        process = self.processes.pop(name)
+        process.send_signal(how)
+        return process.wait(40)
+
+    def signal(self, name: str, how: signal.Signals) -> None:
+        self.processes[name].send_signal(how)
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text()
+
+    def received(self, to: str | None = None) -> list[Received]:
+        """What the relay accepted, in order."""
+        events = [json.loads(line) for line in self.relay_log.read_text().splitlines()]
+        found = [Received(one) for one in events if one["event"] == "dot" and one["accepted"]]
+        return [one for one in found if to is None or one.to == to]
+
+    def relay_events(self) -> list[dict[str, Any]]:
+        """Everything the relay noted, with monotonic moments."""
+        return [json.loads(line) for line in self.relay_log.read_text().splitlines()]
+
+    async def await_mail(self, to: str, count: int = 1, seconds: float = 20) -> Received:
+        """Wait for the *count*-th mail to an address."""
+        async with asyncio.timeout(seconds):
+            while len(found := self.received(to)) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return found[count - 1]
+
+    async def texts(self, *purposes: str, locale: str = "en") -> list[str]:
+        async with self.http.get(f"{self.base}/forms/signup.json?locale={locale}") as answer:
+            form = await answer.json()
+        by_purpose = {one["purpose"]: one["text"]["hash"] for one in form["purposes"]}
+        return [by_purpose[one] for one in purposes]
+
+    async def sign_up(self, address: str, *purposes: str, **more: Any) -> int:
+        """Post the form as JSON; the status."""
+        wanted = purposes or ("newsletter",)
+        body = {"email": address, "purposes": list(wanted), "texts": await self.texts(*wanted)}
+        async with self.http.post(f"{self.base}/forms/signup", json=body | more) as answer:
+            return answer.status
+
+    async def subscribe(self, address: str, *purposes: str) -> Received:
+        """Sign up and confirm by the link in the mail, which is returned."""
+        before = len(self.received(address))
+        assert await self.sign_up(address, *purposes) == 202
+        mail = await self.await_mail(address, before + 1)
+        async with self.http.post(mail.link("confirm"), data={"answer": "confirm"}) as answer:
+            assert answer.status == 200
+        return mail
+
+    def api_key(self, *scopes: str) -> str:
+        wanted = scopes or (
+            "messages:send",
+            "permissions:read",
+            "consents:withdraw",
+            "audit:read",
+        )
+        flags = [word for scope in wanted for word in ("--scope", scope)]
+        return self.command("api-key", "create", "--name", "test", *flags).strip()
+
+    async def call(
+        self, key: str, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, Any]:
+        """A call of the API: status and JSON."""
+        sent = {"Authorization": f"Bearer {key}", **headers}
+        async with self.http.request(
+            method, f"{self.base}{path}", json=body, headers=sent
+        ) as answer:
+            raw = await answer.read()
+            return answer.status, json.loads(raw) if raw else None
+
+    async def send(self, key: str, address: str, **more: Any) -> tuple[int, Any]:
+        """Hand in one inline message."""
+        body = {
+            "to": {"email": address},
+            "purpose": "newsletter",
+            "content": {"subject": "News", "text": "Hello."},
+        }
+        return await self.call(key, "POST", "/v1/messages", body | more)
+
+    async def await_status(self, key: str, message: str, *wanted: str, seconds: float = 20) -> Any:
+        """Wait until a message has one of these states."""
+        async with asyncio.timeout(seconds):
+            while True:
+                _, seen = await self.call(key, "GET", f"/v1/messages/{message}")
+                if seen["status"] in wanted:
+                    return seen
+                await asyncio.sleep(0.05)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(_HERE), "PYTHONUNBUFFERED": "1"}
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(
+    directory: Path,
+    new_database_url: Callable[[str], str],
+    dialect: str,
+    *,
+    permit_ttl: str = "2s",
+    lease: str = "30m",
+    connections: int = 10,
+    limits: bool = False,
+    cap: str | None = None,
+) -> AsyncIterator[Gateway]:
+    """An initialised gateway with a relay; the test starts its processes."""
+    relay_log = directory / "relay.jsonl"
+    relay_log.touch()
+    relay, relay_port = _start_relay(relay_log)
+    port = _free_port()
+    config = directory / "config.toml"
+    config.write_text(
+        _TEMPLATE.format(
+            port=port,
+            url=new_database_url(dialect),
+            keystore_url=new_database_url(dialect),
+            permit_ttl=permit_ttl,
+            lease=lease,
+            relay_port=relay_port,
+            connections=connections,
+            limits=str(limits).lower(),
+            capped=f'at_most = "{cap}"' if cap else "",
+        )
+    )
+    gateway = Gateway(directory, config, f"http://127.0.0.1:{port}", relay_log)
+    gateway.command("init")
+    async with aiohttp.ClientSession() as gateway.http:
+        try:
+            yield gateway
+        finally:
+            for process in gateway.processes.values():
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait(20)
+            relay.kill()
+            relay.wait(20)
+
+
+def _start_relay(log: Path) -> tuple[subprocess.Popen[bytes], int]:
+    relay = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.sink", "--port", "0", "--out", str(log)],
+        cwd=_HERE,
+        stdout=subprocess.PIPE,
+    )
+    assert relay.stdout is not None
+    with relay.stdout:
+        return relay, int(relay.stdout.readline())
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,76 @@
+"""House rules that no tool knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("storage", "audit", "consent", "delivery", "gateway")
+SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+PURE = [
+    "audit/canonical.py",
+    "audit/entry.py",
+    "audit/note.py",
+    "audit/tree.py",
+    "consent/blind.py",
+    "consent/honesty.py",
+    "consent/model.py",
+    "consent/policy.py",
+    "consent/seal.py",
+    "consent/tokens.py",
+    "delivery/mime.py",
+    "delivery/outcome.py",
+    "delivery/schedule.py",
+]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_decisions_do_no_io(name: str) -> None:
+    roots = {module.split(".")[0] for module in imports(ROOT / name)}
+
+    assert not roots & {"aiohttp", "aiosmtplib", "sqlalchemy", "asyncio", "socket", "os", "time"}
+
+
+def test_only_the_smtp_module_knows_aiosmtplib_and_only_the_worker_knows_it() -> None:
+    knows = {path.relative_to(ROOT).as_posix(): set(imports(path)) for path in SOURCES}
+
+    assert [name for name, found in knows.items() if "aiosmtplib" in found] == ["delivery/smtp.py"]
+    users = {name for name, found in knows.items() if "delivery.smtp" in found}
+    transmitting = {name for name in users if re.search(r"\btransmit\b", (ROOT / name).read_text())}
+    assert transmitting == {"delivery/worker.py"}
+
+
+def test_every_exception_that_is_silenced_names_its_rule() -> None:
+    bare = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[))")
+    found = [path for path in SOURCES if bare.search(path.read_text())]
+
+    assert found == []
+
+
+def test_handlers_write_no_sql() -> None:
+    for path in (ROOT / "gateway" / "handlers").glob("*.py"):
+        assert "sqlalchemy" not in {module.split(".")[0] for module in imports(path)}, path
+
+
+def test_addresses_in_the_project_are_reserved_ones() -> None:
+    """Invented people live at reserved domains (RFC 2606)."""
+    address = re.compile(r"[A-Za-z0-9._+-]+@([A-Za-z0-9-]+\.)+([A-Za-z]{2,})")
+    allowed = {"example", "test", "invalid", "localhost"}
+    for path in [*SOURCES, *sorted((ROOT / "docs").rglob("*.md"))]:
+        for found in address.finditer(path.read_text()):
+            host = found[0].rpartition("@")[2].split(".")
+            reserved = host[-1] in allowed or host[-2:-1] == ["example"]
+            assert reserved, f"{path}: {found[0]}"
