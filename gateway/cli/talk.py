@@ -54,7 +54,8 @@ def configuration(context: typer.Context) -> Config:
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; ctrl-c ends it."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
 
@@ -73,6 +74,15 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one: a third less time in the loop. Nothing depends on it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 def explain(error: Exception) -> str:
     """What to tell about *error*: our own errors speak for themselves, others by kind and place."""
     from audit.errors import AuditError
@@ -80,6 +90,8 @@ def explain(error: Exception) -> str:
     from gateway.logs import place_of
     from storage.errors import StorageError
 
+    if isinstance(error, ExceptionGroup):
+        return explain(error.exceptions[0])  # the first to fail ended the others
     if isinstance(error, ConfigError):
         return "\n".join(["The configuration is not usable:", *error.problems])
     if isinstance(error, GatewayError | StorageError | AuditError):

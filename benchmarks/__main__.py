@@ -1,0 +1,26 @@
+"""`make bench`: every benchmark, or those that are named."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from benchmarks import delivery, log, sign_ups, signing
+
+ALL = {"signing": signing, "log": log, "delivery": delivery, "sign-ups": sign_ups}
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - ALL.keys()
+    if unknown:
+        sys.stderr.write(f"benchmarks are: {', '.join(ALL)}\n")
+        return 2
+    sys.stdout.write(f"{platform.machine()}, CPython {platform.python_version()}\n")
+    for name in names or ALL:
+        sys.stdout.write(f"\n{name}\n")
+        ALL[name].run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

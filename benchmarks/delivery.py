@@ -1,0 +1,86 @@
+"""From claim to outcome: permitted, rendered, signed, handed over, settled, audited."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.figures import Figure, tell
+from benchmarks.gateway import (
+    agree,
+    configuration,
+    durable_postgres,
+    open_gateway,
+    pin,
+    queue,
+    sink,
+)
+from delivery import dkim, outbox
+from delivery.dkim import SigningKey
+from delivery.journal import Journal
+from delivery.smtp import Pool
+from delivery.worker import Pace, Worker
+from gateway.config import Config
+from gateway.desk import Desk
+from gateway.parts import Parts
+from gateway.processes import relay_of
+from storage.ids import random_id
+
+ROUNDS = 5
+MESSAGES = 2000
+
+
+def run() -> None:
+    """Worker on one core; PostgreSQL and the sink on the other."""
+    pin({1})
+    with durable_postgres() as server, sink() as (port, _), tempfile.TemporaryDirectory() as folder:
+        data, keys = server.create_database("data"), server.create_database("keys")
+        settings = configuration(Path(folder), data, keys, port)
+        pin({0})
+        asyncio.run(_run(settings))
+
+
+async def _run(settings: Config) -> None:
+    async with open_gateway(settings) as parts:
+        people = await agree(parts, MESSAGES)
+        delivered, limit = [], []
+        for _ in range(ROUNDS):
+            await queue(parts, people)
+            limit.append(_rsa_limit())
+            delivered.append(await _deliver(parts))
+    ours = Figure("delivered, one worker on one core, PostgreSQL", "msg/s", delivered)
+    rsa = Figure("RSA-2048 signatures, one core", "sig/s", limit)
+    share = [100 * a / b for a, b in zip(delivered, limit, strict=True)]
+    tell(ours, rsa, Figure("delivery / RSA limit (must 40, aim 55)", "%", share))
+
+
+async def _deliver(parts: Parts) -> float:
+    """Messages per second until the outbox is empty."""
+    delivery = parts.config.delivery
+    with Journal.create(delivery.journal_dir, random_id("wrk")) as journal:
+        async with Pool(relay_of(parts.config)) as pool:
+            worker = Worker(Desk(parts), pool, journal, Pace(delivery.permit_ttl, delivery.lease))
+            begun = time.perf_counter()
+            task = asyncio.create_task(worker.run())
+            while await _left(parts):  # noqa: ASYNC110 it knows of no event
+                await asyncio.sleep(0.02)
+            seconds = time.perf_counter() - begun
+            worker.stop()
+            await task
+    return MESSAGES / seconds
+
+
+async def _left(parts: Parts) -> int:
+    async with parts.data.read() as connection:
+        return sum((await outbox.counts(connection)).values())
+
+
+def _rsa_limit(seconds: float = 0.5) -> float:
+    key = SigningKey.load(dkim.new_key())
+    digest, count, until = bytes(32), 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        key.sign(digest)
+        count += 1
+    return count / seconds
