@@ -193,6 +193,16 @@ def lock():
         sys.exit("dev: could not resolve uv")
 
 
+def run(command):
+    """Run *command* to its end; Ctrl-C is its own to obey, and we wait until it has."""
+    process = subprocess.Popen(command, cwd=ROOT)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # going now would leave it half-stopped, or kill it
+
+
 def main(arguments):
     if not arguments or arguments[0] not in TASKS:
         sys.exit(__doc__)
@@ -202,7 +212,7 @@ def main(arguments):
     ensure(level)
     for command in commands:
         runner = command if command[0].startswith(BIN) else [VPY, *command]
-        status = subprocess.call([*runner, *arguments[1:]], cwd=ROOT)
+        status = run([*runner, *arguments[1:]])
         if status:
             return status
     return 0

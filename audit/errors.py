@@ -55,11 +55,16 @@ class BadPending(AuditError):
 
 
 class GuardError(AuditError):
-    """Nothing is signed until an operator has found out what happened."""
+    """Nothing is served, sent or signed until an operator has found out what happened."""
+
+    what = "the audit log and its guard do not belong together"
+    todo = "Find out which of the two stores was changed."
 
     def __init__(self, log_size: int, guard_size: int | None) -> None:
-        guard = "no guard" if guard_size is None else f"the guard at {guard_size}"
-        super().__init__(f"{type(self).__name__}: the log has {log_size} entries, {guard}")
+        known = [f"the log has {log_size} entries"] if log_size else []
+        known += [] if guard_size is None else [f"the guard stands at {guard_size}"]
+        sizes = f" ({', '.join(known)})" if known else ""
+        super().__init__(f"{self.what}{sizes}. Nothing is served or sent. {self.todo}")
         self.log_size = log_size
         self.guard_size = guard_size
 
@@ -67,14 +72,38 @@ class GuardError(AuditError):
 class GuardMissing(GuardError):
     """No guard row; only `gateway init` makes one, and never beside a log with entries."""
 
+    what = "there is no guard beside the audit log"
+    todo = (
+        "Restore the store of the guard (audit.guard_url, by default the key store) from its"
+        " newest backup: `gateway init` makes a guard only beside an empty log."
+    )
+
 
 class GuardAhead(GuardError):
     """Entries that were published are not in the log."""
+
+    what = "the audit log lacks entries that were published: an older backup, or it was cut off"
+    todo = (
+        "Restore a data database that holds them: the newest backup, or the one that was"
+        " replaced. `gateway audit verify` says where the log ends."
+    )
 
 
 class GuardBehind(GuardError):
     """A checkpoint was published that the guard does not know."""
 
+    what = "the guard is older than the audit log: an older backup of its store"
+    todo = (
+        "Restore the newest backup of the store of the guard (audit.guard_url, by default the"
+        " key store)."
+    )
+
 
 class GuardConflict(GuardError):
     """The tree of the guard's size has another root, or its note is not ours."""
+
+    what = "the audit log does not continue what was published, or the guard was forged"
+    todo = (
+        "Somebody wrote to one of the two, or they belong to different gateways. `gateway audit"
+        " verify` names the first bad entry; restore the database from before that."
+    )

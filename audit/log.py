@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import nodes, tree
@@ -61,6 +61,19 @@ class Inclusion:
     leaf_hash: bytes
     path: Sequence[bytes]
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """How many of a person's facts an erasure deleted."""
+
+    payloads: int  # of compartment evidence: every event of a person has one
+    items: int
+
+    @property
+    def refs(self) -> dict[str, str]:
+        """For the event that tells of it: what is gone and not accounted for was not erased."""
+        return {"payloads": str(self.payloads), "items": str(self.items)}
 
 
 class _Pending(NamedTuple):
@@ -150,18 +163,24 @@ class Log:
         connection: AsyncConnection,
         subject: str,
         compartments: Collection[str] | None = None,
-    ) -> None:
+    ) -> LetGo:
         """Delete a person's payloads, of all compartments or those named; repeating is safe.
 
-        Batch items are of compartment `evidence`; they keep their commitments.
+        Stage `subject.erased` with the `refs` of what is returned in the same
+        transaction: a verification takes anything else that is gone for
+        tampering. Batch items are of compartment `evidence`; they keep their
+        commitments.
         """
         gone = delete(audit_payload).where(audit_payload.c.subject == subject)
         if compartments is not None:
             gone = gone.where(audit_payload.c.compartment.in_(compartments))
-        await connection.execute(gone)
-        if compartments is None or EVIDENCE in compartments:
-            blank = update(audit_item).where(audit_item.c.subject == subject)
-            await connection.execute(blank.values(subject=None, sealed=None))
+        deleted = (await connection.execute(gone.returning(audit_payload.c.compartment))).scalars()
+        payloads = list(deleted).count(EVIDENCE)
+        if compartments is not None and EVIDENCE not in compartments:
+            return LetGo(payloads, 0)
+        blank = update(audit_item).where(audit_item.c.subject == subject)
+        blanked = await connection.execute(blank.values(subject=None, sealed=None))
+        return LetGo(payloads, blanked.rowcount)
 
     async def events(
         self,
@@ -247,6 +266,26 @@ async def latest_checkpoint(connection: AsyncConnection) -> str | None:
     query = select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
     note: str | None = (await connection.execute(query)).scalar_one_or_none()
     return note
+
+
+async def pending(connection: AsyncConnection) -> int:
+    """How many staged events have no index yet."""
+    query = select(func.count()).select_from(audit_pending)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def published(connection: AsyncConnection) -> int:
+    """How many entries the newest checkpoint covers."""
+    query = select(func.coalesce(func.max(audit_checkpoint.c.size), 0))
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def published_at(connection: AsyncConnection) -> datetime | None:
+    """When the newest checkpoint was stored; None while there is none."""
+    table = audit_checkpoint
+    query = select(table.c.published_at).order_by(table.c.size.desc()).limit(1)
+    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    return moment
 
 
 async def _draw(connection: AsyncConnection, count: int) -> Sequence[int]:

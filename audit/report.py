@@ -30,6 +30,8 @@ class Problem(StrEnum):
     CUT_OFF = "cut off"  # entries that were published are gone
     ITEMS = "items"  # a batch whose items do not give its root
     PAYLOAD = "payload"  # facts that are not what was committed to
+    GONE = "gone"  # facts that no erasure accounts for
+    PENDING = "pending"  # a staged row that no gateway staged; nothing behind it gets an index
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, union
+from sqlalchemy import select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.canonical import encode
@@ -21,7 +21,9 @@ from audit.entry import (
     parse,
     payload_place,
 )
-from audit.tables import audit_entry, audit_item, audit_payload
+from audit.errors import EntryError
+from audit.kinds import Kind
+from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
 
 
 class Opening(StrEnum):
@@ -68,6 +70,87 @@ async def trail(
         TrailEvent(index, entry, [*_opened(entry, payloads, items, opener)])
         for index, entry in logged.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one event says of a person, opened and checked."""
+
+    subject: str
+    eid: bytes
+    kind: Kind
+    facts: Mapping[str, Any]
+
+
+async def told(
+    connection: AsyncConnection, subjects: Sequence[str], kinds: Collection[Kind], opener: Opener
+) -> list[Told]:
+    """What the log and the staged events say of these people, in its order.
+
+    Facts that do not open or do not fit are left out; a verification names
+    them. Read a snapshot, or an event that gets its index meanwhile is missed.
+    """
+    found = []
+    for table, order in (
+        (audit_entry, audit_entry.c.leaf_index),
+        (audit_pending, audit_pending.c.n),
+    ):
+        query = select(audit_payload.c.subject, audit_payload.c.sealed, table.c.entry)
+        query = query.join(table, table.c.eid == audit_payload.c.eid).where(
+            audit_payload.c.subject.in_(subjects), audit_payload.c.compartment == EVIDENCE
+        )
+        if table is audit_entry:
+            query = query.where(audit_entry.c.kind.in_(kinds))
+        rows = (await connection.execute(query.order_by(order))).all()
+        found += [one for row in rows if (one := _told(row, kinds, opener)) is not None]
+    return found
+
+
+def _told(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
+    entry = _parsed(row.entry)
+    if entry is None or entry.kind not in kinds:
+        return None
+    place, commitment = payload_place(entry.eid), entry.commitments.get(EVIDENCE)
+    _, facts = open_one(opener, row.subject, EVIDENCE, place, row.sealed, commitment)
+    return None if facts is None else Told(row.subject, entry.eid, entry.kind, facts)
+
+
+async def told_of_items(
+    connection: AsyncConnection,
+    eids: Collection[bytes],
+    subjects: Collection[str],
+    kind: Kind,
+    opener: Opener,
+) -> list[Told]:
+    """What batch events of *kind* among *eids* say of these people, as `told`."""
+    known = await _of_kind(connection, eids, kind)
+    query = select(audit_item).where(
+        audit_item.c.eid.in_(known), audit_item.c.subject.in_(subjects)
+    )
+    found = []
+    for row in await connection.execute(query):
+        place = item_place(row.eid, row.position)
+        _, facts = open_one(opener, row.subject, EVIDENCE, place, row.sealed, row.commitment)
+        if facts is not None:
+            found.append(Told(row.subject, row.eid, kind, facts))
+    return found
+
+
+async def _of_kind(connection: AsyncConnection, eids: Collection[bytes], kind: Kind) -> set[bytes]:
+    """Which of *eids* are events of *kind*, staged or logged."""
+    query = union_all(
+        select(audit_pending.c.entry).where(audit_pending.c.eid.in_(eids)),
+        select(audit_entry.c.entry).where(audit_entry.c.eid.in_(eids)),
+    )
+    entries = [_parsed(one) for one in (await connection.execute(query)).scalars()]
+    return {one.eid for one in entries if one is not None and one.kind is kind}
+
+
+def _parsed(entry: bytes) -> Entry | None:
+    try:
+        return parse(entry)
+    except EntryError:
+        return None
 
 
 def gaps(events: Sequence[TrailEvent]) -> list[int]:

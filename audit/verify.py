@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal, or_, select, union_all
+from sqlalchemy import and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.canonical import decode
 from audit.check import Claim, Commitments, EntryRow, Walk, hold, signed
-from audit.entry import (
-    EVIDENCE,
-    Opener,
-    batch_root,
-    committed,
-    facts_of,
-    item_place,
-    payload_place,
-)
-from audit.kinds import Kind
+from audit.entry import EVIDENCE, Opener, batch_root, committed, item_place, payload_place
 from audit.log import Log
+from audit.losses import Losses, read_erased, read_staged
 from audit.note import Verifier
 from audit.report import Findings, Problem, Report
 from audit.tables import (
@@ -37,7 +29,6 @@ from audit.tables import (
     audit_item,
     audit_node,
     audit_payload,
-    audit_pending,
     audit_state,
 )
 from audit.trail import Opening, open_one
@@ -51,8 +42,8 @@ _NODE_LEVELS = range(STORED_LEVELS, 64, STORED_LEVELS)
 
 # Gives, for these subjects, somebody who opens what is sealed for them.
 Openers = Callable[[Sequence[str]], Awaitable[Opener]]
-# Called in the order of the log: kind, event, subject (None: a batch item about nobody), facts.
-OnPayload = Callable[[Kind, bytes, str | None, Mapping[str, Any]], None]
+# Says of which of these subjects the keys may be gone while their rows are still there.
+Ending = Callable[[Collection[str]], Awaitable[Collection[str]]]
 # Called with entries done and entries in all.
 Progress = Callable[[int, int], None]
 
@@ -64,33 +55,19 @@ async def verify_live(
     log: Log,
     vkey: str,
     opener: Openers | None = None,
+    ending: Ending | None = None,
     held: Iterable[str] = (),
-    on_payload: OnPayload | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Check everything that the log claims against everything that is known of it.
 
     Without *opener* sealed payloads are not looked at. *held* are checkpoint
     notes that were kept out of the gateway's reach; only they lift the level
-    above `signed`. An erased payload and one whose row was deleted look alike.
+    above `signed`. Facts that are gone, or whose key is, must be accounted for
+    by `subject.erased`; of those who are *ending*, keys may be gone before that.
     """
-    live = _Live(data, log, Verifier(vkey), opener, on_payload)
+    live = _Live(data, log, Verifier(vkey), opener, ending)
     return await live.run(guard, held, progress)
-
-
-async def missing_eids(connection: AsyncConnection, eids: Iterable[bytes]) -> set[bytes]:
-    """Which of *eids* are events that were neither staged nor logged."""
-    wanted = list(set(eids))
-    missing = set(wanted)
-    for start in range(0, len(wanted), _GROUP):
-        part = wanted[start : start + _GROUP]
-        # One statement: an event is always in exactly one of the two tables.
-        query = union_all(
-            select(audit_pending.c.eid).where(audit_pending.c.eid.in_(part)),
-            select(audit_entry.c.eid).where(audit_entry.c.eid.in_(part)),
-        )
-        missing.difference_update((await connection.execute(query)).scalars())
-    return missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +82,15 @@ class _State:
     newest: int  # size of the newest checkpoint
 
 
+@dataclass(frozen=True, slots=True)
+class _Keyless:
+    """A row whose key is gone, and how it counts unless an erasure is on its way."""
+
+    subject: str
+    leaf_index: int
+    lose: Callable[[int], None]
+
+
 class _Live:
     """One verification and what it has found so far."""
 
@@ -114,14 +100,15 @@ class _Live:
         log: Log,
         verifier: Verifier,
         opener: Openers | None,
-        on_payload: OnPayload | None,
+        ending: Ending | None,
     ) -> None:
         self._data = data
         self._log = log
         self._verifier = verifier
         self._opener = opener
-        self._on_payload = on_payload
+        self._ending = ending
         self._findings = Findings()
+        self._losses = Losses()
         self._walk = Walk(self._findings, log.mac)
         self._claims: dict[int, list[Claim]] = {}  # of guard and holders outside
 
@@ -139,6 +126,7 @@ class _Live:
         self._walk.finish()
         self._check_state(state)
         await self._check_duplicates()
+        await self._check_losses()
         return self._findings.report(end, level)
 
     async def _newest(self) -> int:
@@ -241,6 +229,13 @@ class _Live:
             for index in (await connection.execute(query)).scalars():
                 self._findings.add(Problem.DUPLICATE, index, "an event that was there before")
 
+    async def _check_losses(self) -> None:
+        # Staged rows first: an event that gets its index meanwhile is then seen twice, not never.
+        erased = await read_staged(self._data, self._log.mac, self._findings)
+        if self._losses.at:
+            await read_erased(self._data, self._log.mac, erased)
+            self._losses.report(erased, self._findings)
+
     async def _open(self, group: Sequence[Commitments]) -> None:
         """Check the payloads and items of some entries, in their order."""
         async with self._data.read() as connection:
@@ -251,13 +246,26 @@ class _Live:
             rows = [*payloads.values(), *items.values()]
             subjects = {row.subject for part in rows for row in part} - {None}
             opener = await self._opener(sorted(subjects))
+        keyless: list[_Keyless] = []
         for one in group:
             if one.items:
-                self._check_items(one, items.get(one.eid, []), opener)
+                keyless += self._check_items(one, items.get(one.eid, []), opener)
             if opener is not None:
-                self._check_payloads(one, payloads.get(one.eid, []), opener)
+                keyless += self._check_payloads(one, payloads.get(one.eid, []), opener)
+        if keyless:
+            await self._lose(keyless)
 
-    def _check_items(self, one: Commitments, rows: Sequence[Any], opener: Opener | None) -> None:
+    async def _lose(self, keyless: Sequence[_Keyless]) -> None:
+        """Count what no key opens, except where an erasure is on its way."""
+        subjects = {one.subject for one in keyless}
+        ending = await self._ending(subjects) if self._ending is not None else ()
+        for one in keyless:
+            if one.subject not in ending:
+                one.lose(one.leaf_index)
+
+    def _check_items(
+        self, one: Commitments, rows: Sequence[Any], opener: Opener | None
+    ) -> Iterator[_Keyless]:
         commitments = [row.commitment for row in rows]
         if [row.position for row in rows] != list(range(one.items)):
             text = f"{one.items} items are counted, others are there"
@@ -266,43 +274,43 @@ class _Live:
             self._findings.add(Problem.ITEMS, one.leaf_index, "the items do not give the root")
         for row in rows:
             if row.sealed is None:
-                continue  # erased, or nobody can open it here
+                if opener is not None:  # else the statement leaves it out
+                    self._losses.item(one.leaf_index)
+                continue
             if row.subject is None:
                 fits = committed(row.sealed) == row.commitment
                 opening = Opening.OPENED if fits else Opening.ALTERED
-                facts = facts_of(row.sealed) if fits else None
             else:
                 assert opener is not None  # noqa: S101 else the statement leaves sealed out
                 place = item_place(one.eid, row.position)
-                opening, facts = open_one(
+                opening, _ = open_one(
                     opener, row.subject, EVIDENCE, place, row.sealed, row.commitment
                 )
-            self._opened(one, row.subject, opening, facts, f"item {row.position}")
+            if opening is Opening.ERASED:
+                yield _Keyless(row.subject, one.leaf_index, self._losses.item)
+            self._check_opening(one, opening, f"item {row.position}")
 
-    def _check_payloads(self, one: Commitments, rows: Sequence[Any], opener: Opener) -> None:
+    def _check_payloads(
+        self, one: Commitments, rows: Sequence[Any], opener: Opener
+    ) -> Iterator[_Keyless]:
         commitments = json.loads(one.payloads or b"{}")
         place = payload_place(one.eid)
+        if EVIDENCE in commitments and EVIDENCE not in {row.compartment for row in rows}:
+            self._losses.payload(one.leaf_index)
         for row in rows:
             text = commitments.get(row.compartment)
             commitment = decode(text) if text else None
-            opening, facts = open_one(
+            opening, _ = open_one(
                 opener, row.subject, row.compartment, place, row.sealed, commitment
             )
-            self._opened(one, row.subject, opening, facts, f"payload {row.compartment}")
+            if opening is Opening.ERASED and row.compartment == EVIDENCE:
+                yield _Keyless(row.subject, one.leaf_index, self._losses.payload)
+            self._check_opening(one, opening, f"payload {row.compartment}")
 
-    def _opened(
-        self,
-        one: Commitments,
-        subject: str | None,
-        opening: Opening,
-        facts: Mapping[str, Any] | None,
-        name: str,
-    ) -> None:
+    def _check_opening(self, one: Commitments, opening: Opening, name: str) -> None:
         if opening is Opening.ALTERED:
             text = f"{name} is not what the entry commits to"
             self._findings.add(Problem.PAYLOAD, one.leaf_index, text)
-        if facts is not None and self._on_payload is not None:
-            self._on_payload(one.kind, one.eid, subject, facts)
 
 
 async def _entries(connection: AsyncConnection, start: int, end: int) -> list[EntryRow]:

@@ -62,16 +62,19 @@ async def _run(settings: Config) -> None:
 async def _deliver(parts: Parts) -> float:
     """Messages per second until the outbox is empty."""
     delivery = parts.config.delivery
-    with Journal.create(delivery.journal_dir, random_id("wrk")) as journal:
-        async with Pool(relay_of(parts.config)) as pool:
-            worker = Worker(Desk(parts), pool, journal, Pace(delivery.permit_ttl, delivery.lease))
-            begun = time.perf_counter()
-            task = asyncio.create_task(worker.run())
-            while await _left(parts):  # noqa: ASYNC110 it knows of no event
-                await asyncio.sleep(0.02)
-            seconds = time.perf_counter() - begun
-            worker.stop()
-            await task
+
+    def journal() -> Journal:
+        return Journal.create(delivery.journal_dir, random_id("wrk"))
+
+    async with Pool(relay_of(parts.config)) as pool:
+        worker = Worker(Desk(parts), pool, journal, Pace(delivery.permit_ttl, delivery.lease))
+        begun = time.perf_counter()
+        task = asyncio.create_task(worker.run())
+        while await _left(parts):  # noqa: ASYNC110 it knows of no event
+            await asyncio.sleep(0.02)
+        seconds = time.perf_counter() - begun
+        worker.stop()
+        await task
     return MESSAGES / seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,9 +25,10 @@ async def read(
     consents: Consents,
     held: Mapping[str, Gate],
     pairs: Iterable[tuple[str, str]],
+    now: datetime,
 ) -> dict[tuple[str, str], Facts]:
-    """The facts of each (subject, purpose); a subject without a gate is unknown."""
-    found = await consents.of_subjects(connection, held)
+    """The facts of each (subject, purpose) as of *now*; a subject without a gate is unknown."""
+    found = await consents.as_of(connection, held, now)
     return {
         (subject, purpose): _facts(held.get(subject), found.get(subject, ()), purpose)
         for subject, purpose in pairs
@@ -40,9 +42,17 @@ def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str) -> Fact
         subject_state=gate.state,
         restricted=gate.restricted_at is not None,
         objected=gate.objected_at is not None,
-        suppressed=_SUPPRESSED[gate.suppressed] if gate.suppressed else None,
+        suppressed=_suppressed(gate),
         consents=[one for one in consents if one.purpose == purpose],
+        asking_blocked_at=gate.asking_blocked_at,
     )
+
+
+def _suppressed(gate: Gate) -> Reason | None:
+    """A word that we never wrote stops like the gravest that we know."""
+    if gate.suppressed is None:
+        return None
+    return _SUPPRESSED.get(gate.suppressed, Reason.SUPPRESSED_COMPLAINT)
 
 
 async def asked_by(

@@ -7,7 +7,7 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ class Gate:
     restricted_at: datetime | None
     objected_at: datetime | None
     suppressed: str | None
+    asking_blocked_at: datetime | None
     address: bytes | None  # sealed
     profile: bytes | None  # sealed
     place: Place
@@ -104,6 +105,12 @@ async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     return {row.id: _gate(row) for row in await connection.execute(query)}
 
 
+async def after(connection: AsyncConnection, last: str, limit: int) -> list[str]:
+    """The next subjects by id, for whoever checks them all."""
+    query = select(subject.c.id).where(subject.c.id > last).order_by(subject.c.id).limit(limit)
+    return list((await connection.execute(query)).scalars())
+
+
 async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
     """Store where each trail stands after this transaction's events."""
     if not places:
@@ -121,6 +128,32 @@ async def object_to(connection: AsyncConnection, one: str, now: datetime) -> Non
     """Record an objection (Art. 21 GDPR): no purpose may be mailed from here on."""
     statement = update(subject).where(subject.c.id == one, subject.c.objected_at.is_(None))
     await connection.execute(statement.values(objected_at=now))
+
+
+async def block_asking(connection: AsyncConnection, one: str, now: datetime) -> None:
+    """End the confirmation mails that wait for this person; the claim looks at this moment."""
+    statement = update(subject).where(subject.c.id == one)
+    await connection.execute(statement.values(asking_blocked_at=now))
+
+
+async def begin_erasure(connection: AsyncConnection, subjects: Collection[str]) -> None:
+    """Let go of people whose gates are held: from here nobody finds, mails or asks them."""
+    statement = update(subject).where(subject.c.id.in_(subjects))
+    values = {"state": SubjectState.ERASING, "blind_index": None}
+    await connection.execute(statement.values(values))
+
+
+async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[str]:
+    """The next people by id whose erasure has begun and not ended."""
+    query = select(subject.c.id).where(subject.c.state == SubjectState.ERASING)
+    query = query.where(subject.c.id > after).order_by(subject.c.id).limit(limit)
+    return list((await connection.execute(query)).scalars())
+
+
+async def named(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:
+    """Which of these people the data still knows, in whatever state."""
+    query = select(subject.c.id).where(subject.c.id.in_(set(subjects)))
+    return set((await connection.execute(query)).scalars())
 
 
 async def suppress(connection: AsyncConnection, subjects: Sequence[str], why: str) -> None:
@@ -145,6 +178,7 @@ def _gate(row: Any) -> Gate:
         restricted_at=row.restricted_at,
         objected_at=row.objected_at,
         suppressed=row.suppressed,
+        asking_blocked_at=row.asking_blocked_at,
         address=row.address,
         profile=row.profile,
         place=Place(row.id, row.trail_length, row.trail_last),

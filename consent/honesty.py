@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from consent.model import Evidence, State
@@ -10,6 +11,7 @@ from consent.seal import pae
 from storage.secret import Secret
 
 _DOMAIN = b"consentgw/consent/v1"
+_CONFIRMATION = b"consentgw/confirmation/v1"
 
 
 def consent_mac(
@@ -35,6 +37,19 @@ def consent_mac(
     moments = (requested_at, decided_at, ends_at)
     parts = [word.encode() for word in words] + [_moment(moment) for moment in moments]
     return hmac.digest(key.reveal(), pae(_DOMAIN, *parts, eid), "sha256")
+
+
+def confirmation_mac(
+    key: Secret, *, token_hash: bytes, subject: str, expires_at: datetime, consents: Iterable[str]
+) -> bytes:
+    """The MAC of a confirmation token with the consents that its mail asked for.
+
+    Without it, whoever can write rows could plant a token of their own for
+    somebody's pending request, and confirm it by an honest click.
+    """
+    named = [one.encode() for one in sorted(consents)]
+    parts = (token_hash, subject.encode(), _moment(expires_at), *named)
+    return hmac.digest(key.reveal(), pae(_CONFIRMATION, *parts), "sha256")
 
 
 def honest(stored: bytes, expected: bytes) -> bool:

@@ -1,10 +1,11 @@
-"""Sign-ups that were acknowledged and wait to be worked off, sealed until then."""
+"""What was acknowledged and waits to be worked off, sealed until then."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,15 +15,23 @@ from consent import tables
 intake = tables.intake
 
 
+class IntakeKind(StrEnum):
+    """What was asked for; each kind is worked off by a duty of its own."""
+
+    SIGN_UP = "sign-up"
+    FRESH_LINK = "fresh-link"
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """One acknowledged sign-up; *sealed* opens with the intake key *key_id*."""
+    """One acknowledged request; *sealed* opens with the intake key *key_id*."""
 
     id: str
     key_id: str
     blind_index: bytes
     sealed: bytes
     received_at: datetime
+    kind: IntakeKind = IntakeKind.SIGN_UP
 
 
 def place(intake_id: str) -> tuple[str, str, str]:
@@ -31,10 +40,11 @@ def place(intake_id: str) -> tuple[str, str, str]:
 
 
 async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
-    """Keep acknowledged sign-ups; once committed they survive this process."""
+    """Keep acknowledged requests; once committed they survive this process."""
     values = [
         {
             "id": one.id,
+            "kind": one.kind,
             "key_id": one.key_id,
             "blind_index": one.blind_index,
             "sealed": one.sealed,
@@ -45,11 +55,13 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
     await connection.execute(insert(intake), values)
 
 
-async def oldest(connection: AsyncConnection, limit: int) -> list[Intake]:
-    """The next rows in the order of arrival; ids are time-ordered."""
-    query = select(intake).order_by(intake.c.id).limit(limit)
+async def oldest(
+    connection: AsyncConnection, limit: int, kind: IntakeKind = IntakeKind.SIGN_UP
+) -> list[Intake]:
+    """The next rows of a kind in the order of arrival; ids are time-ordered."""
+    query = select(intake).where(intake.c.kind == kind).order_by(intake.c.id).limit(limit)
     return [
-        Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at)
+        Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
         for row in await connection.execute(query)
     ]
 
@@ -70,5 +82,5 @@ async def keys_in_use(connection: AsyncConnection) -> set[str]:
 
 
 async def waiting(connection: AsyncConnection) -> int:
-    """How many sign-ups have not been worked off."""
+    """How many requests have not been worked off."""
     return int((await connection.execute(select(func.count()).select_from(intake))).scalar_one())

@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import keystore_tables as tables
@@ -29,7 +29,7 @@ from storage.ids import ordered_id
 from storage.secret import Secret
 from storage.types import upsert
 
-__all__ = ["Compartment", "EpochState", "KeyStore", "Vault"]
+__all__ = ["Compartment", "Epoch", "EpochState", "KeyStore", "Vault"]
 
 INTAKE_KEY_LIFE = timedelta(hours=1)
 SWEEP_AFTER = timedelta(days=1)
@@ -63,6 +63,16 @@ class _IntakeKey:
     key: Secret
 
 
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A key-encryption key, and how many data keys it wraps."""
+
+    epoch: int
+    state: EpochState
+    since: datetime
+    keys: int
+
+
 class KeyStore:
     """Makes, hands out and destroys keys; unwrapped ones live in this process's memory only."""
 
@@ -88,6 +98,15 @@ class KeyStore:
         async with self._database.begin() as connection:
             statement = upsert(connection, tables.kek_epoch).values(row)
             await connection.execute(statement.on_conflict_do_nothing())
+
+    async def epochs(self) -> list[Epoch]:
+        """Every epoch that was ever recorded, oldest first."""
+        epoch, dek = tables.kek_epoch, tables.dek
+        wrapped = select(func.count()).where(dek.c.epoch == epoch.c.epoch).scalar_subquery()
+        query = select(epoch.c.epoch, epoch.c.state, epoch.c.since, wrapped.label("keys"))
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(epoch.c.epoch))
+            return [Epoch(r.epoch, EpochState(r.state), r.since, r.keys) for r in rows]
 
     async def create(self, subjects: Iterable[str], now: datetime) -> None:
         """Make the keys of people who have none, before anything is stored about them.

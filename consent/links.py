@@ -6,7 +6,7 @@ Only hashes are found here; the handle itself is kept sealed, for composing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
+from consent.honesty import confirmation_mac, honest
+from storage.secret import Secret
 from storage.types import upsert
 
 
@@ -26,11 +28,22 @@ class Confirmation:
     subject: str
     expires_at: datetime
     consents: tuple[str, ...]
+    honest: bool = True  # the stored MAC fitted
+
+    def mac(self, key: Secret) -> bytes:
+        return confirmation_mac(
+            key,
+            token_hash=self.token_hash,
+            subject=self.subject,
+            expires_at=self.expires_at,
+            consents=self.consents,
+        )
 
 
 async def add_confirmations(
-    connection: AsyncConnection, confirmations: Sequence[Confirmation], now: datetime
+    connection: AsyncConnection, key: Secret, confirmations: Sequence[Confirmation], now: datetime
 ) -> None:
+    """Store new tokens; *key* keeps the rows honest."""
     if not confirmations:
         return
     rows = [
@@ -39,6 +52,7 @@ async def add_confirmations(
             "subject": one.subject,
             "expires_at": one.expires_at,
             "created_at": now,
+            "mac": one.mac(key),
         }
         for one in confirmations
     ]
@@ -51,7 +65,9 @@ async def add_confirmations(
     await connection.execute(insert(tables.confirmation_consent), named)
 
 
-async def confirmation(connection: AsyncConnection, token_hash: bytes) -> Confirmation | None:
+async def confirmation(
+    connection: AsyncConnection, key: Secret, token_hash: bytes
+) -> Confirmation | None:
     """Find what a token asked for, expired or not."""
     table, named = tables.confirmation, tables.confirmation_consent
     row = (await connection.execute(select(table).where(table.c.token_hash == token_hash))).first()
@@ -59,7 +75,8 @@ async def confirmation(connection: AsyncConnection, token_hash: bytes) -> Confir
         return None
     query = select(named.c.consent).where(named.c.token_hash == token_hash)
     consents = (await connection.execute(query.order_by(named.c.consent))).scalars()
-    return Confirmation(row.token_hash, row.subject, row.expires_at, tuple(consents))
+    found = Confirmation(row.token_hash, row.subject, row.expires_at, tuple(consents))
+    return replace(found, honest=honest(row.mac, found.mac(key)))
 
 
 async def asked(

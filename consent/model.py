@@ -94,6 +94,7 @@ class GroundKind(StrEnum):
 
     CONSENT = "consent"
     CONFIRMATION = "confirmation"  # asks for the consent that it names; never marketing
+    SERVICE = "service"  # answers what the person asked for; never marketing
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ class Ground:
     def confirmation(cls, consent: str) -> Ground:
         """A request that waits for its answer: it allows the mail that asks for it, no other."""
         return cls(GroundKind.CONFIRMATION, consent)
+
+    @classmethod
+    def service(cls, link: str) -> Ground:
+        """A fresh link that was asked for: it allows the mail that carries it, no other."""
+        return cls(GroundKind.SERVICE, link)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,23 @@ class Standing(Protocol):
         """When a confirmed consent expires; None for never."""
 
     @property
+    def unused_at(self) -> datetime | None:
+        """When it ended because nobody had used it for so long; None: it did not."""
+
+    @property
     def honest(self) -> bool:
         """Whether the row is what we wrote (`consent.honesty`)."""
+
+
+class Link(Protocol):
+    """What a decision needs to know of a fresh link; its row satisfies this."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def spent_at(self) -> datetime | None: ...
 
 
 C = TypeVar("C", bound=Standing)
@@ -67,6 +82,7 @@ class Facts:
     objected: bool
     suppressed: Reason | None  # suppressed_complaint before suppressed_bounce
     consents: Sequence[Standing]  # every one of this purpose, in any order
+    asking_blocked_at: datetime | None = None  # the last "not me" or objection
 
 
 def decide(facts: Facts, now: datetime) -> Granted | Refused:
@@ -88,12 +104,13 @@ def decide(facts: Facts, now: datetime) -> Granted | Refused:
 
 
 def confirmation_wanted(
-    facts: Facts, asked: Sequence[Standing], now: datetime
+    facts: Facts, asked: Sequence[Standing], now: datetime, *, queued_at: datetime
 ) -> Granted | Refused | Unneeded:
     """Say whether the mail that asks to confirm *asked* may be sent at *now*.
 
-    An objection does not stop it: it ends pending requests and blocks new ones
-    where they are made, and the person may ask again afterwards.
+    A "not me" or an objection stops every mail that was queued up to then, for
+    whatever request. Later ones are blocked where they are asked for, and not
+    here: the mailbox itself may ask again.
     """
     if facts.subject_state is None:
         return Refused(Reason.UNKNOWN)
@@ -104,11 +121,36 @@ def confirmation_wanted(
     if facts.suppressed is not None:
         return Refused(facts.suppressed)
     waiting = [one for one in asked if effective_state(one, now) is State.PENDING]
-    if not waiting:
+    blocked = facts.asking_blocked_at is not None and queued_at <= facts.asking_blocked_at
+    if blocked or not waiting:
         return Unneeded()
     if not all(one.honest for one in asked):
         return Refused(Reason.UNPROVEN)
     return Granted(Ground.confirmation(min(waiting, key=_requested).id))
+
+
+def fresh_link_wanted(
+    subject_state: SubjectState | None, suppressed: Reason | None, link: Link | None, now: datetime
+) -> Granted | Refused | Unneeded:
+    """Say whether the mail that carries the fresh *link* may be sent at *now*.
+
+    Who restricted, objected or complained may still see what is kept about them
+    (Art. 15 GDPR); a mailbox that does not exist gets nothing.
+    """
+    if subject_state is None:
+        return Refused(Reason.UNKNOWN)
+    if subject_state is not SubjectState.LIVE:
+        return Refused(Reason.ERASED)
+    if suppressed is Reason.SUPPRESSED_BOUNCE:
+        return Refused(Reason.SUPPRESSED_BOUNCE)
+    if link is None or not usable(link, now):
+        return Unneeded()
+    return Granted(Ground.service(link.id))
+
+
+def usable(link: Link, now: datetime) -> bool:
+    """Whether a fresh link still opens something: once, and for its quarter of an hour."""
+    return link.spent_at is None and now < link.expires_at
 
 
 def over_cap(
@@ -204,13 +246,18 @@ def lapse(consent: Standing, now: datetime) -> State | None:
 def expire(consent: Standing, now: datetime) -> State | None:
     """The state once a confirmed consent ended; None: nothing changes.
 
-    Store `ends_at` as the moment of this decision, not the duty's: a consent
+    Store `end_of` as the moment of this decision, not the duty's: a consent
     confirmed in between is the newer one and stays it.
     """
-    due = (
-        consent.state is State.CONFIRMED and consent.ends_at is not None and consent.ends_at <= now
-    )
+    end = end_of(consent)
+    due = consent.state is State.CONFIRMED and end is not None and end <= now
     return State.EXPIRED if due and consent.honest else None
+
+
+def end_of(consent: Standing) -> datetime | None:
+    """When a confirmed consent ends: by its date, or for want of use. None: never, as of now."""
+    ends = [one for one in (consent.ends_at, consent.unused_at) if one is not None]
+    return min(ends, default=None)
 
 
 def _stop(facts: Facts) -> Reason | None:

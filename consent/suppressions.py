@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import case, delete, func, insert, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -48,9 +48,12 @@ async def add(
     for one in suppressions:
         row = {"address_hash": one.address_hash, "kind": one.kind, "since": now, "until": one.until}
         statement = upsert(connection, suppression).values(row)
+        held, wanted = suppression.c.until, statement.excluded.until
+        for_ever = or_(held.is_(None), wanted.is_(None))
+        longer = case((for_ever, null()), (wanted > held, wanted), else_=held)
         await connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["address_hash", "kind"], set_={"until": one.until}
+                index_elements=["address_hash", "kind"], set_={"until": longer}
             )
         )
 
@@ -78,6 +81,19 @@ async def confirmations_counted(
         .group_by(counted.c.address_key)
     )
     return {key: number for key, number in await connection.execute(query)}
+
+
+async def counted_since(
+    connection: AsyncConnection, address_keys: Iterable[bytes], since: datetime
+) -> dict[bytes, list[datetime]]:
+    """When something was counted under each key after *since*."""
+    query = select(counted.c.address_key, counted.c.sent_at).where(
+        counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > since
+    )
+    found: dict[bytes, list[datetime]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.address_key, []).append(row.sent_at)
+    return found
 
 
 async def count_confirmations(

@@ -37,9 +37,16 @@ subject = Table(
     Column("restricted_at", Moment),
     Column("objected_at", Moment),
     Column("suppressed", String(12)),  # bounce | complaint
+    Column("asking_blocked_at", Moment),  # the last "not me" or objection
     Column("created_at", Moment, nullable=False),
     Column("trail_length", Integer, nullable=False),
     Column("trail_last", String(44)),
+    Index(
+        "subject_erasing",
+        "id",
+        sqlite_where=text("state = 'erasing'"),
+        postgresql_where=text("state = 'erasing'"),
+    ),
 )
 
 consent = Table(
@@ -74,6 +81,27 @@ consent = Table(
         sqlite_where=text("state = 'confirmed'"),
         postgresql_where=text("state = 'confirmed'"),
     ),
+    Index(
+        "consent_confirmed",
+        "decided_at",
+        "id",
+        sqlite_where=text("state = 'confirmed'"),
+        postgresql_where=text("state = 'confirmed'"),
+    ),
+    Index(
+        "consent_unconfirmed",
+        "requested_at",
+        "id",
+        sqlite_where=text("state IN ('rejected', 'lapsed')"),
+        postgresql_where=text("state IN ('rejected', 'lapsed')"),
+    ),
+    Index(
+        "consent_ended",
+        "decided_at",
+        "id",
+        sqlite_where=text("state IN ('withdrawn', 'expired')"),
+        postgresql_where=text("state IN ('withdrawn', 'expired')"),
+    ),
 )
 
 # Which consents one confirmation mail asked for.
@@ -84,6 +112,7 @@ confirmation = Table(
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
+    Column("mac", LargeBinary, nullable=False),  # also over the consents; key outside the database
 )
 confirmation_consent = Table(
     "confirmation_consent",
@@ -94,6 +123,26 @@ confirmation_consent = Table(
         primary_key=True,
     ),
     Column("consent", ForeignKey("consent.id"), primary_key=True),
+)
+
+# A link that the mailbox asked for a moment ago, and the session that its spending opened.
+fresh_link = Table(
+    "fresh_link",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("spent_at", Moment),
+)
+session = Table(
+    "session",
+    metadata,
+    Column("id_hash", LargeBinary, primary_key=True),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("opened_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
 )
 
 # One handle per subject and purpose, for ever; every link in a mail comes from it.
@@ -118,7 +167,8 @@ suppression = Table(
     Column("until", Moment),
 )
 
-# Confirmation mails of the last week per folded address, under a weekly key.
+# Confirmation mails of the last week, and fresh links of the last day, per folded
+# address, under a weekly key; each in a domain of its own.
 confirmation_count = Table(
     "confirmation_count",
     metadata,
@@ -127,11 +177,12 @@ confirmation_count = Table(
     Column("sent_at", Moment, nullable=False, index=True),
 )
 
-# A sign-up that was acknowledged and not yet worked off, sealed under an intake key.
+# What was acknowledged and not yet worked off, sealed under an intake key.
 intake = Table(
     "intake",
     metadata,
     Column("id", String(40), primary_key=True),
+    Column("kind", String(12), nullable=False),  # sign-up | fresh-link
     Column("key_id", String(40), nullable=False, index=True),
     Column("blind_index", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),

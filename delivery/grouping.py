@@ -44,11 +44,14 @@ class Grouped(Generic[T, R]):
             waiting = [future for _, future in group]
             try:
                 answers = await self._write([item for item, _ in group])
+                if len(answers) != len(group):
+                    raise RuntimeError("not one answer for each item")
             except Exception as error:  # noqa: BLE001 each caller gets it, none is left waiting
                 for future in _unanswered(waiting):
                     future.set_exception(error)
             except BaseException:
-                for future in _unanswered([*waiting, *(later for _, later in self._waiting)]):
+                later, self._waiting = self._waiting, []
+                for future in _unanswered([*waiting, *(one for _, one in later)]):
                     future.cancel()
                 raise
             else:

@@ -26,6 +26,7 @@ from delivery.errors import JournalError
 _SUFFIX: Final = ".journal"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _COMPACT_FROM: Final = 1 << 20
+_LINE: Final = 128  # more than any line takes
 
 
 class _Kind(StrEnum):
@@ -98,7 +99,8 @@ class Journal:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             descriptor = _start(directory / f".{owner}", path, header)
         except OSError as error:
-            raise JournalError("the journal cannot be started") from error
+            why = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise JournalError(f"the journal cannot be started: {why}") from error
         return cls(path, descriptor, synced=synced)
 
     def dot(self, message: str, attempt: int) -> None:
@@ -114,6 +116,22 @@ class Journal:
         """
         with contextlib.suppress(JournalError):
             self._append(_line(_Kind.ACC, message, str(attempt), str(code)))
+
+    def try_out(self) -> None:
+        """Raise `JournalError` unless a line would fit now; leaves nothing behind.
+
+        What it writes for that has no line end: a crash before it is taken back
+        leaves what no reader counts.
+        """
+        self._cut_back()
+        try:
+            _write_whole(self._descriptor, b" " * _LINE)
+        except OSError as error:
+            raise JournalError("the journal cannot be written to") from error
+        finally:
+            self._cut_back()
+        if self._broken:
+            raise JournalError("the journal ends in half a line")
 
     def settled(self, message: str, attempt: int) -> None:
         """Forget an attempt whose outcome the database has committed.
@@ -162,11 +180,13 @@ class Journal:
 
     def _cut_back(self) -> None:
         # A full disk takes half a line, and the next one must not continue it: where even this
-        # fails the journal is at its end.
+        # fails no line is taken until it succeeds.
         try:
             os.ftruncate(self._descriptor, self._length)
         except OSError:
             self._broken = True
+        else:
+            self._broken = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,19 @@ first, and only what no journal explains is taken over here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.journal import Mark
-from delivery.outbox import Change, Message, Status, message_of
+from delivery.outbox import ABORTED, WAITING, Change, Message, Status, message_of
 from delivery.outcome import Kind
 from delivery.schedule import next_due
+from storage.types import upsert
 
 worker = tables.worker
 outbox = tables.outbox
@@ -27,9 +28,16 @@ outbox = tables.outbox
 async def register(
     connection: AsyncConnection, owner: str, boot_id: str, now: datetime, lease: timedelta
 ) -> None:
-    """Announce a worker; nothing may be claimed for it before this is committed."""
+    """Announce a worker; nothing may be claimed for it before this is committed.
+
+    Safe to repeat, for whoever lost the answer to it.
+    """
     row = {"id": owner, "boot_id": boot_id, "lease_until": now + lease, "started_at": now}
-    await connection.execute(insert(worker).values(row))
+    statement = upsert(connection, worker).values(row)
+    again = statement.on_conflict_do_update(
+        index_elements=[worker.c.id], set_={"lease_until": now + lease}
+    )
+    await connection.execute(again)
 
 
 async def renew(connection: AsyncConnection, owner: str, now: datetime, lease: timedelta) -> bool:
@@ -43,12 +51,25 @@ async def forget(connection: AsyncConnection, owner: str) -> None:
     await connection.execute(delete(worker).where(worker.c.id == owner))
 
 
-async def lock_held(
-    connection: AsyncConnection, owner: str, marked: Iterable[tuple[str, int]]
-) -> list[Message]:
-    """Lock everything that *owner* has under way, and what its journal speaks of."""
-    own = and_(outbox.c.owner == owner, outbox.c.status == Status.SENDING)
-    query = select(outbox).where(or_(own, outbox.c.id.in_({message for message, _ in marked})))
+async def runs(connection: AsyncConnection, owner: str, now: datetime) -> bool:
+    """Whether the lease holds at *now*."""
+    query = select(worker.c.lease_until).where(worker.c.id == owner)
+    until = (await connection.execute(query)).scalar_one_or_none()
+    return until is not None and until > now
+
+
+async def lock_held(connection: AsyncConnection, owner: str) -> list[Message]:
+    """Lock everything that *owner* has under way."""
+    query = select(outbox).where(outbox.c.owner == owner, outbox.c.status == Status.SENDING)
+    rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
+    return [message_of(row) for row in rows]
+
+
+async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -> list[Message]:
+    """Lock those of *messages* that a takeover called uncertain, or put down for another try."""
+    query = select(outbox).where(
+        outbox.c.id.in_(messages), outbox.c.status.in_([Status.UNCERTAIN, *WAITING])
+    )
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
     return [message_of(row) for row in rows]
 
@@ -95,7 +116,9 @@ def recover(
     journal is complete when nothing of it can be missing: then
     no line means no dot either. Otherwise a spent permit may have become a
     mail, and only service mail is sent again. The first crash costs a message
-    no time; one that keeps killing its worker backs off like any failure.
+    no time; one that keeps killing its worker backs off like any failure. A
+    second try of what may have arrived waits, for the first worker may not be
+    dead but slow, and its server still storing.
     """
     changes: list[Change] = []
     lapsed: list[tuple[str, int]] = []
@@ -104,19 +127,22 @@ def recover(
         key = (message.id, message.attempt)
         mark = marks.get(key)
         again = now if message.tries == 0 else next_due(message.tries, now, message.id)
+        again = min(again, message.expires_at)
         if mark is not None and mark.accepted:
             changes.append(Change(message.id, Status.SENT, tried=True))
             ended[key] = Status.SENT
         elif key not in spent:
             changes.append(Change(message.id, Status.QUEUED, due_at=again, tried=True))
             lapsed.append(key)
-            ended[key] = "aborted"
+            ended[key] = ABORTED
         elif (mark is None and journal_complete) or (mark is not None and mark.refused):
             changes.append(Change(message.id, Status.QUEUED, due_at=again, tried=True))
-            ended[key] = "aborted"
+            ended[key] = ABORTED
         elif message.kind is Kind.SERVICE:
+            later = next_due(message.tries + 1, now, message.id, in_doubt=True)
+            later = min(later, message.expires_at)
             changes.append(
-                Change(message.id, Status.DEFERRED, "connection_lost", again, tried=True)
+                Change(message.id, Status.DEFERRED, "connection_lost", later, tried=True)
             )
             ended[key] = Status.UNCERTAIN
         else:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
@@ -65,7 +65,7 @@ class Message:
     subject: str
     purpose: str
     sender: str
-    content: str
+    content: str  # empty once its retention is over
     status: Status
     reason: str | None
     due_at: datetime
@@ -143,11 +143,15 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
 async def lock_due(
     connection: AsyncConnection, ids: Sequence[str], now: datetime, limit: int
 ) -> list[Message]:
-    """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over."""
+    """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over.
+
+    Service first here too: a confirmation must not stand in line behind a campaign.
+    """
+    urgency = case((outbox.c.kind == Kind.SERVICE, 0), else_=1)
     query = (
         select(outbox)
         .where(outbox.c.id.in_(ids), outbox.c.status.in_(WAITING), outbox.c.due_at <= now)
-        .order_by(outbox.c.due_at, outbox.c.id)
+        .order_by(urgency, outbox.c.due_at, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -263,6 +267,9 @@ def _change_row(change: Change, final: bool) -> dict[str, Any]:
     return row if final else {**row, "due": change.due_at}
 
 
+ABORTED = "aborted"  # outcome of an attempt: its worker ended before the final dot
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
     """How one transmission ended; *reply* is sealed."""
@@ -309,9 +316,9 @@ async def end_attempts(
 async def drop_attempts(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:
     """Forget attempts whose MAIL was never written: they were none."""
     table = tables.attempt
-    keys = [and_(table.c.message == message, table.c.n == n) for message, n in attempts]
+    keys = list(attempts)
     if keys:
-        await connection.execute(delete(table).where(or_(*keys)))
+        await connection.execute(delete(table).where(tuple_(table.c.message, table.c.n).in_(keys)))
 
 
 async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
@@ -331,7 +338,7 @@ def message_of(row: Any) -> Message:
         subject=row.subject,
         purpose=row.purpose,
         sender=row.sender,
-        content=row.content,
+        content=row.content or "",
         status=Status(row.status),
         reason=row.reason,
         due_at=row.due_at,

@@ -9,16 +9,16 @@ MAIL never written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from delivery import tables
-from delivery.outbox import Status
+from delivery import leases, tables
+from delivery.outbox import Message, Status, message_of
 from storage.clock import Clock
 from storage.database import Database
 
@@ -27,6 +27,7 @@ permit = tables.permit
 OPEN = "open"
 SPENT = "spent"
 LAPSED = "lapsed"
+_NO_MARKETING = ("confirmation", "service")  # kinds of ground that no frequency cap counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ async def spend(
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
     held = [row.id for row in rows if wanted[row.id].attempt == row.attempt]
     now = await clock.now(connection)
-    if not held or not await _lease_runs(connection, owner, now):
+    if not held or not await leases.runs(connection, owner, now):
         return set()
     statement = (
         update(permit)
@@ -112,29 +113,66 @@ async def spend(
     return set((await connection.execute(statement)).scalars())
 
 
-async def _lease_runs(connection: AsyncConnection, owner: str, now: datetime) -> bool:
-    query = select(tables.worker.c.lease_until).where(tables.worker.c.id == owner)
-    until = (await connection.execute(query)).scalar_one_or_none()
-    return until is not None and until > now
-
-
 async def lapse(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:
     """End open permits whose MAIL was never written; their attempts did not happen."""
-    keys = [and_(permit.c.message == message, permit.c.attempt == n) for message, n in attempts]
+    await _end_open(connection, attempts, {"state": LAPSED})
+
+
+async def use_up(
+    connection: AsyncConnection, attempts: Iterable[tuple[str, int]], now: datetime
+) -> None:
+    """Mark spent what is still open although MAIL was written: its dialogue broke off.
+
+    Only for attempts that are over: this is no leave to send anything.
+    """
+    await _end_open(connection, attempts, {"state": SPENT, "spent_at": now})
+
+
+async def _end_open(
+    connection: AsyncConnection, attempts: Iterable[tuple[str, int]], values: dict[str, Any]
+) -> None:
+    keys = list(attempts)
     if keys:
-        statement = update(permit).where(or_(*keys), permit.c.state == OPEN)
-        await connection.execute(statement.values(state=LAPSED))
+        named = tuple_(permit.c.message, permit.c.attempt).in_(keys)
+        statement = update(permit).where(named, permit.c.state == OPEN)
+        await connection.execute(statement.values(values))
 
 
 async def spent_of(
     connection: AsyncConnection, attempts: Iterable[tuple[str, int]]
 ) -> set[tuple[str, int]]:
     """Which of these attempts have a spent permit."""
-    keys = [and_(permit.c.message == message, permit.c.attempt == n) for message, n in attempts]
+    keys = list(attempts)
     if not keys:
         return set()
-    query = select(permit.c.message, permit.c.attempt).where(or_(*keys), permit.c.state == SPENT)
+    named = tuple_(permit.c.message, permit.c.attempt).in_(keys)
+    query = select(permit.c.message, permit.c.attempt).where(named, permit.c.state == SPENT)
     return {(row.message, row.attempt) for row in await connection.execute(query)}
+
+
+async def lock_unused(
+    connection: AsyncConnection, owner: str, carried: Collection[str], now: datetime
+) -> list[Message]:
+    """Lock the messages that *owner* holds under a permit that ran out, save those it carries.
+
+    They are what is left of a claim whose answer got lost: no transmission of
+    them was begun, and none can begin any more.
+    """
+    outbox = tables.outbox
+    over = exists().where(
+        permit.c.message == outbox.c.id,
+        permit.c.attempt == outbox.c.attempt,
+        permit.c.state == OPEN,
+        permit.c.expires_at <= now,
+    )
+    query = select(outbox).where(
+        outbox.c.owner == owner,
+        outbox.c.status == Status.SENDING,
+        outbox.c.id.not_in(carried),
+        over,
+    )
+    rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
+    return [message_of(row) for row in rows]
 
 
 async def of_message(connection: AsyncConnection, message: str, attempt: int) -> Any | None:
@@ -142,38 +180,59 @@ async def of_message(connection: AsyncConnection, message: str, attempt: int) ->
     return (await connection.execute(query)).first()
 
 
+Moments = dict[tuple[str, str], list[tuple[str, datetime]]]
+
+
 async def moments(
     connection: AsyncConnection, pairs: Iterable[tuple[str, str]], since: datetime, now: datetime
-) -> dict[tuple[str, str], list[datetime]]:
-    """When each (subject, purpose) was permitted since *since*, for a frequency cap.
+) -> Moments:
+    """Which message was permitted when, by (subject, purpose), for a frequency cap.
 
-    Counted are permits spent, open, or expired unmarked while the lease that
-    may have used them still runs: a lapse that might be a mail counts as one.
+    Counted are permits spent, open, or expired unmarked while their worker
+    holds the message: a lapse that might be a mail counts as one. A lease that
+    ran out ends that only with the takeover, which locks the same row as the
+    spending does; by the clock alone both could have their way.
     """
-    outbox, worker = tables.outbox, tables.worker
+    outbox = tables.outbox
     may_have_sent = exists().where(
         outbox.c.id == permit.c.message,
         outbox.c.attempt == permit.c.attempt,
+        outbox.c.owner == permit.c.owner,
         outbox.c.status == Status.SENDING,
-        worker.c.id == permit.c.owner,
-        worker.c.lease_until > now,
     )
     counted = or_(
         permit.c.state == SPENT,
         and_(permit.c.state == OPEN, or_(permit.c.expires_at > now, may_have_sent)),
     )
     wanted = set(pairs)
-    query = select(permit.c.subject, permit.c.purpose, permit.c.decided_at).where(
+    query = select(permit.c.subject, permit.c.purpose, permit.c.message, permit.c.decided_at).where(
         permit.c.subject.in_({subject for subject, _ in wanted}),
-        permit.c.ground_kind != "confirmation",
+        permit.c.ground_kind.not_in(_NO_MARKETING),
         permit.c.decided_at > since,
         counted,
     )
-    found: dict[tuple[str, str], list[datetime]] = {}
+    found: Moments = {}
     for row in await connection.execute(query):
         if (row.subject, row.purpose) in wanted:
-            found.setdefault((row.subject, row.purpose), []).append(row.decided_at)
+            pair = (row.subject, row.purpose)
+            found.setdefault(pair, []).append((row.message, row.decided_at))
     return found
+
+
+async def last_spent(
+    connection: AsyncConnection, grounds: Mapping[str, str]
+) -> dict[str, datetime]:
+    """When a permit was last spent on each ground, given whose it is; none: missing."""
+    query = (
+        select(permit.c.ground_id, func.max(permit.c.spent_at))
+        .where(
+            permit.c.subject.in_(set(grounds.values())),
+            permit.c.ground_id.in_(set(grounds)),
+            permit.c.state == SPENT,
+        )
+        .group_by(permit.c.ground_id)
+    )
+    return {ground: moment for ground, moment in await connection.execute(query)}
 
 
 async def open_permits(
@@ -192,10 +251,12 @@ async def open_permits(
     return set((await connection.execute(query)).scalars())
 
 
-async def after(connection: AsyncConnection, last: str, limit: int) -> list[tuple[str, bytes]]:
-    """The next permits by id with their events, for whoever checks them all."""
-    query = select(permit.c.id, permit.c.eid).where(permit.c.id > last).order_by(permit.c.id)
-    return [(row.id, row.eid) for row in await connection.execute(query.limit(limit))]
+async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:
+    """The next permits by id, for whoever checks them all."""
+    names = [field.name for field in fields(Permit)]
+    query = select(*(permit.c[name] for name in names)).where(permit.c.id > last)
+    rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
+    return [Permit(*row) for row in rows]
 
 
 class Quiet:
@@ -232,9 +293,10 @@ class Quiet:
     async def _keep_polling(self, every: timedelta = timedelta(milliseconds=25)) -> None:
         try:
             while self._forget_the_idle():
-                still_open = await self._still_open(list(self._waiting))
-                for one in [key for key in self._waiting if key not in still_open]:
-                    for future in self._waiting.pop(one):
+                # Who comes while we ask is not in the answer, and waits for the next one.
+                asked = set(self._waiting)
+                for one in asked - await self._still_open(asked):
+                    for future in self._waiting.pop(one, ()):
                         if not future.done():
                             future.set_result(None)
                 await asyncio.sleep(every.total_seconds())
@@ -257,7 +319,7 @@ class Quiet:
                         error if isinstance(error, Exception) else asyncio.CancelledError()
                     )
 
-    async def _still_open(self, ids: list[str]) -> set[str]:
+    async def _still_open(self, ids: set[str]) -> set[str]:
         async with self._database.read() as connection:
             now = await self._clock.now(connection)
             query = select(permit.c.id).where(

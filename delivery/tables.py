@@ -39,7 +39,7 @@ outbox = Table(
     Column("subject", String(40), nullable=False, index=True),
     Column("purpose", String(64), nullable=False),
     Column("sender", String(64), nullable=False),
-    Column("content", ForeignKey("content.id"), nullable=False, index=True),
+    Column("content", ForeignKey("content.id"), index=True),  # none: its retention is over
     Column("status", String(12), nullable=False),
     Column("reason", String(32)),
     Column("due_at", Moment, nullable=False),
@@ -60,13 +60,22 @@ outbox = Table(
         sqlite_where=text("status IN ('queued', 'deferred')"),
         postgresql_where=text("status IN ('queued', 'deferred')"),
     ),
+    Index(
+        "outbox_bodies",
+        "ended_at",
+        "id",
+        sqlite_where=text("ended_at IS NOT NULL AND content IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL AND content IS NOT NULL"),
+    ),
 )
 
+# The newest that was spent on a consent outlives its message: it says when the
+# consent was last used.
 permit = Table(
     "permit",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("message", ForeignKey("outbox.id"), nullable=False),
+    Column("message", String(40), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("owner", String(40), nullable=False),
     Column("subject", String(40), nullable=False),

@@ -26,6 +26,7 @@ from pydantic import (
 
 from consent import address
 from consent.model import Reason, RefusalClass
+from gateway.errors import Invalid
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -89,6 +90,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}
 TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 PageUrl = Annotated[Line, StringConstraints(max_length=2000)]
+Stamp = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,16000}$")]
 Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Body = Annotated[Text, StringConstraints(max_length=1024 * 1024)]
 
@@ -113,8 +115,34 @@ def _exactly_one(model: BaseModel, *names: str) -> None:
         raise ValueError(f"must have exactly one of {', '.join(names)}")
 
 
+def _one_of(*kinds: dict[str, Any]) -> ConfigDict:
+    """Say in the schema what a validator checks, each kind by its required fields."""
+    told: Any = [{"required": [next(iter(one))], "properties": one} for one in kinds]
+    return ConfigDict(json_schema_extra={"oneOf": told})
+
+
+_SAID: Any = {"type": "string"}
+_NOT_SAID: Any = {"type": "null"}
+_TEMPLATE_OR_PARTS: Any = {
+    "oneOf": [
+        {
+            "required": ["template"],
+            "properties": {"template": _SAID}
+            | dict.fromkeys(("subject", "html", "text"), _NOT_SAID),
+        },
+        {
+            "required": ["subject"],
+            "properties": {"subject": _SAID, "template": _NOT_SAID, "data": {"maxProperties": 0}},
+            "anyOf": [{"required": [one], "properties": {one: _SAID}} for one in ("html", "text")],
+        },
+    ]
+}
+
+
 class Target(Incoming):
     """To whom: an address, or a subject that the caller was told about."""
+
+    model_config = _one_of({"email": _SAID}, {"subject_id": _SAID})
 
     email: MailAddress | None = None
     subject_id: Identifier | None = None
@@ -127,6 +155,8 @@ class Target(Incoming):
 
 class Content(Incoming):
     """What is said: a template with its data, or the parts themselves."""
+
+    model_config = ConfigDict(json_schema_extra=_TEMPLATE_OR_PARTS)
 
     template: Template | None = None
     data: Annotated[dict[str, JsonValue], AfterValidator(_small)] = {}
@@ -249,6 +279,8 @@ class PermissionDenied(Answer):
 
 
 class WithdrawalRequest(Incoming):
+    model_config = _one_of({"purpose": _SAID}, {"all": {"const": True}})
+
     to: Target
     purpose: Name | None = None
     all: Literal[True] | None = None
@@ -277,6 +309,7 @@ class SignUp(Incoming):
     page_url: PageUrl | None = None
     profile: Annotated[dict[str, Text], Field(max_length=50)] = {}
     homepage: str = ""
+    stamp: Stamp | None = None
 
 
 class BackendSignUp(SignUp):
@@ -288,6 +321,17 @@ class BackendSignUp(SignUp):
 
 class SignUpAccepted(Answer):
     status: Literal["accepted"] = "accepted"
+
+
+class Alive(Answer):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Answer):
+    """What this process lacks: `data`, `keys`, `guard`, `worker`."""
+
+    status: Literal["ready", "unready"]
+    lacking: list[str]
 
 
 class FormText(Answer):
@@ -325,7 +369,7 @@ class AuditQuery(BaseModel):
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")] | None = None
     since: Moment | None = None
     until: Moment | None = None
-    after: Annotated[int, Field(ge=0)] | None = None
+    after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
@@ -357,16 +401,25 @@ def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
     """The JSON body that says the same as a plain form's *fields*.
 
     An empty `locale`, `page_url` or profile field is one that nobody filled in.
-    Other names stay as they are, for the model to refuse.
+    Other names stay as they are, for the model to refuse; raises `Invalid` for
+    what only JSON may say, and for two answers to one question.
     """
     body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
     repeated = {"purpose": "purposes", "text": "texts"}
     for name, value in fields.items():
         if name in repeated:
             body[repeated[name]].append(value)
+        elif name in ("purposes", "texts", "profile"):
+            raise Invalid.at(f"/{name}", "is not a field of a plain form")
         elif name.startswith("profile."):
-            if value:
-                body["profile"][name.removeprefix("profile.")] = value
-        elif value or name == "email":
-            body[name] = value
+            _answer(body["profile"], name.removeprefix("profile."), value)
+        else:
+            _answer(body, name, value)
     return body
+
+
+def _answer(answers: dict[str, Any], name: str, value: str) -> None:
+    if name in answers:
+        raise Invalid.at("", "answers a question twice")
+    if value or name == "email":
+        answers[name] = value

@@ -38,6 +38,16 @@ def accent(wanted: str, background: str, ratio: float = 4.7) -> Accent:
     return Accent(_written(colour), _written(words))
 
 
+def ground(wanted: str) -> Accent:
+    """*wanted* as it is, with black or white words on it, whichever reads better.
+
+    One of the two always reaches 4.5 : 1.
+    """
+    colour = parse(wanted)
+    words = max((_WHITE, _BLACK), key=lambda word: contrast(word, colour))
+    return Accent(_written(colour), _written(words))
+
+
 def contrast(one: Colour, other: Colour) -> float:
     """The contrast ratio of WCAG 2.2, from 1 to 21."""
     dark, light = sorted((luminance(one), luminance(other)))

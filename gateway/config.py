@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway import config_secrets
+from gateway import config_secrets, logos
 from gateway.config_fields import (
     Ceiling,
     Colour,
@@ -91,6 +91,8 @@ class Sender(Section):
     dkim_domain: Domain
     locale: Locale | None = None
     accent: Colour | None = None
+    band: Colour | None = None
+    logo: FilePath | None = None
 
 
 class Purpose(Section):
@@ -251,6 +253,8 @@ def _about_senders(config: Config) -> Iterator[str]:
         signing = "." + sender.dkim_domain
         if not (mailbox.endswith(signing) or signing.endswith(mailbox)):
             yield f"senders.{name}.dkim_domain: does not align with from_address (DMARC)"
+        if sender.logo is not None and (problem := logos.problem_of(sender.logo)):
+            yield f"senders.{name}.logo: {problem}"
 
 
 def _about_purposes(config: Config) -> Iterator[str]:

@@ -61,7 +61,8 @@ async def upgrade(config: Config) -> dict[str, bool]:
     """
     changed = {}
     for schema, url in _places(config):
-        async with open_database(schema.name, url) as database:
+        # A migration may have much to rewrite.
+        async with open_database(schema.name, url, patience=None) as database:
             changed[schema.name] = await upgrade_one(database, schema)
     return changed
 

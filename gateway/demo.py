@@ -31,8 +31,7 @@ async def demonstrate(directory: Path) -> None:
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(loaded))
         await put_in_order(parts)
-        process = Process(parts, Metrics())
-        processes.stop_on_signals(process)
+        process = Process(parts, Metrics(), processes.stop_on_signals())
         inbox = await stack.enter_async_context(processes.receiving(loaded))
         await stack.enter_async_context(
             processes.running(process, with_worker=True, with_http=True)

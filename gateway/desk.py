@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from delivery import journal, leases, permits
 from delivery.permits import Spending
@@ -39,6 +39,9 @@ class Desk:
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
         await settle.settle(self._parts, owner, ended)
+
+    async def take_back(self, owner: str, carried: Collection[str]) -> None:
+        await claim.take_back(self._parts, owner, carried)
 
     async def leave(self, owner: str) -> None:
         async with self._parts.data.begin() as connection:

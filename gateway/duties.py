@@ -1,7 +1,8 @@
 """What runs by itself: one process at a time does each duty, and any process can.
 
-A duty that fails says so and is tried again at its next turn; one that cannot
-be run because a store is away is no failure of ours.
+A duty that fails says so and is tried again at its next turn, which comes later
+each time; one that cannot be run because a store is away is no failure of ours.
+Neither ends the process or another duty; `gateway_duty_failing` tells whoever watches.
 """
 
 from __future__ import annotations
@@ -12,22 +13,31 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
+from typing import Literal
 
 import structlog
 
-from consent import intakes, links, suppressions
+from consent import fresh_links, intakes, links, suppressions
 from gateway import idempotency, limits, logs
-from gateway.flows import expire, intake, recover
+from gateway.flows import expire, intake, my_data, recover, retention
 from gateway.metrics import Metrics
 from gateway.parts import Parts
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
 
+# Between two tries of what does not succeed: soon after a store is back, but
+# without a line of log for each tick of a damaged row that waits for a person.
+_LONGEST_AWAY = timedelta(seconds=2)
+_LONGEST_FAILED = timedelta(seconds=30)
+
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """*run* returns how much it did; while it does something it runs without a pause."""
+    """*run* returns how much it did; while it does something it runs without a pause.
+
+    It is safe to repeat, whether or not its last run took effect.
+    """
 
     name: str
     every: timedelta
@@ -45,16 +55,26 @@ def of(parts: Parts) -> list[Duty]:
         await parts.publisher.publish(parts.data, parts.guard, parts.clock)
         return 0
 
+    async def takeover() -> int:
+        # Journals first: they know of what a lease that ran out only tells "uncertain".
+        return await recover.from_journals(parts) + await recover.abandoned(parts)
+
+    expiry = expire.Expiry(parts)
+    rules = retention.Retention(parts).rules()
+
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
     return [
         duty("intake", 0.25, lambda: intake.work_off(parts)),
+        duty("fresh_links", 0.25, lambda: my_data.work_off(parts)),
         duty("sequencer", 0.2, sequence),
         duty("publisher", 0.5, publish),
-        duty("expiry", 5, lambda: expire.expire(parts)),
-        duty("takeover", 5, lambda: recover.abandoned(parts)),
+        duty("expiry", 5, expiry.by_date),
+        duty("disuse", 3600, expiry.by_use),
+        duty("takeover", 5, takeover),
         duty("sweep", 600, lambda: sweep(parts)),
+        *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
 
 
@@ -65,6 +85,7 @@ async def sweep(parts: Parts) -> int:
         await suppressions.purge(connection, now)
         await limits.purge(connection, now)
         await idempotency.purge(connection, now)
+        await fresh_links.forget(connection, now)
         await links.forget_confirmations(connection, now - parts.config.retention.unconfirmed)
     closed = await parts.keystore.closed_intake_keys(parts.clock.wall())
     async with parts.data.read() as connection:
@@ -74,29 +95,50 @@ async def sweep(parts: Parts) -> int:
 
 
 async def keep(duties: Sequence[Duty], metrics: Metrics, stopping: asyncio.Event) -> None:
-    """Run each duty in its rhythm until *stopping*; what is under way is finished."""
+    """Run each duty in its rhythm until *stopping*; what is under way is finished.
+
+    What is not begun then is the next process's: nothing depends on a last turn.
+    """
     async with asyncio.TaskGroup() as group:
         for one in duties:
             group.create_task(_keep_one(one, metrics, stopping), name=f"duty {one.name}")
 
 
 async def _keep_one(duty: Duty, metrics: Metrics, stopping: asyncio.Event) -> None:
+    tries = 0
     while not stopping.is_set():
-        did = await _run(duty, metrics)
-        if not did:
+        turn = await _run(duty, metrics)
+        metrics.failing.labels(duty.name).set(turn.result == "failed")
+        tries = 0 if turn.result == "done" else tries + 1
+        if not turn.did:
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), duty.every.total_seconds())
+                pause = _pause(duty, turn.result, tries)
+                await asyncio.wait_for(stopping.wait(), pause.total_seconds())
 
 
-async def _run(duty: Duty, metrics: Metrics) -> int:
-    begun, result, did = perf_counter(), "done", 0
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """How one run of a duty ended, and how much it did."""
+
+    result: Literal["done", "away", "failed"]
+    did: int = 0
+
+
+async def _run(duty: Duty, metrics: Metrics) -> _Turn:
+    begun = perf_counter()
     try:
-        did = await duty.run()
+        turn = _Turn("done", await duty.run())
     except StorageAway as error:
-        result = "away"
+        turn = _Turn("away")
         log.warning("duty.waits", duty=duty.name, store=error.store)
     except Exception as error:  # noqa: BLE001 one bad row must not stop all duties for good
-        result = "failed"
+        turn = _Turn("failed")
         logs.failed("duty.failed", error, duty=duty.name)
-    metrics.duties.labels(duty.name, result).observe(perf_counter() - begun)
-    return did
+    metrics.duties.labels(duty.name, turn.result).observe(perf_counter() - begun)
+    return turn
+
+
+def _pause(duty: Duty, result: str, tries: int) -> timedelta:
+    """Twice as long after each try that did not succeed."""
+    longest = {"away": _LONGEST_AWAY, "failed": _LONGEST_FAILED}.get(result, duty.every)
+    return max(duty.every, min(duty.every * (1 << min(tries, 16)), longest))

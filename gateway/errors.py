@@ -4,15 +4,19 @@ GatewayError
 ├── ConfigError             the configuration; nothing was started
 ├── KeyFileError            a file with keys cannot be read, or must not be written
 ├── SchemaError             a database is not at the schema of this release
+├── CannotListen            an address of ours is taken or not this machine's
 └── RequestError            a request; `problems.py` has the answer to each
     ├── MalformedJson
     ├── WrongContentType
     ├── BodyTooLarge
+    ├── BodyLost            it did not arrive whole
+    ├── TooSlow             it did not arrive in time
     ├── Invalid             fields, named by pointer
     ├── NotAuthenticated
     ├── ScopeMissing
     ├── OutsideKey          the key is bound to other senders or purposes
     ├── PermissionRefused   a decision, with its reason
+    ├── Forged              a form that is not of this person's session
     ├── NotFound
     ├── Conflict            what was asked for is over
     ├── KeyReused           the idempotency key stands for another body
@@ -54,6 +58,15 @@ class SchemaError(GatewayError):
         self.stores = tuple(stores)
 
 
+class CannotListen(GatewayError):
+    """A server cannot be opened where the configuration wants it."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {why}")
+        self.host = host
+        self.port = port
+
+
 class RequestError(GatewayError):
     """A request that is not served as asked; its facts are safe to show to the caller."""
 
@@ -68,6 +81,14 @@ class WrongContentType(RequestError):
 
 class BodyTooLarge(RequestError):
     """The body is larger than the gateway reads."""
+
+
+class BodyLost(RequestError):
+    """The connection or its framing broke before the body was whole."""
+
+
+class TooSlow(RequestError):
+    """The body did not arrive in the time that one may take."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +134,10 @@ class PermissionRefused(RequestError):
         super().__init__(reason)
         self.reason = reason
         self.refusal_class = refusal_class
+
+
+class Forged(RequestError):
+    """A post that did not come from a page of ours, in this person's session."""
 
 
 class NotFound(RequestError):

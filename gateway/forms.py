@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from consent.texts import Text
 from gateway.api_models import FormFieldView, FormPurpose, FormText, FormView
 from gateway.api_models import SignUp as Posted
-from gateway.config import Config
+from gateway.config import Config, FormField
 from gateway.errors import FieldError, Invalid, NotFound
 from gateway.flows.sign_up import Asked, RenderedBy, SignUp
 from gateway.translations import choose_locale
@@ -33,7 +33,7 @@ def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) 
             name=name,
             required=field.required,
             max_length=field.max_length,
-            label=field.label.get(locale) or name.replace("_", " ").capitalize(),
+            label=label_of(field, name, locale),
         )
         for name, field in config.forms[form].fields.items()
     ]
@@ -48,6 +48,11 @@ def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) 
     ]
     locales = list(config.form_locales(form))
     return FormView(form=form, locale=locale, locales=locales, purposes=purposes, fields=fields)
+
+
+def label_of(field: FormField, name: str, locale: str) -> str:
+    """What a field is called; one without a label by its name."""
+    return field.label.get(locale) or name.replace("_", " ").capitalize()
 
 
 def digest(config: Config, form: str) -> str:
@@ -148,7 +153,10 @@ def _page(url: str | None) -> str | None:
     """Where the form stood, without query and fragment: those may hold secrets."""
     if url is None:
         return None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as brackets that hold no IPv6 address
+        return None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

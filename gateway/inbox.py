@@ -27,6 +27,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from gateway import pages, resources
+from gateway.runner import listening_on
 from storage.clock import Clock, DatabaseClock
 from storage.ids import ordered_id
 
@@ -203,11 +204,13 @@ async def open_inbox(
         talking.add(session)
         return session
 
-    smtp = await loop.create_server(answer, config.smtp.host, config.smtp.port)
+    with listening_on(*config.smtp):
+        smtp = await loop.create_server(answer, config.smtp.host, config.smtp.port)
     runner = web.AppRunner(inbox_app(folder, dns_records), access_log=None)
     try:
         await runner.setup()
-        await web.TCPSite(runner, config.listen.host, config.listen.port).start()
+        with listening_on(*config.listen):
+            await web.TCPSite(runner, config.listen.host, config.listen.port).start()
         host, port = runner.addresses[0][:2]
         smtp_port = smtp.sockets[0].getsockname()[1]
         yield OpenInbox(config.smtp.host, smtp_port, f"http://{host}:{port}", folder.path)

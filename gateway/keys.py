@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from aiohttp import web
 
+from delivery.grouping import Grouped
+from gateway.flows.sign_up import Posted
 from gateway.health import Health
 from gateway.parts import Parts
 from gateway.wordings import Wordings
 
 PARTS = web.AppKey("parts", Parts)
 WORDINGS = web.AppKey("wordings", Wordings)
+SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, timedelta | None])
 HEALTH = web.AppKey("health", Health)

@@ -1,8 +1,8 @@
 """What `gateway demo` shows beside the gateway: a company's landing page, on an origin of its own.
 
-It does what a landing page's developer would do: fetch the form's description
-from the gateway, show its wording, post the answer back, by script or as a plain
-form. It has no other way into the gateway.
+It does what a landing page's developer would do: name the gateway's script, and
+keep a plain form with the gateway's wording for where no script runs. It has no
+other way into the gateway.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from gateway import pages, resources
+from gateway.runner import listening_on
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -75,7 +76,8 @@ async def open_landing(
     runner = web.AppRunner(landing_app(landing), access_log=None)
     try:
         await runner.setup()
-        await web.TCPSite(runner, host, port).start()
+        with listening_on(host, port):
+            await web.TCPSite(runner, host, port).start()
         bound = runner.addresses[0]
         yield f"http://{bound[0]}:{bound[1]}"
     finally:
@@ -100,7 +102,7 @@ def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -
         f"     {_command()} --config {config} audit verify",
         "",
         f"  Hosted form: {landing.gateway_url}/forms/{landing.form}",
-        f"  The API:     {landing.gateway_url}/openapi.json",
+        f"  The API:     {landing.gateway_url}/docs",
         "  Stop with Ctrl-C.",
         "",
     ]
@@ -169,7 +171,8 @@ class _Site:
             script=script,
         )
         policy = (
-            f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
+            f"default-src 'none'; style-src {_source(style)}; "
+            f"script-src {_source(script)} {landing.gateway_url}; "
             f"connect-src {landing.gateway_url}; frame-ancestors 'none'; base-uri 'none'"
         )
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}

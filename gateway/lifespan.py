@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from audit.log import Log
 from audit.publish import Publisher
-from consent.consents import Consents
+from consent.consents import Consents, Use
 from consent.keystore import KeyStore
-from delivery import dkim
+from delivery import dkim, permits
 from delivery.permits import Quiet
 from delivery.templates import Templates
 from gateway import database_schema, dkim_keys, keyring, resources
@@ -48,7 +48,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             keystore=KeyStore(keys, ring.keks, ring.active_kek),
             log=log,
             publisher=Publisher(log, ring.signing_seed),
-            consents=Consents(ring.consent_mac),
+            consents=Consents(ring.consent_mac, _use(config)),
             quiet=Quiet(data, clock),
             templates=Templates(resources.templates() / "mail", translations),
             signers=signers,
@@ -75,6 +75,12 @@ async def _open_stores(
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
     await database_schema.require_current({"data": data, "keystore": keys, "guard": guard})
     return data, keys, guard
+
+
+def _use(config: Config) -> Use:
+    """Consents do not know permits: here they are told who does."""
+    after = {n: p.unused_after for n, p in config.purposes.items() if p.unused_after is not None}
+    return Use(after, permits.last_spent)
 
 
 def _node() -> str:

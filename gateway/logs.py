@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -74,12 +75,32 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     handler.setFormatter(_LibraryFormatter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd: a line per command
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a line that cannot be written would be quoted on stderr
+    _silence_tracebacks()
     structlog.configure(
         processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _silence_tracebacks() -> None:
+    """What Python itself prints about an error quotes its text: say type and place instead."""
+
+    def uncaught(_kind: object, error: BaseException, _trace: object) -> None:
+        failed("uncaught", error)
+
+    def in_thread(facts: threading.ExceptHookArgs) -> None:
+        if facts.exc_value is not None:
+            failed("uncaught", facts.exc_value)
+
+    def unraisable(facts: sys.UnraisableHookArgs) -> None:
+        if facts.exc_value is not None:
+            failed("uncaught", facts.exc_value)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = uncaught, in_thread, unraisable
 
 
 def event(name: str, **facts: Any) -> None:

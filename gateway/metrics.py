@@ -41,13 +41,7 @@ class Metrics:
             "gateway_signups", "Sign-ups that were acknowledged", ["form"], registry=registry
         )
         self.limited = Counter(
-            "gateway_limited", "Requests over a limit", ["limit"], registry=registry
-        )
-        self.consents = Counter(
-            "gateway_consents",
-            "Consents that reached a state",
-            ["purpose", "state"],
-            registry=registry,
+            "gateway_limited", "Requests answered 429, by route", ["route"], registry=registry
         )
         self.accepted = Counter(
             "gateway_messages_accepted", "Messages queued", ["purpose"], registry=registry
@@ -59,12 +53,6 @@ class Metrics:
         self.outcomes = Counter(
             "gateway_outcomes", "Attempts that ended", ["kind", "status"], registry=registry
         )
-        self.transmission = Histogram(
-            "gateway_transmission_seconds",
-            "From MAIL to the final reply",
-            buckets=_SECONDS,
-            registry=registry,
-        )
         self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
         self.intake = Gauge(
             "gateway_intake_waiting", "Sign-ups not worked off yet", registry=registry
@@ -75,6 +63,12 @@ class Metrics:
         self.audit_size = Gauge(
             "gateway_audit_size", "Entries under the newest checkpoint", registry=registry
         )
+        self.failing = Gauge(
+            "gateway_duty_failing",
+            "1 while a duty fails for another reason than a store that is away",
+            ["duty"],
+            registry=registry,
+        )
         self.duties = Histogram(
             "gateway_duty_seconds",
             "Runs of a duty, by how they ended",
@@ -84,6 +78,7 @@ class Metrics:
         )
 
 
+PATH = "/metrics"
 METRICS = web.AppKey("metrics", Metrics)
 
 
@@ -103,8 +98,15 @@ async def metrics_middleware(request: web.Request, handler: Handler) -> web.Stre
         request.app[METRICS].requests.labels(
             route_of(request), method_of(request), f"{status // 100}xx"
         ).observe(time.perf_counter() - begun)
+        if status == web.HTTPTooManyRequests.status_code:
+            request.app[METRICS].limited.labels(route_of(request)).inc()
 
 
 def add_route(app: web.Application, metrics: Metrics) -> None:
     """Serve /metrics from *app*: the main one, or that of `admin_listen`."""
-    app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))
+    app.router.add_get(PATH, handler(metrics))
+
+
+def handler(metrics: Metrics) -> Handler:
+    """What answers Prometheus."""
+    return make_aiohttp_handler(metrics.registry)

@@ -9,6 +9,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_network,
 )
 
 from aiohttp import web
@@ -44,6 +45,24 @@ def network_of(address: str) -> str | None:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), _HOUSEHOLD), strict=False))
     return None if parsed is None else str(parsed)
+
+
+def visitor_network(said: str) -> str | None:
+    """The network that a back end names for its visitor: an address, or a network in CIDR form.
+
+    As coarse as the back end likes, but never finer than what we would count.
+    """
+    if "/" not in said:
+        return network_of(said)
+    try:
+        network = ip_network(said, strict=False)
+    except ValueError:
+        return None
+    return network_of(str(network.network_address)) if _is_fine(network) else str(network)
+
+
+def _is_fine(network: IPv4Network | IPv6Network) -> bool:
+    return network.prefixlen >= (32 if network.version == 4 else _HOUSEHOLD)
 
 
 def _is_within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

@@ -17,12 +17,16 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from gateway import problems
 from gateway.api_keys import API_KEYS, CALLER, Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+DOCUMENT = web.AppKey("openapi_document", dict[str, Any])
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 _SCHEMAS = "#/components/schemas/"
-_PARAMETER = re.compile(r"\{(\w+)(:[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}")
+_PARAMETER = re.compile(r"\{(\w+)(?::([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")
 _PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -43,10 +47,8 @@ _PROBLEM = {
         },
     },
 }
-_PROBLEM_ANSWER = {
-    "description": "A problem",
-    "content": {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}},
-}
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+_PAGE_CONTENT = {"text/html": {"schema": {"type": "string"}}}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -57,8 +59,22 @@ _IDEMPOTENCY_KEY = {
 
 
 @dataclass(frozen=True)
+class Media:
+    """An answer that is no JSON of ours, by its content type."""
+
+    kind: str
+
+
+HTML = Media("text/html")
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """One row of the table; call it as the handler that it names."""
+    """One row of the table; call it as the handler that it names.
+
+    *form* is what a plain HTML form posts, *people* says that errors are pages,
+    *example* is a body that *request* takes.
+    """
 
     method: str
     path: str
@@ -66,10 +82,12 @@ class Endpoint:
     handler: Handler
     responses: Mapping[int, Any]
     request: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     scope: Scope | None = None
     idempotent: bool = False
-    media_types: Sequence[str] = ("application/json",)
+    people: bool = False
+    example: Mapping[str, Any] | None = None
     tags: Sequence[str] = ()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -81,53 +99,68 @@ class Endpoint:
 
 
 def endpoint(
-    method: str,
-    path: str,
-    *,
-    summary: str,
-    responses: Mapping[int, Any],
-    request: type[BaseModel] | None = None,
-    query: type[BaseModel] | None = None,
-    scope: Scope | None = None,
-    idempotent: bool = False,
-    media_types: Sequence[str] = ("application/json",),
-    tags: Sequence[str] = (),
+    method: str, path: str, *, summary: str, responses: Mapping[int, Any], **more: Any
 ) -> Callable[[Handler], Endpoint]:
-    """Make a handler a row of the table.
+    """Make a handler a row of the table; *more* as in `Endpoint`.
 
-    *responses* maps a status to a model, a union of models, or None for an
-    answer without a JSON body. Problems need no mention.
+    *responses* maps a status to a model, a union of models, `Media`, a tuple of
+    these, or None for an answer without a body. Problems need no mention.
     """
 
     def wrap(handler: Handler) -> Endpoint:
-        return Endpoint(
-            method,
-            path,
-            summary,
-            handler,
-            responses,
-            request=request,
-            query=query,
-            scope=scope,
-            idempotent=idempotent,
-            media_types=media_types,
-            tags=tags,
-        )
+        return Endpoint(method, path, summary, handler, responses, **more)
 
     return wrap
 
 
+def page(
+    method: str,
+    path: str,
+    handler: Handler,
+    summary: str,
+    *,
+    form: type[BaseModel] | None = None,
+    statuses: Sequence[int] = (200,),
+    tags: Sequence[str] = (),
+) -> Endpoint:
+    """A row for what people open; without a script, so that plain forms are all it takes."""
+    responses = {status: HTML for status in statuses}
+    return Endpoint(method, path, summary, handler, responses, form=form, people=True, tags=tags)
+
+
 def add_routes(app: web.Application, endpoints: Iterable[Endpoint], *, public_url: str) -> None:
     """Route every endpoint, and serve the document of them all."""
-    rows = list(endpoints)
-    body = json.dumps(document(rows, public_url=public_url)).encode()
 
-    async def serve_document(_request: web.Request) -> web.Response:
+    async def openapi_json(_request: web.Request) -> web.Response:
         return web.Response(body=body, content_type="application/json")
 
+    rows = [
+        *endpoints,
+        Endpoint(
+            "GET",
+            "/openapi.json",
+            "This document",
+            openapi_json,
+            {200: Media("application/json")},
+            tags=("operator",),
+        ),
+    ]
+    app[DOCUMENT] = document(rows, public_url=public_url)
+    body = json.dumps(app[DOCUMENT]).encode()
     for row in rows:
-        app.router.add_route(row.method, row.path, _as_handler(row))
-    app.router.add_get("/openapi.json", serve_document)
+        # `add_get` serves HEAD too, which changes as little as GET.
+        add = app.router.add_get if row.method == "GET" else app.router.add_post
+        add = app.router.add_delete if row.method == "DELETE" else add
+        add(row.path, _as_handler(row), expect_handler=expect)
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a caller that waits to go on; aiohttp's own answer to other expectations quotes them."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return problems.answer(problems.of_status(417))
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
 
 
 def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any]:
@@ -136,7 +169,8 @@ def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any
     paths: dict[str, dict[str, Any]] = {}
     for row in endpoints:
         path = _PARAMETER.sub(r"{\1}", row.path)
-        paths.setdefault(path, {})[row.method.lower()] = _operation(row, refs)
+        # Routes that tell longer tokens apart are one path for whoever reads.
+        paths.setdefault(path, {}).setdefault(row.method.lower(), _operation(row, refs))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -165,9 +199,16 @@ def _as_handler(row: Endpoint) -> Handler:
 
 def _models(row: Endpoint) -> list[tuple[Any, JsonSchemaMode]]:
     requests: list[tuple[Any, JsonSchemaMode]] = [
-        (model, "validation") for model in (row.request, row.query) if model is not None
+        (model, "validation") for model in (row.request, row.form) if model is not None
     ]
-    return requests + [(m, "serialization") for m in row.responses.values() if m is not None]
+    answers = [one for answer in row.responses.values() for one in _kinds(answer)]
+    return requests + [(m, "serialization") for m in answers if not isinstance(m, Media)]
+
+
+def _kinds(answer: Any) -> tuple[Any, ...]:
+    if answer is None:
+        return ()
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[Any, Any], dict[str, Any]]:
@@ -182,42 +223,75 @@ def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[Any, Any], dict[str, A
 
 def _operation(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": getattr(row.handler, "__name__", row.path),
+        "operationId": _name(row),
         "summary": row.summary,
         "tags": list(row.tags),
         "responses": {
             **{str(status): _response(status, m, refs) for status, m in row.responses.items()},
-            "default": _PROBLEM_ANSWER,
+            "default": _problem(row),
         },
     }
     if parameters := [*_path_parameters(row), *_query_parameters(row)]:
         operation["parameters"] = parameters
-    if row.request is not None:
-        content = {"schema": refs[row.request, "validation"]}
-        operation["requestBody"] = {
-            "required": True,
-            "content": {kind: content for kind in row.media_types},
-        }
+    if bodies := _bodies(row, refs):
+        operation["requestBody"] = {"required": row.request is not None, "content": bodies}
     if row.scope is not None:
         operation["security"] = [{"apiKey": []}]
         operation["description"] = f"Scope `{row.scope}`."
     return operation
 
 
-def _response(status: int, model: Any, refs: Mapping[Any, Any]) -> dict[str, Any]:
-    description = {200: "Done", 202: "Accepted"}.get(status, f"Status {status}")
-    if model is None:
-        return {"description": description}
-    schema = refs[model, "serialization"]
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _name(row: Endpoint) -> str:
+    if not row.people:
+        return getattr(row.handler, "__name__", row.path)
+    words = re.findall(r"[a-z0-9]+", _PARAMETER.sub("", row.path)) or ["start"]
+    return "_".join(["page", row.method.lower(), *words])
+
+
+def _bodies(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
+    bodies: dict[str, Any] = {}
+    if row.request is not None:
+        bodies["application/json"] = {"schema": refs[row.request, "validation"]}
+        if row.example is not None:
+            bodies["application/json"]["example"] = row.example
+    if row.form is not None:
+        bodies |= {kind: {"schema": refs[row.form, "validation"]} for kind in FORM_TYPES}
+    return bodies
+
+
+def _problem(row: Endpoint) -> dict[str, Any]:
+    if not row.people:
+        return {"description": "A problem", "content": _PROBLEM_CONTENT}
+    both = _PAGE_CONTENT | (_PROBLEM_CONTENT if row.request is not None else {})
+    return {"description": "A page that says what went wrong", "content": both}
+
+
+_DESCRIPTIONS = {200: "Done", 202: "Accepted", 204: "Done", 303: "To the page that comes next"}
+
+
+def _response(status: int, answer: Any, refs: Mapping[Any, Any]) -> dict[str, Any]:
+    content = {}
+    for one in _kinds(answer):
+        if isinstance(one, Media):
+            content[one.kind] = {"schema": {"type": "string"}}
+        else:
+            content["application/json"] = {"schema": refs[one, "serialization"]}
+    if content.get("application/json") == {"schema": {"type": "string"}}:
+        content["application/json"] = {"schema": {"type": "object"}}
+    described = {"description": _DESCRIPTIONS.get(status, f"Status {status}")}
+    return described | ({"content": content} if content else {})
 
 
 def _path_parameters(row: Endpoint) -> list[dict[str, Any]]:
     found = [
-        {"name": match[1], "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": match[1], "in": "path", "required": True, "schema": _path_schema(match[2])}
         for match in _PARAMETER.finditer(row.path)
     ]
     return [*found, _IDEMPOTENCY_KEY] if row.idempotent else found
+
+
+def _path_schema(pattern: str | None) -> dict[str, Any]:
+    return {"type": "string", **({"pattern": f"^{pattern}$"} if pattern else {})}
 
 
 def _query_parameters(row: Endpoint) -> list[dict[str, Any]]:

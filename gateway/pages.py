@@ -20,15 +20,23 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from gateway import colours, resources
+from gateway import colours, logos, looks, resources
 from gateway.translations import choose_locale, languages, translations
 
-if TYPE_CHECKING:
-    from gateway.config import Controller, Sender
+__all__ = [
+    "Brand",
+    "error",
+    "languages",
+    "linked",
+    "locale_of",
+    "page_headers",
+    "render",
+    "response",
+]
 
-DEFAULT_ACCENT: Final = "#0d5c4b"
-_LIGHT_GROUND: Final = "#f4f6f4"
-_DARK_GROUND: Final = "#1a211e"  # the lighter of the two dark surfaces, so both are readable
+if TYPE_CHECKING:
+    from gateway.config import Config, Controller, Sender
+
 _LINK: Final = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
 _DAY: Final = {"de": "d. MMMM y", "en": "d MMMM y"}
 _MOMENT: Final = {"de": "d. MMMM y, HH:mm 'Uhr (UTC)'", "en": "d MMMM y, HH:mm 'UTC'"}
@@ -44,6 +52,8 @@ class Brand:
     imprint_url: str | None = None
     privacy_url: str | None = None
     accent: str | None = None
+    band: str | None = None
+    logo: str | None = None  # a data: URL
 
     @classmethod
     def of(cls, controller: Controller, sender: Sender | None = None) -> Brand:
@@ -57,13 +67,21 @@ class Brand:
             imprint_url=sender.imprint_url,
             privacy_url=sender.privacy_url,
             accent=sender.accent,
+            band=sender.band,
+            logo=logos.data_url(sender.logo) if sender.logo else None,
         )
+
+    @classmethod
+    def neutral(cls, config: Config) -> Brand:
+        """The sender's face where there is only one; else the controller's, which tells nothing."""
+        senders = list(config.senders.values())
+        return cls.of(config.controller, senders[0] if len(senders) == 1 else None)
 
 
 def render(name: str, locale: str, **facts: Any) -> str:
     """Fill the page *name*; a variable the template needs and did not get is an error."""
     brand: Brand | None = facts.setdefault("brand", None)
-    facts |= {"locale": locale, "style": _style(brand.accent if brand else None)}
+    facts |= {"locale": locale, "style": _style_of(brand)}
     return _environment(_language(locale)).get_template(f"{name}.html").render(facts)
 
 
@@ -84,7 +102,9 @@ def response(
     """
     text = render(name, locale or locale_of(request), **facts)
     brand: Brand | None = facts.get("brand")
-    headers = page_headers(_style(brand.accent if brand else None), form_targets)
+    headers = page_headers(_style_of(brand), form_targets)
+    if brand is not None and brand.logo:
+        headers["Content-Security-Policy"] += "; img-src data:"
     return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
@@ -160,18 +180,23 @@ def _environment(language: str) -> Environment:
     return environment
 
 
+def _style_of(brand: Brand | None) -> str:
+    return _style(brand.accent, brand.band) if brand else _style(None, None)
+
+
 @cache
-def _style(accent: str | None) -> str:
-    """The one style sheet, with the brand's colour shaded for both grounds."""
+def _style(accent: str | None, band: str | None) -> str:
+    """The one style sheet, with the brand's colours shaded for both grounds."""
     source = (resources.templates() / "pages" / "style.css").read_text("utf-8")
-    wanted = accent or DEFAULT_ACCENT
-    light = colours.accent(wanted, _LIGHT_GROUND)
-    dark = colours.accent(wanted, _DARK_GROUND, ratio=6.5)
+    light, dark = looks.light(accent), looks.dark(accent)
     brand = (
         f":root{{--accent:{light.colour};--on-accent:{light.on_colour}}}"
         "@media(prefers-color-scheme:dark)"
         f"{{:root{{--accent:{dark.colour};--on-accent:{dark.on_colour}}}}}"
     )
+    if band is not None:
+        head = colours.ground(band)
+        brand += f":root{{--band:{head.colour};--on-band:{head.on_colour}}}"
     return Markup(source + brand)  # noqa: S704 our own file and colours
 
 

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDict, MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
-from gateway.errors import BodyTooLarge, FieldError, Invalid, MalformedJson, WrongContentType
+from gateway.errors import (
+    BodyLost,
+    BodyTooLarge,
+    FieldError,
+    Invalid,
+    MalformedJson,
+    TooSlow,
+    WrongContentType,
+)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+# Forms and questions are small; a stranger must not make us hold more than this.
+SMALL: Final = 64 * 1024
+PATIENCE: Final = 20.0  # seconds in which a body of that size arrives over a bad line
+
+_MOST_FIELDS = 200
 _MOST_ERRORS = 20
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _DETAILS = {
@@ -36,12 +52,34 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
     return parse_json(await read_bytes(request), model)
 
 
-async def read_bytes(request: web.Request) -> bytes:
-    """The whole body, as long as the app's `client_max_size` allows."""
+async def read_bytes(
+    request: web.Request, *, most: int = SMALL, patience: float = PATIENCE
+) -> bytes:
+    """The whole body; never keeps more than *most* bytes, nor waits longer than *patience*.
+
+    Raises BodyTooLarge, TooSlow or BodyLost. A body can be read once.
+    """
+    body = bytearray()
+    async with _reading(request, most, patience):
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > most:
+                raise BodyTooLarge
+    return bytes(body)
+
+
+@asynccontextmanager
+async def _reading(request: web.Request, most: int, patience: float) -> AsyncIterator[None]:
+    """Bound what a sender can make us wait for, and say what went wrong with the line."""
+    if (request.content_length or 0) > most:
+        raise BodyTooLarge
     try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge from None
+        async with asyncio.timeout(patience):
+            yield
+    except TimeoutError:
+        raise TooSlow from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise BodyLost from None
 
 
 def parse_json(body: bytes, model: type[ModelT]) -> ModelT:
@@ -75,26 +113,57 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
 
 
 async def read_fields(request: web.Request) -> MultiDictProxy[str]:
-    """Read a plain HTML form's text fields; a file among them is wrong.
+    """Read a plain HTML form's text fields, in UTF-8; a file among them is wrong.
 
     An empty body without a type is an empty form (RFC 8058 senders do that).
     """
-    if request.content_type not in _FORM_TYPES:
-        if not await read_bytes(request):
-            return MultiDictProxy(MultiDict())
-        raise WrongContentType
-    try:
-        posted = await request.post()
-    except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge from None
-    except (ValueError, LookupError):
-        raise Invalid.at("", "is not a well-formed form") from None
     fields: MultiDict[str] = MultiDict()
-    for name, value in posted.items():
-        if not isinstance(value, str):
-            raise Invalid.at(_pointer([name]), "must be text")
-        fields.add(name, value)
+    if request.content_type == "multipart/form-data":
+        fields = await _read_parts(request)
+    elif request.content_type == "application/x-www-form-urlencoded":
+        fields = _read_pairs(await read_bytes(request))
+    elif await read_bytes(request):
+        raise WrongContentType
     return MultiDictProxy(fields)
+
+
+def _read_pairs(body: bytes) -> MultiDict[str]:
+    try:
+        pairs = parse_qsl(
+            body.decode().strip(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError:
+        raise Invalid.at("", "is not a well-formed form in UTF-8") from None
+    return MultiDict(pairs)
+
+
+async def _read_parts(request: web.Request) -> MultiDict[str]:
+    """Part by part: aiohttp's own reader would spool a file to the disk before we refuse it."""
+    fields: MultiDict[str] = MultiDict()
+    try:
+        async with _reading(request, SMALL, PATIENCE):
+            async for part in await request.multipart():
+                if not isinstance(part, BodyPartReader) or not part.name:
+                    raise Invalid.at("", "has a part that is no field")
+                if part.filename is not None or len(fields) == _MOST_FIELDS:
+                    raise Invalid.at(_pointer([part.name]), "must be text, and not too many")
+                fields.add(part.name, (await _read_part(request, part)).decode())
+    # What aiohttp raises for parts that it cannot take apart; only its own code runs above.
+    except (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError):
+        raise Invalid.at("", "is not a well-formed form in UTF-8") from None
+    return fields
+
+
+async def _read_part(request: web.Request, part: BodyPartReader) -> bytes:
+    raw = bytearray()
+    while chunk := await part.read_chunk():
+        if request.content.total_bytes > SMALL:
+            raise BodyTooLarge
+        raw += chunk
+    return bytes(raw)
 
 
 def field_errors(error: ValidationError, *, at: str = "") -> list[FieldError]:

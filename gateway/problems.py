@@ -42,6 +42,8 @@ _CONTENT_TYPE = Problem(
     415, "content-type", "Wrong content type", "This endpoint does not read bodies of this type."
 )
 _TOO_LARGE = Problem(413, "too-large", "Too large", "The body is larger than this server reads.")
+_LOST = Problem(400, "body-lost", "Body lost", "The body did not arrive whole.")
+_SLOW = Problem(408, "too-slow", "Too slow", "The body did not arrive in time; send it again.")
 _INVALID = Problem(422, "invalid", "Invalid", "Some fields are not as they must be; see errors.")
 _KEY_MISSING = Problem(
     401,
@@ -61,6 +63,9 @@ _REFUSED = Problem(
     "This person must not be mailed for this purpose now.",
 )
 _NOT_FOUND = Problem(404, "not-found", "Not found", "There is nothing here.")
+_FORGED = Problem(
+    403, "forged", "Not from our page", "Open the page again and send its form from there."
+)
 _CONFLICT = Problem(409, "conflict", "Conflict", "Its state does not allow this any more.")
 _IN_FLIGHT = Problem(
     409,
@@ -89,6 +94,8 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.MalformedJson: _MALFORMED,
     errors.WrongContentType: _CONTENT_TYPE,
     errors.BodyTooLarge: _TOO_LARGE,
+    errors.BodyLost: _LOST,
+    errors.TooSlow: _SLOW,
     errors.Invalid: _INVALID,
     errors.NotAuthenticated: _KEY_MISSING,
     errors.ScopeMissing: _SCOPE,
@@ -98,6 +105,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.Conflict: _CONFLICT,
     errors.KeyReused: _REUSED,
     errors.InFlight: _IN_FLIGHT,
+    errors.Forged: _FORGED,
     errors.TooMany: _TOO_MANY,
     StorageAway: _AWAY,
 }

@@ -1,6 +1,7 @@
 """The processes: `serve` (HTTP, duties, on SQLite delivery too) and `worker` (delivery, duties).
 
-A crash of any part ends the process visibly; a signal drains it.
+A crash of any part ends the process visibly; a signal drains it. A store that is
+away ends nothing, also not at the start: the process waits for it.
 """
 
 from __future__ import annotations
@@ -9,29 +10,36 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import structlog
 from aiohttp import web
 
 from delivery.journal import Journal
 from delivery.smtp import Pool, Relay
 from delivery.worker import Pace, Worker
-from gateway import dkim_keys, duties, logs, metrics
+from gateway import counting, dkim_keys, duties, logs, metrics
 from gateway.app import create_app
 from gateway.config import Config
-from gateway.desk import Desk
+from gateway.config_fields import Listen
+from gateway.counting import CountingDesk
 from gateway.flows import recover
+from gateway.handlers import operations
 from gateway.health import Health
 from gateway.inbox import OpenInbox, open_inbox
+from gateway.keys import HEALTH
 from gateway.lifespan import open_parts, put_in_order
 from gateway.metrics import Metrics
 from gateway.parts import Parts
-from gateway.runner import Runner
+from gateway.runner import Runner, listening_on
 from storage.clock import Clock
 from storage.errors import StorageAway
 from storage.ids import random_id
 
-_DRAIN = 30.0
+log = structlog.get_logger()
+
+_DRAIN = 10.0  # for requests under way; a withdrawal waits no longer than `permit_ttl`
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0  # between two tries to open the stores
 
 
 @dataclass
@@ -40,7 +48,7 @@ class Process:
 
     parts: Parts
     counted: Metrics
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event
     worker: Worker | None = None
     url: str | None = None
     inbox: OpenInbox | None = None
@@ -48,10 +56,11 @@ class Process:
 
 async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None) -> None:
     """HTTP and duties until SIGTERM or SIGINT; with a worker, delivery too."""
-    async with open_parts(config, clock) as parts:
-        await put_in_order(parts)
-        process = Process(parts, Metrics())
-        stop_on_signals(process)
+    stopping = stop_on_signals()
+    async with opened(config, clock, stopping) as parts:
+        if parts is None:
+            return
+        process = Process(parts, Metrics(), stopping)
         async with AsyncExitStack() as stack:
             inbox = await stack.enter_async_context(receiving(config))
             process.inbox = inbox
@@ -60,15 +69,43 @@ async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None
                 await process.stopping.wait()
 
 
-async def work(config: Config, clock: Clock | None = None) -> None:
-    """Delivery and duties until SIGTERM or SIGINT."""
-    async with open_parts(config, clock) as parts:
-        await put_in_order(parts)
-        process = Process(parts, Metrics())
-        stop_on_signals(process)
-        async with running(process, with_worker=True, with_http=False):
+async def work(config: Config, *, listen: Listen | None = None, clock: Clock | None = None) -> None:
+    """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*."""
+    stopping = stop_on_signals()
+    async with opened(config, clock, stopping) as parts:
+        if parts is None:
+            return
+        process = Process(parts, Metrics(), stopping)
+        async with running(process, with_worker=True, with_http=False), _admin(process, listen):
             logs.event("working", worker=_owner(process))
             await process.stopping.wait()
+
+
+@asynccontextmanager
+async def opened(
+    config: Config, clock: Clock | None, stopping: asyncio.Event
+) -> AsyncIterator[Parts | None]:
+    """Open everything and put it in order; None when the end came before a store did.
+
+    Machines start in any order: a store that is not up yet is waited for, and
+    until then nothing listens and nothing is sent.
+    """
+    wait = _FIRST_WAIT
+    while not stopping.is_set():
+        async with AsyncExitStack() as stack:
+            try:
+                parts = await stack.enter_async_context(open_parts(config, clock))
+                await put_in_order(parts)
+            except StorageAway as error:
+                cause = type(error.__cause__).__name__
+                log.warning("store_awaited", store=error.store, error=cause, wait=wait)
+            else:
+                yield parts
+                return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+    yield None
 
 
 def _owner(process: Process) -> str | None:
@@ -81,19 +118,45 @@ async def running(
 ) -> AsyncIterator[Process]:
     """Run the parts of a process for the life of the block; the first to fail ends them all.
 
-    At the end HTTP stops first, then the worker drains, then the duties give
-    what was written its place in the log.
+    At the end nothing more is claimed or accepted, what is under way is
+    finished, and the duties end last. The error of a part that fails leaves the
+    block as it is, not within a group.
     """
+    try:
+        async with _parts_running(process, with_worker=with_worker, with_http=with_http):
+            yield process
+    except ExceptionGroup as failed:
+        first = _first(failed)
+        logs.failed("process_failed", first)
+        raise first from None
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The error that made the others."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+@asynccontextmanager
+async def _parts_running(
+    process: Process, *, with_worker: bool, with_http: bool
+) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         async with AsyncExitStack() as stack:
             ending = asyncio.Event()
-            kept = group.create_task(duties.keep(duties.of(process.parts), process.counted, ending))
+            counted = process.counted
+            tasks = [*duties.of(process.parts), counting.measuring(process.parts, counted)]
+            kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
             if with_worker:
                 await stack.enter_async_context(_delivering(process, group))
             if with_http:
                 await stack.enter_async_context(_listening(process))
-            yield process
+            if process.worker is not None:
+                stack.callback(process.worker.stop)  # not only once the last request is answered
+            yield
         await kept
 
 
@@ -103,21 +166,23 @@ async def _delivering(process: Process, group: asyncio.TaskGroup) -> AsyncIterat
     delivery = parts.config.delivery
     await _replay(parts)
     async with Pool(relay_of(parts.config)) as pool:
-        journal = Journal.create(delivery.journal_dir, random_id("wrk"))
-        with journal:
-            pace = Pace(delivery.permit_ttl, delivery.lease)
-            worker = process.worker = Worker(Desk(parts), pool, journal, pace)
-            task = group.create_task(worker.run(), name="worker")
-            try:
-                yield
-            finally:
-                worker.stop()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.shield(task)
+        pace = Pace(delivery.permit_ttl, delivery.lease)
+        desk = CountingDesk(parts, process.counted)
+
+        def new_journal() -> Journal:
+            return Journal.create(delivery.journal_dir, random_id("wrk"))
+
+        worker = process.worker = Worker(desk, pool, new_journal, pace)
+        task = group.create_task(worker.run(), name="worker")
+        try:
+            yield
+        finally:
+            worker.stop()
+            await asyncio.wait([task])  # its error is the group's to raise
 
 
 async def _replay(parts: Parts) -> None:
-    """Before anything is claimed; while a store is away the journals wait for the next start."""
+    """Before anything is claimed; while a store is away it is left to the duty."""
     with suppress(StorageAway):
         await recover.from_journals(parts)
 
@@ -125,35 +190,42 @@ async def _replay(parts: Parts) -> None:
 @asynccontextmanager
 async def _listening(process: Process) -> AsyncIterator[None]:
     config = process.parts.config
-    worker = process.worker
-    health = Health(process.parts, None if worker is None else lambda: worker.ready)
-    app = create_app(process.parts, process.counted, health)
+    app = create_app(process.parts, process.counted, _health(process))
     runner = Runner(app, shutdown_timeout=_DRAIN)
     await runner.setup()
     try:
         listen = config.server.listen
-        await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
+        with listening_on(*listen):
+            await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
         host, port = runner.addresses[0][:2]
         process.url = f"http://{host}:{port}"
-        async with _admin(process):
+        async with _admin(process, config.server.admin_listen):
             yield
     finally:
         await runner.cleanup()
 
 
+def _health(process: Process) -> Health:
+    worker = process.worker
+    return Health(process.parts, None if worker is None else lambda: worker.ready)
+
+
 @asynccontextmanager
-async def _admin(process: Process) -> AsyncIterator[None]:
-    """The metrics on an address of their own, where the configuration names one."""
-    listen = process.parts.config.server.admin_listen
+async def _admin(process: Process, listen: Listen | None) -> AsyncIterator[None]:
+    """Health and metrics of this process on an address of their own, where one is wanted."""
     if listen is None:
         yield
         return
     app = web.Application()
+    app[HEALTH] = _health(process)
+    app.router.add_get("/healthz", operations.healthz)
+    app.router.add_get("/readyz", operations.readyz)
     metrics.add_route(app, process.counted)
     runner = Runner(app)
     await runner.setup()
     try:
-        await web.TCPSite(runner, listen.host, listen.port).start()
+        with listening_on(*listen):
+            await web.TCPSite(runner, listen.host, listen.port).start()
         yield
     finally:
         await runner.cleanup()
@@ -186,8 +258,10 @@ def relay_of(config: Config) -> Relay:
     )
 
 
-def stop_on_signals(process: Process) -> None:
-    """Let SIGTERM and SIGINT end the process in order."""
+def stop_on_signals() -> asyncio.Event:
+    """What SIGTERM and SIGINT set from now on, to end the process in order."""
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, process.stopping.set)
+        loop.add_signal_handler(one, stopping.set)
+    return stopping

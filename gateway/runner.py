@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway import logs, problems
+from gateway.errors import CannotListen
+
+
+@contextmanager
+def listening_on(host: str, port: int) -> Iterator[None]:
+    """Name the address when it cannot be had: a taken port is the commonest first mistake."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise CannotListen(host, port, why) from None
 
 
 class Runner(web.AppRunner):
-    """Runs an app; logs no path, and answers broken requests without repeating them."""
+    """Runs an app; logs no path, and answers broken requests without repeating them.
+
+    A connection has `keepalive_timeout` to send the head of its next request.
+    That is a little longer than common proxies keep theirs: otherwise they
+    would write into one that is just being closed.
+    """
 
     def __init__(self, app: web.Application, **settings: Any) -> None:
-        super().__init__(app, access_log_class=logs.AccessLogger, **settings)
+        bounds = {"keepalive_timeout": 75.0, "lingering_time": 5.0, "auto_decompress": False}
+        super().__init__(app, access_log_class=logs.AccessLogger, **(bounds | settings))
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from asyncpg import PostgresError
 from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.errors import StorageAway
 
-# PostgreSQL classes (its manual, appendix A): connection lost, out of resources,
-# operator intervention, system error. The same transaction may succeed later.
-_AWAY_CLASSES = ("08", "53", "57", "58")
+# PostgreSQL classes (its manual, appendix A): connection lost, rolled back for another's sake,
+# out of resources, lock not to be had, operator intervention, system error. The same transaction
+# may succeed later.
+_AWAY_CLASSES = ("08", "40", "53", "55P03", "57", "58")
+# A file that was overwritten or is on a failing disk: not a fault of the statement either.
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 class Database:
@@ -48,10 +51,35 @@ class Database:
         async with self._transaction(self._reader) as connection:
             yield connection
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """As `read`, and every statement sees the same moment."""
+        async with self._transaction(self._reader) as connection:
+            if self.dialect == "postgresql":
+                level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                await connection.execute(text(level))
+            yield connection
+
     async def ping(self) -> None:
         """Raise `StorageAway` unless the database answers."""
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def empty_wal(self) -> bool:
+        """Cut SQLite's write-ahead log to nothing: deleted rows may still be read from it.
+
+        False while somebody reads what is in it; ask again. On PostgreSQL there
+        is nothing to do: its log is in the operator's hands (docs/operations.md).
+        """
+        if self.dialect != "sqlite":
+            return True
+        async with self._writer.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert driver is not None  # noqa: S101 it is checked out
+            async with driver.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
+                busy, *_ = await cursor.fetchone()
+        return not busy
 
     async def close(self) -> None:
         await self._writer.dispose()
@@ -77,17 +105,25 @@ def is_away(error: DBAPIError) -> bool:
     """Say whether the database is unusable now, rather than the statement wrong."""
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
+    if str(getattr(error.orig, "sqlite_errorname", "")).startswith(_DAMAGED):
+        return True
     return str(getattr(error.orig, "sqlstate", "") or "").startswith(_AWAY_CLASSES)
 
 
 @asynccontextmanager
-async def open_database(name: str, url: str, *, connections: int = 10) -> AsyncIterator[Database]:
-    """Keep *url* open for the life of the block; connecting happens at first use."""
+async def open_database(
+    name: str, url: str, *, connections: int = 10, patience: float | None = 60
+) -> AsyncIterator[Database]:
+    """Keep *url* open for the life of the block; connecting happens at first use.
+
+    A statement that PostgreSQL has not answered after *patience* seconds counts as
+    lost: a machine that vanished without a word would be waited for for ever.
+    """
     parsed = driver_url(url)
     if parsed.get_backend_name() == "sqlite":
         database = Database(name, _sqlite(parsed, writing=True), _sqlite(parsed, writing=False))
     else:
-        engine = _postgresql(parsed, connections)
+        engine = _postgresql(name, parsed, connections, patience)
         database = Database(name, engine, engine)
     try:
         yield database
@@ -102,8 +138,8 @@ def driver_url(url: str) -> URL:
     return parsed.set(drivername=drivers[parsed.get_backend_name()])
 
 
-def _postgresql(url: URL, connections: int) -> AsyncEngine:
-    return create_async_engine(
+def _postgresql(name: str, url: URL, connections: int, patience: float | None) -> AsyncEngine:
+    engine = create_async_engine(
         url,
         hide_parameters=True,  # errors would quote personal data
         isolation_level="READ COMMITTED",
@@ -113,6 +149,7 @@ def _postgresql(url: URL, connections: int) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "timeout": 5,
+            "command_timeout": patience,
             "server_settings": {
                 "application_name": "consent-gateway",
                 "synchronous_commit": "on",
@@ -123,10 +160,21 @@ def _postgresql(url: URL, connections: int) -> AsyncEngine:
         },
     )
 
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def lost(context: ExceptionContext) -> Exception | None:
+        # asyncpg lets a lost socket, and an answer that did not come in time, through as they are.
+        if not isinstance(context.original_exception, OSError):
+            return None
+        context.is_disconnect = True
+        return StorageAway(name)
+
+    return engine
+
 
 def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # then connecting says that it is away, now and later
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url,
         hide_parameters=True,

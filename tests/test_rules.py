@@ -21,6 +21,7 @@ PURE = [
     "consent/honesty.py",
     "consent/model.py",
     "consent/policy.py",
+    "consent/retention.py",
     "consent/seal.py",
     "consent/tokens.py",
     "delivery/mime.py",

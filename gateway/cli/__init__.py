@@ -15,7 +15,19 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import api_key, audit, db, dkim, init, run, texts
+from gateway.cli import (
+    api_key,
+    audit,
+    db,
+    dkim,
+    doctor,
+    forms,
+    init,
+    keys,
+    run,
+    status,
+    texts,
+)
 from gateway.cli.talk import explain, say
 
 app = typer.Typer(
@@ -29,10 +41,14 @@ app.command("init")(init.init)
 app.command("serve")(run.serve)
 app.command("worker")(run.worker)
 app.command("demo")(run.demo)
+app.command("doctor")(doctor.doctor)
+app.command("status")(status.status)
+app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(texts.app, name="texts")
+app.add_typer(forms.app, name="forms")
 app.add_typer(audit.app, name="audit")
 
 

@@ -30,13 +30,24 @@ def serve(
     run(processes.serve(config, with_worker=on_sqlite if worker is None else worker))
 
 
-def worker(context: typer.Context) -> None:
+def worker(
+    context: typer.Context,
+    listen: Annotated[
+        str | None,
+        typer.Option(help="Serve /healthz, /readyz and /metrics of this worker at HOST:PORT."),
+    ] = None,
+) -> None:
     """Deliver mail and run the duties; as many of these as you like, against PostgreSQL."""
     from gateway import logs, processes
+    from gateway.config_fields import parse_listen
 
     config = configuration(context)
+    try:
+        place = None if listen is None else parse_listen(listen)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--listen") from None
     logs.configure()
-    run(processes.work(config))
+    run(processes.work(config, listen=place))
 
 
 def demo(

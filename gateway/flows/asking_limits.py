@@ -56,14 +56,17 @@ class AskingLimits:
             await suppressions.confirmations_counted(connection, keys, now),
         )
 
-    async def allow(self, connection: AsyncConnection, one: Address, now: datetime) -> bool:
+    async def allow(
+        self, connection: AsyncConnection, one: Address, now: datetime, *, by_mailbox: bool = False
+    ) -> bool:
         """Say whether one more confirmation mail may go to *one*, and count it if so.
 
         A block after "not me" or an objection, three mails a week, and the
-        recipient domain's rate, which keeps a flood from looking like ours.
+        recipient domain's rate, which keeps a flood from looking like ours. The
+        block keeps strangers away: the mailbox itself may ask all the same.
         """
         week = _week(self._weekly, one)
-        if self._blocked.get(_block(self._parts, one)):
+        if not by_mailbox and self._blocked.get(_block(self._parts, one)):
             return False
         if sum(self._counted.get(key, 0) for key in week) >= CONFIRMATIONS_A_WEEK:
             return False

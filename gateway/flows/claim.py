@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,18 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
-from consent import facts, gates, links, policy
+from consent import facts, fresh_links, gates, links, policy
 from consent.consents import Consent
+from consent.fresh_links import FreshLink
 from consent.gates import Gate
 from consent.model import Granted, Reason, Refused, SubjectState, Unneeded
 from consent.trail import Trail
 from consent.vault import Vault
-from delivery import outbox, permits
+from delivery import leases, outbox, permits
 from delivery.outbox import Change, Lease, Message, Status
 from delivery.outcome import Kind
 from delivery.permits import Permit
 from delivery.worker import Parcel
-from gateway.flows import composing
+from gateway.flows import composing, settle
 from gateway.flows.composing import Letter, Unsendable
 from gateway.parts import Parts
 from storage.ids import ordered_id
@@ -43,7 +44,9 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel]:
     """Lease up to *wanted* due messages that may be sent now; the others end or wait.
 
     Refusals, deferrals and expiries are written in the same transaction. What
-    cannot be composed ends `failed`, and its permit lapses unused.
+    cannot be composed ends `failed`, and its permit lapses unused. Where the
+    answer of a database gets lost, messages may be leased that nobody carries:
+    `take_back` finds them.
     """
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
@@ -52,11 +55,11 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel]:
         return []
     vault = await parts.keystore.vault({subject for _, subject in candidates})
     async with parts.data.begin() as connection:
-        found = await _lock(parts, connection, [m for m, _ in candidates], wanted)
+        found = await _lock(parts, connection, owner, [m for m, _ in candidates], wanted)
         known = await _read(parts, connection, found, vault)
         letters = await _write(parts, connection, owner, known, _decide(parts, known))
     composed = await asyncio.to_thread(composing.compose_all, parts, letters, vault)
-    await _give_up(parts, [one for one in composed if isinstance(one, Unsendable)])
+    await _give_up(parts, owner, [one for one in composed if isinstance(one, Unsendable)])
     return [one for one in composed if isinstance(one, Parcel)]
 
 
@@ -67,10 +70,15 @@ class _Locked:
 
 
 async def _lock(
-    parts: Parts, connection: AsyncConnection, candidates: Sequence[str], wanted: int
+    parts: Parts, connection: AsyncConnection, owner: str, candidates: Sequence[str], wanted: int
 ) -> _Locked:
-    """Outbox rows first, then gates: everyone who takes both does so in this order."""
+    """Outbox rows first, then gates: everyone who takes both does so in this order.
+
+    A worker whose lease ran out gets nothing: it could pass no final dot.
+    """
     now = await parts.clock.now(connection)
+    if not await leases.runs(connection, owner, now):
+        return _Locked((), {})
     messages = await outbox.lock_due(connection, candidates, now, wanted)
     return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
 
@@ -82,7 +90,8 @@ class _Known:
     locked: _Locked
     facts: Mapping[tuple[str, str], policy.Facts]
     asked: Mapping[str, Sequence[Consent]]
-    permitted: Mapping[tuple[str, str], list[datetime]]
+    fresh: Mapping[str, FreshLink]
+    permitted: permits.Moments
     handles: Mapping[tuple[str, str], bytes]
     contents: Mapping[str, bytes]
     vault: Vault
@@ -93,11 +102,14 @@ async def _read(parts: Parts, connection: AsyncConnection, locked: _Locked, vaul
     """Read in statements of their own: the ones that locked saw the time before their wait."""
     pairs = {(message.subject, message.purpose) for message in locked.messages}
     regarding = [m.regarding for m in locked.messages if m.regarding is not None]
+    fresh = [one for one in regarding if fresh_links.is_link(one)]
+    asked = [one for one in regarding if not fresh_links.is_link(one)]
     now = await parts.clock.now(connection)
     return _Known(
         locked=locked,
-        facts=await facts.read(connection, parts.consents, locked.gates, pairs),
-        asked=await facts.asked_by(connection, parts.consents, regarding),
+        facts=await facts.read(connection, parts.consents, locked.gates, pairs, now),
+        asked=await facts.asked_by(connection, parts.consents, asked),
+        fresh=await fresh_links.get(connection, fresh),
         permitted=await _permitted(parts, connection, pairs, now),
         handles=await links.handles(connection, pairs),
         contents=await outbox.contents(connection, {m.content for m in locked.messages}),
@@ -108,7 +120,7 @@ async def _read(parts: Parts, connection: AsyncConnection, locked: _Locked, vaul
 
 async def _permitted(
     parts: Parts, connection: AsyncConnection, pairs: set[tuple[str, str]], now: datetime
-) -> dict[tuple[str, str], list[datetime]]:
+) -> permits.Moments:
     """Earlier permits, where a purpose has a frequency cap."""
     caps = {name: p.at_most for name, p in parts.config.purposes.items() if p.at_most}
     capped = {pair for pair in pairs if pair[1] in caps}
@@ -128,7 +140,8 @@ def _decide(parts: Parts, known: _Known) -> list[_Decision]:
     for message in known.locked.messages:
         decision = _decide_one(parts, known, message, granted)
         if isinstance(decision, Granted):
-            granted.setdefault((message.subject, message.purpose), []).append(known.now)
+            pair = (message.subject, message.purpose)
+            granted.setdefault(pair, []).append((message.id, known.now))
         decisions.append((message, decision))
     return decisions
 
@@ -137,7 +150,7 @@ def _decide_one(
     parts: Parts,
     known: _Known,
     message: Message,
-    granted: Mapping[tuple[str, str], list[datetime]],
+    granted: permits.Moments,
 ) -> Granted | Change:
     if message.expires_at <= known.now:
         return Change(message.id, Status.FAILED, "message_expired")
@@ -153,7 +166,9 @@ def _decide_one(
         return _refusal(message, decision)
     purpose = parts.config.purposes.get(message.purpose)
     if message.kind is Kind.MARKETING and purpose is not None and purpose.at_most is not None:
-        moments = granted.get((message.subject, message.purpose), [])
+        # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
+        permitted = granted.get((message.subject, message.purpose), [])
+        moments = [moment for other, moment in permitted if other != message.id]
         cap = purpose.at_most
         again = policy.over_cap(moments, cap.count, cap.window, known.now)
         if again is not None:
@@ -163,11 +178,16 @@ def _decide_one(
 
 
 def _permission(parts: Parts, known: _Known, message: Message) -> Granted | Refused | Unneeded:
+    about = known.facts[message.subject, message.purpose]
+    if message.regarding is not None and fresh_links.is_link(message.regarding):
+        link = known.fresh.get(message.regarding)
+        return policy.fresh_link_wanted(about.subject_state, about.suppressed, link, known.now)
     if message.purpose not in parts.config.purposes:
         return Refused(Reason.PURPOSE_UNKNOWN)
-    about = known.facts[message.subject, message.purpose]
     if message.regarding is not None:
-        return policy.confirmation_wanted(about, known.asked.get(message.regarding, ()), known.now)
+        asked = known.asked.get(message.regarding, ())
+        queued_at = message.created_at
+        return policy.confirmation_wanted(about, asked, known.now, queued_at=queued_at)
     return policy.decide(about, known.now)
 
 
@@ -199,7 +219,7 @@ async def _write(
     await outbox.lease(connection, leases, known.now)
     await permits.grant(connection, [permit for _, permit in issued])
     await outbox.change(connection, changes, known.now)
-    items = _items(issued, decisions)
+    items = _items(issued, decisions, known)
     if items:
         trail = Trail(parts.log, known.vault, known.locked.gates)
         trail.record_batch(EventKind.PERMIT_BATCH, known.now, items, eid)
@@ -236,8 +256,14 @@ def _permit(
     )
 
 
-def _items(issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decision]) -> list[Item]:
-    """What the log says of each decided message; a message that only waits is not decided."""
+def _items(
+    issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decision], known: _Known
+) -> list[Item]:
+    """What the log says of each decided message; a message that only waits is not decided.
+
+    Who is being erased, or whose key is gone, is not named: a refusal that could
+    not be sealed would undo this claim and every later one.
+    """
     granted = [
         Item(
             message.subject,
@@ -253,7 +279,7 @@ def _items(issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decisi
     ]
     ended = [
         Item(
-            message.subject,
+            message.subject if _can_be_named(known, message.subject) else None,
             {"message": message.id, "purpose": message.purpose, "reason": decision.reason},
         )
         for message, decision in decisions
@@ -262,15 +288,40 @@ def _items(issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decisi
     return granted + ended
 
 
-async def _give_up(parts: Parts, unsendable: Sequence[Unsendable]) -> None:
-    """End messages that cannot be composed; their permits lapse and nothing was sent."""
+def _can_be_named(known: _Known, subject: str) -> bool:
+    gate = known.locked.gates.get(subject)
+    return gate is not None and gate.state is SubjectState.LIVE and known.vault.has(subject)
+
+
+async def _give_up(parts: Parts, owner: str, unsendable: Sequence[Unsendable]) -> None:
+    """End messages that cannot be composed; their permits lapse and nothing was sent.
+
+    One that was taken over meanwhile is another worker's to end.
+    """
     if not unsendable:
         return
-    keys = [(one.message, one.attempt) for one in unsendable]
     async with parts.data.begin() as connection:
-        await outbox.lock(connection, [message for message, _ in keys])
+        rows = await outbox.lock(connection, [one.message for one in unsendable])
         now = await parts.clock.now(connection)
+        ours = [u for u in unsendable if u.message in rows and _is_held(rows[u.message], u, owner)]
+        keys = [(one.message, one.attempt) for one in ours]
         await permits.lapse(connection, keys)
         await outbox.drop_attempts(connection, keys)
-        changes = [Change(one.message, Status.FAILED, one.reason) for one in unsendable]
+        changes = [Change(one.message, Status.FAILED, one.reason) for one in ours]
         await outbox.change(connection, changes, now)
+
+
+def _is_held(message: Message, unsendable: Unsendable, owner: str) -> bool:
+    same = message.attempt == unsendable.attempt
+    return same and message.owner == owner and message.status is Status.SENDING
+
+
+async def take_back(parts: Parts, owner: str, carried: Collection[str]) -> int:
+    """Queue again what *owner* holds without carrying it, once its permits ran out."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        lost = await permits.lock_unused(connection, owner, carried, now)
+        await settle.take_back(connection, [(m.id, m.attempt) for m in lost], now)
+    if lost:
+        log.warning("messages_taken_back", worker=owner, messages=len(lost))
+    return len(lost)

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from consent import gates, links
+from consent.errors import SealError
 from consent.gates import Gate
 from consent.links import Route
 from consent.vault import Vault
@@ -22,6 +23,7 @@ from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.smtp import Envelope
 from delivery.worker import Parcel
+from gateway import looks
 from gateway.config import Config
 from gateway.parts import Parts
 
@@ -58,7 +60,7 @@ def compose_all(parts: Parts, letters: Sequence[Letter], vault: Vault) -> list[P
 def _compose(parts: Parts, letter: Letter, vault: Vault) -> Parcel | Unsendable:
     try:
         return _parcel(parts, letter, vault)
-    except (TemplateError, ComposeError, SigningError, LookupError) as error:
+    except (TemplateError, ComposeError, SigningError, SealError, LookupError) as error:
         log.error("not_composed", message=letter.message.id, problem=type(error).__name__)
         return Unsendable(letter.message.id, letter.attempt, "not_composable")
 
@@ -142,6 +144,7 @@ def frame(config: Config, sender: str, locale: str) -> dict[str, Any]:
             "privacy_url": one.privacy_url,
             "accent": one.accent,
         },
+        "look": looks.mail_look(one.accent, one.band),
         "controller": {
             "name": config.controller.name,
             "postal_address": config.controller.postal_address,

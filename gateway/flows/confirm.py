@@ -18,7 +18,7 @@ from consent import address, gates, links, policy, texts, tokens
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.links import Confirmation
-from consent.model import State
+from consent.model import State, SubjectState
 from consent.texts import Text
 from consent.trail import Trail
 from consent.vault import Vault
@@ -51,7 +51,7 @@ async def look(parts: Parts, token: str) -> Seen | None:
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        found = await links.confirmation(connection, digest)
+        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
         if found is None:
             return None
         return await _seen(parts, connection, found)
@@ -76,7 +76,7 @@ async def answer(parts: Parts, token: str, said: Answer) -> Seen | None:
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        found = await links.confirmation(connection, digest)
+        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
     if found is None:
         return None
     vault = await parts.keystore.vault([found.subject])
@@ -84,8 +84,9 @@ async def answer(parts: Parts, token: str, said: Answer) -> Seen | None:
     async with parts.data.begin() as connection:
         held = await gates.lock(connection, [found.subject])
         seen = await _seen(parts, connection, found)
-        if found.subject in held and not seen.expired:
-            act = _Act(parts, connection, held[found.subject], vault, found, seen.now)
+        gate = held.get(found.subject)
+        if gate is not None and gate.state is SubjectState.LIVE and not seen.expired:
+            act = _Act(parts, connection, gate, vault, found, seen.now)
             if said is Answer.CONFIRM:
                 await act.confirm()
             else:
@@ -122,8 +123,9 @@ class _Act:
         confirmed = [
             self._confirmed(one)
             for one in everything
-            # A row that we did not write must not be made honest by confirming it.
-            if one.id in self._found.consents
+            # Rows that we did not write must not confirm anything, nor be made honest by it.
+            if self._found.honest
+            and one.id in self._found.consents
             and one.honest
             and policy.confirm(one, self._now) is not None
         ]
@@ -144,18 +146,21 @@ class _Act:
     async def reject(self) -> set[str]:
         """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
         actor = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
+        theirs = [one for one in await self._consents() if one.id in self._found.consents]
         ended = [
             withdraw.ended(one, actor, self.trail, self._now)
-            for one in await self._consents()
-            if one.id in self._found.consents and policy.reject(one.state) is not None
+            for one in theirs
+            if policy.reject(one.state) is not None
         ]
         await self._parts.consents.write(self._connection, ended)
         await withdraw.block_asking_of(
             self._parts, self._connection, self._gate, self._vault, self._now
         )
+        # All that this link stands for: whoever repeats it waits the same way.
+        purposes = {one.purpose for one in theirs}
         found = [
-            await permits.open_permits(self._connection, self._gate.subject, one.purpose, self._now)
-            for one in ended
+            await permits.open_permits(self._connection, self._gate.subject, one, self._now)
+            for one in purposes
         ]
         return set().union(*found)
 
@@ -228,7 +233,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> None:
     if digest is None:
         return
     async with parts.data.read() as connection:
-        found = await links.confirmation(connection, digest)
+        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
         if found is None:
             return
         seen = await _seen(parts, connection, found)

@@ -30,6 +30,8 @@ from gateway.flows.permission import Advice, Question
 from gateway.parts import Parts
 from storage.ids import ordered_id
 
+_SERVICE = frozenset({"confirmation", "my_data"})
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -56,6 +58,8 @@ def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> Non
     known = parts.config.purposes.get(purpose)
     if known is None or "template" not in content:
         return
+    if content["template"] in _SERVICE:
+        raise Invalid.at("/content/template", "is for the gateway's own mails")
     for locale in known.text:
         framed = frame(parts.config, known.sender, locale)
         try:

@@ -66,8 +66,8 @@ async def work_off(parts: Parts) -> int:
         await _admit(connection, waiting, forms, newcomers, vault, wall)
         subjects = {**known, **newcomers}
         held = await gates.lock(connection, {subjects[one.blind_index] for one in waiting})
-        found = await parts.consents.of_subjects(connection, held)
         now = await parts.clock.now(connection)
+        found = await parts.consents.as_of(connection, held, now)
         addresses = {form.email for form in forms.values()}
         batch = _Batch(
             parts=parts,
@@ -179,7 +179,9 @@ class _Batch:
                     person.new[consent.id] = consent
                     pending.append(consent)
         fresh = [one for one in pending if one.mails < MAILS_A_REQUEST]
-        if fresh and await self.limits.allow(connection, form.email, self.now):
+        if fresh and await self.limits.allow(
+            connection, form.email, self.now, by_mailbox=form.by_mailbox
+        ):
             for one in fresh:
                 person.count_mail(one)
             self.mails.append((form.locale, fresh))
@@ -233,5 +235,6 @@ class _Batch:
             for locale, asked in self.mails
             if all(one.text_hash in known for one in asked)  # else retired since the post
         ]
-        await links.add_confirmations(connection, [token for token, _ in written], self.now)
+        key = self.parts.keyring.consent_mac
+        await links.add_confirmations(connection, key, [token for token, _ in written], self.now)
         await outbox.enqueue(connection, [message for _, message in written], self.now)

@@ -49,8 +49,8 @@ async def advise(
         for subject, question in zip(subjects, questions, strict=True)
         if subject is not None
     }
-    found = await facts.read(connection, parts.consents, known, pairs)
     now = await parts.clock.now(connection)
+    found = await facts.read(connection, parts.consents, known, pairs, now)
     advice = []
     for subject, question in zip(subjects, questions, strict=True):
         about = facts.UNKNOWN if subject is None else found[subject, question.purpose]

@@ -6,6 +6,7 @@ no address and no other purpose, and switching on asks the mailbox first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,16 +43,16 @@ async def look(parts: Parts, route: Route, token: str) -> Seen | None:
 
 async def _seen(parts: Parts, connection: AsyncConnection, subject: str, purpose: str) -> Seen:
     known = await gates.peek(connection, [subject])
-    read = await facts.read(connection, parts.consents, known, [(subject, purpose)])
-    about = read[subject, purpose]
     now = await parts.clock.now(connection)
+    read = await facts.read(connection, parts.consents, known, [(subject, purpose)], now)
+    about = read[subject, purpose]
     states = {policy.effective_state(one, now) for one in about.consents}
-    text = await _wording(connection, [one for one in about.consents if isinstance(one, Consent)])
+    text = await wording(connection, [one for one in about.consents if isinstance(one, Consent)])
     on = isinstance(policy.decide(about, now), Granted)
     return Seen(subject, purpose, text, on, not on and State.PENDING in states)
 
 
-async def _wording(connection: AsyncConnection, consents: list[Consent]) -> Text | None:
+async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
     """The wording that was agreed to last."""
     decided = [one for one in consents if one.decided_at is not None] or consents
     if not decided:
@@ -69,28 +70,43 @@ async def switch(parts: Parts, token: str, on: bool, network: str | None) -> See
         leave = Withdrawal(seen.purpose, Actor.SUBJECT, "preferences-link")
         await withdraw.withdraw(parts, seen.subject, leave)
     elif not seen.on:
-        await _ask(parts, seen, network)
+        await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
     return await look(parts, Route.PREFERENCES, token)
 
 
-async def _ask(parts: Parts, seen: Seen, network: str | None) -> None:
+async def ask(
+    parts: Parts,
+    subject: str,
+    purposes: Sequence[str],
+    network: str | None,
+    *,
+    client: str,
+    by_mailbox: bool = False,
+) -> None:
+    """Request consent to *purposes*, as a form would: one mail asks for them all."""
     async with parts.data.read() as connection:
-        gate = (await gates.peek(connection, [seen.subject])).get(seen.subject)
+        gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
     if gate is None or gate.address is None:
         return
-    current = [t for t in valid.values() if t.current and t.purpose == seen.purpose]
-    current.sort(key=lambda text: text.locale != gate.locale)
-    vault = await parts.keystore.vault([seen.subject])
-    place = gates.address_place(seen.subject)
-    raw = vault.open(seen.subject, "profile", place, gate.address)
-    if current and raw is not None:
-        asked = (Asked(seen.purpose, current[0].hash),)
+    found = [current_text(valid.values(), one, gate.locale) for one in purposes]
+    asked = tuple(Asked(one.purpose, one.hash) for one in found if one is not None)
+    vault = await parts.keystore.vault([subject])
+    place = gates.address_place(subject)
+    raw = vault.open(subject, "profile", place, gate.address)
+    if asked and raw is not None:
         form = SignUp(
             "preferences",
             address.parse(raw.decode()),
             gate.locale,
             asked,
-            client="preferences-link",
+            client=client,
+            by_mailbox=by_mailbox,
         )
         await sign_up.accept(parts, form, network)
+
+
+def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:
+    """The wording that a sign-up shows now, in the person's language where there is one."""
+    current = [one for one in valid if one.current and one.purpose == purpose]
+    return min(current, key=lambda one: (one.locale != locale, one.locale), default=None)

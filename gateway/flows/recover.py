@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, permits
 from delivery.journal import Mark, Replay, replayable
-from delivery.outbox import Change, Message, Status
+from delivery.outbox import Change, Message
 from delivery.outcome import Reply
 from gateway.flows import settle
 from gateway.flows.settle import Result
@@ -32,20 +32,27 @@ async def from_journals(parts: Parts) -> int:
 
 async def _from_journal(parts: Parts, replay: Replay) -> int:
     async with parts.data.begin() as connection:
-        held = await leases.lock_held(connection, replay.owner, replay.marks)
-        late = [m for m in held if m.status is not Status.SENDING]
-        late = [m for m in late if _was_accepted(m, replay.marks)]
-        ours = [m for m in held if m.status is Status.SENDING and m.owner == replay.owner]
-        count = await _settle(parts, connection, [*ours, *late], replay.marks, replay.complete)
+        held = await leases.lock_held(connection, replay.owner)
+        count = await _settle(parts, connection, held, replay.marks, replay.complete)
         await leases.forget(connection, replay.owner)
+    accepted = sorted({message for (message, _), mark in replay.marks.items() if mark.accepted})
+    for start in range(0, len(accepted), _AT_ONCE):
+        count += await _accepted_late(parts, accepted[start : start + _AT_ONCE], replay)
     log.info("journal_replayed", worker=replay.owner, messages=count)
     return count
 
 
+async def _accepted_late(parts: Parts, messages: Sequence[str], replay: Replay) -> int:
+    """A takeover was in doubt about these; the journal knows better."""
+    async with parts.data.begin() as connection:
+        doubted = await leases.lock_doubted(connection, messages)
+        late = [m for m in doubted if _was_accepted(m, replay.marks)]
+        return await _settle(parts, connection, late, replay.marks, replay.complete)
+
+
 def _was_accepted(message: Message, marks: Mapping[Key, Mark]) -> bool:
-    """A takeover called it uncertain; the journal knows better."""
     mark = marks.get((message.id, message.attempt))
-    return message.status is Status.UNCERTAIN and mark is not None and mark.accepted
+    return mark is not None and mark.accepted
 
 
 async def abandoned(parts: Parts) -> int:

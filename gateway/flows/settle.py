@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Actor
 from audit.kinds import Kind as EventKind
-from consent import gates, links
+from consent import fresh_links, gates, links
 from consent.gates import Gate
+from consent.model import SubjectState
 from consent.trail import Trail
 from consent.vault import Vault
 from delivery import outbox, permits
@@ -40,7 +41,8 @@ class Result:
 async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> None:
     """Write outcomes in one transaction; those of an attempt that was taken over are dropped.
 
-    Only an acceptance outlives its lease: it turns `uncertain` into `sent`.
+    Only an acceptance outlives its lease: it turns `uncertain`, or a second
+    try that was not begun, into `sent`.
     """
     vault = await parts.keystore.vault({one.parcel.subject for one in ended})
     async with parts.data.begin() as connection:
@@ -52,13 +54,12 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> None:
             if one.parcel.message in rows
         ]
         current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
-        await _take_back(connection, [o for o, _, v in current if v.outcome is _NOT_STARTED], now)
-        results = [
-            _result(one, message, verdict, now)
-            for one, message, verdict in current
-            if verdict.outcome is not _NOT_STARTED
-        ]
-        await record(parts, connection, results, vault)
+        unbegun = [(m.id, m.attempt) for _, m, v in current if v.outcome is _NOT_STARTED]
+        await take_back(connection, unbegun, now)
+        begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
+        broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
+        await permits.use_up(connection, broken_off, now)
+        await record(parts, connection, [_result(*one, now) for one in begun], vault)
 
 
 _NOT_STARTED = Outcome.NOT_STARTED
@@ -70,30 +71,34 @@ def _counts(one: Ended, message: Message, verdict: Verdict, owner: str) -> bool:
         return False
     if message.status is Status.SENDING and message.owner == owner:
         return True
-    return message.status is Status.UNCERTAIN and verdict.outcome is Outcome.SENT
+    doubted = (Status.UNCERTAIN, *outbox.WAITING)
+    return message.status in doubted and verdict.outcome is Outcome.SENT
 
 
-async def _take_back(connection: AsyncConnection, ended: Sequence[Ended], now: datetime) -> None:
-    """MAIL was never written: the permit lapses and the attempt did not happen."""
-    keys = [(one.parcel.message, one.parcel.attempt) for one in ended]
-    await permits.lapse(connection, keys)
-    await outbox.drop_attempts(connection, keys)
-    changes = [Change(message, Status.QUEUED, due_at=now) for message, _ in keys]
+async def take_back(
+    connection: AsyncConnection, attempts: Sequence[tuple[str, int]], now: datetime
+) -> None:
+    """MAIL was never written: the permits lapse and the attempts did not happen."""
+    await permits.lapse(connection, attempts)
+    await outbox.drop_attempts(connection, attempts)
+    changes = [Change(message, Status.QUEUED, due_at=now) for message, _ in attempts]
     await outbox.change(connection, changes, now)
 
 
 def _result(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Result:
     return Result(
         message=message,
-        change=_change(message, verdict, now),
-        outcome=verdict.outcome,
+        change=_change(one, message, verdict, now),
+        outcome=outbox.ABORTED if one.aborted else verdict.outcome,
         reply=one.ending.reply,
         digest=one.parcel.digest,
         suppress=verdict.suppress,
     )
 
 
-def _change(message: Message, verdict: Verdict, now: datetime) -> Change:
+def _change(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Change:
+    if one.aborted:  # by us, for us: the relay and the recipient had no part in it
+        return Change(message.id, Status.QUEUED, due_at=now, tried=True)
     if not verdict.again:
         return Change(message.id, Status(verdict.outcome.value), tried=True)
     doubt = verdict.outcome is Outcome.UNCERTAIN
@@ -108,11 +113,14 @@ async def record(
     """Write results of locked messages: states, attempts, suppressions, audit.
 
     Marketing takes no gate here; a confirmation mail that went out and a
-    mailbox that does not exist are events in a person's own trail, and do.
+    mailbox that does not exist are events in a person's own trail, and do. Who
+    is being erased has no trail any more.
     """
-    confirming = [r for r in results if r.message.regarding and r.outcome == Outcome.SENT]
+    confirming = [r for r in results if _asked(r.message) and r.outcome == Outcome.SENT]
     suppressing = [r for r in results if r.suppress]
     held = await gates.lock(connection, {r.message.subject for r in confirming + suppressing})
+    confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
+    suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
     now = await parts.clock.now(connection)
     await outbox.change(connection, [r.change for r in results], now)
     await outbox.end_attempts(connection, [_attempt_end(r, vault) for r in results], now)
@@ -123,6 +131,16 @@ async def record(
     if items:
         trail.record_batch(EventKind.DELIVERY_BATCH, now, items)
     await trail.stage(connection)
+
+
+def _has_trail(message: Message, held: Mapping[str, Gate], vault: Vault) -> bool:
+    gate = held.get(message.subject)
+    return gate is not None and gate.state is SubjectState.LIVE and vault.has(message.subject)
+
+
+def _asked(message: Message) -> bool:
+    """Whether the mail asked for a consent."""
+    return message.regarding is not None and not fresh_links.is_link(message.regarding)
 
 
 def _attempt_end(result: Result, vault: Vault) -> AttemptEnd:

@@ -7,9 +7,9 @@ stranger anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -52,6 +52,15 @@ class SignUp:
     form_digest: str | None = None
     client: str | None = None
     profile: Mapping[str, str] = field(default_factory=dict)
+    by_mailbox: bool = False  # who asks has just opened a link in that mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A sign-up and whose network it came from, as far as that is known."""
+
+    sign_up: SignUp
+    network: str | None
 
 
 async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> None:
@@ -60,31 +69,50 @@ async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> None:
     Once this returned the sign-up survives the process. The work does not
     depend on whether the address is known.
     """
-    raw = json.dumps(_document(sign_up), ensure_ascii=False).encode()
-    index = blind.blind_index(parts.keyring.blind_index, sign_up.email.canonical)
+    (wait,) = await accept_all(parts, [Posted(sign_up, network)])
+    if wait is not None:
+        raise TooMany(wait)
+
+
+async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[timedelta | None]:
+    """Keep sign-ups in one transaction; answers for each how long to wait, None when it is kept.
+
+    What one of them is refused for stops no other. Limits of network and form
+    are told; those of address and domain act later, silently.
+    """
     wall = parts.clock.wall()
     key_id, key = await parts.keystore.intake_key(wall)
     (_, weekly), *_ = await parts.keystore.limit_keys(wall)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
-        if parts.config.limits.enabled:
-            await _keep_within_limits(connection, weekly, network, sign_up.form, now)
-        intake_id = ordered_id("int", now)
-        sealed = seal.seal(key.reveal(), raw, _aad(intake_id))
-        await intakes.add(connection, [Intake(intake_id, key_id, index, sealed, now)])
+        waits = [await _wait_of(parts, connection, weekly, one, now) for one in posted]
+        kept = [one.sign_up for one, wait in zip(posted, waits, strict=True) if wait is None]
+        if kept:
+            await intakes.add(connection, [_seal(parts, one, key_id, key, now) for one in kept])
+    return waits
 
 
-async def _keep_within_limits(
-    connection: AsyncConnection, weekly: Secret, network: str | None, form: str, now: datetime
-) -> None:
-    """Limits of network and form are told; those of address and domain act later, silently."""
-    counted = [(limits.FORM, form)]
-    if network is not None:
-        counted.insert(0, (limits.NETWORK, network))
+def _seal(parts: Parts, sign_up: SignUp, key_id: str, key: Secret, now: datetime) -> Intake:
+    intake_id = ordered_id("int", now)
+    index = blind.blind_index(parts.keyring.blind_index, sign_up.email.canonical)
+    raw = json.dumps(_document(sign_up), ensure_ascii=False).encode()
+    return Intake(intake_id, key_id, index, seal.seal(key.reveal(), raw, _aad(intake_id)), now)
+
+
+async def _wait_of(
+    parts: Parts, connection: AsyncConnection, weekly: Secret, one: Posted, now: datetime
+) -> timedelta | None:
+    """Network first: a flood from one network must not use up the form for all others."""
+    if not parts.config.limits.enabled:
+        return None
+    counted = [(limits.FORM, one.sign_up.form)]
+    if one.network is not None:
+        counted.insert(0, (limits.NETWORK, one.network))
     for limit, value in counted:
         wait = await limits.hit(connection, limits.limit_key(weekly, limit, value), limit, now)
         if wait is not None:
-            raise TooMany(wait)
+            return wait
+    return None
 
 
 def read(intake: Intake, key: bytes) -> SignUp:
@@ -100,6 +128,7 @@ def read(intake: Intake, key: bytes) -> SignUp:
         form_digest=document["form_digest"],
         client=document["client"],
         profile=document["profile"],
+        by_mailbox=document["by_mailbox"],
     )
 
 

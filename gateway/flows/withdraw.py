@@ -20,7 +20,7 @@ from consent import address, blind, gates, links, policy, suppressions
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.links import Route
-from consent.model import State
+from consent.model import State, SubjectState
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
@@ -83,6 +83,8 @@ async def _end(
     """Write the new states; facts are read in statements after the lock."""
     found = await parts.consents.of_subjects(connection, [gate.subject])
     now = await parts.clock.now(connection)
+    if gate.state is not SubjectState.LIVE:
+        return now  # nothing is permitted any more, and nothing can be sealed
     current = [c for c in found.get(gate.subject, []) if withdrawal.concerns(c)]
     changed = [
         ended(consent, withdrawal, trail, now)
@@ -137,7 +139,12 @@ async def _object(
 async def block_asking_of(
     parts: Parts, connection: AsyncConnection, gate: Gate, opener: Opener, now: datetime
 ) -> None:
-    """No confirmation mails to a person's address for a year, unless its mailbox asks."""
+    """No confirmation mails to a person's address for a year, unless its mailbox asks.
+
+    Those that wait in the outbox end too: a claim has no address to look up, so
+    the gate says when it happened.
+    """
+    await gates.block_asking(connection, gate.subject, now)
     if gate.address is None:
         return
     place = gates.address_place(gate.subject)

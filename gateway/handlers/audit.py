@@ -13,7 +13,7 @@ from gateway.api_keys import Scope
 from gateway.api_models import AuditEvent, AuditEvents, AuditQuery
 from gateway.errors import Invalid, NotFound
 from gateway.keys import PARTS
-from gateway.openapi import endpoint
+from gateway.openapi import Media, endpoint
 from gateway.parsing import read_query
 
 _TAGS = ("audit",)
@@ -23,7 +23,7 @@ _TAGS = ("audit",)
     "GET",
     "/v1/audit/checkpoint",
     summary="The newest signed checkpoint (C2SP signed note); public",
-    responses={200: None},
+    responses={200: Media("text/plain")},
     tags=_TAGS,
 )
 async def get_checkpoint(request: web.Request) -> web.StreamResponse:

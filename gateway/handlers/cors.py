@@ -17,6 +17,7 @@ def allow(request: web.Request, form: Form, response: web.StreamResponse) -> web
     response.headers.add("Vary", "Origin")
     if origin is not None and origin in form.origins:
         response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers.setdefault("Access-Control-Expose-Headers", "Retry-After")
     return response
 
 

@@ -9,21 +9,23 @@ from urllib.parse import urlencode, urlsplit
 from aiohttp import web
 
 from consent.texts import Text
-from gateway import forms, pages
+from gateway import examples, forms, pages
 from gateway.answers import answer
 from gateway.api_models import FormView, SignUpAccepted, signup_of
 from gateway.api_models import SignUp as Posted
 from gateway.errors import FieldError, Invalid, NotFound, RequestError, TooMany
 from gateway.flows import sign_up
-from gateway.flows.sign_up import RenderedBy
+from gateway.flows.sign_up import RenderedBy, SignUp
 from gateway.handlers import cors, stamps
-from gateway.keys import PARTS, WORDINGS
+from gateway.keys import PARTS, SIGN_UPS, WORDINGS
 from gateway.metrics import METRICS
 from gateway.networks import client_network
-from gateway.openapi import endpoint
+from gateway.openapi import HTML, endpoint
+from gateway.page_models import PageQuery, PlainSignUp
 from gateway.pages import Brand
 from gateway.parsing import parse_value, read_fields, read_json
 from gateway.problems import describe
+from storage.errors import StorageAway
 
 _CODES = {
     "/email": "email_invalid",
@@ -37,6 +39,7 @@ _CODES = {
     "GET",
     "/forms/{form:[a-z0-9][a-z0-9_-]*}.json",
     summary="What a form asks for, with the exact wordings",
+    query=PageQuery,
     responses={200: FormView},
     tags=["landing pages"],
 )
@@ -46,7 +49,11 @@ async def describe_form(request: web.Request) -> web.StreamResponse:
     wanted = request.query.get("locale")
     locale = forms.locale_of(parts.config, form, wanted)
     view = forms.describe(parts.config, form, locale, await _current(request, form, locale))
-    return cors.allow(request, parts.config.forms[form], answer(view))
+    response = cors.allow(request, parts.config.forms[form], answer(view))
+    hashes = [one.text.hash for one in view.purposes]
+    response.headers[stamps.HEADER] = stamps.make(request, form, hashes, RenderedBy.SCRIPT)
+    response.headers["Access-Control-Expose-Headers"] = stamps.HEADER
+    return response
 
 
 async def _current(request: web.Request, form: str, locale: str) -> Mapping[str, Text]:
@@ -63,8 +70,10 @@ async def _current(request: web.Request, form: str, locale: str) -> Mapping[str,
     "/forms/{form:[a-z0-9][a-z0-9_-]*}",
     summary="Sign up; the answer is the same for every address",
     request=Posted,
-    responses={202: SignUpAccepted},
-    media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
+    responses={202: SignUpAccepted, 200: HTML, 303: None},
+    form=PlainSignUp,
+    people=True,
+    example=examples.SIGN_UP,
     tags=["landing pages"],
 )
 async def post_form(request: web.Request) -> web.StreamResponse:
@@ -73,7 +82,7 @@ async def post_form(request: web.Request) -> web.StreamResponse:
     if request.content_type != "application/json":
         return await _post_plain(request, form)
     posted = await read_json(request, Posted)
-    await _accept(request, form, posted, RenderedBy.ASSERTED)
+    await _accept(request, form, posted, stamps.check(request, form, posted.stamp, posted.texts))
     return answer(SignUpAccepted(), 202)
 
 
@@ -90,22 +99,31 @@ async def _accept(request: web.Request, form: str, posted: Posted, rendered_by: 
     checked = forms.check(parts.config, form, posted, texts, rendered_by=rendered_by)
     if posted.homepage:
         return  # a robot filled the field that people do not see; nothing is kept
-    network = client_network(request, parts.config.server.trusted_proxies)
-    await sign_up.accept(parts, checked, network)
-    request.app[METRICS].signups.labels(form).inc()
+    await keep(request, checked, client_network(request, parts.config.server.trusted_proxies))
+
+
+async def keep(request: web.Request, checked: SignUp, network: str | None) -> None:
+    """Keep a sign-up together with those that come at the same time."""
+    wait = await request.app[SIGN_UPS](sign_up.Posted(checked, network))
+    if wait is not None:
+        raise TooMany(wait)
+    request.app[METRICS].signups.labels(checked.form).inc()
 
 
 async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
     """A plain HTML form: every outcome is a page or a redirect to one."""
     config = request.app[PARTS].config
-    fields = await read_fields(request)
-    body = signup_of(fields)
-    stamp = body.pop("stamp", None)
+    body: dict[str, Any] = {}
+    stamp: str | None = None
     try:
+        fields = await read_fields(request)
+        stamp = fields.get("stamp")
+        body = signup_of(fields)
+        body.pop("stamp", None)
         rendered_by = stamps.check(request, form, stamp, body["texts"])
         body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
         await _accept(request, form, parse_value(body, Posted), rendered_by)
-    except RequestError as error:
+    except (RequestError, StorageAway) as error:
         return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
     thanks = config.forms[form].thank_you_url
     if thanks is not None:
@@ -120,7 +138,12 @@ async def _of_ticked(request: web.Request, purposes: list[str], shown: list[str]
 
 
 async def _refuse_plain(
-    request: web.Request, form: str, body: Mapping[str, Any], error: RequestError, *, hosted: bool
+    request: web.Request,
+    form: str,
+    body: Mapping[str, Any],
+    error: RequestError | StorageAway,
+    *,
+    hosted: bool,
 ) -> web.StreamResponse:
     """Our own page shows itself again with the errors; another's gets them by `error_url`."""
     config = request.app[PARTS].config
@@ -130,13 +153,10 @@ async def _refuse_plain(
         return await show_form(request, form, locale, body, _coded(error), problem.status)
     target = config.forms[form].error_url
     if target is not None:
-        glue = "&" if urlsplit(target).query else "?"
-        raise web.HTTPSeeOther(f"{target}{glue}{urlencode({'error': problem.slug})}")
-    if isinstance(error, TooMany):
-        wait = int(problem.headers["Retry-After"])
-        return pages.error(request, problem.status, retry_after=wait, brand=_brand(request, form))
+        raise web.HTTPSeeOther(_with_error(target, problem.slug))
     if not isinstance(error, Invalid):
-        return pages.error(request, problem.status, brand=_brand(request, form))
+        wait = int(problem.headers.get("Retry-After", 0)) or None
+        return pages.error(request, problem.status, retry_after=wait, brand=_brand(request, form))
     labelled = _labelled(request, form, _coded(error))
     return pages.response(
         request,
@@ -146,6 +166,12 @@ async def _refuse_plain(
         errors=labelled,
         back_url=None,
     )
+
+
+def _with_error(target: str, slug: str) -> str:
+    parts = urlsplit(target)
+    query = "&".join(filter(None, [parts.query, urlencode({"error": slug})]))
+    return parts._replace(query=query).geturl()
 
 
 def _coded(error: Invalid) -> list[dict[str, str]]:
@@ -231,7 +257,7 @@ async def show_form(
         ],
         email=str(body.get("email", "")),
         errors=errors,
-        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes]),
+        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes], RenderedBy.PAGE),
         page_url=f"{config.server.public_url}/forms/{form}",
         notice_url=f"/notices/{notice}",
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
 from consent.model import Refused
-from gateway import idempotency
+from delivery.schedule import LIFE
+from gateway import examples, idempotency
 from gateway.answers import answer, answer_bytes
 from gateway.api_keys import CALLER, ApiKey, Scope
 from gateway.api_models import (
@@ -47,6 +50,9 @@ from gateway.parts import Parts
 
 _TAGS = ("senders",)
 _HEADER = "Idempotency-Key"
+_LARGEST_BODY = 16 * 1024 * 1024  # of mails inline; whoever sends so much has shown a key
+_PATIENCE = 120.0
+_AHEAD = timedelta(days=366)  # later is a mistake, and what waits is kept
 
 Outcomes = Sequence[Queued | Refused]
 
@@ -57,13 +63,16 @@ Outcomes = Sequence[Queued | Refused]
     summary="Queue a message, or be told why not",
     request=MessageRequest,
     responses={202: MessageAccepted},
+    example=examples.MESSAGE,
     scope=Scope.MESSAGES_SEND,
     idempotent=True,
     tags=_TAGS,
 )
 async def post_message(request: web.Request) -> web.StreamResponse:
     body = await _json_body(request)
-    wanted = _wanted(request, parse_json(body, MessageRequest))
+    message = parse_json(body, MessageRequest)
+    # Rendering in the loop would let one caller's template slow down everybody.
+    wanted = await asyncio.to_thread(_wanted, request.app[PARTS], request[CALLER], message)
 
     def say(outcomes: Outcomes) -> bytes | None:
         (one,) = outcomes
@@ -86,6 +95,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     summary="Queue up to 1000 messages; each is answered alone, in order",
     request=BatchRequest,
     responses={200: BatchAnswer},
+    example=examples.BATCH,
     scope=Scope.MESSAGES_SEND,
     idempotent=True,
     tags=_TAGS,
@@ -93,7 +103,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 async def post_batch(request: web.Request) -> web.StreamResponse:
     body = await _json_body(request)
     batch = parse_json(body, BatchRequest)
-    checked = [_try_wanted(request, one) for one in batch.messages]
+    checked = await asyncio.to_thread(_check_all, request.app[PARTS], request[CALLER], batch)
     wanted = [one for one in checked if isinstance(one, Wanted)]
 
     def say(outcomes: Outcomes) -> bytes:
@@ -166,22 +176,19 @@ async def delete_message(request: web.Request) -> web.StreamResponse:
 
 async def _json_body(request: web.Request) -> bytes:
     """The bytes: they are fingerprinted as they came."""
-    body = await read_bytes(request)
     if request.content_type != "application/json":
         raise WrongContentType
-    return body
+    return await read_bytes(request, most=_LARGEST_BODY, patience=_PATIENCE)
 
 
-def _wanted(request: web.Request, message: MessageRequest) -> Wanted:
+def _wanted(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     """What a caller asks for, if its key covers it and the template can be rendered."""
-    parts, caller = request.app[PARTS], request[CALLER]
     _require_covered(parts, caller, message.purpose)
     content: dict[str, Any] = message.content.model_dump(exclude_unset=True)
     if "template" in content:
         content.setdefault("data", {})
     enqueue.check_content(parts, message.purpose, content)
-    if message.expires_at and message.send_at and message.expires_at <= message.send_at:
-        raise Invalid.at("/expires_at", "must be after send_at")
+    _require_near(parts, message)
     return Wanted(
         to=question(message.to, message.purpose),
         content=content,
@@ -189,6 +196,16 @@ def _wanted(request: web.Request, message: MessageRequest) -> Wanted:
         expires_at=message.expires_at,
         reference=message.reference,
     )
+
+
+def _require_near(parts: Parts, message: MessageRequest) -> None:
+    latest = parts.clock.wall() + _AHEAD
+    if message.send_at and message.send_at > latest:
+        raise Invalid.at("/send_at", "must be within a year")
+    if message.expires_at and message.expires_at > latest + LIFE:
+        raise Invalid.at("/expires_at", "must be within a year")
+    if message.expires_at and message.send_at and message.expires_at <= message.send_at:
+        raise Invalid.at("/expires_at", "must be after send_at")
 
 
 def question(target: Target, purpose: str) -> Question:
@@ -203,9 +220,13 @@ def _require_covered(parts: Parts, caller: ApiKey, purpose: str) -> None:
         raise OutsideKey
 
 
-def _try_wanted(request: web.Request, raw: dict[str, Any]) -> Wanted | BatchInvalid:
+def _check_all(parts: Parts, caller: ApiKey, batch: BatchRequest) -> list[Wanted | BatchInvalid]:
+    return [_try_wanted(parts, caller, one) for one in batch.messages]
+
+
+def _try_wanted(parts: Parts, caller: ApiKey, raw: dict[str, Any]) -> Wanted | BatchInvalid:
     try:
-        return _wanted(request, parse_value(raw, MessageRequest))
+        return _wanted(parts, caller, parse_value(raw, MessageRequest))
     except Invalid as error:
         problems = [FieldProblem(pointer=e.pointer, detail=e.detail) for e in error.errors]
     except OutsideKey:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from audit.kinds import Actor
 from consent.model import Granted
+from gateway import examples
 from gateway.answers import answer
 from gateway.api_keys import CALLER, Scope
 from gateway.api_models import (
@@ -33,6 +34,7 @@ _TAGS = ("senders",)
     summary="May this purpose be mailed to this person now?",
     request=PermissionRequest,
     responses={200: PermissionGranted | PermissionDenied},
+    example=examples.PERMISSION,
     scope=Scope.PERMISSIONS_READ,
     tags=_TAGS,
 )
@@ -53,6 +55,7 @@ async def post_permission(request: web.Request) -> web.StreamResponse:
     summary="Take permission away; answered when nothing for it can start any more",
     request=WithdrawalRequest,
     responses={200: WithdrawalAnswer},
+    example=examples.WITHDRAWAL,
     scope=Scope.CONSENTS_WITHDRAW,
     tags=_TAGS,
 )

@@ -20,7 +20,7 @@ from gateway.keys import PARTS
 from gateway.markdown import to_html
 from gateway.networks import client_network
 from gateway.pages import Brand
-from gateway.parsing import read_bytes, read_fields
+from gateway.parsing import read_fields
 
 _ONE_CLICK = "List-Unsubscribe"
 
@@ -105,7 +105,6 @@ async def _fields(request: web.Request) -> Mapping[str, str] | MultiDictProxy[st
     try:
         return await read_fields(request)
     except RequestError:
-        await read_bytes(request)
         return {}
 
 
@@ -125,7 +124,7 @@ async def show_why(request: web.Request) -> web.StreamResponse:
         shown = _text(seen.text)
         consents = [{**shown, "sender": seen.text.bundle["sender"]["name"]}]
     return pages.response(
-        request, "why", brand=_brand(request), consents=consents, fresh=False, fresh_url=None
+        request, "why", brand=_brand(request), consents=consents, fresh=False, fresh_url="/my-data"
     )
 
 
@@ -164,7 +163,8 @@ def _preferences_page(
         purposes=purposes,
         saved=saved,
         fresh=False,
-        fresh_url=None,
+        fresh_url="/my-data",
+        csrf=None,
     )
 
 
@@ -173,11 +173,16 @@ def _text(text: Text) -> dict[str, Any]:
 
 
 async def show_notice(request: web.Request) -> web.StreamResponse:
-    """One version of the privacy notice, by its hash; it stays what it was."""
+    """One version of the privacy notice, by its hash; it stays what it was.
+
+    With `?format=markdown` the very bytes that the hash is of.
+    """
     async with request.app[PARTS].data.read() as connection:
         found = await texts.notice(connection, request.match_info["hash"])
     if found is None:
         raise NotFound
+    if request.query.get("format") == "markdown":
+        return web.Response(body=found.body, content_type="text/markdown", charset="utf-8")
     return pages.response(
         request,
         "notice",
@@ -190,7 +195,4 @@ async def show_notice(request: web.Request) -> web.StreamResponse:
 
 
 def _brand(request: web.Request) -> Brand:
-    """The sender's face where there is only one; else the controller's, which tells nothing."""
-    config = request.app[PARTS].config
-    senders = list(config.senders.values())
-    return Brand.of(config.controller, senders[0] if len(senders) == 1 else None)
+    return Brand.neutral(request.app[PARTS].config)

@@ -1,14 +1,12 @@
-"""The hosted form's stamp: when it was served and with which texts, signed.
+"""The stamp of a form: who showed it, when, and with which texts, signed.
 
-It proves that our own page showed the wording, and tells a person from a robot
-that posts within the second.
+It proves that our own page, or our script, was given the wording to show, and
+tells a person from a robot that posts within the second.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from time import time
 
 from aiohttp import web
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -16,15 +14,18 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from gateway.errors import Invalid
 from gateway.flows.sign_up import RenderedBy
 from gateway.keys import PARTS
+from gateway.signing import serializer
+
+HEADER = "Consent-Stamp"  # with the description of a form, for our script
 
 _SALT = "consentgw/form-stamp/v1"
 _OLDEST = 24 * 3600
 _LEAST_FILL_TIME = 1.0
 
 
-def make(request: web.Request, form: str, texts: Sequence[str]) -> str:
-    """A stamp for a page that shows *texts* now."""
-    said = {"form": form, "texts": sorted(texts), "at": time()}
+def make(request: web.Request, form: str, texts: Sequence[str], by: RenderedBy) -> str:
+    """A stamp for whoever shows *texts* now."""
+    said = {"form": form, "texts": sorted(texts), "at": _now(request), "by": by}
     return str(_serializer(request).dumps(said))
 
 
@@ -36,18 +37,17 @@ def check(request: web.Request, form: str, stamp: str | None, texts: Sequence[st
         said = _serializer(request).loads(stamp)
     except BadSignature:
         raise Invalid.at("/stamp", "is not from this form's page") from None
-    age = time() - said["at"]
+    age = _now(request) - said["at"]
     if said["form"] != form or not set(texts) <= set(said["texts"]):
         raise Invalid.at("/stamp", "is not from this form's page")
     if not _LEAST_FILL_TIME <= age <= _OLDEST:
         raise Invalid.at("/stamp", "is too fresh or too old; send the form again")
-    return RenderedBy.PAGE
+    return RenderedBy(said["by"])
+
+
+def _now(request: web.Request) -> float:
+    return request.app[PARTS].clock.wall().timestamp()
 
 
 def _serializer(request: web.Request) -> URLSafeSerializer:
-    # itsdangerous defaults to HMAC-SHA-1 and a key derivation of its own.
-    return URLSafeSerializer(
-        [key.reveal() for key in request.app[PARTS].keyring.web],
-        salt=_SALT,
-        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
-    )
+    return serializer(request.app[PARTS].keyring, _SALT)

@@ -24,7 +24,6 @@ from audit.tables import (
     audit_pending,
 )
 from audit.trail import Opening, gaps, trail
-from audit.verify import missing_eids
 from storage.database import Database
 from storage.secret import Secret
 from tests.support.audit import (
@@ -374,18 +373,6 @@ async def test_a_compartment_is_erased_alone(database: Database) -> None:
         found = await trail(connection, GRACE, ring)
 
     assert [[one.compartment for one in event.disclosures] for event in found] == [["evidence"]] * 2
-
-
-async def test_events_that_nobody_staged_are_named(database: Database) -> None:
-    staged, sequenced = system_events(2)
-    await write(database, sequenced)
-    async with database.begin() as connection:
-        await LOG.stage(connection, [staged])
-
-    async with database.read() as connection:
-        missing = await missing_eids(connection, [staged.eid, sequenced.eid, bytes(16)])
-
-    assert missing == {bytes(16)}
 
 
 async def test_the_tables_need_nothing_but_create_all_to_count_for_ever(database: Database) -> None:

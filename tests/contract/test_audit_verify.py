@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,9 +14,9 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import note
-from audit.entry import Place
+from audit.entry import Event, Place, draft
 from audit.export import check_jsonl, jsonl
-from audit.kinds import Kind
+from audit.kinds import Actor, Kind
 from audit.log import Log, latest_checkpoint
 from audit.note import Checkpoint
 from audit.report import Level, Problem, Report
@@ -28,6 +28,7 @@ from audit.tables import (
     audit_item,
     audit_node,
     audit_payload,
+    audit_pending,
     audit_state,
 )
 from audit.tree import Frontier, leaf_hash
@@ -37,6 +38,7 @@ from storage.secret import Secret
 from tests.support.audit import (
     GRACE,
     LOG,
+    MOMENT,
     PUBLISHER,
     KeyRing,
     batch_event,
@@ -486,30 +488,107 @@ async def test_another_mac_key_makes_every_row_a_stranger(scene: Scene) -> None:
     assert report.first_bad == 0
 
 
-async def test_facts_are_given_in_the_order_of_the_log(scene: Scene) -> None:
-    seen: list[tuple[Kind, str | None, Any]] = []
-
-    def see(kind: Kind, eid: bytes, subject: str | None, facts: Mapping[str, Any]) -> None:
-        seen.append((kind, subject, facts.get("number", facts.get("message"))))
-
-    await scene.open_and_verify(on_payload=see)
-
-    assert seen == [
-        (Kind.CONSENT_REQUESTED, GRACE, 0),
-        (Kind.CONSENT_REQUESTED, GRACE, 1),
-        (Kind.PERMIT_BATCH, GRACE, "msg_0"),
-        (Kind.PERMIT_BATCH, "sub_ada", "msg_1"),
-        (Kind.PERMIT_BATCH, None, "msg_2"),
-    ]
+async def erase(scene: Scene, refs: Mapping[str, str] | None = None) -> None:
+    """Erase Grace as a gateway does, or with an event that says *refs*."""
+    scene.ring.erase(GRACE)
+    async with scene.data.begin() as connection:
+        gone = await LOG.erase(connection, GRACE)
+        refs = gone.refs if refs is None else refs
+        event = Event(Kind.SUBJECT_ERASED, Actor.SYSTEM, MOMENT, refs=refs)
+        await LOG.stage(connection, [draft(event, None, LOG.node)])
 
 
 async def test_an_erased_person_breaks_nothing(scene: Scene) -> None:
-    scene.ring.erase(GRACE)
-    assert (await scene.open_and_verify()).ok
-    async with scene.data.begin() as connection:
-        await LOG.erase(connection, GRACE)
+    await erase(scene)
+    staged = await scene.open_and_verify()
+    await write(scene.data)
 
+    assert staged.ok
     assert (await scene.open_and_verify()).ok
+
+
+async def test_a_person_whose_keys_are_gone_already_breaks_nothing(scene: Scene) -> None:
+    async def ending(subjects: Collection[str]) -> Collection[str]:
+        return {GRACE} & set(subjects)
+
+    scene.ring.erase(GRACE)
+
+    assert (await scene.open_and_verify(ending=ending)).ok
+    assert (await scene.open_and_verify()).first_bad == 100
+
+
+async def delete_a_payload(connection: AsyncConnection) -> None:
+    first = select(audit_payload.c.eid).limit(1).scalar_subquery()
+    await connection.execute(delete(audit_payload).where(audit_payload.c.eid == first))
+
+
+async def hide_a_payload(connection: AsyncConnection) -> None:
+    """Give it to somebody who does not exist: no key opens it."""
+    first = select(audit_payload.c.eid).limit(1).scalar_subquery()
+    hidden = update(audit_payload).where(audit_payload.c.eid == first)
+    await connection.execute(hidden.values(subject="sub_nobody"))
+
+
+async def blank_an_item(connection: AsyncConnection) -> None:
+    item = update(audit_item).where(audit_item.c.position == 1)
+    await connection.execute(item.values(sealed=None, subject=None))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "places"),
+    [(delete_a_payload, {100, 101}), (hide_a_payload, {100, 101}), (blank_an_item, {102})],
+    ids=["payload deleted", "payload hidden", "item blanked"],
+)
+async def test_facts_that_are_gone_without_an_erasure_are_found(
+    scene: Scene, tamper: Tamper, places: set[int]
+) -> None:
+    async with scene.data.begin() as connection:
+        await tamper(connection)
+
+    report = await scene.open_and_verify()
+
+    assert not report.ok
+    assert report.first_bad in places
+    assert [one.problem for one in report.findings] == [Problem.GONE]
+
+
+async def test_an_erasure_does_not_cover_what_else_is_gone(scene: Scene) -> None:
+    async with scene.data.begin() as connection:
+        await blank_an_item(connection)  # of somebody else
+    await erase(scene)
+
+    report = await scene.open_and_verify()
+
+    assert [one.problem for one in report.findings] == [Problem.GONE]
+    assert report.findings[0].text.endswith(
+        "0 payloads, 1 items; something is gone at 100, 101, 102"
+    )
+
+
+async def test_an_erasure_that_nobody_staged_accounts_for_nothing(scene: Scene) -> None:
+    event = Event(Kind.SUBJECT_ERASED, Actor.SYSTEM, MOMENT, refs={"payloads": "9", "items": "9"})
+    forged = draft(event, None, LOG.node)
+    async with scene.data.begin() as connection:
+        await delete_a_payload(connection)
+        row = {"eid": forged.eid, "entry": forged.entry, "mac": bytes(32)}
+        await connection.execute(insert(audit_pending).values(row))
+
+    report = await scene.open_and_verify()
+
+    assert {one.problem for one in report.findings} == {Problem.GONE, Problem.PENDING}
+
+
+async def test_a_staged_row_that_was_altered_is_found(scene: Scene) -> None:
+    async with scene.data.begin() as connection:
+        await LOG.stage(connection, system_events(2))
+        first = select(func.min(audit_pending.c.n)).scalar_subquery()
+        await connection.execute(
+            update(audit_pending).where(audit_pending.c.n == first).values(eid=bytes(16))
+        )
+
+    report = await scene.verify()
+
+    assert [one.problem for one in report.findings] == [Problem.PENDING]
 
 
 async def swap_the_payloads(connection: AsyncConnection) -> None:

@@ -12,7 +12,8 @@ import structlog
 from aiohttp import web
 
 from gateway import logs
-from gateway.runner import Runner
+from gateway.errors import CannotListen
+from gateway.runner import Runner, listening_on
 
 
 async def hello(request: web.Request) -> web.Response:
@@ -87,3 +88,15 @@ async def test_a_made_up_method_is_not_logged(port: int, stream: io.StringIO) ->
     await say(port, b"ADA /confirm/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
     assert "ADA" not in stream.getvalue()
+
+
+async def test_a_port_that_is_taken_is_named(port: int) -> None:
+    runner = Runner(web.Application())
+    await runner.setup()
+    try:
+        with pytest.raises(CannotListen) as caught, listening_on("127.0.0.1", port):
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+    finally:
+        await runner.cleanup()
+
+    assert str(caught.value) == f"cannot listen on 127.0.0.1:{port}: Address already in use"

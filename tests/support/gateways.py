@@ -189,13 +189,14 @@ class Gateway:
 
     def received(self, to: str | None = None) -> list[Received]:
         """What the relay accepted, in order."""
-        events = [json.loads(line) for line in self.relay_log.read_text().splitlines()]
+        events = self.relay_events()
         found = [Received(one) for one in events if one["event"] == "dot" and one["accepted"]]
         return [one for one in found if to is None or one.to == to]
 
     def relay_events(self) -> list[dict[str, Any]]:
         """Everything the relay noted, with monotonic moments."""
-        return [json.loads(line) for line in self.relay_log.read_text().splitlines()]
+        lines = self.relay_log.read_text().split("\n")[:-1]  # the last one may be half written
+        return [json.loads(line) for line in lines]
 
     async def await_mail(self, to: str, count: int = 1, seconds: float = 20) -> Received:
         """Wait for the *count*-th mail to an address."""

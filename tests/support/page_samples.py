@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,6 +18,16 @@ BRAND: Final = Brand(
     postal_address="Musterstr. 1, 10115 Berlin, Germany",
     imprint_url="https://www.acme.example/imprint",
     privacy_url="https://www.acme.example/privacy",
+)
+_LOGO: Final = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32"><text x="0" y="24" fill="#fff" '
+    b'font-size="24">Acme</text></svg>'
+)
+BRANDED: Final = replace(
+    BRAND,
+    accent="#0b5fff",
+    band="#12372f",
+    logo="data:image/svg+xml;base64," + base64.b64encode(_LOGO).decode(),
 )
 _TEXT: Final = {
     "en": "Yes, send me the Acme newsletter with product news and offers by email, about twice a "
@@ -41,6 +53,12 @@ def consent(locale: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def step(kind: str, **more: Any) -> dict[str, Any]:
+    """One line of a consent's story."""
+    told = {"page_url": None, "rendered_by": None, "code": None, "reply": None, "channel": None}
+    return {"kind": kind, "at": AT, **told, **more}
+
+
 def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """By a name for the state: the template and its facts (all with a brand but the last)."""
     one = consent(locale)
@@ -48,10 +66,26 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         locale,
         state="confirmed",
         requested_at=AT,
+        ends_at=None,
         form="newsletter",
         evidence="proven",
         text_hash=HASH,
+        notice_url=f"/notices/{HASH}",
+        story=[
+            step("requested", page_url="https://www.acme.example/letter", rendered_by="script"),
+            step("mail_sent", code=250, reply="2.0.0 Ok: queued as 4Zq8x2K"),
+            step("confirmed"),
+        ],
     )
+    ended = {**fresh, "state": "withdrawn", "story": [*fresh["story"], step("withdrawn")]}
+    overview = {
+        "email": "ada@example.org",
+        "language": locale,
+        "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
+        "consents": [fresh, {**ended, "title": "Updates"}],
+        "ends_at": AT,
+        "csrf": "token",
+    }
     other = consent(locale, purpose="updates", title="Updates")
     field = {
         "name": "first_name",
@@ -79,6 +113,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     switch = {**one, "on": True, "waiting": False}
     waiting = {**other, "on": False, "waiting": True}
     link = {"fresh": False, "fresh_url": "/my-data"}
+    own = {"fresh": True, "fresh_url": None}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
     notice = {
         "body": markdown.to_html("# Notice\n\nSome **text** with a [link](https://acme.example)."),
@@ -107,20 +142,34 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "unsubscribe": ("unsubscribe", {}),
         "unsubscribed": ("unsubscribed", {}),
         "why": ("why", {"consents": [one], **link}),
-        "why-fresh": ("why", {"consents": [fresh], "fresh": True, "fresh_url": None}),
+        "why-fresh": ("why", {"consents": [fresh, ended], **own}),
+        "why-fresh-none": ("why", {"consents": [], **own}),
         "why-neutral": ("why", {"consents": [], **link}),
-        "preferences": ("preferences", {"purposes": [switch], "saved": False, **link}),
+        "preferences": (
+            "preferences",
+            {"purposes": [switch], "saved": False, "csrf": None, **link},
+        ),
         "preferences-saved": (
             "preferences",
-            {"purposes": [switch, waiting], "saved": True, "fresh": True, "fresh_url": None},
+            {"purposes": [switch, waiting], "saved": True, "csrf": "token", **own},
         ),
-        "preferences-neutral": ("preferences", {"purposes": [], "saved": False, **link}),
+        "preferences-neutral": (
+            "preferences",
+            {"purposes": [], "saved": False, "csrf": None, **link},
+        ),
+        "my-data": ("my_data_ask", {"email": "", "problem": None}),
+        "my-data-wrong": ("my_data_ask", {"email": "ada", "problem": "email_invalid"}),
+        "my-data-asked": ("my_data_asked", {}),
+        "my-data-open": ("my_data_open", {}),
+        "my-data-overview": ("my_data", overview),
+        "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),
         "problem-no-way-back": ("problem", {"errors": listed, "back_url": None}),
     }
     for _, values in facts.values():
         values["brand"] = BRAND
+    facts["thanks-branded"] = ("thanks", {"brand": BRANDED})
     for code in (400, 404, 410, 429, 500, 503):
         facts[f"error-{code}"] = ("error", {"code": code, "retry_after": None})
     facts["error-wait"] = ("error", {"code": 503, "retry_after": 5})

@@ -32,11 +32,13 @@ REFUSALS = {
     "defer-rcpt": ("rcpt", "451 4.2.0 come back later"),
     "full-rcpt": ("rcpt", "552 5.2.2 mailbox full"),
     "close-rcpt": ("rcpt", "421 4.3.2 shutting down"),
+    "echo-rcpt": ("rcpt", "550 5.1.1 <{rcpt}> moved to Taradiddle Lane"),
     "refuse-data": ("data", "554 5.5.1 not now"),
     "refuse-dot": ("dot", "554 5.7.1 blocked"),
     "defer-dot": ("dot", "451 4.3.0 try again"),
     "close-dot": ("dot", "421 4.3.2 shutting down"),
     "nonsense-dot": ("dot", "whatever"),
+    "echo-dot": ("dot", "250 2.0.0 kept for <{rcpt}> of Taradiddle Lane"),
     "odd-dot": ("dot", "399 neither yes nor no"),
     "long-dot": ("dot", "250-2.0.0 a reply\r\n250-2.0.0 in three\r\n250 2.0.0 lines"),
 }
@@ -271,7 +273,7 @@ class _Session:
         current = of or self.current
         assert current is not None
         at, refusal = REFUSALS.get(current.fault, ("", ""))
-        reply = refusal if at == step else yes
+        reply = refusal.format(rcpt=current.rcpt_to) if at == step else yes
         await self.say(reply)
         return not reply.startswith("421")
 

@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,3 +19,16 @@ def test_every_direct_dependency_is_explained() -> None:
     )
 
     assert names == explained - {"package"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("requirements*.lock")), ids=lambda path: path.name
+)
+def test_a_lock_is_exact_and_hashed_and_names_no_host(path: Path) -> None:
+    text = path.read_text()
+    wanted = re.split(r"\n(?=\S)", text.strip())
+
+    assert "://" not in text
+    for one in wanted:
+        assert re.match(r"[a-z0-9-]+(\[[a-z,]+\])?==\S+", one), one
+        assert "--hash=sha256:" in one, one

@@ -3,6 +3,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -16,9 +19,15 @@ def stream() -> Iterator[io.StringIO]:
     captured = io.StringIO()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     root.handlers.clear()
-    logs.configure(captured)
-    yield captured
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.configure(captured)
+        yield captured
+        logging.captureWarnings(False)
+    logging.raiseExceptions = True
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -75,6 +84,37 @@ def test_a_librarys_message_does_not_pass(stream: io.StringIO) -> None:
     assert line["error"] == "KeyError"
     assert line["level"] == "error"
     assert "ada" not in stream.getvalue()
+
+
+def test_what_nobody_catches_shows_no_text(stream: io.StringIO) -> None:
+    error = ValueError("ada@example.org")
+
+    sys.excepthook(ValueError, error, None)
+    thread = threading.Thread(target=json.loads, args=["ada@example.org"])
+    thread.start()
+    thread.join()
+    warnings.warn("ada@example.org", stacklevel=1)
+
+    uncaught, in_thread, warning = lines(stream)
+    assert (uncaught["event"], uncaught["error"]) == ("uncaught", "ValueError")
+    assert (in_thread["event"], in_thread["error"]) == ("uncaught", "JSONDecodeError")
+    assert warning["logger"] == "py.warnings"
+    assert "ada" not in stream.getvalue()
+
+
+class _Complaining:
+    def __del__(self) -> None:
+        raise ValueError("ada@example.org")
+
+
+def test_an_error_that_cannot_be_raised_shows_no_text(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _Complaining().__del__  # noqa: B018 it is dropped at once
+
+    (line,) = lines(stream)
+    assert (line["event"], line["error"]) == ("uncaught", "ValueError")
+    assert "ada" not in stream.getvalue() + capsys.readouterr().err
 
 
 def test_a_value_that_json_lacks_does_not_show_itself(stream: io.StringIO) -> None:

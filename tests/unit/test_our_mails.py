@@ -9,16 +9,17 @@ import pytest
 from delivery.mime import Content
 from delivery.templates import Templates
 from gateway import resources
+from gateway.looks import mail_look
 from gateway.translations import translations
 from tests.support.page_samples import consent
 
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
-    for name in ("confirm", "unsubscribe", "why", "preferences")
+    for name in ("confirm", "unsubscribe", "why", "preferences", "my_data")
 }
 
 
-def frame(locale: str) -> dict[str, Any]:
+def frame(locale: str, accent: str | None = None, band: str | None = None) -> dict[str, Any]:
     return {
         "locale": locale,
         "sender": {
@@ -27,6 +28,8 @@ def frame(locale: str) -> dict[str, Any]:
             "imprint_url": "https://www.acme.example/imprint",
             "privacy_url": "https://www.acme.example/privacy",
         },
+        "controller": {"name": "Acme GmbH"},
+        "look": mail_look(accent, band),
         "links": LINKS,
         "consents": [consent(locale)],
     }
@@ -88,7 +91,34 @@ def test_the_welcome_greets_by_name_where_it_knows_one(data: dict[str, Any], gre
     assert content.text.startswith(greeting)
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome"])
+@pytest.mark.parametrize(
+    ("locale", "subject"), [("en", "Your personal link"), ("de", "Ihr persönlicher Link")]
+)
+def test_the_mail_with_a_fresh_link_says_nothing_else(locale: str, subject: str) -> None:
+    content = mail("my_data", locale, footer=False, profile={"first_name": "Ada"})
+
+    assert content.subject == subject
+    assert content.html is not None
+    for part in (content.text, content.html):
+        assert LINKS["my_data"] in part
+        assert "Ada" not in part
+        assert consent(locale)["text"] not in part
+
+
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data"])
+def test_a_mail_wears_the_brands_colours(name: str) -> None:
+    templates = Templates(resources.templates() / "mail", translations)
+    framed = frame("en", "#0b5fff", "#12372f")
+
+    html = templates.render(name, "en", {}, framed, footer=name == "welcome").html or ""
+
+    assert "#0d5c4b" not in html
+    assert "background:#12372f;border-radius:14px;color:#ffffff" in html
+    if name != "welcome":
+        assert "background:#0b5fff" in html
+
+
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data"])
 def test_a_mail_loads_nothing(name: str) -> None:
     html = mail(name, "en", footer=name == "welcome").html
 

@@ -39,7 +39,8 @@ def page(state: str, locale: str = "en", **changed: object) -> str:
 def test_a_page_loads_nothing_and_runs_nothing(state: str, locale: str) -> None:
     outline = Outline(page(state, locale))
 
-    assert not outline.every("script", "img", "link", "iframe", "object", "base", "source")
+    assert not outline.every("script", "link", "iframe", "object", "base", "source")
+    assert all(str(image["src"]).startswith("data:") for image in outline.every("img"))
     assert not [attrs for _, attrs in outline.tags if "style" in attrs]
     assert not [attrs for _, attrs in outline.tags if any(k.startswith("on") for k in attrs)]
 
@@ -128,10 +129,10 @@ def test_a_confirmation_page_offers_what_can_still_be_done(state: str, answers: 
 
 
 def test_preferences_show_what_is_on() -> None:
-    radios = [a for a in Outline(page("preferences-saved")).every("input")]
+    radios = [a for a in Outline(page("preferences-saved")).every("input")]  # one waits
 
     chosen = [(a["name"], a["value"]) for a in radios if "checked" in a]
-    assert chosen == [("purpose.newsletter", "on"), ("purpose.updates", "off")]
+    assert chosen == [("purpose.newsletter", "on"), ("purpose.updates", "on")]
 
 
 @pytest.mark.parametrize("state", ["unsubscribed"])
@@ -161,6 +162,14 @@ def test_a_brands_colour_reaches_the_page() -> None:
     text = page("thanks", brand=Brand(name="Blue", accent="#0b5fff"))
 
     assert "--accent:#0b5fff" in text
+
+
+def test_a_brands_band_and_logo_reach_the_page() -> None:
+    text = page("thanks-branded")
+
+    assert "--band:#12372f;--on-band:#ffffff" in text
+    assert '<img class="logo" src="data:image/svg+xml;base64,' in text
+    assert 'alt="Acme"' in text
 
 
 def test_a_colour_that_is_none_does_not_reach_the_page() -> None:

@@ -41,6 +41,7 @@ class Row:
     lapses_at: datetime = NOW + 71 * HOUR
     decided_at: datetime | None = None
     ends_at: datetime | None = None
+    unused_at: datetime | None = None
     honest: bool = True
 
 
@@ -282,7 +283,7 @@ def test_every_reason_has_a_class() -> None:
 
 
 def wanted(*asked: Row, **changes: Any) -> Granted | Refused | Unneeded:
-    return policy.confirmation_wanted(facts(*asked, **changes), asked, NOW)
+    return policy.confirmation_wanted(facts(*asked, **changes), asked, NOW, queued_at=NOW - HOUR)
 
 
 def test_a_pending_request_is_the_ground_of_its_confirmation_mail() -> None:
@@ -327,6 +328,19 @@ def test_what_stops_a_person_stops_the_question_too(
     change: dict[str, Any], expected: Reason
 ) -> None:
     assert wanted(row(State.PENDING), **change) == Refused(expected)
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [(timedelta(), Granted), (HOUR, Unneeded), (2 * HOUR, Unneeded)],
+    ids=["queued later", "at the same moment", "queued before"],
+)
+def test_not_me_ends_the_mails_that_were_queued_up_to_then(
+    after: timedelta, expected: type
+) -> None:
+    blocked_at = NOW - 2 * HOUR + after
+
+    assert isinstance(wanted(row(State.PENDING), asking_blocked_at=blocked_at), expected)
 
 
 def test_whoever_objected_may_ask_again() -> None:
@@ -427,6 +441,26 @@ def test_nothing_lapses_or_expires_early_or_without_an_end() -> None:
     assert policy.lapse(row(State.PENDING, lapses_at=NOW + tick), NOW) is None
     assert policy.expire(replace(CONFIRMED, ends_at=NOW + tick), NOW) is None
     assert policy.expire(replace(CONFIRMED, ends_at=None), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("by_date", "by_use", "end"),
+    [
+        (None, NOW - HOUR, NOW - HOUR),
+        (NOW - 2 * HOUR, NOW - HOUR, NOW - 2 * HOUR),
+        (NOW + HOUR, NOW - HOUR, NOW - HOUR),
+        (NOW - HOUR, None, NOW - HOUR),
+    ],
+    ids=["unused", "date first", "unused first", "date alone"],
+)
+def test_a_consent_ends_at_the_first_of_its_ends(
+    by_date: datetime | None, by_use: datetime | None, end: datetime
+) -> None:
+    given = row(State.CONFIRMED, ends_at=by_date, unused_at=by_use)
+
+    assert policy.expire(given, NOW) is State.EXPIRED
+    assert policy.end_of(given) == end
+    assert reason(given) is Reason.EXPIRED
 
 
 def test_an_altered_row_is_not_written_anew_by_a_duty() -> None:

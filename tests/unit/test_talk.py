@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gateway.cli import talk
-from gateway.errors import ConfigError, KeyFileError
+from gateway.errors import CannotListen, ConfigError, KeyFileError
 from storage.errors import StorageAway
 
 
@@ -44,8 +44,12 @@ def test_progress_is_not_written_into_a_file(monkeypatch: pytest.MonkeyPatch) ->
             ConfigError(["server: is missing"]),
             "The configuration is not usable:\nserver: is missing",
         ),
+        (
+            ExceptionGroup("parts", [CannotListen("127.0.0.1", 8080, "Address already in use")]),
+            "gateway: cannot listen on 127.0.0.1:8080: Address already in use",
+        ),
     ],
-    ids=["ours", "storage", "configuration"],
+    ids=["ours", "storage", "configuration", "of a part of a process"],
 )
 def test_our_errors_speak_for_themselves(error: Exception, told: str) -> None:
     assert talk.explain(error) == told

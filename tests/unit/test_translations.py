@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway import resources
 from gateway.translations import choose_locale, languages, translations
 
-_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+_KEYWORDS = {"_": None, "gettext": None, "say": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _PLACE = re.compile(r"%\(\w+\)s|<[^>]+>")
 
 
@@ -25,7 +25,9 @@ def used_messages() -> set[str]:
         if path.suffix in (".html", ".txt"):
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
     package = Path(resources.__file__).parent
-    return found | set(_extracted(package / "notices.py", "python", {}))
+    for name in ("notices.py", "embedding.py", "flows/publish_texts.py"):
+        found |= set(_extracted(package / name, "python", {}))
+    return found
 
 
 def _extracted(path: Path, method: str, options: dict[str, str]) -> Iterator[str]:

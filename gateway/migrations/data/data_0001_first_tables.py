@@ -43,6 +43,7 @@ def upgrade() -> None:
     op.create_table(
         "intake",
         sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("key_id", sa.String(length=40), nullable=False),
         sa.Column("blind_index", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
@@ -71,12 +72,22 @@ def upgrade() -> None:
         sa.Column("restricted_at", types.Moment(), nullable=True),
         sa.Column("objected_at", types.Moment(), nullable=True),
         sa.Column("suppressed", sa.String(length=12), nullable=True),
+        sa.Column("asking_blocked_at", types.Moment(), nullable=True),
         sa.Column("created_at", types.Moment(), nullable=False),
         sa.Column("trail_length", sa.Integer(), nullable=False),
         sa.Column("trail_last", sa.String(length=44), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("blind_index"),
     )
+    with op.batch_alter_table("subject", schema=None) as batch_op:
+        batch_op.create_index(
+            "subject_erasing",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'erasing'"),
+            postgresql_where=sa.text("state = 'erasing'"),
+        )
+
     op.create_table(
         "suppression",
         sa.Column("address_hash", sa.LargeBinary(), nullable=False),
@@ -91,6 +102,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=40), nullable=False),
         sa.Column("expires_at", types.Moment(), nullable=False),
         sa.Column("created_at", types.Moment(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subject"],
             ["subject.id"],
@@ -129,6 +141,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.create_index(
+            "consent_confirmed",
+            ["decided_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'confirmed'"),
+            postgresql_where=sa.text("state = 'confirmed'"),
+        )
+        batch_op.create_index(
+            "consent_ended",
+            ["decided_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('withdrawn', 'expired')"),
+            postgresql_where=sa.text("state IN ('withdrawn', 'expired')"),
+        )
+        batch_op.create_index(
             "consent_ending",
             ["ends_at"],
             unique=False,
@@ -143,6 +169,32 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'pending'"),
             postgresql_where=sa.text("state = 'pending'"),
         )
+        batch_op.create_index(
+            "consent_unconfirmed",
+            ["requested_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('rejected', 'lapsed')"),
+            postgresql_where=sa.text("state IN ('rejected', 'lapsed')"),
+        )
+
+    op.create_table(
+        "fresh_link",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("created_at", types.Moment(), nullable=False),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.Column("spent_at", types.Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subject"],
+            ["subject.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token_hash"),
+    )
+    with op.batch_alter_table("fresh_link", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_fresh_link_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_fresh_link_subject"), ["subject"], unique=False)
 
     op.create_table(
         "handle",
@@ -161,6 +213,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("unsubscribe_hash"),
         sa.UniqueConstraint("why_hash"),
     )
+    op.create_table(
+        "session",
+        sa.Column("id_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("opened_at", types.Moment(), nullable=False),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subject"],
+            ["subject.id"],
+        ),
+        sa.PrimaryKeyConstraint("id_hash"),
+    )
+    with op.batch_alter_table("session", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_session_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_session_subject"), ["subject"], unique=False)
+
     op.create_table(
         "confirmation_consent",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
@@ -184,6 +252,36 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_content_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "permit",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("message", sa.String(length=40), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("ground_kind", sa.String(length=16), nullable=False),
+        sa.Column("ground_id", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("decided_at", types.Moment(), nullable=False),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.Column("spent_at", types.Moment(), nullable=True),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("permit", schema=None) as batch_op:
+        batch_op.create_index("permit_of_message", ["message", "attempt"], unique=True)
+        batch_op.create_index(
+            "permit_of_subject", ["subject", "purpose", "decided_at"], unique=False
+        )
+        batch_op.create_index(
+            "permit_open",
+            ["subject", "expires_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
+
+    op.create_table(
         "worker",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("boot_id", sa.String(length=40), nullable=False),
@@ -201,7 +299,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=40), nullable=False),
         sa.Column("purpose", sa.String(length=64), nullable=False),
         sa.Column("sender", sa.String(length=64), nullable=False),
-        sa.Column("content", sa.String(length=40), nullable=False),
+        sa.Column("content", sa.String(length=40), nullable=True),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("due_at", types.Moment(), nullable=False),
@@ -225,6 +323,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_outbox_ended_at"), ["ended_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_outbox_owner"), ["owner"], unique=False)
         batch_op.create_index(batch_op.f("ix_outbox_subject"), ["subject"], unique=False)
+        batch_op.create_index(
+            "outbox_bodies",
+            ["ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NOT NULL AND content IS NOT NULL"),
+            postgresql_where=sa.text("ended_at IS NOT NULL AND content IS NOT NULL"),
+        )
         batch_op.create_index(
             "outbox_due",
             ["kind", "due_at", "id"],
@@ -250,40 +355,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("message", "n"),
     )
-    op.create_table(
-        "permit",
-        sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("message", sa.String(length=40), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("owner", sa.String(length=40), nullable=False),
-        sa.Column("subject", sa.String(length=40), nullable=False),
-        sa.Column("purpose", sa.String(length=64), nullable=False),
-        sa.Column("ground_kind", sa.String(length=16), nullable=False),
-        sa.Column("ground_id", sa.String(length=40), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("decided_at", types.Moment(), nullable=False),
-        sa.Column("expires_at", types.Moment(), nullable=False),
-        sa.Column("spent_at", types.Moment(), nullable=True),
-        sa.Column("eid", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["message"],
-            ["outbox.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    with op.batch_alter_table("permit", schema=None) as batch_op:
-        batch_op.create_index("permit_of_message", ["message", "attempt"], unique=True)
-        batch_op.create_index(
-            "permit_of_subject", ["subject", "purpose", "decided_at"], unique=False
-        )
-        batch_op.create_index(
-            "permit_open",
-            ["subject", "expires_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
-        )
-
     op.create_table(
         "audit_checkpoint",
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,0 +1,146 @@
+"""Facts that are gone: an erasure accounts for them, or somebody deleted rows.
+
+A payload whose row was deleted looks like one that was erased. What tells them
+apart is the count that `subject.erased` carries into the log (`LetGo.refs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Entry, parse
+from audit.errors import EntryError
+from audit.kinds import Kind
+from audit.report import Findings, Problem
+from audit.rowmac import RowMac
+from audit.tables import audit_entry, audit_pending
+from storage.database import Database
+
+_AT_ONCE = 500
+_NAMED = 20
+
+
+@dataclass
+class Losses:
+    """What one verification did not find, in bounded memory."""
+
+    payloads: int = 0
+    items: int = 0
+    at: list[int] = field(default_factory=list)  # the first indexes
+
+    def payload(self, index: int) -> None:
+        self.payloads += 1
+        self._name(index)
+
+    def item(self, index: int) -> None:
+        self.items += 1
+        self._name(index)
+
+    def report(self, erased: Erased, findings: Findings) -> None:
+        """Compare with what was *erased*, which must be read after the last loss was seen."""
+        payloads, items = self.payloads - erased.payloads, self.items - erased.items
+        if payloads <= 0 and items <= 0:
+            return
+        if not erased.payloads and not erased.items:
+            for index in self.at:
+                findings.add(Problem.GONE, index, "its facts are gone, and nobody was erased")
+            return
+        places = ", ".join(map(str, self.at))
+        text = (
+            f"more is gone than was erased: {max(payloads, 0)} payloads, {max(items, 0)} items;"
+            f" something is gone at {places}"
+        )
+        findings.add(Problem.GONE, None, text)
+
+    def _name(self, index: int) -> None:
+        if len(self.at) < _NAMED and index not in self.at:
+            self.at.append(index)
+
+
+@dataclass
+class Erased:
+    """What erasures took, as the log says it; each event counts once."""
+
+    payloads: int = 0
+    items: int = 0
+    seen: set[bytes] = field(default_factory=set)  # of staged events, which may move meanwhile
+
+    def take(self, entry: Entry, *, staged: bool = False) -> None:
+        if entry.kind is not Kind.SUBJECT_ERASED or entry.eid in self.seen:
+            return
+        if staged:
+            self.seen.add(entry.eid)
+        self.payloads += _count(entry, "payloads")
+        self.items += _count(entry, "items")
+
+
+async def read_staged(data: Database, mac: RowMac, findings: Findings) -> Erased:
+    """Check the rows that have no index yet, and return what erasures among them took.
+
+    One that no gateway staged keeps the sequencer from everything behind it.
+    """
+    erased = Erased()
+    async for row in _staged(data):
+        if not compare_digest(row.mac, mac.pending(row.n, row.entry)):
+            text = f"staged row {row.n}: no gateway staged it"
+        elif (entry := _read(row.entry)) is None or entry.eid != row.eid:
+            text = f"staged row {row.n}: its id is not that of its entry"
+        else:
+            erased.take(entry, staged=True)
+            continue
+        findings.add(Problem.PENDING, None, text)
+    return erased
+
+
+async def read_erased(data: Database, mac: RowMac, erased: Erased) -> None:
+    """Add what the entries of the log account for."""
+    after = -1
+    while True:
+        async with data.read() as connection:
+            rows = await _erasures(connection, after)
+        for row in rows:
+            after = row.leaf_index
+            entry = _read(row.entry)
+            honest = compare_digest(row.mac, mac.entry(row.leaf_index, row.entry))
+            if honest and entry is not None:
+                erased.take(entry)
+        if len(rows) < _AT_ONCE:
+            return
+
+
+async def _staged(data: Database) -> AsyncIterator[Any]:
+    after = 0
+    while True:
+        query = select(audit_pending).where(audit_pending.c.n > after).order_by(audit_pending.c.n)
+        async with data.read() as connection:
+            rows = (await connection.execute(query.limit(_AT_ONCE))).all()
+        for row in rows:
+            after = row.n
+            yield row
+        if len(rows) < _AT_ONCE:
+            return
+
+
+async def _erasures(connection: AsyncConnection, after: int) -> Sequence[Any]:
+    index = audit_entry.c.leaf_index
+    query = select(index, audit_entry.c.entry, audit_entry.c.mac)
+    query = query.where(audit_entry.c.kind == Kind.SUBJECT_ERASED, index > after)
+    return (await connection.execute(query.order_by(index).limit(_AT_ONCE))).all()
+
+
+def _read(entry: bytes) -> Entry | None:
+    try:
+        return parse(entry)
+    except EntryError:
+        return None
+
+
+def _count(entry: Entry, name: str) -> int:
+    text = entry.refs.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,77 @@
+"""What nothing needs any more, decided from facts alone.
+
+A row that is not honest is never over, and neither is anything else about its
+person: deleting it would hide what was done to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from consent.model import State, SubjectState
+from consent.policy import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long what came to nothing, and what came to an end, is kept."""
+
+    unconfirmed: timedelta  # from the request
+    evidence: timedelta  # from the withdrawal, the end or the objection
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What is known of one person, read under the gate."""
+
+    state: SubjectState
+    restricted: bool
+    objected_at: datetime | None
+
+
+C = TypeVar("C", bound=Standing)
+
+
+def whole(person: Standings, consents: Sequence[Standing], terms: Terms, now: datetime) -> bool:
+    """Say whether the whole person is to be forgotten: each reason to know them is over.
+
+    Who asked for restriction asked us to keep (Art. 18(1)(b) to (d) GDPR); an
+    objection is kept for as long as the proof of a withdrawal.
+    """
+    if person.state is not SubjectState.LIVE or person.restricted or not consents:
+        return False
+    if person.objected_at is not None and person.objected_at + terms.evidence > now:
+        return False
+    return all(_over(one, terms, now) for one in consents)
+
+
+def requests(person: Standings, consents: Sequence[C], terms: Terms, now: datetime) -> Sequence[C]:
+    """The requests that came to nothing, of a person who stays for another consent.
+
+    The proof of a consent that ended stays with the person's other proof: one
+    key holds it, and a hole in a trail would look like tampering.
+    """
+    if person.state is not SubjectState.LIVE or person.restricted:
+        return []
+    if not all(one.honest for one in consents):
+        return []
+    over = [one for one in consents if _request_is_over(one, terms, now)]
+    return over if len(over) < len(consents) else []
+
+
+def _over(one: Standing, terms: Terms, now: datetime) -> bool:
+    return one.honest and (_request_is_over(one, terms, now) or _proof_is_over(one, terms, now))
+
+
+def _request_is_over(one: Standing, terms: Terms, now: datetime) -> bool:
+    # Its link works for 72 hours, whatever the term: until then it must lead somewhere.
+    came_to_nothing = one.state in (State.REJECTED, State.LAPSED)
+    return came_to_nothing and max(one.requested_at + terms.unconfirmed, one.lapses_at) <= now
+
+
+def _proof_is_over(one: Standing, terms: Terms, now: datetime) -> bool:
+    ended = one.state in (State.WITHDRAWN, State.EXPIRED) and one.decided_at is not None
+    return ended and one.decided_at is not None and one.decided_at + terms.evidence <= now

@@ -1,0 +1,150 @@
+"""What delivery lets go of: contents, ended messages, permits.
+
+Who changes outbox rows locks them first; what somebody else holds is left for
+the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from delivery import tables
+from delivery.outbox import Status
+from delivery.permits import SPENT
+
+outbox = tables.outbox
+permit = tables.permit
+
+
+async def drop_bodies(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete contents and reply texts of messages that ended up to *before*; returns of how many.
+
+    State, reason and reply codes stay for as long as the message.
+    """
+    query = select(outbox.c.id, outbox.c.content).where(
+        outbox.c.ended_at.is_not(None), outbox.c.ended_at <= before, outbox.c.content.is_not(None)
+    )
+    query = query.order_by(outbox.c.ended_at, outbox.c.id).limit(limit)
+    rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
+    ids = [row.id for row in rows]
+    await connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(content=None))
+    attempt = tables.attempt
+    replies = update(attempt).where(attempt.c.message.in_(ids), attempt.c.reply.is_not(None))
+    await connection.execute(replies.values(reply=None))
+    await _drop_contents(connection, {row.content for row in rows})
+    return len(ids)
+
+
+async def drop_ended(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete messages that ended up to *before*; their permits outlive them, see `spare`."""
+    query = select(outbox.c.id, outbox.c.content).where(
+        outbox.c.ended_at.is_not(None), outbox.c.ended_at <= before
+    )
+    query = query.order_by(outbox.c.ended_at, outbox.c.id).limit(limit)
+    rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
+    await _drop_messages(connection, [row.id for row in rows], {row.content for row in rows})
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class OldPermit:
+    """A permit whose message is gone."""
+
+    id: str
+    purpose: str
+    decided_at: datetime
+    last_use: datetime | None  # of its ground, where no later permit was spent on that
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """How long a purpose needs permits whose message is gone."""
+
+    cap: timedelta = timedelta()  # the window of its frequency cap
+    unused_after: timedelta = timedelta()  # a consent ends so long after its last use
+
+
+def spare(one: OldPermit, need: Need, now: datetime) -> bool:
+    """Say whether nothing needs this permit any more.
+
+    A frequency cap counts the permits of its window. That a consent was used
+    is known from the last permit that was spent on it, until it went unused.
+    """
+    if one.decided_at + need.cap > now:
+        return False
+    return one.last_use is None or one.last_use + need.unused_after <= now
+
+
+async def old_permits(
+    connection: AsyncConnection, after: str, before: datetime, limit: int
+) -> list[OldPermit]:
+    """The next permits by id that were granted up to *before* and whose message is gone."""
+    other = permit.alias("other")
+    used_again = exists().where(
+        other.c.subject == permit.c.subject,
+        other.c.purpose == permit.c.purpose,
+        other.c.decided_at > permit.c.decided_at,
+        other.c.ground_id == permit.c.ground_id,
+        other.c.state == SPENT,
+    )
+    is_last = and_(permit.c.state == SPENT, permit.c.ground_kind == "consent", ~used_again)
+    query = select(
+        permit.c.id, permit.c.purpose, permit.c.decided_at, permit.c.spent_at, is_last.label("last")
+    ).where(
+        permit.c.id > after,
+        permit.c.decided_at <= before,
+        ~exists().where(outbox.c.id == permit.c.message),
+    )
+    rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
+    return [
+        OldPermit(row.id, row.purpose, row.decided_at, row.spent_at if row.last else None)
+        for row in rows
+    ]
+
+
+async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:
+    await connection.execute(delete(permit).where(permit.c.id.in_(ids)))
+
+
+async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
+    """Delete everything about people who are being erased; returns those who must wait.
+
+    A message under a lease is left to its outcome: its worker may be past the
+    final dot, and the row says whose attempt that was.
+    """
+    query = select(outbox.c.id, outbox.c.subject, outbox.c.content, outbox.c.status)
+    query = query.where(outbox.c.subject.in_(subjects)).order_by(outbox.c.id)
+    rows = (await connection.execute(query.with_for_update())).all()
+    waiting = {row.subject for row in rows if row.status == Status.SENDING}
+    gone = [row for row in rows if row.subject not in waiting]
+    await _drop_messages(connection, [row.id for row in gone], {row.content for row in gone})
+    left = set(subjects) - waiting
+    await connection.execute(delete(permit).where(permit.c.subject.in_(left)))
+    content = tables.content
+    await connection.execute(delete(content).where(content.c.subject.in_(left), ~_in_use()))
+    return waiting
+
+
+async def _drop_messages(
+    connection: AsyncConnection, ids: Sequence[str], contents: Collection[str | None]
+) -> None:
+    attempt = tables.attempt
+    await connection.execute(delete(attempt).where(attempt.c.message.in_(ids)))
+    await connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+    await _drop_contents(connection, contents)
+
+
+async def _drop_contents(connection: AsyncConnection, contents: Collection[str | None]) -> None:
+    """Many messages may name one content: it goes with the last of them."""
+    content = tables.content
+    wanted = {one for one in contents if one is not None}
+    await connection.execute(delete(content).where(content.c.id.in_(wanted), ~_in_use()))
+
+
+def _in_use() -> ColumnElement[bool]:
+    return exists().where(outbox.c.content == tables.content.c.id)

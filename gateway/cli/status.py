@@ -1,0 +1,99 @@
+"""`gateway status`: one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli import keys
+from gateway.cli.talk import configuration, result_json, run, table
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.overview import Overview
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+) -> None:
+    """Show how the gateway stands: queues, workers, audit log, keys."""
+    seen = run(_look(configuration(context)))
+    if as_json:
+        result_json(_document(seen))
+    else:
+        table([*_lines(seen)])
+
+
+async def _look(config: Config) -> Overview:
+    from gateway import overview
+    from gateway.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        return await overview.look(parts)
+
+
+def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
+    yield "Outbox", _counts(seen.outbox)
+    yield "  longest due", _age(seen.oldest_due, seen.at)
+    yield "  ended in a day", _counts(seen.ended)
+    yield "Intake", f"{seen.intake} waiting"
+    if not seen.workers:
+        yield "Workers", "none: nothing is delivered"
+    for number, one in enumerate(seen.workers):
+        left = one.lease_until - seen.at
+        lease = f"lease for {_length(left)}" if left > timedelta() else "LEASE RAN OUT"
+        yield "" if number else "Workers", f"{one.id}: {one.messages} messages, {lease}"
+    audit = seen.audit
+    yield "Audit log", f"{audit.size} published, {audit.pending} pending"
+    yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
+    for number, epoch in enumerate(seen.epochs):
+        remark = keys.remark(epoch)
+        line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
+        yield "" if number else "Keys", f"{line}; {remark}" if remark else line
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "none"
+
+
+def _age(moment: datetime | None, now: datetime) -> str:
+    return "none" if moment is None else f"{_length(now - moment)} ago"
+
+
+def _length(length: timedelta) -> str:
+    """In its largest whole unit."""
+    seconds = max(int(length.total_seconds()), 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _document(seen: Overview) -> dict[str, object]:
+    return {
+        "at": seen.at.isoformat(),
+        "outbox": {
+            "by_status": dict(seen.outbox),
+            "ended_in_a_day": dict(seen.ended),
+            "oldest_due_at": _moment(seen.oldest_due),
+        },
+        "intake_waiting": seen.intake,
+        "workers": [
+            {"id": one.id, "lease_until": _moment(one.lease_until), "messages": one.messages}
+            for one in seen.workers
+        ],
+        "audit": {
+            "size": seen.audit.size,
+            "pending": seen.audit.pending,
+            "checkpoint_at": _moment(seen.audit.checkpoint_at),
+        },
+        "keys": [keys.row(one) for one in seen.epochs],
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,131 @@
+"""The script that shows a form on somebody else's page, and the HTML to paste for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import escape
+
+from consent import texts
+from gateway import looks, resources
+from gateway.config import Config
+from gateway.flows import publish_texts
+from gateway.forms import label_of
+from gateway.translations import translations
+
+# The languages that our own words exist in; a form in another one gets English around its wording.
+_SPACE = re.compile(r"\s*\n\s*")
+
+
+def script(config: Config, form: str) -> str:
+    """The whole script of one form; the same until configuration or release change."""
+    sender = config.sender_of(config.forms[form].purposes[0])
+    settings = {
+        "base": config.server.public_url,
+        "form": form,
+        "css": _style(sender.accent),
+        "words": {locale: _words(locale) for locale in {*config.form_locales(form), "en"}},
+    }
+    # "<" could end a script that somebody copies into a page.
+    raw = json.dumps(settings, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    return _source("embed.js").replace("/*settings*/", raw, 1)
+
+
+def snippet(config: Config, form: str, locale: str) -> str:
+    """HTML to paste: the script, and inside its place the plain form that works without it.
+
+    The plain form names the wordings as they are now: paste it anew when they change.
+    """
+    say = translations(locale).gettext
+    url = f"{config.server.public_url}/forms/{form}"
+    lines = [
+        f'<div data-consent-form="{form}" data-locale="{locale}">',
+        f'  <form method="post" action="{url}" accept-charset="utf-8">',
+        *(f"    {line}" for line in _inputs(config, form, locale)),
+        f'    <input type="hidden" name="locale" value="{locale}">',
+        f'    <button type="submit">{escape(say("Sign up"))}</button>',
+        "  </form>",
+        "</div>",
+        f'<script src="{url}.js" async></script>',
+    ]
+    return "\n".join(lines)
+
+
+def _inputs(config: Config, form: str, locale: str) -> list[str]:
+    say = translations(locale).gettext
+    lines = []
+    for name, field in config.forms[form].fields.items():
+        required = " required" if field.required else ""
+        label = escape(label_of(field, name, locale))
+        control = f'<input name="profile.{name}" maxlength="{field.max_length}"{required}>'
+        lines.append(f"<p><label>{label} {control}</label></p>")
+    email = '<input type="email" name="email" required maxlength="254" autocomplete="email">'
+    lines.append(f"<p><label>{escape(say('Email address'))} {email}</label></p>")
+    for shown in _current(config, form, locale):
+        name, wording = shown["purpose"], escape(shown["text"])
+        lines.append(
+            f'<p><label><input type="checkbox" name="purpose" value="{name}"> {wording}</label></p>'
+        )
+        lines.append(f'<input type="hidden" name="text" value="{shown["hash"]}">')
+        lines.append(f"<p>{escape(shown['withdraw'])}</p>")
+    # A robot fills this in; people never see it.
+    lines.append('<p hidden><label>Homepage <input name="homepage" autocomplete="off"></label></p>')
+    return lines
+
+
+def _current(config: Config, form: str, locale: str) -> list[dict[str, str]]:
+    """What the form asks for now, from the configuration: the same that a start publishes."""
+    made, _ = publish_texts.bundles(config)
+    shown = [{**json.loads(raw), "hash": texts.text_hash(raw)} for raw in made]
+    by_purpose = {one["purpose"]: one for one in shown if one["locale"] == locale}
+    return [by_purpose[name] for name in config.forms[form].purposes]
+
+
+def _words(locale: str) -> dict[str, str]:
+    say = translations(locale).gettext
+    return {
+        "email": say("Email address"),
+        "optional": say("optional"),
+        "consent": say("Your consent"),
+        "submit": say("Sign up"),
+        "notice": say("Privacy notice"),
+        "imprint": say("Imprint"),
+        "again": say("Please have another look"),
+        "email_missing": say("Please enter your email address."),
+        "email_invalid": say("This does not look like an email address. Example: name@example.org"),
+        "purpose_missing": say("Please tick what you would like to receive."),
+        "field_missing": say("Please fill in this field."),
+        "field_invalid": say("This value cannot be accepted."),
+        "changed": say(
+            "The wording has changed in the meantime. Please read it again and send the form "
+            "once more."
+        ),
+        "later": say("Please try again a little later."),
+        "away": say("That did not work. Please try again in a moment."),
+        "thanks": say("Please look into your mailbox"),
+        "look": say(
+            "One step is left: open the mail we send you and confirm that the address is yours. "
+            "Without that click you will not receive anything from us."
+        ),
+    }
+
+
+@cache
+def _style(accent: str | None) -> str:
+    light, dark = looks.light(accent), looks.dark(accent)
+    colours = {
+        "/*light*/": light.colour,
+        "/*on-light*/": light.on_colour,
+        "/*dark*/": dark.colour,
+        "/*on-dark*/": dark.on_colour,
+    }
+    style = _source("embed.css")
+    for place, colour in colours.items():
+        style = style.replace(place, colour)
+    return _SPACE.sub("", style)
+
+
+@cache
+def _source(name: str) -> str:
+    return (resources.templates() / "pages" / name).read_text("utf-8")

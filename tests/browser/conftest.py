@@ -1,0 +1,170 @@
+"""A whole gateway in a real process, a landing page on another origin, and a real Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway import config as configuration
+from gateway.inbox import Folder, Mail, read_mail
+from gateway.landing import Landing, open_landing
+
+_HERE = Path(__file__).parents[2]
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+
+
+@dataclass
+class Site:
+    """What a person can reach: the gateway, a company's landing page, the local inbox."""
+
+    gateway: str
+    landing: str
+    inbox: str
+    config: Path
+    folder: Folder
+
+    def command(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
+            cwd=_HERE,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    async def mail(self, number: int, seconds: float = 20) -> Mail:
+        """Wait for the mail with that number, the first being 1."""
+        async with asyncio.timeout(seconds):
+            while len(names := self.folder.names()) < number:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        name = names[-number]
+        raw = self.folder.read(name)
+        assert raw is not None
+        return read_mail(name, raw)
+
+    async def call(self, key: str, path: str, body: Any) -> tuple[int, Any]:
+        """One call of the API."""
+        headers = {"Authorization": f"Bearer {key}"}
+        async with (
+            aiohttp.ClientSession(self.gateway, headers=headers) as http,
+            http.post(path, json=body) as answer,
+        ):
+            return answer.status, await answer.json()
+
+    async def granted(self, key: str, email: str) -> bool:
+        question = {"to": {"email": email}, "purpose": "newsletter"}
+        _, said = await self.call(key, "/v1/permissions", question)
+        return bool(said["granted"])
+
+
+@pytest.fixture(scope="module")
+def site_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("site")
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """The embedded default on free ports, delivering into its own inbox over SMTP."""
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_site(directory: Path, more: str = "") -> AsyncIterator[Site]:
+    ports = _free_ports(4)
+    gateway, landing, inbox, smtp = (f"127.0.0.1:{port}" for port in ports)
+    raw = configuration.embedded_default()
+    for old, new in (
+        ('listen = "127.0.0.1:8080"', f'listen = "{gateway}"'),
+        ('public_url = "http://localhost:8080"', f'public_url = "http://{gateway}"'),
+        ('origins = ["http://127.0.0.1:8090"', f'origins = ["http://{landing}"'),
+        ('listen = "127.0.0.1:8025"', f'listen = "{inbox}"'),
+        ('smtp = "127.0.0.1:2525"', f'smtp = "{smtp}"'),
+        ("[purposes.newsletter]", f"{more}\n[purposes.newsletter]"),
+    ):
+        assert raw.count(old) == 1, old
+        raw = raw.replace(old, new)
+    config = directory / "config.toml"
+    config.write_text(raw)
+    loaded = configuration.load(config)
+    folder = Folder(Path(loaded.delivery.inbox.folder))
+    site = Site(f"http://{gateway}", f"http://{landing}", f"http://{inbox}", config, folder)
+    await asyncio.to_thread(site.command, "init")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_serving(site, directory))
+        shown = Landing.of(loaded, site.inbox)
+        await stack.enter_async_context(open_landing(shown, port=ports[1]))
+        yield site
+
+
+@asynccontextmanager
+async def _serving(site: Site, directory: Path) -> AsyncIterator[None]:
+    with (directory / "serve.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 it returns at once
+            [sys.executable, "-m", "gateway", "--config", str(site.config), "serve"],
+            cwd=_HERE,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        async with asyncio.timeout(30), aiohttp.ClientSession(site.gateway) as http:
+            while not await _is_ready(http):
+                assert process.poll() is None, (directory / "serve.log").read_text()
+                await asyncio.sleep(0.05)
+        yield
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+async def _is_ready(http: aiohttp.ClientSession) -> bool:
+    with suppress(aiohttp.ClientError):
+        async with http.get("/readyz") as answer:
+            return answer.status == 200
+    return False
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Any]:
+    """A browser; each test makes contexts of its own in it."""
+    driver = pytest.importorskip("playwright.async_api")
+    if _CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    async with driver.async_playwright() as opened:
+        browser = await opened.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def pictures() -> Path | None:
+    """Where to put screenshots, when they are asked for by SCREENSHOTS=folder."""
+    folder = os.environ.get("SCREENSHOTS")
+    return Path(folder) if folder else None

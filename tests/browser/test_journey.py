@@ -1,0 +1,290 @@
+"""What a person does, in a real browser against a real gateway, from the form to their own data."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from gateway.inbox import Mail
+from tests.browser.conftest import Site
+
+axe = pytest.importorskip("axe_playwright_python.async_playwright")
+
+pytestmark = pytest.mark.wide
+ADA = "ada@example.org"
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WORDS = {
+    "en": {
+        "email": "Email address",
+        "sign_up": "Sign up",
+        "tick": "Please tick what you would like to receive.",
+        "mailbox": "Please look into your mailbox",
+        "confirm": "Yes, I confirm",
+        "confirmed": "Thank you, confirmed",
+        "unsubscribe": "Unsubscribe",
+        "unsubscribed": "You are unsubscribed",
+        "personal": "have a personal link sent to your mailbox",
+        "send": "Send me a link",
+        "open": "Open my data",
+        "overview": "What you agreed to",
+        "proof": "Wordings and proof",
+        "back": "Back to the overview",
+        "change": "Change what you receive",
+        "off": "Off",
+        "save": "Save",
+        "close": "Close my pages",
+    },
+    "de": {
+        "email": "E-Mail-Adresse",
+        "sign_up": "Anmelden",
+        "tick": "Bitte kreuzen Sie an, was Sie erhalten möchten.",
+        "mailbox": "Bitte sehen Sie in Ihr Postfach",
+        "confirm": "Ja, ich bestätige",
+        "confirmed": "Danke, Ihre Anmeldung ist bestätigt",
+        "unsubscribe": "Abmelden",
+        "unsubscribed": "Sie sind abgemeldet",
+        "personal": "lassen Sie sich einen persönlichen Link in Ihr Postfach senden",
+        "send": "Link zusenden",
+        "open": "Meine Daten öffnen",
+        "overview": "Wozu Sie eingewilligt haben",
+        "proof": "Wortlaut und Nachweis",
+        "back": "Zurück zur Übersicht",
+        "change": "Ändern, was Sie erhalten",
+        "off": "Aus",
+        "save": "Speichern",
+        "close": "Meine Seiten schließen",
+    },
+}
+
+
+class Visit:
+    """One person's browser; everything that went wrong in it is kept."""
+
+    def __init__(self, page: Any, site: Site, scripts: bool) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        self._scripts = scripts
+        self._own = {urlsplit(url).netloc for url in (site.gateway, site.landing, site.inbox)}
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: Any) -> None:
+        # A page with a status of 4xx is reported too; that is an answer, and no fault.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.wrong.append(f"console: {message.text}")
+
+    def _on_request(self, request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https") and parts.netloc not in self._own:
+            self.wrong.append(f"loads from {parts.netloc}")
+
+    async def check(self) -> None:
+        """The page in front of the person is accessible, fits, and did nothing odd."""
+        assert self.wrong == []
+        if not self._scripts:
+            return
+        found = (await axe.Axe().run(self.page, options=RULES)).response["violations"]
+        assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found] == [], self.page.url
+        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    async def go(self, url: str) -> None:
+        await self.page.goto(url)
+        await self.check()
+
+    async def press(self, name: str, role: str = "button") -> None:
+        await self.page.get_by_role(role, name=name, exact=True).first.click()
+
+    async def sees(self, text: str) -> None:
+        await self.page.get_by_text(text).first.wait_for(timeout=10_000)
+        await self.check()
+
+
+@asynccontextmanager
+async def visit(
+    chromium: Any, site: Site, locale: str = "en", size: Any = DESKTOP, *, scripts: bool = True
+) -> AsyncIterator[Visit]:
+    context = await chromium.new_context(
+        viewport=size, locale=locale, java_script_enabled=scripts, color_scheme="light"
+    )
+    try:
+        yield Visit(await context.new_page(), site, scripts)
+    finally:
+        await context.close()
+
+
+def link(mail: Mail, route: str) -> str:
+    found = re.search(rf"http://\S+/{route}/[A-Za-z0-9_-]+", mail.text or "")
+    assert found is not None, f"no {route} link"
+    return found[0]
+
+
+def every_link(mail: Mail) -> list[str]:
+    """Each address in a mail, of its text and of its HTML part."""
+    found = re.findall(r"https?://[^\s\"'<>]+", f"{mail.text}\n{mail.html}")
+    return sorted({one.replace("&amp;", "&") for one in found})
+
+
+async def sent(site: Site, key: str) -> None:
+    """The marketing automation sends a mail."""
+    content = {"template": "welcome", "data": {"first_name": "Ada"}}
+    message = {"to": {"email": ADA}, "purpose": "newsletter", "content": content}
+    status, _ = await site.call(key, "/v1/messages", message)
+    assert status == 202
+
+
+async def sign_up(person: Visit, site: Site, locale: str) -> None:
+    """Fill in the landing page's form, the first time without the tick."""
+    words, page = WORDS[locale], person.page
+    await person.go(f"{site.landing}/?locale={locale}")
+    if person._scripts:
+        await page.locator("consent-form-newsletter").wait_for()
+        await page.get_by_label(words["email"]).fill(ADA)
+        await person.press(words["sign_up"])
+        await person.sees(words["tick"])
+    await page.get_by_label(words["email"]).fill(ADA)
+    await page.get_by_role("checkbox").first.check()
+    await person.press(words["sign_up"])
+    await person.sees(words["mailbox"])
+
+
+async def confirm(person: Visit, mail: Mail, locale: str) -> None:
+    words = WORDS[locale]
+    await person.go(link(mail, "confirm"))
+    await person.press(words["confirm"])
+    await person.sees(words["confirmed"])
+
+
+@pytest.mark.parametrize(
+    ("locale", "size", "scripts"),
+    [
+        pytest.param("en", PHONE, True, id="English, phone, scripts"),
+        pytest.param("en", DESKTOP, False, id="English, desktop, no scripts"),
+        pytest.param("de", DESKTOP, True, id="German, desktop, scripts"),
+        pytest.param("de", PHONE, False, id="German, phone, no scripts"),
+    ],
+)
+async def test_a_person_signs_up_reads_looks_into_their_data_and_leaves(
+    site: Site, chromium: Any, locale: str, size: Any, scripts: bool
+) -> None:
+    words = WORDS[locale]
+    key = await asyncio.to_thread(
+        site.command, "api-key", "create", "--name", "t", *_scopes("messages:send")
+    )
+    async with visit(chromium, site, locale, size, scripts=scripts) as person:
+        await sign_up(person, site, locale)
+        await confirm(person, await site.mail(1), locale)
+        await sent(site, key)
+        marketing = await site.mail(2)
+        await person.go(link(marketing, "why"))
+        await person.press(words["personal"], "link")
+        await person.page.get_by_label(words["email"]).fill(ADA)
+        await person.press(words["send"])
+        await person.sees(words["mailbox"])
+        await person.go(link(await site.mail(3), "my-data"))
+        await person.press(words["open"])
+        await person.sees(words["overview"])
+        await person.sees(ADA)
+        await person.press(words["proof"], "link")
+        await person.sees(words["back"])
+        await person.press(words["back"], "link")
+        await person.press(words["change"], "link")
+        await person.check()
+        assert await site.granted(key, ADA)
+        await person.page.get_by_label(words["off"]).first.check()
+        await person.press(words["save"])
+        await person.check()
+        assert not await site.granted(key, ADA)
+        await person.press(words["back"], "link")
+        await person.press(words["close"])
+        await person.page.get_by_label(words["email"]).wait_for()
+        await person.go(link(marketing, "unsubscribe"))
+        await person.press(words["unsubscribe"])
+        await person.sees(words["unsubscribed"])
+
+
+async def test_a_browser_that_runs_scripts_opens_every_link_and_nothing_changes(
+    site: Site, chromium: Any
+) -> None:
+    key = await asyncio.to_thread(
+        site.command,
+        *("api-key", "create", "--name", "t"),
+        *_scopes("messages:send", "permissions:read", "audit:read"),
+    )
+    async with visit(chromium, site) as person:
+        await sign_up(person, site, "en")
+        await _scan(chromium, site, key, await site.mail(1))
+        assert not await site.granted(key, ADA), "a scanner confirmed"
+        await confirm(person, await site.mail(1), "en")
+        await sent(site, key)
+        await _scan(chromium, site, key, await site.mail(2))
+        assert await site.granted(key, ADA), "a scanner unsubscribed"
+        await person.go(f"{site.gateway}/my-data")
+        await person.page.get_by_label(WORDS["en"]["email"]).fill(ADA)
+        await person.press(WORDS["en"]["send"])
+        fresh = await site.mail(3)
+        await _scan(chromium, site, key, fresh)
+        await person.go(link(fresh, "my-data"))
+        await person.press(WORDS["en"]["open"])
+        await person.sees(WORDS["en"]["overview"])
+        await person.go(link(await site.mail(2), "unsubscribe"))
+        await person.press(WORDS["en"]["unsubscribe"])
+        await person.sees(WORDS["en"]["unsubscribed"])
+        assert not await site.granted(key, ADA)
+
+
+async def _scan(chromium: Any, site: Site, key: str, mail: Mail) -> None:
+    """Open each link as a careful link scanner does, scripts and all, and wait until all is calm.
+
+    What the log holds before is what it holds after.
+    """
+    before = await _consent_events(site, key)
+    links = [one for one in every_link(mail) if one.startswith(site.gateway)]
+    assert links
+    async with visit(chromium, site) as scanner:
+        for url in links:
+            await scanner.page.goto(url, wait_until="networkidle")
+            await scanner.page.keyboard.press("Tab")
+            await scanner.page.mouse.wheel(0, 2000)
+            await scanner.check()
+    assert await _consent_events(site, key) == before
+
+
+async def _consent_events(site: Site, key: str) -> list[str]:
+    """What the log holds about people, once everything that was staged has its place."""
+    headers = {"Authorization": f"Bearer {key}"}
+    await asyncio.sleep(0.5)  # the sequencer's rhythm is 0.2 s
+    async with (
+        aiohttp.ClientSession(site.gateway, headers=headers) as http,
+        http.get("/v1/audit/events?limit=1000") as answer,
+    ):
+        events = (await answer.json())["events"]
+    watched = ("consent.", "subject.", "suppression.")
+    return [one["event_id"] for one in events if one["kind"].startswith(watched)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_demo_around_it_is_accessible_too(site: Site, chromium: Any, scheme: str) -> None:
+    async with visit(chromium, site, size={"width": 320, "height": 700}) as person:
+        await person.page.emulate_media(color_scheme=scheme)
+        await person.go(site.inbox)
+        await sign_up(person, site, "en")
+        mail = await site.mail(1)
+        await person.go(f"{site.landing}/thanks?locale=de")
+        await person.go(f"{site.inbox}/?locale=de")
+        await person.go(f"{site.inbox}/mails/{mail.summary.name}")
+        await person.go(f"{site.gateway}/forms/newsletter?locale=de")
+        await person.go(f"{site.gateway}/docs")
+
+
+def _scopes(*names: str) -> list[str]:
+    return [word for name in (*names, "permissions:read") for word in ("--scope", name)]

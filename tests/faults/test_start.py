@@ -1,0 +1,122 @@
+"""Starting: what is in the way is said in a line, and a store that is not up yet is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.gateways import Gateway, open_gateway
+from tests.support.waiting import until
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[Gateway]:
+    async with open_gateway(tmp_path, new_database_url, "sqlite") as opened:
+        yield opened
+
+
+def _file(gateway: Gateway, key: str) -> Path:
+    found = re.search(rf'^{key} = "sqlite:///(.+)"$', gateway.config.read_text(), re.MULTILINE)
+    assert found is not None
+    return Path(found[1])
+
+
+def _move_away(file: Path) -> Callable[[], None]:
+    """Put a directory where *file* was; returns what puts it back."""
+    kept = file.with_suffix(".kept")
+    file.rename(kept)
+    file.mkdir()
+
+    def put_back() -> None:
+        file.rmdir()
+        kept.rename(file)
+
+    return put_back
+
+
+async def test_a_taken_port_is_one_line_and_exit_1(gateway: Gateway) -> None:
+    await gateway.start("serve", "serve")
+
+    second = await asyncio.to_thread(gateway.try_command, "serve")
+
+    assert second.returncode == 1
+    assert second.stderr.splitlines()[-1].startswith("gateway: cannot listen on 127.0.0.1:")
+    assert "Traceback" not in second.stderr
+    assert await gateway.sign_up(ADA) == 202
+
+
+async def test_a_journal_that_cannot_be_made_is_one_line_and_exit_1(gateway: Gateway) -> None:
+    (gateway.directory / "journal").write_text("in the way")
+
+    tried = await asyncio.to_thread(gateway.try_command, "serve")
+
+    assert tried.returncode == 1
+    assert tried.stderr.splitlines()[-1] == ("gateway: the journal cannot be started: File exists")
+
+
+@pytest.mark.parametrize("store", ["url", "keystore_url"])
+async def test_a_store_that_is_not_up_yet_is_waited_for(gateway: Gateway, store: str) -> None:
+    put_back = _move_away(_file(gateway, store))
+    await gateway.start("serve", "serve", ready=False)
+    await until(lambda: gateway.log("serve").count("store_awaited") >= 2, 30)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await gateway.sign_up(ADA)
+
+    put_back()
+
+    await gateway.await_ready("serve")
+    await gateway.subscribe(ADA)
+    line = json.loads(gateway.log("serve").splitlines()[0])
+    assert (line["event"], line["error"]) == ("store_awaited", "OperationalError")
+
+
+async def test_sigterm_ends_the_waiting_for_a_store(gateway: Gateway) -> None:
+    _move_away(_file(gateway, "url"))
+    await gateway.start("serve", "serve", ready=False)
+    await until(lambda: "store_awaited" in gateway.log("serve"), 30)
+
+    assert await asyncio.to_thread(gateway.kill, "serve", signal.SIGTERM) == 0
+
+
+async def test_a_staged_event_that_nobody_staged_shows_and_stops_nothing_else(
+    gateway: Gateway,
+) -> None:
+    await gateway.start("serve", "serve")
+    with sqlite3.connect(_file(gateway, "url"), timeout=10) as data:
+        data.execute(
+            "INSERT INTO audit_pending (eid, entry, mac) VALUES (?, ?, ?)",
+            (b"e" * 16, b"{}", b"m" * 32),
+        )
+    data.close()
+
+    await _metric(gateway, 'gateway_duty_failing{duty="sequencer"}', 1)
+    await gateway.subscribe(ADA)
+    assert await _metrics(gateway, 'gateway_duty_failing{duty="intake"}') == 0
+    await until(lambda: '"BadPending"' in gateway.log("serve"))
+
+    with sqlite3.connect(_file(gateway, "url"), timeout=10) as data:
+        data.execute("DELETE FROM audit_pending WHERE eid = ?", (b"e" * 16,))
+    data.close()
+    await _metric(gateway, 'gateway_duty_failing{duty="sequencer"}', 0)
+
+
+async def _metric(gateway: Gateway, name: str, wanted: float) -> None:
+    async with asyncio.timeout(40):
+        while await _metrics(gateway, name) != wanted:  # noqa: ASYNC110 a scraper polls
+            await asyncio.sleep(0.1)
+
+
+async def _metrics(gateway: Gateway, name: str) -> float | None:
+    async with gateway.http.get(f"{gateway.base}/metrics") as answer:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
+    return None if found is None else float(found[1])

@@ -1,0 +1,359 @@
+"""Posts from landing pages: JSON, plain forms, the hosted page; what is kept and what is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from consent import address, intakes
+from gateway.flows import sign_up
+from tests.support.apps import ADA, ORIGIN, THANKS, App, open_app
+
+TEXT = "sha256:" + "0" * 64
+
+
+async def kept(app: App) -> int:
+    """How many sign-ups wait to be worked off."""
+    async with app.parts.data.read() as connection:
+        return await intakes.waiting(connection)
+
+
+async def opened(app: App) -> list[sign_up.SignUp]:
+    """What waits, as the duty will read it."""
+    async with app.parts.data.read() as connection:
+        waiting = await intakes.oldest(connection, 10)
+    keys = await app.parts.keystore.intake_keys({one.key_id for one in waiting})
+    return [sign_up.read(one, keys[one.key_id].reveal()) for one in waiting]
+
+
+async def plain(app: App, *more: tuple[str, str], email: str = ADA) -> list[tuple[str, str]]:
+    """The fields of a good plain form, and *more*."""
+    newsletter, updates = await app.texts("newsletter", "updates")
+    fields = [("email", email), ("purpose", "newsletter"), ("text", newsletter), ("text", updates)]
+    return [*fields, *more]
+
+
+async def test_a_sign_up_is_kept_sealed_and_answered_the_same(app: App) -> None:
+    body = await app.posted(
+        page_url="https://www.acme.example/?from=ada#top",
+        locale="de",
+        profile={"first_name": "Ada"},
+    )
+    body["texts"] = await app.texts("newsletter", locale="de")
+
+    async with app.http.post("/forms/signup", json=body) as answer:
+        assert (answer.status, await answer.json()) == (202, {"status": "accepted"})
+
+    (one,) = await opened(app)
+    assert one.email.typed == ADA
+    assert one.page_url == "https://www.acme.example/", "its query may hold secrets"
+    assert (one.locale, one.profile, one.rendered_by) == ("de", {"first_name": "Ada"}, "asserted")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"email": "ada@"}, "/email"),
+        ({"email": 7}, "/email"),
+        ({"purposes": []}, "/purposes"),
+        ({"purposes": ["newsletter", "newsletter"]}, "/purposes/1"),
+        ({"purposes": ["elsewhere"]}, "/purposes/0"),
+        ({"texts": []}, "/texts"),
+        ({"texts": [TEXT]}, "/texts/0"),
+        ({"texts": ["sha256:x"]}, "/texts/0"),
+        ({"profile": {"first_name": "Adalovelace"}}, "/profile/first_name"),
+        ({"profile": {"shoe_size": "7"}}, "/profile"),
+        ({"locale": "../de"}, "/locale"),
+        ({"nick": "ada"}, "/nick"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_a_wrong_field_is_named_and_nothing_is_kept(
+    embedded: App, change: dict[str, Any], pointer: str
+) -> None:
+    async with embedded.http.post("/forms/signup", json=await embedded.posted() | change) as answer:
+        problem = await answer.json()
+
+    assert (answer.status, answer.content_type) == (422, "application/problem+json")
+    assert pointer in [one["pointer"] for one in problem["errors"]]
+    assert "ada" not in str(problem).lower()
+    assert await kept(embedded) == 0
+
+
+async def test_each_purpose_needs_its_own_text_in_any_order(embedded: App) -> None:
+    newsletter, updates = await embedded.texts("newsletter", "updates")
+    both = {"email": ADA, "purposes": ["newsletter", "updates"]}
+
+    async def post(texts: list[str], **more: Any) -> list[str]:
+        body = both | {"texts": texts} | more
+        async with embedded.http.post("/forms/signup", json=body) as answer:
+            problem = await answer.json()
+            return [one["pointer"] for one in problem.get("errors", ())]
+
+    assert await post([updates, newsletter]) == []
+    assert await post([newsletter]) == ["/texts"]
+    assert await post([newsletter, newsletter]) == ["/texts/1"]
+    assert await post([newsletter, TEXT]) == ["/texts/1"]
+    assert await post([updates], purposes=["newsletter"]) == ["/texts/0"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"email": "\\ud800@example.org"}', "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b"", "application/octet-stream", 422),
+        (b"[]", "application/json", 422),
+        (b" " * 65_537, "application/json", 413),
+        (b"email=" + b"a" * 65_536, "application/x-www-form-urlencoded", 413),
+        (b"email=%ff", "application/x-www-form-urlencoded", 422),
+        (b"a=1&" * 300, "application/x-www-form-urlencoded", 422),
+        (b"email=a&purposes=x&purpose=y", "application/x-www-form-urlencoded", 422),
+        (b"email=a&profile=x&profile.a=y", "application/x-www-form-urlencoded", 422),
+        (b"email=a&email=b", "application/x-www-form-urlencoded", 422),
+        (b"nonsense", "multipart/form-data; boundary=x", 422),
+        (b"nonsense", "multipart/form-data", 422),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_cannot_be_read_leaves_nothing_behind(
+    embedded: App, body: bytes, content_type: str, status: int
+) -> None:
+    headers = {"Content-Type": content_type}
+
+    async with embedded.http.post("/forms/signup", data=body, headers=headers) as answer:
+        assert answer.status == status
+
+    assert await kept(embedded) == 0
+
+
+@pytest.mark.parametrize("kind", ["urlencoded", "multipart"])
+async def test_a_plain_form_signs_up_and_thanks(app: App, kind: str) -> None:
+    fields = await plain(app, ("profile.first_name", ""), ("locale", ""), ("homepage", ""))
+    data: Any = fields
+    if kind == "multipart":
+        data = aiohttp.FormData(fields, default_to_multipart=True)
+
+    async with app.http.post("/forms/signup", data=data) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "mailbox" in await answer.text()
+
+    (one,) = await opened(app)
+    assert [asked.purpose for asked in one.asked] == ["newsletter"], "unticked ones are not asked"
+
+
+async def test_a_file_is_refused_without_being_kept_anywhere(embedded: App) -> None:
+    data = aiohttp.FormData(await plain(embedded))
+    data.add_field("profile.first_name", b"\x00" * 1000, filename="ada.bin")
+
+    async with embedded.http.post("/forms/signup", data=data) as answer:
+        assert answer.status == 422
+
+    assert await kept(embedded) == 0
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "plain"])
+async def test_a_filled_honeypot_gets_the_same_answer_and_nothing_is_kept(
+    app: App, as_json: bool
+) -> None:
+    if as_json:
+        sent: dict[str, Any] = {"json": await app.posted(homepage="https://robot.example")}
+    else:
+        sent = {"data": await plain(app, ("homepage", "https://robot.example"))}
+
+    async with app.http.post("/forms/signup", **sent) as answer:
+        assert answer.status == (202 if as_json else 200)
+
+    assert await kept(app) == 0
+    assert await app.deliver() == []
+
+
+async def test_a_form_with_pages_of_its_own_is_sent_there(embedded: App) -> None:
+    good = await plain(embedded, ("profile.first_name", "Ada"))
+    # Nothing that is posted may choose where the visitor goes.
+    good += [("thank_you_url", "https://evil.example"), ("error_url", "https://evil.example")]
+
+    async def location(fields: list[tuple[str, str]]) -> str:
+        async with embedded.http.post(
+            "/forms/linked", data=fields, allow_redirects=False
+        ) as answer:
+            assert answer.status == 303
+            return answer.headers["Location"]
+
+    assert await location(good[:-2]) == THANKS
+    sorry = "https://www.acme.example/sign-up?from=form&error=invalid#form"
+    assert await location(good) == sorry, "a field that we do not know is an error"
+    assert await location([("email", "ada@")]) == sorry
+    assert await kept(embedded) == 1
+
+
+async def test_what_cannot_be_read_is_told_to_the_landing_page_too(embedded: App) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    async with embedded.http.post(
+        "/forms/linked", data=b"a" * 65_537, headers=headers, allow_redirects=False
+    ) as answer:
+        location = answer.headers["Location"]
+
+    assert location == "https://www.acme.example/sign-up?from=form&error=too-large#form"
+
+
+async def test_without_an_error_page_the_errors_are_named_in_the_visitors_language(
+    embedded: App,
+) -> None:
+    headers = {"Accept-Language": "de"}
+
+    async with embedded.http.post("/forms/signup", data={"email": "ada@"}, headers=headers) as page:
+        text = await page.text()
+
+    assert page.status == 422
+    assert "sieht nicht wie eine E-Mail-Adresse aus" in text or "E-Mail" in text
+    assert "ada@" not in text
+
+
+async def test_the_hosted_form_proves_who_showed_the_wording(app: App) -> None:
+    async with app.http.get("/forms/signup?locale=de") as page:
+        shown = await page.text()
+    fields = re.findall(r'<input[^>]*name="(\w+)"[^>]*value="([^"]*)"', shown)
+    posted = [(n, v) for n, v in fields if n in ("text", "stamp", "locale", "page_url")]
+    posted += [("email", ADA), ("purpose", "newsletter")]
+
+    async with app.http.post("/forms/signup", data=posted) as early:
+        again = await early.text()
+    app.step(timedelta(seconds=5))
+    async with app.http.post("/forms/signup", data=posted) as answer:
+        assert answer.status == 200
+
+    assert early.status == 422, "no person fills in a form within a second"
+    assert f'value="{ADA}"' in again, "what was typed must not be lost"
+    (one,) = await opened(app)
+    assert (one.rendered_by, one.locale) == ("page", "de")
+
+
+async def test_a_stamp_of_another_form_or_day_proves_nothing(embedded: App) -> None:
+    async with embedded.http.get("/forms/linked") as page:
+        found = re.search(r'name="stamp" value="([^"]*)"', await page.text())
+    assert found is not None
+    stamp = found[1]
+    embedded.step(timedelta(seconds=5))
+
+    async def status(form: str, stamp: str) -> int:
+        fields = await plain(embedded, ("stamp", stamp), ("profile.first_name", "Ada"))
+        fields = [one for one in fields if one[0] != "text"]
+        fields.append(("text", (await embedded.texts("newsletter"))[0]))
+        async with embedded.http.post(
+            f"/forms/{form}", data=fields, allow_redirects=False
+        ) as answer:
+            return answer.status
+
+    assert await status("linked", stamp) == 303
+    assert await status("signup", stamp) == 422
+    assert await status("linked", stamp[:-1] + ("A" if stamp[-1] != "A" else "B")) == 422
+    embedded.step(timedelta(days=2))
+    assert await status("linked", stamp) == 422
+
+
+async def test_only_named_origins_may_read_an_answer(embedded: App) -> None:
+    async def allowed(method: str, path: str, origin: str) -> str | None:
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        async with embedded.http.request(method, path, headers=headers) as answer:
+            assert "Origin" in answer.headers["Vary"]
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+            return answer.headers.get("Access-Control-Allow-Origin")
+
+    for method, path in [
+        ("GET", "/forms/signup.json"),
+        ("OPTIONS", "/forms/signup"),
+        ("POST", "/forms/signup"),
+    ]:
+        assert await allowed(method, path, ORIGIN) == ORIGIN
+        for other in ("https://evil.example", "null", "https://www.acme.example.evil.example"):
+            assert await allowed(method, path, other) is None
+    assert await allowed("GET", "/forms/linked.json", ORIGIN) is None
+
+
+async def test_a_preflight_names_what_may_be_sent(embedded: App) -> None:
+    async with embedded.http.options("/forms/signup", headers={"Origin": ORIGIN}) as named:
+        assert named.status == 204
+        assert named.headers["Access-Control-Allow-Methods"] == "GET, POST"
+        assert named.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    async with embedded.http.options("/forms/none", headers={"Origin": ORIGIN}) as missing:
+        assert missing.status == 404
+
+
+@pytest.mark.parametrize(
+    ("wanted", "locale"),
+    [("de", "de"), ("de-AT", "de"), ("fr", "en"), ("", "en"), ("%00%FF", "en"), ("x" * 2000, "en")],
+    ids=["known", "region", "unknown", "empty", "odd", "long"],
+)
+async def test_an_unknown_language_falls_back_to_the_forms_first(
+    embedded: App, wanted: str, locale: str
+) -> None:
+    async with embedded.http.get(f"/forms/signup.json?locale={wanted}") as answer:
+        described = await answer.json()
+
+    assert (answer.status, described["locale"]) == (200, locale)
+    assert described["locales"] == ["en", "de"]
+
+
+async def test_limits_of_network_and_form_are_told(limited: App) -> None:
+    body = await limited.posted()
+    network = {"X-Forwarded-For": "203.0.113.7"}
+
+    statuses = []
+    for _ in range(61):
+        async with limited.http.post("/forms/signup", json=body, headers=network) as answer:
+            statuses.append(answer.status)
+    async with limited.http.post("/forms/signup", json=body, headers=network) as answer:
+        problem, wait = await answer.json(), answer.headers["Retry-After"]
+    async with limited.http.post(
+        "/forms/signup", data=await plain(limited), headers=network
+    ) as page:
+        assert (page.status, page.headers["Retry-After"]) == (429, "2")
+    other = {"X-Forwarded-For": "198.51.100.9, 203.0.113.8"}
+    async with limited.http.post("/forms/signup", json=body, headers=other) as neighbour:
+        assert neighbour.status == 202
+
+    assert statuses == [202] * 60 + [429]
+    assert (problem["type"], wait) == ("/problems/too-many-requests", "2")
+
+
+@pytest.fixture
+async def alone(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, "sqlite", limits=True) as made:
+        yield made
+
+
+async def test_sign_ups_that_share_a_commit_share_no_failure(alone: App) -> None:
+    posted = [
+        sign_up.Posted(one.sign_up, network)
+        for network in ["192.0.2.1"] * 61 + ["192.0.2.2"]
+        for one in [await _posted(alone)]
+    ]
+
+    waits = await sign_up.accept_all(alone.parts, posted)
+
+    assert [wait is None for wait in waits] == [True] * 60 + [False, True]
+    assert await kept(alone) == 61
+
+
+async def test_a_flood_from_one_network_does_not_use_up_the_form(alone: App) -> None:
+    one = (await _posted(alone)).sign_up
+
+    await sign_up.accept_all(alone.parts, [sign_up.Posted(one, "192.0.2.1")] * 700)
+
+    await sign_up.accept(alone.parts, one, "192.0.2.2")
+
+
+async def _posted(app: App) -> sign_up.Posted:
+    (text,) = await app.texts("newsletter")
+    asked = (sign_up.Asked("newsletter", text),)
+    return sign_up.Posted(sign_up.SignUp("signup", address.parse(ADA), "en", asked), None)

@@ -1,0 +1,74 @@
+"""What an operator's machines see of real processes: health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.gateways import Gateway, _free_port, open_gateway
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[Gateway]:
+    async with open_gateway(tmp_path, new_database_url, "sqlite") as opened:
+        yield opened
+
+
+async def _metrics(gateway: Gateway, base: str) -> dict[str, float]:
+    async with gateway.http.get(f"{base}/metrics") as answer:
+        text = await answer.text()
+    lines = re.findall(r"^(gateway_[^ ]+) ([0-9.e+-]+)$", text, re.MULTILINE)
+    return {name: float(value) for name, value in lines}
+
+
+async def _metric(gateway: Gateway, base: str, name: str, wanted: float) -> None:
+    """Wait until a metric has a value: gauges are measured every few seconds."""
+    async with asyncio.timeout(15):
+        while (await _metrics(gateway, base)).get(name) != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_what_was_permitted_and_sent_is_counted_and_queues_are_measured(
+    gateway: Gateway,
+) -> None:
+    await gateway.start("serve", "serve")
+
+    await gateway.subscribe(ADA)
+
+    await _metric(gateway, gateway.base, 'gateway_permits_total{kind="service"}', 1)
+    await _metric(gateway, gateway.base, 'gateway_outcomes_total{kind="service",status="sent"}', 1)
+    seen = await _metrics(gateway, gateway.base)
+    assert seen['gateway_outbox{status="queued"}'] == 0
+    await _metric(gateway, gateway.base, "gateway_audit_pending", 0)
+    async with asyncio.timeout(15):
+        while (await _metrics(gateway, gateway.base))["gateway_audit_size"] < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_answers_for_itself_where_it_is_told_to(gateway: Gateway) -> None:
+    place = f"127.0.0.1:{_free_port()}"
+
+    await gateway.start("worker", "worker", "--listen", place)
+
+    async with asyncio.timeout(20):
+        while await _status(gateway, f"http://{place}/readyz") != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert await _status(gateway, f"http://{place}/healthz") == 200
+    assert "gateway_audit_size" in await _metrics(gateway, f"http://{place}")
+    assert gateway.kill("worker", signal.SIGTERM) == 0
+
+
+async def _status(gateway: Gateway, url: str) -> int | None:
+    try:
+        async with gateway.http.get(url) as answer:
+            return answer.status
+    except aiohttp.ClientError:
+        return None

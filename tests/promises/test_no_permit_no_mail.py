@@ -1,0 +1,236 @@
+"""Promise 1, from outside: a transmission starts only under a permit, on every path.
+
+The relay notes when it read each MAIL; the database says what was permitted when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from delivery import tables
+from gateway import config
+from storage.database import Database, open_database
+from tests.support.gateways import Gateway, open_gateway
+from tests.support.waiting import until
+
+ADA = "ada@example.org"
+SLACK = timedelta(milliseconds=100)  # between reading two clocks of one machine
+TTL = 2.0
+
+
+@pytest.fixture
+async def gateway(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[Gateway]:
+    """One process on SQLite; `serve` and two workers on PostgreSQL."""
+    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
+        await opened.start("serve", "serve")
+        if dialect == "postgresql":
+            await opened.start("worker-1", "worker")
+            await opened.start("worker-2", "worker")
+        yield opened
+
+
+@pytest.fixture
+async def paused(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[Gateway]:
+    """PostgreSQL, with short leases; the test starts the workers."""
+    async with open_gateway(tmp_path, new_database_url, "postgresql", lease="3s") as opened:
+        await opened.start("serve", "serve", "--no-worker")
+        await opened.start("first", "worker")
+        yield opened
+
+
+async def test_every_mail_that_the_relay_saw_began_under_an_open_permit_of_its_own(
+    gateway: Gateway,
+) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+    faults = ("greylist.bob", "defer-dot.cleo", "refuse-rcpt.dan", "drop-after-dot.eve")
+    monotonic_zero = datetime.fromtimestamp(time.time() - time.monotonic(), UTC)
+
+    await gateway.subscribe(ADA)
+    for person in faults:
+        assert await gateway.sign_up(f"{person}@example.org") == 202  # a confirmation mail each
+    sent = [(await gateway.send(key, ADA))[1]["message_id"] for _ in range(5)]
+    for message in sent:
+        await gateway.await_status(key, message, "sent")
+    await until(lambda: len(transactions(gateway)) == 10)
+
+    begun = [monotonic_zero + timedelta(seconds=one["at"]) for one in transactions(gateway)]
+    permits = await spent_permits(gateway, 10)
+    assert len(permits) == len(begun), "as many permits as transactions: each is spent once"
+    assert {one.ground_kind for one in permits} == {"consent", "confirmation"}
+    for at in begun:
+        covering = [
+            one for one in permits if one.decided_at - SLACK <= at <= one.expires_at + SLACK
+        ]
+        assert covering, "a transaction without an open permit"
+        permits.remove(min(covering, key=lambda one: one.expires_at))
+
+
+async def test_a_message_whose_permission_ended_in_the_queue_is_never_begun(
+    gateway: Gateway,
+) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+    await gateway.subscribe(ADA)
+    later = datetime.fromtimestamp(time.time() + 1.5, UTC).isoformat()
+    _, queued = await gateway.send(key, ADA, send_at=later)
+
+    status = await leave_by_phone(gateway, key, ADA)
+    ended = await gateway.await_status(key, queued["message_id"], "refused")
+
+    assert status == 200
+    assert (ended["reason"], ended["permit"], ended["attempts"]) == ("withdrawn", None, [])
+    assert len(recipients(gateway, ADA)) == 1, "more than the confirmation mail was begun"
+
+
+async def test_a_worker_that_was_stopped_between_its_claim_and_mail_sends_nothing_later(
+    paused: Gateway,
+) -> None:
+    key = await asyncio.to_thread(paused.api_key)
+    async with data_of(paused) as data:
+        for number in range(10):
+            person = f"person-{number}@example.org"
+            await paused.subscribe(person)
+            messages = await queue_heavy(paused, key, person)
+            if await stopped_before_mail(paused, data, person, messages):
+                break
+            paused.signal("first", signal.SIGCONT)
+        else:
+            pytest.fail("no worker was caught between its claim and MAIL")
+    begun = time.monotonic()
+    status = await leave_by_phone(paused, key, person)
+    waited = time.monotonic() - begun
+    paused.signal("first", signal.SIGCONT)
+    ended = [await paused.await_status(key, one, "refused", seconds=30) for one in messages]
+
+    assert status == 200
+    assert waited <= TTL + 0.5
+    assert {one["reason"] for one in ended} == {"withdrawn"}
+    assert len(recipients(paused, person)) == 1, "MAIL under a permit that was over"
+
+
+async def test_a_worker_that_was_stopped_before_the_dot_sends_no_second_copy(
+    paused: Gateway,
+) -> None:
+    key = await asyncio.to_thread(paused.api_key)
+    slow = "delay-rcpt-1000.ada@example.org"
+    await paused.subscribe(slow)
+    _, queued = await paused.send(key, slow)
+    await until(lambda: len(recipients(paused, slow)) == 2)
+    paused.signal("first", signal.SIGSTOP)
+    await paused.start("second", "worker")
+
+    seen = await paused.await_status(key, queued["message_id"], "sent", seconds=40)
+    paused.signal("first", signal.SIGCONT)
+    await until(lambda: "lease_lost" in paused.log("first"))
+    _, other = await paused.send(key, slow)
+    await paused.await_status(key, other["message_id"], "sent")
+
+    assert [one["outcome"] for one in seen["attempts"]] == ["aborted", "sent"]
+    assert len(recipients(paused, slow)) == 4, "the stopped worker had not begun its copy"
+    header = f"<{seen['message_id_header']}>"
+    copies = [one for one in paused.received(slow) if one.mail["Message-ID"] == header]
+    assert len(copies) == 1
+
+
+async def test_a_worker_that_lost_its_lease_goes_on_under_another_name(paused: Gateway) -> None:
+    key = await asyncio.to_thread(paused.api_key)
+    await paused.subscribe(ADA)
+    async with data_of(paused) as data:
+        paused.signal("first", signal.SIGSTOP)
+        await until_no_worker(data)
+    paused.signal("first", signal.SIGCONT)
+    await until(lambda: "lease_lost" in paused.log("first"))
+
+    _, queued = await paused.send(key, ADA)
+
+    await paused.await_status(key, queued["message_id"], "sent")
+
+
+def transactions(gateway: Gateway) -> list[dict[str, Any]]:
+    """Every MAIL that the relay read."""
+    return [one for one in gateway.relay_events() if one["event"] == "mail"]
+
+
+def recipients(gateway: Gateway, person: str) -> list[dict[str, Any]]:
+    """Every RCPT for *person* that the relay read."""
+    events = gateway.relay_events()
+    return [one for one in events if one["event"] == "rcpt" and one["rcpt_to"] == person]
+
+
+async def leave_by_phone(gateway: Gateway, key: str, person: str) -> int:
+    said = {"to": {"email": person}, "purpose": "newsletter"}
+    body = said | {"kind": "withdraw", "channel": "phone"}
+    status, _ = await gateway.call(key, "POST", "/v1/withdrawals", body)
+    return status
+
+
+async def queue_heavy(gateway: Gateway, key: str, person: str) -> list[str]:
+    """Ten messages that take a while to compose: so long their permits are open and unused."""
+    one = {
+        "to": {"email": person},
+        "purpose": "newsletter",
+        "content": {"subject": "News", "text": "Grüße, über Öl. " * 10_000},
+    }
+    handed_in = []
+    for _ in range(2):  # a request has its limit
+        body = {"messages": [one] * 5}
+        status, answer = await gateway.call(key, "POST", "/v1/messages/batch", body)
+        assert status == 200
+        handed_in += [result["message_id"] for result in answer["results"]]
+    return handed_in
+
+
+async def stopped_before_mail(
+    gateway: Gateway, data: Database, person: str, messages: Sequence[str]
+) -> bool:
+    """Stop the worker when it has permits; whether it had not come to MAIL yet."""
+    permit = tables.permit
+    query = select(func.count()).where(permit.c.message.in_(messages))
+    async with asyncio.timeout(20):
+        permitted = 0
+        while not permitted:
+            async with data.read() as connection:
+                permitted = (await connection.execute(query)).scalar_one()
+    gateway.signal("first", signal.SIGSTOP)
+    await asyncio.sleep(0.1)  # what was written before is read by then
+    return len(recipients(gateway, person)) == 1
+
+
+@asynccontextmanager
+async def data_of(gateway: Gateway) -> AsyncIterator[Database]:
+    """The gateway's own database, looked into."""
+    async with open_database("data", config.load(gateway.config).storage.url) as data:
+        yield data
+
+
+async def spent_permits(gateway: Gateway, count: int) -> list[Any]:
+    """Every permit, once *count* are spent."""
+    permit = tables.permit
+    async with data_of(gateway) as data, asyncio.timeout(10):
+        while True:
+            async with data.read() as connection:
+                found = list(await connection.execute(select(permit)))
+            if len([one for one in found if one.state == "spent"]) >= count:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def until_no_worker(data: Database) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            async with data.read() as connection:
+                query = select(func.count()).select_from(tables.worker)
+                if not (await connection.execute(query)).scalar_one():
+                    return
+            await asyncio.sleep(0.05)

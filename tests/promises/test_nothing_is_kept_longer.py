@@ -1,0 +1,531 @@
+"""Promise 12: every kind of record has a retention rule that runs by itself.
+
+The clock is stepped, so that years pass between two lines; the rules are run as
+the duty runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+import consent.keystore_tables
+import consent.tables
+import delivery.tables
+import gateway.tables
+from audit.tables import audit_entry, audit_item, audit_payload
+from consent import gates
+from consent.keystore import Compartment
+from delivery.outcome import Ending, Phase, Reply
+from delivery.permits import Spending
+from delivery.worker import Ended
+from gateway import duties
+from gateway.database_schema import DATA, KEYSTORE
+from gateway.desk import Desk
+from gateway.flows import erasing
+from gateway.flows.retention import Retention
+from gateway.flows.verify import verify
+from storage.database import Database
+from tests.support.apps import ADA, App, open_app
+
+DAY = timedelta(days=1)
+YEAR = 365 * DAY
+BOB = "bob@example.org"
+
+consent_rows = consent.tables.consent
+outbox = delivery.tables.outbox
+permit = delivery.tables.permit
+attempt = delivery.tables.attempt
+content = delivery.tables.content
+dek = consent.keystore_tables.dek
+
+OpenApp = Callable[..., Any]
+
+
+@pytest.fixture
+def open_one(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def opened(more: str = "") -> AsyncIterator[App]:
+        async with open_app(tmp_path, new_database_url, dialect, more=more) as app:
+            yield app
+
+    return opened
+
+
+@pytest.fixture
+async def app(open_one: OpenApp) -> AsyncIterator[App]:
+    async with open_one() as opened:
+        yield opened
+
+
+async def run_rules(app: App) -> None:
+    """Every rule until it finds nothing more, as its duty would."""
+    await app.tick()
+    for rule in Retention(app.parts).rules().values():
+        while await rule():
+            pass
+    await app.tick()
+
+
+async def later(app: App, by: timedelta) -> None:
+    app.step(by)
+    await run_rules(app)
+
+
+async def count(database: Database, table: Any, *where: Any) -> int:
+    async with database.read() as connection:
+        query = select(func.count()).select_from(table).where(*where)
+        return int((await connection.execute(query)).scalar_one())
+
+
+async def send(app: App, email: str = ADA) -> tuple[str, dict[str, str]]:
+    """Hand in a message and deliver it; its id, and the key that may ask for it."""
+    key = await app.key()
+    body = {
+        "to": {"email": email},
+        "purpose": "newsletter",
+        "content": {"subject": "News", "text": "Hello."},
+    }
+    answer = await (await app.http.post("/v1/messages", json=body, headers=key)).json()
+    await app.deliver()
+    return str(answer["message_id"]), key
+
+
+async def subject_of(app: App) -> str:
+    async with app.parts.data.read() as connection:
+        query = select(consent.tables.subject.c.id)
+        return str((await connection.execute(query)).scalar_one())
+
+
+async def rows_naming(app: App, *needles: str | bytes) -> list[str]:
+    """Where in both databases any of these stands, in whatever column."""
+    found = []
+    for database, schema in ((app.parts.data, DATA), (app.parts.keys, KEYSTORE)):
+        for metadata in schema.tables:
+            for table in metadata.sorted_tables:
+                async with database.read() as connection:
+                    rows = (await connection.execute(select(table))).all()
+                if any(_holds(value, one) for row in rows for value in row for one in needles):
+                    found.append(table.name)
+    return found
+
+
+def _holds(value: object, needle: str | bytes) -> bool:
+    if isinstance(value, str):
+        return isinstance(needle, str) and needle in value
+    if isinstance(value, bytes):
+        return (needle.encode() if isinstance(needle, str) else needle) in value
+    return False
+
+
+async def blind_index_of(app: App) -> bytes:
+    async with app.parts.data.read() as connection:
+        query = select(consent.tables.subject.c.blind_index)
+        return bytes((await connection.execute(query)).scalar_one())
+
+
+async def verified(app: App) -> None:
+    verdict = await verify(app.parts)
+    assert verdict.ok, (verdict.report.findings, verdict.rows)
+
+
+async def test_bodies_and_replies_go_and_what_became_of_the_message_stays(app: App) -> None:
+    await app.subscribe()
+    message, headers = await send(app)
+    await later(app, 29 * DAY)
+    assert await count(app.parts.data, content) == 2
+
+    await later(app, DAY)
+
+    assert await count(app.parts.data, content) == 0
+    assert await count(app.parts.data, attempt, attempt.c.reply.is_not(None)) == 0
+    seen = await (await app.http.get(f"/v1/messages/{message}", headers=headers)).json()
+    assert (seen["status"], seen["attempts"][0]["code"]) == ("sent", 250)
+
+
+async def test_the_body_of_a_message_that_waits_is_kept(app: App) -> None:
+    await app.subscribe()
+    headers = await app.key()
+    due_at = (app.parts.clock.wall() + 200 * DAY).isoformat()
+    body = {
+        "to": {"email": ADA},
+        "purpose": "newsletter",
+        "content": {"subject": "News", "text": "Hello."},
+        "send_at": due_at,
+    }
+    await app.http.post("/v1/messages", json=body, headers=headers)
+
+    await later(app, 100 * DAY)
+
+    assert await count(app.parts.data, content) == 1
+    app.step(101 * DAY)
+    assert [mail.to for mail in await app.deliver()] == [ADA]
+
+
+async def test_an_ended_message_goes_and_the_permit_of_the_last_use_stays(app: App) -> None:
+    await app.subscribe()
+    await send(app)
+    app.step(10 * DAY)
+    message, headers = await send(app)
+    assert await count(app.parts.data, permit) == 3
+
+    await later(app, YEAR)
+
+    assert await count(app.parts.data, outbox) == 0
+    assert await count(app.parts.data, attempt) == 0
+    async with app.parts.data.read() as connection:
+        assert list((await connection.execute(select(permit.c.message))).scalars()) == [message]
+    assert (await app.http.get(f"/v1/messages/{message}", headers=headers)).status == 404
+    assert await app.permission() == "granted"
+    await verified(app)
+
+
+async def test_the_last_permit_goes_once_its_consent_went_unused(app: App) -> None:
+    await app.subscribe()
+    await send(app)
+    await later(app, 4 * YEAR - DAY)
+    assert await count(app.parts.data, permit) == 1
+
+    await later(app, DAY)
+
+    assert await count(app.parts.data, permit) == 0
+    assert await app.permission() == "expired"
+
+
+async def test_a_person_who_never_confirmed_is_gone_after_a_month(app: App) -> None:
+    await app.confirmation()
+    subject, index = await subject_of(app), await blind_index_of(app)
+    await later(app, 30 * DAY - timedelta(seconds=1))
+    assert await app.permission() == "lapsed"
+    assert await count(app.parts.data, consent_rows) == 1
+
+    await later(app, timedelta(seconds=1))
+
+    assert await app.permission() == "unknown"
+    # The ledger alone keeps the random id: a restored key store must not bring the keys back.
+    assert await rows_naming(app, subject, index) == ["erasure_ledger"]
+    assert not (await app.parts.keystore.vault([subject])).has(subject)
+    await verified(app)
+    kinds = await kinds_of(app)
+    assert kinds[-2:] == ["subject.erasure_started", "subject.erased"]
+
+
+async def kinds_of(app: App) -> list[str]:
+    async with app.parts.data.read() as connection:
+        query = select(audit_entry.c.kind).order_by(audit_entry.c.leaf_index)
+        return list((await connection.execute(query)).scalars())
+
+
+async def test_whoever_was_forgotten_may_sign_up_like_a_stranger(app: App) -> None:
+    await app.confirmation()
+    await later(app, 30 * DAY)
+
+    await app.subscribe()
+
+    assert await app.permission() == "granted"
+
+
+async def test_who_said_it_was_not_them_is_gone_too_and_stays_unasked(app: App) -> None:
+    token = await app.confirmation()
+    await app.http.post(f"/confirm/{token}", data={"answer": "reject"})
+    await later(app, 30 * DAY)
+    assert await count(app.parts.data, consent.tables.subject) == 0
+
+    await app.sign_up()
+
+    assert await app.deliver() == []
+
+
+async def test_a_request_that_came_to_nothing_goes_and_the_other_consent_stays(app: App) -> None:
+    await app.subscribe(ADA, "newsletter")
+    await app.sign_up(ADA, "updates")
+    await app.deliver()
+
+    await later(app, 31 * DAY)
+
+    async with app.parts.data.read() as connection:
+        rows = (await connection.execute(select(consent_rows.c.purpose))).scalars()
+        assert list(rows) == ["newsletter"]
+    assert await count(app.parts.data, consent.tables.confirmation) == 1
+    assert await app.permission() == "granted"
+    await verified(app)
+
+
+async def test_form_answers_of_a_decided_request_are_not_kept_with_it(app: App) -> None:
+    posted = await app.posted(ADA, profile={"first_name": "Ada"})
+    await app.http.post("/forms/signup", json=posted)
+    (mail,) = await app.deliver()
+    assert await count(app.parts.data, consent_rows, consent_rows.c.profile.is_not(None)) == 1
+
+    await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})
+
+    assert await count(app.parts.data, consent_rows, consent_rows.c.profile.is_not(None)) == 0
+    held = consent.tables.subject
+    assert await count(app.parts.data, held, held.c.profile.is_not(None)) == 1
+
+
+async def withdrawn(app: App) -> None:
+    await app.subscribe()
+    await send(app)
+    headers = await app.key()
+    body = {"to": {"email": ADA}, "purpose": "newsletter", "kind": "withdraw", "channel": "phone"}
+    # The permits of the mail were spent, so nothing is waited for.
+    assert (await app.http.post("/v1/withdrawals", json=body, headers=headers)).status == 200
+    await app.tick()
+
+
+async def test_the_proof_of_a_withdrawn_consent_is_kept_three_years_and_no_longer(
+    app: App,
+) -> None:
+    await withdrawn(app)
+    subject, index = await subject_of(app), await blind_index_of(app)
+    await later(app, 3 * YEAR - timedelta(seconds=1))
+    assert await app.permission() == "withdrawn"
+    assert await count(app.parts.data, audit_payload) > 0
+    await verified(app)
+
+    await later(app, timedelta(seconds=1))
+
+    assert await rows_naming(app, subject, index) == ["erasure_ledger"]
+    assert await count(app.parts.data, audit_payload) == 0
+    assert await count(app.parts.data, audit_item, audit_item.c.subject.is_not(None)) == 0
+    await verified(app)
+
+
+async def test_with_no_evidence_kept_nothing_is_left_after_the_withdrawal(
+    open_one: OpenApp,
+) -> None:
+    async with open_one('[retention]\nevidence_after_withdrawal = "0d"') as app:
+        await withdrawn(app)
+        subject, index = await subject_of(app), await blind_index_of(app)
+
+        await run_rules(app)
+
+        assert await rows_naming(app, subject, index) == ["erasure_ledger"]
+        await verified(app)
+
+
+async def test_a_person_with_a_living_consent_keeps_the_proof_of_the_other(app: App) -> None:
+    await app.subscribe(ADA, "updates")
+    await withdrawn(app)
+    await later(app, 3 * YEAR + DAY)
+
+    assert await app.permission(ADA, "newsletter") == "withdrawn"
+    assert await app.permission(ADA, "updates") == "granted"
+    await verified(app)
+
+
+async def test_an_altered_row_is_not_deleted_whatever_it_says(app: App) -> None:
+    await app.subscribe()
+    async with app.parts.data.begin() as connection:
+        await connection.execute(
+            consent_rows.update().values(state="lapsed", requested_at=app.parts.clock.wall())
+        )
+
+    await later(app, 31 * DAY)
+
+    assert await count(app.parts.data, consent_rows) == 1
+    assert not (await verify(app.parts)).ok
+
+
+async def test_who_asked_for_restriction_is_kept(app: App) -> None:
+    await app.confirmation()
+    async with app.parts.data.begin() as connection:
+        await connection.execute(
+            consent.tables.subject.update().values(restricted_at=app.parts.clock.wall())
+        )
+
+    await later(app, 10 * YEAR)
+
+    assert await count(app.parts.data, consent_rows) == 1
+
+
+async def test_an_objection_outlives_a_request_that_came_to_nothing(app: App) -> None:
+    await app.confirmation()
+    headers = await app.key()
+    body = {"to": {"email": ADA}, "all": True, "kind": "object", "channel": "letter"}
+    app.step(timedelta(seconds=2))  # the permit of the confirmation mail was spent already
+    assert (await app.http.post("/v1/withdrawals", json=body, headers=headers)).status == 200
+    await later(app, YEAR)
+    assert await app.permission() == "objected"
+
+    await later(app, 2 * YEAR)
+
+    assert await app.permission() == "unknown"
+
+
+@pytest.mark.parametrize("gap", ["before the keys", "after the keys"])
+async def test_an_erasure_that_a_crash_interrupted_is_finished(app: App, gap: str) -> None:
+    await app.confirmation()
+    subject = await subject_of(app)
+    app.step(31 * DAY)
+    await app.tick()
+    async with app.parts.data.begin() as connection:
+        await gates.lock(connection, [subject])
+        await erasing.begin(app.parts, connection, [subject], app.parts.clock.wall())
+    if gap == "after the keys":
+        await app.parts.keystore.erase([subject], list(Compartment), app.parts.clock.wall())
+    await app.tick()
+    await verified(app)
+    assert await app.permission() == "unknown"  # by address nobody finds them any more
+
+    await run_rules(app)
+
+    assert await rows_naming(app, subject) == ["erasure_ledger"]
+    await verified(app)
+
+
+async def test_a_message_under_a_lease_is_left_to_its_outcome(app: App) -> None:
+    await app.sign_up()
+    await app.tick()
+    subject = await subject_of(app)
+    desk = Desk(app.parts)
+    await desk.register("wrk_slow")
+    (parcel,) = await desk.claim("wrk_slow", 1)
+    spent = await desk.spend("wrk_slow", [Spending(parcel.permit, parcel.message, parcel.attempt)])
+    assert spent
+
+    await later(app, 31 * DAY)
+    assert await count(app.parts.data, outbox) == 1
+    assert not (await app.parts.keystore.vault([subject])).has(subject)
+    taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
+    await desk.settle("wrk_slow", [Ended(parcel, taken)])
+    await run_rules(app)
+
+    assert await count(app.parts.data, outbox) == 0
+    assert await rows_naming(app, subject) == ["erasure_ledger"]
+    await verified(app)
+
+
+async def test_a_message_for_somebody_who_is_being_erased_stops_no_other_mail(app: App) -> None:
+    await app.subscribe(ADA)
+    ada = await subject_of(app)
+    await app.subscribe(BOB)
+    headers = await app.key()
+    for email in (ADA, BOB):
+        body = {
+            "to": {"email": email},
+            "purpose": "newsletter",
+            "content": {"subject": "News", "text": "Hello."},
+        }
+        assert (await app.http.post("/v1/messages", json=body, headers=headers)).status == 202
+    async with app.parts.data.begin() as connection:
+        await gates.lock(connection, [ada])
+        await erasing.begin(app.parts, connection, [ada], app.parts.clock.wall())
+    await app.parts.keystore.erase([ada], list(Compartment), app.parts.clock.wall())
+
+    assert [mail.to for mail in await app.deliver()] == [BOB]
+    assert await count(app.parts.data, outbox, outbox.c.status == "refused") == 1
+
+
+async def test_keys_that_no_person_names_are_swept_after_a_day(app: App) -> None:
+    await app.subscribe()
+    known = await subject_of(app)
+    await app.parts.keystore.create(["sub_orphan"], app.parts.clock.wall())
+    await later(app, DAY)
+    assert await rows_naming(app, "sub_orphan") == ["dek"]
+
+    await later(app, timedelta(seconds=1))
+
+    assert await rows_naming(app, "sub_orphan") == []
+    assert (await app.parts.keystore.vault([known])).has(known)
+
+
+async def test_every_rule_runs_as_a_duty(app: App) -> None:
+    names = {one.name for one in duties.of(app.parts)}
+
+    rules = Retention(app.parts).rules()
+    assert {f"retention of {what}" for what in rules} | {"expiry", "disuse", "sweep"} <= names
+
+
+async def test_no_table_is_without_a_rule() -> None:
+    """Whoever adds a table says here what ends its rows."""
+    said = {
+        "api_key": "until the operator revokes it; says nothing about anybody",
+        "attempt": "with its message; the reply text with its body",
+        "audit_checkpoint": "for ever: no personal data",
+        "audit_entry": "for ever: no personal data",
+        "audit_item": "the commitment for ever, the facts with the person",
+        "audit_node": "for ever: no personal data",
+        "audit_payload": "with the person",
+        "audit_pending": "until it is sequenced",
+        "audit_state": "one row",
+        "confirmation": "`unconfirmed` after its end, or with the person",
+        "confirmation_consent": "with its token",
+        "confirmation_count": "a week",
+        "consent": "`unconfirmed`, or `evidence_after_withdrawal`",
+        "consent_text": "for ever: consents name it; no personal data",
+        "content": "`message_bodies`",
+        "dek": "with the person, or swept after a day",
+        "erasure_ledger": "for ever: random ids",
+        "fresh_link": "a day after its end",
+        "handle": "with the person",
+        "idempotency": "a day",
+        "intake": "until it is worked off",
+        "intake_key": "an hour, and until no row names it",
+        "kek_epoch": "for ever: no personal data",
+        "limit_key": "two weeks",
+        "outbox": "`messages`",
+        "permit": "`messages`, or until cap and `unused_after` need it no more",
+        "privacy_notice": "for ever: texts name it; no personal data",
+        "rate_limit": "until it limits nothing",
+        "session": "at its end",
+        "subject": "with its last consent",
+        "suppression": "its own end",
+        "worker": "at the end of its lease",
+    }
+    tables = {t.name for schema in (DATA, KEYSTORE) for m in schema.tables for t in m.sorted_tables}
+
+    assert tables == set(said)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_deleted_keys_are_not_in_the_files_of_sqlite_either(app: App, tmp_path: Path) -> None:
+    await app.confirmation()
+    async with app.parts.keys.read() as connection:
+        wrapped = bytes((await connection.execute(select(dek.c.wrapped).limit(1))).scalar_one())
+    assert _is_in_a_file(wrapped, tmp_path)
+
+    await later(app, 31 * DAY)
+
+    assert not _is_in_a_file(wrapped, tmp_path)
+
+
+def _is_in_a_file(wrapped: bytes, directory: Path) -> bool:
+    return any(wrapped in file.read_bytes() for file in directory.glob("*.db*"))
+
+
+async def test_what_protects_nothing_any_more_is_swept(app: App) -> None:
+    token = await app.subscribe()
+    headers = await app.key()
+    body = {
+        "to": {"email": ADA},
+        "purpose": "newsletter",
+        "content": {"subject": "News", "text": "Hello."},
+    }
+    once = {**headers, "Idempotency-Key": "first"}
+    assert (await app.http.post("/v1/messages", json=body, headers=once)).status == 202
+    await app.http.post(f"/confirm/{token}", data={"answer": "reject"})
+    tables = (
+        consent.tables.confirmation,
+        consent.tables.confirmation_count,
+        consent.tables.suppression,
+        gateway.tables.idempotency,
+    )
+    assert [await count(app.parts.data, one) for one in tables] == [1, 1, 1, 1]
+
+    app.step(33 * DAY)
+    await duties.sweep(app.parts)
+    assert [await count(app.parts.data, one) for one in tables] == [1, 0, 1, 0]
+    app.step(YEAR)
+    await duties.sweep(app.parts)
+
+    assert [await count(app.parts.data, one) for one in tables] == [0, 0, 0, 0]

@@ -1,0 +1,299 @@
+"""Promise 8: every public answer is the same, in content and in time; the next answer too.
+
+First by structure: the same statements and the same suspensions before the
+answer. Then by the clock, since a cache or an index could differ where the
+structure does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import statistics
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import Engine, event
+
+from consent import address, blind, suppressions
+from consent.suppressions import Stop, Suppression
+from gateway.api_keys import Scope
+from gateway.flows import intake
+from tests.support.apps import App, open_app
+
+KINDS = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected", "blocked")
+ROUNDS = 150
+PERMUTATIONS = 2000
+
+
+class Steps:
+    """What a request did before its answer: how often it was suspended."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    @property
+    def middleware(self) -> Any:
+        @web.middleware
+        async def count(
+            request: web.Request,
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        ) -> web.StreamResponse:
+            return await _Counted(handler(request), self)
+
+        return count
+
+
+class _Counted:
+    def __init__(self, inner: Awaitable[web.StreamResponse], steps: Steps) -> None:
+        self._inner = inner
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, Any, web.StreamResponse]:
+        running, sent = self._inner.__await__(), None
+        while True:
+            try:
+                waited_for = running.send(sent)
+            except StopIteration as done:
+                return done.value
+            self._steps.taken += 1
+            try:
+                sent = yield waited_for
+            except BaseException as error:  # noqa: BLE001 passed on to where it belongs
+                running.throw(error)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every SQL statement of the process, in order."""
+    seen: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+class People:
+    """One person of each kind, and as many unknown ones as are asked for."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._numbers = itertools.count()
+
+    async def make(self) -> None:
+        app = self.app
+        for kind in ("pending", "confirmed", "withdrawn", "objected"):
+            await app.sign_up(self._address(kind))
+        mails = {mail.to: mail.token("confirm") for mail in await app.deliver()}
+        for kind in ("confirmed", "withdrawn", "objected"):
+            token = mails[self._address(kind)]
+            async with app.http.post(f"/confirm/{token}", data={"answer": "confirm"}) as page:
+                assert page.status == 200
+        for kind, how in (("withdrawn", "withdraw"), ("objected", "object")):
+            leave = {
+                "to": {"email": self._address(kind)},
+                "all": True,
+                "kind": how,
+                "channel": "phone",
+            }
+            key = await app.key(Scope.CONSENTS_WITHDRAW)
+            async with app.http.post("/v1/withdrawals", json=leave, headers=key) as done:
+                assert done.status == 200
+        await self._stop("suppressed", Stop.COMPLAINT)
+        await self._stop("blocked", Stop.ASKING)
+        await app.tick()
+
+    def of(self, kind: str) -> str:
+        """An address of this kind; every unknown one is new."""
+        if kind == "unknown":
+            return f"unknown{next(self._numbers):06}@example.org"
+        return self._address(kind)
+
+    @staticmethod
+    def _address(kind: str) -> str:
+        return f"{kind:_<13}@example.org"  # as long as any other
+
+    async def _stop(self, kind: str, stop: Stop) -> None:
+        parts = self.app.parts
+        canonical = address.parse(self._address(kind)).canonical
+        digest = blind.suppression_hash(parts.keyring.suppression, canonical)
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            await suppressions.add(connection, [Suppression(digest, stop)], now)
+
+
+@pytest.fixture
+def steps() -> Steps:
+    return Steps()
+
+
+@pytest.fixture
+async def app(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str], steps: Steps
+) -> AsyncIterator[App]:
+    async with open_app(
+        tmp_path, new_database_url, dialect, limits=False, around=[steps.middleware]
+    ) as opened:
+        yield opened
+
+
+Question = Callable[[App, str], Awaitable[tuple[int, bytes]]]
+
+
+async def by_script(app: App, email: str) -> tuple[int, bytes]:
+    async with app.http.post("/forms/signup", json=await app.posted(email)) as answer:
+        return answer.status, await answer.read()
+
+
+async def by_plain_form(app: App, email: str) -> tuple[int, bytes]:
+    (text,) = await app.texts("newsletter")
+    fields = {"email": email, "purpose": "newsletter", "text": text}
+    async with app.http.post("/forms/signup", data=fields) as answer:
+        return answer.status, await answer.read()
+
+
+async def by_my_data(app: App, email: str) -> tuple[int, bytes]:
+    async with app.http.post("/my-data", data={"email": email}) as answer:
+        return answer.status, await answer.read()
+
+
+@pytest.mark.parametrize("ask", [by_script, by_plain_form, by_my_data])
+async def test_every_kind_of_address_takes_the_same_statements_and_steps(
+    app: App, steps: Steps, ask: Question
+) -> None:
+    people = People(app)
+    await people.make()
+    await app.texts("newsletter")
+
+    seen: dict[str, set[Any]] = {kind: set() for kind in KINDS}
+    for kind in KINDS * 3:
+        email = people.of(kind)
+        for which in ("first", "next"):  # the next one meets what the first left behind
+            with statements() as ran:
+                steps.taken = 0
+                answer = await ask(app, email)
+                seen[kind].add((which, answer, tuple(ran), steps.taken))
+        await app.tick()
+
+    unknown = seen["unknown"]
+    assert len(unknown) <= 4, "the measure itself is not steady"
+    for kind in KINDS:
+        assert {one[:3] for one in seen[kind]} == {one[:3] for one in unknown}, kind
+        # Whether a body arrives with its head is the network's doing.
+        assert {one[3] for one in seen[kind]} <= {one[3] + n for one in unknown for n in (-1, 0, 1)}
+
+
+@pytest.mark.timeout(180)
+async def test_every_kind_of_address_takes_the_same_time_and_so_does_the_next_request(
+    tmp_path: Path, new_database_url: Callable[[str], str]
+) -> None:
+    """*next* runs while the duty works off what *first* left."""
+    async with open_app(tmp_path, new_database_url, "sqlite") as app:
+        people = People(app)
+        await people.make()
+        body = await app.posted()
+        order = [kind for kind in KINDS for _ in range(ROUNDS)]
+        random.Random(8).shuffle(order)  # noqa: S311 an order, not a secret
+        first: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        following: dict[str, list[float]] = {kind: [] for kind in KINDS}
+
+        async def post(email: str) -> float:
+            begun = perf_counter()
+            async with app.http.post("/forms/signup", json=body | {"email": email}) as answer:
+                await answer.read()
+            return perf_counter() - begun
+
+        for kind in order:
+            first[kind].append(await post(people.of(kind)))
+            duty = asyncio.create_task(intake.work_off(app.parts))
+            following[kind].append(await post(people.of("unknown")))
+            await duty
+            await intake.work_off(app.parts)
+
+    for name, times in (("first", first), ("next", following)):
+        found = [(_verdict(times["unknown"], times[kind]), kind) for kind in KINDS[1:]]
+        typical = statistics.median(times["unknown"]) * 1000
+        power = _smallest_found(times["unknown"])
+        print(f"{name}: median {typical:.2f} ms; finds differences from {power * 1000:.2f} ms on")
+        for verdict, kind in found:
+            print(f"  {kind}: {verdict}")
+        leaks = [f"{kind}: {verdict}" for verdict, kind in found if verdict.leaks]
+        assert not leaks, f"the {name} answer tells kinds apart"
+
+
+class _Verdict:
+    """How two samples differ, and how likely chance alone does as much."""
+
+    def __init__(self, difference: float, base: float, p: float) -> None:
+        self.difference = difference
+        self.base = base
+        self.p = p
+
+    @property
+    def leaks(self) -> bool:
+        large = abs(self.difference) > max(0.05 * self.base, 0.0005)
+        return large and self.p < 0.001
+
+    def __str__(self) -> str:
+        return f"{self.difference * 1000:+.3f} ms of {self.base * 1000:.3f} ms, p = {self.p:.4f}"
+
+
+def _verdict(one: Sequence[float], other: Sequence[float]) -> _Verdict:
+    chance = random.Random(9)  # noqa: S311 permutations, no secret
+    difference = _middle(other) - _middle(one)
+    pooled, split = [*one, *other], len(one)
+    extreme = 0
+    for _ in range(PERMUTATIONS):
+        chance.shuffle(pooled)
+        extreme += abs(_middle(pooled[split:]) - _middle(pooled[:split])) >= abs(difference)
+    return _Verdict(difference, _middle(one), (extreme + 1) / (PERMUTATIONS + 1))
+
+
+def _middle(times: Sequence[float]) -> float:
+    """The mean of the faster nine tenths: a pause of the machine says nothing of us."""
+    return statistics.fmean(sorted(times)[: len(times) * 9 // 10])
+
+
+def _smallest_found(times: Sequence[float]) -> float:
+    """The smallest difference that this sample would have shown in four of five trials."""
+    chance = random.Random(10)  # noqa: S311 a simulation
+    for step in range(1, 41):
+        shift, found = step * 0.0001, 0
+        for _ in range(5):
+            one = chance.choices(times, k=len(times))
+            other = [t + shift for t in chance.choices(times, k=len(times))]
+            found += _quick_p(one, other, chance) < 0.01
+        if found >= 4:
+            return max(shift, 0.0005, 0.05 * _middle(times))
+    return 40 * 0.0001
+
+
+def _quick_p(one: list[float], other: list[float], chance: random.Random) -> float:
+    difference = abs(_middle(other) - _middle(one))
+    pooled, split, extreme = [*one, *other], len(one), 0
+    for _ in range(200):
+        chance.shuffle(pooled)
+        extreme += abs(_middle(pooled[split:]) - _middle(pooled[:split])) >= difference
+    return (extreme + 1) / 201
+
+
+def test_the_measure_finds_what_it_is_for() -> None:
+    chance = random.Random(11)  # noqa: S311 a simulation
+    times = [0.003 + chance.expovariate(2000) for _ in range(ROUNDS)]
+    slower = [0.004 + chance.expovariate(2000) for _ in range(ROUNDS)]
+
+    assert _verdict(times, slower).leaks
+    assert not _verdict(times, [0.003 + chance.expovariate(2000) for _ in range(ROUNDS)]).leaks
+    assert Counter(KINDS)["unknown"] == 1

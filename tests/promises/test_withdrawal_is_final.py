@@ -1,0 +1,170 @@
+"""Promise 2, from outside: once a withdrawal was answered, no transmission for it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.gateways import Gateway, open_gateway
+
+ADA = "ada@example.org"
+LEAVERS = {"postgresql": 60, "sqlite": 20}
+EACH = 8  # messages that are due for each of them, one after another, while they leave
+SECONDS = 6.0
+PATIENCE = 2.0 + 0.5  # how long permits live, and what a withdrawal may take beyond it
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+async def gateway(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[Gateway]:
+    """One process on SQLite; `serve` and two workers on PostgreSQL."""
+    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
+        await opened.start("serve", "serve")
+        if dialect == "postgresql":
+            await opened.start("worker-1", "worker")
+            await opened.start("worker-2", "worker")
+        yield opened
+
+
+@dataclass
+class Left:
+    """One person's withdrawal: when it was asked for, and when the earlier answer came."""
+
+    person: str
+    asked_at: float
+    answered_at: float
+
+
+async def test_no_mail_is_begun_after_the_earlier_of_two_answers_under_load(
+    gateway: Gateway, dialect: str
+) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+    people = [f"person-{n:02}@example.org" for n in range(LEAVERS[dialect])]
+    links = await subscribed(gateway, key, people)
+    await queue_over_time(gateway, key, people)
+
+    left = await asyncio.gather(
+        *(
+            leave(gateway, key, person, links[person], moment(number))
+            for number, person in enumerate(people)
+        )
+    )
+    await asyncio.sleep(SECONDS / 4)  # as long as somebody's messages still come to be due
+
+    begun = begun_for(gateway)
+    late = [
+        (one.person, at - one.answered_at)
+        for one in left
+        for at in begun[one.person]
+        if at > one.answered_at
+    ]
+    assert late == []
+    assert sum(len(begun[one]) for one in people) > 4 * len(people), "there was no load"
+    slowest = max(one.answered_at - one.asked_at for one in left)
+    assert slowest <= PATIENCE, f"a withdrawal took {slowest:.2f} s"
+
+
+async def test_the_link_of_the_oldest_mail_ends_whatever_consent_is_then_current(
+    gateway: Gateway,
+) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+    (link,) = (await subscribed(gateway, key, [ADA])).values()
+    question = {"to": {"email": ADA}, "purpose": "newsletter"}
+
+    answers = []
+    for _ in range(2):
+        answers += [await post(gateway, link), await post(gateway, link)]
+        _, permission = await gateway.call(key, "POST", "/v1/permissions", question)
+        answers.append(permission.get("reason"))
+        await gateway.subscribe(ADA)
+
+    assert answers == [200, 200, "withdrawn"] * 2
+
+
+def moment(number: int) -> float:
+    """When a person leaves: any time, and the same in every run."""
+    return (number * 0.6180339887) % 1 * SECONDS
+
+
+async def subscribed(gateway: Gateway, key: str, people: list[str]) -> dict[str, str]:
+    """Let all confirm and get a first mail; the unsubscribe link of each."""
+    before = {person: len(gateway.received(person)) for person in people}
+    texts = await gateway.texts("newsletter")
+    for person in people:
+        body = {"email": person, "purposes": ["newsletter"], "texts": texts}
+        async with gateway.http.post(f"{gateway.base}/forms/signup", json=body) as answer:
+            assert answer.status == 202
+    for person in people:
+        mail = await gateway.await_mail(person, before[person] + 1)
+        async with gateway.http.post(mail.link("confirm"), data={"answer": "confirm"}) as answer:
+            assert answer.status == 200
+    await hand_in(gateway, key, [message_to(person) for person in people])
+    return {
+        person: (await gateway.await_mail(person, before[person] + 2)).link("unsubscribe")
+        for person in people
+    }
+
+
+def message_to(person: str, **more: Any) -> dict[str, Any]:
+    # Long enough to be some milliseconds between its permit and its MAIL.
+    content = {"subject": "News", "text": "Grüße aus der Küche. " * 1000}
+    return {"to": {"email": person}, "purpose": "newsletter", "content": content, **more}
+
+
+async def hand_in(gateway: Gateway, key: str, messages: list[dict[str, Any]]) -> None:
+    for start in range(0, len(messages), 20):
+        body = {"messages": messages[start : start + 20]}
+        status, answer = await gateway.call(key, "POST", "/v1/messages/batch", body)
+        assert status == 200
+        assert {one["status"] for one in answer["results"]} == {"queued"}
+
+
+async def queue_over_time(gateway: Gateway, key: str, people: list[str]) -> None:
+    """Messages that come to be due in waves, each for everybody."""
+    now = time.time() + 1
+    waves = [datetime.fromtimestamp(now + SECONDS * n / EACH, UTC).isoformat() for n in range(EACH)]
+    await hand_in(gateway, key, [message_to(p, send_at=at) for at in waves for p in people])
+    await asyncio.sleep(max(0.0, now - time.time()))
+
+
+async def leave(gateway: Gateway, key: str, person: str, link: str, after: float) -> Left:
+    """Withdraw twice at once: by the link, and every third time by an objection as well."""
+    await asyncio.sleep(after)
+    objection = {"to": {"email": person}, "all": True, "kind": "object", "channel": "letter"}
+
+    async def object_to() -> int:
+        return (await gateway.call(key, "POST", "/v1/withdrawals", objection))[0]
+
+    asked_at = time.monotonic()
+    second = object_to() if round(after * 1000) % 3 == 0 else post(gateway, link)
+    both = [asyncio.create_task(one) for one in (post(gateway, link), second)]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    answered_at = time.monotonic()
+    assert await asyncio.gather(*both) == [200, 200]
+    return Left(person, asked_at, answered_at)
+
+
+async def post(gateway: Gateway, link: str) -> int:
+    async with gateway.http.post(link, data=ONE_CLICK, allow_redirects=False) as answer:
+        return answer.status
+
+
+def begun_for(gateway: Gateway) -> dict[str, list[float]]:
+    """When the relay read MAIL, by the recipient that followed on that connection."""
+    begun: dict[str, list[float]] = {}
+    mail_at: dict[int, float] = {}
+    for one in gateway.relay_events():
+        if one["event"] == "mail":
+            mail_at[one["connection"]] = one["at"]
+        elif one["event"] == "rcpt":
+            begun.setdefault(one["rcpt_to"], []).append(mail_at[one["connection"]])
+    return begun

@@ -1,0 +1,318 @@
+"""The real application inside the test's own process: real databases, the duties turned by hand."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from sqlalchemy import make_url
+
+from delivery.outcome import Ending, Phase, Reply
+from delivery.permits import Spending
+from delivery.worker import Ended
+from gateway import api_keys, config, initialise
+from gateway.api_keys import Scope
+from gateway.app import create_app
+from gateway.config import Config
+from gateway.desk import Desk
+from gateway.flows import expire, intake, my_data
+from gateway.health import Health
+from gateway.lifespan import open_parts, put_in_order
+from gateway.metrics import Metrics
+from gateway.parts import Parts
+from gateway.runner import Runner
+from storage.clock import Clock
+from tests.support.clock import SteppedClock
+
+ADA = "ada@example.org"
+ORIGIN = "https://www.acme.example"
+THANKS = "https://www.acme.example/thanks"
+SORRY = "https://www.acme.example/sign-up?from=form#form"
+_OWNER = "wrk_test"
+_LINK = r"http://gateway\.example/{route}/([A-Za-z0-9_-]+)"
+_CONFIG = """
+[server]
+public_url = "http://gateway.example"
+trusted_proxies = ["127.0.0.1/32"]
+
+[controller]
+name = "Acme GmbH"
+postal_address = "Musterstr. 1, 10115 Berlin, Germany"
+contact = "privacy@acme.example"
+
+[storage]
+url = "{url}"
+keystore_url = "{keystore_url}"
+
+[keys]
+keyring_file = "keyring.json"
+dkim_dir = "dkim"
+
+[audit]
+origin = "test.example/audit/gateway"
+
+[senders.acme]
+name = "Acme"
+from_address = "news@acme.example"
+imprint_url = "https://www.acme.example/imprint"
+privacy_url = "https://www.acme.example/privacy"
+dkim_domain = "acme.example"
+
+[senders.other]
+name = "Other"
+from_address = "news@other.example"
+imprint_url = "https://www.other.example/imprint"
+privacy_url = "https://www.other.example/privacy"
+dkim_domain = "other.example"
+
+[purposes.newsletter]
+sender = "acme"
+basis = "consent"
+title = {{ en = "Newsletter", de = "Rundbrief" }}
+text = {{ en = "Yes, send me the newsletter.", de = "Ja, ich möchte den Rundbrief." }}
+
+[purposes.updates]
+sender = "acme"
+basis = "consent"
+title = {{ en = "Updates", de = "Neuigkeiten" }}
+text = {{ en = "Yes, tell me about the product.", de = "Ja, ich möchte Neuigkeiten." }}
+
+[purposes.elsewhere]
+sender = "other"
+basis = "consent"
+title = {{ en = "Elsewhere" }}
+text = {{ en = "Yes, the other brand too." }}
+
+[forms.signup]
+purposes = ["newsletter", "updates"]
+fields = {{ first_name = {{ required = false, max_length = 8 }} }}
+origins = ["https://www.acme.example"]
+
+[forms.linked]
+purposes = ["newsletter"]
+fields = {{ first_name = {{ required = true, max_length = 8 }} }}
+thank_you_url = "https://www.acme.example/thanks"
+error_url = "https://www.acme.example/sign-up?from=form#form"
+{more}
+[delivery]
+transport = "relay"
+permit_ttl = "1s"
+journal_dir = "journal"
+
+[delivery.relay]
+host = "127.0.0.1"
+port = 1
+
+[limits]
+enabled = {limits}
+"""
+
+
+@dataclass
+class Mail:
+    """One mail that left, as the relay would have seen it."""
+
+    to: str
+    raw: bytes = field(repr=False)
+
+    def token(self, route: str) -> str:
+        """The token of the link to *route*."""
+        text = self.raw.replace(b"=\r\n", b"").decode()
+        found = re.search(_LINK.format(route=route), text)
+        assert found is not None, f"no {route} link"
+        return found[1]
+
+
+@dataclass
+class App:
+    """One gateway; `http` talks to it, `tick` and `deliver` are its duties and its worker."""
+
+    parts: Parts
+    http: aiohttp.ClientSession
+    base: str
+
+    async def tick(self) -> None:
+        """Work off what was posted, expire what is over, give every event its index."""
+        while await intake.work_off(self.parts) or await my_data.work_off(self.parts):
+            pass
+        await expire.expire(self.parts)
+        async with self.parts.data.begin() as connection:
+            await self.parts.log.sequence(connection)
+        await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)
+
+    async def deliver(self) -> list[Mail]:
+        """Claim, permit and "send" everything that is due, to a relay that takes it."""
+        await self.tick()
+        desk, mails = Desk(self.parts), []
+        await desk.register(_OWNER)
+        while parcels := await desk.claim(_OWNER, 100):
+            spendings = [Spending(one.permit, one.message, one.attempt) for one in parcels]
+            spent = await desk.spend(_OWNER, spendings)
+            assert spent == {one.permit for one in parcels}
+            taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
+            await desk.settle(_OWNER, [Ended(one, taken) for one in parcels])
+            mails += [Mail(one.envelope.rcpt_to, one.envelope.data) for one in parcels]
+        return mails
+
+    async def texts(self, *purposes: str, locale: str = "en", form: str = "signup") -> list[str]:
+        """The hashes of the current wordings."""
+        described = await (await self.http.get(f"/forms/{form}.json?locale={locale}")).json()
+        by_purpose = {one["purpose"]: one["text"]["hash"] for one in described["purposes"]}
+        return [by_purpose[one] for one in purposes]
+
+    async def posted(self, email: str = ADA, *purposes: str, **more: Any) -> dict[str, Any]:
+        """The JSON body of a good sign-up, changed by *more*."""
+        wanted = list(purposes or ("newsletter",))
+        return {"email": email, "purposes": wanted, "texts": await self.texts(*wanted)} | more
+
+    async def sign_up(self, email: str = ADA, *purposes: str) -> None:
+        answer = await self.http.post("/forms/signup", json=await self.posted(email, *purposes))
+        assert answer.status == 202
+
+    async def confirmation(self, email: str = ADA, *purposes: str) -> str:
+        """Sign up and return the token of the confirmation mail."""
+        await self.sign_up(email, *purposes)
+        (mail,) = [one for one in await self.deliver() if one.to == email]
+        return mail.token("confirm")
+
+    async def subscribe(self, email: str = ADA, *purposes: str) -> str:
+        """Sign up and confirm; returns the token of the confirmation mail."""
+        token = await self.confirmation(email, *purposes)
+        answer = await self.http.post(f"/confirm/{token}", data={"answer": "confirm"})
+        assert answer.status == 200
+        return token
+
+    async def key(
+        self,
+        *scopes: Scope,
+        senders: Sequence[str] = (),
+        purposes: Sequence[str] = (),
+    ) -> dict[str, str]:
+        """The headers of a caller."""
+        parts = self.parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            _, token = await api_keys.create(
+                connection,
+                name="test",
+                scopes=scopes or tuple(Scope),
+                senders=senders,
+                purposes=purposes,
+                now=now,
+            )
+        return {"Authorization": f"Bearer {token}"}
+
+    async def permission(self, email: str = ADA, purpose: str = "newsletter") -> str:
+        """`granted`, or the reason for a refusal."""
+        question = {"to": {"email": email}, "purpose": purpose}
+        key = await self.key(Scope.PERMISSIONS_READ)
+        said = await (await self.http.post("/v1/permissions", json=question, headers=key)).json()
+        return "granted" if said["granted"] else str(said["reason"])
+
+    def step(self, by: timedelta) -> None:
+        """Let time pass."""
+        clock = self.parts.clock
+        assert isinstance(clock, SteppedClock)
+        clock.step(by)
+
+
+@asynccontextmanager
+async def _served(app: web.Application) -> AsyncIterator[str]:
+    """As a process of ours serves it, with our runner's bounds."""
+    runner = Runner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An initialised gateway that nobody opens: each test starts from a copy."""
+
+    directory: Path
+    urls: tuple[str, str]
+
+
+_prepared: dict[str, _Prepared] = {}  # by kind of database; initialising takes a second
+
+
+async def _initialised(
+    directory: Path, new_database_url: Callable[[str], str], dialect: str, clock: Clock
+) -> tuple[str, str]:
+    """Keys in *directory* and the URLs of two databases that belong to them."""
+    if dialect not in _prepared:
+        place = directory.parent / f"prepared-{dialect}"
+        place.mkdir()
+        if dialect == "sqlite":
+            urls = (f"sqlite:///{place}/data.db", f"sqlite:///{place}/keys.db")
+        else:
+            urls = (new_database_url(dialect), new_database_url(dialect))
+        await initialise.initialise(_config(place, urls), clock)
+        _prepared[dialect] = _Prepared(place, urls)
+    prepared = _prepared[dialect]
+    shutil.copytree(prepared.directory, directory, dirs_exist_ok=True)
+    if dialect == "sqlite":
+        return (f"sqlite:///{directory}/data.db", f"sqlite:///{directory}/keys.db")
+    copies = (new_database_url(dialect), new_database_url(dialect))
+    for copy, original in zip(copies, prepared.urls, strict=True):
+        await _copy_database(copy, original)
+    return copies
+
+
+async def _copy_database(copy: str, original: str) -> None:
+    url = make_url(copy)
+    connection = await asyncpg.connect(
+        user=url.username, host=url.query["host"], database="postgres"
+    )
+    await connection.execute(f"DROP DATABASE {url.database}")
+    await connection.execute(
+        f"CREATE DATABASE {url.database} TEMPLATE {make_url(original).database}"
+    )
+    await connection.close()
+
+
+def _config(
+    directory: Path, urls: tuple[str, str], *, limits: bool = False, more: str = ""
+) -> Config:
+    data, keys = urls
+    raw = _CONFIG.format(url=data, keystore_url=keys, limits=str(limits).lower(), more=more)
+    return config.parse(raw, base=directory)
+
+
+@asynccontextmanager
+async def open_app(
+    directory: Path,
+    new_database_url: Callable[[str], str],
+    dialect: str,
+    *,
+    limits: bool = False,
+    clock: Clock | None = None,
+    more: str = "",
+    around: Sequence[Middleware] = (),
+) -> AsyncIterator[App]:
+    """An initialised gateway with an HTTP client.
+
+    *more* is configuration after the forms, *around* goes outside of our middlewares.
+    """
+    clock = clock or SteppedClock()
+    urls = await _initialised(directory, new_database_url, dialect, clock)
+    loaded = _config(directory, urls, limits=limits, more=more)
+    async with open_parts(loaded, clock) as parts:
+        await put_in_order(parts)
+        app = create_app(parts, Metrics(), Health(parts))
+        app.middlewares[:0] = around
+        async with _served(app) as base, aiohttp.ClientSession(base) as http:
+            yield App(parts, http, base)

@@ -1,0 +1,101 @@
+"""Many people and many messages on a real gateway, and what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import aiohttp
+
+from tests.support.gateways import Gateway
+
+
+async def subscribe(gateway: Gateway, addresses: Iterable[str]) -> None:
+    """Everybody signs up and confirms, at once."""
+    await asyncio.gather(*(gateway.subscribe(one) for one in addresses))
+
+
+class HandedOver:
+    """How many mails the relay has read to their final dot; cheap enough to ask often."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._log = gateway.relay_log
+        self._offset = self._count = 0
+
+    def __call__(self) -> int:
+        with self._log.open("rb") as log:
+            log.seek(self._offset)
+            new, end, _ = log.read().rpartition(b"\n")  # the last line may be half written
+        self._offset += len(new + end)
+        self._count += new.count(b'"event": "dot"')
+        return self._count
+
+
+async def post(gateway: Gateway, key: str, to: Sequence[str], name: str) -> list[str]:
+    """Hand in a batch, again and again until it is acknowledged; the message ids."""
+    messages = [_message(one, number) for number, one in enumerate(to)]
+    while True:
+        try:
+            status, answer = await gateway.call(
+                key,
+                "POST",
+                "/v1/messages/batch",
+                {"messages": messages},
+                **{"Idempotency-Key": name},
+            )
+        except (aiohttp.ClientError, json.JSONDecodeError):
+            status = None
+        if status == 200:
+            results = answer["results"]
+            assert {one["status"] for one in results} == {"queued"}
+            return [one["message_id"] for one in results]
+        assert status in (None, 409, 503), status
+        await asyncio.sleep(0.1)
+
+
+def _message(to: str, number: int) -> dict[str, Any]:
+    content = {"subject": f"News {number}", "text": "Hello."}
+    return {"to": {"email": to}, "purpose": "newsletter", "content": content}
+
+
+async def keep_posting(
+    gateway: Gateway, key: str, people: Sequence[str], total: int, *, ahead: int
+) -> list[str]:
+    """Hand in *total* messages while others go out, never many more than *ahead* of them."""
+    accepted: list[str] = []
+    handed_over = HandedOver(gateway)
+    while len(accepted) < total:
+        if len(accepted) - handed_over() < ahead:
+            accepted += await post(gateway, key, people, f"batch-{len(accepted)}")
+        else:
+            await asyncio.sleep(0.05)
+    return accepted
+
+
+async def final(
+    gateway: Gateway, key: str, messages: Sequence[str], seconds: float = 40
+) -> dict[str, dict[str, Any]]:
+    """Wait until none of *messages* is on its way any more; each as the API shows it."""
+    seen: dict[str, dict[str, Any]] = {}
+    async with asyncio.timeout(seconds):
+        while left := [one for one in messages if one not in seen]:
+            for start in range(0, len(left), 20):
+                for one in await _look(gateway, key, left[start : start + 20]):
+                    if one["status"] not in ("queued", "sending", "deferred"):
+                        seen[one["message_id"]] = one
+            await asyncio.sleep(0.2)
+    return seen
+
+
+async def _look(gateway: Gateway, key: str, messages: Sequence[str]) -> list[dict[str, Any]]:
+    asked = [gateway.call(key, "GET", f"/v1/messages/{one}") for one in messages]
+    answers = await asyncio.gather(*asked)
+    return [body for status, body in answers if status == 200]
+
+
+def copies(gateway: Gateway) -> Counter[str]:
+    """How often the relay got each Message-ID."""
+    return Counter(str(one.mail["Message-ID"]) for one in gateway.received())

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gateway import config, embedding
+from gateway.config import Config
+
+
+@pytest.fixture(scope="module")
+def default() -> Config:
+    return config.parse(config.embedded_default(), base=Path("/srv"))
+
+
+def settings(script: str) -> dict[str, object]:
+    found = re.search(r"const settings = (\{.*\});", script)
+    assert found is not None
+    read: dict[str, object] = json.loads(found[1])
+    return read
+
+
+def test_the_script_weighs_less_than_five_kilobytes(default: Config) -> None:
+    assert len(gzip.compress(embedding.script(default, "newsletter").encode())) < 5000
+
+
+def test_the_script_knows_the_gateway_the_form_and_its_languages(default: Config) -> None:
+    known = settings(embedding.script(default, "newsletter"))
+
+    assert known["base"] == "http://localhost:8080"
+    assert known["form"] == "newsletter"
+    words = known["words"]
+    assert isinstance(words, dict)
+    assert words["de"]["submit"] == "Anmelden"
+    assert words["en"]["submit"] == "Sign up"
+
+
+def test_the_script_can_run_under_a_strict_policy_and_sets_nothing(default: Config) -> None:
+    script = embedding.script(default, "newsletter")
+
+    for forbidden in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+        'setAttribute("style"',
+        ".style.",
+        "document.cookie",
+        "localStorage",
+        "sessionStorage",
+        "indexedDB",
+    ):
+        assert forbidden not in script
+    assert set(re.findall(r"https?://[^/\"\\]+", script)) == {"http://localhost:8080"}
+
+
+def test_every_colour_has_its_place(default: Config) -> None:
+    css = settings(embedding.script(default, "newsletter"))["css"]
+
+    assert "/*" not in str(css)
+    assert "\n" not in str(css)
+
+
+class Fields(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_the_snippet_is_the_script_and_a_plain_form_inside_its_place(
+    default: Config, locale: str
+) -> None:
+    html = embedding.snippet(default, "newsletter", locale)
+
+    found = Fields(html)
+    names = [attrs["name"] for tag, attrs in found.tags if tag == "input"]
+    assert names == ["profile.first_name", "email", "purpose", "text", "homepage", "locale"]
+    assert ("script", {"src": "http://localhost:8080/forms/newsletter.js", "async": None}) in (
+        found.tags
+    )
+    assert html.index("data-consent-form") < html.index("<form") < html.index("</div>")
+    assert default.purposes["newsletter"].text[locale] in html
+
+
+def test_the_snippet_shows_configured_words_as_text() -> None:
+    raw = config.embedded_default().replace("Yes, send me the", "<b>Yes</b> & send me the")
+    hostile = config.parse(raw, base=Path("/srv"))
+
+    html = embedding.snippet(hostile, "newsletter", "en")
+
+    assert "&lt;b&gt;Yes&lt;/b&gt; &amp; send me" in html

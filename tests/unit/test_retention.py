@@ -1,0 +1,145 @@
+"""What nothing needs any more: pure decisions, at their very moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from consent import retention
+from consent.model import Evidence, State, SubjectState
+from consent.retention import Standings, Terms
+from delivery.retention import Need, OldPermit, spare
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
+TERMS = Terms(unconfirmed=30 * DAY, evidence=1000 * DAY)
+ADA = Standings(SubjectState.LIVE, restricted=False, objected_at=None)
+
+
+@dataclass(frozen=True)
+class Row:
+    id: str = "con_1"
+    text_hash: str = "sha256:a"
+    state: State = State.LAPSED
+    evidence: Evidence = Evidence.PROVEN
+    requested_at: datetime = NOW - 30 * DAY
+    lapses_at: datetime = NOW - 27 * DAY
+    decided_at: datetime | None = None
+    ends_at: datetime | None = None
+    unused_at: datetime | None = None
+    honest: bool = True
+
+
+def whole(*rows: Row, person: Standings = ADA, terms: Terms = TERMS) -> bool:
+    return retention.whole(person, rows, terms, NOW)
+
+
+def requests(*rows: Row, person: Standings = ADA) -> list[str]:
+    return [one.id for one in retention.requests(person, rows, TERMS, NOW)]
+
+
+OVER = Row()
+FRESH = Row("con_2", requested_at=NOW - 30 * DAY + INSTANT)
+CONFIRMED = Row("con_3", state=State.CONFIRMED, decided_at=NOW - 2000 * DAY)
+PROVEN_NO = Row("con_4", state=State.WITHDRAWN, decided_at=NOW - 1000 * DAY)
+
+
+@pytest.mark.parametrize("state", [State.LAPSED, State.REJECTED])
+def test_a_request_that_came_to_nothing_is_over_at_its_very_moment(state: State) -> None:
+    assert whole(replace(OVER, state=state))
+    assert not whole(replace(FRESH, state=state))
+
+
+@pytest.mark.parametrize("state", [State.WITHDRAWN, State.EXPIRED])
+def test_a_proof_is_over_at_its_very_moment(state: State) -> None:
+    assert whole(replace(PROVEN_NO, state=state))
+    later = NOW - 1000 * DAY + INSTANT
+    assert not whole(replace(PROVEN_NO, state=state, decided_at=later))
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.CONFIRMED])
+def test_what_stands_is_never_over(state: State) -> None:
+    assert not whole(replace(OVER, state=state, decided_at=NOW - 5000 * DAY))
+
+
+@pytest.mark.parametrize("kept", [FRESH, CONFIRMED], ids=["fresh request", "consent"])
+def test_one_reason_keeps_the_person_and_the_request_goes_alone(kept: Row) -> None:
+    assert not whole(OVER, kept)
+    assert requests(OVER, kept) == ["con_1"]
+
+
+def test_of_a_person_who_goes_whole_no_request_goes_alone() -> None:
+    assert requests(OVER) == []
+    assert requests(CONFIRMED) == []
+
+
+def test_a_proof_never_goes_alone() -> None:
+    assert requests(PROVEN_NO, CONFIRMED) == []
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        replace(ADA, restricted=True),
+        replace(ADA, objected_at=NOW - 1000 * DAY + INSTANT),
+        replace(ADA, state=SubjectState.ERASING),
+    ],
+    ids=["restricted", "objected", "being erased"],
+)
+def test_what_a_person_asked_for_keeps_them(person: Standings) -> None:
+    assert not whole(OVER, person=person)
+
+
+def test_an_objection_is_kept_as_long_as_a_proof() -> None:
+    assert whole(OVER, person=replace(ADA, objected_at=NOW - 1000 * DAY))
+
+
+def test_a_person_of_whom_nothing_was_read_is_kept() -> None:
+    assert not whole()
+
+
+def test_an_altered_row_keeps_everything() -> None:
+    altered = replace(PROVEN_NO, honest=False)
+
+    assert not whole(OVER, altered)
+    assert requests(OVER, altered, CONFIRMED) == []
+
+
+def test_a_link_that_still_works_leads_somewhere_whatever_the_term() -> None:
+    rejected = Row(state=State.REJECTED, requested_at=NOW - DAY, lapses_at=NOW + 2 * DAY)
+    at_once = Terms(unconfirmed=timedelta(), evidence=timedelta())
+
+    assert not whole(rejected, terms=at_once)
+    assert whole(replace(rejected, lapses_at=NOW), terms=at_once)
+
+
+def test_with_no_evidence_kept_a_withdrawal_ends_everything() -> None:
+    just_now = replace(PROVEN_NO, decided_at=NOW)
+
+    assert whole(just_now, terms=Terms(30 * DAY, timedelta()))
+
+
+def permit(**changes: Any) -> OldPermit:
+    plain = OldPermit("per_1", "newsletter", NOW - 400 * DAY, None)
+    return replace(plain, **changes)
+
+
+def test_a_permit_that_nothing_asks_for_may_go() -> None:
+    assert spare(permit(), Need(), NOW)
+
+
+def test_a_permit_inside_the_window_of_a_cap_is_needed() -> None:
+    assert not spare(permit(), Need(cap=400 * DAY + INSTANT), NOW)
+    assert spare(permit(), Need(cap=400 * DAY), NOW)
+
+
+def test_the_last_use_of_a_consent_is_needed_until_it_went_unused() -> None:
+    last = permit(last_use=NOW - 400 * DAY)
+
+    assert not spare(last, Need(unused_after=400 * DAY + INSTANT), NOW)
+    assert spare(last, Need(unused_after=400 * DAY), NOW)
+    assert spare(permit(), Need(unused_after=500 * DAY), NOW)
