@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from consent.model import Evidence, State
@@ -40,15 +39,14 @@ def consent_mac(
 
 
 def confirmation_mac(
-    key: Secret, *, token_hash: bytes, subject: str, expires_at: datetime, consents: Iterable[str]
+    key: Secret, *, token_hash: bytes, subject: str, expires_at: datetime, consent: str
 ) -> bytes:
-    """The MAC of a confirmation token with the consents that its mail asked for.
+    """The MAC of one consent that a confirmation mail asked for, with the mail's token.
 
     Without it, whoever can write rows could plant a token of their own for
     somebody's pending request, and confirm it by an honest click.
     """
-    named = [one.encode() for one in sorted(consents)]
-    parts = (token_hash, subject.encode(), _moment(expires_at), *named)
+    parts = (token_hash, subject.encode(), _moment(expires_at), consent.encode())
     return hmac.digest(key.reveal(), pae(_CONFIRMATION, *parts), "sha256")
 
 

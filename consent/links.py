@@ -28,15 +28,15 @@ class Confirmation:
     subject: str
     expires_at: datetime
     consents: tuple[str, ...]
-    honest: bool = True  # the stored MAC fitted
+    honest: frozenset[str] = frozenset()  # those of the consents whose stored MAC fitted
 
-    def mac(self, key: Secret) -> bytes:
+    def mac(self, key: Secret, consent: str) -> bytes:
         return confirmation_mac(
             key,
             token_hash=self.token_hash,
             subject=self.subject,
             expires_at=self.expires_at,
-            consents=self.consents,
+            consent=consent,
         )
 
 
@@ -52,12 +52,11 @@ async def add_confirmations(
             "subject": one.subject,
             "expires_at": one.expires_at,
             "created_at": now,
-            "mac": one.mac(key),
         }
         for one in confirmations
     ]
     named = [
-        {"token_hash": one.token_hash, "consent": consent}
+        {"token_hash": one.token_hash, "consent": consent, "mac": one.mac(key, consent)}
         for one in confirmations
         for consent in one.consents
     ]
@@ -73,10 +72,11 @@ async def confirmation(
     row = (await connection.execute(select(table).where(table.c.token_hash == token_hash))).first()
     if row is None:
         return None
-    query = select(named.c.consent).where(named.c.token_hash == token_hash)
-    consents = (await connection.execute(query.order_by(named.c.consent))).scalars()
-    found = Confirmation(row.token_hash, row.subject, row.expires_at, tuple(consents))
-    return replace(found, honest=honest(row.mac, found.mac(key)))
+    query = select(named.c.consent, named.c.mac).where(named.c.token_hash == token_hash)
+    macs = {one: mac for one, mac in await connection.execute(query.order_by(named.c.consent))}
+    found = Confirmation(row.token_hash, row.subject, row.expires_at, tuple(macs))
+    fitting = frozenset(one for one, mac in macs.items() if honest(mac, found.mac(key, one)))
+    return replace(found, honest=fitting)
 
 
 async def asked(

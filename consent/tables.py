@@ -112,7 +112,6 @@ confirmation = Table(
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
-    Column("mac", LargeBinary, nullable=False),  # also over the consents; key outside the database
 )
 confirmation_consent = Table(
     "confirmation_consent",
@@ -123,6 +122,7 @@ confirmation_consent = Table(
         primary_key=True,
     ),
     Column("consent", ForeignKey("consent.id"), primary_key=True),
+    Column("mac", LargeBinary, nullable=False),  # also over the token's row; key outside
 )
 
 # A link that the mailbox asked for a moment ago, and the session that its spending opened.

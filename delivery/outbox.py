@@ -12,7 +12,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
@@ -37,6 +50,12 @@ class Status(StrEnum):
 
 WAITING = (Status.QUEUED, Status.DEFERRED)
 FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
+
+# In words, as the partial index has it: given as parameters SQLite would not
+# use that, and read every message of a year for each claim.
+IS_WAITING: ColumnElement[bool] = outbox.c.status.in_(
+    [literal_column(f"'{one}'") for one in WAITING]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +151,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
     for kind in (Kind.SERVICE, Kind.MARKETING):
         query = (
             select(outbox.c.id, outbox.c.subject)
-            .where(outbox.c.kind == kind, outbox.c.status.in_(WAITING), outbox.c.due_at <= now)
+            .where(outbox.c.kind == kind, IS_WAITING, outbox.c.due_at <= now)
             .order_by(outbox.c.due_at, outbox.c.id)
             .limit(limit - len(found))
         )
@@ -323,12 +342,12 @@ async def drop_attempts(connection: AsyncConnection, attempts: Iterable[tuple[st
 
 async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
     """Messages by class and status that have not ended, for the metrics."""
-    query = (
-        select(outbox.c.kind, outbox.c.status, func.count())
-        .where(outbox.c.status.in_([*WAITING, Status.SENDING]))
-        .group_by(outbox.c.kind, outbox.c.status)
-    )
-    return {(kind, status): number for kind, status, number in await connection.execute(query)}
+    query = select(outbox.c.kind, outbox.c.status, func.count())
+    query = query.group_by(outbox.c.kind, outbox.c.status)
+    # Two conditions, two indexes: what ended is most of the table, and not read.
+    under_way = and_(outbox.c.owner > "", outbox.c.status == Status.SENDING)
+    found = union_all(query.where(IS_WAITING), query.where(under_way))
+    return {(kind, status): number for kind, status, number in await connection.execute(found)}
 
 
 def message_of(row: Any) -> Message:

@@ -10,7 +10,8 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
-from delivery.outbox import WAITING, Status
+from delivery.outbox import IS_WAITING, Status
+from delivery.outcome import Kind
 
 outbox = tables.outbox
 worker = tables.worker
@@ -35,7 +36,7 @@ async def ended_since(connection: AsyncConnection, since: datetime) -> Mapping[s
 async def oldest_due(connection: AsyncConnection, now: datetime) -> datetime | None:
     """Since when the longest-waiting message is due; None when nothing is."""
     query = select(func.min(outbox.c.due_at)).where(
-        outbox.c.status.in_(WAITING), outbox.c.due_at <= now
+        IS_WAITING, outbox.c.kind.in_(list(Kind)), outbox.c.due_at <= now
     )
     moment: datetime | None = (await connection.execute(query)).scalar_one()
     return moment

@@ -138,6 +138,7 @@ class Worker:
         self._share = Share(pace.permit_ttl.total_seconds() / 2)
         self._lost = False  # the lease, and with it the name
         self._unsettled = False
+        self._journal_fails = False
         self.ready = False
 
     @property
@@ -213,6 +214,9 @@ class Worker:
 
     async def _deliver(self, group: asyncio.TaskGroup) -> None:
         while not self.stopping:
+            if not self._takes_lines():
+                await self._pause(1.0)
+                continue
             connections = await self._pool.ready()
             if not connections:
                 await self._pause(IDLE)
@@ -230,6 +234,16 @@ class Worker:
                 self._before_dot.add(task)
                 task.add_done_callback(self._forget)
             await self._pause(IDLE if spare else IDLE / 10)
+
+    def _takes_lines(self) -> bool:
+        """Whether the journal takes lines (again): else every claim would end before its dot."""
+        if self._journal_fails:
+            try:
+                self._journal.try_out()
+            except JournalError:
+                return False
+            self._journal_fails, self.ready = False, True
+        return True
 
     async def _claim(self, wanted: int) -> Sequence[Parcel]:
         try:
@@ -309,7 +323,11 @@ class Worker:
 
     def past_the_dot(self, parcel: Parcel) -> None:
         """Note the final dot durably enough for a killed process, before it is written."""
-        self._journal.dot(parcel.message, parcel.attempt)
+        try:
+            self._journal.dot(parcel.message, parcel.attempt)
+        except JournalError:
+            self._journal_fails, self.ready = True, False
+            raise
         self._let_be(asyncio.current_task())
 
     def _let_be(self, task: asyncio.Task[None] | None) -> None:

@@ -12,9 +12,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from aiohttp import web
@@ -65,13 +66,29 @@ class _LibraryFormatter(logging.Formatter):
         return json.dumps({**line, "level": record.levelname.lower(), "at": moment})
 
 
+class _Unfailing:
+    """A stream for lines that must not end what they tell of: a full disk takes none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Send our events, and the events of libraries, to *stream* (stderr) as JSON lines.
 
     Of a library's record only its logger, level and error survive: its message
     may hold anything.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    lines = cast(TextIO, _Unfailing(stream or sys.stderr))
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(_LibraryFormatter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd: a line per command
@@ -81,7 +98,7 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=False,
     )
 
@@ -125,7 +142,10 @@ def place_of(error: BaseException) -> str:
 
 def route_of(request: web.Request) -> str:
     """The route as it was declared, never the path: that one holds tokens."""
-    resource = request.match_info.route.resource
+    try:
+        resource = request.match_info.route.resource
+    except (AssertionError, AttributeError):  # aiohttp's: refused before it was routed
+        return "unmatched"
     return resource.canonical if resource is not None else "unmatched"
 
 

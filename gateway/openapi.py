@@ -54,7 +54,7 @@ _IDEMPOTENCY_KEY = {
     "in": "header",
     "required": False,
     "description": "The same key with the same body is done once; kept for 24 hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 
 
@@ -124,7 +124,7 @@ def page(
     tags: Sequence[str] = (),
 ) -> Endpoint:
     """A row for what people open; without a script, so that plain forms are all it takes."""
-    responses = {status: HTML for status in statuses}
+    responses = {status: None if status == 303 else HTML for status in statuses}
     return Endpoint(method, path, summary, handler, responses, form=form, people=True, tags=tags)
 
 
@@ -242,9 +242,9 @@ def _operation(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _name(row: Endpoint) -> str:
-    if not row.people:
+    if not row.people or row.request is not None:
         return getattr(row.handler, "__name__", row.path)
-    words = re.findall(r"[a-z0-9]+", _PARAMETER.sub("", row.path)) or ["start"]
+    words = re.findall(r"[a-z0-9]+", _PARAMETER.sub(r"\1", row.path))
     return "_".join(["page", row.method.lower(), *words])
 
 

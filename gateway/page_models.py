@@ -49,11 +49,7 @@ class OneClick(BaseModel):
 
 
 class PreferencesAnswer(BaseModel):
-    """`purpose.<name>`: `on` or `off`."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"patternProperties": {"^purpose\\.": {"enum": ["on", "off"]}}}
-    )
+    """`purpose.<name>`, each `on` or `off`; a link that is over looks at none of them."""
 
 
 class MyDataQuestion(BaseModel):

@@ -20,7 +20,9 @@ from storage.errors import StorageAway
 # out of resources, lock not to be had, operator intervention, system error. The same transaction
 # may succeed later.
 _AWAY_CLASSES = ("08", "40", "53", "55P03", "57", "58")
-# A file that was overwritten or is on a failing disk: not a fault of the statement either.
+# SQLite's name for a statement that is wrong; what else its driver calls operational (busy, full,
+# read-only, not to be opened) is about the file, and so is a damaged one.
+_WRONG = "SQLITE_ERROR"
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -103,9 +105,12 @@ class Database:
 
 def is_away(error: DBAPIError) -> bool:
     """Say whether the database is unusable now, rather than the statement wrong."""
-    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+    if error.connection_invalidated:
         return True
-    if str(getattr(error.orig, "sqlite_errorname", "")).startswith(_DAMAGED):
+    in_sqlite = str(getattr(error.orig, "sqlite_errorname", ""))
+    if isinstance(error, OperationalError | InterfaceError):
+        return in_sqlite != _WRONG
+    if in_sqlite.startswith(_DAMAGED):
         return True
     return str(getattr(error.orig, "sqlstate", "") or "").startswith(_AWAY_CLASSES)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
@@ -98,18 +99,17 @@ async def _export(config: Config, output: Path) -> int:
 
     size = 0
     async with open_parts(config) as parts:
-        target = sys.stdout.buffer if str(output) == "-" else output.open("wb")
-        try:
-            with progress("exporting", None) as move:
-                async for part in export.jsonl(parts.data, parts.log, parts.publisher.vkey):
-                    target.write(part)
-                    size += len(part)
-                    move(size)
-            target.flush()
-        finally:
-            if target is not sys.stdout.buffer:
-                target.close()
+        with _opened(output) as file, progress("exporting", None) as move:
+            async for part in export.jsonl(parts.data, parts.log, parts.publisher.vkey):
+                file.write(part)
+                size += len(part)
+                move(size)
+            file.flush()
     return size
+
+
+def _opened(output: Path) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdout.buffer) if str(output) == "-" else output.open("wb")
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:

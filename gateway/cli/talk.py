@@ -86,6 +86,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def explain(error: Exception) -> str:
     """What to tell about *error*: our own errors speak for themselves, others by kind and place."""
     from audit.errors import AuditError
+    from delivery.errors import DeliveryError
     from gateway.errors import ConfigError, GatewayError
     from gateway.logs import place_of
     from storage.errors import StorageError
@@ -94,6 +95,6 @@ def explain(error: Exception) -> str:
         return explain(error.exceptions[0])  # the first to fail ended the others
     if isinstance(error, ConfigError):
         return "\n".join(["The configuration is not usable:", *error.problems])
-    if isinstance(error, GatewayError | StorageError | AuditError):
+    if isinstance(error, GatewayError | StorageError | AuditError | DeliveryError):
         return f"gateway: {error}"
     return f"gateway: {type(error).__name__} at {place_of(error)}"

@@ -124,8 +124,7 @@ class _Act:
             self._confirmed(one)
             for one in everything
             # Rows that we did not write must not confirm anything, nor be made honest by it.
-            if self._found.honest
-            and one.id in self._found.consents
+            if one.id in self._found.honest
             and one.honest
             and policy.confirm(one, self._now) is not None
         ]

@@ -119,7 +119,7 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
 
 @endpoint(
     "GET",
-    "/v1/messages/{id}",
+    "/v1/messages/{id:msg_[a-z0-9]{1,36}}",
     summary="What became of a message",
     responses={200: MessageView},
     scope=Scope.MESSAGES_SEND,
@@ -157,7 +157,7 @@ async def get_message(request: web.Request) -> web.StreamResponse:
 
 @endpoint(
     "DELETE",
-    "/v1/messages/{id}",
+    "/v1/messages/{id:msg_[a-z0-9]{1,36}}",
     summary="Cancel a message that is still queued",
     responses={204: None},
     scope=Scope.MESSAGES_SEND,
@@ -184,7 +184,8 @@ async def _json_body(request: web.Request) -> bytes:
 def _wanted(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     """What a caller asks for, if its key covers it and the template can be rendered."""
     _require_covered(parts, caller, message.purpose)
-    content: dict[str, Any] = message.content.model_dump(exclude_unset=True)
+    said = message.content.model_dump(exclude_unset=True)
+    content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if "template" in content:
         content.setdefault("data", {})
     enqueue.check_content(parts, message.purpose, content)

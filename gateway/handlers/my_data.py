@@ -57,7 +57,6 @@ async def start(request: web.Request) -> web.StreamResponse:
         language=seen.locale,
         profile=_profile(request, seen.profile),
         consents=_shown(seen.consents),
-        ends_at=session.expires_at,
         csrf=sessions.csrf(request, session),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import subprocess
@@ -73,11 +72,6 @@ class Site:
         return bool(said["granted"])
 
 
-@pytest.fixture(scope="module")
-def site_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("site")
-
-
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """The embedded default on free ports, delivering into its own inbox over SMTP."""
@@ -86,17 +80,20 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def open_site(directory: Path, more: str = "") -> AsyncIterator[Site]:
-    ports = _free_ports(4)
+async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
+    """As `site`; *origin* may use the form's script beside the landing page."""
+    ports = free_ports(4)
     gateway, landing, inbox, smtp = (f"127.0.0.1:{port}" for port in ports)
     raw = configuration.embedded_default()
     for old, new in (
         ('listen = "127.0.0.1:8080"', f'listen = "{gateway}"'),
         ('public_url = "http://localhost:8080"', f'public_url = "http://{gateway}"'),
-        ('origins = ["http://127.0.0.1:8090"', f'origins = ["http://{landing}"'),
+        (
+            'origins = ["http://127.0.0.1:8090"',
+            f'origins = ["http://{landing}", "{origin or "http://localhost:1"}"',
+        ),
         ('listen = "127.0.0.1:8025"', f'listen = "{inbox}"'),
         ('smtp = "127.0.0.1:2525"', f'smtp = "{smtp}"'),
-        ("[purposes.newsletter]", f"{more}\n[purposes.newsletter]"),
     ):
         assert raw.count(old) == 1, old
         raw = raw.replace(old, new)
@@ -140,7 +137,7 @@ async def _is_ready(http: aiohttp.ClientSession) -> bool:
     return False
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:
@@ -161,10 +158,3 @@ async def chromium() -> AsyncIterator[Any]:
         browser = await opened.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
         yield browser
         await browser.close()
-
-
-@pytest.fixture
-def pictures() -> Path | None:
-    """Where to put screenshots, when they are asked for by SCREENSHOTS=folder."""
-    folder = os.environ.get("SCREENSHOTS")
-    return Path(folder) if folder else None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, MetaData, String, Table, insert, select
+from sqlalchemy import Column, MetaData, String, Table, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database
@@ -76,6 +79,65 @@ async def test_a_database_that_is_not_there_is_away() -> None:
     async with open_database("data", "postgresql://nobody@/x?host=/nonexistent") as missing:
         with pytest.raises(StorageAway):
             await missing.ping()
+
+
+async def test_a_statement_that_is_wrong_is_not_a_database_that_is_away(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.begin() as connection:
+            await connection.execute(text("SELECT * FROM nowhere"))
+
+
+async def test_a_row_that_somebody_holds_too_long_is_away(
+    dialect: str, new_database_url: Callable[[str], str]
+) -> None:
+    if dialect == "sqlite":
+        url, impatient = new_database_url(dialect), text("PRAGMA busy_timeout = 50")
+    else:
+        url, impatient = new_database_url(dialect), text("SET LOCAL lock_timeout = '50ms'")
+    async with open_database("one", url) as one, open_database("other", url) as other:
+        async with other.read() as connection:
+            await connection.execute(impatient)
+        async with one.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+            await connection.execute(insert(things).values(name="a"))
+        async with one.begin() as held:
+            await held.execute(update(things).values(name="b"))
+
+            with pytest.raises(StorageAway):
+                async with other.begin() as connection:
+                    await connection.execute(impatient)
+                    await connection.execute(update(things).values(name="c"))
+
+
+async def test_a_damaged_file_is_away(tmp_path: Path) -> None:
+    file = tmp_path / "damaged.db"
+    file.write_bytes(b"no database, but as long as a page" * 1000)
+    async with open_database("data", f"sqlite:///{file}") as damaged:
+        with pytest.raises(StorageAway):
+            await damaged.ping()
+
+
+async def test_a_file_that_cannot_be_opened_is_away_until_it_can(tmp_path: Path) -> None:
+    (tmp_path / "directory").write_text("in the way")
+    async with open_database("data", f"sqlite:///{tmp_path}/directory/data.db") as database:
+        with pytest.raises(StorageAway):
+            await database.ping()
+
+        (tmp_path / "directory").unlink()
+        (tmp_path / "directory").mkdir()
+
+        await database.ping()
+
+
+async def test_a_server_that_does_not_answer_is_away_and_used_again_when_it_does(
+    new_database_url: Callable[[str], str],
+) -> None:
+    async with open_database("data", new_database_url("postgresql"), patience=0.2) as slow:
+        with pytest.raises(StorageAway):
+            async with slow.begin() as connection:
+                await connection.execute(text("SELECT pg_sleep(20)"))
+
+        await slow.ping()
 
 
 async def test_the_clock_is_read_when_asked_not_when_the_transaction_began(

@@ -36,10 +36,8 @@ async def test_sigterm_ends_delivery_within_seconds_and_leaves_nothing_uncertain
         await gateway.start("worker", "worker")
     key = await asyncio.to_thread(gateway.api_key)
     await crowds.subscribe(gateway, [*BEFORE_DOT, *PAST_DOT])
-    before, past = (
-        await crowds.post(gateway, key, to, name)
-        for to, name in ((BEFORE_DOT, "before"), (PAST_DOT, "past"))
-    )
+    before = await crowds.post(gateway, key, BEFORE_DOT, "before")
+    past = await crowds.post(gateway, key, PAST_DOT, "past")
     await until(lambda: _under_way(gateway) == (len(BEFORE_DOT), len(PAST_DOT)), 30)
 
     began = time.monotonic()

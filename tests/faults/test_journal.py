@@ -74,6 +74,21 @@ def test_the_bytes_are_those_of_the_format(tmp_path: Path) -> None:
     assert file_of(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
+def test_trying_out_says_whether_a_line_would_fit_and_leaves_nothing(tmp_path: Path) -> None:
+    with Journal.create(tmp_path, OWNER) as journal:
+        journal.dot("msg_1", 1)
+        before = file_of(tmp_path).read_bytes()
+        with disk_full_at(len(before) + 10), pytest.raises(JournalError):
+            journal.try_out()
+        assert file_of(tmp_path).read_bytes() == before
+
+        journal.try_out()
+
+        assert file_of(tmp_path).read_bytes() == before
+        journal.acc("msg_1", 1, 250)
+    assert only(tmp_path).marks == {("msg_1", 1): Mark(250)}
+
+
 def test_a_living_journal_is_nobody_elses(tmp_path: Path) -> None:
     with Journal.create(tmp_path, OWNER):
         assert list(replayable(tmp_path)) == []

@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -55,6 +56,21 @@ async def test_a_taken_port_is_one_line_and_exit_1(gateway: Gateway) -> None:
     assert await gateway.sign_up(ADA) == 202
 
 
+async def test_a_part_that_fails_ends_the_process_with_a_line_and_exit_1(
+    gateway: Gateway,
+) -> None:
+    await gateway.start("serve", "serve")
+    with closing(sqlite3.connect(_file(gateway, "url"), timeout=10)) as data, data:
+        data.execute("ALTER TABLE outbox RENAME TO elsewhere")  # the worker cannot know what to do
+
+    status = await asyncio.to_thread(gateway.processes["serve"].wait, 30)
+
+    lines = gateway.log("serve").splitlines()
+    assert status == 1
+    assert any('"process_failed"' in line for line in lines)
+    assert lines[-1].startswith("gateway: OperationalError at delivery/outbox.py")
+
+
 async def test_a_journal_that_cannot_be_made_is_one_line_and_exit_1(gateway: Gateway) -> None:
     (gateway.directory / "journal").write_text("in the way")
 
@@ -76,8 +92,9 @@ async def test_a_store_that_is_not_up_yet_is_waited_for(gateway: Gateway, store:
 
     await gateway.await_ready("serve")
     await gateway.subscribe(ADA)
-    line = json.loads(gateway.log("serve").splitlines()[0])
-    assert (line["event"], line["error"]) == ("store_awaited", "OperationalError")
+    lines = [json.loads(line) for line in gateway.log("serve").splitlines()]
+    errors = {line["error"] for line in lines if line["event"] == "store_awaited"}
+    assert errors == {"OperationalError"}
 
 
 async def test_sigterm_ends_the_waiting_for_a_store(gateway: Gateway) -> None:
@@ -92,21 +109,19 @@ async def test_a_staged_event_that_nobody_staged_shows_and_stops_nothing_else(
     gateway: Gateway,
 ) -> None:
     await gateway.start("serve", "serve")
-    with sqlite3.connect(_file(gateway, "url"), timeout=10) as data:
+    with closing(sqlite3.connect(_file(gateway, "url"), timeout=10)) as data, data:
         data.execute(
             "INSERT INTO audit_pending (eid, entry, mac) VALUES (?, ?, ?)",
             (b"e" * 16, b"{}", b"m" * 32),
         )
-    data.close()
 
     await _metric(gateway, 'gateway_duty_failing{duty="sequencer"}', 1)
     await gateway.subscribe(ADA)
     assert await _metrics(gateway, 'gateway_duty_failing{duty="intake"}') == 0
     await until(lambda: '"BadPending"' in gateway.log("serve"))
 
-    with sqlite3.connect(_file(gateway, "url"), timeout=10) as data:
+    with closing(sqlite3.connect(_file(gateway, "url"), timeout=10)) as data, data:
         data.execute("DELETE FROM audit_pending WHERE eid = ?", (b"e" * 16,))
-    data.close()
     await _metric(gateway, 'gateway_duty_failing{duty="sequencer"}', 0)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from consent.fresh_links import SESSION_LIFE
+from gateway.handlers import sessions
+from gateway.keys import PARTS
 from tests.support.apps import ADA, App, open_app
 
 STRANGER = "stranger@example.org"
@@ -152,6 +157,33 @@ async def test_without_a_session_the_pages_tell_nothing(app: App) -> None:
         for path in ("/my-data/why", "/my-data/preferences"):
             answer = await app.http.get(path, headers=person, allow_redirects=False)
             assert (answer.status, answer.headers["Location"]) == (303, "/my-data")
+
+
+async def test_a_cookie_whose_signature_was_altered_opens_nothing(app: App) -> None:
+    await app.subscribe()
+    good = (await session(app))["Cookie"]
+    body, _, signature = good.rpartition(".")
+    altered = signature[:-4] + ("AAAA" if signature[-4:] != "AAAA" else "BBBB")
+
+    answer = await app.http.get("/my-data", headers={"Cookie": f"{body}.{altered}"})
+
+    assert ADA not in await answer.text()
+
+
+async def test_over_tls_the_cookie_is_tied_to_the_host(app: App) -> None:
+    server = app.parts.config.server.model_copy(update={"public_url": "https://mail.example"})
+    secure = web.Application()
+    secure[PARTS] = replace(
+        app.parts, config=app.parts.config.model_copy(update={"server": server})
+    )
+    response = web.Response()
+
+    sessions.give(make_mocked_request("POST", "/", app=secure), response, b"0" * 32)
+
+    (cookie,) = response.cookies.values()
+    assert cookie.key == "__Host-my-data"
+    assert cookie["secure"]
+    assert (cookie["path"], cookie["domain"]) == ("/", "")
 
 
 async def test_a_session_ends_by_itself(app: App) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 import aiohttp
+import asyncpg
+from sqlalchemy.engine import make_url
 
 from tests.support.gateways import Gateway
 
@@ -94,6 +99,34 @@ async def _look(gateway: Gateway, key: str, messages: Sequence[str]) -> list[dic
     asked = [gateway.call(key, "GET", f"/v1/messages/{one}") for one in messages]
     answers = await asyncio.gather(*asked)
     return [body for status, body in answers if status == 200]
+
+
+async def make_due(gateway: Gateway) -> None:
+    """Let the time pass that messages wait for."""
+    url = make_url(_setting(gateway, "url"))
+    statement = "UPDATE outbox SET due_at = {} WHERE status IN ('queued', 'deferred')"
+    if url.get_backend_name() == "sqlite":
+        past = "'2026-01-01T00:00:00.000000Z'"
+        await asyncio.to_thread(_execute, str(url.database), statement.format(past))
+        return
+    connection = await asyncpg.connect(
+        user=url.username, database=url.database, host=str(url.query["host"])
+    )
+    try:
+        await connection.execute(statement.format("now()"))
+    finally:
+        await connection.close()
+
+
+def _execute(file: str, statement: str) -> None:
+    with closing(sqlite3.connect(file, timeout=10)) as connection, connection:
+        connection.execute(statement)
+
+
+def _setting(gateway: Gateway, key: str) -> str:
+    found = re.search(rf'^{key} = "(.+)"$', gateway.config.read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
 def copies(gateway: Gateway) -> Counter[str]:

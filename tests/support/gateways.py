@@ -303,9 +303,9 @@ async def open_gateway(
         )
     )
     gateway = Gateway(directory, config, f"http://127.0.0.1:{port}", relay_log)
-    gateway.command("init")
     async with aiohttp.ClientSession() as gateway.http:
         try:
+            gateway.command("init")
             yield gateway
         finally:
             for process in gateway.processes.values():

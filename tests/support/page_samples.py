@@ -83,7 +83,6 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "language": locale,
         "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
         "consents": [fresh, {**ended, "title": "Updates"}],
-        "ends_at": AT,
         "csrf": "token",
     }
     other = consent(locale, purpose="updates", title="Updates")

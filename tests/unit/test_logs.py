@@ -7,6 +7,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -121,3 +123,13 @@ def test_a_value_that_json_lacks_does_not_show_itself(stream: io.StringIO) -> No
     logs.event("duty", duty=ValueError("ada@example.org"))
 
     assert lines(stream)[0]["duty"] == "ValueError"
+
+
+def test_a_disk_that_takes_no_line_ends_nothing(stream: io.StringIO) -> None:
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # closing tries once more
+        logs.configure(full)
+        for _ in range(1000):  # more than any buffer takes
+            logs.event("something")
+            logging.getLogger("library").warning("something")
+        full.close()
+        raise AssertionError("this disk is not full")

@@ -102,7 +102,6 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=40), nullable=False),
         sa.Column("expires_at", types.Moment(), nullable=False),
         sa.Column("created_at", types.Moment(), nullable=False),
-        sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subject"],
             ["subject.id"],
@@ -233,6 +232,7 @@ def upgrade() -> None:
         "confirmation_consent",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("consent", sa.String(length=40), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["consent"],
             ["consent.id"],

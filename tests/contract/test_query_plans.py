@@ -1,0 +1,70 @@
+"""What runs by itself, again and again, reads no table whole (SQLite tells its plan)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import gates
+from consent.consents import Ending, Page
+from delivery import outbox, overview, retention
+from tests.support.apps import App, open_app
+
+_WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
+Look = Callable[[App, AsyncConnection], Awaitable[Any]]
+
+
+@pytest.fixture
+async def app(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, "sqlite") as opened:
+        yield opened
+
+
+def due(what: Ending) -> Look:
+    async def look(app: App, connection: AsyncConnection) -> None:
+        now = app.parts.clock.wall()
+        for after in (None, (now, "con_0")):
+            await app.parts.consents.due(connection, what, now, Page(10, after))
+
+    return look
+
+
+LOOKS: dict[str, Look] = {
+    "claim": lambda app, c: outbox.due(c, app.parts.clock.wall(), 10),
+    "counts": lambda app, c: outbox.counts(c),
+    "oldest due": lambda app, c: overview.oldest_due(c, app.parts.clock.wall()),
+    "ended lately": lambda app, c: overview.ended_since(c, app.parts.clock.wall()),
+    "bodies": lambda app, c: retention.drop_bodies(c, app.parts.clock.wall(), 10),
+    "messages": lambda app, c: retention.drop_ended(c, app.parts.clock.wall(), 10),
+    "permits": lambda app, c: retention.old_permits(c, "per_0", app.parts.clock.wall(), 10),
+    "erasures": lambda app, c: gates.erasing(c, "sub_0", 10),
+    **{f"consents by {what}": due(what) for what in Ending},
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_no_table_is_read_whole(app: App, name: str) -> None:
+    statements: list[tuple[str, Any]] = []
+    engine = app.parts.data._writer.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        if statement.startswith("SELECT"):
+            statements.append((statement, parameters))
+
+    async with app.parts.data.begin() as connection:
+        await LOOKS[name](app, connection)
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert statements
+    async with app.parts.data.begin() as connection:
+        for statement, parameters in statements:
+            rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [str(row[3]) for row in rows]
+            whole = [one for one in steps if one.startswith("SCAN") and _WAITING not in one]
+            assert not whole, (statement, steps)

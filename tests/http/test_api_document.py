@@ -1,0 +1,142 @@
+"""The OpenAPI document is valid, whole and true; its page says the same."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from gateway import routes
+from gateway.openapi import Endpoint
+from tests.support.apps import App
+
+EXAMPLES = [row for row in routes.API if row.example is not None]
+
+
+async def document_of(app: App) -> dict[str, Any]:
+    async with app.http.get("/openapi.json") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/json")
+        document: dict[str, Any] = await answer.json()
+        return document
+
+
+async def test_the_document_is_valid(embedded: App) -> None:
+    document = await document_of(embedded)
+
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": "http://gateway.example"}]
+
+
+async def test_everything_that_is_served_is_in_the_document(embedded: App) -> None:
+    document = await document_of(embedded)
+    listed = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    wanted = {("GET", "/docs"), ("GET", "/metrics"), ("GET", "/readyz"), ("POST", "/v1/signups")}
+    rows = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]
+    served = {
+        (row.method, re.sub(r"\{(\w+)[^{}]*(\{[^{}]*\}[^{}]*)*\}", r"{\1}", row.path))
+        for row in rows
+    }
+
+    assert wanted | served <= listed
+    for method, path in listed:
+        concrete = re.sub(r"\{\w+\}", "A" * 43, path)
+        async with embedded.http.request(method, concrete, allow_redirects=False) as answer:
+            assert answer.status != 405, (method, path)
+
+
+async def test_every_operation_has_a_name_of_its_own(embedded: App) -> None:
+    document = await document_of(embedded)
+    names = [
+        operation["operationId"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    ]
+
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("row", EXAMPLES, ids=lambda row: row.path)
+def test_every_example_is_what_the_endpoint_takes(row: Endpoint) -> None:
+    assert row.request is not None
+
+    row.request.model_validate(row.example)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        ("Target", {"email": "ada@example.org"}, True),
+        ("Target", {"email": None, "subject_id": "sub_1"}, True),
+        ("Target", {"email": "ada@example.org", "subject_id": "sub_1"}, False),
+        ("Target", {}, False),
+        ("Content", {"template": "welcome", "data": {}}, True),
+        ("Content", {"subject": "a", "text": "b"}, True),
+        ("Content", {"subject": "a", "html": "b", "text": None}, True),
+        ("Content", {"subject": "a"}, False),
+        ("Content", {"template": "a", "text": "b"}, False),
+        ("Content", {"subject": "a", "text": "b", "data": {"c": 1}}, False),
+        ("WithdrawalRequest", {"purpose": "a"}, True),
+        ("WithdrawalRequest", {"all": True}, True),
+        ("WithdrawalRequest", {"purpose": "a", "all": True}, False),
+        ("WithdrawalRequest", {}, False),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_the_schema_says_what_only_a_validator_could(
+    embedded: App, name: str, value: dict[str, Any], fits: bool
+) -> None:
+    from gateway import api_models
+
+    document = await document_of(embedded)
+    if name == "WithdrawalRequest":
+        value = {"to": {"subject_id": "sub_1"}, "kind": "withdraw", "channel": "phone"} | value
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+
+    assert OAS31Validator(schema).is_valid(value) is fits
+    model = getattr(api_models, name)
+    try:
+        model.model_validate(value)
+    except ValueError:
+        assert not fits
+    else:
+        assert fits
+
+
+class Outline(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+async def test_the_page_of_the_api_shows_every_operation_and_loads_nothing(embedded: App) -> None:
+    document = await document_of(embedded)
+
+    async with embedded.http.get("/docs") as page:
+        text = await page.text()
+        policy = page.headers["Content-Security-Policy"]
+
+    outline = Outline(text)
+    ids = {attrs["id"] for _, attrs in outline.tags if "id" in attrs}
+    for path, methods in document["paths"].items():
+        assert path in text
+        assert {one["operationId"] for one in methods.values()} <= ids
+    for name in document["components"]["schemas"]:
+        assert f"schema-{name}" in ids
+    links = [attrs["href"] or "" for tag, attrs in outline.tags if tag == "a"]
+    assert {link[1:] for link in links if link.startswith("#")} <= ids | {"main"}
+    assert all(link.startswith(("#", "/")) for link in links), "a link leaves the site"
+    loading = {"script", "img", "link", "iframe", "object", "source"}
+    assert not [tag for tag, _ in outline.tags if tag in loading]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "&#34;newsletter&#34;" in text or '"newsletter"' in text

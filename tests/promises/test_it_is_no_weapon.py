@@ -1,0 +1,189 @@
+"""Promise 9: nobody floods a third person's inbox with the form, or stands in their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from consent import address, blind, suppressions
+from consent.suppressions import Stop, Suppression
+from gateway.api_keys import Scope
+from tests.support.apps import App, Mail, open_app
+
+VICTIM = "ada.lovelace@example.org"
+FORMS = 20
+NETWORKS = 2000
+SIGN_UPS = 5000
+AT_ONCE = 25
+_FORM = '[forms.form{}]\npurposes = ["newsletter"]\n'
+
+
+@pytest.fixture
+async def app(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[App]:
+    forms = "".join(_FORM.format(number) for number in range(FORMS))
+    async with open_app(tmp_path, new_database_url, dialect, limits=True, more=forms) as opened:
+        yield opened
+
+
+def spelling(number: int) -> str:
+    """The victim's mailbox as an attacker would write it: tags, dots, letter cases."""
+    local, _, domain = VICTIM.partition("@")
+    local = [local, local.replace(".", ""), "a.d.a.lovelace"][number % 3]
+    local = f"{local}+{number}" if number % 2 else local
+    local = local.upper() if number % 5 == 0 else local.title() if number % 7 == 0 else local
+    return f"{local}@{domain.upper() if number % 11 == 0 else domain}"
+
+
+def network(number: int) -> str:
+    number %= NETWORKS
+    if number % 4 == 0:
+        return f"2001:db8:{number:x}::{number}"
+    return f"198.18.{number // 250}.{number % 250 + 1}"
+
+
+async def post(app: App, form: str, body: dict[str, Any], from_network: str) -> int:
+    headers = {"X-Forwarded-For": from_network}
+    async with app.http.post(f"/forms/{form}", json=body, headers=headers) as answer:
+        return answer.status
+
+
+async def bomb(app: App, count: int, first: int = 0) -> list[int]:
+    """Sign the victim up *count* times, as many at once as a robot would."""
+    body = await app.posted()
+    numbers = iter(range(first, first + count))
+    statuses: list[int] = []
+
+    async def robot() -> None:
+        for number in numbers:
+            said = body | {"email": spelling(number)}
+            statuses.append(await post(app, f"form{number % FORMS}", said, network(number)))
+
+    await asyncio.gather(*(robot() for _ in range(AT_ONCE)))
+    return statuses
+
+
+async def confirm(app: App, mail: Mail) -> None:
+    path = f"/confirm/{mail.token('confirm')}"
+    async with app.http.post(path, data={"answer": "confirm"}) as page:
+        assert page.status == 200
+
+
+@pytest.mark.timeout(240)
+async def test_five_thousand_sign_ups_of_one_victim_send_three_mails(
+    app: App, dialect: str
+) -> None:
+    count = SIGN_UPS if dialect == "sqlite" else SIGN_UPS // 5  # the arithmetic is the same
+    await app.sign_up(VICTIM)
+    (own,) = await app.deliver()
+    body = await app.posted()
+
+    flood = asyncio.create_task(bomb(app, count))
+    await asyncio.sleep(0.2)
+    begun = perf_counter()
+    honest = await post(app, "form1", body | {"email": "grace@example.org"}, network(1))
+    took = perf_counter() - begun
+    statuses = await flood
+
+    mails = await app.deliver()
+    to_victim = [mail for mail in mails if mail.to != "grace@example.org"]
+    assert set(statuses) == {202}, "limits of an address must be silent"
+    assert (honest, len(mails) - len(to_victim)) == (202, 1)
+    assert took < 1, f"an honest visitor waited {took:.2f} s"
+    assert len([own, *to_victim]) == 3
+    assert VICTIM.partition("@")[0].encode() not in b"".join(
+        mail.raw.partition(b"\r\n\r\n")[2] for mail in to_victim
+    )
+    await confirm(app, own)
+    assert await app.permission(VICTIM) == "granted"
+
+
+async def test_the_cap_holds_for_a_week_and_not_for_ever(app: App) -> None:
+    assert len(await _after(app, 60)) == 3
+    app.step(timedelta(days=6, hours=23))
+    assert await _after(app, 60) == []
+    app.step(timedelta(hours=2))
+    assert len(await _after(app, 60)) == 3
+
+
+async def test_one_request_is_mailed_twice_at_most(app: App) -> None:
+    body = await app.posted(VICTIM)
+    for number in range(10):
+        assert await post(app, "signup", body, network(number)) == 202
+
+    assert len(await app.deliver()) == 2
+
+
+async def _after(app: App, count: int) -> list[Mail]:
+    await bomb(app, count)
+    return await app.deliver()
+
+
+async def say_not_me(app: App) -> None:
+    await app.sign_up(VICTIM)
+    (mail,) = await app.deliver()
+    path = f"/confirm/{mail.token('confirm')}"
+    async with app.http.post(path, data={"answer": "reject"}) as page:
+        assert page.status == 200
+
+
+async def complain(app: App) -> None:
+    parts = app.parts
+    digest = blind.suppression_hash(parts.keyring.suppression, address.parse(VICTIM).canonical)
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        await suppressions.add(connection, [Suppression(digest, Stop.COMPLAINT)], now)
+
+
+async def object_to_it(app: App) -> None:
+    key = await app.key(Scope.CONSENTS_WITHDRAW)
+    body = {"to": {"email": VICTIM}, "all": True, "kind": "object", "channel": "letter"}
+    async with app.http.post("/v1/withdrawals", json=body, headers=key) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("stop", [say_not_me, complain, object_to_it])
+async def test_whoever_says_stop_is_not_asked_again(app: App, stop: Callable[[App], Any]) -> None:
+    await stop(app)
+    for days in (0, 8, 300):
+        app.step(timedelta(days=days))
+        for number, spelled in enumerate((VICTIM, VICTIM.upper(), VICTIM.title())):
+            assert await post(app, "signup", await app.posted(spelled), network(number)) == 202
+
+        assert await app.deliver() == []
+
+
+async def test_a_stranger_cannot_choose_a_word_of_the_mail(app: App) -> None:
+    words = "Click-https://evil.example-now"
+    body = await app.posted(
+        VICTIM,
+        page_url=f"https://evil.example/{words}",
+        profile={"first_name": "evil.exa"},
+        locale="en",
+    )
+
+    assert await post(app, "signup", body, network(1)) == 202
+    (mail,) = await app.deliver()
+
+    assert b"evil" not in mail.raw
+    assert b"Click-" not in mail.raw
+
+
+async def test_a_flood_before_the_own_sign_up_leaves_a_mail_that_works(app: App) -> None:
+    body = await app.posted()
+    for number, spelled in enumerate([VICTIM, VICTIM.upper(), VICTIM.title()] * 5):
+        await post(app, f"form{number}", body | {"email": spelled}, network(number))
+    mails = await app.deliver()
+    await app.sign_up(VICTIM)
+    assert await app.deliver() == [], "two of one request, whoever repeats it"
+
+    await confirm(app, mails[0])
+
+    assert await app.permission(VICTIM) == "granted"

@@ -1,0 +1,90 @@
+"""Duties: one that fails is seen, tried again, and nobody else's trouble."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from gateway import duties
+from gateway.duties import Duty
+from gateway.metrics import Metrics
+from storage.errors import StorageAway
+from tests.support.waiting import until
+
+TICK = timedelta(milliseconds=1)
+
+
+def failing(metrics: Metrics, name: str) -> float | None:
+    return metrics.registry.get_sample_value("gateway_duty_failing", {"duty": name})
+
+
+async def test_one_that_fails_is_seen_and_tried_again_while_others_go_on() -> None:
+    metrics, ending = Metrics(), asyncio.Event()
+    seen: list[float | None] = []
+    others = 0
+
+    async def bad() -> int:
+        seen.append(failing(metrics, "bad"))
+        if len(seen) < 3:
+            raise ValueError("a damaged row")
+        return 0
+
+    async def good() -> int:
+        nonlocal others
+        others += 1
+        return 0
+
+    kept = asyncio.create_task(
+        duties.keep([Duty("bad", TICK, bad), Duty("good", TICK, good)], metrics, ending)
+    )
+    await until(lambda: len(seen) > 4 and others > 4)
+    ending.set()
+    await kept
+
+    assert seen[:4] == [None, 1, 1, 0]
+    assert failing(metrics, "bad") == 0
+
+
+async def test_a_store_that_is_away_is_no_failure() -> None:
+    metrics, ending = Metrics(), asyncio.Event()
+    runs = 0
+
+    async def away() -> int:
+        nonlocal runs
+        runs += 1
+        raise StorageAway("data")
+
+    kept = asyncio.create_task(duties.keep([Duty("away", TICK, away)], metrics, ending))
+    await until(lambda: runs > 2)
+    ending.set()
+    await kept
+
+    assert failing(metrics, "away") == 0
+
+
+async def test_tries_that_fail_come_ever_later_and_work_is_done_without_a_pause() -> None:
+    metrics, ending = Metrics(), asyncio.Event()
+    failures, left = 0, 100
+
+    async def bad() -> int:
+        nonlocal failures
+        failures += 1
+        raise ValueError("a damaged row")
+
+    async def busy() -> int:
+        nonlocal left
+        left -= 1
+        return left
+
+    slow = timedelta(milliseconds=20)
+    kept = asyncio.create_task(
+        duties.keep(
+            [Duty("bad", slow, bad), Duty("busy", timedelta(days=1), busy)], metrics, ending
+        )
+    )
+    await until(lambda: left == 0)
+    await asyncio.sleep(0.5)
+    ending.set()
+    await kept
+
+    assert 2 <= failures <= 6, "25 turns of 20 ms went by"
