@@ -153,7 +153,8 @@ async def queue(parts: Parts, people: Sequence[str]) -> None:
             messages = []
             for subject in part:
                 content = ordered_id("cnt", now)
-                sealed = vault.seal(subject, "profile", content_place(content), raw)
+                place = content_place(content, MailKind.MARKETING, "newsletter")
+                sealed = vault.seal(subject, "profile", place, raw)
                 messages.append(
                     NewMessage(
                         id=ordered_id("msg", now),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
@@ -65,6 +65,18 @@ async def lock_held(connection: AsyncConnection, owner: str) -> list[Message]:
     return [message_of(row) for row in rows]
 
 
+async def subjects_held(connection: AsyncConnection, owner: str) -> set[str]:
+    """Whose keys settling what *owner* has under way needs; fetch them before locking it."""
+    query = select(outbox.c.subject).where(outbox.c.owner == owner)
+    return set((await connection.execute(query)).scalars())
+
+
+async def subjects_of(connection: AsyncConnection, messages: Collection[str]) -> set[str]:
+    """As `subjects_held`, for messages by name."""
+    query = select(outbox.c.subject).where(outbox.c.id.in_(messages))
+    return set((await connection.execute(query)).scalars())
+
+
 async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -> list[Message]:
     """Lock those of *messages* that a takeover called uncertain, or put down for another try."""
     query = select(outbox).where(
@@ -74,17 +86,24 @@ async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -
     return [message_of(row) for row in rows]
 
 
-async def lock_abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[Message]:
-    """Lock messages whose worker's lease has run out; what someone holds is passed over."""
+async def abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
+    """Look, without locking, for messages whose worker's lease has run out."""
+    query = select(outbox.c.id).where(_is_abandoned(now)).order_by(outbox.c.id).limit(limit)
+    return list((await connection.execute(query)).scalars())
+
+
+async def lock_abandoned(
+    connection: AsyncConnection, messages: Collection[str], now: datetime
+) -> list[Message]:
+    """Lock those of *messages* that are abandoned still; what someone holds is passed over."""
+    query = select(outbox).where(outbox.c.id.in_(messages), _is_abandoned(now))
+    rows = await connection.execute(query.order_by(outbox.c.id).with_for_update(skip_locked=True))
+    return [message_of(row) for row in rows]
+
+
+def _is_abandoned(now: datetime) -> ColumnElement[bool]:
     alive = exists().where(worker.c.id == outbox.c.owner, worker.c.lease_until > now)
-    query = (
-        select(outbox)
-        .where(outbox.c.status == Status.SENDING, ~alive)
-        .order_by(outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [message_of(row) for row in await connection.execute(query)]
+    return and_(outbox.c.status == Status.SENDING, ~alive)
 
 
 async def forget_dead(connection: AsyncConnection, now: datetime) -> None:
@@ -112,9 +131,10 @@ def recover(
 ) -> Recovery:
     """Decide from the permit and the journal how far each transmission came.
 
-    A permit is spent before the final dot, so without that no mail left. A
-    journal is complete when nothing of it can be missing: then
-    no line means no dot either. Otherwise a spent permit may have become a
+    A permit is spent before the final dot, so without that, and without a line
+    that says otherwise (the database may be an older one, restored), no mail
+    left. A journal is complete when nothing of it can be missing: then no line
+    means no dot either. Otherwise a spent permit may have become a
     mail, and only service mail is sent again. The first crash costs a message
     no time; one that keeps killing its worker backs off like any failure. A
     second try of what may have arrived waits, for the first worker may not be
@@ -131,7 +151,7 @@ def recover(
         if mark is not None and mark.accepted:
             changes.append(Change(message.id, Status.SENT, tried=True))
             ended[key] = Status.SENT
-        elif key not in spent:
+        elif mark is None and key not in spent:
             changes.append(Change(message.id, Status.QUEUED, due_at=again, tried=True))
             lapsed.append(key)
             ended[key] = ABORTED

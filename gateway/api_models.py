@@ -402,15 +402,13 @@ def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
 
     An empty `locale`, `page_url` or profile field is one that nobody filled in.
     Other names stay as they are, for the model to refuse; raises `Invalid` for
-    what only JSON may say, and for two answers to one question.
+    two answers to one question, of which a name of the JSON body is one.
     """
     body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
     repeated = {"purpose": "purposes", "text": "texts"}
     for name, value in fields.items():
         if name in repeated:
             body[repeated[name]].append(value)
-        elif name in ("purposes", "texts", "profile"):
-            raise Invalid.at(f"/{name}", "is not a field of a plain form")
         elif name.startswith("profile."):
             _answer(body["profile"], name.removeprefix("profile."), value)
         else:

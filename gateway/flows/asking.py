@@ -65,6 +65,7 @@ def confirmation(
         "consents": [shown(consent, texts) for consent in asked],
     }
     raw = json.dumps(document, ensure_ascii=False).encode()
+    place = content_place(content_id, Kind.SERVICE, purpose)
     message = NewMessage(
         id=ordered_id("msg", now),
         kind=Kind.SERVICE,
@@ -72,7 +73,7 @@ def confirmation(
         purpose=purpose,
         sender=parts.config.purposes[purpose].sender,
         content_id=content_id,
-        content=vault.seal(subject, "profile", content_place(content_id), raw),
+        content=vault.seal(subject, "profile", place, raw),
         due_at=now,
         expires_at=expires_at,
         regarding=token_hash.hex(),

@@ -179,6 +179,8 @@ def _decide_one(
 
 def _permission(parts: Parts, known: _Known, message: Message) -> Granted | Refused | Unneeded:
     about = known.facts[message.subject, message.purpose]
+    if message.kind is Kind.MARKETING and message.regarding is not None:
+        return Refused(Reason.UNPROVEN)  # we write no such row
     if message.regarding is not None and fresh_links.is_link(message.regarding):
         link = known.fresh.get(message.regarding)
         return policy.fresh_link_wanted(about.subject_state, about.suppressed, link, known.now)

@@ -70,7 +70,12 @@ def _parcel(parts: Parts, letter: Letter, vault: Vault) -> Parcel:
     sender = parts.config.senders[message.sender]
     address = _opened(vault, gate.subject, gate.address, gates.address_place(gate.subject))
     document = json.loads(
-        _opened(vault, message.subject, letter.content, content_place(message.content))
+        _opened(
+            vault,
+            message.subject,
+            letter.content,
+            content_place(message.content, message.kind, message.purpose),
+        )
     )
     ways: Mapping[Route, str] = {}
     if letter.handle is not None:
@@ -158,9 +163,13 @@ def message_id_header(config: Config, message: Message) -> str:
     return f"{message.id.partition('_')[2]}@{config.senders[message.sender].dkim_domain}"
 
 
-def content_place(content: str) -> tuple[str, str, str]:
-    """What the seal of a content binds it to."""
-    return ("content", "sealed", content)
+def content_place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str]:
+    """What the seal of a content binds it to.
+
+    Kind and purpose decide which permission a mail needs: a row of the queue
+    that somebody altered must not send the same words under another one.
+    """
+    return ("content", "sealed", f"{content}/{kind}/{purpose}")
 
 
 def _opened(vault: Vault, subject: str, sealed: bytes | None, place: tuple[str, str, str]) -> bytes:

@@ -118,6 +118,7 @@ def _message(
     content_id = ordered_id("cnt", now)
     document = {**one.content, "reference": one.reference}
     raw = json.dumps(document, ensure_ascii=False).encode()
+    place = content_place(content_id, MailKind.MARKETING, one.to.purpose)
     due_at = max(one.send_at or now, now)
     return NewMessage(
         id=ordered_id("msg", now),
@@ -126,7 +127,7 @@ def _message(
         purpose=one.to.purpose,
         sender=parts.config.purposes[one.to.purpose].sender,
         content_id=content_id,
-        content=vault.seal(subject, "profile", content_place(content_id), raw),
+        content=vault.seal(subject, "profile", place, raw),
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=origin,

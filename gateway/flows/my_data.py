@@ -191,6 +191,7 @@ def _mail(
         "links": {"my_data": f"{parts.base}/my-data/{token}"},
     }
     raw = json.dumps(document).encode()
+    place = content_place(content_id, MailKind.SERVICE, PURPOSE)
     message = NewMessage(
         id=ordered_id("msg", now),
         kind=MailKind.SERVICE,
@@ -198,7 +199,7 @@ def _mail(
         purpose=PURPOSE,
         sender=_sender(parts, consents),
         content_id=content_id,
-        content=vault.seal(gate.subject, "profile", content_place(content_id), raw),
+        content=vault.seal(gate.subject, "profile", place, raw),
         due_at=now,
         expires_at=link.expires_at,
         regarding=link.id,

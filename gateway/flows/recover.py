@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consent.vault import Vault
 from delivery import leases, permits
 from delivery.journal import Mark, Replay, replayable
 from delivery.outbox import Change, Message
@@ -31,9 +33,12 @@ async def from_journals(parts: Parts) -> int:
 
 
 async def _from_journal(parts: Parts, replay: Replay) -> int:
+    async with parts.data.read() as connection:
+        subjects = await leases.subjects_held(connection, replay.owner)
+    vault = await parts.keystore.vault(subjects)
     async with parts.data.begin() as connection:
         held = await leases.lock_held(connection, replay.owner)
-        count = await _settle(parts, connection, held, replay.marks, replay.complete)
+        count = await _settle(parts, connection, _Found(held, replay.marks, replay.complete), vault)
         await leases.forget(connection, replay.owner)
     accepted = sorted({message for (message, _), mark in replay.marks.items() if mark.accepted})
     for start in range(0, len(accepted), _AT_ONCE):
@@ -44,10 +49,13 @@ async def _from_journal(parts: Parts, replay: Replay) -> int:
 
 async def _accepted_late(parts: Parts, messages: Sequence[str], replay: Replay) -> int:
     """A takeover was in doubt about these; the journal knows better."""
+    async with parts.data.read() as connection:
+        subjects = await leases.subjects_of(connection, messages)
+    vault = await parts.keystore.vault(subjects)
     async with parts.data.begin() as connection:
         doubted = await leases.lock_doubted(connection, messages)
         late = [m for m in doubted if _was_accepted(m, replay.marks)]
-        return await _settle(parts, connection, late, replay.marks, replay.complete)
+        return await _settle(parts, connection, _Found(late, replay.marks, replay.complete), vault)
 
 
 def _was_accepted(message: Message, marks: Mapping[Key, Mark]) -> bool:
@@ -57,32 +65,39 @@ def _was_accepted(message: Message, marks: Mapping[Key, Mark]) -> bool:
 
 async def abandoned(parts: Parts) -> int:
     """Take over messages whose worker's lease ran out and whose journal nobody can read."""
+    async with parts.data.read() as connection:
+        seen = await leases.abandoned(connection, await parts.clock.now(connection), _AT_ONCE)
+        subjects = await leases.subjects_of(connection, seen)
+    vault = await parts.keystore.vault(subjects)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
-        held = await leases.lock_abandoned(connection, now, _AT_ONCE)
-        count = await _settle(parts, connection, held, {}, journal_complete=False)
+        held = await leases.lock_abandoned(connection, seen, now)
+        count = await _settle(parts, connection, _Found(held, {}, complete=False), vault)
         await leases.forget_dead(connection, now)
     if count:
         log.warning("messages_taken_over", messages=count)
     return count
 
 
-async def _settle(
-    parts: Parts,
-    connection: AsyncConnection,
-    held: Sequence[Message],
-    marks: Mapping[Key, Mark],
-    journal_complete: bool,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Locked messages whose worker is gone, and what its journal says of them."""
+
+    held: Sequence[Message]
+    marks: Mapping[Key, Mark]
+    complete: bool
+
+
+async def _settle(parts: Parts, connection: AsyncConnection, found: _Found, vault: Vault) -> int:
+    held, marks = found.held, found.marks
     if not held:
         return 0
     now = await parts.clock.now(connection)
     spent = await permits.spent_of(connection, [(m.id, m.attempt) for m in held])
-    found = leases.recover(held, spent, marks, journal_complete=journal_complete, now=now)
-    await permits.lapse(connection, found.lapsed)
+    decided = leases.recover(held, spent, marks, journal_complete=found.complete, now=now)
+    await permits.lapse(connection, decided.lapsed)
     by_id = {message.id: message for message in held}
-    results = [_result(by_id[c.message], c, found.ended, marks) for c in found.changes]
-    vault = await parts.keystore.vault({m.subject for m in held})
+    results = [_result(by_id[c.message], c, decided.ended, marks) for c in decided.changes]
     await settle.record(parts, connection, results, vault)
     return len(results)
 

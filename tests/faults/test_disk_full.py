@@ -164,7 +164,7 @@ async def test_a_full_journal_stops_the_dots_and_nothing_else(
         worker, disk = gateway.processes["worker"].pid, NoLargerFiles(tmp_path)
 
         disk.fill(worker)
-        ids = await crowds.post(gateway, key, [ADA] * 20, "while-full")
+        ids = await crowds.post(gateway, key, [ADA] * 6, "while-full")
         await until(lambda: _transactions(gateway) > 1, 30)
         await _readiness(gateway, place, 503, ["worker"])
         await asyncio.sleep(2)

@@ -86,6 +86,25 @@ async def test_a_wrong_field_is_named_and_nothing_is_kept(
     assert await kept(embedded) == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "kept_as"),
+    [
+        ("http://[::1", None),
+        ("https://ada@www.acme.example/a?b#c", "https://www.acme.example/a"),
+        ("javascript:alert(1)", None),
+        ("nonsense", None),
+    ],
+)
+async def test_a_page_that_has_no_address_is_not_named(
+    embedded: App, url: str, kept_as: str | None
+) -> None:
+    async with embedded.http.post("/forms/signup", json=await embedded.posted(page_url=url)) as a:
+        assert a.status == 202
+
+    (one,) = await opened(embedded)
+    assert one.page_url == kept_as
+
+
 async def test_each_purpose_needs_its_own_text_in_any_order(embedded: App) -> None:
     newsletter, updates = await embedded.texts("newsletter", "updates")
     both = {"email": ADA, "purposes": ["newsletter", "updates"]}

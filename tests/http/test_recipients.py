@@ -259,3 +259,9 @@ async def test_the_privacy_notice_stays_what_it_was(embedded: App) -> None:
     assert "Acme GmbH" in shown
     assert notice in shown
     await text_of(embedded, "/notices/sha256:" + "0" * 64, 404)
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", "%0d%0aSet-Cookie:x", "%ff"])
+async def test_a_name_that_no_database_takes_is_not_found(app: App, name: str) -> None:
+    for path in ("notices", "confirm", "unsubscribe", "why", "preferences"):
+        await text_of(app, f"/{path}/{name}", 404)

@@ -110,6 +110,17 @@ async def test_a_wrong_field_of_a_message_is_named(
     assert await pointers(embedded, key, "/v1/messages", message(**change)) == [pointer]
 
 
+async def test_a_null_is_what_nobody_said(app: App) -> None:
+    key = await app.key(Scope.MESSAGES_SEND)
+    await app.subscribe()
+    content = INLINE | {"template": None, "html": None}
+    said = message(content=content, send_at=None, expires_at=None, reference=None)
+
+    assert (await call(app, key, "POST", "/v1/messages", said))[0] == 202
+    (mail,) = await app.deliver()
+    assert b"Hello." in mail.raw
+
+
 async def test_a_message_waits_for_its_time_and_not_beyond_its_end(app: App) -> None:
     key = await app.key(Scope.MESSAGES_SEND)
     await app.subscribe()

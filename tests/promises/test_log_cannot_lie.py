@@ -226,7 +226,8 @@ async def test_a_consent_that_was_confirmed_by_sql_is_found_and_not_mailed(
 
         for address in (ADA, GRACE):
             status, refusal = await gateway.send(key, address)
-            assert (status, refusal["reason"], refusal["class"]) == (403, "unproven", "ask_first")
+            assert status == 403
+            assert (refusal["reason"], refusal["class"]) == ("unproven", "ask_first")
         for message in (queued, waiting):
             seen = await gateway.await_status(key, message, "refused", "sent", "failed")
             assert (seen["status"], seen["reason"]) == ("refused", "unproven")
@@ -238,6 +239,38 @@ async def test_a_consent_that_was_confirmed_by_sql_is_found_and_not_mailed(
     assert [len(gateway.received(one)) for one in (ADA, GRACE)] == [1, 2], "something was mailed"
     transactions = [one for one in gateway.relay_events() if one["event"] == "mail"]
     assert len(transactions) == 3
+
+
+async def test_a_queued_message_that_was_altered_by_sql_is_not_sent_on_another_ground(
+    gateway: Gateway,
+) -> None:
+    """What was withdrawn must not go out as a service mail, nor for a purpose that still stands."""
+    key = await asyncio.to_thread(gateway.api_key)
+    await gateway.subscribe(ADA, "product-updates")
+    _, other_purpose = await queue_and_withdraw(gateway, key, ADA)
+    _, as_service = await queue_and_withdraw(gateway, key, GRACE)
+    _, regarding = await queue_and_withdraw(gateway, key, GRACE)
+    assert await gateway.sign_up(GRACE) == 202
+    await gateway.await_mail(GRACE, 3)
+    sent = len(gateway.relay_events())
+    changes: dict[str, dict[str, Any]] = {
+        other_purpose: {"purpose": "product-updates"},
+        as_service: {"kind": "service"},
+        regarding: {},
+    }
+    async with stores.open_data(gateway) as data, data.begin() as connection:
+        asking = select(outbox.c.regarding).where(outbox.c.regarding.is_not(None))
+        newest = asking.order_by(outbox.c.id.desc()).limit(1)
+        token = (await connection.execute(newest)).scalar_one()
+        changes[as_service]["regarding"] = changes[regarding]["regarding"] = token
+        for message, changed in changes.items():
+            statement = update(outbox).where(outbox.c.id == message)
+            await connection.execute(statement.values(due_at=outbox.c.created_at, **changed))
+
+    for message in changes:
+        seen = await gateway.await_status(key, message, "failed", "refused", "cancelled", "sent")
+        assert seen["status"] != "sent"
+    assert len(gateway.relay_events()) == sent
 
 
 async def queue_and_withdraw(gateway: Gateway, key: str, address: str) -> tuple[str, str]:

@@ -57,6 +57,7 @@ HASHED = (
     "wunderkammer.example",
     NAME,
     NETWORK,
+    f"{KEY}-0-{TYPED}",
     "zanzibaraquuxotomy@wunderkammer.example",
 )
 HUNT = Hunt.of(WORDS, HASHED)

@@ -7,6 +7,7 @@ import json
 from sqlalchemy import select
 
 from delivery import tables
+from delivery.outcome import Kind
 from gateway.flows.composing import content_place
 from gateway.flows.my_data import PURPOSE
 from gateway.parts import Parts
@@ -23,7 +24,8 @@ async def sent_links(parts: Parts) -> list[str]:
     vault = await parts.keystore.vault({row.subject for row in rows})
     tokens = []
     for row in rows:
-        raw = vault.open(row.subject, "profile", content_place(row.id), row.sealed)
+        place = content_place(row.id, Kind.SERVICE, PURPOSE)
+        raw = vault.open(row.subject, "profile", place, row.sealed)
         assert raw is not None
         tokens.append(json.loads(raw)["links"]["my_data"].rpartition("/")[2])
     return tokens
