@@ -1,3 +1,3 @@
-.PHONY: setup run check test test-wide bench format lock
-setup run check test test-wide bench format lock:
+.PHONY: setup run check test test-wide test-long bench format lock
+setup run check test test-wide test-long bench format lock:
 	@python3 dev.py $@

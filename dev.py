@@ -6,6 +6,7 @@
     python3 dev.py check              format, lint, types, import contracts, unit tests
     python3 dev.py test [ARGS]        everything that needs only Python packages
     python3 dev.py test-wide [ARGS]   what needs Debian packages (browser, OpenDKIM, ...)
+    python3 dev.py test-long [ARGS]   minutes of load, kills and statistics
     python3 dev.py bench [ARGS]       benchmarks
     python3 dev.py format             rewrite the code in the house format
     python3 dev.py lock               renew the locks from pyproject.toml (needs the network)
@@ -40,8 +41,9 @@ TASKS = {
             [*PYTEST, "tests/unit", "tests/test_rules.py"],
         ],
     ),
-    "test": ("dev", [[*PYTEST, "-m", "not wide", "-n", "2", "--dist", "loadgroup"]]),
+    "test": ("dev", [[*PYTEST, "-m", "not wide and not long", "-n", "2", "--dist", "loadgroup"]]),
     "test-wide": ("wide", [[*PYTEST, "-m", "wide"]]),
+    "test-long": ("dev", [[*PYTEST, "-m", "long and not wide"]]),
     "bench": ("dev", [["-m", "benchmarks"]]),
     "format": ("dev", [["-m", "ruff", "format", *CODE], ["-m", "ruff", "check", "--fix", *CODE]]),
     "lock": ("uv", []),

@@ -91,6 +91,7 @@ def _urls(directory: Path) -> Callable[[str], str]:
     return lambda _dialect: f"sqlite:///{directory / next(names)}.db"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)  # a start, a wait for SQLite's own patience: about 15 s
 async def test_a_full_disk_loses_nothing_that_was_acknowledged(disk: Disk, tmp_path: Path) -> None:
     async with open_gateway(tmp_path, _urls(disk.directory), "sqlite", connections=4) as gateway:
@@ -151,6 +152,7 @@ async def _sent(gateway: Gateway, key: str, messages: list[str]) -> dict[str, di
             await crowds.make_due(gateway)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)  # two processes and the pauses of a worker that must not go on
 async def test_a_full_journal_stops_the_dots_and_nothing_else(
     tmp_path: Path, new_database_url: Callable[[str], str]

@@ -56,6 +56,7 @@ async def _readiness(gateway: Gateway) -> tuple[int, list[str]]:
 
 # Two processes and a server that recovers; and the key of a request that was cut off is free again
 # after a minute, if the loss hit one.
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_killed_database_costs_time_and_nothing_else(
     gateway: Gateway, servers: tuple[Postgres, Postgres]

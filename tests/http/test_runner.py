@@ -69,6 +69,8 @@ async def test_what_is_no_http_gets_a_problem_that_quotes_nothing(
     assert "application/problem+json" in head
     assert json.loads(body)["type"] == "/problems/bad-request"
     assert "ada" not in head + body + stream.getvalue()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["route"]) for line in lines] == [("request", "unmatched")]
 
 
 async def test_a_request_is_logged_by_its_route_alone(port: int, stream: io.StringIO) -> None:

@@ -28,6 +28,7 @@ async def gateway(
         yield opened
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)  # five restarts on each database, in the middle of real delivery
 async def test_every_accepted_message_outlives_five_kills_in_full_delivery(
     gateway: Gateway, dialect: str
@@ -71,6 +72,39 @@ async def test_every_accepted_message_outlives_five_kills_in_full_delivery(
     assert list((gateway.directory / "journal").glob("*.journal")) != [], "the last one lives"
 
 
+@pytest.mark.timeout(120)  # a restart, and a lease that has to run out
+async def test_without_the_journal_what_may_have_arrived_is_not_sent_again(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> None:
+    people = [f"delay-dot-2000.person{n}@example.test" for n in range(4)]
+    async with open_gateway(
+        tmp_path, new_database_url, dialect, connections=len(people), lease="10s"
+    ) as gateway:
+        delivering = "serve" if dialect == "sqlite" else "worker"
+        for name in {"serve", delivering}:
+            await gateway.start(name, name)
+        key = await asyncio.to_thread(gateway.api_key)
+        await crowds.subscribe(gateway, people)
+        accepted = await crowds.post(gateway, key, people, "batch")
+        journals = tmp_path / "journal"
+        await until(lambda: _past_the_dot(journals) == len(people), 30)
+
+        gateway.kill(delivering)
+        for one in journals.iterdir():
+            one.unlink()
+        await gateway.start(delivering, delivering)
+
+        seen = await crowds.final(gateway, key, accepted, seconds=60)
+        copies = crowds.copies(gateway)
+        assert {one["status"] for one in seen.values()} == {"uncertain"}
+        assert {copies[one["message_id_header"]] for one in seen.values()} == {1}
+
+
+def _past_the_dot(journals: Path) -> int:
+    lines = b"".join(one.read_bytes() for one in journals.glob("*.journal"))
+    return lines.count(b"DOT msg") - lines.count(b"ACC msg")
+
+
 @pytest.mark.timeout(120)  # two restarts
 async def test_every_acknowledged_sign_up_gets_its_mail_when_http_is_killed_after_202(
     gateway: Gateway, dialect: str
@@ -81,7 +115,7 @@ async def test_every_acknowledged_sign_up_gets_its_mail_when_http_is_killed_afte
     texts = await gateway.texts("newsletter")
     for kill in range(2):
         tried = [f"person{kill}-{n}@example.test" for n in range(24)]
-        got = await _sign_up_until_killed(gateway, tried, texts, kill_at=4 + 6 * kill)
+        got = await _sign_up_until_killed(gateway, tried, texts, kill_at=1 + 4 * kill)
         assert got, "nobody was acknowledged"
         acknowledged += got
         await gateway.start("serve", *arguments)

@@ -76,6 +76,7 @@ async def confirm(app: App, mail: Mail) -> None:
         assert page.status == 200
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_five_thousand_sign_ups_of_one_victim_send_three_mails(
     app: App, dialect: str

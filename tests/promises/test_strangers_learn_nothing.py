@@ -202,6 +202,7 @@ async def test_every_kind_of_address_takes_the_same_statements_and_steps(
         assert {one[3] for one in seen[kind]} <= {one[3] + n for one in unknown for n in (-1, 0, 1)}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_every_kind_of_address_takes_the_same_time_and_so_does_the_next_request(
     tmp_path: Path, new_database_url: Callable[[str], str]

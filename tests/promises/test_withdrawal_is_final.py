@@ -47,6 +47,7 @@ class Left:
     answered_at: float
 
 
+@pytest.mark.long
 async def test_no_mail_is_begun_after_the_earlier_of_two_answers_under_load(
     gateway: Gateway, dialect: str
 ) -> None:
