@@ -26,6 +26,7 @@ async def gateway(
         yield opened
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)  # slow relays are what it is about: about 20 s without other load
 async def test_sigterm_ends_delivery_within_seconds_and_leaves_nothing_uncertain(
     gateway: Gateway, dialect: str

@@ -72,6 +72,7 @@ async def test_every_accepted_message_outlives_five_kills_in_full_delivery(
     assert list((gateway.directory / "journal").glob("*.journal")) != [], "the last one lives"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)  # a restart, and a lease that has to run out
 async def test_without_the_journal_what_may_have_arrived_is_not_sent_again(
     dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]

@@ -143,6 +143,7 @@ async def test_a_worker_that_was_stopped_before_the_dot_sends_no_second_copy(
     assert len(copies) == 1
 
 
+@pytest.mark.long
 async def test_a_worker_that_lost_its_lease_goes_on_under_another_name(paused: Gateway) -> None:
     key = await asyncio.to_thread(paused.api_key)
     await paused.subscribe(ADA)
