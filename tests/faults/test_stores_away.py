@@ -154,6 +154,7 @@ async def test_without_the_key_store_nothing_is_accepted_or_sent_until_it_is_bac
     assert len(gateway.received(ADA)) == 2, "a message that was answered 503 was sent"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)  # the gateway starts twice
 async def test_what_is_queued_waits_for_the_key_store(
     gateway: Gateway, servers: tuple[Postgres, Postgres]
