@@ -15,14 +15,21 @@ class Grouped(Generic[T, R]):
 
     While one list is being written the next one gathers, so the group grows
     with the load and a lone caller waits for nobody. Every caller of a list
-    whose write fails gets that failure; none of its items was written.
+    whose write fails gets that failure; none of its items was written. With
+    *gather* seconds each list waits that long for more, where a transaction
+    costs more than the delay.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 500
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        most: int = 500,
+        gather: float = 0.0,
     ) -> None:
         self._write = write
         self._most = most
+        self._gather = gather
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -40,7 +47,7 @@ class Grouped(Generic[T, R]):
 
     async def _drain(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            group = await self._next_group()
             waiting = [future for _, future in group]
             try:
                 answers = await self._write([item for item, _ in group])
@@ -56,6 +63,12 @@ class Grouped(Generic[T, R]):
                 raise
             else:
                 _answer(waiting, answers)
+
+    async def _next_group(self) -> list[tuple[T, asyncio.Future[R]]]:
+        if self._gather and len(self._waiting) < self._most:
+            await asyncio.sleep(self._gather)
+        group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        return group
 
 
 def _answer(waiting: Sequence[asyncio.Future[R]], answers: Sequence[R]) -> None:

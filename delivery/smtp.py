@@ -287,10 +287,14 @@ class Pool:
         await self._make(wanted - len(self._idle))
         return [self._idle.pop() for _ in range(min(wanted, len(self._idle)))]
 
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection for the next mail, or close it when it is worn or broken."""
+    def fit(self, connection: Connection) -> bool:
+        """Whether *connection* may carry another mail: neither worn nor broken."""
         worn = connection.transmissions >= self._relay.messages_per_connection
-        if worn or not connection.dialogue.is_quiet:
+        return connection.dialogue.is_quiet and not worn
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next mail, or close it when it cannot carry one."""
+        if not self.fit(connection):
             self._discard(connection)
             return
         self._idle.append(connection)

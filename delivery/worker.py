@@ -18,8 +18,9 @@ import structlog
 
 from delivery.errors import JournalError
 from delivery.grouping import Grouped
+from delivery.hand import MOST, Hand
 from delivery.journal import Journal
-from delivery.outcome import Ending, Kind, Reply
+from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Connection, Envelope, Pool, transmit
 from storage.errors import StorageAway
@@ -31,6 +32,8 @@ log = structlog.get_logger()
 MARGIN = timedelta(milliseconds=500)
 COMMIT_WITHIN = 30.0
 IDLE = 0.25
+GATHER_SPENT = 0.005  # a transaction costs as much for one permit as for twenty
+GATHER_ENDED = 0.05  # nobody waits for outcomes: the journal has them meanwhile
 HEARTBEAT = 30.0  # at the longest; a claim whose answer got lost is found by it
 PATIENCE = 10.0  # for a database that is away when this process is to end
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -98,28 +101,6 @@ class Pace:
     lease: timedelta
 
 
-class Share:
-    """How many messages one claim takes, so that all of them can start in *seconds*.
-
-    Deciding, composing and signing come out of the life of the permits. A claim
-    that is too big for it would start nothing, and neither would the next.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._most = 50
-
-    def of(self, connections: int) -> int:
-        return min(connections, self._most)
-
-    def learn(self, claimed: int, took: float) -> None:
-        """Halve after a claim that took too long; grow by one full claim after another."""
-        if took > self._seconds:
-            self._most = max(1, min(claimed, self._most) // 2)
-        elif claimed >= self._most:
-            self._most *= 2
-
-
 class Worker:
     """What delivers in a process. Run it once; it ends when asked, or visibly."""
 
@@ -129,13 +110,15 @@ class Worker:
         self._desk = desk
         self._pool = pool
         self._pace = pace
-        self._spend = Grouped(self._spend_group)
-        self._settle = Grouped(self._settle_group)
+        self._spend = Grouped(self._spend_group, gather=GATHER_SPENT)
         self._stopping = asyncio.Event()
-        self._idle_again = asyncio.Event()
-        self._under_way: dict[asyncio.Task[None], str] = {}  # and the message of each
+        self._wake = asyncio.Event()
+        self._hand = Hand[Parcel](pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
+        self._full = False  # the last claim: there is more
+        self._held: set[str] = set()  # messages, from their claim until their outcome is written
+        self._carriers: set[asyncio.Task[None]] = set()
         self._before_dot: set[asyncio.Task[None]] = set()
-        self._share = Share(pace.permit_ttl.total_seconds() / 2)
+        self._ended: asyncio.Queue[Ended | None] = asyncio.Queue()  # None: that was the last
         self._lost = False  # the lease, and with it the name
         self._unsettled = False
         self._journal_fails = False
@@ -154,7 +137,7 @@ class Worker:
     def stop(self) -> None:
         """Claim nothing more; dialogues before the dot are aborted, others waited for."""
         self._stopping.set()
-        self._idle_again.set()
+        self._wake.set()
 
     async def run(self) -> None:
         """Deliver until `stop`.
@@ -177,8 +160,10 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 heartbeat = group.create_task(self._keep_lease())
+                settling = group.create_task(self._keep_settling())
                 await self._deliver(group)
                 await self._drain()
+                await settling
                 heartbeat.cancel()
         finally:
             self.ready = False
@@ -205,35 +190,36 @@ class Worker:
             try:
                 if not await self._desk.renew(self.owner):
                     break
-                await self._desk.take_back(self.owner, set(self._under_way.values()))
+                await self._desk.take_back(self.owner, self._held)
             except StorageAway as error:
                 log.warning("lease_not_renewed", store=error.store)
         log.error("lease_lost", worker=self.owner)
         self._lost = True
-        self._idle_again.set()
+        self._wake.set()
 
     async def _deliver(self, group: asyncio.TaskGroup) -> None:
         while not self.stopping:
             if not self._takes_lines():
+                self._end_unbegun(self._hand.clear())
                 await self._pause(1.0)
                 continue
-            connections = await self._pool.ready()
-            if not connections:
-                await self._pause(IDLE)
-                continue
-            began = elapsed()
-            parcels = await self._claim(self._share.of(len(connections)))
-            self._share.learn(len(parcels), elapsed() - began)
-            spare = connections[len(parcels) :]
-            for connection in spare:
+            # More connections than one only for more messages than those under way.
+            connections = await self._pool.ready(None if self._hand or self._full else 1)
+            if self._hand.is_low and (connections or self._hand.is_moving(elapsed())):
+                await self._claim()
+            self._end_unbegun(self._hand.late(elapsed()))
+            self._man(group, connections)
+            await self._pause(IDLE)
+
+    def _man(self, group: asyncio.TaskGroup, connections: Sequence[Connection]) -> None:
+        """Let idle connections carry what is in the hand."""
+        for number, connection in enumerate(connections):
+            if number >= len(self._hand):
                 self._pool.give_back(connection)
-            deadline = began + (self._pace.permit_ttl - MARGIN).total_seconds()
-            for connection, parcel in zip(connections, parcels, strict=False):
-                task = group.create_task(self._carry(connection, parcel, deadline))
-                self._under_way[task] = parcel.message
-                self._before_dot.add(task)
-                task.add_done_callback(self._forget)
-            await self._pause(IDLE if spare else IDLE / 10)
+                continue
+            task = group.create_task(self._carry(connection))
+            self._carriers.add(task)
+            task.add_done_callback(self._carriers.discard)
 
     def _takes_lines(self) -> bool:
         """Whether the journal takes lines (again): else every claim would end before its dot."""
@@ -245,52 +231,95 @@ class Worker:
             self._journal_fails, self.ready = False, True
         return True
 
-    async def _claim(self, wanted: int) -> Sequence[Parcel]:
+    async def _claim(self) -> None:
+        began = elapsed()
         try:
-            return await self._desk.claim(self.owner, wanted)
+            parcels = await self._desk.claim(self.owner, self._hand.share)
         except StorageAway as error:
             log.warning("claim_failed", store=error.store)
+            self._full = False
             await self._pause(1.0)
-            return ()
+            return
+        self._held.update(parcel.message for parcel in parcels)
+        self._full = self._hand.add(parcels, began)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not longer than until a connection is free or the end is near."""
+        """Wait, but not longer than until more is to be claimed or the end is near."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle_again.wait(), seconds)
+            await asyncio.wait_for(self._wake.wait(), seconds)
         if not self.stopping:
-            self._idle_again.clear()
+            self._wake.clear()
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._under_way.pop(task, None)
-        self._before_dot.discard(task)
-        self._idle_again.set()
-
-    async def _carry(self, connection: Connection, parcel: Parcel, deadline: float) -> None:
-        dialogue = _Dialogue(self, parcel, deadline)
-        aborted = False
+    async def _carry(self, connection: Connection) -> None:
+        """Take messages out of the hand, one after another, while the connection lasts."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 there is no other way to run
         try:
-            ending = await transmit(connection, parcel.envelope, dialogue)
-        except asyncio.CancelledError:
-            ending, aborted = Ending(connection.phase), not connection.past_dot
+            while (parcel := self._next()) is not None:
+                self._before_dot.add(task)
+                ended = await self._transmit(connection, *parcel)
+                self._before_dot.discard(task)
+                self._ended.put_nowait(ended)
+                if ended.aborted or not self._pool.fit(connection):
+                    break
         finally:
-            self._let_be(asyncio.current_task())
             self._pool.give_back(connection)
-            self._idle_again.set()
-        await self._settle(Ended(parcel, ending, aborted))
+            if self._hand or self._full:
+                self._wake.set()
+
+    def _next(self) -> tuple[Parcel, float] | None:
+        """The next message to begin; none once nothing may be begun or would pass its dot."""
+        if self.stopping or self._journal_fails:
+            return None
+        now = elapsed()
+        self._end_unbegun(self._hand.late(now))
+        taken = self._hand.take(now)
+        if self._hand.is_low and self._full:
+            self._wake.set()
+        return taken
+
+    async def _transmit(self, connection: Connection, parcel: Parcel, deadline: float) -> Ended:
+        try:
+            return Ended(
+                parcel,
+                await transmit(connection, parcel.envelope, _Dialogue(self, parcel, deadline)),
+            )
+        except asyncio.CancelledError:
+            return Ended(parcel, Ending(connection.phase), aborted=not connection.past_dot)
+
+    def _end_unbegun(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            self._ended.put_nowait(Ended(parcel, Ending(Phase.GREETED)))
 
     async def _drain(self) -> None:
-        # One that was not begun yet would end without giving its message back.
+        # One that was not begun yet would end without giving its connection back.
         await asyncio.sleep(0)
         for task in list(self._before_dot):
             task.cancel()
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        while self._carriers:
+            await asyncio.wait(self._carriers)
+        self._end_unbegun(self._hand.clear())
+        self._ended.put_nowait(None)
+
+    async def _keep_settling(self) -> None:
+        """Write outcomes in groups until the last: one takes a transaction as long as fifty."""
+        while True:
+            ended = [await self._ended.get()]
+            await asyncio.sleep(GATHER_ENDED)
+            while not self._ended.empty() and len(ended) < MOST:
+                ended.append(self._ended.get_nowait())
+            known = [one for one in ended if one is not None]
+            if known:
+                await self._settle(known)
+                self._held.difference_update(one.parcel.message for one in known)
+            if None in ended:
+                return
 
     async def _spend_group(self, spendings: Sequence[Spending]) -> Sequence[bool]:
         spent = await self._desk.spend(self.owner, spendings)
         return [one.permit in spent for one in spendings]
 
-    async def _settle_group(self, ended: Sequence[Ended]) -> Sequence[None]:
+    async def _settle(self, ended: Sequence[Ended]) -> None:
         """Write outcomes, however long the database is away: the journal keeps them meanwhile.
 
         Who is to end does not wait for ever; then the journal stays, and is replayed.
@@ -305,13 +334,13 @@ class Worker:
                     patient_until = patient_until or elapsed() + PATIENCE
                     if elapsed() > patient_until:
                         self._unsettled = True
-                        return [None] * len(ended)
+                        return
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
             else:
                 for one in ended:
                     self._journal.settled(one.parcel.message, one.parcel.attempt)
-                return [None] * len(ended)
+                return
 
     async def spend(self, parcel: Parcel) -> bool:
         """Mark a permit spent, with whoever does so at the same time; no answer means no."""

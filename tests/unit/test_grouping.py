@@ -43,6 +43,17 @@ async def test_those_who_come_while_one_list_is_written_share_the_next() -> None
     assert writer.lists == [[1], [2, 3, 4]]
 
 
+async def test_a_list_that_gathers_takes_in_who_comes_a_little_later() -> None:
+    writer = Writer()
+    writer.let.set()
+    grouped = Grouped(writer, gather=0.05)
+    first = asyncio.create_task(grouped(1))
+    await asyncio.sleep(0.01)
+
+    assert await asyncio.gather(first, grouped(2)) == [2, 4]
+    assert writer.lists == [[1, 2]]
+
+
 async def test_a_failure_reaches_everybody_of_its_list_and_nobody_else() -> None:
     writer = Writer()
     writer.let.set()
