@@ -71,7 +71,7 @@ async def _deliver(parts: Parts) -> float:
         begun = time.perf_counter()
         task = asyncio.create_task(worker.run())
         while await _left(parts):  # noqa: ASYNC110 it knows of no event
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
         seconds = time.perf_counter() - begun
         worker.stop()
         await task

@@ -58,6 +58,11 @@ async def runs(connection: AsyncConnection, owner: str, now: datetime) -> bool:
     return until is not None and until > now
 
 
+def running(owner: str, now: datetime) -> ColumnElement[bool]:
+    """As `runs`, as a condition of a statement that asks and writes at once."""
+    return exists().where(worker.c.id == owner, worker.c.lease_until > now)
+
+
 async def lock_held(connection: AsyncConnection, owner: str) -> list[Message]:
     """Lock everything that *owner* has under way."""
     query = select(outbox).where(outbox.c.owner == owner, outbox.c.status == Status.SENDING)

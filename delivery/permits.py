@@ -97,15 +97,16 @@ async def spend(
     )
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
     held = [row.id for row in rows if wanted[row.id].attempt == row.attempt]
-    now = await clock.now(connection)
-    if not held or not await leases.runs(connection, owner, now):
+    if not held:
         return set()
+    now = await clock.now(connection)
     statement = (
         update(permit)
         .where(
             permit.c.id.in_([wanted[message].permit for message in held]),
             permit.c.owner == owner,
             permit.c.state == OPEN,
+            leases.running(owner, now),
         )
         .values(state=SPENT, spent_at=now)
         .returning(permit.c.id)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from delivery.errors import TemplateError
+from delivery.folding import FRAME, Constant, FoldingEnvironment, leaves
 from delivery.mime import Content
 from delivery.plain_text import plain_text
 
@@ -27,6 +27,7 @@ LONGEST_TIME: Final = 2.0  # seconds for one part
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
 _BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
+_OF_ONE_MAIL: Final = ("links", "consents")  # what in the frame is not the sender's
 _PLACEHOLDERS: Final = {
     "links": {
         name: "https://example.invalid/"
@@ -41,14 +42,16 @@ Values = Mapping[str, Any]
 class Templates:
     """The mails under *directory*: `<name>/{subject.txt,body.txt,body.html}`.
 
-    Compiled once per language and kept; a changed file is seen after a restart.
-    Templates see the data by its names, and as `frame` who writes and the links.
+    Compiled once per language and frame, and kept; a changed file is seen after a
+    restart. Templates see the data by its names, and as `frame` who writes (the
+    same for all mails of a sender), the `links` and the `consents` of this one.
     """
 
     def __init__(self, directory: Path, translations: Callable[[str], NullTranslations]) -> None:
         self._directory = directory
         self._translations = translations
         self._environment = lru_cache(maxsize=64)(self._make_environment)
+        self._has = lru_cache(maxsize=512)(lambda file: (self._directory / file).is_file())
 
     def names(self) -> list[str]:
         """The mails there are."""
@@ -63,13 +66,16 @@ class Templates:
         Without a `body.html` it is a text mail; without a `body.txt` the text
         is taken from the HTML.
         """
-        if not _NAME.fullmatch(name) or not (self._directory / name / "subject.txt").is_file():
+        if not _NAME.fullmatch(name) or not self._has(f"{name}/subject.txt"):
             raise TemplateError(name if _NAME.fullmatch(name) else "?", "-", "does not exist")
-        values = {**data, "frame": frame}
-        subject = self._render(locale, f"{name}/subject.txt", values)
-        text = self._optional(locale, f"{name}/body.txt", values)
-        markup = self._optional(locale, f"{name}/body.html", values)
-        return self._finished(subject, markup, text, locale, frame, footer=footer)
+        values = {**data, FRAME: frame}
+        environment = self._environment_for(locale, frame)
+        subject = _render(environment, f"{name}/subject.txt", values)
+        text, markup = (
+            _render(environment, file, values) if self._has(file) else None
+            for file in (f"{name}/body.txt", f"{name}/body.html")
+        )
+        return self._finished(subject, markup, text, environment, frame, footer=footer)
 
     def check(self, name: str, locale: str, data: Values, frame: Values, *, footer: bool) -> None:
         """Render for a recipient without a profile and with links that lead nowhere.
@@ -84,54 +90,38 @@ class Templates:
         self, subject: str, html: str | None, text: str | None, *, locale: str, frame: Values
     ) -> Content:
         """Marketing content that came ready-made: taken as it is, with the footer added."""
-        return self._finished(subject, html, text, locale, frame, footer=True)
+        environment = self._environment_for(locale, frame)
+        return self._finished(subject, html, text, environment, frame, footer=True)
 
     def _finished(
         self,
         subject: str,
         markup: str | None,
         text: str | None,
-        locale: str,
+        environment: jinja2.Environment,
         frame: Values,
         *,
         footer: bool,
     ) -> Content:
         text = plain_text(markup or "") if text is None else text
         if footer:
-            values = {"frame": frame}
-            text = f"{text.rstrip()}\n\n{self._render(locale, '_footer.txt', values).lstrip()}"
+            values = {FRAME: frame}
+            text = f"{text.rstrip()}\n\n{_render(environment, '_footer.txt', values).lstrip()}"
             if markup is not None:
-                markup = _with_footer(markup, self._render(locale, "_footer.html", values))
+                markup = _with_footer(markup, _render(environment, "_footer.html", values))
         return Content(subject.strip(), text, markup)
 
-    def _optional(self, locale: str, file: str, values: Values) -> str | None:
-        is_there = (self._directory / file).is_file()
-        return self._render(locale, file, values) if is_there else None
+    def _environment_for(self, locale: str, frame: Values) -> jinja2.Environment:
+        same = {name: value for name, value in frame.items() if name not in _OF_ONE_MAIL}
+        return self._environment(locale, frozenset(leaves(same)))
 
-    def _render(self, locale: str, file: str, values: Values) -> str:
-        name, _, part = file.rpartition("/")
-        name = name or part
-        try:
-            template = self._environment(locale).get_template(file)
-            return "".join(_bounded(template.generate(values), name, part))
-        except jinja2.UndefinedError as error:
-            found = _MISSING.search(str(error))
-            missing = next(filter(None, found.groups()), None) if found else None
-            place = _place(error, part)
-            raise TemplateError(name, place, "a variable is missing", missing) from None
-        except jinja2.TemplateSyntaxError as error:
-            place = f"{Path(error.name or part).name}:{error.lineno}"
-            raise TemplateError(name, place, "is no template") from None
-        except jinja2.TemplateNotFound as error:
-            raise TemplateError(name, str(error.name), "does not exist") from None
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            # What data of an unexpected kind does to a filter or an operator.
-            raise TemplateError(name, _place(error, part), type(error).__name__) from None
-        except jinja2.TemplateRuntimeError as error:
-            raise TemplateError(name, _place(error, part), "cannot be rendered") from None
-
-    def _make_environment(self, locale: str) -> jinja2.Environment:
-        environment = ImmutableSandboxedEnvironment(
+    def _make_environment(
+        self, locale: str, constants: frozenset[tuple[str, Constant]]
+    ) -> jinja2.Environment:
+        translations = self._translations(locale)
+        environment = FoldingEnvironment(
+            dict(constants),
+            translations.gettext,
             loader=jinja2.FileSystemLoader(self._directory),
             autoescape=lambda file: file is not None and file.endswith(".html"),
             undefined=jinja2.StrictUndefined,
@@ -142,8 +132,31 @@ class Templates:
         )
         environment.policies["ext.i18n.trimmed"] = True
         i18n: Any = environment
-        i18n.install_gettext_translations(self._translations(locale), newstyle=True)
+        i18n.install_gettext_translations(translations, newstyle=True)
         return environment
+
+
+def _render(environment: jinja2.Environment, file: str, values: Values) -> str:
+    name, _, part = file.rpartition("/")
+    name = name or part
+    try:
+        template = environment.get_template(file)
+        return "".join(_bounded(template.generate(values), name, part))
+    except jinja2.UndefinedError as error:
+        found = _MISSING.search(str(error))
+        missing = next(filter(None, found.groups()), None) if found else None
+        place = _place(error, part)
+        raise TemplateError(name, place, "a variable is missing", missing) from None
+    except jinja2.TemplateSyntaxError as error:
+        place = f"{Path(error.name or part).name}:{error.lineno}"
+        raise TemplateError(name, place, "is no template") from None
+    except jinja2.TemplateNotFound as error:
+        raise TemplateError(name, str(error.name), "does not exist") from None
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # What data of an unexpected kind does to a filter or an operator.
+        raise TemplateError(name, _place(error, part), type(error).__name__) from None
+    except jinja2.TemplateRuntimeError as error:
+        raise TemplateError(name, _place(error, part), "cannot be rendered") from None
 
 
 def _with_footer(markup: str, footer: str) -> str:

@@ -173,9 +173,8 @@ async def test_concurrent_stagers_lose_nothing_and_wait_for_nobody(database: Dat
         assert places == sorted(places)
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"])  # SQLite has one writer
 async def test_a_row_that_commits_late_is_sequenced_late_and_not_lost(database: Database) -> None:
-    if database.dialect == "sqlite":
-        pytest.skip("SQLite has one writer")
     early, late = system_events(2)
     async with database.begin() as connection:
         await LOG.stage(connection, [early])  # drawn first
@@ -186,9 +185,8 @@ async def test_a_row_that_commits_late_is_sequenced_late_and_not_lost(database: 
     assert (await logged(database))[1:] == [late.eid, early.eid]
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"])  # SQLite has one writer
 async def test_only_one_node_sequences_at_a_time(database: Database) -> None:
-    if database.dialect == "sqlite":
-        pytest.skip("SQLite has one writer")
     async with database.begin() as first, database.begin() as second:
         await LOG.stage(first, system_events(1))
         assert await LOG.sequence(first) == 1

@@ -1,0 +1,110 @@
+"""Templates with everything put in already that is the same for every recipient.
+
+Translations and what a sender's frame says are looked up when a template is
+compiled, not for every mail: what is left to render are the words about one
+person, and rendering costs a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from jinja2 import nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+FRAME: Final = "frame"
+_GETTEXT: Final = ("gettext", "_")
+
+Constant = str | None
+
+
+def leaves(values: Mapping[str, Any], path: str = FRAME) -> Iterator[tuple[str, Constant]]:
+    """The dotted names of what is a text, or nothing, in nested mappings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}.{name}")
+        elif value is None or isinstance(value, str):
+            yield f"{path}.{name}", value
+
+
+class FoldingEnvironment(ImmutableSandboxedEnvironment):
+    """A sandbox whose templates know *constants* (by dotted name) and their language."""
+
+    def __init__(
+        self,
+        constants: Mapping[str, Constant],
+        translate: Callable[[str], str],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._constants = constants
+        self._translate = translate
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        template = super()._parse(source, name, filename)
+        if not {FRAME, *_GETTEXT}.isdisjoint(_taken(template)):
+            return template  # it gives one of the names a meaning of its own
+        folded = _Folding(self._constants, self._translate).visit(template)
+        assert isinstance(folded, nodes.Template)  # noqa: S101 a root stays what it is
+        return folded
+
+
+def _taken(template: nodes.Template) -> Iterator[str]:
+    """The names that a template sets, by whichever statement."""
+    yield from (one.name for one in template.find_all(nodes.Name) if one.ctx != "load")
+    yield from (one.name for one in template.find_all(nodes.Macro))
+    yield from (one.target for one in template.find_all(nodes.Import))
+    for imported in template.find_all(nodes.FromImport):
+        yield from (one if isinstance(one, str) else one[1] for one in imported.names)
+
+
+class _Folding(NodeTransformer):
+    def __init__(self, constants: Mapping[str, Constant], translate: Callable[[str], str]) -> None:
+        self._constants = constants
+        self._translate = translate
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
+        path = _path(node)
+        if path is None or path not in self._constants:
+            return self.generic_visit(node)
+        return nodes.Const(self._constants[path], lineno=node.lineno)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        self.generic_visit(node)
+        message = _message(node)
+        if message is None:
+            return node
+        return self._formatted(self._translate(message), node)
+
+    def _formatted(self, text: str, call: nodes.Call) -> nodes.Node:
+        """As Jinja's own gettext: the text is trusted, what is put into it is not."""
+        at = call.lineno
+        if not call.kwargs:
+            return nodes.MarkSafeIfAutoescape(nodes.Const(text % {}, lineno=at), lineno=at)
+        pairs = [
+            nodes.Pair(nodes.Const(one.key, lineno=at), one.value, lineno=at) for one in call.kwargs
+        ]
+        trusted = nodes.MarkSafeIfAutoescape(nodes.Const(text, lineno=at), lineno=at)
+        return nodes.Mod(trusted, nodes.Dict(pairs, lineno=at), lineno=at)
+
+
+def _path(node: nodes.Node) -> str | None:
+    """`frame.sender.name` of the nodes that read it; None for any other expression."""
+    names = []
+    while isinstance(node, nodes.Getattr):
+        names.append(node.attr)
+        node = node.node
+    if not isinstance(node, nodes.Name) or node.name != FRAME:
+        return None
+    return ".".join([FRAME, *reversed(names)])
+
+
+def _message(call: nodes.Call) -> str | None:
+    """The literal message of a plain gettext call; None when it is anything else."""
+    is_gettext = isinstance(call.node, nodes.Name) and call.node.name in _GETTEXT
+    if not is_gettext or call.dyn_args or call.dyn_kwargs or len(call.args) != 1:
+        return None
+    (message,) = call.args
+    return message.value if isinstance(message, nodes.Const) else None
