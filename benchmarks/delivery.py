@@ -22,6 +22,7 @@ from delivery.dkim import SigningKey
 from delivery.journal import Journal
 from delivery.smtp import Pool
 from delivery.worker import Pace, Worker
+from gateway.cli.talk import loop_factory
 from gateway.config import Config
 from gateway.desk import Desk
 from gateway.parts import Parts
@@ -39,7 +40,8 @@ def run() -> None:
         data, keys = server.create_database("data"), server.create_database("keys")
         settings = configuration(Path(folder), data, keys, port)
         pin({0})
-        asyncio.run(_run(settings))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_run(settings))
 
 
 async def _run(settings: Config) -> None:

@@ -22,12 +22,11 @@ def serve(
     ] = None,
 ) -> None:
     """Serve HTTP and run the duties; delivery inside by default on SQLite."""
-    from gateway import logs, processes
+    from gateway import processes
 
     config = configuration(context)
-    logs.configure()
     on_sqlite = config.storage.url.startswith("sqlite:")
-    run(processes.serve(config, with_worker=on_sqlite if worker is None else worker))
+    run(processes.serve(config, with_worker=on_sqlite if worker is None else worker), logging.INFO)
 
 
 def worker(
@@ -38,7 +37,7 @@ def worker(
     ] = None,
 ) -> None:
     """Deliver mail and run the duties; as many of these as you like, against PostgreSQL."""
-    from gateway import logs, processes
+    from gateway import processes
     from gateway.config_fields import parse_listen
 
     config = configuration(context)
@@ -46,8 +45,7 @@ def worker(
         place = None if listen is None else parse_listen(listen)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--listen") from None
-    logs.configure()
-    run(processes.work(config, listen=place))
+    run(processes.work(config, listen=place), logging.INFO)
 
 
 def demo(
@@ -57,7 +55,5 @@ def demo(
 ) -> None:
     """Try everything on this machine: a landing page, the gateway, an inbox. Nothing leaves it."""
     from gateway import demo as demonstration
-    from gateway import logs
 
-    logs.configure(level=logging.WARNING)
     run(demonstration.demonstrate(directory))

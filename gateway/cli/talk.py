@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,10 +52,13 @@ def configuration(context: typer.Context) -> Config:
     return load(context.obj)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; ctrl-c ends it."""
+def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
+    """Run a command's work, its log lines from *level* on stderr; ctrl-c ends it."""
+    from gateway import logs
+
+    logs.configure(level=level)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
@@ -74,7 +78,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop where there is one: a third less time in the loop. Nothing depends on it."""
     try:
         import uvloop
