@@ -159,7 +159,8 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
                 "application_name": "consent-gateway",
                 "synchronous_commit": "on",
                 "lock_timeout": "15s",
-                "idle_in_transaction_session_timeout": "60s",
+                # Shorter than lock_timeout: who waits for a stopped process outlasts it.
+                "idle_in_transaction_session_timeout": "10s",
                 "jit": "off",
             },
         },
