@@ -1,7 +1,7 @@
 """One SMTP session after its greeting: lines out, replies in, and nothing unasked.
 
 The transport was opened, secured and authenticated elsewhere. Here are no
-decisions: who writes what, and when, is `smtp.py`'s.
+decisions: who writes what, and when, is `delivery.transmission`'s.
 """
 
 from __future__ import annotations

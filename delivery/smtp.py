@@ -1,50 +1,30 @@
-"""Mail to the relay: pooled connections, and the one dialogue that hands a mail over.
+"""Pooled connections to the relay.
 
-aiosmtplib opens, secures and authenticates a connection; it cannot pipeline,
-nor tell before the dot from after it, so the dialogue itself is `Dialogue`'s.
-Reply texts are personal data: they are in the `Ending` and nowhere else.
+aiosmtplib opens, secures and authenticates them; what is said over them is
+`delivery.transmission`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, Self
 
 import aiosmtplib
 import structlog
 
-from delivery.dialogue import Dialogue, Lost, take_over
-from delivery.errors import ComposeError, JournalError, RelayAway
-from delivery.mime import ascii_address
-from delivery.outcome import Ending, Phase, Reply
+from delivery.dialogue import take_over
+from delivery.errors import RelayAway
+from delivery.transmission import Connection, Timeouts
 from storage.secret import Secret
 
 log = structlog.get_logger()
 
-_GO_AHEAD: Final = 354
-_CLOSING: Final = 421
 _LONGEST_PAUSE: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds to wait for each reply; the defaults are RFC 5321's, section 4.5.3.2.
-
-    *connect* covers everything up to a session that is ready. Too short a *dot*
-    makes copies: the server has the mail, and we give up before it says so.
-    """
-
-    connect: float = 30
-    mail: float = 300
-    rcpt: float = 300
-    data: float = 120
-    dot: float = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,183 +41,6 @@ class Relay:
     messages_per_connection: int = 100
     idle: float = 60
     timeouts: Timeouts = field(default_factory=Timeouts)
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """One mail to one recipient: *data* is 7-bit, in CRLF lines, its dots not yet doubled.
-
-    An empty *mail_from* is the null reverse-path.
-    """
-
-    mail_from: str = field(repr=False)
-    rcpt_to: str = field(repr=False)
-    data: bytes = field(repr=False)
-
-    def __post_init__(self) -> None:
-        for name in ("mail_from", "rcpt_to"):
-            path = getattr(self, name)
-            try:
-                if (path or name == "rcpt_to") and ascii_address(path) != path:
-                    raise ComposeError(name)
-            except ValueError:
-                raise ComposeError(name) from None  # the cause quotes the address
-
-
-class Guard(Protocol):
-    """Who may stop a transmission, and who must know how far it came."""
-
-    def may_start(self) -> bool:
-        """Asked right before MAIL is written, with nothing in between; False starts nothing."""
-
-    async def spend(self) -> bool:
-        """Mark the permit as spent: MAIL was written.
-
-        Awaited once the replies to MAIL and RCPT were read, or when the
-        transmission had ended before that; on False, the final dot is not sent.
-        """
-
-    def before_dot(self) -> None:
-        """Keep that the final dot is next; a `JournalError` stops it."""
-
-    def accepted(self, reply: Reply) -> None:
-        """Keep the reply to the final dot, whatever it says. Must not raise."""
-
-
-class Connection:
-    """A greeted session. *phase* says how far its present or last transmission came."""
-
-    def __init__(
-        self, dialogue: Dialogue, timeouts: Timeouts, *, pipelines: bool, sizes: bool
-    ) -> None:
-        self.dialogue = dialogue
-        self.timeouts = timeouts
-        self.pipelines = pipelines
-        self.sizes = sizes
-        self.phase = Phase.GREETED
-        self.transmissions = 0
-        self.used_at = asyncio.get_running_loop().time()
-
-    @property
-    def past_dot(self) -> bool:
-        """The server may have the mail and has not said so: wait, do not cancel."""
-        return self.phase is Phase.DOT
-
-
-async def transmit(connection: Connection, envelope: Envelope, guard: Guard) -> Ending:
-    """Hand *envelope* over, and say how far that came; `give_back` the connection after it.
-
-    Cancelled, or stopped by an error of *guard*, it closes the connection at
-    once; `connection.phase` then tells how far it was. Past the dot a
-    cancellation leaves the outcome open: see `Connection.past_dot`.
-    """
-    dialogue = connection.dialogue
-    connection.phase = Phase.GREETED
-    commands = _commands(connection, envelope)
-    together = len(commands) if connection.pipelines else 1
-    # No await from the question to the write: a permit cannot run out in between.
-    if not dialogue.is_quiet or not guard.may_start():
-        return Ending(Phase.GREETED)
-    dialogue.write(b"".join(commands[:together]), replies=together)
-    connection.phase = Phase.MAIL
-    connection.transmissions += 1
-    connection.used_at = asyncio.get_running_loop().time()
-    try:
-        return await _go_through(connection, commands, envelope.data, guard)
-    except BaseException:
-        dialogue.abort()
-        raise
-
-
-def _commands(connection: Connection, envelope: Envelope) -> tuple[bytes, bytes, bytes]:
-    """MAIL, RCPT and DATA: one group where the server pipelines (RFC 2920, section 3.1)."""
-    size = f" SIZE={len(envelope.data)}" if connection.sizes else ""
-    return (
-        f"MAIL FROM:<{envelope.mail_from}>{size}\r\n".encode("ascii"),
-        f"RCPT TO:<{envelope.rcpt_to}>\r\n".encode("ascii"),
-        b"DATA\r\n",
-    )
-
-
-async def _go_through(
-    connection: Connection, commands: tuple[bytes, bytes, bytes], data: bytes, guard: Guard
-) -> Ending:
-    """Everything after MAIL was written."""
-    _, rcpt, start = commands
-    try:
-        refused = await _introduce(connection, rcpt)
-    except Lost:
-        refused = Ending(connection.phase)
-    if not await guard.spend():
-        connection.dialogue.abort()
-        return refused or Ending(connection.phase)
-    try:
-        ending = refused or await _deliver(connection, start, data, guard)
-    except Lost:
-        ending = Ending(connection.phase)
-    with contextlib.suppress(Lost):
-        await _clear_up(connection, ending)
-    return ending
-
-
-async def _introduce(connection: Connection, rcpt: bytes) -> Ending | None:
-    """The replies to MAIL and RCPT; None when both are a yes."""
-    reply = await connection.dialogue.reply(connection.timeouts.mail)
-    if reply.digit != 2:
-        return Ending(Phase.MAIL, reply)
-    reply = await _ask(connection, Phase.RCPT, rcpt, connection.timeouts.rcpt)
-    return None if reply.digit == 2 else Ending(Phase.RCPT, reply)
-
-
-async def _deliver(connection: Connection, start: bytes, data: bytes, guard: Guard) -> Ending:
-    reply = await _ask(connection, Phase.DATA, start, connection.timeouts.data)
-    if reply.code != _GO_AHEAD:
-        return Ending(Phase.DATA, reply)
-    connection.phase = Phase.BODY
-    try:
-        guard.before_dot()
-    except JournalError:
-        log.error("journal_not_written")
-        return Ending(Phase.BODY)
-    connection.dialogue.write(_stuffed(data))
-    connection.phase = Phase.DOT
-    reply = await connection.dialogue.reply(connection.timeouts.dot)
-    connection.phase = Phase.REPLIED
-    guard.accepted(reply)
-    return Ending(Phase.REPLIED, reply)
-
-
-async def _ask(connection: Connection, phase: Phase, command: bytes, seconds: float) -> Reply:
-    connection.phase = phase
-    if not connection.pipelines:
-        connection.dialogue.write(command)
-    return await connection.dialogue.reply(seconds)
-
-
-async def _clear_up(connection: Connection, ending: Ending) -> None:
-    """Leave no half-begun transaction behind, or no connection."""
-    dialogue, reply = connection.dialogue, ending.reply
-    if reply is None or reply.code == _CLOSING or reply.digit not in (2, 4, 5):
-        dialogue.abort()
-        return
-    if ending.phase is Phase.REPLIED:
-        return
-    while dialogue.awaited:  # the rest of a pipelined group
-        reply = await dialogue.reply(connection.timeouts.data)
-    if reply.digit in (2, 3):  # told to go ahead without a recipient: only closing sends no dot
-        dialogue.abort()
-        return
-    dialogue.write(b"RSET\r\n")
-    if (await dialogue.reply(connection.timeouts.mail)).digit != 2:
-        dialogue.abort()
-
-
-def _stuffed(data: bytes) -> bytes:
-    """The data with doubled dots and the final one (RFC 5321, section 4.5.2)."""
-    data = data.replace(b"\r\n.", b"\r\n..")
-    first = b"." if data.startswith(b".") else b""
-    end = b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"
-    return b"".join((first, data, end))
 
 
 class Pool:

@@ -22,7 +22,8 @@ from delivery.hand import MOST, Hand
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
-from delivery.smtp import Connection, Envelope, Pool, transmit
+from delivery.smtp import Pool
+from delivery.transmission import Connection, Envelope, transmit
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -373,7 +374,7 @@ class Worker:
 
 
 class _Dialogue:
-    """The fences of one transmission, as `delivery.smtp` asks for them."""
+    """The fences of one transmission, as `delivery.transmission` asks for them."""
 
     def __init__(self, worker: Worker, parcel: Parcel, deadline: float) -> None:
         self._worker = worker

@@ -21,7 +21,7 @@ from delivery.errors import ComposeError, SigningError, TemplateError
 from delivery.mime import Content
 from delivery.outbox import Message
 from delivery.outcome import Kind
-from delivery.smtp import Envelope
+from delivery.transmission import Envelope
 from delivery.worker import Parcel
 from gateway import looks
 from gateway.config import Config

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from delivery.smtp import Connection, Envelope, Pool, Relay, Timeouts, transmit
+from delivery.smtp import Pool, Relay
+from delivery.transmission import Connection, Envelope, Timeouts, transmit
 from storage.secret import Secret
 from tests.smtp.test_transmit import Fences
 from tests.support.certificates import loopback_contexts

@@ -17,7 +17,8 @@ import pytest
 from delivery import dkim, mime
 from delivery.mime import Content
 from delivery.outcome import Phase, Reply
-from delivery.smtp import Envelope, Pool, Relay, transmit
+from delivery.smtp import Pool, Relay
+from delivery.transmission import Envelope, transmit
 from tests.smtp.test_opendkim import judged
 from tests.support.mails import AT, header, records, signer
 from tests.support.sink import Sink, open_sink

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from delivery.outcome import Phase
-from delivery.smtp import Pool, Relay, transmit
+from delivery.smtp import Pool, Relay
+from delivery.transmission import transmit
 from tests.smtp.test_transmit import DATA, Fences, mail_to
 
 
