@@ -10,7 +10,7 @@ rejected or withdrawn: writing it anew would hide what was done to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar, assert_never
@@ -25,6 +25,8 @@ from consent.model import (
     SubjectState,
     Unneeded,
 )
+
+LOOK_AGAIN = timedelta(minutes=1)  # at a cap that a permit may yet give back
 
 
 class Standing(Protocol):
@@ -154,13 +156,28 @@ def usable(link: Link, now: datetime) -> bool:
 
 
 def over_cap(
-    permitted: Iterable[datetime], count: int, window: timedelta, now: datetime
+    spent: Collection[datetime],
+    count: int,
+    window: timedelta,
+    now: datetime,
+    *,
+    unspent: Collection[datetime] = (),
 ) -> datetime | None:
     """Say when the next mail fits under a cap of *count* per *window*; None: now.
 
-    *permitted* are the moments of the permits that count: spent, open, or with
-    a lease that still runs.
+    The moments are those of permits. One that is *unspent* counts, but may yet
+    lapse: where only such ones are in the way, they are looked at again soon,
+    or a mail that was never sent would keep another back for the whole window.
     """
+    again = _fits_again(spent, count, window, now)
+    if again is not None or _fits_again([*spent, *unspent], count, window, now) is None:
+        return again
+    return now + LOOK_AGAIN
+
+
+def _fits_again(
+    permitted: Iterable[datetime], count: int, window: timedelta, now: datetime
+) -> datetime | None:
     recent = sorted(moment for moment in permitted if moment + window > now)
     return recent[-count] + window if len(recent) >= count else None
 

@@ -181,7 +181,16 @@ async def of_message(connection: AsyncConnection, message: str, attempt: int) ->
     return (await connection.execute(query)).first()
 
 
-Moments = dict[tuple[str, str], list[tuple[str, datetime]]]
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A permit that counts for a frequency cap; one that is not *spent* may yet lapse."""
+
+    message: str
+    decided_at: datetime
+    spent: bool
+
+
+Moments = dict[tuple[str, str], list[Counted]]
 
 
 async def moments(
@@ -206,7 +215,9 @@ async def moments(
         and_(permit.c.state == OPEN, or_(permit.c.expires_at > now, may_have_sent)),
     )
     wanted = set(pairs)
-    query = select(permit.c.subject, permit.c.purpose, permit.c.message, permit.c.decided_at).where(
+    query = select(
+        permit.c.subject, permit.c.purpose, permit.c.message, permit.c.decided_at, permit.c.state
+    ).where(
         permit.c.subject.in_({subject for subject, _ in wanted}),
         permit.c.ground_kind.not_in(_NO_MARKETING),
         permit.c.decided_at > since,
@@ -216,7 +227,8 @@ async def moments(
     for row in await connection.execute(query):
         if (row.subject, row.purpose) in wanted:
             pair = (row.subject, row.purpose)
-            found.setdefault(pair, []).append((row.message, row.decided_at))
+            one = Counted(row.message, row.decided_at, row.state == SPENT)
+            found.setdefault(pair, []).append(one)
     return found
 
 

@@ -27,7 +27,7 @@ from consent.vault import Vault
 from delivery import leases, outbox, permits
 from delivery.outbox import Change, Lease, Message, Status
 from delivery.outcome import Kind
-from delivery.permits import Permit
+from delivery.permits import Counted, Permit
 from delivery.worker import Parcel
 from gateway.flows import composing, settle
 from gateway.flows.composing import Letter, Unsendable
@@ -141,7 +141,7 @@ def _decide(parts: Parts, known: _Known) -> list[_Decision]:
         decision = _decide_one(parts, known, message, granted)
         if isinstance(decision, Granted):
             pair = (message.subject, message.purpose)
-            granted.setdefault(pair, []).append((message.id, known.now))
+            granted.setdefault(pair, []).append(Counted(message.id, known.now, spent=False))
         decisions.append((message, decision))
     return decisions
 
@@ -168,9 +168,11 @@ def _decide_one(
     if message.kind is Kind.MARKETING and purpose is not None and purpose.at_most is not None:
         # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
         permitted = granted.get((message.subject, message.purpose), [])
-        moments = [moment for other, moment in permitted if other != message.id]
+        others = [one for one in permitted if one.message != message.id]
+        spent = [one.decided_at for one in others if one.spent]
+        unspent = [one.decided_at for one in others if not one.spent]
         cap = purpose.at_most
-        again = policy.over_cap(moments, cap.count, cap.window, known.now)
+        again = policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
         if again is not None:
             again = min(again, message.expires_at)
             return Change(message.id, Status.DEFERRED, Reason.FREQUENCY_CAP, again)

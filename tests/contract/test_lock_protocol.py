@@ -320,6 +320,23 @@ async def test_one_claim_does_not_pass_a_cap_of_one_by_itself(house: House) -> N
     assert len(await claim(house.one, "wrk_one")) == 1
 
 
+async def test_a_mail_that_was_never_begun_does_not_use_up_the_cap(house: House) -> None:
+    await house.subscribe(ADA, form="capped", purpose="capped")
+    first, second = [await house.queue(purpose="capped") for _ in range(2)]
+    (parcel,) = await claim(house.one, "wrk_one")
+    waiting = await house.message(second)
+    assert (waiting.status, waiting.reason) == (Status.DEFERRED, "frequency_cap")
+    assert waiting.due_at - waiting.created_at < timedelta(minutes=2)
+
+    await Desk(house.one).settle("wrk_one", [Ended(parcel, Ending(Phase.GREETED))])
+    assert await house.permit_states(first) == ["lapsed"]
+    answer = await house.app.http.delete(f"/v1/messages/{first}", headers=house.key)
+    assert answer.status == 204
+    await make_due(house, second)
+
+    assert [one.message for one in await claim(house.one, "wrk_one")] == [second]
+
+
 async def test_a_permit_that_ran_out_counts_for_the_cap_while_its_message_may_yet_go(
     house: House,
 ) -> None:

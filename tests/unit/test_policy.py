@@ -491,6 +491,15 @@ def test_the_window_of_a_cap_closes_at_its_very_moment() -> None:
     assert policy.over_cap([NOW - 7 * DAY + tick], 1, 7 * DAY, NOW) == NOW + tick
 
 
+def test_a_permit_that_may_yet_lapse_keeps_the_next_mail_back_for_a_moment_only() -> None:
+    soon = NOW + policy.LOOK_AGAIN
+
+    assert policy.over_cap([], 1, 7 * DAY, NOW, unspent=[NOW]) == soon
+    assert policy.over_cap([NOW - DAY], 2, 7 * DAY, NOW, unspent=[NOW]) == soon
+    assert policy.over_cap([NOW - DAY], 1, 7 * DAY, NOW, unspent=[NOW]) == NOW + 6 * DAY
+    assert policy.over_cap([NOW - DAY], 3, 7 * DAY, NOW, unspent=[NOW]) is None
+
+
 @given(
     st.lists(st.integers(0, 20), max_size=8),
     st.integers(1, 4),
