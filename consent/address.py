@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from consent.errors import AddressError, AddressProblem
 
-__all__ = ["Address", "AddressError", "AddressProblem", "folded", "parse"]
+__all__ = ["Address", "AddressError", "AddressProblem", "folded", "is_tagged", "parse"]
 
 LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 
@@ -53,6 +53,12 @@ def folded(address: Address) -> str:
     local, _, domain = address.canonical.rpartition("@")
     plain = local.partition("+")[0].replace(".", "")
     return f"{plain or local}@{domain}"
+
+
+def is_tagged(address: Address) -> bool:
+    """Whether *address* may be another spelling of the mailbox that stands before its plus."""
+    before, plus, _ = address.canonical.rpartition("@")[0].partition("+")
+    return bool(plus) and bool(before)
 
 
 def _problem(typed: str) -> AddressProblem | None:

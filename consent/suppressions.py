@@ -23,6 +23,7 @@ counted = tables.confirmation_count
 
 ASKING_BLOCK = timedelta(days=365)
 CONFIRMATIONS_A_WEEK = 3
+TAGGED_CONFIRMATIONS_A_WEEK = 2  # so that tags, which cost nothing, leave one for the plain address
 WEEK = timedelta(days=7)
 
 

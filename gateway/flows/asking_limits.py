@@ -1,12 +1,15 @@
 """How often an address may be asked to confirm. Silent: whoever posts the form learns nothing.
 
 The counters fold plus-tags and dots, so that spellings of one mailbox do not
-buy more mails; the identity of a person never does.
+buy more mails; the identity of a person never does. Spellings with a tag may
+not use up all of a week's mails: otherwise whoever makes up three of them keeps
+the mailbox itself from being asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -14,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, blind, suppressions
 from consent.address import Address
-from consent.suppressions import CONFIRMATIONS_A_WEEK, Stop
+from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
 from gateway import limits
 from gateway.parts import Parts
 from storage.secret import Secret
 
-_WEEKLY = "consentgw/confirmations/v1"
+_MAILBOX = "consentgw/confirmations/v1"
+_TAGGED = "consentgw/confirmations-tagged/v1"
 
 
 class AskingLimits:
@@ -48,7 +52,8 @@ class AskingLimits:
         now: datetime,
     ) -> Self:
         hashes = {_block(parts, one) for one in addresses}
-        keys = {key for one in addresses for key in _week(weekly, one)}
+        counters = [counter for one in addresses for counter in _counters(weekly, one)]
+        keys = {key for counter in counters for key in counter.keys}
         return cls(
             parts,
             weekly,
@@ -61,19 +66,21 @@ class AskingLimits:
     ) -> bool:
         """Say whether one more confirmation mail may go to *one*, and count it if so.
 
-        A block after "not me" or an objection, three mails a week, and the
-        recipient domain's rate, which keeps a flood from looking like ours. The
-        block keeps strangers away: the mailbox itself may ask all the same.
+        A block after "not me" or an objection, three mails a week (two to
+        spellings with a tag), and the recipient domain's rate, which keeps a
+        flood from looking like ours. The block keeps strangers away: the mailbox
+        itself may ask all the same.
         """
-        week = _week(self._weekly, one)
+        counters = _counters(self._weekly, one)
         if not by_mailbox and self._blocked.get(_block(self._parts, one)):
             return False
-        if sum(self._counted.get(key, 0) for key in week) >= CONFIRMATIONS_A_WEEK:
+        if any(counter.is_full(self._counted) for counter in counters):
             return False
         if self._parts.config.limits.enabled and await self._domain_is_full(connection, one, now):
             return False
-        self._counted[week[0]] = self._counted.get(week[0], 0) + 1
-        self._fresh.append(week[0])
+        for this_week in (counter.keys[0] for counter in counters):
+            self._counted[this_week] = self._counted.get(this_week, 0) + 1
+            self._fresh.append(this_week)
         return True
 
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
@@ -92,6 +99,24 @@ def _block(parts: Parts, one: Address) -> bytes:
     return blind.suppression_hash(parts.keyring.suppression, one.canonical)
 
 
-def _week(weekly: Sequence[Secret], one: Address) -> list[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """One count over seven days: kept under the first of its keys, this week's; read under each."""
+
+    keys: tuple[bytes, ...]
+    at_most: int
+
+    def is_full(self, counted: Mapping[bytes, int]) -> bool:
+        return sum(counted.get(key, 0) for key in self.keys) >= self.at_most
+
+
+def _counters(weekly: Sequence[Secret], one: Address) -> list[_Counter]:
+    """What a mail to *one* counts against: its mailbox, and the mailbox's tags where it has one."""
+    bounds = {_MAILBOX: CONFIRMATIONS_A_WEEK}
+    if address.is_tagged(one):
+        bounds[_TAGGED] = TAGGED_CONFIRMATIONS_A_WEEK
     folded = address.folded(one)
-    return [blind.keyed(secret, _WEEKLY, folded) for secret in weekly]
+    return [
+        _Counter(tuple(blind.keyed(secret, domain, folded) for secret in weekly), at_most)
+        for domain, at_most in bounds.items()
+    ]

@@ -122,6 +122,26 @@ async def test_one_request_is_mailed_twice_at_most(app: App) -> None:
     assert len(await app.deliver()) == 2
 
 
+async def test_a_stranger_with_plus_tags_leaves_a_mail_for_the_mailbox_itself(app: App) -> None:
+    local, _, domain = VICTIM.partition("@")
+    body = await app.posted()
+    for number in range(6):
+        tagged = f"{local}+{number}@{domain}"
+        assert await post(app, "signup", body | {"email": tagged}, network(number)) == 202
+    assert len(await app.deliver()) == 2
+
+    app.step(timedelta(days=6))  # over the change of the weekly key
+    await app.sign_up(VICTIM)
+    (own,) = await app.deliver()
+    for number, spelled in enumerate([f"{local}+7@{domain}", VICTIM, VICTIM.replace(".", "", 1)]):
+        await post(app, "signup", body | {"email": spelled}, network(number))
+
+    assert own.to == VICTIM
+    assert await app.deliver() == [], "three a week, whatever the spelling"
+    await confirm(app, own)
+    assert await app.permission(VICTIM) == "granted"
+
+
 async def _after(app: App, count: int) -> list[Mail]:
     await bomb(app, count)
     return await app.deliver()

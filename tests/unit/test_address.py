@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.address import Address, AddressError, AddressProblem, folded, parse
+from consent.address import Address, AddressError, AddressProblem, folded, is_tagged, parse
 
 
 def test_an_address_is_kept_as_typed_and_recognised_in_lower_case() -> None:
@@ -46,6 +46,20 @@ def test_plus_tags_and_dots_are_different_people() -> None:
 
     assert len({parse(one).canonical for one in spellings}) == 3
     assert {folded(parse(one)) for one in spellings} == {"ada@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "tagged"),
+    [
+        pytest.param("ada@example.org", False, id="plain"),
+        pytest.param("a.da@example.org", False, id="dots"),
+        pytest.param("ada+x@example.org", True, id="tag"),
+        pytest.param("a.da+@example.org", True, id="empty tag"),
+        pytest.param("+tag@example.org", False, id="nothing before the plus"),
+    ],
+)
+def test_a_spelling_with_a_tag_is_known_by_its_plus(spelling: str, tagged: bool) -> None:
+    assert is_tagged(parse(spelling)) is tagged
 
 
 def test_folding_leaves_something_of_every_address() -> None:
