@@ -52,11 +52,13 @@ async def work_off(parts: Parts) -> int:
     if not waiting:
         return 0
     forms = await _open(parts, waiting)
-    strangers = {one.blind_index for one in waiting} - known.keys()
-    newcomers = {index: random_id("sub") for index in strangers}
+    # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
+    # Those that no subject comes to name are swept when a day old.
+    made = {one.blind_index: random_id("sub") for one in waiting}
     wall = parts.clock.wall()
-    await parts.keystore.create(list(newcomers.values()), wall)
-    vault = await parts.keystore.vault([*known.values(), *newcomers.values()])
+    await parts.keystore.create(made.values(), wall)
+    vault = await parts.keystore.vault([*known.values(), *made.values()])
+    newcomers = {index: subject for index, subject in made.items() if index not in known}
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
     async with parts.data.begin() as connection:
         if not await try_alone(connection, "intake"):
