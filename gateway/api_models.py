@@ -387,7 +387,11 @@ class AuditEvents(Answer):
 
 
 class ProofView(Answer):
-    """Where an event stands in the log, so that anybody can recompute the root (RFC 9162)."""
+    """Where an event stands in the log, so that anybody can recompute the root (RFC 9162, 2.1.3.2).
+
+    The leaf is SHA-256(0x00, the UTF-8 bytes of `entry`); `path` holds hashes in
+    Base64, the leaf's neighbour first; `checkpoint` is the signed note of that root.
+    """
 
     event_id: str
     index: int

@@ -18,6 +18,7 @@ GatewayError
     ├── PermissionRefused   a decision, with its reason
     ├── Forged              a form that is not of this person's session
     ├── NotFound
+    ├── NotPublished        an event that no checkpoint covers yet
     ├── Conflict            what was asked for is over
     ├── KeyReused           the idempotency key stands for another body
     ├── InFlight            the first request with this idempotency key runs
@@ -142,6 +143,10 @@ class Forged(RequestError):
 
 class NotFound(RequestError):
     """There is nothing of that name, or not for this caller."""
+
+
+class NotPublished(RequestError):
+    """The event exists, and the next checkpoint will cover it."""
 
 
 class Conflict(RequestError):

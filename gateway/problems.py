@@ -66,6 +66,13 @@ _NOT_FOUND = Problem(404, "not-found", "Not found", "There is nothing here.")
 _FORGED = Problem(
     403, "forged", "Not from our page", "Open the page again and send its form from there."
 )
+_NOT_PUBLISHED = Problem(
+    409,
+    "not-published",
+    "Not published yet",
+    "No published checkpoint covers this event yet; ask again.",
+    headers={"Retry-After": "1"},
+)
 _CONFLICT = Problem(409, "conflict", "Conflict", "Its state does not allow this any more.")
 _IN_FLIGHT = Problem(
     409,
@@ -102,6 +109,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.OutsideKey: _OUTSIDE,
     errors.PermissionRefused: _REFUSED,
     errors.NotFound: _NOT_FOUND,
+    errors.NotPublished: _NOT_PUBLISHED,
     errors.Conflict: _CONFLICT,
     errors.KeyReused: _REUSED,
     errors.InFlight: _IN_FLIGHT,

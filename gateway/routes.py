@@ -40,6 +40,7 @@ API = (
     permissions.post_withdrawal,
     audit.get_checkpoint,
     audit.get_events,
+    audit.get_proof,
 )
 
 PAGES = (

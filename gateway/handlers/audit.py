@@ -1,22 +1,25 @@
-"""The audit log by HTTP: its events, and the checkpoint that anybody may keep."""
+"""The audit log by HTTP: its events, their proofs, and the checkpoint that anybody may keep."""
 
 from __future__ import annotations
 
 import base64
+import binascii
 
 from aiohttp import web
 
+from audit import canonical, proof
 from audit import log as audit_log
 from audit.kinds import Kind
 from gateway.answers import answer
 from gateway.api_keys import Scope
-from gateway.api_models import AuditEvent, AuditEvents, AuditQuery
-from gateway.errors import Invalid, NotFound
+from gateway.api_models import AuditEvent, AuditEvents, AuditQuery, ProofView
+from gateway.errors import Invalid, NotFound, NotPublished
 from gateway.keys import PARTS
 from gateway.openapi import Media, endpoint
 from gateway.parsing import read_query
 
 _TAGS = ("audit",)
+_PREFIX = "evt_"
 
 
 @endpoint(
@@ -70,6 +73,45 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     return answer(AuditEvents(events=events, next=str(events[-1].index) if more else None))
 
 
+@endpoint(
+    "GET",
+    "/v1/audit/events/{id:evt_[0-9a-v]{26}}/proof",
+    summary="Proof that an event is in the log that the newest checkpoint signs (RFC 9162)",
+    responses={200: ProofView},
+    scope=Scope.AUDIT_READ,
+    tags=_TAGS,
+)
+async def get_proof(request: web.Request) -> web.StreamResponse:
+    parts, name = request.app[PARTS], request.match_info["id"]
+    eid = eid_of(name)
+    async with parts.data.read() as connection:
+        found = await proof.prove(connection, parts.log, eid)
+        if found is None:
+            raise NotPublished if await proof.is_known(connection, eid) else NotFound
+    at = found.inclusion
+    return answer(
+        ProofView(
+            event_id=name,
+            index=at.index,
+            size=at.size,
+            entry=at.entry.decode(),
+            path=[canonical.encode(one) for one in at.path],
+            checkpoint=found.checkpoint,
+        )
+    )
+
+
 def event_id(eid: bytes) -> str:
     """The public name of an event."""
-    return "evt_" + base64.b32hexencode(eid).decode().rstrip("=").lower()
+    return _PREFIX + base64.b32hexencode(eid).decode().rstrip("=").lower()
+
+
+def eid_of(name: str) -> bytes:
+    """The event that *name* stands for; raises NotFound for a second spelling of its bytes."""
+    try:
+        eid = base64.b32hexdecode(name.removeprefix(_PREFIX).upper() + "======")
+    except binascii.Error:
+        raise NotFound from None
+    if event_id(eid) != name:
+        raise NotFound
+    return eid
