@@ -124,16 +124,20 @@ async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
     await connection.execute(statement, rows)
 
 
-async def object_to(connection: AsyncConnection, one: str, now: datetime) -> None:
-    """Record an objection (Art. 21 GDPR): no purpose may be mailed from here on."""
-    statement = update(subject).where(subject.c.id == one, subject.c.objected_at.is_(None))
-    await connection.execute(statement.values(objected_at=now))
+async def object_to(connection: AsyncConnection, subjects: Collection[str], now: datetime) -> None:
+    """Record objections (Art. 21 GDPR): no purpose may be mailed from here on."""
+    if subjects:
+        these = update(subject).where(subject.c.id.in_(subjects), subject.c.objected_at.is_(None))
+        await connection.execute(these.values(objected_at=now))
 
 
-async def block_asking(connection: AsyncConnection, one: str, now: datetime) -> None:
-    """End the confirmation mails that wait for this person; the claim looks at this moment."""
-    statement = update(subject).where(subject.c.id == one)
-    await connection.execute(statement.values(asking_blocked_at=now))
+async def block_asking(
+    connection: AsyncConnection, subjects: Collection[str], now: datetime
+) -> None:
+    """End the confirmation mails that wait for these people; the claim looks at this moment."""
+    if subjects:
+        these = update(subject).where(subject.c.id.in_(subjects))
+        await connection.execute(these.values(asking_blocked_at=now))
 
 
 async def begin_erasure(connection: AsyncConnection, subjects: Collection[str]) -> None:

@@ -46,7 +46,8 @@ async def add(
     connection: AsyncConnection, suppressions: Sequence[Suppression], now: datetime
 ) -> None:
     """Suppress; what is suppressed already stays so at least as long."""
-    for one in suppressions:
+    # In one order for everybody, or two transactions could wait for each other's rows.
+    for one in sorted(suppressions, key=lambda each: (each.address_hash, each.kind)):
         row = {"address_hash": one.address_hash, "kind": one.kind, "since": now, "until": one.until}
         statement = upsert(connection, suppression).values(row)
         held, wanted = suppression.c.until, statement.excluded.until

@@ -6,26 +6,26 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+from storage.errors import StorageAway
+
 T = TypeVar("T")
 R = TypeVar("R")
+Write = Callable[[Sequence[T]], Awaitable[Sequence[R]]]
 
 
 class Grouped(Generic[T, R]):
     """Collects single items into lists for *write*, one list at a time.
 
     While one list is being written the next one gathers, so the group grows
-    with the load and a lone caller waits for nobody. Every caller of a list
+    with the load and a lone caller waits for nobody. An item that *write*
+    answers with an exception fails for its caller alone. Every caller of a list
     whose write fails gets that failure; none of its items was written. With
     *gather* seconds each list waits that long for more, where a transaction
     costs more than the delay.
     """
 
     def __init__(
-        self,
-        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
-        *,
-        most: int = 500,
-        gather: float = 0.0,
+        self, write: Write[T, R | Exception], *, most: int = 500, gather: float = 0.0
     ) -> None:
         self._write = write
         self._most = most
@@ -71,9 +71,46 @@ class Grouped(Generic[T, R]):
         return group
 
 
-def _answer(waiting: Sequence[asyncio.Future[R]], answers: Sequence[R]) -> None:
+def severally(write: Write[T, R | Exception]) -> Write[T, R | Exception]:
+    """As *write*, but what one item cannot be written for is the failure of that item alone.
+
+    *write* changes all or nothing. A list that it fails on is written item by
+    item, each as if it had come alone. A store that is away is away for all of
+    them, and what became of the list is not known: nothing is tried again.
+    """
+
+    async def write_severally(items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            return await write(items)
+        except StorageAway:
+            raise
+        except Exception as error:  # noqa: BLE001 whose it is shows when each is written alone
+            return [error] if len(items) == 1 else await _one_by_one(write, items)
+
+    return write_severally
+
+
+async def _one_by_one(
+    write: Write[T, R | Exception], items: Sequence[T]
+) -> Sequence[R | Exception]:
+    answers: list[R | Exception] = []
+    for item in items:
+        try:
+            answers += await write([item])
+        except StorageAway as away:  # also for those that are left: each would wait for it anew
+            return [*answers, *[away] * (len(items) - len(answers))]
+        except Exception as error:  # noqa: BLE001 its caller gets it
+            answers.append(error)
+    return answers
+
+
+def _answer(waiting: Sequence[asyncio.Future[R]], answers: Sequence[R | Exception]) -> None:
     for future, answer in zip(waiting, answers, strict=True):
-        if not future.done():
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
             future.set_result(answer)
 
 

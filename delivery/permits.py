@@ -251,17 +251,33 @@ async def last_spent(
 async def open_permits(
     connection: AsyncConnection, subject: str, purpose: str | None, now: datetime
 ) -> set[str]:
-    """Permits of *subject* that may still start a transmission; *purpose* None means all.
+    """Permits of *subject* that may still start a transmission; *purpose* None means all."""
+    (found,) = await open_of(connection, [(subject, purpose)], now)
+    return found
+
+
+async def open_of(
+    connection: AsyncConnection, wanted: Sequence[tuple[str | None, str | None]], now: datetime
+) -> list[set[str]]:
+    """As `open_permits`, for each subject and purpose in order; nobody (None) has none.
 
     Confirmation mails are for whatever was asked, so their permits always count.
     """
-    query = select(permit.c.id).where(
-        permit.c.subject == subject, permit.c.state == OPEN, permit.c.expires_at > now
+    subjects = {subject for subject, _ in wanted if subject is not None}
+    query = select(permit.c.id, permit.c.subject, permit.c.purpose, permit.c.ground_kind).where(
+        permit.c.subject.in_(subjects), permit.c.state == OPEN, permit.c.expires_at > now
     )
-    if purpose is not None:
-        of_purpose = or_(permit.c.purpose == purpose, permit.c.ground_kind == "confirmation")
-        query = query.where(of_purpose)
-    return set((await connection.execute(query)).scalars())
+    theirs: dict[str | None, list[tuple[str, str, str]]] = {}
+    for row in await connection.execute(query):
+        theirs.setdefault(row.subject, []).append((row.id, row.purpose, row.ground_kind))
+    return [
+        {
+            one
+            for one, its, ground in theirs.get(subject, ())
+            if purpose in (None, its) or ground == "confirmation"
+        }
+        for subject, purpose in wanted
+    ]
 
 
 async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:

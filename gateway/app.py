@@ -6,13 +6,15 @@ from functools import partial
 
 from aiohttp import web
 
-from delivery.grouping import Grouped
+from delivery.grouping import Grouped, Write, severally
 from gateway import frame, metrics, openapi, pages, problems, routes
 from gateway.api_keys import API_KEYS, ApiKeys
-from gateway.flows import sign_up
-from gateway.handlers import cors, forms
+from gateway.flows import enqueue, sign_up
+from gateway.flows.enqueue import Handed, Taken
+from gateway.flows.withdraw import ByCaller
+from gateway.handlers import cors, forms, messages
 from gateway.health import Health
-from gateway.keys import HEALTH, PARTS, SIGN_UPS, WORDINGS
+from gateway.keys import HEALTH, MESSAGES, PARTS, SIGN_UPS, WITHDRAWALS, WORDINGS
 from gateway.metrics import METRICS, Metrics
 from gateway.openapi import Endpoint, Media
 from gateway.parts import Parts
@@ -33,6 +35,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[PARTS] = parts
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
+    app[MESSAGES] = _messages(parts)
+    app[WITHDRAWALS] = ByCaller(parts)
     app[API_KEYS] = ApiKeys(parts.data)
     app[METRICS] = counted
     app[HEALTH] = health
@@ -43,6 +47,11 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for asked in ("", ".json", ".js"):
         app.router.add_route("OPTIONS", f"{routes.FORM}{asked}", forms.form_preflight)
     return app
+
+
+def _messages(parts: Parts) -> Grouped[Handed, Taken]:
+    write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts, messages.say)
+    return Grouped(severally(write), most=100)
 
 
 def _metrics(counted: Metrics) -> Endpoint:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from aiohttp import web
 
 from delivery.grouping import Grouped
+from gateway.flows.enqueue import Handed, Taken
 from gateway.flows.sign_up import Posted
+from gateway.flows.withdraw import ByCaller
 from gateway.health import Health
 from gateway.parts import Parts
 from gateway.wordings import Wordings
@@ -15,4 +17,6 @@ from gateway.wordings import Wordings
 PARTS = web.AppKey("parts", Parts)
 WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, timedelta | None])
+MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
+WITHDRAWALS = web.AppKey("withdrawals", ByCaller)
 HEALTH = web.AppKey("health", Health)

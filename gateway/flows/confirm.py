@@ -152,16 +152,12 @@ class _Act:
             if policy.reject(one.state) is not None
         ]
         await self._parts.consents.write(self._connection, ended)
-        await withdraw.block_asking_of(
-            self._parts, self._connection, self._gate, self._vault, self._now
+        await withdraw.block_asking(
+            self._parts, self._connection, [self._gate], self._vault, self._now
         )
         # All that this link stands for: whoever repeats it waits the same way.
-        purposes = {one.purpose for one in theirs}
-        found = [
-            await permits.open_permits(self._connection, self._gate.subject, one, self._now)
-            for one in purposes
-        ]
-        return set().union(*found)
+        pairs = {(self._gate.subject, one.purpose) for one in theirs}
+        return set().union(*await permits.open_of(self._connection, list(pairs), self._now))
 
     async def _consents(self) -> list[Consent]:
         subject = self._gate.subject

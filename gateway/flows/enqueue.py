@@ -7,7 +7,7 @@ decided again when it is claimed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,12 @@ from delivery.errors import TemplateError
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from delivery.schedule import LIFE
-from gateway.errors import Invalid
+from gateway import idempotency
+from gateway.errors import Invalid, RequestError
 from gateway.flows import permission
 from gateway.flows.composing import content_place, frame
 from gateway.flows.permission import Advice, Question
+from gateway.idempotency import Remembered, Ticket
 from gateway.parts import Parts
 from storage.ids import ordered_id
 
@@ -39,6 +41,7 @@ class Wanted:
 
     to: Question
     content: Mapping[str, Any]  # {"template", "data"} or {"subject", "html", "text"}
+    origin: str  # whose message it is: the id of the API key
     send_at: datetime | None = None
     expires_at: datetime | None = None
     reference: str | None = None
@@ -47,6 +50,18 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Queued:
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """One message as it came, with the name of its request where that may be repeated."""
+
+    wanted: Wanted
+    named: idempotency.Request | None = None
+
+
+Taken = Queued | Refused | Remembered  # what became of one
+Say = Callable[[Queued | Refused], bytes | None]  # the answer to remember; None: not this one
 
 
 def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> None:
@@ -70,8 +85,44 @@ def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> Non
             raise Invalid.at("/content/template", error.problem) from None
 
 
+async def accept_all(
+    parts: Parts, say: Say, handed: Sequence[Handed]
+) -> list[Taken | RequestError]:
+    """Queue or refuse what came at the same time, in one transaction; answers in order.
+
+    What was answered before is not done again: told is what was remembered, or
+    why that cannot be (InFlight, KeyReused). Nothing happened when this raises.
+    """
+    vault = await parts.keystore.vault(await known_subjects(parts, [one.wanted for one in handed]))
+    async with parts.data.begin() as connection:
+        taken = await _take(parts, connection, handed)
+        told: dict[int, Taken | RequestError] = {
+            n: one for n, one in taken.items() if not isinstance(one, Ticket)
+        }
+        new = [n for n in range(len(handed)) if n not in told]
+        outcomes = await enqueue(parts, connection, [handed[n].wanted for n in new], vault)
+        told |= dict(zip(new, outcomes, strict=True))
+        answers = [
+            (ticket, say(outcome))
+            for n, outcome in zip(new, outcomes, strict=True)
+            if isinstance(ticket := taken.get(n), Ticket)
+        ]
+        await idempotency.answer_all(connection, answers, 202)
+    return [told[n] for n in range(len(handed))]
+
+
+async def _take(
+    parts: Parts, connection: AsyncConnection, handed: Sequence[Handed]
+) -> dict[int, Ticket | Remembered | RequestError]:
+    """The right to do each request that has a name, by its place in *handed*."""
+    named = {n: one.named for n, one in enumerate(handed) if one.named is not None}
+    now = await parts.clock.now(connection)
+    found = await idempotency.take_all(connection, list(named.values()), now)
+    return dict(zip(named, found, strict=True))
+
+
 async def enqueue(
-    parts: Parts, connection: AsyncConnection, wanted: Sequence[Wanted], origin: str, vault: Vault
+    parts: Parts, connection: AsyncConnection, wanted: Sequence[Wanted], vault: Vault
 ) -> list[Queued | Refused]:
     """Queue what may be mailed as it stands now, refuse the rest, in order.
 
@@ -87,7 +138,7 @@ async def enqueue(
         if refused is not None:
             outcome.append(refused)
             continue
-        message = _message(parts, one, given, origin, vault, now)
+        message = _message(parts, one, given, vault, now)
         messages.append(message)
         outcome.append(Queued(message.id))
     await outbox.enqueue(connection, messages, now)
@@ -110,9 +161,7 @@ def _refusal(given: Advice, vault: Vault) -> Refused | None:
     return None
 
 
-def _message(
-    parts: Parts, one: Wanted, given: Advice, origin: str, vault: Vault, now: datetime
-) -> NewMessage:
+def _message(parts: Parts, one: Wanted, given: Advice, vault: Vault, now: datetime) -> NewMessage:
     assert given.gate is not None  # noqa: S101 `_refusal` looked
     subject = given.gate.subject
     content_id = ordered_id("cnt", now)
@@ -130,7 +179,7 @@ def _message(
         content=vault.seal(subject, "profile", place, raw),
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
-        origin=origin,
+        origin=one.origin,
     )
 
 

@@ -7,8 +7,8 @@ is 503, and repeating it is safe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Opener
 from audit.kinds import Actor, Kind
 from consent import address, blind, gates, links, policy, suppressions
+from consent.address import Address
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.links import Route
@@ -24,9 +25,12 @@ from consent.model import State, SubjectState
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
+from delivery.grouping import Grouped, severally
 from gateway.flows import permission
 from gateway.flows.permission import Question
 from gateway.parts import Parts
+
+_AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +62,86 @@ async def by_link(parts: Parts, token: str, channel: str) -> tuple[str, str] | N
 
 async def withdraw(parts: Parts, subject: str, withdrawal: Withdrawal) -> None:
     """Take permission away and return when that is final; a repetition waits the same way."""
-    vault = await parts.keystore.vault([subject])
-    async with parts.data.begin() as connection:
-        held = await gates.lock(connection, [subject])
-        if subject not in held:
-            return
-        trail = Trail(parts.log, vault, held)
-        now = await _end(parts, connection, held[subject], withdrawal, trail, vault)
-        purpose = None if withdrawal.objection else withdrawal.purpose
-        still_open = await permits.open_permits(connection, subject, purpose, now)
-        await trail.stage(connection)
+    (still_open,) = await _commit(parts, [_Leaving(withdrawal, subject)])
     # The connection is given back: whoever waits must not keep others from the database.
     await parts.quiet.wait_for(still_open)
 
 
-async def _end(
-    parts: Parts,
-    connection: AsyncConnection,
-    gate: Gate,
-    withdrawal: Withdrawal,
-    trail: Trail,
-    opener: Opener,
-) -> datetime:
-    """Write the new states; facts are read in statements after the lock."""
-    found = await parts.consents.of_subjects(connection, [gate.subject])
-    now = await parts.clock.now(connection)
-    if gate.state is not SubjectState.LIVE:
-        return now  # nothing is permitted any more, and nothing can be sealed
-    current = [c for c in found.get(gate.subject, []) if withdrawal.concerns(c)]
-    changed = [
-        ended(consent, withdrawal, trail, now)
-        for consent in current
-        if policy.withdraw(consent.state) is not None
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """A withdrawal, and of whom: nobody's address can still be kept from being asked."""
+
+    withdrawal: Withdrawal
+    subject: str | None
+    email: Address | None = None
+
+    @property
+    def ends(self) -> str | None:
+        """The purpose that ends; None: all of them."""
+        return None if self.withdrawal.objection else self.withdrawal.purpose
+
+
+async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]]:
+    """Write withdrawals in one transaction; for each, in order, the permits it has to wait for."""
+    subjects = {one.subject for one in leaving if one.subject is not None}
+    vault = await parts.keystore.vault(subjects)
+    async with parts.data.begin() as connection:
+        held = await gates.lock(connection, subjects)
+        # Facts are read in statements after the lock.
+        found = await parts.consents.of_subjects(connection, held)
+        now = await parts.clock.now(connection)
+        ending = _Ending(held, found, Trail(parts.log, vault, held), now)
+        for one in leaving:
+            ending.take(one)
+        await parts.consents.write(connection, list(ending.changed.values()))
+        await gates.object_to(connection, ending.objecting, now)
+        await block_asking(parts, connection, list(ending.objecting.values()), vault, now)
+        await _block_addresses(parts, connection, _strangers(leaving), now)
+        wanted = [(one.subject, one.ends) for one in leaving]
+        still_open = await permits.open_of(connection, wanted, now)
+        await ending.trail.stage(connection)
+    return still_open
+
+
+@dataclass
+class _Ending:
+    """What withdrawals of one transaction end, one after another, each seeing those before."""
+
+    held: Mapping[str, Gate]
+    found: Mapping[str, Sequence[Consent]]
+    trail: Trail
+    now: datetime
+    changed: dict[str, Consent] = field(default_factory=dict)  # by id
+    objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
+
+    def take(self, one: _Leaving) -> None:
+        gate = self.held.get(one.subject or "")
+        if gate is None or gate.state is not SubjectState.LIVE:
+            return  # nothing is permitted any more, and nothing can be sealed
+        for stored in self.found.get(gate.subject, ()):
+            consent = self.changed.get(stored.id, stored)
+            if one.withdrawal.concerns(consent) and policy.withdraw(consent.state) is not None:
+                self.changed[consent.id] = ended(consent, one.withdrawal, self.trail, self.now)
+        if one.withdrawal.objection and gate.objected_at is None:
+            self._object(gate, one.withdrawal)
+
+    def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
+        """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
+        if gate.subject in self.objecting:
+            return
+        self.objecting[gate.subject] = gate
+        evidence = {"channel": withdrawal.channel, **(withdrawal.facts or {})}
+        actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
+        self.trail.record(kind, gate.subject, actor, self.now, evidence=evidence)
+
+
+def _strangers(leaving: Sequence[_Leaving]) -> list[str]:
+    """Addresses that object and are nobody's."""
+    return [
+        one.email.canonical
+        for one in leaving
+        if one.subject is None and one.email is not None and one.withdrawal.objection
     ]
-    await parts.consents.write(connection, changed)
-    if withdrawal.objection:
-        await _object(parts, connection, gate, withdrawal, trail, opener, now)
-    return now
 
 
 def ended(consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime) -> Consent:
@@ -118,60 +165,65 @@ def ended(consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime)
     return replace(consent, state=state, decided_at=now, eid=eid)
 
 
-async def _object(
-    parts: Parts,
-    connection: AsyncConnection,
-    gate: Gate,
-    withdrawal: Withdrawal,
-    trail: Trail,
-    opener: Opener,
-    now: datetime,
+async def block_asking(
+    parts: Parts, connection: AsyncConnection, held: Sequence[Gate], opener: Opener, now: datetime
 ) -> None:
-    """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
-    if gate.objected_at is not None:
-        return
-    await gates.object_to(connection, gate.subject, now)
-    await block_asking_of(parts, connection, gate, opener, now)
-    evidence = {"channel": withdrawal.channel, **(withdrawal.facts or {})}
-    trail.record(Kind.CONSENT_OBJECTED, gate.subject, withdrawal.actor, now, evidence=evidence)
-
-
-async def block_asking_of(
-    parts: Parts, connection: AsyncConnection, gate: Gate, opener: Opener, now: datetime
-) -> None:
-    """No confirmation mails to a person's address for a year, unless its mailbox asks.
+    """No confirmation mails to these people's addresses for a year, unless a mailbox asks.
 
     Those that wait in the outbox end too: a claim has no address to look up, so
     the gate says when it happened.
     """
-    await gates.block_asking(connection, gate.subject, now)
+    await gates.block_asking(connection, [one.subject for one in held], now)
+    known = [_address(gate, opener) for gate in held]
+    await _block_addresses(parts, connection, [one for one in known if one is not None], now)
+
+
+def _address(gate: Gate, opener: Opener) -> str | None:
     if gate.address is None:
-        return
-    place = gates.address_place(gate.subject)
-    raw = opener.open(gate.subject, "profile", place, gate.address)
-    if raw is not None:
-        await block_asking(parts, connection, address.parse(raw.decode()).canonical, now)
+        return None
+    raw = opener.open(gate.subject, "profile", gates.address_place(gate.subject), gate.address)
+    return None if raw is None else address.parse(raw.decode()).canonical
 
 
-async def block_asking(
-    parts: Parts, connection: AsyncConnection, canonical: str, now: datetime
+async def _block_addresses(
+    parts: Parts, connection: AsyncConnection, canonical: Sequence[str], now: datetime
 ) -> None:
-    """As `block_asking_of`, for an address that may be nobody's."""
-    digest = blind.suppression_hash(parts.keyring.suppression, canonical)
-    block = Suppression(digest, Stop.ASKING, now + ASKING_BLOCK)
-    await suppressions.add(connection, [block], now)
+    key, until = parts.keyring.suppression, now + ASKING_BLOCK
+    hashes = {blind.suppression_hash(key, one) for one in canonical}
+    blocks = [Suppression(one, Stop.ASKING, until) for one in hashes]
+    await suppressions.add(connection, blocks, now)
 
 
-async def by_caller(parts: Parts, question: Question, withdrawal: Withdrawal) -> None:
-    """A withdrawal that came by letter, phone, reply: the caller passes it on.
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """What a caller said, before anybody looked whom it is about."""
 
-    For an address that nobody has, an objection still blocks asking it.
+    question: Question
+    withdrawal: Withdrawal
+
+
+class ByCaller:
+    """Withdrawals that came by letter, phone, reply: callers pass them on.
+
+    Those that come at the same time are written in one transaction; each then
+    waits for its own permits.
     """
-    async with parts.data.read() as connection:
-        (subject,) = await permission.find_subjects(parts, connection, [question])
-    if subject is not None:
-        await withdraw(parts, subject, withdrawal)
-    elif withdrawal.objection and question.email is not None:
-        async with parts.data.begin() as connection:
-            now = await parts.clock.now(connection)
-            await block_asking(parts, connection, question.email.canonical, now)
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._written = Grouped(severally(self._write), most=_AT_ONCE)
+
+    async def __call__(self, question: Question, withdrawal: Withdrawal) -> None:
+        """Return when it is final. An objection for nobody's address still blocks asking it."""
+        still_open = await self._written(_Passed(question, withdrawal))
+        await self._parts.quiet.wait_for(still_open)
+
+    async def _write(self, passed: Sequence[_Passed]) -> list[set[str]]:
+        questions = [one.question for one in passed]
+        async with self._parts.data.read() as connection:
+            subjects = await permission.find_subjects(self._parts, connection, questions)
+        leaving = [
+            _Leaving(one.withdrawal, subject, one.question.email)
+            for one, subject in zip(passed, subjects, strict=True)
+        ]
+        return await _commit(self._parts, leaving)

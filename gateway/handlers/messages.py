@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -39,10 +39,10 @@ from gateway.errors import (
     WrongContentType,
 )
 from gateway.flows import enqueue, messages
-from gateway.flows.enqueue import Queued, Wanted
+from gateway.flows.enqueue import Handed, Queued, Wanted
 from gateway.flows.permission import Question
 from gateway.idempotency import Remembered, Ticket
-from gateway.keys import PARTS
+from gateway.keys import MESSAGES, PARTS
 from gateway.metrics import METRICS
 from gateway.openapi import endpoint
 from gateway.parsing import parse_json, parse_value, read_bytes
@@ -74,19 +74,20 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     # Rendering in the loop would let one caller's template slow down everybody.
     wanted = await asyncio.to_thread(_wanted, request.app[PARTS], request[CALLER], message)
 
-    def say(outcomes: Outcomes) -> bytes | None:
-        (one,) = outcomes
-        if isinstance(one, Refused):
-            return None  # not remembered: permission may come
-        return MessageAccepted(message_id=one.message).model_dump_json().encode()
+    outcome = await request.app[MESSAGES](Handed(wanted, _named(request, body)))
+    if isinstance(outcome, Remembered):
+        return answer_bytes(outcome.answer, outcome.status)
+    _count(request, [wanted], [outcome])
+    if isinstance(outcome, Refused):
+        raise PermissionRefused(outcome.reason, outcome.refusal_class)
+    return answer_bytes(say(outcome) or b"", 202)
 
-    async def work(ticket: Ticket | None) -> web.Response:
-        (one,) = outcomes = await _enqueue(request, [wanted], ticket, 202, say)
-        if isinstance(one, Refused):
-            raise PermissionRefused(one.reason, one.refusal_class)
-        return answer_bytes(say(outcomes) or b"", 202)
 
-    return await _once(request, body, work)
+def say(outcome: Queued | Refused) -> bytes | None:
+    """The answer that is remembered; a refusal is not, for permission may come."""
+    if isinstance(outcome, Refused):
+        return None
+    return MessageAccepted(message_id=outcome.message).model_dump_json().encode()
 
 
 @endpoint(
@@ -106,15 +107,19 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     checked = await asyncio.to_thread(_check_all, request.app[PARTS], request[CALLER], batch)
     wanted = [one for one in checked if isinstance(one, Wanted)]
 
-    def say(outcomes: Outcomes) -> bytes:
+    def answered(outcomes: Outcomes) -> bytes:
         left = iter(outcomes)
         results = [one if isinstance(one, BatchInvalid) else _result(next(left)) for one in checked]
         return BatchAnswer(results=results).model_dump_json(by_alias=True).encode()
 
-    async def work(ticket: Ticket | None) -> web.Response:
-        return answer_bytes(say(await _enqueue(request, wanted, ticket, 200, say)))
-
-    return await _once(request, body, work)
+    named = _named(request, body)
+    if named is None:
+        return answer_bytes(await _enqueue(request, wanted, None, answered))
+    parts = request.app[PARTS]
+    async with idempotency.once(parts.data, parts.clock, named) as outcome:
+        if isinstance(outcome, Remembered):
+            return answer_bytes(outcome.answer, outcome.status)
+        return answer_bytes(await _enqueue(request, wanted, outcome, answered))
 
 
 @endpoint(
@@ -193,6 +198,7 @@ def _wanted(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     return Wanted(
         to=question(message.to, message.purpose),
         content=content,
+        origin=caller.id,
         send_at=message.send_at,
         expires_at=message.expires_at,
         reference=message.reference,
@@ -245,19 +251,18 @@ async def _enqueue(
     request: web.Request,
     wanted: Sequence[Wanted],
     ticket: Ticket | None,
-    status: int,
-    say: Callable[[Outcomes], bytes | None],
-) -> Outcomes:
-    """Queue and remember the answer in one transaction."""
-    parts, caller = request.app[PARTS], request[CALLER]
+    answered: Callable[[Outcomes], bytes],
+) -> bytes:
+    """Queue a batch and remember its answer in one transaction of its own: it may be long."""
+    parts = request.app[PARTS]
     vault = await parts.keystore.vault(await enqueue.known_subjects(parts, wanted))
     async with parts.data.begin() as connection:
-        outcomes = await enqueue.enqueue(parts, connection, wanted, caller.id, vault)
-        body = say(outcomes)
-        if ticket is not None and body is not None:
-            await idempotency.remember(connection, ticket, status, body)
+        outcomes = await enqueue.enqueue(parts, connection, wanted, vault)
+        body = answered(outcomes)
+        if ticket is not None:
+            await idempotency.remember(connection, ticket, 200, body)
     _count(request, wanted, outcomes)
-    return outcomes
+    return body
 
 
 def _count(request: web.Request, wanted: Sequence[Wanted], outcomes: Outcomes) -> None:
@@ -269,21 +274,15 @@ def _count(request: web.Request, wanted: Sequence[Wanted], outcomes: Outcomes) -
             metrics.refusals.labels(outcome.reason).inc()
 
 
-async def _once(
-    request: web.Request, body: bytes, work: Callable[[Ticket | None], Awaitable[web.Response]]
-) -> web.Response:
-    """Do *work*, or repeat the answer that the same request had."""
-    parts, header = request.app[PARTS], request.headers.get(_HEADER)
+def _named(request: web.Request, body: bytes) -> idempotency.Request | None:
+    """The name under which this request may be repeated, where its caller gave one."""
+    header = request.headers.get(_HEADER)
     if header is None:
-        return await work(None)
-    named = idempotency.identify(
-        parts.keyring.fingerprint,
+        return None
+    return idempotency.identify(
+        request.app[PARTS].keyring.fingerprint,
         api_key=request[CALLER].id,
         endpoint=f"{request.method} {request.path}",
         header=header,
         body=body,
     )
-    async with idempotency.once(parts.data, parts.clock, named) as outcome:
-        if isinstance(outcome, Remembered):
-            return answer_bytes(outcome.answer, outcome.status)
-        return await work(outcome)

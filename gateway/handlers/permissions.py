@@ -18,10 +18,10 @@ from gateway.api_models import (
     WithdrawalRequest,
 )
 from gateway.errors import Invalid, OutsideKey
-from gateway.flows import permission, withdraw
+from gateway.flows import permission
 from gateway.flows.withdraw import Withdrawal
 from gateway.handlers.messages import question
-from gateway.keys import PARTS
+from gateway.keys import PARTS, WITHDRAWALS
 from gateway.openapi import endpoint
 from gateway.parsing import read_json
 
@@ -73,7 +73,7 @@ async def post_withdrawal(request: web.Request) -> web.StreamResponse:
         "reference": said.reference,
     }
     leave = Withdrawal(said.purpose, Actor.API, said.channel, said.kind == "object", facts)
-    await withdraw.by_caller(parts, question(said.to, said.purpose or ""), leave)
+    await request.app[WITHDRAWALS](question(said.to, said.purpose or ""), leave)
     return answer(WithdrawalAnswer())
 
 

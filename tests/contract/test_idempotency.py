@@ -158,6 +158,64 @@ async def test_a_request_that_was_overtaken_cannot_make_its_change(
     assert await do(data, clock, asked()) == b"fast"
 
 
+async def test_names_are_taken_together_and_each_is_answered_for_itself(
+    data: Database, clock: SteppedClock
+) -> None:
+    await do(data, clock, asked(header="old"), b"old")
+    requests = [
+        asked(header="old"),
+        asked(header="old", body=b"[]"),
+        asked(header="new"),
+        asked(header="new"),
+        asked(header="new", body=b"[]"),
+        asked(header="refused"),
+    ]
+
+    async with data.begin() as connection:
+        found = await idempotency.take_all(connection, requests, clock.wall())
+        new, refused = found[2], found[5]
+        assert isinstance(new, Ticket)
+        assert isinstance(refused, Ticket)
+        await idempotency.answer_all(connection, [(new, b"new"), (refused, None)], 202)
+
+    assert found[0] == Remembered(202, b"old")
+    assert [type(one) for one in found[1:]] == [KeyReused, Ticket, InFlight, KeyReused, Ticket]
+    assert await do(data, clock, asked(header="new"), b"other") == b"new"
+    assert await do(data, clock, asked(header="refused"), b"now") == b"now"
+
+
+async def test_names_that_are_taken_in_different_orders_do_not_lock_each_other_out(
+    data: Database, clock: SteppedClock
+) -> None:
+    if data.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    low, high = sorted([asked(header="a"), asked(header="b")], key=lambda one: one.name)
+
+    async def both() -> None:
+        async with data.begin() as connection:
+            await idempotency.take_all(connection, [high, low], clock.wall())
+
+    async with data.begin() as connection:
+        await idempotency.take_all(connection, [low], clock.wall())
+        waiting = asyncio.create_task(both())
+        await asyncio.sleep(0.2)
+        (second,) = await idempotency.take_all(connection, [high], clock.wall())
+
+    assert isinstance(second, Ticket)
+    await waiting
+
+
+async def test_a_purge_waits_for_nobody(data: Database, clock: SteppedClock) -> None:
+    if data.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    await do(data, clock, asked())
+    clock.step(timedelta(hours=24))
+
+    async with data.begin() as holder, data.begin() as purger, asyncio.timeout(5):
+        await idempotency.take(holder, asked(), clock.wall())
+        assert await idempotency.purge(purger, clock.wall()) == 0
+
+
 async def test_after_a_day_the_key_is_free_again(data: Database, clock: SteppedClock) -> None:
     await do(data, clock, asked(), b"first")
     clock.step(timedelta(hours=24))

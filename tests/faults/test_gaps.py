@@ -145,7 +145,7 @@ async def test_a_message_with_an_idempotency_key_is_queued_once(app: App, happen
         assert await _marketing(app) == at
         if not one.reached:
             break
-    assert at > 2
+    assert at > 1
 
 
 async def test_events_get_one_index_each(app: App, happened: bool) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from delivery.grouping import Grouped
+from delivery.grouping import Grouped, severally
+from storage.errors import StorageAway
 
 
 class Writer:
@@ -91,3 +92,77 @@ async def test_a_caller_that_gives_up_takes_nobody_along() -> None:
     assert await other == 4
     with pytest.raises(asyncio.CancelledError):
         await one
+
+
+class Picky:
+    """Writes all or nothing; refuses what is negative, and is away for zero."""
+
+    def __init__(self) -> None:
+        self.tried: list[list[int]] = []
+        self.written: list[int] = []
+
+    async def __call__(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.tried.append(list(items))
+        if 0 in items:
+            raise StorageAway("data")
+        if min(items) < 0:
+            raise ValueError(min(items))
+        self.written += items
+        return [2 * item for item in items]
+
+
+async def together(write: Picky, *items: int) -> list[object]:
+    grouped = Grouped(severally(write))
+    return await asyncio.gather(*(grouped(one) for one in items), return_exceptions=True)
+
+
+async def test_what_nobody_spoils_is_written_at_once() -> None:
+    writer = Picky()
+
+    assert await together(writer, 1, 2, 3) == [2, 4, 6]
+    assert writer.tried == [[1, 2, 3]]
+
+
+async def test_one_that_cannot_be_written_fails_alone_and_others_are_written_once() -> None:
+    writer = Picky()
+
+    first, bad, last = await together(writer, 1, -1, 3)
+
+    assert (first, last, str(bad)) == (2, 6, "-1")
+    assert writer.written == [1, 3]
+
+
+async def test_a_store_that_is_away_is_away_for_all_and_asked_once() -> None:
+    writer = Picky()
+
+    failed = await together(writer, 1, 0, 3)
+
+    assert [type(one) for one in failed] == [StorageAway] * 3
+    assert (writer.tried, writer.written) == ([[1, 0, 3]], [])
+
+
+async def test_a_store_that_goes_away_between_two_items_is_away_for_those_that_are_left() -> None:
+    class Leaving(Picky):
+        async def __call__(self, items: Sequence[int]) -> Sequence[int | Exception]:
+            if items == [2]:
+                raise StorageAway("data")
+            return await super().__call__(items)
+
+    writer = Leaving()
+
+    first, bad, *left = await together(writer, 1, -1, 2, 3)
+
+    assert (first, str(bad)) == (2, "-1")
+    assert [type(one) for one in left] == [StorageAway] * 2
+    assert writer.written == [1]
+
+
+async def test_an_answer_that_is_an_exception_is_raised_to_its_caller_alone() -> None:
+    async def write(items: Sequence[int]) -> list[int | Exception]:
+        return [ValueError() if item == 2 else item for item in items]
+
+    grouped: Grouped[int, int] = Grouped(write)
+
+    answers = await asyncio.gather(*(grouped(n) for n in (1, 2, 3)), return_exceptions=True)
+
+    assert [type(one) for one in answers] == [int, ValueError, int]

@@ -1,0 +1,321 @@
+"""Requests that come at the same time share a transaction, and no failure but that of the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import blind
+from consent.tables import subject
+from delivery.permits import Spending
+from gateway.desk import Desk
+from gateway.flows import enqueue
+from storage.errors import StorageAway
+from tests.support.apps import ADA, App
+
+GRACE = "grace@example.org"
+EDITH = "edith@example.org"
+MANY = 24
+OWNER = "wrk_group"
+Answer = tuple[int, Any]
+
+
+class Door:
+    """Counts writing transactions of the data; the first waits until everybody has come."""
+
+    def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = 0
+        self._begin: Callable[[], Any] = app.parts.data.begin
+        self._pause = 0.5
+        monkeypatch.setattr(app.parts.data, "begin", self.begin)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        self.begun += 1
+        pause, self._pause = self._pause, 0.0
+        await asyncio.sleep(pause)
+        async with self._begin() as connection:
+            yield connection
+
+
+@pytest.fixture
+def door(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Door]:
+    return lambda: Door(app, monkeypatch)
+
+
+def message(email: str = ADA, **more: Any) -> dict[str, Any]:
+    content = {"subject": "News", "text": "Hello."}
+    return {"to": {"email": email}, "purpose": "newsletter", "content": content} | more
+
+
+def leave(email: str = ADA, **more: Any) -> dict[str, Any]:
+    common = {"to": {"email": email}, "kind": "withdraw", "channel": "phone"}
+    return common | ({} if "all" in more else {"purpose": "newsletter"}) | more
+
+
+async def post(app: App, path: str, body: Any, key: dict[str, str], name: str = "") -> Answer:
+    named = {"Idempotency-Key": name} if name else {}
+    async with app.http.post(path, json=body, headers=key | named) as answer:
+        return answer.status, await answer.json()
+
+
+async def send(app: App, key: dict[str, str], *asked: tuple[dict[str, Any], str]) -> list[Answer]:
+    """Messages at the same time, each with its idempotency key, or none."""
+    return await asyncio.gather(
+        *(post(app, "/v1/messages", body, key, name) for body, name in asked)
+    )
+
+
+async def trail(app: App, kind: str) -> int:
+    await app.tick()
+    key = await app.key()
+    async with app.http.get(f"/v1/audit/events?kind={kind}&limit=1000", headers=key) as answer:
+        return len((await answer.json())["events"])
+
+
+async def test_messages_at_the_same_time_share_a_transaction(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    await app.subscribe()
+    counted = door()
+
+    names = ("" if n % 2 else f"name-{n}" for n in range(MANY))
+    answers = await send(app, key, *((message(), name) for name in names))
+
+    assert {status for status, _ in answers} == {202}
+    assert len({said["message_id"] for _, said in answers}) == MANY
+    assert counted.begun <= 3
+    assert len(await app.deliver()) == MANY
+
+
+async def test_each_message_is_answered_for_itself(app: App, door: Callable[[], Door]) -> None:
+    key = await app.key()
+    await app.subscribe()
+    (before,) = await send(app, key, (message(), "old"))
+    door()
+
+    answers = await send(
+        app,
+        key,
+        (message(), "first"),
+        (message(GRACE), "refused"),
+        (message(), "old"),
+        (message(reference="other"), "old"),
+        (message(), "good"),
+        (message(purpose="nothing"), ""),
+        (message(to={"subject_id": "sub_nobody"}), ""),
+    )
+
+    said = [(status, body.get("reason", body.get("type"))) for status, body in answers]
+    assert said == [
+        (202, None),
+        (403, "unknown"),
+        (202, None),
+        (422, "/problems/idempotency-key-reused"),
+        (202, None),
+        (403, "purpose_unknown"),
+        (403, "unknown"),
+    ]
+    assert answers[2] == before
+    assert len(await app.deliver()) == 3
+    await app.subscribe(GRACE)
+    (again,) = await send(app, key, (message(GRACE), "refused"))
+    assert again[0] == 202, "a refusal was remembered"
+
+
+async def test_one_name_twice_at_the_same_time_is_done_once(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    await app.subscribe()
+    door()
+    asked = [(message(), "other"), *[(message(), "one")] * 4, (message(reference="x"), "one")]
+
+    _, *same, different = await send(app, key, *asked)
+    (after,) = await send(app, key, (message(), "one"))
+
+    done = [body for status, body in same if status == 202]
+    told = {body["type"] for status, body in same if status != 202}
+    assert after == (202, done[0])
+    assert all(one == done[0] for one in done)
+    assert told <= {"/problems/request-in-flight"}
+    assert different[1].get("type", "") == "/problems/idempotency-key-reused"
+    assert len(await app.deliver()) == 2
+
+
+async def test_what_the_database_refuses_of_one_is_that_ones_alone(
+    app: App, door: Callable[[], Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await app.key()
+    await app.subscribe()
+    made = enqueue._message
+
+    def of_nobody(parts: Any, one: enqueue.Wanted, *more: Any) -> Any:
+        whole = made(parts, one, *more)
+        return replace(whole, id="msg_twice") if one.reference == "bad" else whole
+
+    with monkeypatch.context() as patched:
+        patched.setattr(enqueue, "_message", of_nobody)
+        await send(app, key, (message(reference="bad"), ""))
+        door()
+        asked = [(message(), ""), *((message(), f"n{n}") for n in range(4))]
+        answers = await send(app, key, *asked, (message(reference="bad"), "bad"))
+    (mended,) = await send(app, key, (message(reference="bad"), "bad"))
+
+    assert [status for status, _ in answers] == [202] * 5 + [500]
+    assert mended[0] == 202, "a request that failed kept its name"
+    assert len(await app.deliver()) == 1 + 5 + 1
+
+
+async def test_a_store_that_is_away_is_away_for_all(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await app.key()
+    await app.subscribe()
+
+    @asynccontextmanager
+    async def away() -> AsyncIterator[None]:
+        await asyncio.sleep(0.2)
+        raise StorageAway("data")
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(app.parts.data, "begin", away)
+        answers = await send(app, key, *((message(), f"n{n}") for n in range(6)))
+        left = await asyncio.gather(*(post(app, "/v1/withdrawals", leave(), key) for _ in range(6)))
+
+    assert {status for status, _ in (*answers, *left)} == {503}
+    assert await app.deliver() == []
+    assert await app.permission() == "granted"
+
+
+async def test_a_caller_that_hangs_up_takes_nobody_along(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    await app.subscribe()
+    await app.subscribe(GRACE)
+    await app.subscribe(EDITH)
+    door()
+
+    async with aiohttp.ClientSession(app.base) as impatient:
+        gone = [
+            asyncio.create_task(impatient.post(path, json=body, headers=key))
+            for path, body in (("/v1/messages", message()), ("/v1/withdrawals", leave()))
+        ]
+        others = asyncio.gather(
+            *(post(app, "/v1/messages", message(EDITH), key) for _ in range(4)),
+            post(app, "/v1/withdrawals", leave(GRACE), key),
+        )
+        await asyncio.sleep(0.2)
+        for one in gone:
+            one.cancel()
+    answers = await others
+    for one in gone:
+        with suppress(asyncio.CancelledError, aiohttp.ClientError):
+            await one
+
+    assert [status for status, _ in answers] == [202] * 4 + [200]
+    assert await app.permission(GRACE) == "withdrawn"
+
+
+async def test_withdrawals_at_the_same_time_share_a_transaction(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    people = [f"person{n}@example.org" for n in range(8)]
+    for one in people:
+        await app.subscribe(one, "newsletter", "updates")
+    counted = door()
+
+    answers = await asyncio.gather(
+        *(post(app, "/v1/withdrawals", leave(one), key) for one in people)
+    )
+
+    assert answers == [(200, {"status": "done"})] * len(people)
+    assert counted.begun <= 3
+    assert {await app.permission(one) for one in people} == {"withdrawn"}
+    assert {await app.permission(one, "updates") for one in people} == {"granted"}
+    assert await trail(app, "consent.withdrawn") == len(people)
+
+
+async def test_withdrawals_of_one_person_at_the_same_time_end_each_consent_once(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    await app.subscribe(ADA, "newsletter", "updates")
+    door()
+    said = [
+        leave(GRACE),
+        leave(),
+        leave(),
+        leave(purpose="updates"),
+        leave(all=True),
+        leave(all=True, kind="object"),
+        leave(kind="object"),
+        leave(GRACE, kind="object"),
+    ]
+
+    answers = await asyncio.gather(*(post(app, "/v1/withdrawals", one, key) for one in said))
+
+    assert answers == [(200, {"status": "done"})] * len(said)
+    assert await app.permission() == await app.permission(purpose="updates") == "objected"
+    assert await trail(app, "consent.withdrawn") == 2
+    assert await trail(app, "consent.objected") == 1
+    await app.sign_up(GRACE)
+    assert await app.deliver() == [], "an objection of nobody's address was lost"
+
+
+async def test_a_withdrawal_waits_for_its_own_permits_and_for_no_others(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    for one in (ADA, GRACE, EDITH):
+        await app.subscribe(one)
+    await send(app, key, (message(), ""))
+    desk = Desk(app.parts)
+    await desk.register(OWNER)
+    (parcel,) = await desk.claim(OWNER, 1)
+    door()
+
+    first = asyncio.create_task(post(app, "/v1/withdrawals", leave(EDITH), key))
+    await asyncio.sleep(0.1)
+    hers = asyncio.create_task(post(app, "/v1/withdrawals", leave(), key))
+    other = await post(app, "/v1/withdrawals", leave(GRACE), key)
+    done, _ = await asyncio.wait([hers], timeout=0.3)
+
+    assert (other[0], (await first)[0]) == (200, 200)
+    assert not done, "answered while a transmission could start"
+    await desk.spend(OWNER, [Spending(parcel.permit, parcel.message, parcel.attempt)])
+    assert (await hers)[0] == 200
+
+
+async def test_a_person_whose_row_is_damaged_keeps_nobody_else_from_leaving(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    people = [ADA, GRACE, EDITH]
+    for one in people:
+        await app.subscribe(one)
+    index = blind.blind_index(app.parts.keyring.blind_index, GRACE)
+    async with app.parts.data.begin() as connection:
+        damaged = update(subject).where(subject.c.blind_index == index)
+        await connection.execute(damaged.values(address=bytes(100)))
+    door()
+
+    answers = await asyncio.gather(
+        *(post(app, "/v1/withdrawals", leave(one, all=True, kind="object"), key) for one in people)
+    )
+
+    assert [status for status, _ in answers] == [200, 500, 200]
+    assert [await app.permission(one) for one in people] == ["objected", "granted", "objected"]
+    assert await trail(app, "consent.withdrawn") == 2
