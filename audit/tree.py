@@ -62,10 +62,6 @@ class Frontier:
     def root(self) -> bytes:
         return fold(self._hashes)
 
-    def append(self, leaf: bytes) -> list[Node]:
-        """Add one leaf hash; return what `extend` returns."""
-        return self.extend([leaf])
-
     def extend(self, leaves: Sequence[bytes]) -> list[Node]:
         """Add leaf hashes; return the nodes on stored levels that they completed."""
         stored: list[Node] = []

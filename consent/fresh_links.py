@@ -120,7 +120,7 @@ async def close_session(connection: AsyncConnection, raw: bytes) -> None:
 
 
 async def forget(connection: AsyncConnection, now: datetime) -> None:
-    """Delete links and sessions that are over; a day later nothing asks about them."""
+    """Delete sessions that are over, and links a day later: then nothing counts them."""
     over = now - timedelta(days=1)
     await connection.execute(delete(fresh_link).where(fresh_link.c.expires_at <= over))
     await connection.execute(delete(session).where(session.c.expires_at <= now))

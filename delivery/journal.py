@@ -7,7 +7,6 @@ reply codes, nothing else.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -109,13 +108,8 @@ class Journal:
         self._unsettled.add((message, attempt))
 
     def acc(self, message: str, attempt: int, code: int) -> None:
-        """Keep the final reply.
-
-        Where that fails only the caller knows it: no error undoes what the
-        server said, and the next `dot` fails as well.
-        """
-        with contextlib.suppress(JournalError):
-            self._append(_line(_Kind.ACC, message, str(attempt), str(code)))
+        """Keep the final reply; a failure undoes nothing that the server said."""
+        self._append(_line(_Kind.ACC, message, str(attempt), str(code)))
 
     def try_out(self) -> None:
         """Raise `JournalError` unless a line would fit now; leaves nothing behind.

@@ -79,7 +79,7 @@ class Desk(Protocol):
         """Prolong the lease; False when another took it over."""
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
-        """Lease, permit and compose up to *wanted* due messages, in one transaction."""
+        """Lease and permit up to *wanted* due messages in one transaction, then compose them."""
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         """Mark permits spent, in one transaction; only those returned may pass the dot."""

@@ -89,7 +89,6 @@ class Sender(Section):
     imprint_url: PageUrl
     privacy_url: PageUrl
     dkim_domain: Domain
-    locale: Locale | None = None
     accent: Colour | None = None
     band: Colour | None = None
     logo: FilePath | None = None
@@ -126,7 +125,7 @@ class Relay(Section):
     connections: Annotated[int, Field(ge=1, le=1000)] = 20
     username: Line | None = None
     password: Password = None
-    profile: Literal["smtp"] = "smtp"
+    profile: Literal["smtp", "ses"] = "smtp"
 
 
 class Inbox(Section):

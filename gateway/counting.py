@@ -9,10 +9,10 @@ from audit import log as audit_log
 from consent import intakes
 from delivery import outbox
 from delivery.outbox import WAITING, Status
-from delivery.outcome import judge
 from delivery.worker import Ended, Parcel
 from gateway.desk import Desk
 from gateway.duties import Duty
+from gateway.flows import settle
 from gateway.metrics import Metrics
 from gateway.parts import Parts
 
@@ -39,7 +39,7 @@ async def measure(parts: Parts, counted: Metrics) -> int:
 
 
 class CountingDesk(Desk):
-    """The desk of a worker whose permits and outcomes are counted once they are committed."""
+    """The desk of a worker whose parcels and outcomes are counted once they are committed."""
 
     def __init__(self, parts: Parts, counted: Metrics) -> None:
         super().__init__(parts)
@@ -52,7 +52,5 @@ class CountingDesk(Desk):
         return parcels
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
-        await super().settle(owner, ended)
-        for one in ended:
-            verdict = judge(one.ending, one.parcel.kind)
-            self._counted.outcomes.labels(one.parcel.kind, verdict.outcome).inc()
+        for one in await settle.settle(self._parts, owner, ended):
+            self._counted.outcomes.labels(one.message.kind, one.outcome).inc()

@@ -12,7 +12,7 @@ from gateway.parts import Parts
 
 
 class Desk:
-    """Meets `delivery.worker.Desk`; one transaction each, none across the network."""
+    """Meets `delivery.worker.Desk`; no transaction lasts across the network."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

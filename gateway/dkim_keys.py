@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from delivery import dkim
 from delivery.dkim import Signer, SigningKey
@@ -13,6 +15,8 @@ from gateway import key_files
 from gateway.config import Config
 from gateway.errors import KeyFileError
 from storage.secret import Secret
+
+_REWRITTEN: Final[Mapping[str, Sequence[str]]] = {"smtp": (), "ses": ("message-id", "date")}
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,15 @@ def _signer(config: Config, domain: str) -> Signer:
     newest = found[-1]
     try:
         key = SigningKey.load(Secret(key_files.read(newest)))
-        return Signer(domain, newest.stem, key)
+        return Signer(domain, newest.stem, key, _rewritten(config))
     except SigningError:
         raise KeyFileError(f"{newest} holds no key that can sign") from None
+
+
+def _rewritten(config: Config) -> Sequence[str]:
+    """The fields that the relay writes anew: a signature over them would break on the way."""
+    delivery = config.delivery
+    return _REWRITTEN[delivery.relay.profile] if delivery.transport == "relay" else ()
 
 
 def _keys(config: Config, domain: str) -> list[Path]:

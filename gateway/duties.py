@@ -1,4 +1,7 @@
-"""What runs by itself: one process at a time does each duty, and any process can.
+"""What runs by itself, in every process: any of them can do all of it.
+
+Intake, fresh links and the sequencer take a lock that lets one process at a time
+do them; the others are safe beside themselves, by row locks or compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away is no failure of ours.

@@ -14,7 +14,6 @@ from gateway.flows import publish_texts
 from gateway.forms import label_of
 from gateway.translations import translations
 
-# The languages that our own words exist in; a form in another one gets English around its wording.
 _SPACE = re.compile(r"\s*\n\s*")
 
 

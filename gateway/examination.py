@@ -299,7 +299,8 @@ async def _about_epochs(config: Config, database: Database) -> list[Finding]:
     active = next(one for one in known if one.epoch == ring.active_kek)
     age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
     if age > config.keys.rotate_every:
-        return [warn("keys", f"epoch {active.epoch} is {age.days} days old", "rotate the keys")]
+        said = f"epoch {active.epoch} is {age.days} days old"
+        return [warn("keys", said, "this release cannot rotate it yet")]
     return [ok("keys", f"epoch {active.epoch} is active and {age.days} days old")]
 
 

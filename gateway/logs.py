@@ -30,10 +30,8 @@ _HERE = Path(__file__).parents[1]
 ALLOWED = frozenset(
     {
         "event", "level", "at", "logger", "error", "place", "route", "method", "status", "seconds",
-        "bytes", "message", "messages", "campaign", "attempt", "worker", "duty", "rows", "size",
-        "index", "code", "enhanced", "phase", "outcome", "reason", "form", "purpose", "sender",
-        "waiting", "problem",
-        "store", "key_id", "key_name", "scope", "epoch", "listen", "pid", "version", "wait",
+        "bytes", "message", "messages", "worker", "duty", "code", "waiting", "problem", "store",
+        "key_id", "listen", "wait",
     }
 )  # fmt: skip
 

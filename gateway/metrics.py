@@ -49,9 +49,11 @@ class Metrics:
         self.refusals = Counter(
             "gateway_refusals", "Permissions refused", ["reason"], registry=registry
         )
-        self.permits = Counter("gateway_permits", "Permits granted", ["kind"], registry=registry)
+        self.permits = Counter(
+            "gateway_permits", "Messages permitted and composed", ["kind"], registry=registry
+        )
         self.outcomes = Counter(
-            "gateway_outcomes", "Attempts that ended", ["kind", "status"], registry=registry
+            "gateway_outcomes", "Attempts that ended", ["kind", "outcome"], registry=registry
         )
         self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
         self.intake = Gauge(

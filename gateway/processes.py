@@ -51,7 +51,6 @@ class Process:
     stopping: asyncio.Event
     worker: Worker | None = None
     url: str | None = None
-    inbox: OpenInbox | None = None
 
 
 async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None) -> None:
@@ -62,8 +61,7 @@ async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None
             return
         process = Process(parts, Metrics(), stopping)
         async with AsyncExitStack() as stack:
-            inbox = await stack.enter_async_context(receiving(config))
-            process.inbox = inbox
+            await stack.enter_async_context(receiving(config))
             async with running(process, with_worker=with_worker, with_http=True):
                 logs.event("serving", listen=process.url, worker=_owner(process))
                 await process.stopping.wait()

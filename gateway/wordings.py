@@ -35,7 +35,7 @@ class Wordings:
         return self._known
 
     async def current(self, purpose: str, locale: str) -> Text | None:
-        """The newest text of a purpose in a language."""
+        """The text of a purpose in a language as it is asked for now."""
         found = [t for t in (await self.valid()).values() if t.current]
         return next((t for t in found if (t.purpose, t.locale) == (purpose, locale)), None)
 

@@ -1,7 +1,7 @@
 """Why storage stops.
 
 StorageError
-└── StorageAway   the database cannot be used now; nothing was changed, ask again
+└── StorageAway   the database cannot be used now; whether a commit took effect may be unknown
 """
 
 

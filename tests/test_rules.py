@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.logs import ALLOWED
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("storage", "audit", "consent", "delivery", "gateway")
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
@@ -70,6 +72,26 @@ def test_only_the_worker_transmits() -> None:
 
     assert [path.relative_to(ROOT).as_posix() for path in transmitting] == ["delivery/worker.py"]
     assert whole == []
+
+
+def facts_of_log_lines(path: Path) -> Iterator[str]:
+    """The names of what a file's log lines say, besides the event."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        called = ast.unparse(node.func)
+        if re.fullmatch(r"log\.(debug|info|warning|error)|logs\.(event|failed)", called):
+            yield from (one.arg for one in node.keywords if one.arg is not None)
+
+
+def test_the_log_lets_through_what_is_written_and_nothing_more() -> None:
+    written = {name for path in SOURCES for name in facts_of_log_lines(path)}
+    of_the_log = set(facts_of_log_lines(ROOT / "gateway/logs.py"))
+    by_every_line = {"event", "level", "at", "logger", "error", "place"}
+    by_the_access_log = {"route", "method", "status", "bytes", "seconds"}
+
+    assert of_the_log == set()
+    assert written | by_every_line | by_the_access_log == ALLOWED
 
 
 def test_every_exception_that_is_silenced_names_its_rule() -> None:

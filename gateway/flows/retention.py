@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates, people
@@ -24,8 +23,6 @@ from delivery.retention import Need
 from gateway.flows import erasing
 from gateway.parts import Parts
 from gateway.walk import Walk, stroll
-
-log = structlog.get_logger()
 
 _AT_ONCE = 200
 _KEYS_EVERY = timedelta(days=1)
@@ -149,7 +146,10 @@ class Retention:
         return await erasing.finish(parts, page) if page else 0
 
     async def keys(self) -> int:
-        """Data keys that no person names: what a crash left of a sign-up. Once a day."""
+        """Data keys that no person names, once a day.
+
+        Every sign-up makes some, whether or not the address was known.
+        """
         parts = self._parts
         now = parts.clock.wall()
         if self._keys_at is not None and now < self._keys_at + _KEYS_EVERY:
@@ -160,10 +160,7 @@ class Retention:
             async with parts.data.read() as connection:
                 return await gates.named(connection, subjects)
 
-        swept = await parts.keystore.sweep(named, now)
-        if swept:
-            log.warning("keys_swept", rows=swept)
-        return 0
+        return await parts.keystore.sweep(named, now)
 
 
 _NONE = timedelta()

@@ -38,11 +38,12 @@ class Result:
     suppress: bool = False
 
 
-async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> None:
-    """Write outcomes in one transaction; those of an attempt that was taken over are dropped.
+async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Result]:
+    """Write outcomes in one transaction and return them; a mail that never began has none.
 
-    Only an acceptance outlives its lease: it turns `uncertain`, or a second
-    try that was not begun, into `sent`.
+    Those of an attempt that was taken over are dropped. Only an acceptance
+    outlives its lease: it turns `uncertain`, or a second try that was not
+    begun, into `sent`.
     """
     vault = await parts.keystore.vault({one.parcel.subject for one in ended})
     async with parts.data.begin() as connection:
@@ -59,7 +60,9 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> None:
         begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
         broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
         await permits.use_up(connection, broken_off, now)
-        await record(parts, connection, [_result(*one, now) for one in begun], vault)
+        results = [_result(*one, now) for one in begun]
+        await record(parts, connection, results, vault)
+    return results
 
 
 _NOT_STARTED = Outcome.NOT_STARTED

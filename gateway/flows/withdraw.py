@@ -130,7 +130,11 @@ class _Ending:
         if gate.subject in self.objecting:
             return
         self.objecting[gate.subject] = gate
-        evidence = {"channel": withdrawal.channel, **(withdrawal.facts or {})}
+        evidence = {
+            "channel": withdrawal.channel,
+            "consents": [one.id for one in self.found.get(gate.subject, ())],
+            **(withdrawal.facts or {}),
+        }
         actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
         self.trail.record(kind, gate.subject, actor, self.now, evidence=evidence)
 

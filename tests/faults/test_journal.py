@@ -199,7 +199,8 @@ def test_a_full_disk_stops_the_dot_and_leaves_no_half_line(tmp_path: Path) -> No
         with disk_full_at(length + 5):
             with pytest.raises(JournalError):
                 journal.dot("msg_2", 1)
-            journal.acc("msg_1", 1, 250)  # nothing to stop any more
+            with pytest.raises(JournalError):
+                journal.acc("msg_1", 1, 250)
             assert file_of(tmp_path).stat().st_size == length
 
         journal.dot("msg_3", 1)

@@ -148,6 +148,20 @@ async def test_the_overview_and_the_proof_show_everything(app: App) -> None:
     assert "250" in proof
 
 
+async def test_an_objection_is_part_of_the_story(app: App) -> None:
+    await app.subscribe()
+    key = await app.key()
+    objection = {"to": {"email": ADA}, "all": True, "kind": "object", "channel": "letter"}
+    answer = await app.http.post("/v1/withdrawals", json=objection, headers=key)
+    assert answer.status == 200
+    await app.tick()
+    person = await session(app)
+
+    proof = await (await app.http.get("/my-data/why", headers=person)).text()
+
+    assert "You objected to advertising." in proof
+
+
 async def test_without_a_session_the_pages_tell_nothing(app: App) -> None:
     await app.subscribe()
     forged = {"Cookie": "my-data=" + "A" * 43}

@@ -44,7 +44,7 @@ async def test_what_was_permitted_and_sent_is_counted_and_queues_are_measured(
     await gateway.subscribe(ADA)
 
     await _metric(gateway, gateway.base, 'gateway_permits_total{kind="service"}', 1)
-    await _metric(gateway, gateway.base, 'gateway_outcomes_total{kind="service",status="sent"}', 1)
+    await _metric(gateway, gateway.base, 'gateway_outcomes_total{kind="service",outcome="sent"}', 1)
     seen = await _metrics(gateway, gateway.base)
     assert seen['gateway_outbox{status="queued"}'] == 0
     await _metric(gateway, gateway.base, "gateway_audit_pending", 0)

@@ -37,7 +37,6 @@ from tests.support.clock import SteppedClock
 ADA = "ada@example.org"
 ORIGIN = "https://www.acme.example"
 THANKS = "https://www.acme.example/thanks"
-SORRY = "https://www.acme.example/sign-up?from=form#form"
 _OWNER = "wrk_test"
 _LINK = r"http://gateway\.example/{route}/([A-Za-z0-9_-]+)"
 _CONFIG = """

@@ -39,11 +39,11 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:
-    logs.event("message.sent", message="msg_1", attempt=2)
+    logs.event("message.sent", message="msg_1", code=250)
 
     (line,) = lines(stream)
     assert line.pop("at")
-    assert line == {"event": "message.sent", "level": "info", "message": "msg_1", "attempt": 2}
+    assert line == {"event": "message.sent", "level": "info", "message": "msg_1", "code": 250}
 
 
 def test_what_is_not_on_the_list_is_not_written(stream: io.StringIO) -> None:
