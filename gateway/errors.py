@@ -3,7 +3,7 @@
 GatewayError
 ├── ConfigError             the configuration; nothing was started
 ├── KeyFileError            a file with keys cannot be read, or must not be written
-├── SchemaError             a database is not at the schema of this release
+├── SchemaError             a database has tables that this release cannot work on
 ├── CannotListen            an address of ours is taken or not this machine's
 └── RequestError            a request; `problems.py` has the answer to each
     ├── MalformedJson
@@ -49,14 +49,17 @@ class KeyFileError(GatewayError):
 
 
 class SchemaError(GatewayError):
-    """A database has no tables, or those of another release.
+    """A database has no tables, or those of a release that this one does not go with."""
 
-    `gateway db upgrade` mends an older one; a later one needs the later release.
-    """
-
-    def __init__(self, stores: Sequence[str]) -> None:
-        super().__init__(f"not at the schema of this release: {', '.join(stores)}")
-        self.stores = tuple(stores)
+    def __init__(self, behind: Sequence[str], beyond: Sequence[str]) -> None:
+        said = []
+        if behind:
+            said.append(f"older than this release: {', '.join(behind)}; run `gateway db upgrade`")
+        if beyond:
+            said.append(f"of a later release: {', '.join(beyond)}; run that release")
+        super().__init__(f"the tables are {', and '.join(said)}")
+        self.behind = tuple(behind)
+        self.beyond = tuple(beyond)
 
 
 class CannotListen(GatewayError):

@@ -25,6 +25,7 @@ from delivery import dkim
 from delivery.errors import SigningError
 from gateway import database_schema, dkim_keys, keyring
 from gateway.config import Config
+from gateway.database_schema import Standing
 from gateway.errors import KeyFileError
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database
@@ -277,9 +278,15 @@ def _missing_file(url: str) -> Path | None:
 
 
 async def _about_schema(database: Database, name: str) -> Finding:
-    if await database_schema.is_current(database, database_schema.SCHEMAS[name]):
-        return ok(name, "has this release's schema")
-    return fail(name, "is not at this release's schema", "run `gateway db upgrade`")
+    match await database_schema.standing(database, database_schema.SCHEMAS[name]):
+        case Standing.CURRENT:
+            return ok(name, "has this release's schema")
+        case Standing.EXPANDED:
+            return ok(name, "has a later release's schema, on which this one runs")
+        case Standing.BEHIND:
+            return fail(name, "is not at this release's schema", "run `gateway db upgrade`")
+        case Standing.BEYOND:
+            return fail(name, "has a later release's schema", "run that release")
 
 
 async def _about_epochs(config: Config, database: Database) -> list[Finding]:

@@ -73,7 +73,7 @@ async def _open_stores(
     guard = keys
     if config.guard_url != config.storage.keystore_url:
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
-    await database_schema.require_current({"data": data, "keystore": keys, "guard": guard})
+    await database_schema.require_usable({"data": data, "keystore": keys, "guard": guard})
     return data, keys, guard
 
 

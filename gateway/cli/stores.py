@@ -39,5 +39,5 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
     """Open the data of an initialised gateway; it may be running."""
     ring = keyring.load(config.keys.keyring_file)
     async with open_database("data", config.storage.url) as data:
-        await database_schema.require_current({"data": data})
+        await database_schema.require_usable({"data": data})
         yield Stores(data, Log(config.audit.origin, ring.audit_mac, "cli"), DatabaseClock())

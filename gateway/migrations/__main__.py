@@ -27,7 +27,7 @@ def _write(connection: Connection, schema: Schema, message: str) -> list[str]:
         message=message,
         autogenerate=True,
         rev_id=f"{schema.name}_{number}",
-        version_path=str(Path(__file__).parent / schema.name),
+        version_path=str(schema.migrations),
     )
     scripts = made if isinstance(made, list) else [made]
     return [script.path for script in scripts if script is not None]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from gateway import config, database_schema
 from gateway.config import Config
-from gateway.database_schema import DATA, GUARD, KEYSTORE, SCHEMAS, Schema
+from gateway.database_schema import DATA, GUARD, KEYSTORE, SCHEMAS, Schema, Standing
 from gateway.errors import SchemaError
 from storage.database import Database, open_database
 
@@ -52,7 +52,7 @@ async def test_migrations_lead_to_the_tables_of_this_release(
 
     async with database.begin() as connection:
         assert await connection.run_sync(differences, schema) == []
-    assert await database_schema.is_current(database, schema)
+    assert await database_schema.standing(database, schema) is Standing.CURRENT
 
 
 @ALL
@@ -92,7 +92,7 @@ async def test_schemas_may_share_a_database(database: Database) -> None:
 
     assert await database_schema.is_empty(database, GUARD)
     assert await database_schema.upgrade_one(database, GUARD)
-    assert await database_schema.is_current(database, KEYSTORE)
+    assert await database_schema.standing(database, KEYSTORE) is Standing.CURRENT
 
 
 async def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(
@@ -107,25 +107,16 @@ async def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(
     assert sorted(await asyncio.gather(node(), node(), node())) == [False, False, True]
 
 
-async def test_a_database_without_tables_is_not_current_and_is_named(
+async def test_a_database_without_tables_is_behind_and_is_named(
     database: Database, keystore: Database
 ) -> None:
     await database_schema.upgrade_one(keystore, KEYSTORE)
 
     with pytest.raises(SchemaError) as caught:
-        await database_schema.require_current({"data": database, "keystore": keystore})
+        await database_schema.require_usable({"data": database, "keystore": keystore})
 
-    assert caught.value.stores == ("data",)
-
-
-async def test_a_database_of_a_later_release_is_not_current(database: Database) -> None:
-    await database_schema.upgrade_one(database, GUARD)
-    async with database.begin() as connection:
-        await connection.execute(text("UPDATE schema_guard SET version_num = 'guard_9999'"))
-
-    assert not await database_schema.is_current(database, GUARD)
-    with pytest.raises(SchemaError):
-        await database_schema.upgrade_one(database, GUARD)
+    assert (caught.value.behind, caught.value.beyond) == (("data",), ())
+    assert "data; run `gateway db upgrade`" in str(caught.value)
 
 
 async def test_all_three_are_upgraded_from_the_configuration(

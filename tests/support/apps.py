@@ -309,6 +309,15 @@ async def open_app(
     clock = clock or SteppedClock()
     urls = await _initialised(directory, new_database_url, dialect, clock)
     loaded = _config(directory, urls, limits=limits, more=more)
+    async with start_app(loaded, clock, around) as app:
+        yield app
+
+
+@asynccontextmanager
+async def start_app(
+    loaded: Config, clock: Clock, around: Sequence[Middleware] = ()
+) -> AsyncIterator[App]:
+    """A process of a gateway that was initialised before."""
     async with open_parts(loaded, clock) as parts:
         await put_in_order(parts)
         app = create_app(parts, Metrics(), Health(parts))

@@ -9,6 +9,9 @@ revision = "guard_0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+# The oldest revision whose code works on these tables. None: that of the revision
+# before does, for this only adds tables, indexes and columns that may stay empty.
+oldest = None
 
 
 def upgrade() -> None:
