@@ -116,6 +116,19 @@ async def test_what_was_taken_away_stays_so_when_later_migrations_only_add(
     assert await database_schema.standing(app.parts.data, first) is Standing.EXPANDED
 
 
+@pytest.mark.parametrize(
+    "oldest", [("data_0002", "data_0003"), ("data_0003", "data_0002")], ids=["rising", "falling"]
+)
+def test_of_several_that_take_something_away_the_furthest_counts(
+    tmp_path: Path, oldest: tuple[str, str]
+) -> None:
+    first, second = oldest
+    newer = later(tmp_path, DATA, (ADDS, None), (TAKES_AWAY, first), (TAKES_AWAY, second))
+
+    assert database_schema.oldest(newer) == "data_0003"
+    assert database_schema.oldest(DATA) == "data_0001"
+
+
 async def test_a_later_release_does_not_start_before_the_upgrade(app: App, tmp_path: Path) -> None:
     newer = later(tmp_path, DATA, (ADDS, None))
 
