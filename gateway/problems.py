@@ -7,6 +7,7 @@ facts do.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -22,63 +23,133 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ErrorPage = Callable[[web.Request, int], web.StreamResponse]
 
 _RETRY_AFTER = "5"
-_PAGES = {"confirm", "unsubscribe", "why", "preferences", "my-data", "notices", "dpo"}
+_PAGES = {"confirm", "unsubscribe", "why", "preferences", "my-data", "notices", "dpo", "problems"}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of answer that is not what was asked for."""
+    """One kind of answer that is not what was asked for; *todo* stands on its page alone."""
 
     status: int
     slug: str
     title: str
     detail: str
+    todo: str
     members: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-_MALFORMED = Problem(400, "malformed-json", "Malformed JSON", "The body is not JSON in UTF-8.")
-_CONTENT_TYPE = Problem(
-    415, "content-type", "Wrong content type", "This endpoint does not read bodies of this type."
+_MALFORMED = Problem(
+    400,
+    "malformed-json",
+    "Malformed JSON",
+    "The body is not JSON in UTF-8.",
+    "Send one JSON object. The same body fails again.",
 )
-_TOO_LARGE = Problem(413, "too-large", "Too large", "The body is larger than this server reads.")
-_LOST = Problem(400, "body-lost", "Body lost", "The body did not arrive whole.")
-_SLOW = Problem(408, "too-slow", "Too slow", "The body did not arrive in time; send it again.")
-_INVALID = Problem(422, "invalid", "Invalid", "Some fields are not as they must be; see errors.")
+_CONTENT_TYPE = Problem(
+    415,
+    "content-type",
+    "Wrong content type",
+    "This endpoint does not read bodies of this type.",
+    "Send a type that the endpoint takes, for most of them Content-Type: application/json, and no"
+    " compressed body. /docs says which.",
+)
+_TOO_LARGE = Problem(
+    413,
+    "too-large",
+    "Too large",
+    "The body is larger than this server reads.",
+    "Send less at once: forms and questions up to 64 KB, messages up to 16 MB.",
+)
+_LOST = Problem(
+    400,
+    "body-lost",
+    "Body lost",
+    "The body did not arrive whole.",
+    "Send the request again; nothing of it was done.",
+)
+_SLOW = Problem(
+    408,
+    "too-slow",
+    "Too slow",
+    "The body did not arrive in time; send it again.",
+    "Send the request again over a better line; nothing of it was done.",
+)
+_INVALID = Problem(
+    422,
+    "invalid",
+    "Invalid",
+    "Some fields are not as they must be; see errors.",
+    "Read errors: each names a field by its JSON pointer (RFC 6901), with what is wrong. Nothing"
+    " was done, and the same body fails again.",
+)
 _KEY_MISSING = Problem(
     401,
     "not-authenticated",
     "Not authenticated",
     "Send a valid API key as a bearer token.",
+    "Send the header Authorization: Bearer, a space and the key. A key that was revoked or lost is"
+    " made anew with gateway api-key create.",
     headers={"WWW-Authenticate": 'Bearer realm="gateway"'},
 )
-_SCOPE = Problem(403, "scope-missing", "Scope missing", "The API key lacks the scope for this.")
+_SCOPE = Problem(
+    403,
+    "scope-missing",
+    "Scope missing",
+    "The API key lacks the scope for this.",
+    "Use a key with the scope that the member scope names; gateway api-key create makes one.",
+)
 _OUTSIDE = Problem(
-    403, "outside-key", "Outside the key", "The API key is bound to other senders or purposes."
+    403,
+    "outside-key",
+    "Outside the key",
+    "The API key is bound to other senders or purposes.",
+    "Use a key for this sender and purpose, or one that is bound to nothing.",
 )
 _REFUSED = Problem(
     403,
     "permission-refused",
     "Permission refused",
     "This person must not be mailed for this purpose now.",
+    "Read class. ask_first: ask for consent by a form. later: it may become a yes by itself."
+    " never: do not mail and do not ask. config: the gateway has no such purpose. The member"
+    " reason says why. The message was not kept.",
 )
-_NOT_FOUND = Problem(404, "not-found", "Not found", "There is nothing here.")
+_NOT_FOUND = Problem(
+    404,
+    "not-found",
+    "Not found",
+    "There is nothing here.",
+    "Check the address and the id. An id of another caller is not found either.",
+)
 _FORGED = Problem(
-    403, "forged", "Not from our page", "Open the page again and send its form from there."
+    403,
+    "forged",
+    "Not from our page",
+    "Open the page again and send its form from there.",
+    "The form was not one of this session, which may have ended. Open the page anew.",
 )
 _NOT_PUBLISHED = Problem(
     409,
     "not-published",
     "Not published yet",
     "No published checkpoint covers this event yet; ask again.",
+    "Wait as long as Retry-After says: a checkpoint is published every second or two.",
     headers={"Retry-After": "1"},
 )
-_CONFLICT = Problem(409, "conflict", "Conflict", "Its state does not allow this any more.")
+_CONFLICT = Problem(
+    409,
+    "conflict",
+    "Conflict",
+    "Its state does not allow this any more.",
+    "Look at it again: a message that is being sent, or has ended, cannot be cancelled.",
+)
 _IN_FLIGHT = Problem(
     409,
     "request-in-flight",
     "Request in flight",
     "The first request with this idempotency key is still being answered.",
+    "Send the same request again after Retry-After; it is then answered as the first was.",
     headers={"Retry-After": "1"},
 )
 _REUSED = Problem(
@@ -86,16 +157,38 @@ _REUSED = Problem(
     "idempotency-key-reused",
     "Idempotency key reused",
     "This idempotency key was used with another body.",
+    "Use a new Idempotency-Key for a new request. A repeated one must have the same bytes.",
 )
-_TOO_MANY = Problem(429, "too-many-requests", "Too many requests", "Wait before the next try.")
+_TOO_MANY = Problem(
+    429,
+    "too-many-requests",
+    "Too many requests",
+    "Wait before the next try.",
+    "Wait as long as Retry-After says. The limits are those of a network and of a form.",
+)
 _AWAY = Problem(
     503,
     "storage-away",
     "Storage away",
     "Nothing can be stored or decided now; ask again.",
+    "Send the request again after Retry-After. What was asked may have been done all the same:"
+    " repeating a withdrawal is safe, and so is a message with an Idempotency-Key.",
     headers={"Retry-After": _RETRY_AFTER},
 )
-_FAILED = Problem(500, "internal-error", "Internal error", "Something went wrong on our side.")
+_FAILED = Problem(
+    500,
+    "internal-error",
+    "Internal error",
+    "Something went wrong on our side.",
+    "Ask the operator: the log has a line with the kind and place of the fault. Repeat it only"
+    " where repeating is safe.",
+)
+_FRAMEWORK_TODO = {
+    400: "Check what wrote the request: it is not HTTP as this server reads it.",
+    405: "Use a method that the header Allow names; /docs lists them.",
+    417: "Send no Expect header, or Expect: 100-continue.",
+}
+_OTHERWISE = "Check the request against /docs."
 
 _TABLE: dict[type[Exception], Problem] = {
     errors.MalformedJson: _MALFORMED,
@@ -133,8 +226,16 @@ def of_status(status: int) -> Problem:
     if status in known:
         return known[status]
     meaning = HTTPStatus(status)
-    slug = meaning.phrase.lower().replace(" ", "-")
-    return Problem(status, slug, meaning.phrase, f"{meaning.description or meaning.phrase}.")
+    slug = re.sub(r"[^a-z]+", "-", meaning.phrase.lower())
+    detail = f"{meaning.description or meaning.phrase}."
+    return Problem(status, slug, meaning.phrase, detail, _FRAMEWORK_TODO.get(status, _OTHERWISE))
+
+
+def find(slug: str) -> Problem | None:
+    """The kind of answer whose `type` is /problems/*slug*; every one that is answered has one."""
+    framework = [of_status(one) for one in HTTPStatus if one >= HTTPStatus.BAD_REQUEST]
+    found = (one for one in [*_TABLE.values(), *framework] if one.slug == slug)
+    return next(found, None)
 
 
 def answer(problem: Problem) -> web.Response:

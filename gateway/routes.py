@@ -157,4 +157,11 @@ OPERATIONS = (
     operations.healthz,
     operations.readyz,
     Endpoint("GET", "/docs", "This API, to read", docs.show, {200: HTML}, tags=("operator",)),
+    page(
+        "GET",
+        "/problems/{slug:[a-z-]{1,64}}",
+        docs.show_problem,
+        "What a problem document's type means, and what to do",
+        tags=("operator",),
+    ),
 )

@@ -1,4 +1,4 @@
-"""The API as a page: made from the document that machines read, so it says the same."""
+"""The API as pages: made from what machines read, so they say the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from gateway import pages
+from gateway import pages, problems
+from gateway.errors import NotFound
 from gateway.keys import PARTS
 from gateway.openapi import DOCUMENT
 from gateway.pages import Brand
@@ -31,6 +32,20 @@ async def show(request: web.Request) -> web.StreamResponse:
         base=document["servers"][0]["url"],
         groups=_groups(document),
         schemas=[_schema(name, one) for name, one in document["components"]["schemas"].items()],
+    )
+
+
+async def show_problem(request: web.Request) -> web.StreamResponse:
+    """What the `type` of a problem document leads to: what it means, and what to do."""
+    found = problems.find(request.match_info["slug"])
+    if found is None:
+        raise NotFound
+    return pages.response(
+        request,
+        "problem_type",
+        locale=_ENGLISH,
+        brand=Brand.of(request.app[PARTS].config.controller),
+        problem=found,
     )
 
 

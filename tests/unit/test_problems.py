@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 from aiohttp import web
@@ -75,3 +77,24 @@ def test_a_wrong_method_says_which_are_right() -> None:
 
     assert problem.status == 405
     assert problem.headers == {"Allow": "GET,POST"}
+
+
+def test_every_kind_of_answer_has_a_page() -> None:
+    ours = [*problems._TABLE.values(), problems._FAILED]
+    framework = [problems.of_status(one) for one in HTTPStatus if one >= HTTPStatus.BAD_REQUEST]
+
+    assert [problems.find(one.slug) for one in ours] == ours
+    for one in framework:
+        found = problems.find(one.slug)
+        assert found is not None
+        assert (found.status, found.title.lower()) == (one.status, one.title.lower())
+    names = [one.slug for one in (*ours, *framework)]
+    assert [one for one in names if not re.fullmatch(r"[a-z-]{1,64}", one)] == []
+
+
+def test_a_page_says_more_than_the_answer() -> None:
+    ours = [*problems._TABLE.values(), problems._FAILED]
+
+    assert [one.slug for one in ours if len(one.todo) < 30 or one.todo == one.detail] == []
+    assert len({one.todo for one in ours}) == len(ours)
+    assert problems.find("nothing") is None
