@@ -257,6 +257,21 @@ async def test_the_hosted_form_proves_who_showed_the_wording(app: App) -> None:
     assert (one.rendered_by, one.locale) == ("page", "de")
 
 
+async def test_whoever_forgets_the_tick_is_told_so_and_nothing_else(app: App) -> None:
+    async with app.http.get("/forms/signup") as page:
+        shown = await page.text()
+    fields = re.findall(r'<input[^>]*name="(\w+)"[^>]*value="([^"]*)"', shown)
+    posted = [(n, v) for n, v in fields if n in ("text", "stamp", "locale", "page_url")]
+    app.step(timedelta(seconds=5))
+
+    async with app.http.post("/forms/signup", data=[*posted, ("email", ADA)]) as answer:
+        again = await answer.text()
+
+    assert answer.status == 422
+    assert "Please tick what you would like to receive." in again
+    assert "The wording has changed" not in again
+
+
 async def test_a_stamp_of_another_form_or_day_proves_nothing(embedded: App) -> None:
     async with embedded.http.get("/forms/linked") as page:
         found = re.search(r'name="stamp" value="([^"]*)"', await page.text())
