@@ -21,8 +21,8 @@ from gateway.inbox import Folder, Mail, read_mail
 from gateway.landing import Landing, open_landing
 
 _HERE = Path(__file__).parents[2]
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
 
 @dataclass
@@ -152,9 +152,9 @@ def free_ports(count: int) -> list[int]:
 async def chromium() -> AsyncIterator[Any]:
     """A browser; each test makes contexts of its own in it."""
     driver = pytest.importorskip("playwright.async_api")
-    if _CHROMIUM is None:
+    if CHROMIUM is None:
         pytest.skip("there is no Chromium")
     async with driver.async_playwright() as opened:
-        browser = await opened.chromium.launch(executable_path=_CHROMIUM, args=_QUIET)
+        browser = await opened.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         await browser.close()

@@ -1,74 +1,234 @@
-"""Take the pictures in docs/screenshots, of a real gateway: `python -m tests.support.pictures`."""
+"""Take the pictures in docs/screenshots, of a real gateway: `python -m tests.support.pictures`.
+
+One story from the form to the last goodbye, told in the order in which people
+meet the pages. The README beside the pictures is written along with them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import escape
 from pathlib import Path
+from typing import Any, Final
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browser.conftest import Site, open_site
+from gateway import pages
+from tests.browser.conftest import CHROMIUM, QUIET, Site, open_site
 from tests.browser.test_journey import ADA, link, sent
+from tests.support.page_samples import samples
 
-_OUT = Path(__file__).parents[2] / "docs" / "screenshots"
-_PHONE = {"width": 390, "height": 780}
-_DESK = {"width": 1280, "height": 860}
+_PNGQUANT: Final = shutil.which("pngquant") or "pngquant"
+_OUT: Final = Path(__file__).parents[2] / "docs" / "screenshots"
+_PHONE: Final = {"width": 390, "height": 780}
+_DESK: Final = {"width": 1120, "height": 760}
+_GRACE: Final = "grace@example.org"
+_HEAD: Final = """\
+# What people see
 
-
-async def _open(browser: Browser, *, phone: bool = False, dark: bool = False) -> Page:
-    return await browser.new_page(
-        viewport=_PHONE if phone else _DESK,  # type: ignore[arg-type]  # a TypedDict of playwright's
-        color_scheme="dark" if dark else "light",
-        locale="en",
-    )
-
-
-async def _take(page: Page, name: str, *, whole: bool = False) -> None:
-    await page.wait_for_load_state("networkidle")
-    await page.screenshot(path=_OUT / f"{name}.png", full_page=whole)
+Pictures of a real gateway with its embedded default configuration, taken by
+`.venv/bin/python -m tests.support.pictures`, which writes this page too (see `CONTRIBUTING.md`).
+A sender's colours and logo come from the configuration. Every person in them is made up.
+"""
 
 
-async def _journey(site: Site, browser: Browser) -> None:
-    desk, phone = await _open(browser), await _open(browser, phone=True)
-    night = await _open(browser, phone=True, dark=True)
-    await desk.goto(f"{site.landing}/?locale=en")
-    await desk.locator("consent-form-newsletter").wait_for()
-    await _take(desk, "landing")
-    await desk.get_by_label("First name").fill("Ada")
-    await desk.get_by_label("Email address").fill(ADA)
-    await desk.get_by_role("checkbox").check()
-    await desk.get_by_role("button", name="Sign up").click()
-    await desk.get_by_role("heading", name="Please look into your mailbox").wait_for()
-    confirmation = await site.mail(1)
-    await desk.goto(f"{site.inbox}/mails/{confirmation.summary.name}")
-    await _take(desk, "mail")
-    await phone.goto(link(confirmation, "confirm"))
-    await _take(phone, "confirm")
-    await phone.get_by_role("button", name="Yes, I confirm").click()
-    key = site.command("api-key", "create", "--name", "t", "--scope", "messages:send")
+class Album:
+    """The pictures that were taken so far, with what is to be said of each."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._lines = [_HEAD]
+
+    @asynccontextmanager
+    async def open(
+        self, *, phone: bool = True, dark: bool = False, locale: str = "en"
+    ) -> AsyncIterator[Page]:
+        """One browser window."""
+        page = await self._browser.new_page(
+            viewport=_PHONE if phone else _DESK,  # type: ignore[arg-type]  # a TypedDict of playwright's
+            color_scheme="dark" if dark else "light",
+            locale=locale,
+        )
+        yield page
+        await page.close()
+
+    def chapter(self, title: str) -> None:
+        self._lines.append(f"\n## {title}\n")
+
+    async def take(self, page: Page, name: str, sentence: str, *, whole: bool = True) -> None:
+        """A picture of the whole page; not *whole*: of what the screen shows."""
+        await page.wait_for_load_state("networkidle")
+        await page.evaluate("document.activeElement?.blur()")
+        await page.screenshot(path=_OUT / f"{name}.png", full_page=whole)
+        width = 720 if page.viewport_size == _DESK else 320
+        alt = escape(sentence, quote=True)
+        self._lines.append(f'{sentence}\n\n<img src="{name}.png" width="{width}" alt="{alt}">\n')
+
+    def write(self) -> None:
+        """Write the page that shows them; in few colours they are a third of the size."""
+        shrink = [_PNGQUANT, "--force", "--strip", "--skip-if-larger", "--ext", ".png", "128"]
+        subprocess.run([*shrink, *sorted(_OUT.glob("*.png"))], check=True)
+        (_OUT / "README.md").write_text("\n".join(self._lines), encoding="utf-8")
+
+
+async def _sign_up(album: Album, site: Site) -> None:
+    album.chapter("Signing up")
+    async with album.open(phone=False) as page:
+        await page.goto(f"{site.landing}/?locale=en")
+        await page.locator("consent-form-newsletter").wait_for()
+        sentence = "A company's landing page; the form comes from one script tag."
+        await album.take(page, "landing", sentence)
+    async with album.open() as page:
+        await page.goto(f"{site.gateway}/forms/newsletter?locale=en")
+        await album.take(page, "form", "The hosted form, for a link or where no script runs.")
+        await page.get_by_label("First name").fill("Ada")
+        await page.get_by_label("Email address").fill("ada")
+        await page.get_by_role("button", name="Sign up").click()
+        sentence = "What is wrong is said on top and at each field; what was typed stays."
+        await album.take(page, "form-error", sentence)
+        await page.get_by_label("Email address").fill(ADA)
+        await page.get_by_role("checkbox").check()
+        await _hesitate(page)
+        await page.get_by_role("button", name="Sign up").click()
+        await album.take(page, "thanks", "The same answer for every address, known or not.")
+    async with album.open(locale="de") as page:
+        await page.goto(f"{site.gateway}/forms/newsletter?locale=de")
+        await album.take(page, "form-de", "The form in German.")
+
+
+async def _hesitate(page: Page) -> None:
+    """Be no robot: a form that comes back within a second is refused."""
+    await page.wait_for_timeout(1200)
+
+
+async def _confirm(album: Album, site: Site) -> None:
+    album.chapter("Confirming")
+    mail = await site.mail(1)
+    async with album.open(phone=False) as page:
+        await page.goto(f"{site.inbox}/mails/{mail.summary.name}")
+        sentence = "The confirmation mail, in the local inbox of `gateway demo`."
+        await album.take(page, "mail-confirmation", sentence)
+    async with album.open() as page:
+        await page.goto(link(mail, "confirm"))
+        await album.take(
+            page, "confirm", "The link's page. Looking changes nothing; one button does."
+        )
+        await page.get_by_role("button", name="Yes, I confirm").click()
+        await album.take(page, "confirmed", "After the button.")
+        name, facts = samples("en")["expired"]  # nobody waits 72 hours for a picture
+        await page.goto("about:blank")
+        await page.set_content(pages.render(name, "en", **facts))
+        sentence = "A link past its 72 hours offers a new mail."
+        await album.take(page, "confirm-expired", sentence)
+    async with album.open(locale="de") as page:
+        await page.goto(f"{site.gateway}/forms/newsletter?locale=de")
+        await page.get_by_label("E-Mail-Adresse").fill(_GRACE)
+        await page.get_by_role("checkbox").check()
+        await _hesitate(page)
+        await page.get_by_role("button", name="Anmelden").click()
+        mail = await site.mail(2)
+        await _show(page, mail)
+        await album.take(page, "mail-confirmation-de", "The mail in German, on a phone.")
+        await page.goto(link(mail, "confirm"))
+        await album.take(page, "confirm-de", "Its page.")
+        await page.get_by_role("button", name="Das war ich nicht").click()
+        await album.take(page, "rejected-de", "After “this was not me”.")
+
+
+async def _show(page: Page, mail: Any) -> None:
+    """A mail as a mail program shows it, with nothing around it."""
+    await page.goto("about:blank")
+    await page.set_content(mail.html)
+
+
+async def _receive(album: Album, site: Site) -> str:
+    album.chapter("Receiving")
+    scopes = ("--scope", "messages:send")
+    key = await asyncio.to_thread(site.command, "api-key", "create", "--name", "t", *scopes)
     await sent(site, key)
-    marketing = await site.mail(2)
-    await night.goto(link(marketing, "unsubscribe"))
-    await _take(night, "unsubscribe-dark")
-    await phone.goto(f"{site.gateway}/my-data")
-    await phone.get_by_label("Email address").fill(ADA)
-    await phone.get_by_role("button", name="Send me a link").click()
-    await phone.goto(link(await site.mail(3), "my-data"))
-    await phone.get_by_role("button", name="Open my data").click()
-    await _take(phone, "my-data", whole=True)
-    await phone.goto(f"{site.gateway}/my-data/why")
-    await _take(phone, "proof", whole=True)
+    mail = await site.mail(3)
+    async with album.open() as page:
+        await _show(page, mail)
+        sentence = "A marketing mail: who, why, and how to leave stand below each."
+        await album.take(page, "mail-welcome", sentence)
+    async with album.open(dark=True) as page:
+        await _show(page, mail)
+        await album.take(page, "mail-welcome-dark", "The same in the dark.")
+        await page.goto(link(mail, "why"))
+        sentence = "“Why this mail?”, from its link: wording, but neither date nor address."
+        await album.take(page, "why-dark", sentence)
+    async with album.open() as page:
+        await page.goto(link(mail, "preferences"))
+        sentence = "“Preferences”, from a mail's link: this purpose only."
+        await album.take(page, "preferences", sentence)
+    async with album.open(phone=False) as page:
+        await page.goto(site.inbox)
+        await album.take(page, "inbox", "The local inbox, with every mail that left.")
+    return link(mail, "unsubscribe")
+
+
+async def _own_data(album: Album, site: Site) -> None:
+    album.chapter("One's own data")
+    async with album.open() as page:
+        await page.goto(f"{site.gateway}/my-data")
+        sentence = "Asking for a link to the mailbox on file; nobody needs an account."
+        await album.take(page, "my-data-ask", sentence)
+        await page.get_by_label("Email address").fill(ADA)
+        await page.get_by_role("button", name="Send me a link").click()
+        await album.take(page, "my-data-asked", "The same answer for every address.")
+        mail = await site.mail(4)
+        await _show(page, mail)
+        await album.take(page, "mail-my-data", "The mail with the fresh link.")
+        await page.goto(link(mail, "my-data"))
+        await album.take(page, "my-data-open", "One button spends the link: a scanner cannot.")
+        await page.get_by_role("button", name="Open my data").click()
+        await album.take(page, "my-data", "The overview.")
+        await page.get_by_role("link", name="Wordings and proof").click()
+        await album.take(page, "why-fresh", "Wordings and proof, with dates and the story of each.")
+        await page.goto(f"{site.gateway}/my-data/preferences")
+        await album.take(
+            page, "preferences-fresh", "Preferences, from a fresh link: every purpose."
+        )
+
+
+async def _leave(album: Album, unsubscribe: str) -> None:
+    album.chapter("Leaving")
+    async with album.open() as page:
+        await page.goto(unsubscribe)
+        await album.take(page, "unsubscribe", "The unsubscribe link of any mail, however old.")
+        await page.get_by_role("button", name="Unsubscribe").click()
+        await album.take(page, "unsubscribed", "After the button.")
+    async with album.open(locale="de", dark=True) as page:
+        await page.goto(unsubscribe)
+        await album.take(page, "unsubscribe-dark", "In German, in the dark.")
+
+
+async def _documents(album: Album, site: Site) -> None:
+    album.chapter("For developers")
+    async with album.open(phone=False) as page:
+        await page.goto(f"{site.gateway}/docs")
+        await album.take(page, "docs", "The API's documentation, served at `/docs`.", whole=False)
 
 
 async def main() -> None:
-    _OUT.mkdir(parents=True, exist_ok=True)
+    for old in _OUT.glob("*.png"):
+        old.unlink()
     with tempfile.TemporaryDirectory() as folder:
         async with open_site(Path(folder)) as site, async_playwright() as driver:
-            browser = await driver.chromium.launch(
-                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-            )
-            await _journey(site, browser)
+            browser = await driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            album = Album(browser)
+            await _sign_up(album, site)
+            await _confirm(album, site)
+            unsubscribe = await _receive(album, site)
+            await _own_data(album, site)
+            await _leave(album, unsubscribe)
+            await _documents(album, site)
+            album.write()
             await browser.close()
 
 
