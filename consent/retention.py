@@ -24,7 +24,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Standings:
+class Person:
     """What is known of one person, read under the gate."""
 
     state: SubjectState
@@ -35,7 +35,7 @@ class Standings:
 C = TypeVar("C", bound=Standing)
 
 
-def whole(person: Standings, consents: Sequence[Standing], terms: Terms, now: datetime) -> bool:
+def whole(person: Person, consents: Sequence[Standing], terms: Terms, now: datetime) -> bool:
     """Say whether the whole person is to be forgotten: each reason to know them is over.
 
     Who asked for restriction asked us to keep (Art. 18(1)(b) to (d) GDPR); an
@@ -48,7 +48,7 @@ def whole(person: Standings, consents: Sequence[Standing], terms: Terms, now: da
     return all(_over(one, terms, now) for one in consents)
 
 
-def requests(person: Standings, consents: Sequence[C], terms: Terms, now: datetime) -> Sequence[C]:
+def requests(person: Person, consents: Sequence[C], terms: Terms, now: datetime) -> Sequence[C]:
     """The requests that came to nothing, of a person who stays for another consent.
 
     The proof of a consent that ended stays with the person's other proof: one
@@ -73,5 +73,5 @@ def _request_is_over(one: Standing, terms: Terms, now: datetime) -> bool:
 
 
 def _proof_is_over(one: Standing, terms: Terms, now: datetime) -> bool:
-    ended = one.state in (State.WITHDRAWN, State.EXPIRED) and one.decided_at is not None
+    ended = one.state in (State.WITHDRAWN, State.EXPIRED)
     return ended and one.decided_at is not None and one.decided_at + terms.evidence <= now

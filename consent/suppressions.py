@@ -98,7 +98,7 @@ async def counted_since(
     return found
 
 
-async def count_confirmations(
+async def count_mails(
     connection: AsyncConnection, address_keys: Sequence[bytes], now: datetime
 ) -> None:
     rows = [

@@ -17,7 +17,7 @@ HANDLE_SIZE = 16
 _UNSUBSCRIBE = "unsubscribe"
 
 
-def new_confirm_token() -> tuple[str, bytes]:
+def new_link_token() -> tuple[str, bytes]:
     """Make a token for one confirmation mail; returned with the hash to store."""
     raw = secrets.token_bytes(CONFIRM_SIZE)
     return encode(raw), hashlib.sha256(raw).digest()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, and_, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
@@ -176,9 +176,11 @@ async def lock_unused(
     return [message_of(row) for row in rows]
 
 
-async def of_message(connection: AsyncConnection, message: str, attempt: int) -> Any | None:
-    query = select(permit).where(permit.c.message == message, permit.c.attempt == attempt)
-    return (await connection.execute(query)).first()
+async def of_message(connection: AsyncConnection, message: str, attempt: int) -> Permit | None:
+    """The permit of one attempt; none before the first, nor once it is no longer kept."""
+    query = _permits().where(permit.c.message == message, permit.c.attempt == attempt)
+    row = (await connection.execute(query)).first()
+    return None if row is None else Permit(*row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +284,12 @@ async def open_of(
 
 async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:
     """The next permits by id, for whoever checks them all."""
-    names = [field.name for field in fields(Permit)]
-    query = select(*(permit.c[name] for name in names)).where(permit.c.id > last)
-    rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
-    return [Permit(*row) for row in rows]
+    query = _permits().where(permit.c.id > last).order_by(permit.c.id).limit(limit)
+    return [Permit(*row) for row in await connection.execute(query)]
+
+
+def _permits() -> Select[Any]:
+    return select(*(permit.c[field.name] for field in fields(Permit)))
 
 
 class Quiet:

@@ -47,14 +47,14 @@ class ApiKey:
         if scope not in self.scopes:
             raise ScopeMissing(scope)
 
-    def require_purpose(self, purpose: str, sender: str) -> None:
+    def require_purpose(self, purpose: str, sender: str | None) -> None:
         """Raise OutsideKey where the key is bound to others; *sender* is the purpose's."""
         if not self.covers(purpose, sender):
             raise OutsideKey
 
-    def covers(self, purpose: str, sender: str) -> bool:
+    def covers(self, purpose: str, sender: str | None) -> bool:
         return (not self.purposes or purpose in self.purposes) and (
-            not self.senders or sender in self.senders
+            not self.senders or sender is None or sender in self.senders
         )
 
 

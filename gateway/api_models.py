@@ -272,7 +272,7 @@ class PermissionGranted(Answer):
     ground: GroundView
 
 
-class PermissionDenied(Answer):
+class PermissionRefusal(Answer):
     granted: Literal[False] = False
     reason: Reason
     refusal_class: RefusalClass = Field(alias="class")
@@ -299,7 +299,7 @@ class WithdrawalAnswer(Answer):
     status: Literal["done"] = "done"
 
 
-class SignUp(Incoming):
+class SignUpRequest(Incoming):
     """One post of a form; `homepage` is the honeypot."""
 
     email: MailAddress
@@ -312,7 +312,7 @@ class SignUp(Incoming):
     stamp: Stamp | None = None
 
 
-class BackendSignUp(SignUp):
+class BackendSignUp(SignUpRequest):
     """A sign-up that a back end passes on; the limits count *visitor_network*."""
 
     form: Name

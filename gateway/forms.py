@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from consent.texts import Text
-from gateway.api_models import FormFieldView, FormPurpose, FormText, FormView
-from gateway.api_models import SignUp as Posted
+from gateway.api_models import FormFieldView, FormPurpose, FormText, FormView, SignUpRequest
 from gateway.config import Config, FormField
 from gateway.errors import FieldError, Invalid, NotFound
 from gateway.flows.sign_up import Asked, RenderedBy, SignUp
@@ -50,9 +49,10 @@ def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) 
     return FormView(form=form, locale=locale, locales=locales, purposes=purposes, fields=fields)
 
 
-def label_of(field: FormField, name: str, locale: str) -> str:
+def label_of(field: FormField | None, name: str, locale: str) -> str:
     """What a field is called; one without a label by its name."""
-    return field.label.get(locale) or name.replace("_", " ").capitalize()
+    label = field.label.get(locale) if field else None
+    return label or name.replace("_", " ").capitalize()
 
 
 def digest(config: Config, form: str) -> str:
@@ -69,7 +69,7 @@ def digest(config: Config, form: str) -> str:
 def check(
     config: Config,
     form: str,
-    posted: Posted,
+    posted: SignUpRequest,
     texts: Mapping[str, Text],
     *,
     rendered_by: RenderedBy = RenderedBy.ASSERTED,
@@ -104,7 +104,7 @@ def _purposes(config: Config, form: str) -> tuple[str, ...]:
     return config.forms[form].purposes
 
 
-def _purpose_problems(config: Config, form: str, posted: Posted) -> list[FieldError]:
+def _purpose_problems(config: Config, form: str, posted: SignUpRequest) -> list[FieldError]:
     problems = []
     for position, purpose in enumerate(posted.purposes):
         if purpose not in _purposes(config, form):
@@ -114,7 +114,7 @@ def _purpose_problems(config: Config, form: str, posted: Posted) -> list[FieldEr
     return problems
 
 
-def _text_problems(posted: Posted, texts: Mapping[str, Text]) -> list[FieldError]:
+def _text_problems(posted: SignUpRequest, texts: Mapping[str, Text]) -> list[FieldError]:
     """Exactly one valid text for each purpose, in any order."""
     problems = []
     left = list(posted.purposes)
@@ -133,7 +133,7 @@ def _text_problems(posted: Posted, texts: Mapping[str, Text]) -> list[FieldError
     return problems
 
 
-def _profile_problems(config: Config, form: str, posted: Posted) -> list[FieldError]:
+def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[FieldError]:
     fields = config.forms[form].fields
     problems = [
         FieldError(f"/profile/{name}", "is required")

@@ -53,7 +53,7 @@ def confirmation(
     Nothing that the form was given goes into the mail but the language:
     otherwise a stranger could choose its words.
     """
-    token, token_hash = tokens.new_confirm_token()
+    token, token_hash = tokens.new_link_token()
     subject, purpose = asked[0].subject, asked[0].purpose
     expires_at = max(consent.lapses_at for consent in asked)
     content_id = ordered_id("cnt", now)

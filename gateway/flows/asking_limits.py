@@ -85,7 +85,7 @@ class AskingLimits:
 
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
         """Keep the counts of the mails that were allowed."""
-        await suppressions.count_confirmations(connection, self._fresh, now)
+        await suppressions.count_mails(connection, self._fresh, now)
 
     async def _domain_is_full(
         self, connection: AsyncConnection, one: Address, now: datetime

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -204,17 +205,27 @@ async def _audit_refusals(
         await parts.log.stage(connection, [draft(event, vault, parts.log.node)])
 
 
-async def cancel(parts: Parts, message: str, origin: str) -> bool | None:
-    """Cancel what still waits. None: no such message of this caller; False: too late."""
+class Cancellation(StrEnum):
+    """What became of the wish to cancel a message."""
+
+    DONE = "done"
+    TOO_LATE = "too_late"  # it is on its way, or has ended otherwise
+    UNKNOWN = "unknown"  # no such message of this caller
+
+
+async def cancel(parts: Parts, message: str, origin: str) -> Cancellation:
+    """Cancel what still waits; safe to repeat."""
     async with parts.data.begin() as connection:
         row = (await outbox.lock(connection, [message])).get(message)
         if row is None or row.origin != origin:
-            return None
+            return Cancellation.UNKNOWN
+        if row.status is outbox.Status.CANCELLED:
+            return Cancellation.DONE
         if row.status not in outbox.WAITING:
-            return row.status is outbox.Status.CANCELLED
+            return Cancellation.TOO_LATE
         now = await parts.clock.now(connection)
         change = outbox.Change(message, outbox.Status.CANCELLED, "cancelled_by_sender")
         await outbox.change(connection, [change], now)
         event = Event(Kind.MESSAGE_CANCELLED, Actor.API, now)
         await parts.log.stage(connection, [draft(event, None, parts.log.node)])
-    return True
+    return Cancellation.DONE

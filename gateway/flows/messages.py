@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from delivery import outbox, permits
 from delivery.outbox import Attempt, Message
+from delivery.permits import Permit
 from gateway.flows.composing import message_id_header
 from gateway.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
-class PermitSeen:
-    """The permit of the newest attempt."""
-
-    ground_kind: str
-    ground_id: str
-    decided_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class MessageSeen:
     message: Message
-    permit: PermitSeen | None
+    permit: Permit | None  # of the newest attempt
     attempts: Sequence[Attempt]
     message_id_header: str
 
@@ -37,5 +28,4 @@ async def look(parts: Parts, message_id: str, origin: str) -> MessageSeen | None
             return None
         permit = await permits.of_message(connection, message.id, message.attempt)
         attempts = await outbox.attempts(connection, message.id)
-    seen = permit and PermitSeen(permit.ground_kind, permit.ground_id, permit.decided_at)
-    return MessageSeen(message, seen, attempts, message_id_header(parts.config, message))
+    return MessageSeen(message, permit, attempts, message_id_header(parts.config, message))

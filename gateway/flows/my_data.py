@@ -173,7 +173,7 @@ async def _send(
 ) -> None:
     consents = await parts.consents.of_subjects(connection, {gate.subject for gate, _ in due})
     written = [_mail(parts, gate, consents.get(gate.subject, []), vault, now) for gate, _ in due]
-    await suppressions.count_confirmations(connection, [key for _, key in due], now)
+    await suppressions.count_mails(connection, [key for _, key in due], now)
     await fresh_links.add(connection, [link for link, _ in written])
     await outbox.enqueue(connection, [message for _, message in written], now)
 
@@ -182,7 +182,7 @@ def _mail(
     parts: Parts, gate: Gate, consents: Sequence[Consent], vault: Vault, now: datetime
 ) -> tuple[FreshLink, NewMessage]:
     """A new link and the mail that carries it; no word in it comes from whoever asked."""
-    token, token_hash = tokens.new_confirm_token()
+    token, token_hash = tokens.new_link_token()
     link = FreshLink(ordered_id("lnk", now), token_hash, gate.subject, now, now + LINK_LIFE)
     content_id = ordered_id("cnt", now)
     document = {

@@ -17,7 +17,7 @@ from consent import gates, people
 from consent import retention as consent_rules
 from consent.consents import Ending, Page
 from consent.gates import Gate
-from consent.retention import Standings, Terms
+from consent.retention import Person, Terms
 from delivery import retention as delivery_rules
 from delivery.retention import Need
 from gateway.flows import erasing
@@ -125,7 +125,7 @@ class Retention:
             whole = []
             requests: list[str] = []
             for one, gate in held.items():
-                known, theirs = _standings(gate), consents.get(one, [])
+                known, theirs = _person(gate), consents.get(one, [])
                 if consent_rules.whole(known, theirs, self._terms, now):
                     whole.append(one)
                 else:
@@ -166,5 +166,5 @@ class Retention:
 _NONE = timedelta()
 
 
-def _standings(gate: Gate) -> Standings:
-    return Standings(gate.state, gate.restricted_at is not None, gate.objected_at)
+def _person(gate: Gate) -> Person:
+    return Person(gate.state, gate.restricted_at is not None, gate.objected_at)

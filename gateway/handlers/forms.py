@@ -11,8 +11,7 @@ from aiohttp import web
 from consent.texts import Text
 from gateway import examples, forms, pages
 from gateway.answers import answer
-from gateway.api_models import FormView, SignUpAccepted, signup_of
-from gateway.api_models import SignUp as Posted
+from gateway.api_models import FormView, SignUpAccepted, SignUpRequest, signup_of
 from gateway.errors import FieldError, Invalid, NotFound, RequestError, TooMany
 from gateway.flows import sign_up
 from gateway.flows.sign_up import RenderedBy, SignUp
@@ -69,7 +68,7 @@ async def _current(request: web.Request, form: str, locale: str) -> Mapping[str,
     "POST",
     "/forms/{form:[a-z0-9][a-z0-9_-]*}",
     summary="Sign up; the answer is the same for every address",
-    request=Posted,
+    request=SignUpRequest,
     responses={202: SignUpAccepted, 200: HTML, 303: None},
     form=PlainSignUp,
     people=True,
@@ -81,7 +80,7 @@ async def post_form(request: web.Request) -> web.StreamResponse:
     forms.require(parts.config, form)
     if request.content_type != "application/json":
         return await _post_plain(request, form)
-    posted = await read_json(request, Posted)
+    posted = await read_json(request, SignUpRequest)
     await _accept(request, form, posted, stamps.check(request, form, posted.stamp, posted.texts))
     return answer(SignUpAccepted(), 202)
 
@@ -93,7 +92,9 @@ async def form_preflight(request: web.Request) -> web.StreamResponse:
     return cors.preflight(request, parts.config.forms[form])
 
 
-async def _accept(request: web.Request, form: str, posted: Posted, rendered_by: RenderedBy) -> None:
+async def _accept(
+    request: web.Request, form: str, posted: SignUpRequest, rendered_by: RenderedBy
+) -> None:
     parts = request.app[PARTS]
     texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
     checked = forms.check(parts.config, form, posted, texts, rendered_by=rendered_by)
@@ -122,7 +123,7 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
         body.pop("stamp", None)
         rendered_by = stamps.check(request, form, stamp, body["texts"])
         body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
-        await _accept(request, form, parse_value(body, Posted), rendered_by)
+        await _accept(request, form, parse_value(body, SignUpRequest), rendered_by)
     except (RequestError, StorageAway) as error:
         return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
     thanks = config.forms[form].thank_you_url
@@ -205,7 +206,7 @@ def _labelled(request: web.Request, form: str, coded: list[dict[str, str]]) -> l
     for one in coded:
         name = one["field"].removeprefix("profile.")
         field = fields.get(name)
-        label = (field.label.get(locale) if field else None) or (name.replace("_", " ").title())
+        label = forms.label_of(field, name, locale)
         labelled.append({"label": label, "code": one["code"]})
     return labelled
 

@@ -28,7 +28,6 @@ from gateway.api_models import (
     MessageRequest,
     MessageView,
     PermitView,
-    Target,
 )
 from gateway.errors import (
     Conflict,
@@ -39,8 +38,8 @@ from gateway.errors import (
     WrongContentType,
 )
 from gateway.flows import enqueue, messages
-from gateway.flows.enqueue import Handed, Queued, Wanted
-from gateway.flows.permission import Question
+from gateway.flows.enqueue import Cancellation, Handed, Queued, Wanted
+from gateway.handlers.targets import question, require_covered
 from gateway.idempotency import Remembered, Ticket
 from gateway.keys import MESSAGES, PARTS
 from gateway.metrics import METRICS
@@ -172,9 +171,9 @@ async def delete_message(request: web.Request) -> web.StreamResponse:
     cancelled = await enqueue.cancel(
         request.app[PARTS], request.match_info["id"], request[CALLER].id
     )
-    if cancelled is None:
+    if cancelled is Cancellation.UNKNOWN:
         raise NotFound
-    if not cancelled:
+    if cancelled is Cancellation.TOO_LATE:
         raise Conflict
     return web.Response(status=204)
 
@@ -188,7 +187,7 @@ async def _json_body(request: web.Request) -> bytes:
 
 def _wanted(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     """What a caller asks for, if its key covers it and the template can be rendered."""
-    _require_covered(parts, caller, message.purpose)
+    require_covered(parts.config, caller, message.purpose)
     said = message.content.model_dump(exclude_unset=True)
     content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if "template" in content:
@@ -213,18 +212,6 @@ def _require_near(parts: Parts, message: MessageRequest) -> None:
         raise Invalid.at("/expires_at", "must be within a year")
     if message.expires_at and message.send_at and message.expires_at <= message.send_at:
         raise Invalid.at("/expires_at", "must be after send_at")
-
-
-def question(target: Target, purpose: str) -> Question:
-    return Question(purpose, target.email, target.subject_id)
-
-
-def _require_covered(parts: Parts, caller: ApiKey, purpose: str) -> None:
-    known = parts.config.purposes.get(purpose)
-    if known is not None:
-        caller.require_purpose(purpose, known.sender)
-    elif caller.purposes:
-        raise OutsideKey
 
 
 def _check_all(parts: Parts, caller: ApiKey, batch: BatchRequest) -> list[Wanted | BatchInvalid]:

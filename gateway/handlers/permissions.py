@@ -11,8 +11,8 @@ from gateway.answers import answer
 from gateway.api_keys import CALLER, Scope
 from gateway.api_models import (
     GroundView,
-    PermissionDenied,
     PermissionGranted,
+    PermissionRefusal,
     PermissionRequest,
     WithdrawalAnswer,
     WithdrawalRequest,
@@ -20,7 +20,7 @@ from gateway.api_models import (
 from gateway.errors import Invalid, OutsideKey
 from gateway.flows import permission
 from gateway.flows.withdraw import Withdrawal
-from gateway.handlers.messages import question
+from gateway.handlers.targets import question, require_covered
 from gateway.keys import PARTS, WITHDRAWALS
 from gateway.openapi import endpoint
 from gateway.parsing import read_json
@@ -33,7 +33,7 @@ _TAGS = ("senders",)
     "/v1/permissions",
     summary="May this purpose be mailed to this person now?",
     request=PermissionRequest,
-    responses={200: PermissionGranted | PermissionDenied},
+    responses={200: PermissionGranted | PermissionRefusal},
     example=examples.PERMISSION,
     scope=Scope.PERMISSIONS_READ,
     tags=_TAGS,
@@ -41,12 +41,12 @@ _TAGS = ("senders",)
 async def post_permission(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     asked = await read_json(request, PermissionRequest)
-    _require_covered(request, asked.purpose)
+    require_covered(parts.config, request[CALLER], asked.purpose)
     decision = await permission.ask(parts, question(asked.to, asked.purpose))
     if isinstance(decision, Granted):
         ground = GroundView(kind=decision.ground.kind, id=decision.ground.id)
         return answer(PermissionGranted(ground=ground))
-    return answer(PermissionDenied(reason=decision.reason, refusal_class=decision.refusal_class))
+    return answer(PermissionRefusal(reason=decision.reason, refusal_class=decision.refusal_class))
 
 
 @endpoint(
@@ -65,7 +65,7 @@ async def post_withdrawal(request: web.Request) -> web.StreamResponse:
     if said.purpose is None or said.kind == "object":
         _require_unbound(request)
     else:
-        _require_covered(request, said.purpose)
+        require_covered(parts.config, request[CALLER], said.purpose)
         if said.purpose not in parts.config.purposes:
             raise Invalid.at("/purpose", "is not a purpose of this gateway")
     facts = {
@@ -75,12 +75,6 @@ async def post_withdrawal(request: web.Request) -> web.StreamResponse:
     leave = Withdrawal(said.purpose, Actor.API, said.channel, said.kind == "object", facts)
     await request.app[WITHDRAWALS](question(said.to, said.purpose or ""), leave)
     return answer(WithdrawalAnswer())
-
-
-def _require_covered(request: web.Request, purpose: str) -> None:
-    known = request.app[PARTS].config.purposes.get(purpose)
-    if known is not None:
-        request[CALLER].require_purpose(purpose, known.sender)
 
 
 def _require_unbound(request: web.Request) -> None:

@@ -56,7 +56,7 @@ async def send(request: web.Request) -> web.Response:
     "/v1/permissions",
     summary="Ask for a permission",
     request=api_models.PermissionRequest,
-    responses={200: api_models.PermissionGranted | api_models.PermissionDenied},
+    responses={200: api_models.PermissionGranted | api_models.PermissionRefusal},
 )
 async def ask(request: web.Request) -> web.Response:
     await read_json(request, api_models.PermissionRequest)
@@ -338,7 +338,7 @@ async def test_the_document_says_what_each_endpoint_takes_and_requires(client: C
     assert [(p["name"], p["in"]) for p in one["parameters"]] == [("id", "path")]
     listed = document["paths"]["/v1/audit/events"]["get"]["parameters"]
     assert [p["name"] for p in listed] == ["kind", "since", "until", "after", "limit"]
-    denied = document["components"]["schemas"]["PermissionDenied"]["properties"]
+    denied = document["components"]["schemas"]["PermissionRefusal"]["properties"]
     assert set(denied) == {"granted", "reason", "class"}
 
 

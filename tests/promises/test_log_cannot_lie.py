@@ -400,7 +400,7 @@ async def test_rows_that_were_planted_are_not_made_honest_by_a_click(gateway: Ga
 
 
 async def plant_a_token(connection: AsyncConnection, for_consent: str) -> str:
-    token, token_hash = tokens.new_confirm_token()
+    token, token_hash = tokens.new_link_token()
     (real, *_) = await stores.rows(connection, confirmation)
     await connection.execute(insert(confirmation).values(real | {"token_hash": token_hash}))
     (named, *_) = await stores.rows(connection, confirmation_consent)

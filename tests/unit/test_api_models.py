@@ -115,7 +115,7 @@ def test_a_missing_field_is_named() -> None:
 def test_at_most_twenty_errors_are_named() -> None:
     many = {**SIGN_UP, "texts": ["x"] * 50}
 
-    assert len(pointers(many, api_models.SignUp)) == 20
+    assert len(pointers(many, api_models.SignUpRequest)) == 20
 
 
 def test_each_message_of_a_batch_is_checked_alone() -> None:
@@ -173,7 +173,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
         ]
     )
 
-    read = parse_value(api_models.signup_of(fields), api_models.SignUp)
+    read = parse_value(api_models.signup_of(fields), api_models.SignUpRequest)
 
     assert read == parse_value(
         {
@@ -183,7 +183,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
             "page_url": "https://www.acme.example/",
             "profile": {"first_name": "Ada"},
         },
-        api_models.SignUp,
+        api_models.SignUpRequest,
     )
 
 
@@ -192,11 +192,16 @@ def test_a_form_without_an_address_or_with_strange_fields_is_refused() -> None:
 
     body = api_models.signup_of(fields)
 
-    assert set(pointers(body, api_models.SignUp)) == {"/email", "/role", "/purposes", "/texts"}
+    assert set(pointers(body, api_models.SignUpRequest)) == {
+        "/email",
+        "/role",
+        "/purposes",
+        "/texts",
+    }
 
 
 def test_an_address_does_not_show_in_what_was_read() -> None:
-    read = parse_value(SIGN_UP, api_models.SignUp)
+    read = parse_value(SIGN_UP, api_models.SignUpRequest)
 
     assert "ada" not in repr(read)
 

@@ -10,14 +10,14 @@ import pytest
 
 from consent import retention
 from consent.model import Evidence, State, SubjectState
-from consent.retention import Standings, Terms
+from consent.retention import Person, Terms
 from delivery.retention import Need, OldPermit, spare
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
 TERMS = Terms(unconfirmed=30 * DAY, evidence=1000 * DAY)
-ADA = Standings(SubjectState.LIVE, restricted=False, objected_at=None)
+ADA = Person(SubjectState.LIVE, restricted=False, objected_at=None)
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Row:
     honest: bool = True
 
 
-def whole(*rows: Row, person: Standings = ADA, terms: Terms = TERMS) -> bool:
+def whole(*rows: Row, person: Person = ADA, terms: Terms = TERMS) -> bool:
     return retention.whole(person, rows, terms, NOW)
 
 
-def requests(*rows: Row, person: Standings = ADA) -> list[str]:
+def requests(*rows: Row, person: Person = ADA) -> list[str]:
     return [one.id for one in retention.requests(person, rows, TERMS, NOW)]
 
 
@@ -90,7 +90,7 @@ def test_a_proof_never_goes_alone() -> None:
     ],
     ids=["restricted", "objected", "being erased"],
 )
-def test_what_a_person_asked_for_keeps_them(person: Standings) -> None:
+def test_what_a_person_asked_for_keeps_them(person: Person) -> None:
     assert not whole(OVER, person=person)
 
 

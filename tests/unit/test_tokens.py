@@ -37,11 +37,11 @@ def test_the_confirm_token_is_the_vector() -> None:
 
 
 def test_a_new_confirm_token_is_found_by_its_hash() -> None:
-    token, digest = tokens.new_confirm_token()
+    token, digest = tokens.new_link_token()
 
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
     assert tokens.hash_of(token) == digest
-    assert tokens.new_confirm_token()[0] != token
+    assert tokens.new_link_token()[0] != token
 
 
 def test_a_handle_has_128_bits_and_three_different_links() -> None:
