@@ -199,6 +199,40 @@ async def test_a_message_is_sent_once_whatever_the_worker_was_not_told(
     assert list((tmp_path / "journal").glob("*.journal")) == [] or step == "leave"
 
 
+async def test_dot_and_reply_are_in_the_journal_before_the_outcome_is_stored(
+    app: App, tmp_path: Path
+) -> None:
+    """Else a worker that dies between the two leaves `uncertain` what it knows to be sent."""
+    await app.subscribe()
+    key = await app.key()
+    answer = await app.http.post("/v1/messages", json=MESSAGE, headers=key)
+    message = (await answer.json())["message_id"]
+    desk = WatchingDesk(app, tmp_path / "journal")
+
+    async with open_sink() as sink, _delivering(desk, sink, tmp_path / "journal"):
+        async with asyncio.timeout(30):
+            await desk.settled.wait()
+
+    dot, acc = desk.journal.find(f"DOT {message} 1"), desk.journal.find(f"ACC {message} 1 250")
+    assert 0 < dot < acc
+
+
+class WatchingDesk(Desk):
+    """The worker's desk, which keeps what the journal says when outcomes are brought to it."""
+
+    def __init__(self, app: App, journals: Path) -> None:
+        super().__init__(app.parts)
+        self._journals = journals
+        self.journal = ""
+        self.settled = asyncio.Event()
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        (file,) = self._journals.glob("*.journal")
+        self.journal = file.read_text()
+        await super().settle(owner, ended)
+        self.settled.set()
+
+
 class GapDesk(Desk):
     """The worker's desk, with one step whose first answer is lost."""
 
