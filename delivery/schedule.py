@@ -16,6 +16,8 @@ LONGEST_DELAY: Final = timedelta(hours=4)
 AFTER_DOUBT: Final = timedelta(minutes=30)
 LIFE: Final = timedelta(days=5)  # how long a message is tried when nobody says otherwise
 _STEPS: Final = 7  # doublings after which the delay is at its longest anyway
+_AT_ONCE: Final = 3
+_SOON: Final = timedelta(seconds=2)
 
 
 def next_due(tries: int, now: datetime, message: str, *, in_doubt: bool = False) -> datetime:
@@ -29,6 +31,16 @@ def next_due(tries: int, now: datetime, message: str, *, in_doubt: bool = False)
     if in_doubt:
         delay = max(delay, AFTER_DOUBT)
     return now + delay * (1 + _fraction(message, tries) / 10)
+
+
+def begin_again(unbegun: int, now: datetime) -> datetime:
+    """When a message is due whose last *unbegun* attempts were claimed and never begun.
+
+    At once for a few times: its worker was stopped, or too slow for once. One
+    that is too slow each time must not keep the others from being claimed.
+    """
+    waits = min(max(unbegun - _AT_ONCE, 0), _STEPS)
+    return now + _SOON * ((1 << waits) - 1)
 
 
 def _fraction(message: str, tries: int) -> float:

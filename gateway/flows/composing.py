@@ -9,25 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from consent import gates, links
-from consent.errors import SealError
 from consent.gates import Gate
 from consent.links import Route
 from consent.vault import Vault
 from delivery import mime
-from delivery.errors import ComposeError, SigningError, TemplateError
 from delivery.mime import Content
 from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.transmission import Envelope
 from delivery.worker import Parcel
-from gateway import looks
+from gateway import logs, looks
 from gateway.config import Config
 from gateway.parts import Parts
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +47,15 @@ class Unsendable:
 
 
 def compose_all(parts: Parts, letters: Sequence[Letter], vault: Vault) -> list[Parcel | Unsendable]:
-    """Compose and sign; one that cannot be does not hold up the others."""
+    """Compose and sign; one that cannot be, for whatever reason, does not hold up the others."""
     return [_compose(parts, letter, vault) for letter in letters]
 
 
 def _compose(parts: Parts, letter: Letter, vault: Vault) -> Parcel | Unsendable:
     try:
         return _parcel(parts, letter, vault)
-    except (TemplateError, ComposeError, SigningError, SealError, LookupError) as error:
-        log.error("not_composed", message=letter.message.id, problem=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 it would end the worker, and be claimed first again
+        logs.failed("not_composed", error, message=letter.message.id)
         return Unsendable(letter.message.id, letter.attempt, "not_composable")
 
 
@@ -119,7 +113,7 @@ def _render(
     locale = document.get("locale") or gate.locale
     framed = frame(parts.config, message.sender, locale)
     framed["links"] = {str(route): url for route, url in ways.items()} | document.get("links", {})
-    framed["consents"] = document.get("consents", [])
+    framed["consents"] = document.get("consents") or _named(parts.config, message, locale)
     if "subject" in document:
         inline = (document["subject"], document.get("html"), document.get("text"))
         return parts.templates.inline(*inline, locale=locale, frame=framed)
@@ -127,6 +121,14 @@ def _render(
     return parts.templates.render(
         document["template"], locale, data, framed, footer=message.kind is Kind.MARKETING
     )
+
+
+def _named(config: Config, message: Message, locale: str) -> list[dict[str, str]]:
+    """What the recipient of a marketing mail agreed to, by its title."""
+    purpose = config.purposes.get(message.purpose)
+    if message.kind is not Kind.MARKETING or purpose is None:
+        return []
+    return [{"title": purpose.title.get(locale) or next(iter(purpose.title.values()))}]
 
 
 def _profile(gate: Gate, vault: Vault) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from consent.vault import Vault
 from delivery import outbox, permits
 from delivery.outbox import AttemptEnd, Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
-from delivery.schedule import next_due
+from delivery.schedule import begin_again, next_due
 from delivery.worker import Ended
 from gateway.flows import composing
 from gateway.parts import Parts
@@ -55,7 +55,7 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Resul
             if one.parcel.message in rows
         ]
         current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
-        unbegun = [(m.id, m.attempt) for _, m, v in current if v.outcome is _NOT_STARTED]
+        unbegun = [m for _, m, v in current if v.outcome is _NOT_STARTED]
         await take_back(connection, unbegun, now)
         begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
         broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
@@ -79,12 +79,16 @@ def _counts(one: Ended, message: Message, verdict: Verdict, owner: str) -> bool:
 
 
 async def take_back(
-    connection: AsyncConnection, attempts: Sequence[tuple[str, int]], now: datetime
+    connection: AsyncConnection, messages: Sequence[Message], now: datetime
 ) -> None:
     """MAIL was never written: the permits lapse and the attempts did not happen."""
+    attempts = [(one.id, one.attempt) for one in messages]
     await permits.lapse(connection, attempts)
     await outbox.drop_attempts(connection, attempts)
-    changes = [Change(message, Status.QUEUED, due_at=now) for message, _ in attempts]
+    changes = [
+        Change(one.id, Status.QUEUED, due_at=begin_again(one.attempt - one.tries, now))
+        for one in messages
+    ]
     await outbox.change(connection, changes, now)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from consent.model import Refused
+from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
 from gateway import examples, idempotency
 from gateway.answers import answer, answer_bytes
@@ -192,6 +193,8 @@ def _wanted(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if "template" in content:
         content.setdefault("data", {})
+    elif "text" not in content:
+        content["text"] = plain_text(content["html"])  # not once a permit runs
     enqueue.check_content(parts, message.purpose, content)
     _require_near(parts, message)
     return Wanted(

@@ -35,6 +35,34 @@ def test_it_reads_as_the_mail_looks(markup: str, text: str) -> None:
     assert plain_text(markup) == text
 
 
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>Hello</p><![ endif]>", "Hello\n"),
+        ("<!--[if mso]><p>Outlook</p><![endif]-->Hello", "Hello\n"),
+        ("<![if !mso]>Hello<![endif]>", "Hello\n"),
+        ("<![foo[bar]]>Hello", "Hello\n"),
+        ("<!doctype html><?php x ?>Hello", "Hello\n"),
+        ("Hello<!-- never ends <p>", "Hello\n"),
+        ("1 < 2 <- 3", "1 < 2 <- 3\n"),
+        ('<img alt="a > b">', "a > b\n"),
+        ("<IMG ALT=boat><BR>Hello", "boat\nHello\n"),
+        ("<style>p { color: red }</STYLE>Hello", "Hello\n"),
+        ("<script>if (a<b) '</p>'", "\n"),
+    ],
+)
+def test_what_mail_programs_write_is_read(markup: str, text: str) -> None:
+    assert plain_text(markup) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<!--", "<a ", "<a href='", "</", "<?", "<![", '<p a="', "<title>", "&#", "<a x='\">", "<"],
+)
+def test_markup_that_is_meant_to_hold_us_up_does_not(piece: str) -> None:
+    assert plain_text(piece * 200_000).endswith("\n")
+
+
 @given(st.text(st.sampled_from("<>/=\"'abphrefdivli !-&;#x1\n"), max_size=200))
 def test_whatever_is_no_html_gives_a_text(markup: str) -> None:
     assert plain_text(markup).endswith("\n")

@@ -7,7 +7,14 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.schedule import AFTER_DOUBT, FIRST_DELAY, LIFE, LONGEST_DELAY, next_due
+from delivery.schedule import (
+    AFTER_DOUBT,
+    FIRST_DELAY,
+    LIFE,
+    LONGEST_DELAY,
+    begin_again,
+    next_due,
+)
 from tests.support.mails import AT
 
 MINUTE = timedelta(minutes=1)
@@ -43,3 +50,9 @@ def test_a_message_is_tried_often_before_it_expires() -> None:
         moment = next_due(tries, moment, "msg_1")
 
     assert 30 <= tries <= 40
+
+
+def test_what_was_claimed_and_not_begun_is_due_at_once_a_few_times_and_then_later() -> None:
+    delays = [(begin_again(unbegun, AT) - AT).total_seconds() for unbegun in range(13)]
+
+    assert delays == [0, 0, 0, 0, 2, 6, 14, 30, 62, 126, 254, 254, 254]

@@ -35,7 +35,6 @@ FILES = {
     "adding/subject.txt": "Adding",
     "adding/body.txt": "one\n{{ number + 1 }}",
     "lost/subject.txt": "{% include 'nowhere.txt' %}",
-    "_private/subject.txt": "x",
 }
 
 
@@ -164,8 +163,3 @@ def test_a_rendering_that_lasts_is_stopped(
 
     with pytest.raises(TemplateError, match="takes too long"):
         templates.render("slow", "en", {}, FRAME, footer=False)
-
-
-def test_the_mails_have_names(templates: Templates) -> None:
-    assert "hello" in templates.names()
-    assert "_private" not in templates.names()
