@@ -49,6 +49,18 @@ async def hit(
     """
     moment = (now - _EPOCH) // _MICROSECOND
     interval = limit.interval // _MICROSECOND
+    if await _pour(connection, key, limit, moment, interval * limit.burst) is not None:
+        return None
+    held = select(rate_limit.c.empty_at).where(rate_limit.c.key == key)
+    empty_at = int((await connection.execute(held)).scalar_one())
+    return _MICROSECOND * (empty_at - interval * (limit.burst - 1) - moment)
+
+
+async def _pour(
+    connection: AsyncConnection, key: bytes, limit: Limit, moment: int, most: int
+) -> int | None:
+    """Add one hit to the bucket unless it would hold over *most*; when it is empty again."""
+    interval = limit.interval // _MICROSECOND
     stored = rate_limit.c.empty_at
     empty_at = case((stored > moment, stored), else_=literal(moment)) + interval
     statement = (
@@ -57,14 +69,28 @@ async def hit(
         .on_conflict_do_update(
             index_elements=["key"],
             set_={"empty_at": empty_at},
-            where=empty_at <= moment + interval * limit.burst,
+            where=empty_at <= moment + most,
         )
-        .returning(rate_limit.c.key)
+        .returning(stored)
     )
-    if (await connection.execute(statement)).first() is not None:
+    poured: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    return poured
+
+
+async def reserve(
+    connection: AsyncConnection, key: bytes, limit: Limit, now: datetime, longest: timedelta
+) -> timedelta | None:
+    """Count one hit that may wait its turn; how long, or None where that is over *longest*.
+
+    What is reserved is counted, so that those who wait get moments of their own.
+    """
+    moment = (now - _EPOCH) // _MICROSECOND
+    most = limit.interval * limit.burst + longest
+    empty_at = await _pour(connection, key, limit, moment, most // _MICROSECOND)
+    if empty_at is None:
         return None
-    held = (await connection.execute(select(stored).where(rate_limit.c.key == key))).scalar_one()
-    return _MICROSECOND * (int(held) - interval * (limit.burst - 1) - moment)
+    early = empty_at - moment - limit.interval * limit.burst // _MICROSECOND
+    return _MICROSECOND * max(early, 0)
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> int:

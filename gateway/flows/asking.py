@@ -47,6 +47,7 @@ def confirmation(
     texts: Mapping[str, Text],
     vault: Vault,
     now: datetime,
+    due_at: datetime,
 ) -> tuple[Confirmation, NewMessage]:
     """A new token for *asked* and the mail that carries it.
 
@@ -74,7 +75,7 @@ def confirmation(
         sender=parts.config.purposes[purpose].sender,
         content_id=content_id,
         content=vault.seal(subject, "profile", place, raw),
-        due_at=now,
+        due_at=due_at,
         expires_at=expires_at,
         regarding=token_hash.hex(),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +22,7 @@ from gateway import limits
 from gateway.parts import Parts
 from storage.secret import Secret
 
+LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
 _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
 
@@ -63,36 +64,41 @@ class AskingLimits:
 
     async def allow(
         self, connection: AsyncConnection, one: Address, now: datetime, *, by_mailbox: bool = False
-    ) -> bool:
-        """Say whether one more confirmation mail may go to *one*, and count it if so.
+    ) -> datetime | None:
+        """Say from when one more confirmation mail may go to *one*, and count it; None: not.
 
         A block after "not me" or an objection, three mails a week (two to
         spellings with a tag), and the recipient domain's rate, which keeps a
-        flood from looking like ours. The block keeps strangers away: the mailbox
-        itself may ask all the same.
+        flood from looking like ours: what is over it waits its turn, or whoever
+        fills it would keep everybody of a provider from being asked. The block
+        keeps strangers away: the mailbox itself may ask all the same.
         """
         counters = _counters(self._weekly, one)
         if not by_mailbox and self._blocked.get(_block(self._parts, one)):
-            return False
+            return None
         if any(counter.is_full(self._counted) for counter in counters):
-            return False
-        if self._parts.config.limits.enabled and await self._domain_is_full(connection, one, now):
-            return False
+            return None
+        wait = await self._turn(connection, one, now)
+        if wait is None:
+            return None
         for this_week in (counter.keys[0] for counter in counters):
             self._counted[this_week] = self._counted.get(this_week, 0) + 1
             self._fresh.append(this_week)
-        return True
+        return now + wait
 
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
         """Keep the counts of the mails that were allowed."""
         await suppressions.count_mails(connection, self._fresh, now)
 
-    async def _domain_is_full(
+    async def _turn(
         self, connection: AsyncConnection, one: Address, now: datetime
-    ) -> bool:
+    ) -> timedelta | None:
+        """How long a mail to the recipient's domain waits; None: too long."""
+        if not self._parts.config.limits.enabled:
+            return timedelta()
         limit = limits.RECIPIENT_DOMAIN
         key = limits.limit_key(self._weekly[0], limit, one.domain)
-        return await limits.hit(connection, key, limit, now) is not None
+        return await limits.reserve(connection, key, limit, now, LONGEST_WAIT)
 
 
 def _block(parts: Parts, one: Address) -> bytes:

@@ -74,10 +74,11 @@ async def _lock(
 ) -> _Locked:
     """Outbox rows first, then gates: everyone who takes both does so in this order.
 
-    A worker whose lease ran out gets nothing: it could pass no final dot.
+    A worker whose lease ends before a permit would gets nothing: the takeover
+    would lapse the permit, and whoever withdraws would not wait for it.
     """
     now = await parts.clock.now(connection)
-    if not await leases.runs(connection, owner, now):
+    if not await leases.runs(connection, owner, now + parts.config.delivery.permit_ttl):
         return _Locked((), {})
     messages = await outbox.lock_due(connection, candidates, now, wanted)
     return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
@@ -325,7 +326,7 @@ async def take_back(parts: Parts, owner: str, carried: Collection[str]) -> int:
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         lost = await permits.lock_unused(connection, owner, carried, now)
-        await settle.take_back(connection, [(m.id, m.attempt) for m in lost], now)
+        await settle.take_back(connection, lost, now)
     if lost:
         log.warning("messages_taken_back", worker=owner, messages=len(lost))
     return len(lost)

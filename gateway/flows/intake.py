@@ -143,6 +143,15 @@ class _Person:
         group[consent.id] = replace(consent, mails=consent.mails + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """One mail that asks for consents."""
+
+    locale: str
+    asked: list[Consent]
+    due_at: datetime
+
+
 @dataclass
 class _Batch:
     """The sign-ups of one transaction, each applied in the order of arrival."""
@@ -153,7 +162,7 @@ class _Batch:
     trail: Trail
     vault: Vault
     now: datetime
-    mails: list[tuple[str, list[Consent]]] = field(default_factory=list)
+    mails: list[_Mail] = field(default_factory=list)
 
     def can_ask(self, subject: str) -> bool:
         """A person whom somebody else admitted or is erasing is met again on the next tick."""
@@ -181,12 +190,15 @@ class _Batch:
                     person.new[consent.id] = consent
                     pending.append(consent)
         fresh = [one for one in pending if one.mails < MAILS_A_REQUEST]
-        if fresh and await self.limits.allow(
+        if not fresh:
+            return
+        due_at = await self.limits.allow(
             connection, form.email, self.now, by_mailbox=form.by_mailbox
-        ):
+        )
+        if due_at is not None:
             for one in fresh:
                 person.count_mail(one)
-            self.mails.append((form.locale, fresh))
+            self.mails.append(_Mail(form.locale, fresh, due_at))
 
     def _request(self, subject: str, form: SignUp, asked: Asked, received_at: datetime) -> Consent:
         consent_id = ordered_id("con", self.now)
@@ -233,9 +245,11 @@ class _Batch:
         await self.limits.store(connection, self.now)
         known = await texts.valid(connection)
         written = [
-            asking.confirmation(self.parts, locale, asked, known, self.vault, self.now)
-            for locale, asked in self.mails
-            if all(one.text_hash in known for one in asked)  # else retired since the post
+            asking.confirmation(
+                self.parts, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at
+            )
+            for mail in self.mails
+            if all(one.text_hash in known for one in mail.asked)  # else retired since the post
         ]
         key = self.parts.keyring.consent_mac
         await links.add_confirmations(connection, key, [token for token, _ in written], self.now)

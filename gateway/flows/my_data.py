@@ -385,7 +385,7 @@ async def choose(
     current = {one.purpose: one for one in seen.choices}
     changed = {name: on for name, on in wanted.items() if name in current}
     for name, on in changed.items():
-        if not on and (current[name].on or current[name].waiting):
+        if not on:  # also what is off already: whoever repeats it waits the same way
             await withdraw.withdraw(parts, subject, Withdrawal(name, Actor.SUBJECT, "my-data"))
     ask_for = [name for name, on in changed.items() if on and not current[name].on]
     if ask_for:

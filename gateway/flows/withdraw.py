@@ -29,6 +29,7 @@ from delivery.grouping import Grouped, severally
 from gateway.flows import permission
 from gateway.flows.permission import Question
 from gateway.parts import Parts
+from storage.locks import keep_out
 
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
@@ -62,7 +63,7 @@ async def by_link(parts: Parts, token: str, channel: str) -> tuple[str, str] | N
 
 async def withdraw(parts: Parts, subject: str, withdrawal: Withdrawal) -> None:
     """Take permission away and return when that is final; a repetition waits the same way."""
-    (still_open,) = await _commit(parts, [_Leaving(withdrawal, subject)])
+    (still_open,) = await _commit(parts, [_Leaving(withdrawal, subject)]) or (set(),)
     # The connection is given back: whoever waits must not keep others from the database.
     await parts.quiet.wait_for(still_open)
 
@@ -81,11 +82,17 @@ class _Leaving:
         return None if self.withdrawal.objection else self.withdrawal.purpose
 
 
-async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]]:
-    """Write withdrawals in one transaction; for each, in order, the permits it has to wait for."""
+async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
+    """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
+
+    None, and nothing written, where nobody's address became somebody's meanwhile.
+    """
     subjects = {one.subject for one in leaving if one.subject is not None}
+    strangers = _strangers(leaving)
     vault = await parts.keystore.vault(subjects)
     async with parts.data.begin() as connection:
+        if strangers and await _have_appeared(parts, connection, strangers):
+            return None
         held = await gates.lock(connection, subjects)
         # Facts are read in statements after the lock.
         found = await parts.consents.of_subjects(connection, held)
@@ -96,7 +103,7 @@ async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]]:
         await parts.consents.write(connection, list(ending.changed.values()))
         await gates.object_to(connection, ending.objecting, now)
         await block_asking(parts, connection, list(ending.objecting.values()), vault, now)
-        await _block_addresses(parts, connection, _strangers(leaving), now)
+        await _block_addresses(parts, connection, [one.canonical for one in strangers], now)
         wanted = [(one.subject, one.ends) for one in leaving]
         still_open = await permits.open_of(connection, wanted, now)
         await ending.trail.stage(connection)
@@ -139,10 +146,19 @@ class _Ending:
         self.trail.record(kind, gate.subject, actor, self.now, evidence=evidence)
 
 
-def _strangers(leaving: Sequence[_Leaving]) -> list[str]:
+async def _have_appeared(
+    parts: Parts, connection: AsyncConnection, strangers: Sequence[Address]
+) -> bool:
+    """Whether intake admitted one of *strangers*; from here on it waits, and sees the block."""
+    await keep_out(connection, "intake")
+    questions = [Question("", email=one) for one in strangers]
+    return any(await permission.find_subjects(parts, connection, questions))
+
+
+def _strangers(leaving: Sequence[_Leaving]) -> list[Address]:
     """Addresses that object and are nobody's."""
     return [
-        one.email.canonical
+        one.email
         for one in leaving
         if one.subject is None and one.email is not None and one.withdrawal.objection
     ]
@@ -223,6 +239,11 @@ class ByCaller:
         await self._parts.quiet.wait_for(still_open)
 
     async def _write(self, passed: Sequence[_Passed]) -> list[set[str]]:
+        while (still_open := await self._try(passed)) is None:
+            pass  # somebody signed up between the look and the lock
+        return still_open
+
+    async def _try(self, passed: Sequence[_Passed]) -> list[set[str]] | None:
         questions = [one.question for one in passed]
         async with self._parts.data.read() as connection:
             subjects = await permission.find_subjects(self._parts, connection, questions)

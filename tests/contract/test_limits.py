@@ -93,3 +93,17 @@ def test_a_row_is_named_by_a_keyed_hash_of_limit_and_value() -> None:
     keys = {limits.limit_key(s, n, v) for s in secrets for n in named for v in ("a", "b")}
 
     assert len(keys) == 8
+
+
+async def reserve(data: Database, after: float = 0) -> timedelta | None:
+    longest, now = timedelta(seconds=6), START + timedelta(seconds=after)
+    async with data.begin() as connection:
+        return await limits.reserve(connection, KEY, FIVE, now, longest)
+
+
+async def test_what_may_wait_gets_a_turn_of_its_own_and_no_more_than_fit(data: Database) -> None:
+    waits = [await reserve(data) for _ in range(10)]
+
+    turns = [timedelta(seconds=one) for one in (0, 0, 0, 0, 0, 2, 4, 6)]
+    assert waits == [*turns, None, None]
+    assert await reserve(data, after=2) == timedelta(seconds=6)

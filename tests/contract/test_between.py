@@ -1,0 +1,185 @@
+"""What happens between a look and a write, or between two steps of somebody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.kinds import Actor
+from consent import address, gates
+from consent.model import State
+from delivery import permits
+from delivery.worker import Parcel
+from gateway.desk import Desk
+from gateway.flows import composing, intake, my_data, permission, recover
+from gateway.flows.asking_limits import AskingLimits
+from gateway.flows.permission import Question
+from gateway.flows.withdraw import ByCaller, Withdrawal
+from gateway.limits import RECIPIENT_DOMAIN
+from tests.support.apps import ADA, App, open_app
+
+BOB = "bob@example.org"
+TTL = 1.0  # of the configuration in tests.support.apps
+
+
+@pytest.fixture
+async def app(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, dialect, limits=True) as opened:
+        yield opened
+
+
+async def queue(app: App, to: str = ADA, key: dict[str, str] | None = None, **content: str) -> str:
+    body = {"to": {"email": to}, "purpose": "newsletter", "content": {"subject": "s", **content}}
+    answer = await app.http.post("/v1/messages", json=body, headers=key or await app.key())
+    assert answer.status == 202, await answer.text()
+    return str((await answer.json())["message_id"])
+
+
+async def subject_of(app: App, email: str) -> str:
+    async with app.parts.data.read() as connection:
+        question = Question("newsletter", address.parse(email))
+        (found,) = await permission.find_subjects(app.parts, connection, [question])
+    assert found is not None
+    return found
+
+
+async def claim(app: App) -> Sequence[Parcel]:
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    return await desk.claim("wrk_x", 10)
+
+
+async def is_open(app: App, parcel: Parcel) -> bool:
+    async with app.parts.data.read() as connection:
+        now = await app.parts.clock.now(connection)
+        return bool(await permits.open_permits(connection, parcel.subject, None, now))
+
+
+async def test_off_said_twice_on_the_fresh_page_waits_twice(app: App) -> None:
+    await app.subscribe(ADA)
+    await queue(app, text="t")
+    (parcel,) = await claim(app)
+    off = {"newsletter": False}
+
+    first = asyncio.create_task(my_data.choose(app.parts, parcel.subject, off, None))
+    while await app.permission(ADA) == "granted":  # noqa: ASYNC110 it is committed, and waits
+        await asyncio.sleep(0.01)
+    second = asyncio.create_task(my_data.choose(app.parts, parcel.subject, off, None))
+    done, _ = await asyncio.wait([first, second], timeout=TTL / 2)
+
+    assert await is_open(app, parcel)
+    assert done == set()
+    app.step(timedelta(seconds=TTL))
+    await asyncio.gather(first, second)
+
+
+async def test_off_ends_the_consent_of_who_may_not_be_mailed_anyway(app: App) -> None:
+    await app.subscribe(ADA)
+    subject = await subject_of(app, ADA)
+    async with app.parts.data.begin() as connection:
+        await gates.suppress(connection, [subject], "bounce")
+
+    await my_data.choose(app.parts, subject, {"newsletter": False}, None)
+
+    async with app.parts.data.read() as connection:
+        found = await app.parts.consents.of_subjects(connection, [subject])
+    assert [one.state for one in found[subject]] == [State.WITHDRAWN]
+
+
+async def test_an_objection_stops_whoever_signs_up_while_it_is_written(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await app.sign_up(ADA)  # acknowledged, and not worked off yet
+    find, looks = permission.find_subjects, []
+
+    async def find_and_then_work_off(*arguments: Any) -> Any:
+        found = await find(*arguments)
+        looks.append(found)
+        if len(looks) == 1:
+            await intake.work_off(app.parts)
+        return found
+
+    monkeypatch.setattr(permission, "find_subjects", find_and_then_work_off)
+    objection = Withdrawal(None, Actor.API, "letter", objection=True)
+
+    await ByCaller(app.parts)(Question("", address.parse(ADA)), objection)
+
+    assert looks[0] == [None]
+    assert await app.deliver() == []
+
+
+async def test_a_permit_does_not_outlive_the_lease_that_it_was_claimed_under(app: App) -> None:
+    await app.subscribe(ADA)
+    await queue(app, text="t")
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    app.step(app.parts.config.delivery.lease - timedelta(milliseconds=100))
+
+    assert await desk.claim("wrk_x", 10) == []
+
+    assert await recover.abandoned(app.parts) == 0
+
+
+async def test_a_mail_that_cannot_be_composed_ends_and_the_others_go(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in (ADA, BOB):
+        await app.subscribe(one)
+    key = await app.key()
+    poison, good = await queue(app, ADA, key, text="poison"), await queue(app, BOB, key, text="x")
+    compose = composing._parcel
+
+    def fail(parts: Any, letter: Any, vault: Any) -> Parcel:
+        if letter.message.id == poison:
+            raise AssertionError("whatever a library thinks of it")
+        return compose(parts, letter, vault)
+
+    monkeypatch.setattr(composing, "_parcel", fail)
+
+    assert [one.message for one in await claim(app)] == [good]
+
+    seen = await (await app.http.get(f"/v1/messages/{poison}", headers=key)).json()
+    assert (seen["status"], seen["reason"]) == ("failed", "not_composable")
+
+
+async def test_a_full_recipient_domain_puts_a_confirmation_off_and_does_not_lose_it(
+    app: App,
+) -> None:
+    await fill(app, "example.org")
+
+    await app.sign_up(ADA)
+    await app.tick()
+    assert await app.deliver() == []
+    app.step(RECIPIENT_DOMAIN.interval)
+
+    assert [mail.to for mail in await app.deliver()] == [ADA]
+
+
+async def fill(app: App, domain: str) -> None:
+    """Use up what the recipient domain's limit lets through at once."""
+    parts = app.parts
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        for number in range(RECIPIENT_DOMAIN.burst):
+            one = address.parse(f"madeup{number}@{domain}")
+            limits = await AskingLimits.read(parts, connection, weekly, [one], now)
+            assert await limits.allow(connection, one, now) == now
+
+
+async def test_a_marketing_mail_says_what_was_agreed_to(app: App) -> None:
+    await app.subscribe(ADA)
+    await queue(app, text="Hello.")
+
+    (mail,) = await app.deliver()
+
+    parsed = message_from_bytes(mail.raw, policy=policy.default)
+    assert "because you agreed to “Newsletter”" in parsed.get_body(("plain",)).get_content()
