@@ -267,7 +267,7 @@ async def _scan(chromium: Any, site: Site, key: str, mail: Mail) -> None:
 async def _consent_events(site: Site, key: str) -> list[str]:
     """What the log holds about people, once everything that was staged has its place."""
     headers = {"Authorization": f"Bearer {key}"}
-    await asyncio.sleep(0.5)  # the sequencer's rhythm is 0.2 s
+    await asyncio.sleep(2)  # what was staged has its place within a second: the contract
     async with (
         aiohttp.ClientSession(site.gateway, headers=headers) as http,
         http.get("/v1/audit/events?limit=1000") as answer,

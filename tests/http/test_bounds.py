@@ -17,6 +17,7 @@ from gateway.parsing import read_bytes
 from gateway.problems import middleware
 from gateway.runner import Runner
 from tests.support.apps import ADA, App
+from tests.support.waiting import until
 
 EVIL = "evil.example"
 PUBLIC = (
@@ -259,7 +260,7 @@ async def test_a_caller_that_hangs_up_is_no_fault_of_ours(
     await writer.drain()
     await asyncio.sleep(0.05)
     writer.transport.abort()
-    await asyncio.sleep(0.1)
+    await until(lambda: "/v1/read" in stream.getvalue())
 
     assert "request.failed" not in stream.getvalue()
 
