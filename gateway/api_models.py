@@ -6,94 +6,37 @@ Addresses come in and never go out.
 
 from __future__ import annotations
 
-import json
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from multidict import MultiMapping
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     JsonValue,
-    PlainValidator,
     StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 
-from consent import address
 from consent.model import Reason, RefusalClass
-from gateway.errors import Invalid
-
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+from delivery.outbox import Status
+from gateway.api_fields import (
+    Body,
+    Identifier,
+    Label,
+    Line,
+    Locale,
+    MailAddress,
+    Moment,
+    Name,
+    PageUrl,
+    Stamp,
+    Template,
+    Text,
+    TextHash,
+    small,
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_MOST_DATA = 64 * 1024
-
-
-def _moment(raw: object) -> datetime:
-    if not isinstance(raw, str) or not _RFC3339.fullmatch(raw):
-        raise ValueError("must be a time as in RFC 3339, with its offset")
-    try:
-        return datetime.fromisoformat(raw.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("is no time that exists") from None
-
-
-def _address(raw: object) -> address.Address:
-    if isinstance(raw, str):
-        try:
-            return address.parse(raw)
-        except address.AddressError:
-            pass
-    raise ValueError("must be an email address")
-
-
-def _clean(raw: str) -> str:
-    if _CONTROLS.search(raw):
-        raise ValueError("must not hold control characters")
-    return raw
-
-
-def _small(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    try:
-        size = len(json.dumps(data, allow_nan=False))
-    except ValueError:
-        raise ValueError("must hold finite numbers only") from None
-    if size > _MOST_DATA:
-        raise ValueError("must be at most 64 KB of JSON")
-    return data
-
-
-Moment = Annotated[
-    datetime,
-    PlainValidator(_moment),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-MailAddress = Annotated[
-    address.Address,
-    PlainValidator(_address),
-    WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
-]
-Text = Annotated[str, AfterValidator(_clean)]
-Line = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$"),
-]
-Label = Annotated[Line, StringConstraints(max_length=200)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}$")]
-TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-PageUrl = Annotated[Line, StringConstraints(max_length=2000)]
-Stamp = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,16000}$")]
-Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Body = Annotated[Text, StringConstraints(max_length=1024 * 1024)]
-
 
 Omissible = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
 
@@ -159,7 +102,7 @@ class Content(Incoming):
     model_config = ConfigDict(json_schema_extra=_TEMPLATE_OR_PARTS)
 
     template: Template | None = None
-    data: Annotated[dict[str, JsonValue], AfterValidator(_small)] = {}
+    data: Annotated[dict[str, JsonValue], AfterValidator(small)] = {}
     subject: Line | None = None
     html: Body | None = None
     text: Body | None = None
@@ -240,22 +183,9 @@ class AttemptView(Answer):
     outcome: str | None
 
 
-MessageStatus = Literal[
-    "queued",
-    "sending",
-    "sent",
-    "deferred",
-    "uncertain",
-    "bounced",
-    "refused",
-    "cancelled",
-    "failed",
-]
-
-
 class MessageView(Answer):
     message_id: str
-    status: MessageStatus
+    status: Status
     reason: Omissible = None
     permit: PermitView | None = None
     attempts: list[AttemptView] = []
@@ -399,29 +329,3 @@ class ProofView(Answer):
     entry: str
     path: list[str]
     checkpoint: str
-
-
-def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
-    """The JSON body that says the same as a plain form's *fields*.
-
-    An empty `locale`, `page_url` or profile field is one that nobody filled in.
-    Other names stay as they are, for the model to refuse; raises `Invalid` for
-    two answers to one question, of which a name of the JSON body is one.
-    """
-    body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
-    repeated = {"purpose": "purposes", "text": "texts"}
-    for name, value in fields.items():
-        if name in repeated:
-            body[repeated[name]].append(value)
-        elif name.startswith("profile."):
-            _answer(body["profile"], name.removeprefix("profile."), value)
-        else:
-            _answer(body, name, value)
-    return body
-
-
-def _answer(answers: dict[str, Any], name: str, value: str) -> None:
-    if name in answers:
-        raise Invalid.at("", "answers a question twice")
-    if value or name == "email":
-        answers[name] = value

@@ -6,11 +6,13 @@ writes a form of their own.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.api_models import Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.api_fields import Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.errors import Invalid
 
 
 class PlainForm(BaseModel):
@@ -62,3 +64,29 @@ class PageQuery(BaseModel):
     """An unknown language falls back to the first one."""
 
     locale: str | None = None
+
+
+def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
+    """The JSON body that says the same as a plain form's *fields*.
+
+    An empty `locale`, `page_url` or profile field is one that nobody filled in.
+    Other names stay as they are, for the model to refuse; raises `Invalid` for
+    two answers to one question, of which a name of the JSON body is one.
+    """
+    body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
+    repeated = {"purpose": "purposes", "text": "texts"}
+    for name, value in fields.items():
+        if name in repeated:
+            body[repeated[name]].append(value)
+        elif name.startswith("profile."):
+            _answer(body["profile"], name.removeprefix("profile."), value)
+        else:
+            _answer(body, name, value)
+    return body
+
+
+def _answer(answers: dict[str, Any], name: str, value: str) -> None:
+    if name in answers:
+        raise Invalid.at("", "answers a question twice")
+    if value or name == "email":
+        answers[name] = value

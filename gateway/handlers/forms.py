@@ -11,7 +11,7 @@ from aiohttp import web
 from consent.texts import Text
 from gateway import examples, forms, pages
 from gateway.answers import answer
-from gateway.api_models import FormView, SignUpAccepted, SignUpRequest, signup_of
+from gateway.api_models import FormView, SignUpAccepted, SignUpRequest
 from gateway.errors import FieldError, Invalid, NotFound, RequestError, TooMany
 from gateway.flows import sign_up
 from gateway.flows.sign_up import RenderedBy, SignUp
@@ -20,7 +20,7 @@ from gateway.keys import PARTS, SIGN_UPS, WORDINGS
 from gateway.metrics import METRICS
 from gateway.networks import client_network
 from gateway.openapi import HTML, endpoint
-from gateway.page_models import PageQuery, PlainSignUp
+from gateway.page_models import PageQuery, PlainSignUp, signup_of
 from gateway.pages import Brand
 from gateway.parsing import parse_value, read_fields, read_json
 from gateway.problems import describe

@@ -138,7 +138,7 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     return answer(
         MessageView(
             message_id=seen.message.id,
-            status=seen.message.status.value,
+            status=seen.message.status,
             reason=seen.message.reason,
             permit=permit
             and PermitView(

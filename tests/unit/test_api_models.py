@@ -12,7 +12,7 @@ from multidict import MultiDict
 from pydantic import BaseModel
 
 from consent.model import Reason, RefusalClass
-from gateway import api_models
+from gateway import api_models, page_models
 from gateway.errors import Invalid, MalformedJson, RequestError
 from gateway.parsing import parse_json, parse_value
 
@@ -173,7 +173,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
         ]
     )
 
-    read = parse_value(api_models.signup_of(fields), api_models.SignUpRequest)
+    read = parse_value(page_models.signup_of(fields), api_models.SignUpRequest)
 
     assert read == parse_value(
         {
@@ -190,7 +190,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
 def test_a_form_without_an_address_or_with_strange_fields_is_refused() -> None:
     fields = MultiDict([("email", ""), ("role", "admin")])
 
-    body = api_models.signup_of(fields)
+    body = page_models.signup_of(fields)
 
     assert set(pointers(body, api_models.SignUpRequest)) == {
         "/email",
