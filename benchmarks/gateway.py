@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from audit.kinds import Actor, Kind
-from consent import blind, gates, links
+from consent import blind, gates, links, personal
 from consent.consents import Consent
 from consent.gates import Newcomer
 from consent.model import Evidence, State
@@ -108,7 +108,7 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
             Newcomer(
                 subject,
                 blind.blind_index(parts.keyring.blind_index, address),
-                vault.seal(subject, "profile", gates.address_place(subject), address.encode()),
+                personal.seal_mailbox(subject, address, vault),
                 "en",
             )
             for subject, address in fresh.items()

@@ -49,16 +49,6 @@ class Newcomer:
     locale: str
 
 
-def address_place(subject_id: str) -> tuple[str, str, str]:
-    """What the seal of an address binds it to."""
-    return ("subject", "address", subject_id)
-
-
-def profile_place(subject_id: str) -> tuple[str, str, str]:
-    """What the seal of a profile binds it to."""
-    return ("subject", "profile", subject_id)
-
-
 async def find(connection: AsyncConnection, blind_indexes: Iterable[bytes]) -> dict[bytes, str]:
     """Subjects by blind index; nothing is locked."""
     query = select(subject.c.blind_index, subject.c.id)

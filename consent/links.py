@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
 from consent.honesty import confirmation_mac, honest
+from consent.vault import Compartment
 from storage.secret import Secret
 from storage.types import upsert
 
@@ -123,7 +124,9 @@ async def ensure_handles(
             {
                 "subject": subject,
                 "purpose": purpose,
-                "sealed": sealer.seal(subject, "profile", _place(subject, purpose), handle),
+                "sealed": sealer.seal(
+                    subject, Compartment.PROFILE, _place(subject, purpose), handle
+                ),
                 "unsubscribe_hash": tokens.hash_of(tokens.link_token(handle, Route.UNSUBSCRIBE)),
                 "why_hash": tokens.hash_of(tokens.link_token(handle, Route.WHY)),
                 "preferences_hash": tokens.hash_of(tokens.link_token(handle, Route.PREFERENCES)),
@@ -150,7 +153,7 @@ def links(
     subject: str, purpose: str, sealed: bytes, opener: Opener, base: str
 ) -> Mapping[Route, str]:
     """The full URLs for one mail."""
-    handle = opener.open(subject, "profile", _place(subject, purpose), sealed)
+    handle = opener.open(subject, Compartment.PROFILE, _place(subject, purpose), sealed)
     if handle is None:
         raise LookupError("the key of a handle is gone")
     return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}

@@ -11,7 +11,7 @@ from consent import tokens
 from consent.consents import Consent
 from consent.links import Confirmation
 from consent.texts import Text
-from consent.vault import Vault
+from consent.vault import Compartment, Vault
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
 from gateway.flows.composing import content_place
@@ -74,7 +74,7 @@ def confirmation(
         purpose=purpose,
         sender=parts.config.purposes[purpose].sender,
         content_id=content_id,
-        content=vault.seal(subject, "profile", place, raw),
+        content=vault.seal(subject, Compartment.PROFILE, place, raw),
         due_at=due_at,
         expires_at=expires_at,
         regarding=token_hash.hex(),

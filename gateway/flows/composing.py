@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from consent import gates, links
+from consent import links, personal
 from consent.gates import Gate
 from consent.links import Route
-from consent.vault import Vault
+from consent.vault import Compartment, Vault
 from delivery import mime
 from delivery.mime import Content
 from delivery.outbox import Message
@@ -62,15 +62,12 @@ def _compose(parts: Parts, letter: Letter, vault: Vault) -> Parcel | Unsendable:
 def _parcel(parts: Parts, letter: Letter, vault: Vault) -> Parcel:
     message, gate = letter.message, letter.gate
     sender = parts.config.senders[message.sender]
-    address = _opened(vault, gate.subject, gate.address, gates.address_place(gate.subject))
-    document = json.loads(
-        _opened(
-            vault,
-            message.subject,
-            letter.content,
-            content_place(message.content, message.kind, message.purpose),
-        )
-    )
+    mailbox = personal.open_mailbox(gate, vault)
+    place = content_place(message.content, message.kind, message.purpose)
+    opened = vault.open(message.subject, Compartment.PROFILE, place, letter.content)
+    if mailbox is None or opened is None:
+        raise LookupError("the key is gone")
+    document = json.loads(opened)
     ways: Mapping[Route, str] = {}
     if letter.handle is not None:
         ways = links.links(message.subject, message.purpose, letter.handle, vault, parts.base)
@@ -78,7 +75,7 @@ def _parcel(parts: Parts, letter: Letter, vault: Vault) -> Parcel:
         kind=message.kind,
         sender_name=sender.name,
         sender_address=sender.from_address,
-        to=address.decode(),
+        to=mailbox,
         message_id=message_id_header(parts.config, message),
         date=letter.dated_at,
         list_unsubscribe=ways[Route.UNSUBSCRIBE] if message.kind is Kind.MARKETING else None,
@@ -117,7 +114,7 @@ def _render(
     if "subject" in document:
         inline = (document["subject"], document.get("html"), document.get("text"))
         return parts.templates.inline(*inline, locale=locale, frame=framed)
-    data = {"profile": _profile(gate, vault), **document["data"]}
+    data = {"profile": personal.open_profile(gate, vault), **document["data"]}
     return parts.templates.render(
         document["template"], locale, data, framed, footer=message.kind is Kind.MARKETING
     )
@@ -129,14 +126,6 @@ def _named(config: Config, message: Message, locale: str) -> list[dict[str, str]
     if message.kind is not Kind.MARKETING or purpose is None:
         return []
     return [{"title": purpose.title.get(locale) or next(iter(purpose.title.values()))}]
-
-
-def _profile(gate: Gate, vault: Vault) -> Mapping[str, str]:
-    if gate.profile is None:
-        return {}
-    raw = _opened(vault, gate.subject, gate.profile, gates.profile_place(gate.subject))
-    profile: dict[str, str] = json.loads(raw)
-    return profile
 
 
 def frame(config: Config, sender: str, locale: str) -> dict[str, Any]:
@@ -172,10 +161,3 @@ def content_place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str
     that somebody altered must not send the same words under another one.
     """
     return ("content", "sealed", f"{content}/{kind}/{purpose}")
-
-
-def _opened(vault: Vault, subject: str, sealed: bytes | None, place: tuple[str, str, str]) -> bytes:
-    raw = None if sealed is None else vault.open(subject, "profile", place, sealed)
-    if raw is None:
-        raise LookupError("the key is gone")
-    return raw

@@ -5,7 +5,6 @@ Nothing else writes "confirmed" than the spending of such a token.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
-from consent import address, gates, links, policy, texts, tokens
+from consent import address, gates, links, personal, policy, texts, tokens
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.links import Confirmation
@@ -203,20 +202,12 @@ class _Act:
 
     async def _keep_profile(self, confirmed: Sequence[Consent]) -> None:
         """Form answers become the person's own only now that the mailbox confirmed them."""
-        gate, profile = self._gate, {}
-        if gate.profile is not None:
-            profile = self._open(gates.profile_place(gate.subject), gate.profile)
+        gate, vault = self._gate, self._vault
+        profile = personal.open_profile(gate, vault)
         for one in confirmed:
-            if one.profile is not None:
-                profile |= self._open(("consent", "profile", one.id), one.profile)
-        raw = json.dumps(profile, ensure_ascii=False).encode()
-        place = gates.profile_place(gate.subject)
-        sealed = self._vault.seal(gate.subject, "profile", place, raw) if profile else None
+            profile |= personal.open_answers(one, vault)
+        sealed = personal.seal_profile(gate.subject, profile, vault)
         await gates.set_profile(self._connection, gate.subject, confirmed[-1].locale, sealed)
-
-    def _open(self, place: tuple[str, str, str], sealed: bytes) -> dict[str, str]:
-        raw = self._vault.open(self._gate.subject, "profile", place, sealed)
-        return {} if raw is None else dict(json.loads(raw))
 
 
 async def ask_again(parts: Parts, token: str, network: str | None) -> None:
@@ -235,12 +226,10 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> None:
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
     asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)
-    if gate is None or gate.address is None or not asked:
+    if gate is None or not asked:
         return
-    vault = await parts.keystore.vault([found.subject])
-    place = gates.address_place(found.subject)
-    raw = vault.open(found.subject, "profile", place, gate.address)
-    if raw is not None:
+    mailbox = personal.open_mailbox(gate, await parts.keystore.vault([found.subject]))
+    if mailbox is not None:
         form, locale = seen.consents[0].form, seen.consents[0].locale
-        again = SignUp(form, address.parse(raw.decode()), locale, asked, client="expired-link")
+        again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
         await sign_up.accept(parts, again, network)

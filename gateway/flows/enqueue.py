@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
 from consent.model import Reason, Refused
-from consent.vault import Vault
+from consent.vault import Compartment, Vault
 from delivery import outbox
 from delivery.errors import TemplateError
 from delivery.outbox import NewMessage
@@ -177,7 +177,7 @@ def _message(parts: Parts, one: Wanted, given: Advice, vault: Vault, now: dateti
         purpose=one.to.purpose,
         sender=parts.config.purposes[one.to.purpose].sender,
         content_id=content_id,
-        content=vault.seal(subject, "profile", place, raw),
+        content=vault.seal(subject, Compartment.PROFILE, place, raw),
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,

@@ -6,7 +6,6 @@ neither in the answer that was given nor in when this happens.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
-from consent import gates, intakes, links, policy, texts
+from consent import gates, intakes, links, personal, policy, texts
 from consent.consents import Consent
 from consent.errors import SealError
 from consent.gates import Gate, Newcomer
@@ -119,8 +118,7 @@ async def _admit(
         if subject is None or one.id not in forms or one.blind_index in rows:
             continue
         form = forms[one.id]
-        place = gates.address_place(subject)
-        sealed = vault.seal(subject, "profile", place, form.email.mailbox.encode())
+        sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
         rows[one.blind_index] = Newcomer(subject, one.blind_index, sealed, form.locale)
     await gates.admit(connection, list(rows.values()), now)
 
@@ -224,18 +222,10 @@ class _Batch:
             decided_at=None,
             ends_at=None,
             mails=0,
-            profile=self._sealed_profile(subject, consent_id, form.profile),
+            # They wait with the request: only its confirmation makes them the person's.
+            profile=personal.seal_answers(subject, consent_id, form.profile, self.vault),
             eid=eid,
         )
-
-    def _sealed_profile(
-        self, subject: str, consent: str, profile: Mapping[str, str]
-    ) -> bytes | None:
-        """Form answers wait with the request: only its confirmation makes them the person's."""
-        if not profile:
-            return None
-        raw = json.dumps(dict(profile), ensure_ascii=False).encode()
-        return self.vault.seal(subject, "profile", ("consent", "profile", consent), raw)
 
     async def write(self, connection: AsyncConnection) -> None:
         consents = self.parts.consents

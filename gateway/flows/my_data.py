@@ -24,6 +24,7 @@ from consent import (
     fresh_links,
     gates,
     intakes,
+    personal,
     policy,
     seal,
     suppressions,
@@ -39,7 +40,7 @@ from consent.intakes import Intake, IntakeKind
 from consent.model import Granted, State, SubjectState
 from consent.texts import Text
 from consent.trail import Trail
-from consent.vault import Vault
+from consent.vault import Compartment, Vault
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
@@ -199,7 +200,7 @@ def _mail(
         purpose=PURPOSE,
         sender=_sender(parts, consents),
         content_id=content_id,
-        content=vault.seal(gate.subject, "profile", place, raw),
+        content=vault.seal(gate.subject, Compartment.PROFILE, place, raw),
         due_at=now,
         expires_at=link.expires_at,
         regarding=link.id,
@@ -321,19 +322,13 @@ async def overview(parts: Parts, subject: str) -> Overview | None:
         Held(one, policy.effective_state(one, now), known[one.text_hash], stories.get(one.id, []))
         for one in reversed(found)
     ]
-    mailbox = _opened(vault, subject, gates.address_place(subject), gate.address)
-    profile = _opened(vault, subject, gates.profile_place(subject), gate.profile)
     return Overview(
-        email=mailbox.decode(),
+        email=personal.open_mailbox(gate, vault) or "",
         locale=gate.locale,
-        profile=json.loads(profile) if profile else {},
+        profile=personal.open_profile(gate, vault),
         consents=held,
         choices=choices,
     )
-
-
-def _opened(vault: Vault, subject: str, place: tuple[str, str, str], sealed: bytes | None) -> bytes:
-    return (vault.open(subject, "profile", place, sealed) if sealed else None) or b""
 
 
 async def _stories(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import address, facts, gates, links, policy, texts
+from consent import address, facts, gates, links, personal, policy, texts
 from consent.consents import Consent
 from consent.links import Route
 from consent.model import Granted, State
@@ -87,17 +87,15 @@ async def ask(
     async with parts.data.read() as connection:
         gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
-    if gate is None or gate.address is None:
+    if gate is None:
         return
     found = [current_text(valid.values(), one, gate.locale) for one in purposes]
     asked = tuple(Asked(one.purpose, one.hash) for one in found if one is not None)
-    vault = await parts.keystore.vault([subject])
-    place = gates.address_place(subject)
-    raw = vault.open(subject, "profile", place, gate.address)
-    if asked and raw is not None:
+    mailbox = personal.open_mailbox(gate, await parts.keystore.vault([subject]))
+    if asked and mailbox is not None:
         form = SignUp(
             "preferences",
-            address.parse(raw.decode()),
+            address.parse(mailbox),
             gate.locale,
             asked,
             client=client,

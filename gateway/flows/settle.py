@@ -16,7 +16,7 @@ from consent import fresh_links, gates, links
 from consent.gates import Gate
 from consent.model import SubjectState
 from consent.trail import Trail
-from consent.vault import Vault
+from consent.vault import Compartment, Vault
 from delivery import outbox, permits
 from delivery.outbox import AttemptEnd, Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
@@ -155,7 +155,7 @@ def _attempt_end(result: Result, vault: Vault) -> AttemptEnd:
     sealed = None
     if reply is not None and vault.has(message.subject):
         place = ("attempt", "reply", f"{message.id}/{message.attempt}")
-        sealed = vault.seal(message.subject, "evidence", place, reply.text.encode())
+        sealed = vault.seal(message.subject, Compartment.EVIDENCE, place, reply.text.encode())
     return AttemptEnd(
         message=message.id,
         n=message.attempt,

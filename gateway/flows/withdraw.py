@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener
 from audit.kinds import Actor, Kind
-from consent import address, blind, gates, links, policy, suppressions
+from consent import address, blind, gates, links, personal, policy, suppressions
 from consent.address import Address
 from consent.consents import Consent
 from consent.gates import Gate
@@ -194,15 +194,9 @@ async def block_asking(
     the gate says when it happened.
     """
     await gates.block_asking(connection, [one.subject for one in held], now)
-    known = [_address(gate, opener) for gate in held]
-    await _block_addresses(parts, connection, [one for one in known if one is not None], now)
-
-
-def _address(gate: Gate, opener: Opener) -> str | None:
-    if gate.address is None:
-        return None
-    raw = opener.open(gate.subject, "profile", gates.address_place(gate.subject), gate.address)
-    return None if raw is None else address.parse(raw.decode()).canonical
+    known = [personal.open_mailbox(gate, opener) for gate in held]
+    canonical = [address.parse(one).canonical for one in known if one is not None]
+    await _block_addresses(parts, connection, canonical, now)
 
 
 async def _block_addresses(
