@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -24,6 +25,7 @@ from storage.secret import Secret
 
 log = structlog.get_logger()
 
+_SHORTEST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 
 
@@ -43,11 +45,42 @@ class Relay:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
+class _Pauses:
+    """How long the relay is left alone with one connection more, by how many that would be.
+
+    A number that could not be reached is tried again after a pause that grows
+    to half a minute. Only reaching it forgets that: what succeeds with fewer
+    connections says nothing about more. Moments are the event loop's.
+    """
+
+    def __init__(self) -> None:
+        self._lengths: dict[int, float] = {}
+        self._ends: dict[int, float] = {}
+
+    def allow(self, size: int, now: float) -> bool:
+        return now >= self._ends.get(size, now)
+
+    def missed(self, size: int, now: float) -> bool:
+        """Begin a pause, save while one lasts; says whether it has now grown to the longest."""
+        if not self.allow(size, now):
+            return False  # begun together, failed together
+        before = self._lengths.get(size, 0.0)
+        length = min(max(before * 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        self._lengths[size], self._ends[size] = length, now + length
+        return before < length == _LONGEST_PAUSE
+
+    def reached(self, size: int) -> None:
+        for one in [one for one in self._ends if one <= size]:
+            del self._lengths[one], self._ends[one]
+
+
 class Pool:
     """Greeted connections to one relay, kept while they are used.
 
-    Connecting comes before claiming: a permit is short, a handshake is not.
-    Every connection from `ready` is given back, whatever became of it.
+    Connecting comes before claiming: a permit is short, a handshake is not. It
+    goes on beside the work and holds nobody up: a relay may leave one
+    connection more than it serves ungreeted for as long as it likes. Every
+    connection from `take` is given back, whatever became of it.
     """
 
     def __init__(self, relay: Relay, tls_context: ssl.SSLContext | None = None) -> None:
@@ -56,10 +89,12 @@ class Pool:
         if relay.tls != "none":
             self._context = tls_context or ssl.create_default_context()
         self._idle: list[Connection] = []
-        self._made = 0
+        self._open = 0  # greeted: idle, or with whoever took them
+        self._connecting: dict[asyncio.Task[None], int] = {}  # how many it is to make them
+        self._pauses = _Pauses()
+        self._listener: Callable[[], None] = lambda: None
+        self._bug: BaseException | None = None
         self._sweep: asyncio.TimerHandle | None = None
-        self._pause = 0.0
-        self._next_try = 0.0
         self.trouble: RelayAway | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,23 +106,35 @@ class Pool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close what is idle; what is under way is its holder's."""
+        """Close what is idle, and what is not greeted yet; what is taken is its holder's."""
+        connecting = list(self._connecting)
+        for task in connecting:
+            task.cancel()
+        await asyncio.gather(*connecting, return_exceptions=True)
         if self._sweep is not None:
             self._sweep.cancel()
         while self._idle:
             self._discard(self._idle.pop())
 
-    async def ready(self, wanted: int | None = None) -> list[Connection]:
-        """Greeted, idle connections, up to *wanted*; none while the relay is away.
+    def tell(self, listener: Callable[[], None]) -> None:
+        """Call *listener* each time that `take` may have something new to answer."""
+        self._listener = listener
 
-        Missing ones are made, within the limit. Without *wanted* the number
-        follows the load: while all are busy it doubles. A relay that is away is
-        tried again after a pause that grows to half a minute; `trouble` says why.
+    def take(self, wanted: int | None = None) -> list[Connection]:
+        """The greeted, idle connections of this moment, up to *wanted*.
+
+        Missing ones are begun, within the limit, and are there for a later
+        call: see `tell`. Without *wanted* the number follows the load: while
+        all are busy it doubles. A relay that greets no further one is tried
+        again after a pause that grows to half a minute. While it greets none
+        at all, it is away, and `trouble` says why.
         """
+        if self._bug is not None:
+            raise self._bug
         self._drop_unfit()
         if wanted is None:
-            wanted = len(self._idle) or max(self._made, 1)
-        await self._make(wanted - len(self._idle))
+            wanted = len(self._idle) or max(self._open, 1)
+        self._make(wanted - len(self._idle))
         return [self._idle.pop() for _ in range(min(wanted, len(self._idle)))]
 
     def fit(self, connection: Connection) -> bool:
@@ -105,38 +152,51 @@ class Pool:
             loop = asyncio.get_running_loop()
             self._sweep = loop.call_later(self._relay.idle, self._sweep_idle)
 
-    async def _make(self, wanted: int) -> None:
+    def _make(self, missing: int) -> None:
+        """Begin to connect, for each number that is not being tried and in no pause.
+
+        An attempt that is left ungreeted stands for one connection more than
+        there were: it does not keep those from being replaced once they are worn.
+        """
         now = asyncio.get_running_loop().time()
-        count = min(wanted, self._relay.connections - self._made)
-        if count <= 0 or now < self._next_try:
-            return
-        results = await asyncio.gather(*[self._add() for _ in range(count)], return_exceptions=True)
-        away = None
-        for result in results:
-            if isinstance(result, RelayAway):
-                away = result
-            elif result is not None:
-                raise result
-        self._note(away)
+        for size in range(self._open + 1, self._open + missing + 1):
+            if self._open + len(self._connecting) >= self._relay.connections:
+                return
+            if not self._pauses.allow(size, now):
+                return
+            if size not in self._connecting.values():
+                task = asyncio.create_task(self._add(size))
+                self._connecting[task] = size
+                task.add_done_callback(self._connected)
 
-    def _note(self, away: RelayAway | None) -> None:
-        if away is None:
-            self._pause = 0.0
-        else:
-            log.warning("relay_away", problem=away.problem, code=away.code)
-            self._pause = min(max(self._pause * 2, 0.5), _LONGEST_PAUSE)
-        self._next_try = asyncio.get_running_loop().time() + self._pause
-        self.trouble = away
-
-    async def _add(self) -> None:
-        # Into the pool at once: a cancelled `ready` then loses no connection.
-        self._made += 1
+    async def _add(self, size: int) -> None:
         try:
             connection = await _connect(self._relay, self._context)
-        except BaseException:
-            self._made -= 1
-            raise
+        except RelayAway as away:
+            # One more than are open by now is too many; what it was begun for was, in any case.
+            self._note(away, max(size, self._open + 1))
+            return
+        self._open += 1
+        self._pauses.reached(self._open)
+        self.trouble = None
         self.give_back(connection)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        """Make known how it ended; nobody awaits the task, so a bug is raised by `take`."""
+        del self._connecting[task]
+        if not task.cancelled():
+            self._bug = task.exception() or self._bug
+        self._listener()
+
+    def _note(self, away: RelayAway, size: int) -> None:
+        """Only a relay that greets none at all is away; else *size* is merely too many."""
+        is_limit = self._pauses.missed(size, asyncio.get_running_loop().time())
+        if size == 1:
+            self.trouble = away
+            log.warning("relay_away", problem=away.problem, code=away.code)
+        elif is_limit:
+            problem = f"with {size - 1} open, {away.problem}"
+            log.info("relay_limit", problem=problem, code=away.code)
 
     def _sweep_idle(self) -> None:
         self._sweep = None
@@ -155,7 +215,7 @@ class Pool:
         self._idle = kept
 
     def _discard(self, connection: Connection) -> None:
-        self._made -= 1
+        self._open -= 1
         connection.dialogue.quit()
 
 

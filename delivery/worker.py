@@ -114,6 +114,7 @@ class Worker:
         self._spend = Grouped(self._spend_group, gather=GATHER_SPENT)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
+        pool.tell(self._wake.set)
         self._hand = Hand[Parcel](pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
         self._full = False  # the last claim: there is more
         self._held: set[str] = set()  # messages, from their claim until their outcome is written
@@ -205,7 +206,7 @@ class Worker:
                 await self._pause(1.0)
                 continue
             # More connections than one only for more messages than those under way.
-            connections = await self._pool.ready(None if self._hand or self._full else 1)
+            connections = self._pool.take(None if self._hand or self._full else 1)
             if self._hand.is_low and (connections or self._hand.is_moving(elapsed())):
                 await self._claim()
             self._end_unbegun(self._hand.late(elapsed()))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+from delivery import smtp
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Connection, Envelope, Timeouts, transmit
 from storage.secret import Secret
 from tests.smtp.test_transmit import Fences
 from tests.support.certificates import loopback_contexts
+from tests.support.connections import take
 from tests.support.sink import Sink, open_sink
 from tests.support.waiting import until
 
@@ -34,20 +37,21 @@ async def use(pool: Pool, connections: list[Connection]) -> None:
 
 async def test_connections_are_made_up_to_the_limit() -> None:
     async with open_sink() as sink, Pool(relay(sink, connections=3)) as pool:
-        first = await pool.ready(2)
-        second = await pool.ready(5)
-        third = await pool.ready(1)
+        taken = await take(pool, 2)
+        assert pool.take(5) == []
+        taken += await take(pool, 1)
 
-        assert (len(first), len(second), len(third)) == (2, 1, 0)
+        assert pool.take(1) == []
+        await asyncio.sleep(0.05)
         assert sink.connections == 3
-        for connection in (*first, *second):
+        for connection in taken:
             pool.give_back(connection)
 
 
 async def test_used_connections_are_used_again() -> None:
     async with open_sink() as sink, Pool(relay(sink)) as pool:
         for _ in range(5):
-            await use(pool, await pool.ready(2))
+            await use(pool, await take(pool, 2))
 
         assert sink.connections == 2
         assert len(sink.accepted) == 10
@@ -55,35 +59,40 @@ async def test_used_connections_are_used_again() -> None:
 
 async def test_without_a_number_the_pool_follows_the_load() -> None:
     async with open_sink() as sink, Pool(relay(sink, connections=6)) as pool:
-        taken = [await pool.ready() for _ in range(5)]
+        taken: list[Connection] = []
+        for size in (1, 2, 4, 6, 6):
+            assert pool.take() == []
+            await until(lambda size=size: sink.commands.count("EHLO") == size)
+            await asyncio.sleep(0.05)
+            taken += pool.take()
+            assert len(taken) == size
 
-        assert [len(one) for one in taken] == [1, 1, 2, 2, 0]
-        for connection in itertools.chain(*taken):
+        for connection in taken:
             pool.give_back(connection)
 
 
 async def test_a_worn_connection_is_replaced() -> None:
     async with open_sink() as sink, Pool(relay(sink, messages_per_connection=2)) as pool:
         for _ in range(4):
-            await use(pool, await pool.ready(1))
+            await use(pool, await take(pool, 1))
 
         assert sink.connections == 2
 
 
 async def test_an_idle_connection_is_closed() -> None:
     async with open_sink() as sink, Pool(relay(sink, idle=0.1)) as pool:
-        await use(pool, await pool.ready(1))
+        await use(pool, await take(pool, 1))
 
         await until(lambda: "QUIT" in sink.commands)
 
 
 async def test_a_connection_that_the_server_closed_is_not_handed_out() -> None:
     async with open_sink() as sink, Pool(relay(sink)) as pool:
-        await use(pool, await pool.ready(1))
+        await use(pool, await take(pool, 1))
         sink.drop_sessions()
         await asyncio.sleep(0.05)
 
-        await use(pool, await pool.ready(1))
+        await use(pool, await take(pool, 1))
 
         assert len(sink.accepted) == 2
 
@@ -92,15 +101,16 @@ async def test_a_relay_that_is_away_gives_no_connections_and_is_not_hammered() -
     async with open_sink() as sink:
         target = relay(sink)
     async with Pool(target) as pool:
-        assert await pool.ready(2) == []
+        assert pool.take(2) == []
+        await until(lambda: pool.trouble)
         assert pool.trouble is not None
         assert "refused" in pool.trouble.problem
 
         async with open_sink(port=target.port) as again:
-            assert await pool.ready(1) == []
+            assert pool.take(1) == []
+            await asyncio.sleep(0.2)
             assert again.connections == 0
-            await asyncio.sleep(0.6)
-            await use(pool, await pool.ready(1))
+            await use(pool, await take(pool, 1))
             assert pool.trouble is None
 
 
@@ -108,7 +118,8 @@ async def test_a_relay_that_turns_us_away_is_told_by_code_alone() -> None:
     async with open_sink() as sink, Pool(relay(sink)) as pool:
         sink.greeting = "554 5.7.1 no mail from ada@example.test"
 
-        assert await pool.ready(1) == []
+        pool.take(1)
+        await until(lambda: pool.trouble)
 
         assert pool.trouble is not None
         assert pool.trouble.code == 554
@@ -124,24 +135,119 @@ async def test_a_relay_that_stays_silent_is_left() -> None:
         port = server.sockets[0].getsockname()[1]
         slow = Relay("127.0.0.1", port, local_hostname="x.example", timeouts=Timeouts(connect=0.2))
         async with Pool(slow) as pool:
-            assert await pool.ready(1) == []
+            pool.take(1)
+            await until(lambda: pool.trouble)
             assert pool.trouble is not None
             assert "in time" in pool.trouble.problem
 
 
-async def test_a_cancelled_connect_loses_no_place() -> None:
-    async with open_sink() as sink, Pool(relay(sink, connections=2)) as pool:
-        task = asyncio.ensure_future(pool.ready(2))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+async def test_who_is_not_greeted_keeps_nobody_from_being_replaced() -> None:
+    async with open_sink() as sink, Pool(relay(sink, messages_per_connection=1)) as pool:
+        sink.slots = asyncio.Semaphore(2)
+        taken = await take(pool, 2)
+        assert pool.take(2) == []
+        await until(lambda: sink.sessions == 4)
 
-        connections = await pool.ready(2)
+        async with asyncio.timeout(4):  # an attempt is given up after five
+            for _ in range(20):
+                await use(pool, taken)
+                taken = await take(pool, 2)
 
-        assert len(connections) == 2
-        for connection in connections:
+        assert len(sink.accepted) == 40
+        assert sink.turned_away == 2
+        await use(pool, taken)
+
+
+async def test_a_limit_is_tried_again_ever_more_seldom_and_is_no_trouble() -> None:
+    async with open_sink() as sink, Pool(relay(sink, messages_per_connection=20)) as pool:
+        sink.slots, sink.full = asyncio.Semaphore(2), "421 4.7.0 too many connections"
+        taken = await take(pool, 2)
+        with structlog.testing.capture_logs() as lines:
+            async with asyncio.timeout(10):
+                while sink.turned_away < 6:
+                    assert pool.take() == []
+                    await asyncio.sleep(0.01)
+            await use(pool, taken)  # successes at the old size
+            began = time.monotonic()
+            taken = await take(pool, 2)
+            while sink.turned_away < 8:
+                assert pool.take() == []
+                await asyncio.sleep(0.01)
+
+        assert time.monotonic() - began > 1.5
+        assert pool.trouble is None
+        assert lines == []
+        for connection in taken:
             pool.give_back(connection)
+
+
+async def test_a_limit_that_lasts_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_SHORTEST_PAUSE", 0.05)
+    monkeypatch.setattr(smtp, "_LONGEST_PAUSE", 0.1)
+    async with open_sink() as sink, Pool(relay(sink)) as pool:
+        sink.slots, sink.full = asyncio.Semaphore(1), "421 4.7.0 too many connections"
+        taken = await take(pool, 1)
+        with structlog.testing.capture_logs() as lines:
+            while sink.turned_away < 5:
+                assert pool.take() == []
+                await asyncio.sleep(0.01)
+
+        (line,) = lines
+        problem = "with 1 open, it turned us away"
+        assert (line["event"], line["problem"], line["code"]) == ("relay_limit", problem, 421)
+        for connection in taken:
+            pool.give_back(connection)
+
+
+async def test_the_pool_grows_again_when_the_relay_allows_more() -> None:
+    async with open_sink() as sink, Pool(relay(sink)) as pool:
+        sink.slots, sink.full = asyncio.Semaphore(2), "421 4.7.0 too many connections"
+        taken = await take(pool, 2)
+        pool.take()
+        await until(lambda: sink.turned_away == 2)
+        sink.full, sink.slots = None, asyncio.Semaphore(1000)
+
+        taken += await take(pool, 4)
+
+        for connection in taken:
+            pool.give_back(connection)
+
+
+async def test_who_is_told_need_not_ask_again_and_again() -> None:
+    async with open_sink() as sink, Pool(relay(sink)) as pool:
+        told = asyncio.Event()
+        pool.tell(told.set)
+        assert pool.take(1) == []
+
+        async with asyncio.timeout(5):
+            await told.wait()
+
+        (connection,) = pool.take(1)
+        pool.give_back(connection)
+
+
+async def test_a_pool_that_is_closed_while_it_connects_leaves_nothing_open() -> None:
+    async with open_sink() as sink:
+        sink.slots = asyncio.Semaphore(1)
+        before = asyncio.all_tasks()
+        async with Pool(relay(sink)) as pool:
+            (connection,) = await take(pool, 1)
+            assert pool.take(2) == []
+            await until(lambda: sink.sessions == 3)
+            pool.give_back(connection)
+            began = time.monotonic()
+
+        assert time.monotonic() - began < 1
+        await until(lambda: sink.sessions == 0)
+        assert asyncio.all_tasks() == before
+
+
+async def test_a_bug_in_connecting_is_raised_where_connections_are_taken() -> None:
+    async with open_sink() as sink, Pool(relay(sink, local_hostname="two\nlines")) as pool:
+        pool.take(1)
+
+        with pytest.raises(ValueError, match="local_hostname"):
+            await take(pool, 1)
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -152,7 +258,7 @@ async def test_mail_goes_over_verified_tls_with_credentials(tmp_path: Path, tls:
         safe = relay(sink, tls=tls, username="gateway", password=Secret(b"hush"))
 
         async with Pool(safe, client) as pool:
-            await use(pool, await pool.ready(1))
+            await use(pool, await take(pool, 1))
 
         assert len(sink.accepted) == 1
         assert sink.credentials == [b"\0gateway\0hush"]
@@ -166,12 +272,14 @@ async def test_an_untrusted_certificate_gets_no_mail(tmp_path: Path, tls: str) -
         sink.tls = server if tls == "starttls" else None
 
         async with Pool(relay(sink, tls=tls), ssl.create_default_context()) as pool:
-            assert await pool.ready(1) == []
+            pool.take(1)
+            await until(lambda: pool.trouble)
             assert pool.trouble is not None
             assert "certificate" in pool.trouble.problem
 
 
 async def test_starttls_that_is_not_offered_is_not_done_without() -> None:
     async with open_sink() as sink, Pool(relay(sink, tls="starttls")) as pool:
-        assert await pool.ready(1) == []
+        pool.take(1)
+        await until(lambda: pool.trouble)
         assert sink.transactions == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from delivery.outcome import Phase, Reply
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Envelope, transmit
 from tests.smtp.test_opendkim import judged
+from tests.support.connections import take
 from tests.support.mails import AT, header, records, signer
 from tests.support.sink import Sink, open_sink
 from tests.support.waiting import until
@@ -130,12 +130,10 @@ async def test_what_postfix_passes_on_still_verifies(tmp_path: Path) -> None:
 
     async with relaying(tmp_path) as (sink, port):
         async with Pool(Relay("127.0.0.1", port)) as pool:
-            async with asyncio.timeout(20):
-                while not (connections := await pool.ready(1)):  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
+            (connection,) = await take(pool, 1, 20)
             envelope = Envelope("news@acme.example", "ada@example.org", wire)
-            ending = await transmit(connections[0], envelope, Free())
-            pool.give_back(connections[0])
+            ending = await transmit(connection, envelope, Free())
+            pool.give_back(connection)
         assert (ending.phase, ending.reply and ending.reply.code) == (Phase.REPLIED, 250)
         await until(lambda: sink.accepted, 20)
         received = sink.accepted[0].raw

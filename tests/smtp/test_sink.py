@@ -13,6 +13,7 @@ from delivery.outcome import Phase
 from delivery.smtp import Pool, Relay
 from delivery.transmission import transmit
 from tests.smtp.test_transmit import DATA, Fences, mail_to
+from tests.support.connections import take
 
 
 async def test_a_sink_process_notes_every_step(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ async def test_a_sink_process_notes_every_step(tmp_path: Path) -> None:
     assert process.stdout is not None
     port = int(await process.stdout.readline())
     async with Pool(Relay("127.0.0.1", port, local_hostname="x.example")) as pool:
-        (connection,) = await pool.ready(1)
+        (connection,) = await take(pool, 1)
         for recipient in ("ada", "refuse-rcpt"):
             ending = await transmit(connection, mail_to(recipient), Fences())
     process.kill()

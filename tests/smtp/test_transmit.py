@@ -12,6 +12,7 @@ from delivery.errors import ComposeError, JournalError
 from delivery.outcome import Ending, Phase, Reply
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Connection, Envelope, Timeouts, transmit
+from tests.support.connections import take
 from tests.support.sink import Sink, open_sink
 from tests.support.waiting import until
 
@@ -70,7 +71,7 @@ async def pool(sink: Sink) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def connection(pool: Pool) -> Connection:
-    (one,) = await pool.ready(1)
+    (one,) = await take(pool, 1)
     return one
 
 
@@ -102,7 +103,7 @@ async def test_a_connection_carries_one_mail_after_another(
     for recipient in ("ada", "refuse-rcpt", "defer-dot", "refuse-data", "grace"):
         await transmit(connection, mail_to(recipient), Fences())
         pool.give_back(connection)
-        assert await pool.ready(1) == [connection]
+        assert await take(pool, 1) == [connection]
 
     assert sink.connections == 1
     assert [one.rcpt_to for one in sink.accepted] == ["ada@example.test", "grace@example.test"]

@@ -75,6 +75,9 @@ class Sink:
         self.greeting = "220 sink.example.test ESMTP"
         self.pipelining = pipelining
         self.tls: ssl.SSLContext | None = None  # set: STARTTLS is offered
+        self.slots = asyncio.Semaphore(1000)  # who finds none is never greeted
+        self.full: str | None = None  # or, where it is set, hears this
+        self.turned_away = 0
         self._out = out
         self._seen: set[str] = set()
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -83,6 +86,11 @@ class Sink:
     @property
     def accepted(self) -> list[Transaction]:
         return [one for one in self.transactions if one.accepted]
+
+    @property
+    def sessions(self) -> int:
+        """How many connections are open, greeted or not."""
+        return len(self._open)
 
     @property
     def port(self) -> int:
@@ -159,6 +167,17 @@ class _Session:
         self.may_send = False
 
     async def run(self) -> None:
+        if not self.sink.slots.locked():
+            async with self.sink.slots:
+                await self.serve()
+            return
+        self.sink.turned_away += 1
+        if self.sink.full is None:
+            await self.reader.read()
+        else:
+            await self.say(self.sink.full)
+
+    async def serve(self) -> None:
         await self.say(self.sink.greeting)
         while line := await self.reader.readline():
             command = line.decode("ascii", "replace").rstrip("\r\n")

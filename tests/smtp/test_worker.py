@@ -1,0 +1,101 @@
+"""The worker and a real relay that is slow, full or silent: what it sends, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+from delivery.journal import Journal
+from delivery.outcome import Kind
+from delivery.permits import Spending
+from delivery.smtp import Pool, Relay
+from delivery.transmission import Envelope
+from delivery.worker import Ended, Pace, Parcel, Worker
+from storage.ids import random_id
+from tests.support.sink import Sink, open_sink
+from tests.support.waiting import until
+
+
+def mails(behaviour: str) -> Iterable[Parcel]:
+    """Mails without end; *behaviour* is the relay's with each of them."""
+    for n in count(1):
+        to = f"{behaviour}.person{n}@example.test"
+        envelope = Envelope("news@acme.example", to, b"Subject: hello\r\n\r\nhello\r\n")
+        yield Parcel(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, "digest", envelope)
+
+
+@dataclass
+class YesDesk:
+    """Permits everything that there is, and keeps what it is told."""
+
+    supply: Iterable[Parcel]
+    ended: list[Ended] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._left = iter(self.supply)
+
+    async def register(self, owner: str) -> None: ...
+
+    async def renew(self, owner: str) -> bool:
+        return True
+
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+        return [parcel for _, parcel in zip(range(wanted), self._left, strict=False)]
+
+    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
+        return {one.permit for one in spendings}
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        self.ended += ended
+
+    async def take_back(self, owner: str, carried: Collection[str]) -> None: ...
+
+    async def leave(self, owner: str) -> None: ...
+
+
+@asynccontextmanager
+async def working(
+    desk: YesDesk, sink: Sink, journals: Path, lease: float = 1800, **more: Any
+) -> AsyncIterator[Worker]:
+    """A worker for the life of the block, or until it is stopped."""
+    relay = Relay("127.0.0.1", sink.port, local_hostname="gateway.example.test", **more)
+    pace = Pace(timedelta(seconds=2), timedelta(seconds=lease))
+    async with Pool(relay) as pool:
+        worker = Worker(desk, pool, lambda: Journal.create(journals, random_id("wrk")), pace)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            yield worker
+            worker.stop()
+
+
+async def test_a_relay_that_greets_two_gets_what_two_can_carry(tmp_path: Path) -> None:
+    """The others wait for half a minute to be greeted; neither mails nor the end wait with them."""
+    desk = YesDesk(mails("delay-dot-20"))
+    async with open_sink() as sink:
+        sink.slots = asyncio.Semaphore(2)
+        before = asyncio.all_tasks()
+        began = time.monotonic()
+        async with working(desk, sink, tmp_path, connections=20):
+            await asyncio.sleep(6)
+            stopped = time.monotonic()
+        took = time.monotonic() - stopped
+        await until(lambda: sink.sessions == 0)
+        left = asyncio.all_tasks() - before
+
+    moments = [one.dot_at for one in sink.accepted if one.dot_at is not None]
+    gaps = [after - one for one, after in pairwise([began, *moments, stopped])]
+    print(
+        f"{len(moments) / (stopped - began):.0f} mails/s, gap {max(gaps):.1f} s, end {took:.1f} s"
+    )
+    assert sink.turned_away > 0
+    assert len(moments) / (stopped - began) > 20
+    assert max(gaps) < 2
+    assert took < 2
+    assert left == set()

@@ -1,0 +1,18 @@
+"""Connections to a relay, for tests that want them now."""
+
+from __future__ import annotations
+
+import asyncio
+
+from delivery.smtp import Pool
+from delivery.transmission import Connection
+
+
+async def take(pool: Pool, wanted: int, seconds: float = 10) -> list[Connection]:
+    """Exactly so many, once they are greeted; a `TimeoutError` when they are not in time."""
+    taken: list[Connection] = []
+    async with asyncio.timeout(seconds):
+        while len(taken) < wanted:
+            taken += pool.take(wanted - len(taken))
+            await asyncio.sleep(0.005)
+    return taken
