@@ -82,7 +82,11 @@ class Guard(Protocol):
 
 
 class Connection:
-    """A greeted session. *phase* says how far its present or last transmission came."""
+    """A greeted session. *phase* says how far its present or last transmission came.
+
+    *ending* is how that ended, once nothing can change it any more; clearing up
+    comes after it.
+    """
 
     def __init__(
         self, dialogue: Dialogue, timeouts: Timeouts, *, pipelines: bool, sizes: bool
@@ -92,6 +96,7 @@ class Connection:
         self.pipelines = pipelines
         self.sizes = sizes
         self.phase = Phase.GREETED
+        self.ending: Ending | None = None
         self.transmissions = 0
         self.used_at = asyncio.get_running_loop().time()
 
@@ -105,11 +110,12 @@ async def transmit(connection: Connection, envelope: Envelope, guard: Guard) -> 
     """Hand *envelope* over, and say how far that came; `give_back` the connection after it.
 
     Cancelled, or stopped by an error of *guard*, it closes the connection at
-    once; `connection.phase` then tells how far it was. Past the dot a
-    cancellation leaves the outcome open: see `Connection.past_dot`.
+    once; `connection.ending` then has what was decided before that, and
+    `connection.phase` how far it was. Past the dot a cancellation leaves the
+    outcome open: see `Connection.past_dot`.
     """
     dialogue = connection.dialogue
-    connection.phase = Phase.GREETED
+    connection.phase, connection.ending = Phase.GREETED, None
     commands = _commands(connection, envelope)
     together = len(commands) if connection.pipelines else 1
     # No await from the question to the write: a permit cannot run out in between.
@@ -142,16 +148,17 @@ async def _go_through(
     """Everything after MAIL was written."""
     _, rcpt, start = commands
     try:
-        refused = await _introduce(connection, rcpt)
+        connection.ending = await _introduce(connection, rcpt)
     except Lost:
-        refused = Ending(connection.phase)
+        connection.ending = Ending(connection.phase)
     if not await guard.spend():
         connection.dialogue.abort()
-        return refused or Ending(connection.phase)
+        return connection.ending or Ending(connection.phase)
     try:
-        ending = refused or await _deliver(connection, start, data, guard)
+        ending = connection.ending or await _deliver(connection, start, data, guard)
     except Lost:
         ending = Ending(connection.phase)
+    connection.ending = ending
     with contextlib.suppress(Lost):
         await _clear_up(connection, ending)
     return ending

@@ -287,6 +287,8 @@ class Worker:
                 await transmit(connection, parcel.envelope, _Dialogue(self, parcel, deadline)),
             )
         except asyncio.CancelledError:
+            if connection.ending is not None:
+                return Ended(parcel, connection.ending)
             return Ended(parcel, Ending(connection.phase), aborted=not connection.past_dot)
 
     def _end_unbegun(self, parcels: Sequence[Parcel]) -> None:

@@ -245,6 +245,61 @@ async def test_cancelled_before_the_dot_it_closes_at_once(
     assert sink.accepted == []
 
 
+@pytest.mark.parametrize("recipient", ["refuse-rcpt", "refuse-data"])
+async def test_cancelled_while_it_clears_up_it_keeps_what_it_was_told(
+    sink: Sink, connection: Connection, recipient: str
+) -> None:
+    sink.reset_after = 1
+    task = asyncio.ensure_future(transmit(connection, mail_to(recipient), Fences()))
+    await until(lambda: "RSET" in sink.commands)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert connection.ending is not None
+    assert connection.ending.reply is not None
+    assert connection.ending.reply.digit == 5
+    assert not connection.dialogue.is_open
+
+
+async def test_cancelled_while_its_permit_is_spent_it_keeps_a_refusal(
+    connection: Connection,
+) -> None:
+    class Waiting(Fences):
+        async def spend(self) -> bool:
+            self.asked.append("spend")
+            await asyncio.Event().wait()
+            return True
+
+    fences = Waiting()
+    task = asyncio.ensure_future(transmit(connection, mail_to("refuse-rcpt"), fences))
+    await until(lambda: "spend" in fences.asked)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert connection.ending == Ending(Phase.RCPT, Reply(550, "5.1.1", "5.1.1 no such mailbox"))
+
+
+async def test_what_an_earlier_mail_was_told_is_not_said_of_a_later_one(
+    connection: Connection,
+) -> None:
+    await transmit(connection, mail_to("refuse-rcpt"), Fences())
+    started = asyncio.Event()
+    task = asyncio.ensure_future(
+        transmit(connection, mail_to("delay-data-5000"), Fences(on_spend=started.set))
+    )
+    await started.wait()
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert connection.ending is None
+
+
 async def test_past_the_dot_it_says_so(connection: Connection) -> None:
     task = asyncio.ensure_future(transmit(connection, mail_to("delay-dot-300"), Fences()))
 

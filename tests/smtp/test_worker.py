@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import count, pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from delivery.journal import Journal
-from delivery.outcome import Kind
+from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Envelope
@@ -99,3 +99,16 @@ async def test_a_relay_that_greets_two_gets_what_two_can_carry(tmp_path: Path) -
     assert max(gaps) < 2
     assert took < 2
     assert left == set()
+
+
+async def test_a_refusal_that_was_read_outlives_the_end(tmp_path: Path) -> None:
+    """Else the mailbox that said no gets a second transaction, and its bounce is late."""
+    desk = YesDesk(islice(mails("refuse-rcpt"), 1))
+    async with open_sink() as sink:
+        sink.reset_after = 1
+        async with working(desk, sink, tmp_path):
+            await until(lambda: "RSET" in sink.commands)
+
+    (ended,) = desk.ended
+    assert ended.ending == Ending(Phase.RCPT, Reply(550, "5.1.1", "5.1.1 no such mailbox"))
+    assert not ended.aborted

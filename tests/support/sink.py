@@ -78,6 +78,7 @@ class Sink:
         self.slots = asyncio.Semaphore(1000)  # who finds none is never greeted
         self.full: str | None = None  # or, where it is set, hears this
         self.turned_away = 0
+        self.reset_after = 0.0  # seconds that RSET takes
         self._out = out
         self._seen: set[str] = set()
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -272,6 +273,7 @@ class _Session:
 
     async def on_rset(self, command: str) -> bool:
         self.current = None
+        await asyncio.sleep(self.sink.reset_after)
         await self.say("250 2.0.0 forgotten")
         return True
 
