@@ -152,9 +152,12 @@ async def spent_of(
 
 
 async def lock_unused(
-    connection: AsyncConnection, owner: str, carried: Collection[str], now: datetime
+    connection: AsyncConnection,
+    owner: str,
+    carried: Collection[tuple[str, int]],
+    now: datetime,
 ) -> list[Message]:
-    """Lock the messages that *owner* holds under a permit that ran out, save those it carries.
+    """Lock what *owner* holds under a permit that ran out, save the attempts that it carries.
 
     They are what is left of a claim whose answer got lost: no transmission of
     them was begun, and none can begin any more.
@@ -169,7 +172,7 @@ async def lock_unused(
     query = select(outbox).where(
         outbox.c.owner == owner,
         outbox.c.status == Status.SENDING,
-        outbox.c.id.not_in(carried),
+        tuple_(outbox.c.id, outbox.c.attempt).not_in(carried),
         over,
     )
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())

@@ -87,8 +87,12 @@ class Desk(Protocol):
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
         """Write outcomes, in one transaction."""
 
-    async def take_back(self, owner: str, carried: Collection[str]) -> None:
-        """Queue again what *owner* holds, does not carry, and may not start any more."""
+    async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
+        """Queue again what *owner* holds, does not carry, and may not start any more.
+
+        *carried* names messages with their attempts: the end of an earlier
+        attempt may come while a later one is under way.
+        """
 
     async def leave(self, owner: str) -> None:
         """Forget a worker that holds nothing any more."""
@@ -117,7 +121,7 @@ class Worker:
         pool.tell(self._wake.set)
         self._hand = Hand[Parcel](pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
         self._full = False  # the last claim: there is more
-        self._held: set[str] = set()  # messages, from their claim until their outcome is written
+        self._held: set[tuple[str, int]] = set()  # attempts, from claim to written outcome
         self._carriers: set[asyncio.Task[None]] = set()
         self._before_dot: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Queue[Ended | None] = asyncio.Queue()  # None: that was the last
@@ -242,7 +246,7 @@ class Worker:
             self._full = False
             await self._pause(1.0)
             return
-        self._held.update(parcel.message for parcel in parcels)
+        self._held.update((parcel.message, parcel.attempt) for parcel in parcels)
         self._full = self._hand.add(parcels, began)
 
     async def _pause(self, seconds: float) -> None:
@@ -315,7 +319,7 @@ class Worker:
             known = [one for one in ended if one is not None]
             if known:
                 await self._settle(known)
-                self._held.difference_update(one.parcel.message for one in known)
+                self._held.difference_update((o.parcel.message, o.parcel.attempt) for o in known)
             if None in ended:
                 return
 

@@ -40,7 +40,7 @@ class Desk:
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
         await settle.settle(self._parts, owner, ended)
 
-    async def take_back(self, owner: str, carried: Collection[str]) -> None:
+    async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
         await claim.take_back(self._parts, owner, carried)
 
     async def leave(self, owner: str) -> None:

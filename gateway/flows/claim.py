@@ -321,8 +321,8 @@ def _is_held(message: Message, unsendable: Unsendable, owner: str) -> bool:
     return same and message.owner == owner and message.status is Status.SENDING
 
 
-async def take_back(parts: Parts, owner: str, carried: Collection[str]) -> int:
-    """Queue again what *owner* holds without carrying it, once its permits ran out."""
+async def take_back(parts: Parts, owner: str, carried: Collection[tuple[str, int]]) -> int:
+    """Queue again what *owner* holds without carrying that attempt, once its permits ran out."""
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         lost = await permits.lock_unused(connection, owner, carried, now)

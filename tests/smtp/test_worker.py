@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count, islice, pairwise
 from pathlib import Path
@@ -37,6 +37,7 @@ class YesDesk:
 
     supply: Iterable[Parcel]
     ended: list[Ended] = field(default_factory=list)
+    carried: list[set[tuple[str, int]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._left = iter(self.supply)
@@ -55,7 +56,8 @@ class YesDesk:
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
         self.ended += ended
 
-    async def take_back(self, owner: str, carried: Collection[str]) -> None: ...
+    async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
+        self.carried.append(set(carried))
 
     async def leave(self, owner: str) -> None: ...
 
@@ -112,3 +114,20 @@ async def test_a_refusal_that_was_read_outlives_the_end(tmp_path: Path) -> None:
     (ended,) = desk.ended
     assert ended.ending == Ending(Phase.RCPT, Reply(550, "5.1.1", "5.1.1 no such mailbox"))
     assert not ended.aborted
+
+
+async def test_the_end_of_an_earlier_attempt_does_not_let_go_of_the_present_one(
+    tmp_path: Path,
+) -> None:
+    """It would be taken back, and sent again, while it is under way."""
+    (first,) = islice(mails("defer-rcpt"), 1)
+    (again,) = islice(mails("delay-dot-2000"), 1)
+    desk = YesDesk([first, replace(again, attempt=2)])
+    async with open_sink() as sink, working(desk, sink, tmp_path, lease=0.4, connections=2):
+        await until(lambda: [one.parcel for one in desk.ended] == [first])
+        seen = len(desk.carried)
+
+        await until(lambda: len(desk.carried) > seen + 1)
+
+        assert len(sink.accepted) == 0
+        assert desk.carried[-1] == {(again.message, 2)}
