@@ -310,10 +310,15 @@ class Worker:
         self._ended.put_nowait(None)
 
     async def _keep_settling(self) -> None:
-        """Write outcomes in groups until the last: one takes a transaction as long as fifty."""
+        """Write outcomes in groups until the last: one takes a transaction as long as fifty.
+
+        Those of service mails at once: the proof says that a mail was sent
+        before somebody acted on it.
+        """
         while True:
             ended = [await self._ended.get()]
-            await asyncio.sleep(GATHER_ENDED)
+            if ended[0] is not None and ended[0].parcel.kind is Kind.MARKETING:
+                await asyncio.sleep(GATHER_ENDED)
             while not self._ended.empty() and len(ended) < MOST:
                 ended.append(self._ended.get_nowait())
             known = [one for one in ended if one is not None]
