@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -127,6 +128,7 @@ class Worker:
         self._ended: asyncio.Queue[Ended | None] = asyncio.Queue()  # None: that was the last
         self._lost = False  # the lease, and with it the name
         self._unsettled = False
+        self._patient_until: float | None = None  # from the moment that it is to end
         self._journal_fails = False
         self.ready = False
 
@@ -143,6 +145,12 @@ class Worker:
     def stop(self) -> None:
         """Claim nothing more; dialogues before the dot are aborted, others waited for."""
         self._stopping.set()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """Let the deadline run for what is left; a second reason to end does not prolong it."""
+        if self._patient_until is None:
+            self._patient_until = elapsed() + PATIENCE
         self._wake.set()
 
     async def run(self) -> None:
@@ -159,6 +167,7 @@ class Worker:
             if not self._lost or self._stopping.is_set():
                 return
             self._lost = self._unsettled = False
+            self._patient_until = None
             self._journal = self._journals()
 
     async def _run_once(self) -> None:
@@ -201,7 +210,7 @@ class Worker:
                 log.warning("lease_not_renewed", store=error.store)
         log.error("lease_lost", worker=self.owner)
         self._lost = True
-        self._wake.set()
+        self._end_soon()
 
     async def _deliver(self, group: asyncio.TaskGroup) -> None:
         while not self.stopping:
@@ -335,25 +344,28 @@ class Worker:
     async def _settle(self, ended: Sequence[Ended]) -> None:
         """Write outcomes, however long the database is away: the journal keeps them meanwhile.
 
-        Who is to end does not wait for ever; then the journal stays, and is replayed.
+        Who is to end does not wait for ever, nor anew for each group: what is
+        left then stays in the journal, and is replayed.
         """
-        delay, patient_until = 0.1, None
-        while True:
+        delay = 0.1
+        while not self._unsettled:
             try:
                 await self._desk.settle(self.owner, ended)
             except StorageAway as error:
                 log.warning("outcomes_wait", store=error.store, waiting=len(ended))
-                if self.stopping:
-                    patient_until = patient_until or elapsed() + PATIENCE
-                    if elapsed() > patient_until:
-                        self._unsettled = True
-                        return
-                await asyncio.sleep(delay)
+                patience = max(self._patience, 0.0)
+                self._unsettled = not patience
+                await asyncio.sleep(min(delay, patience))
                 delay = min(delay * 2, 5.0)
             else:
                 for one in ended:
                     self._journal.settled(one.parcel.message, one.parcel.attempt)
                 return
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a database which is away is still waited for."""
+        return inf if self._patient_until is None else self._patient_until - elapsed()
 
     async def spend(self, parcel: Parcel) -> bool:
         """Mark a permit spent, with whoever does so at the same time; no answer means no."""

@@ -12,12 +12,16 @@ from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from delivery import worker as worker_module
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Envelope
 from delivery.worker import Ended, Pace, Parcel, Worker
+from storage.errors import StorageAway
 from storage.ids import random_id
 from tests.support.sink import Sink, open_sink
 from tests.support.waiting import until
@@ -131,3 +135,31 @@ async def test_the_end_of_an_earlier_attempt_does_not_let_go_of_the_present_one(
 
         assert len(sink.accepted) == 0
         assert desk.carried[-1] == {(again.message, 2)}
+
+
+async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(worker_module, "MOST", 1)
+    desk = AwayDesk(islice(mails("ada"), 8))
+    async with open_sink() as sink:
+        async with working(desk, sink, tmp_path):
+            await until(lambda: len(sink.accepted) == 8)
+            stopped = time.monotonic()
+        took = time.monotonic() - stopped
+
+    assert 0.4 < took < 1.5
+    assert journal_in(tmp_path).count("ACC ") == 8, "they are told by whoever replays it"
+
+
+def journal_in(directory: Path) -> str:
+    (file,) = directory.glob("*.journal")
+    return file.read_text()
+
+
+class AwayDesk(YesDesk):
+    """A desk whose database is away when outcomes are to be written."""
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        raise StorageAway("data")
