@@ -159,7 +159,7 @@ async def test_who_is_not_greeted_keeps_nobody_from_being_replaced() -> None:
 
 
 async def test_a_limit_is_tried_again_ever_more_seldom_and_is_no_trouble() -> None:
-    async with open_sink() as sink, Pool(relay(sink, messages_per_connection=20)) as pool:
+    async with open_sink() as sink, Pool(relay(sink, messages_per_connection=1)) as pool:
         sink.slots, sink.full = asyncio.Semaphore(2), "421 4.7.0 too many connections"
         taken = await take(pool, 2)
         with structlog.testing.capture_logs() as lines:
@@ -167,7 +167,7 @@ async def test_a_limit_is_tried_again_ever_more_seldom_and_is_no_trouble() -> No
                 while sink.turned_away < 6:
                     assert pool.take() == []
                     await asyncio.sleep(0.01)
-            await use(pool, taken)  # successes at the old size
+            await use(pool, taken)  # and both are replaced: successes at the old size
             began = time.monotonic()
             taken = await take(pool, 2)
             while sink.turned_away < 8:
