@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from storage.database import Database, open_database
 from tests.support.clock import SteppedClock
@@ -20,6 +22,15 @@ _numbers = itertools.count(1)
 def postgres_server() -> Iterator[Postgres]:
     with postgres() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command configures the log of its process, which in a test is everybody's."""
+    before, hooks = structlog.get_config(), (sys.excepthook, sys.unraisablehook)
+    yield
+    structlog.configure(**before)
+    sys.excepthook, sys.unraisablehook = hooks
 
 
 @pytest.fixture
