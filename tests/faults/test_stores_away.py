@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -183,5 +184,5 @@ async def test_what_is_queued_waits_for_the_key_store(
 
 async def _restart(gateway: Gateway) -> None:
     for name in ("worker", "serve"):
-        gateway.kill(name)
+        gateway.kill(name, signal.SIGTERM)  # a journal that is left would be replayed, with keys
         await gateway.start(name, name)

@@ -34,6 +34,11 @@ enabled = false
 "path.form" = "signup"
 "path.hash" = "{notice}"
 "path.id" = "{message}"
+"path.slug" = "not-found"
+
+[[operations]]
+include-path-regex = "^/v1/audit/events/"
+"parameters" = {{ "path.id" = "{event}" }}
 
 [[operations]]
 include-path-regex = "^/(confirm|my-data|why|preferences)"
@@ -71,6 +76,7 @@ async def test_no_request_breaks_the_gateway_and_no_answer_breaks_the_document(
     known = {
         "notice": described["purposes"][0]["text"]["bundle"]["notice"],
         "message": queued["message_id"],
+        "event": await _event(gateway, key),
         "confirm": confirmation.link("confirm").rpartition("/")[2],
         "unsubscribe": mail.link("unsubscribe").rpartition("/")[2],
     }
@@ -93,3 +99,13 @@ async def test_no_request_breaks_the_gateway_and_no_answer_breaks_the_document(
     assert done.returncode == 0, done.stdout[-6000:]
     assert '"request.failed"' not in gateway.log("serve")
     assert '"aiohttp.server"' not in gateway.log("serve")
+
+
+async def _event(gateway: Gateway, key: str) -> str:
+    """The name of the first event that has its place in the log."""
+    async with asyncio.timeout(20):
+        while True:
+            _, answer = await gateway.call(key, "GET", "/v1/audit/events?limit=1")
+            if answer["events"]:
+                return str(answer["events"][0]["event_id"])
+            await asyncio.sleep(0.1)

@@ -149,7 +149,7 @@ def postgres(*, durable: bool = False, options: list[str] | None = None) -> Iter
         server.start()
         yield server
     finally:
-        server.stop()
+        server.kill()  # a shutdown in order would write what is thrown away next
         shutil.rmtree(root, ignore_errors=True)
 
 
