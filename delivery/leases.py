@@ -18,7 +18,7 @@ from delivery import tables
 from delivery.journal import Mark
 from delivery.outbox import ABORTED, WAITING, Change, Message, Status, message_of
 from delivery.outcome import Kind
-from delivery.schedule import next_due
+from delivery.schedule import begin_again, next_due
 from storage.types import upsert
 
 worker = tables.worker
@@ -140,10 +140,11 @@ def recover(
     that says otherwise (the database may be an older one, restored), no mail
     left. A journal is complete when nothing of it can be missing: then no line
     means no dot either. Otherwise a spent permit may have become a
-    mail, and only service mail is sent again. The first crash costs a message
-    no time; one that keeps killing its worker backs off like any failure. A
-    second try of what may have arrived waits, for the first worker may not be
-    dead but slow, and its server still storing.
+    mail, and only service mail is sent again. A few crashes cost a message no
+    time: it may just have waited its turn in the hand of who died; one that
+    keeps killing its worker is due ever later. A second try of what may have
+    arrived waits, for the first worker may not be dead but slow, and its server
+    still storing.
     """
     changes: list[Change] = []
     lapsed: list[tuple[str, int]] = []
@@ -157,7 +158,9 @@ def recover(
             changes.append(Change(message.id, Status.SENT, tried=True))
             ended[key] = Status.SENT
         elif mark is None and key not in spent:
-            changes.append(Change(message.id, Status.QUEUED, due_at=again, tried=True))
+            unbegun = begin_again(message.attempt - message.tries, now)
+            due_at = min(unbegun, message.expires_at)
+            changes.append(Change(message.id, Status.QUEUED, due_at=due_at))
             lapsed.append(key)
             ended[key] = ABORTED
         elif (mark is None and journal_complete) or (mark is not None and mark.refused):

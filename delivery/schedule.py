@@ -16,7 +16,8 @@ LONGEST_DELAY: Final = timedelta(hours=4)
 AFTER_DOUBT: Final = timedelta(minutes=30)
 LIFE: Final = timedelta(days=5)  # how long a message is tried when nobody says otherwise
 _STEPS: Final = 7  # doublings after which the delay is at its longest anyway
-_AT_ONCE: Final = 3
+_AT_ONCE: Final = 5
+_LONG: Final = 12
 _SOON: Final = timedelta(seconds=2)
 
 
@@ -37,9 +38,11 @@ def begin_again(unbegun: int, now: datetime) -> datetime:
     """When a message is due whose last *unbegun* attempts were claimed and never begun.
 
     At once for a few times: its worker was stopped, or too slow for once. One
-    that is too slow each time must not keep the others from being claimed.
+    that is too slow each time must not keep the others from being claimed, and
+    one that kills its worker must not do so all the time: it waits ever longer,
+    up to more than two hours.
     """
-    waits = min(max(unbegun - _AT_ONCE, 0), _STEPS)
+    waits = min(max(unbegun - _AT_ONCE, 0), _LONG)
     return now + _SOON * ((1 << waits) - 1)
 
 

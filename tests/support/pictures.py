@@ -88,6 +88,7 @@ async def _sign_up(album: Album, site: Site) -> None:
         await album.take(page, "form", "The hosted form, for a link or where no script runs.")
         await page.get_by_label("First name").fill("Ada")
         await page.get_by_label("Email address").fill("ada")
+        await _hesitate(page)
         await page.get_by_role("button", name="Sign up").click()
         sentence = "What is wrong is said on top and at each field; what was typed stays."
         await album.take(page, "form-error", sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -71,12 +72,23 @@ def test_only_what_cannot_have_arrived_is_due_again(
     assert (KEY in found.lapsed) == (change.status is Status.QUEUED and not spent)
 
 
-def test_the_first_crash_costs_no_time_and_a_message_that_kills_its_worker_backs_off() -> None:
+def test_a_few_crashes_cost_no_time_and_a_message_that_kills_its_worker_backs_off() -> None:
+    def due(attempt: int) -> timedelta:
+        one = replace(message(Kind.MARKETING), attempt=attempt)
+        (change,) = recover([one], OPEN, NO_LINE, journal_complete=True, now=START).changes
+        assert (change.due_at is not None, change.tried) == (True, False)
+        return (change.due_at or START) - START
+
+    assert [due(attempt) for attempt in range(1, 6)] == [timedelta(0)] * 5
+    assert timedelta(0) < due(6) < due(7) < due(12) < due(17)
+    assert due(17) > timedelta(hours=2)
+
+
+def test_a_dialogue_that_a_crash_cut_off_again_and_again_backs_off_like_any_failure() -> None:
     def due(tries: int) -> timedelta:
         one = message(Kind.MARKETING, tries)
-        (change,) = recover([one], OPEN, NO_LINE, journal_complete=True, now=START).changes
-        assert change.due_at is not None
-        return change.due_at - START
+        (change,) = recover([one], SPENT, NO_LINE, journal_complete=True, now=START).changes
+        return (change.due_at or START) - START
 
     assert due(0) == timedelta(0)
     assert timedelta(minutes=5) <= due(1) < due(2) < due(3)
