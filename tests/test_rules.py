@@ -94,6 +94,21 @@ def test_the_log_lets_through_what_is_written_and_nothing_more() -> None:
     assert written | by_every_line | by_the_access_log == ALLOWED
 
 
+def plain_comparisons(path: Path) -> Iterator[str]:
+    """Where Python itself compares what a stranger may guess; a database looks up by hashes."""
+    secret = re.compile(r"(mac|token_hash|id_hash|fingerprint|signature)$")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Compare) or ".c." in ast.unparse(node):
+            continue
+        compared = [ast.unparse(one) for one in (node.left, *node.comparators)]
+        if isinstance(node.ops[0], ast.Eq | ast.NotEq) and any(map(secret.search, compared)):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_what_a_stranger_may_guess_is_compared_in_constant_time() -> None:
+    assert [place for path in SOURCES for place in plain_comparisons(path)] == []
+
+
 def test_every_exception_that_is_silenced_names_its_rule() -> None:
     bare = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[))")
     found = [path for path in SOURCES if bare.search(path.read_text())]
