@@ -26,6 +26,7 @@ from consent import tables
 from consent.honesty import consent_mac, honest
 from consent.model import Evidence, State
 from storage.secret import Secret
+from storage.types import among
 
 consent = tables.consent
 
@@ -163,7 +164,7 @@ class Consents:
         self, connection: AsyncConnection, subjects: Iterable[str]
     ) -> dict[str, list[Consent]]:
         """Every consent of these people, oldest request first."""
-        query = select(consent).where(consent.c.subject.in_(set(subjects)))
+        query = select(consent).where(among(consent.c.subject, subjects))
         rows = await connection.execute(query.order_by(consent.c.requested_at, consent.c.id))
         found: dict[str, list[Consent]] = {}
         for row in rows:
@@ -171,7 +172,7 @@ class Consents:
         return found
 
     async def get(self, connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Consent]:
-        query = select(consent).where(consent.c.id.in_(set(ids)))
+        query = select(consent).where(among(consent.c.id, ids))
         return {row.id: self._read(row) for row in await connection.execute(query)}
 
     async def of_nobody(self, connection: AsyncConnection, limit: int) -> list[str]:
@@ -218,7 +219,7 @@ class Consents:
 
     async def remove(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         """Delete consents that nothing needs any more; no link may name them."""
-        await connection.execute(delete(consent).where(consent.c.id.in_(ids)))
+        await connection.execute(delete(consent).where(among(consent.c.id, ids)))
 
     async def due(
         self, connection: AsyncConnection, what: Ending, before: datetime, page: Page

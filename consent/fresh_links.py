@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage.types import among
 
 fresh_link = tables.fresh_link
 session = tables.session
@@ -69,7 +70,7 @@ async def add(connection: AsyncConnection, links: Sequence[FreshLink]) -> None:
 
 
 async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, FreshLink]:
-    query = select(fresh_link).where(fresh_link.c.id.in_(set(ids)))
+    query = select(fresh_link).where(among(fresh_link.c.id, ids))
     return {row.id: _link(row) for row in await connection.execute(query)}
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Place
 from consent import tables
 from consent.model import SubjectState
-from storage.types import upsert
+from storage.types import among, upsert
 
 subject = tables.subject
 
@@ -84,14 +84,14 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     Read every fact in a later statement: one that waited for a lock sees the
     other tables as they were before its wait.
     """
-    query = select(subject).where(subject.c.id.in_(set(subjects))).order_by(subject.c.id)
+    query = select(subject).where(among(subject.c.id, subjects)).order_by(subject.c.id)
     rows = await connection.execute(query.with_for_update(key_share=True))
     return {row.id: _gate(row) for row in rows}
 
 
 async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
     """The same rows without a lock, for advice only."""
-    query = select(subject).where(subject.c.id.in_(set(subjects)))
+    query = select(subject).where(among(subject.c.id, subjects))
     return {row.id: _gate(row) for row in await connection.execute(query)}
 
 
@@ -117,7 +117,9 @@ async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
 async def object_to(connection: AsyncConnection, subjects: Collection[str], now: datetime) -> None:
     """Record objections (Art. 21 GDPR): no purpose may be mailed from here on."""
     if subjects:
-        these = update(subject).where(subject.c.id.in_(subjects), subject.c.objected_at.is_(None))
+        these = update(subject).where(
+            among(subject.c.id, subjects), subject.c.objected_at.is_(None)
+        )
         await connection.execute(these.values(objected_at=now))
 
 
@@ -126,13 +128,13 @@ async def block_asking(
 ) -> None:
     """End the confirmation mails that wait for these people; the claim looks at this moment."""
     if subjects:
-        these = update(subject).where(subject.c.id.in_(subjects))
+        these = update(subject).where(among(subject.c.id, subjects))
         await connection.execute(these.values(asking_blocked_at=now))
 
 
 async def begin_erasure(connection: AsyncConnection, subjects: Collection[str]) -> None:
     """Let go of people whose gates are held: from here nobody finds, mails or asks them."""
-    statement = update(subject).where(subject.c.id.in_(subjects))
+    statement = update(subject).where(among(subject.c.id, subjects))
     values = {"state": SubjectState.ERASING, "blind_index": None}
     await connection.execute(statement.values(values))
 
@@ -146,13 +148,13 @@ async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[s
 
 async def named(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:
     """Which of these people the data still knows, in whatever state."""
-    query = select(subject.c.id).where(subject.c.id.in_(set(subjects)))
+    query = select(subject.c.id).where(among(subject.c.id, subjects))
     return set((await connection.execute(query)).scalars())
 
 
 async def suppress(connection: AsyncConnection, subjects: Sequence[str], why: str) -> None:
     """Mail these people nothing more: their mailbox refused for good, or complained."""
-    statement = update(subject).where(subject.c.id.in_(subjects), subject.c.suppressed.is_(None))
+    statement = update(subject).where(among(subject.c.id, subjects), subject.c.suppressed.is_(None))
     await connection.execute(statement.values(suppressed=why))
 
 

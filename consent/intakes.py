@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage.types import among
 
 intake = tables.intake
 
@@ -68,12 +69,12 @@ async def oldest(
 
 async def lock(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
     """Lock the rows that are still there."""
-    query = select(intake.c.id).where(intake.c.id.in_(ids)).order_by(intake.c.id)
+    query = select(intake.c.id).where(among(intake.c.id, ids)).order_by(intake.c.id)
     return set((await connection.execute(query.with_for_update())).scalars())
 
 
 async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    await connection.execute(delete(intake).where(intake.c.id.in_(ids)))
+    await connection.execute(delete(intake).where(among(intake.c.id, ids)))
 
 
 async def keys_in_use(connection: AsyncConnection) -> set[str]:

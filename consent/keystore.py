@@ -27,7 +27,7 @@ from consent.wrapping import Wrapper
 from storage.database import Database
 from storage.ids import ordered_id
 from storage.secret import Secret
-from storage.types import upsert
+from storage.types import among, upsert
 
 __all__ = ["Compartment", "Epoch", "EpochState", "KeyStore", "Vault"]
 
@@ -183,7 +183,7 @@ class KeyStore:
     async def intake_keys(self, ids: Iterable[str]) -> dict[str, Secret]:
         """The keys of rows that wait to be worked off."""
         table = tables.intake_key
-        query = select(table).where(table.c.id.in_(set(ids)))
+        query = select(table).where(among(table.c.id, ids))
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         unwrap = self._wrapper.unwrap
@@ -202,7 +202,7 @@ class KeyStore:
     async def destroy_intake_keys(self, ids: Iterable[str]) -> None:
         """Destroy closed intake keys that no row names; an open one is left alone."""
         table = tables.intake_key
-        gone = delete(table).where(table.c.id.in_(set(ids)), table.c.closed_at.is_not(None))
+        gone = delete(table).where(among(table.c.id, ids), table.c.closed_at.is_not(None))
         async with self._database.begin() as connection:
             await connection.execute(gone)
 
@@ -230,7 +230,7 @@ class KeyStore:
             unnamed = sorted(set(page) - set(await named(page)))
             for batch in _batches(unnamed):
                 async with self._database.begin() as connection:
-                    gone = delete(tables.dek).where(tables.dek.c.subject.in_(batch))
+                    gone = delete(tables.dek).where(among(tables.dek.c.subject, batch))
                     await connection.execute(gone)
             for subject in unnamed:
                 self._cached.pop(subject, None)
@@ -252,7 +252,7 @@ class KeyStore:
         found: dict[str, dict[str, Secret | Broken]] = {}
         async with self._database.read() as connection:
             for batch in _batches(subjects):
-                query = select(tables.dek).where(tables.dek.c.subject.in_(batch))
+                query = select(tables.dek).where(among(tables.dek.c.subject, batch))
                 for row in await connection.execute(query):
                     found.setdefault(row.subject, {})[row.compartment] = self._unwrap_dek(row)
         for subject in found:
@@ -326,7 +326,7 @@ async def _erased(
     ledger = tables.erasure_ledger
     found: set[tuple[str, Compartment]] = set()
     for batch in _batches(subjects):
-        query = select(ledger.c.subject, ledger.c.compartment).where(ledger.c.subject.in_(batch))
+        query = select(ledger.c.subject, ledger.c.compartment).where(among(ledger.c.subject, batch))
         rows = await connection.execute(query)
         found |= {(row.subject, Compartment(row.compartment)) for row in rows}
     return found

@@ -18,7 +18,7 @@ from consent import tables, tokens
 from consent.honesty import confirmation_mac, honest
 from consent.vault import Compartment
 from storage.secret import Secret
-from storage.types import upsert
+from storage.types import among, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ async def handles(
     wanted = set(pairs)
     table = tables.handle
     query = select(table.c.subject, table.c.purpose, table.c.sealed)
-    query = query.where(table.c.subject.in_({subject for subject, _ in wanted}))
+    query = query.where(among(table.c.subject, {subject for subject, _ in wanted}))
     found = {(row.subject, row.purpose): row.sealed for row in await connection.execute(query)}
     return {pair: found[pair] for pair in wanted if pair in found}
 

@@ -64,16 +64,8 @@ class Dialogue(asyncio.Protocol):
 
     async def reply(self, seconds: float) -> Reply:
         """The next reply; `Lost` when it does not come in time, and then nothing may follow."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._replies:
-                    if self._over:
-                        raise Lost
-                    self._waiter = asyncio.get_running_loop().create_future()
-                    await self._waiter
-        except TimeoutError:
-            self.abort()
-            raise Lost from None
+        if not self._replies:
+            await self._wait(seconds)
         return self._replies.popleft()
 
     def quit(self) -> None:
@@ -122,6 +114,18 @@ class Dialogue(asyncio.Protocol):
             self._expected -= 1
             self._wake()
         return True
+
+    async def _wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        giving_up = loop.call_later(seconds, self.abort)
+        try:
+            while not self._replies:
+                if self._over:
+                    raise Lost
+                self._waiter = loop.create_future()
+                await self._waiter
+        finally:
+            giving_up.cancel()
 
     def _end(self) -> None:
         self._over = True

@@ -19,7 +19,7 @@ from delivery.journal import Mark
 from delivery.outbox import ABORTED, WAITING, Change, Message, Status, message_of
 from delivery.outcome import Kind
 from delivery.schedule import begin_again, next_due
-from storage.types import upsert
+from storage.types import among, upsert
 
 worker = tables.worker
 outbox = tables.outbox
@@ -78,14 +78,14 @@ async def subjects_held(connection: AsyncConnection, owner: str) -> set[str]:
 
 async def subjects_of(connection: AsyncConnection, messages: Collection[str]) -> set[str]:
     """As `subjects_held`, for messages by name."""
-    query = select(outbox.c.subject).where(outbox.c.id.in_(messages))
+    query = select(outbox.c.subject).where(among(outbox.c.id, messages))
     return set((await connection.execute(query)).scalars())
 
 
 async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -> list[Message]:
     """Lock those of *messages* that a takeover called uncertain, or put down for another try."""
     query = select(outbox).where(
-        outbox.c.id.in_(messages), outbox.c.status.in_([Status.UNCERTAIN, *WAITING])
+        among(outbox.c.id, messages), outbox.c.status.in_([Status.UNCERTAIN, *WAITING])
     )
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
     return [message_of(row) for row in rows]
@@ -101,7 +101,7 @@ async def lock_abandoned(
     connection: AsyncConnection, messages: Collection[str], now: datetime
 ) -> list[Message]:
     """Lock those of *messages* that are abandoned still; what someone holds is passed over."""
-    query = select(outbox).where(outbox.c.id.in_(messages), _is_abandoned(now))
+    query = select(outbox).where(among(outbox.c.id, messages), _is_abandoned(now))
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update(skip_locked=True))
     return [message_of(row) for row in rows]
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     literal_column,
     select,
     tuple_,
@@ -30,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
+from storage.types import among
 
 outbox = tables.outbox
 
@@ -169,7 +171,7 @@ async def lock_due(
     urgency = case((outbox.c.kind == Kind.SERVICE, 0), else_=1)
     query = (
         select(outbox)
-        .where(outbox.c.id.in_(ids), outbox.c.status.in_(WAITING), outbox.c.due_at <= now)
+        .where(among(outbox.c.id, ids), IS_WAITING, outbox.c.due_at <= now)
         .order_by(urgency, outbox.c.due_at, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -179,7 +181,7 @@ async def lock_due(
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Message]:
     """Lock rows whatever their state, waiting for whoever holds them."""
-    query = select(outbox).where(outbox.c.id.in_(list(ids))).order_by(outbox.c.id)
+    query = select(outbox).where(among(outbox.c.id, ids)).order_by(outbox.c.id)
     rows = await connection.execute(query.with_for_update())
     return {row.id: message_of(row) for row in rows}
 
@@ -201,49 +203,33 @@ async def attempts(connection: AsyncConnection, message_id: str) -> list[Attempt
 async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, bytes]:
     """The sealed contents by id."""
     query = select(tables.content.c.id, tables.content.c.sealed)
-    query = query.where(tables.content.c.id.in_(set(ids)))
+    query = query.where(among(tables.content.c.id, ids))
     return {row.id: row.sealed for row in await connection.execute(query)}
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A message given to a worker; written before any byte is sent."""
-
-    message: str
-    attempt: int
-    owner: str
-    dated_at: datetime
-
-
-async def lease(connection: AsyncConnection, leases: Sequence[Lease], now: datetime) -> None:
-    """Give locked messages to a worker and open their attempts.
+async def lease(
+    connection: AsyncConnection, messages: Sequence[str], owner: str, now: datetime
+) -> None:
+    """Give locked messages to a worker and open their next attempts.
 
     The attempt number is stored before the first byte, so a message that kills
     its worker cannot be sent again under the same number.
     """
-    if not leases:
+    if not messages:
         return
-    statement = (
-        update(outbox)
-        .where(outbox.c.id == bindparam("message"))
-        .values(
-            status=Status.SENDING,
-            reason=None,
-            attempt=bindparam("n"),
-            owner=bindparam("holder"),
-            dated_at=bindparam("dated"),
-        )
-    )
-    rows = [
-        {"message": one.message, "n": one.attempt, "holder": one.owner, "dated": one.dated_at}
-        for one in leases
-    ]
-    await connection.execute(statement, rows)
-    started = [
-        {"message": one.message, "n": one.attempt, "owner": one.owner, "started_at": now}
-        for one in leases
-    ]
-    await connection.execute(insert(tables.attempt), started)
+    these = among(outbox.c.id, messages)
+    moment = literal(now, outbox.c.dated_at.type)
+    values = {
+        "status": Status.SENDING,
+        "reason": None,
+        "attempt": outbox.c.attempt + 1,
+        "owner": owner,
+        "dated_at": func.coalesce(outbox.c.dated_at, moment),
+    }
+    await connection.execute(update(outbox).where(these).values(values))
+    opened = select(outbox.c.id, outbox.c.attempt, outbox.c.owner, moment).where(these)
+    columns = ["message", "n", "owner", "started_at"]
+    await connection.execute(insert(tables.attempt).from_select(columns, opened))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,31 +245,50 @@ class Change:
 
 async def change(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
     """Write the next state of messages that the caller has locked."""
-    for final in (True, False):
-        group = [c for c in changes if (c.status in FINAL) is final]
-        if not group:
-            continue
+    await _end(connection, [c for c in changes if c.status in FINAL], now)
+    await _put_off(connection, [c for c in changes if c.status not in FINAL], now)
+
+
+async def _end(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+    """In one statement for all that end alike: of a campaign nearly all are `sent`."""
+    alike: dict[tuple[Status, str | None, int], list[str]] = {}
+    for one in changes:
+        alike.setdefault((one.status, one.reason, int(one.tried)), []).append(one.message)
+    for (status, reason, tried), messages in alike.items():
         values = {
-            "status": bindparam("to"),
-            "reason": bindparam("why"),
+            "status": status,
+            "reason": reason,
             "owner": None,
-            "tries": outbox.c.tries + bindparam("tried"),
-            "ended_at": now if final else None,
+            "tries": outbox.c.tries + tried,
+            "ended_at": now,
         }
-        if not final:
-            values["due_at"] = func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now)
-        statement = update(outbox).where(outbox.c.id == bindparam("message")).values(values)
-        await connection.execute(statement, [_change_row(c, final) for c in group])
+        statement = update(outbox).where(among(outbox.c.id, messages)).values(values)
+        await connection.execute(statement)
 
 
-def _change_row(change: Change, final: bool) -> dict[str, Any]:
-    row = {
-        "message": change.message,
-        "to": change.status,
-        "why": change.reason,
-        "tried": int(change.tried),
+async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
+    if not changes:
+        return
+    values = {
+        "status": bindparam("to"),
+        "reason": bindparam("why"),
+        "owner": None,
+        "tries": outbox.c.tries + bindparam("tried"),
+        "ended_at": None,
+        "due_at": func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now),
     }
-    return row if final else {**row, "due": change.due_at}
+    rows = [
+        {
+            "message": one.message,
+            "to": one.status,
+            "why": one.reason,
+            "tried": int(one.tried),
+            "due": one.due_at,
+        }
+        for one in changes
+    ]
+    statement = update(outbox).where(outbox.c.id == bindparam("message")).values(values)
+    await connection.execute(statement, rows)
 
 
 ABORTED = "aborted"  # outcome of an attempt: its worker ended before the final dot

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import Status
 from delivery.permits import SPENT
+from storage.types import among
 
 outbox = tables.outbox
 permit = tables.permit
@@ -32,9 +33,9 @@ async def drop_bodies(connection: AsyncConnection, before: datetime, limit: int)
     query = query.order_by(outbox.c.ended_at, outbox.c.id).limit(limit)
     rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
     ids = [row.id for row in rows]
-    await connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(content=None))
+    await connection.execute(update(outbox).where(among(outbox.c.id, ids)).values(content=None))
     attempt = tables.attempt
-    replies = update(attempt).where(attempt.c.message.in_(ids), attempt.c.reply.is_not(None))
+    replies = update(attempt).where(among(attempt.c.message, ids), attempt.c.reply.is_not(None))
     await connection.execute(replies.values(reply=None))
     await _drop_contents(connection, {row.content for row in rows})
     return len(ids)
@@ -108,7 +109,7 @@ async def old_permits(
 
 
 async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:
-    await connection.execute(delete(permit).where(permit.c.id.in_(ids)))
+    await connection.execute(delete(permit).where(among(permit.c.id, ids)))
 
 
 async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
@@ -118,15 +119,15 @@ async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> s
     final dot, and the row says whose attempt that was.
     """
     query = select(outbox.c.id, outbox.c.subject, outbox.c.content, outbox.c.status)
-    query = query.where(outbox.c.subject.in_(subjects)).order_by(outbox.c.id)
+    query = query.where(among(outbox.c.subject, subjects)).order_by(outbox.c.id)
     rows = (await connection.execute(query.with_for_update())).all()
     waiting = {row.subject for row in rows if row.status == Status.SENDING}
     gone = [row for row in rows if row.subject not in waiting]
     await _drop_messages(connection, [row.id for row in gone], {row.content for row in gone})
     left = set(subjects) - waiting
-    await connection.execute(delete(permit).where(permit.c.subject.in_(left)))
+    await connection.execute(delete(permit).where(among(permit.c.subject, left)))
     content = tables.content
-    await connection.execute(delete(content).where(content.c.subject.in_(left), ~_in_use()))
+    await connection.execute(delete(content).where(among(content.c.subject, left), ~_in_use()))
     return waiting
 
 
@@ -134,8 +135,8 @@ async def _drop_messages(
     connection: AsyncConnection, ids: Sequence[str], contents: Collection[str | None]
 ) -> None:
     attempt = tables.attempt
-    await connection.execute(delete(attempt).where(attempt.c.message.in_(ids)))
-    await connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+    await connection.execute(delete(attempt).where(among(attempt.c.message, ids)))
+    await connection.execute(delete(outbox).where(among(outbox.c.id, ids)))
     await _drop_contents(connection, contents)
 
 
@@ -143,7 +144,7 @@ async def _drop_contents(connection: AsyncConnection, contents: Collection[str |
     """Many messages may name one content: it goes with the last of them."""
     content = tables.content
     wanted = {one for one in contents if one is not None}
-    await connection.execute(delete(content).where(content.c.id.in_(wanted), ~_in_use()))
+    await connection.execute(delete(content).where(among(content.c.id, wanted), ~_in_use()))
 
 
 def _in_use() -> ColumnElement[bool]:

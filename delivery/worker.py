@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 from typing import Protocol
@@ -38,6 +38,7 @@ GATHER_SPENT = 0.005  # a transaction costs as much for one permit as for twenty
 GATHER_ENDED = 0.05  # nobody waits for outcomes: the journal has them meanwhile
 HEARTBEAT = 30.0  # at the longest; a claim whose answer got lost is found by it
 PATIENCE = 10.0  # for a database that is away when this process is to end
+_UNBEGUN = Ending(Phase.GREETED)
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -50,25 +51,41 @@ def elapsed() -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Composed:
+    """A mail as it goes out, signed; *digest* is that of its bytes."""
+
+    digest: str
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
-    """A leased message, permitted, composed and signed."""
+    """A leased and permitted message.
+
+    *compose* makes its mail, right before it is begun: None when it has no form
+    as a mail. Nothing else opens the address.
+    """
 
     message: str
     attempt: int
     permit: str
     subject: str
     kind: Kind
-    digest: str  # of the bytes that are sent
-    envelope: Envelope
+    compose: Callable[[], Awaitable[Composed | None]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a parcel's transmission ended; *aborted* by ourselves, before the final dot."""
+    """How a parcel's transmission ended; *aborted* by ourselves, before the final dot.
+
+    *digest* is that of the mail, once there was one; an *unsendable* message has none.
+    """
 
     parcel: Parcel
     ending: Ending
+    digest: str | None = None
     aborted: bool = False
+    unsendable: bool = False
 
 
 class Desk(Protocol):
@@ -80,7 +97,7 @@ class Desk(Protocol):
         """Prolong the lease; False when another took it over."""
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
-        """Lease and permit up to *wanted* due messages in one transaction, then compose them."""
+        """Lease and permit up to *wanted* due messages, in one transaction."""
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         """Mark permits spent, in one transaction; only those returned may pass the dot."""
@@ -270,9 +287,14 @@ class Worker:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 there is no other way to run
         try:
-            while (parcel := self._next()) is not None:
+            while (taken := self._next()) is not None:
+                parcel, deadline = taken
+                mail = await parcel.compose()
+                if mail is None:
+                    self._ended.put_nowait(Ended(parcel, _UNBEGUN, unsendable=True))
+                    continue
                 self._before_dot.add(task)
-                ended = await self._transmit(connection, *parcel)
+                ended = await self._transmit(connection, parcel, mail, deadline)
                 self._before_dot.discard(task)
                 self._ended.put_nowait(ended)
                 if ended.aborted or not self._pool.fit(connection):
@@ -293,20 +315,22 @@ class Worker:
             self._wake.set()
         return taken
 
-    async def _transmit(self, connection: Connection, parcel: Parcel, deadline: float) -> Ended:
+    async def _transmit(
+        self, connection: Connection, parcel: Parcel, mail: Composed, deadline: float
+    ) -> Ended:
+        guard = _Dialogue(self, parcel, deadline)
         try:
-            return Ended(
-                parcel,
-                await transmit(connection, parcel.envelope, _Dialogue(self, parcel, deadline)),
-            )
+            ending = await transmit(connection, mail.envelope, guard)
         except asyncio.CancelledError:
             if connection.ending is not None:
-                return Ended(parcel, connection.ending)
-            return Ended(parcel, Ending(connection.phase), aborted=not connection.past_dot)
+                return Ended(parcel, connection.ending, mail.digest)
+            ending, aborted = Ending(connection.phase), not connection.past_dot
+            return Ended(parcel, ending, mail.digest, aborted=aborted)
+        return Ended(parcel, ending, mail.digest)
 
     def _end_unbegun(self, parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
-            self._ended.put_nowait(Ended(parcel, Ending(Phase.GREETED)))
+            self._ended.put_nowait(Ended(parcel, _UNBEGUN))
 
     async def _drain(self) -> None:
         # One that was not begun yet would end without giving its connection back.
@@ -371,7 +395,8 @@ class Worker:
         """Mark a permit spent, with whoever does so at the same time; no answer means no."""
         spending = Spending(parcel.permit, parcel.message, parcel.attempt)
         try:
-            return await asyncio.wait_for(self._spend(spending), COMMIT_WITHIN)
+            async with asyncio.timeout(COMMIT_WITHIN):
+                return await self._spend(spending)
         except (StorageAway, TimeoutError):
             return False
 

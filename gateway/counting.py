@@ -41,8 +41,8 @@ async def measure(parts: Parts, counted: Metrics) -> int:
 class CountingDesk(Desk):
     """The desk of a worker whose parcels and outcomes are counted once they are committed."""
 
-    def __init__(self, parts: Parts, counted: Metrics) -> None:
-        super().__init__(parts)
+    def __init__(self, parts: Parts, counted: Metrics, *, aside: bool) -> None:
+        super().__init__(parts, aside=aside)
         self._counted = counted
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from delivery import journal, leases, permits
 from delivery.permits import Spending
 from delivery.worker import Ended, Parcel
-from gateway.flows import claim, settle
+from gateway.flows import claim, composing, settle
+from gateway.flows.composing import Letter
 from gateway.parts import Parts
 
 
 class Desk:
-    """Meets `delivery.worker.Desk`; no transaction lasts across the network."""
+    """Meets `delivery.worker.Desk`; no transaction lasts across the network.
 
-    def __init__(self, parts: Parts) -> None:
+    With *aside* mails are composed in a thread. Where the same loop answers
+    strangers they must be: signing would delay the next answer. Elsewhere a
+    thread only fights for the interpreter.
+    """
+
+    def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
+        self._compose = composing.compose_aside if aside else composing.compose
 
     async def register(self, owner: str) -> None:
         parts = self._parts
@@ -31,7 +39,17 @@ class Desk:
             return await leases.renew(connection, owner, now, parts.config.delivery.lease)
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
-        return await claim.claim(self._parts, owner, wanted)
+        return [self._parcel(one) for one in await claim.claim(self._parts, owner, wanted)]
+
+    def _parcel(self, letter: Letter) -> Parcel:
+        return Parcel(
+            message=letter.message.id,
+            attempt=letter.attempt,
+            permit=letter.permit,
+            subject=letter.message.subject,
+            kind=letter.message.kind,
+            compose=partial(self._compose, self._parts, letter),
+        )
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         async with self._parts.data.begin() as connection:

@@ -149,7 +149,7 @@ async def _parts_running(
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
             if with_worker:
-                await stack.enter_async_context(_delivering(process, group))
+                await stack.enter_async_context(_delivering(process, group, aside=with_http))
             if with_http:
                 await stack.enter_async_context(_listening(process))
             if process.worker is not None:
@@ -159,13 +159,15 @@ async def _parts_running(
 
 
 @asynccontextmanager
-async def _delivering(process: Process, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+async def _delivering(
+    process: Process, group: asyncio.TaskGroup, *, aside: bool
+) -> AsyncIterator[None]:
     parts = process.parts
     delivery = parts.config.delivery
     await _replay(parts)
     async with Pool(relay_of(parts.config)) as pool:
         pace = Pace(delivery.permit_ttl, delivery.lease)
-        desk = CountingDesk(parts, process.counted)
+        desk = CountingDesk(parts, process.counted, aside=aside)
 
         def new_journal() -> Journal:
             return Journal.create(delivery.journal_dir, random_id("wrk"))

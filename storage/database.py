@@ -10,7 +10,7 @@ from typing import Any
 from asyncpg import PostgresError
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -151,7 +151,6 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
         pool_size=connections,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         connect_args={
             "timeout": 5,
             "command_timeout": patience,
@@ -165,6 +164,12 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
             },
         },
     )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def still_open(connection: Any, _record: object, _proxy: object) -> None:
+        # The driver notices when a server hangs up; asking it each time would be a round trip.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def lost(context: ExceptionContext) -> Exception | None:

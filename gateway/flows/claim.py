@@ -1,12 +1,11 @@
-"""A worker asks for work: lease, decide and permit in one transaction, then compose.
+"""A worker asks for work: lease, decide and permit in one transaction.
 
-This is the only way to SMTP. The address leaves `consent` here, together with
-the permit that allows it, and nowhere else.
+This is the only way to SMTP. The address leaves `consent` here, sealed still
+and together with the permit that allows it, and nowhere else.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +24,11 @@ from consent.model import Granted, Reason, Refused, SubjectState, Unneeded
 from consent.trail import Trail
 from consent.vault import Vault
 from delivery import leases, outbox, permits
-from delivery.outbox import Change, Lease, Message, Status
+from delivery.outbox import Change, Message, Status
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
-from delivery.worker import Parcel
-from gateway.flows import composing, settle
-from gateway.flows.composing import Letter, Unsendable
+from gateway.flows import settle
+from gateway.flows.composing import Letter
 from gateway.parts import Parts
 from storage.ids import ordered_id
 
@@ -40,13 +38,12 @@ _PEEK = 3  # candidates per wanted message: other workers look at the same ones
 _WITHOUT_KEY = timedelta(minutes=5)
 
 
-async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel]:
+async def claim(parts: Parts, owner: str, wanted: int) -> list[Letter]:
     """Lease up to *wanted* due messages that may be sent now; the others end or wait.
 
-    Refusals, deferrals and expiries are written in the same transaction. What
-    cannot be composed ends `failed`, and its permit lapses unused. Where the
-    answer of a database gets lost, messages may be leased that nobody carries:
-    `take_back` finds them.
+    Refusals, deferrals and expiries are written in the same transaction. Where
+    the answer of a database gets lost, messages may be leased that nobody
+    carries: `take_back` finds them.
     """
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
@@ -57,10 +54,7 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel]:
     async with parts.data.begin() as connection:
         found = await _lock(parts, connection, owner, [m for m, _ in candidates], wanted)
         known = await _read(parts, connection, found, vault)
-        letters = await _write(parts, connection, owner, known, _decide(parts, known))
-    composed = await asyncio.to_thread(composing.compose_all, parts, letters, vault)
-    await _give_up(parts, owner, [one for one in composed if isinstance(one, Unsendable)])
-    return [one for one in composed if isinstance(one, Parcel)]
+        return await _write(parts, connection, owner, known, _decide(parts, known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +210,8 @@ async def _write(
         for message, decision in decisions
         if isinstance(decision, Granted)
     ]
-    leases = [
-        Lease(message.id, permit.attempt, owner, message.dated_at or known.now)
-        for message, permit in issued
-    ]
     changes = [decision for _, decision in decisions if isinstance(decision, Change)]
-    await outbox.lease(connection, leases, known.now)
+    await outbox.lease(connection, [message.id for message, _ in issued], owner, known.now)
     await permits.grant(connection, [permit for _, permit in issued])
     await outbox.change(connection, changes, known.now)
     items = _items(issued, decisions, known)
@@ -234,12 +224,13 @@ async def _write(
             message=message,
             attempt=permit.attempt,
             permit=permit.id,
-            dated_at=lease.dated_at,
+            dated_at=message.dated_at or known.now,
             gate=known.locked.gates[message.subject],
             content=known.contents[message.content],
             handle=known.handles.get((message.subject, message.purpose)),
+            vault=known.vault,
         )
-        for (message, permit), lease in zip(issued, leases, strict=True)
+        for message, permit in issued
     ]
 
 
@@ -296,29 +287,6 @@ def _items(
 def _can_be_named(known: _Known, subject: str) -> bool:
     gate = known.locked.gates.get(subject)
     return gate is not None and gate.state is SubjectState.LIVE and known.vault.has(subject)
-
-
-async def _give_up(parts: Parts, owner: str, unsendable: Sequence[Unsendable]) -> None:
-    """End messages that cannot be composed; their permits lapse and nothing was sent.
-
-    One that was taken over meanwhile is another worker's to end.
-    """
-    if not unsendable:
-        return
-    async with parts.data.begin() as connection:
-        rows = await outbox.lock(connection, [one.message for one in unsendable])
-        now = await parts.clock.now(connection)
-        ours = [u for u in unsendable if u.message in rows and _is_held(rows[u.message], u, owner)]
-        keys = [(one.message, one.attempt) for one in ours]
-        await permits.lapse(connection, keys)
-        await outbox.drop_attempts(connection, keys)
-        changes = [Change(one.message, Status.FAILED, one.reason) for one in ours]
-        await outbox.change(connection, changes, now)
-
-
-def _is_held(message: Message, unsendable: Unsendable, owner: str) -> bool:
-    same = message.attempt == unsendable.attempt
-    return same and message.owner == owner and message.status is Status.SENDING
 
 
 async def take_back(parts: Parts, owner: str, carried: Collection[tuple[str, int]]) -> int:

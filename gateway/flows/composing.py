@@ -1,11 +1,12 @@
-"""From a permitted letter to signed bytes. Runs beside the event loop, without I/O."""
+"""From a permitted letter to signed bytes, without I/O."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from delivery.mime import Content
 from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.transmission import Envelope
-from delivery.worker import Parcel
+from delivery.worker import Composed
 from gateway import logs, looks
 from gateway.config import Config
 from gateway.parts import Parts
@@ -35,32 +36,32 @@ class Letter:
     gate: Gate
     content: bytes
     handle: bytes | None
+    vault: Vault = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Unsendable:
-    """A letter that has no form as a mail."""
+async def compose(parts: Parts, letter: Letter) -> Composed | None:
+    """Compose and sign; None for what cannot be, for whatever reason.
 
-    message: str
-    attempt: int
-    reason: str
-
-
-def compose_all(parts: Parts, letters: Sequence[Letter], vault: Vault) -> list[Parcel | Unsendable]:
-    """Compose and sign; one that cannot be, for whatever reason, does not hold up the others."""
-    return [_compose(parts, letter, vault) for letter in letters]
+    It takes part of a millisecond, and lets nothing else run meanwhile.
+    """
+    return _compose(parts, letter)
 
 
-def _compose(parts: Parts, letter: Letter, vault: Vault) -> Parcel | Unsendable:
+async def compose_aside(parts: Parts, letter: Letter) -> Composed | None:
+    """As `compose`, in a thread beside the event loop."""
+    return await asyncio.to_thread(_compose, parts, letter)
+
+
+def _compose(parts: Parts, letter: Letter) -> Composed | None:
     try:
-        return _parcel(parts, letter, vault)
+        return _composed(parts, letter)
     except Exception as error:  # noqa: BLE001 it would end the worker, and be claimed first again
         logs.failed("not_composed", error, message=letter.message.id)
-        return Unsendable(letter.message.id, letter.attempt, "not_composable")
+        return None
 
 
-def _parcel(parts: Parts, letter: Letter, vault: Vault) -> Parcel:
-    message, gate = letter.message, letter.gate
+def _composed(parts: Parts, letter: Letter) -> Composed:
+    message, gate, vault = letter.message, letter.gate, letter.vault
     sender = parts.config.senders[message.sender]
     mailbox = personal.open_mailbox(gate, vault)
     place = content_place(message.content, message.kind, message.purpose)
@@ -83,19 +84,12 @@ def _parcel(parts: Parts, letter: Letter, vault: Vault) -> Parcel:
         if message.kind is Kind.MARKETING
         else None,
     )
-    content = _render(parts, letter, document, ways, vault)
+    content = _render(parts, letter, document, ways)
     mail = mime.compose(header, content)
     signature = parts.signers[message.sender].sign(mail.fields, mail.body, letter.dated_at)
     raw = mail.wire([signature])
-    return Parcel(
-        message=message.id,
-        attempt=letter.attempt,
-        permit=letter.permit,
-        subject=message.subject,
-        kind=message.kind,
-        digest=f"sha256:{hashlib.sha256(raw).hexdigest()}",
-        envelope=Envelope(sender.from_address, header.to, raw),
-    )
+    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    return Composed(digest, Envelope(sender.from_address, header.to, raw))
 
 
 def _render(
@@ -103,7 +97,6 @@ def _render(
     letter: Letter,
     document: Mapping[str, Any],
     ways: Mapping[Route, str],
-    vault: Vault,
 ) -> Content:
     """The words of the mail; *document* is what the message was accepted with."""
     message, gate = letter.message, letter.gate
@@ -114,7 +107,7 @@ def _render(
     if "subject" in document:
         inline = (document["subject"], document.get("html"), document.get("text"))
         return parts.templates.inline(*inline, locale=locale, frame=framed)
-    data = {"profile": personal.open_profile(gate, vault), **document["data"]}
+    data = {"profile": personal.open_profile(gate, letter.vault), **document["data"]}
     return parts.templates.render(
         document["template"], locale, data, framed, footer=message.kind is Kind.MARKETING
     )

@@ -41,7 +41,8 @@ class Result:
 async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Result]:
     """Write outcomes in one transaction and return them; a mail that never began has none.
 
-    Those of an attempt that was taken over are dropped. Only an acceptance
+    What could not be composed ends `failed`: its permit lapses, and nothing was
+    sent. Those of an attempt that was taken over are dropped. Only an acceptance
     outlives its lease: it turns `uncertain`, or a second try that was not
     begun, into `sent`.
     """
@@ -55,8 +56,9 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Resul
             if one.parcel.message in rows
         ]
         current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
-        unbegun = [m for _, m, v in current if v.outcome is _NOT_STARTED]
-        await take_back(connection, unbegun, now)
+        unbegun = [(o, m) for o, m, v in current if v.outcome is _NOT_STARTED]
+        await take_back(connection, [m for o, m in unbegun if not o.unsendable], now)
+        await _give_up(connection, [m for o, m in unbegun if o.unsendable], now)
         begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
         broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
         await permits.use_up(connection, broken_off, now)
@@ -82,14 +84,24 @@ async def take_back(
     connection: AsyncConnection, messages: Sequence[Message], now: datetime
 ) -> None:
     """MAIL was never written: the permits lapse and the attempts did not happen."""
-    attempts = [(one.id, one.attempt) for one in messages]
-    await permits.lapse(connection, attempts)
-    await outbox.drop_attempts(connection, attempts)
+    await _undo_attempts(connection, messages)
     changes = [
         Change(one.id, Status.QUEUED, due_at=begin_again(one.attempt - one.tries, now))
         for one in messages
     ]
     await outbox.change(connection, changes, now)
+
+
+async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
+    await _undo_attempts(connection, messages)
+    changes = [Change(one.id, Status.FAILED, "not_composable") for one in messages]
+    await outbox.change(connection, changes, now)
+
+
+async def _undo_attempts(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    attempts = [(one.id, one.attempt) for one in messages]
+    await permits.lapse(connection, attempts)
+    await outbox.drop_attempts(connection, attempts)
 
 
 def _result(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Result:
@@ -98,7 +110,7 @@ def _result(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Re
         change=_change(one, message, verdict, now),
         outcome=outbox.ABORTED if one.aborted else verdict.outcome,
         reply=one.ending.reply,
-        digest=one.parcel.digest,
+        digest=one.digest,
         suppress=verdict.suppress,
     )
 

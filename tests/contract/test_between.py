@@ -15,7 +15,7 @@ from audit.kinds import Actor
 from consent import address, gates
 from consent.model import State
 from delivery import permits
-from delivery.worker import Parcel
+from delivery.worker import Composed, Parcel
 from gateway.desk import Desk
 from gateway.flows import composing, intake, my_data, permission, recover
 from gateway.flows.asking_limits import AskingLimits
@@ -134,17 +134,18 @@ async def test_a_mail_that_cannot_be_composed_ends_and_the_others_go(
     for one in (ADA, BOB):
         await app.subscribe(one)
     key = await app.key()
-    poison, good = await queue(app, ADA, key, text="poison"), await queue(app, BOB, key, text="x")
-    compose = composing._parcel
+    poison = await queue(app, ADA, key, text="poison")
+    await queue(app, BOB, key, text="x")
+    compose = composing._composed
 
-    def fail(parts: Any, letter: Any, vault: Any) -> Parcel:
+    def fail(parts: Any, letter: Any) -> Composed:
         if letter.message.id == poison:
             raise AssertionError("whatever a library thinks of it")
-        return compose(parts, letter, vault)
+        return compose(parts, letter)
 
-    monkeypatch.setattr(composing, "_parcel", fail)
+    monkeypatch.setattr(composing, "_composed", fail)
 
-    assert [one.message for one in await claim(app)] == [good]
+    assert [mail.to for mail in await app.deliver()] == [BOB]
 
     seen = await (await app.http.get(f"/v1/messages/{poison}", headers=key)).json()
     assert (seen["status"], seen["reason"]) == ("failed", "not_composable")

@@ -387,7 +387,9 @@ async def test_service_mail_passes_a_campaign_that_waits_longer(house: House, ad
 
     (first,) = await claim(house.one, "wrk_one", 1)
 
-    assert first.envelope.rcpt_to == "late@example.org"
+    mail = await first.compose()
+    assert mail is not None
+    assert mail.envelope.rcpt_to == "late@example.org"
 
 
 async def test_workers_that_look_at_the_same_rows_share_them(house: House, ada: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Envelope
-from delivery.worker import Ended, Pace, Parcel, Worker
+from delivery.worker import Composed, Ended, Pace, Parcel, Worker
 from storage.errors import StorageAway
 from storage.ids import random_id
 from tests.support.sink import Sink, open_sink
@@ -32,7 +33,12 @@ def mails(behaviour: str) -> Iterable[Parcel]:
     for n in count(1):
         to = f"{behaviour}.person{n}@example.test"
         envelope = Envelope("news@acme.example", to, b"Subject: hello\r\n\r\nhello\r\n")
-        yield Parcel(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, "digest", envelope)
+        mail = Composed("digest", envelope)
+        yield Parcel(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, partial(ready, mail))
+
+
+async def ready(mail: Composed) -> Composed:
+    return mail
 
 
 @dataclass

@@ -109,6 +109,8 @@ class Sink:
         """Stop listening and drop every session."""
         if self._server is not None:
             self._server.close()
+            for _ in range(3):  # who was accepted a moment ago becomes a session first
+                await asyncio.sleep(0)
             sessions = list(self._open.values())
             for writer in list(self._open):
                 writer.transport.abort()
