@@ -172,7 +172,10 @@ class Consents:
         return found
 
     async def get(self, connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Consent]:
-        query = select(consent).where(among(consent.c.id, ids))
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        query = select(consent).where(among(consent.c.id, wanted))
         return {row.id: self._read(row) for row in await connection.execute(query)}
 
     async def of_nobody(self, connection: AsyncConnection, limit: int) -> list[str]:
@@ -250,7 +253,8 @@ class Consents:
             "mac": self._mac(one),
         }
 
-    def _mac(self, one: Consent) -> bytes:
+    def _mac(self, one: Any) -> bytes:
+        """Of a consent, or of its row."""
         return consent_mac(
             self._key,
             id=one.id,
@@ -266,7 +270,7 @@ class Consents:
         )
 
     def _read(self, row: Any) -> Consent:
-        one = Consent(
+        return Consent(
             id=row.id,
             subject=row.subject,
             purpose=row.purpose,
@@ -282,5 +286,5 @@ class Consents:
             mails=row.mails,
             profile=row.profile,
             eid=row.eid,
+            honest=honest(row.mac, self._mac(row)),
         )
-        return replace(one, honest=honest(row.mac, self._mac(one)))

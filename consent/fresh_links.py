@@ -70,7 +70,10 @@ async def add(connection: AsyncConnection, links: Sequence[FreshLink]) -> None:
 
 
 async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, FreshLink]:
-    query = select(fresh_link).where(among(fresh_link.c.id, ids))
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    query = select(fresh_link).where(among(fresh_link.c.id, wanted))
     return {row.id: _link(row) for row in await connection.execute(query)}
 
 

@@ -74,8 +74,8 @@ async def admit(
         }
         for one in newcomers
     ]
-    statement = upsert(connection, subject).values(rows).on_conflict_do_nothing()
-    return set((await connection.execute(statement.returning(subject.c.id))).scalars())
+    statement = upsert(connection, subject).on_conflict_do_nothing().returning(subject.c.id)
+    return set((await connection.execute(statement, rows)).scalars())
 
 
 async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
@@ -84,7 +84,10 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     Read every fact in a later statement: one that waited for a lock sees the
     other tables as they were before its wait.
     """
-    query = select(subject).where(among(subject.c.id, subjects)).order_by(subject.c.id)
+    wanted = list(subjects)
+    if not wanted:
+        return {}
+    query = select(subject).where(among(subject.c.id, wanted)).order_by(subject.c.id)
     rows = await connection.execute(query.with_for_update(key_share=True))
     return {row.id: _gate(row) for row in rows}
 

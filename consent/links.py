@@ -84,9 +84,12 @@ async def asked(
     connection: AsyncConnection, token_hashes: Iterable[bytes]
 ) -> dict[bytes, tuple[str, ...]]:
     """The consents that each confirmation mail asked for, by the hash of its token."""
-    named = tables.confirmation_consent
-    query = select(named).where(named.c.token_hash.in_(set(token_hashes)))
     found: dict[bytes, tuple[str, ...]] = {}
+    wanted = set(token_hashes)
+    if not wanted:
+        return found
+    named = tables.confirmation_consent
+    query = select(named).where(named.c.token_hash.in_(wanted))
     for row in await connection.execute(query.order_by(named.c.consent)):
         found[row.token_hash] = (*found.get(row.token_hash, ()), row.consent)
     return found
@@ -133,8 +136,8 @@ async def ensure_handles(
             }
         )
     if rows:
-        statement = upsert(connection, tables.handle).values(rows)
-        await connection.execute(statement.on_conflict_do_nothing())
+        statement = upsert(connection, tables.handle).on_conflict_do_nothing()
+        await connection.execute(statement, rows)
 
 
 async def handles(

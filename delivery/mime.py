@@ -32,7 +32,7 @@ _WORD: Final = 45  # bytes in one encoded-word of at most 75 characters: RFC 204
 _BREAKS: Final = bytes.maketrans(b"\r\v\f\x1c\x1d\x1e", b"\n" * 6)
 _CONTROLS: Final = bytes([*range(9), *range(0x0E, 0x1C), 0x1F, 0x7F])
 _HIGH: Final = bytes(range(0x80, 0x100))
-_UTF8_BREAK: Final = re.compile(b"\xc2\x85|\xe2\x80[\xa8\xa9]")
+_UTF8_BREAKS: Final = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 _UTF8_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
 _BLANKS: Final = re.compile(" {2,}")
@@ -248,8 +248,10 @@ def _lines(text: str) -> bytes:
     """
     raw = text.encode("utf-8", "replace").replace(b"\r\n", b"\n")
     raw = raw.translate(_BREAKS, _CONTROLS)
-    if b"\xc2" in raw or b"\xe2\x80" in raw:
-        raw = _UTF8_CONTROL.sub(b"", _UTF8_BREAK.sub(b"\n", raw))
+    for line_end in _UTF8_BREAKS:
+        raw = raw.replace(line_end, b"\n")
+    if b"\xc2" in raw:
+        raw = _UTF8_CONTROL.sub(b"", raw)
     return raw.rstrip(b"\n").replace(b"\n", b"\r\n") + b"\r\n"
 
 

@@ -8,22 +8,20 @@ from functools import partial
 from delivery import journal, leases, permits
 from delivery.permits import Spending
 from delivery.worker import Ended, Parcel
-from gateway.flows import claim, composing, settle
-from gateway.flows.composing import Letter
+from gateway.flows import claim, settle
+from gateway.flows.composing import Composer
 from gateway.parts import Parts
 
 
 class Desk:
     """Meets `delivery.worker.Desk`; no transaction lasts across the network.
 
-    With *aside* mails are composed in a thread. Where the same loop answers
-    strangers they must be: signing would delay the next answer. Elsewhere a
-    thread only fights for the interpreter.
+    Mails are composed in the event loop or, with *aside*, beside it: see `Composer`.
     """
 
     def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
-        self._compose = composing.compose_aside if aside else composing.compose
+        self._aside = aside
 
     async def register(self, owner: str) -> None:
         parts = self._parts
@@ -39,17 +37,19 @@ class Desk:
             return await leases.renew(connection, owner, now, parts.config.delivery.lease)
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
-        return [self._parcel(one) for one in await claim.claim(self._parts, owner, wanted)]
-
-    def _parcel(self, letter: Letter) -> Parcel:
-        return Parcel(
-            message=letter.message.id,
-            attempt=letter.attempt,
-            permit=letter.permit,
-            subject=letter.message.subject,
-            kind=letter.message.kind,
-            compose=partial(self._compose, self._parts, letter),
-        )
+        letters = await claim.claim(self._parts, owner, wanted)
+        composer = Composer(self._parts, letters, aside=self._aside)
+        return [
+            Parcel(
+                message=letter.message.id,
+                attempt=letter.attempt,
+                permit=letter.permit,
+                subject=letter.message.subject,
+                kind=letter.message.kind,
+                compose=partial(composer.mail, number),
+            )
+            for number, letter in enumerate(letters)
+        ]
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         async with self._parts.data.begin() as connection:

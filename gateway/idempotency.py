@@ -172,13 +172,13 @@ async def _claim(
         idempotency.c.expires_at <= now,
         and_(idempotency.c.status.is_(None), idempotency.c.started_at <= now - _ABANDONED),
     )
-    statement = upsert(connection, idempotency).values(rows)
+    statement = upsert(connection, idempotency)
     taken = statement.on_conflict_do_update(
         index_elements=_COLUMNS,
         set_={one.name: one for one in statement.excluded if not one.primary_key},
         where=over,
     ).returning(idempotency.c.owner)
-    owners = set((await connection.execute(taken)).scalars())
+    owners = set((await connection.execute(taken, rows)).scalars())
     return {one.request.name: one for one in tickets if one.owner in owners}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,9 @@ from gateway.config import Config
 from gateway.parts import Parts
 
 
+_AT_ONCE = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A permitted message with what it needs, still sealed."""
@@ -39,17 +42,30 @@ class Letter:
     vault: Vault = field(repr=False)
 
 
-async def compose(parts: Parts, letter: Letter) -> Composed | None:
-    """Compose and sign; None for what cannot be, for whatever reason.
+class Composer:
+    """Composes and signs the letters of one claim as they are asked for.
 
-    It takes part of a millisecond, and lets nothing else run meanwhile.
+    With *aside* in a thread: where the same loop answers strangers it must be,
+    for signing would delay the next answer. Elsewhere a thread only fights for
+    the interpreter, and letters are composed some at a time: nothing else runs
+    for a few milliseconds, and each costs a sixth less while code and templates
+    stay in the processor's caches.
     """
-    return _compose(parts, letter)
 
+    def __init__(self, parts: Parts, letters: Sequence[Letter], *, aside: bool) -> None:
+        self._parts = parts
+        self._letters = letters
+        self._aside = aside
+        self._ready: dict[int, Composed | None] = {}
 
-async def compose_aside(parts: Parts, letter: Letter) -> Composed | None:
-    """As `compose`, in a thread beside the event loop."""
-    return await asyncio.to_thread(_compose, parts, letter)
+    async def mail(self, number: int) -> Composed | None:
+        """The mail of that letter; None where it has none, for whatever reason."""
+        if self._aside:
+            return await asyncio.to_thread(_compose, self._parts, self._letters[number])
+        if number not in self._ready:
+            run = enumerate(self._letters[number : number + _AT_ONCE], number)
+            self._ready |= {n: _compose(self._parts, one) for n, one in run}
+        return self._ready.pop(number)
 
 
 def _compose(parts: Parts, letter: Letter) -> Composed | None:
