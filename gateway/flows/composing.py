@@ -24,7 +24,6 @@ from gateway import logs, looks
 from gateway.config import Config
 from gateway.parts import Parts
 
-
 _AT_ONCE = 16
 
 
