@@ -21,7 +21,7 @@ from audit.report import Findings, Level, Problem
 from audit.rowmac import RowMac
 from audit.tree import Frontier, Node
 
-_KINDS = {kind.value.encode(): kind for kind in Kind}
+KINDS = {kind.value.encode(): kind for kind in Kind}
 
 
 class EntryRow(NamedTuple):
@@ -144,7 +144,7 @@ class Walk:
 def skim(entry: bytes) -> tuple[Kind, re.Match[bytes]] | None:
     """Read as much of an entry as a verification needs; None for what is no entry."""
     found = GRAMMAR.fullmatch(entry)
-    kind = _KINDS.get(found["kind"]) if found else None
+    kind = KINDS.get(found["kind"]) if found else None
     return None if found is None or kind is None else (kind, found)
 
 

@@ -7,13 +7,15 @@ covers exactly these entries. There is no personal data in it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import select
 
 from audit.canonical import canonical
-from audit.check import grow, hold, signed, skim
+from audit.check import KINDS, grow, hold, signed, skim
+from audit.entry import GRAMMAR
 from audit.log import Log, latest_checkpoint
 from audit.note import Checkpoint, Verifier
 from audit.report import Findings, Problem, Report
@@ -23,7 +25,14 @@ from storage.database import Database
 
 FORMAT = "consentgw/audit/jsonl/v1"
 _CHUNK = 1024
-_START = b'{"entry":"'
+
+# A line as `jsonl` writes it. An entry holds no character that JSON would escape but the
+# quotation mark, so what matches needs neither JSON's parser nor another look.
+_ENTRY_LINE = re.compile(
+    rb'\{"entry":"(?P<entry>'
+    + GRAMMAR.pattern.replace(b'"', rb'\\"')
+    + rb')","index":(?P<index>[0-9]+)\}\n'
+)
 
 
 async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
@@ -112,20 +121,23 @@ class _Reader:
             self._stop(Problem.EXTRA, None, "lines behind the checkpoint")
 
     def _entry(self, line: bytes) -> bytes | None:
-        raw = _quick(line, self._next)
-        if raw is None:
-            read = _object(line)
-            if isinstance(read.get("checkpoint"), str):
-                self.note = read["checkpoint"]
-                return None
-            if read.get("index") != self._next:
-                self._stop(Problem.MISSING, self._next, "another line stands in its place")
-                return None
-            raw = str(read.get("entry")).encode(errors="replace")
+        raw = _quick(line, self._next) or self._as_json(line)
+        if raw is not None:
+            self._next += 1
+        return raw
+
+    def _as_json(self, line: bytes) -> bytes | None:
+        read = _object(line)
+        if isinstance(read.get("checkpoint"), str):
+            self.note = read["checkpoint"]
+            return None
+        if read.get("index") != self._next:
+            self._stop(Problem.MISSING, self._next, "another line stands in its place")
+            return None
+        raw = str(read.get("entry")).encode(errors="replace")
         if skim(raw) is None:
             self._stop(Problem.ALTERED, self._next, "not an entry")
             return None
-        self._next += 1
         return raw
 
     def _stop(self, problem: Problem, index: int | None, text: str) -> None:
@@ -134,16 +146,11 @@ class _Reader:
 
 
 def _quick(line: bytes, index: int) -> bytes | None:
-    """The entry in a line as `jsonl` writes it; None: read it as JSON.
-
-    An entry holds no character that JSON would escape but the quotation mark.
-    """
-    end = b'","index":%d}\n' % index
-    if not (line.startswith(_START) and line.endswith(end)):
+    """The entry in a line as `jsonl` writes it; None: read it as JSON."""
+    found = _ENTRY_LINE.fullmatch(line)
+    if found is None or found["kind"] not in KINDS or found["index"] != b"%d" % index:
         return None
-    text = line[len(_START) : -len(end)]
-    entry = text.replace(b'\\"', b'"')
-    return entry if entry.replace(b'"', b'\\"') == text else None
+    return found["entry"].replace(b'\\"', b'"')
 
 
 def _object(line: bytes) -> Mapping[str, Any]:

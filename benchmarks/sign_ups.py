@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from benchmarks.gateway import HERE, durable_postgres, pin
 ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 64
+_PORT, _BARE_PORT = 18080, 18081
 _BARE = """
 import asyncio, sys
 from aiohttp import web
@@ -60,11 +62,11 @@ def run() -> None:
 
 def _compare(name: str, folder: Path, data: str | None, keys: str | None) -> None:
     config = _configure(folder, data, keys)
-    with _process("-c", _BARE, "18081"), _gateway(config):
+    with _process(_BARE_PORT, "-c", _BARE, str(_BARE_PORT)), _gateway(config):
         bare, ours = [], []
         for _ in range(ROUNDS):
-            bare.append(asyncio.run(_load(18081, {"email": "ada@example.org"}, as_form=True)))
-            ours.append(asyncio.run(_load(18080, None, as_form=False)))
+            bare.append(asyncio.run(_load(_BARE_PORT, {"email": "ada@example.org"}, as_form=True)))
+            ours.append(asyncio.run(_load(_PORT, None, as_form=False)))
     bare_rate = Figure("bare aiohttp form handler", "req/s", [one.rate for one in bare])
     rate = Figure(f"sign-ups accepted durably, {name}", "req/s", [one.rate for one in ours])
     tell(
@@ -80,7 +82,7 @@ def _configure(folder: Path, data: str | None, keys: str | None) -> Path:
     if data and keys:
         text = text.replace("sqlite:///var/gateway.db", data)
         text = text.replace("sqlite:///var/keystore.db", keys)
-    text = text.replace("127.0.0.1:8080", "127.0.0.1:18080")
+    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{_PORT}")
     text = text.replace('transport = "inbox"', 'transport = "relay"')
     text = text.replace("enabled = true", "enabled = false")
     path = folder / "config.toml"
@@ -92,13 +94,13 @@ def _configure(folder: Path, data: str | None, keys: str | None) -> Path:
 
 @contextlib.contextmanager
 def _gateway(config: Path) -> Iterator[None]:
-    with _process("-m", "gateway", "--config", str(config), "serve", "--no-worker"):
+    with _process(_PORT, "-m", "gateway", "--config", str(config), "serve", "--no-worker"):
         yield
 
 
 @contextlib.contextmanager
-def _process(*arguments: str) -> Iterator[None]:
-    """A server on core 0."""
+def _process(port: int, *arguments: str) -> Iterator[None]:
+    """A server on core 0, once it listens."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=HERE,
@@ -106,12 +108,19 @@ def _process(*arguments: str) -> Iterator[None]:
         preexec_fn=lambda: os.sched_setaffinity(0, {0}),
     )
     try:
-        time.sleep(4)
-        assert process.poll() is None
+        while not _listens(port):
+            assert process.poll() is None
+            time.sleep(0.1)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 async def _load(port: int, fields: dict[str, str] | None, *, as_form: bool) -> Load:

@@ -15,7 +15,7 @@ from storage.clock import DatabaseClock
 from storage.database import Database, open_database
 from storage.errors import StorageAway
 from storage.locks import try_alone
-from storage.types import Moment
+from storage.types import Moment, among
 
 metadata = MetaData()
 things = Table("things", metadata, Column("name", String, primary_key=True), Column("at", Moment))
@@ -138,6 +138,55 @@ async def test_a_server_that_does_not_answer_is_away_and_used_again_when_it_does
                 await connection.execute(text("SELECT pg_sleep(20)"))
 
         await slow.ping()
+
+
+async def test_connections_that_the_server_ended_are_replaced_unnoticed(
+    new_database_url: Callable[[str], str],
+) -> None:
+    """Nobody asks an idle connection whether it lives; one that does not must not be handed out."""
+    async with open_database("data", new_database_url("postgresql"), connections=3) as database:
+        async with database.begin() as one, database.begin() as two:
+            pids = [
+                (await c.execute(text("SELECT pg_backend_pid()"))).scalar_one() for c in (one, two)
+            ]
+        async with database.begin() as connection:
+            ending = text("SELECT pg_terminate_backend(:pid)")
+            own = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            others = [pid for pid in pids if pid != own]
+            for pid in others:
+                await connection.execute(ending, {"pid": pid})
+        await asyncio.sleep(0.1)
+
+        async with database.begin() as one, database.begin() as two:
+            await one.execute(text("SELECT 1"))
+            await two.execute(text("SELECT 1"))
+
+        assert others
+
+
+@pytest.mark.parametrize("number", [0, 1, 3000])
+async def test_what_is_among_many_texts_is_found_whatever_they_hold(
+    database: Database, number: int
+) -> None:
+    names = ["a", "ü", "quote \" ' {x,y} \\", ",", ""]
+    async with database.begin() as connection:
+        await connection.execute(insert(things), [{"name": one} for one in [*names, "other"]])
+
+    wanted = [*names[:number], *(f"missing {n}" for n in range(number))]
+    async with database.read() as connection:
+        query = select(things.c.name).where(among(things.c.name, wanted))
+        found = set((await connection.execute(query)).scalars())
+
+    assert found == set(names[:number])
+
+
+async def test_the_statement_is_the_same_for_any_number_of_texts(database: Database) -> None:
+    queries = [select(things).where(among(things.c.name, names)) for names in ([], ["a", "b"])]
+    none, two = (str(one.compile(dialect=database._writer.dialect)) for one in queries)
+    keys = [one._generate_cache_key() for one in queries]
+
+    assert none == two
+    assert keys[0] == keys[1]
 
 
 async def test_the_clock_is_read_when_asked_not_when_the_transaction_began(
