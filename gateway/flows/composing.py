@@ -37,7 +37,7 @@ class Letter:
     dated_at: datetime
     gate: Gate
     content: bytes
-    handle: bytes | None
+    handle: bytes | None = field(repr=False)  # opens the unsubscribe link
     vault: Vault = field(repr=False)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -41,11 +41,12 @@ class Wanted:
     """One message as it was handed in, checked for shape."""
 
     to: Question
-    content: Mapping[str, Any]  # {"template", "data"} or {"subject", "html", "text"}
+    # {"template", "data"} or {"subject", "html", "text"}
+    content: Mapping[str, Any] = field(repr=False)
     origin: str  # whose message it is: the id of the API key
     send_at: datetime | None = None
     expires_at: datetime | None = None
-    reference: str | None = None
+    reference: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -272,7 +272,7 @@ class Step:
 
     kind: Kind
     at: datetime
-    facts: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,9 +299,9 @@ class Choice:
 class Overview:
     """Everything about one person that their own pages show."""
 
-    email: str
+    email: str = field(repr=False)
     locale: str
-    profile: Mapping[str, str]
+    profile: Mapping[str, str] = field(repr=False)
     consents: Sequence[Held]
     choices: Sequence[Choice]
 

@@ -48,10 +48,10 @@ class SignUp:
     locale: str
     asked: tuple[Asked, ...]
     rendered_by: RenderedBy = RenderedBy.ASSERTED
-    page_url: str | None = None
+    page_url: str | None = field(default=None, repr=False)
     form_digest: str | None = None
-    client: str | None = None
-    profile: Mapping[str, str] = field(default_factory=dict)
+    client: str | None = field(default=None, repr=False)
+    profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
 
 
@@ -60,7 +60,7 @@ class Posted:
     """A sign-up and whose network it came from, as far as that is known."""
 
     sign_up: SignUp
-    network: str | None
+    network: str | None = field(repr=False)
 
 
 async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> None:

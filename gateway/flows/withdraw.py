@@ -42,7 +42,7 @@ class Withdrawal:
     actor: Actor
     channel: str
     objection: bool = False
-    facts: Mapping[str, Any] | None = None  # goes into the sealed evidence
+    facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
 
     def concerns(self, consent: Consent) -> bool:
         return self.purpose is None or consent.purpose == self.purpose

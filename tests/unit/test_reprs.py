@@ -1,0 +1,89 @@
+"""What a person said, and what opens a door, is in no repr: tracebacks like to show those."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.kinds import Actor, Kind
+from consent import address
+from delivery.outcome import Ending, Phase, Reply
+from delivery.transmission import Envelope
+from gateway import config, keyring
+from gateway.flows.composing import Letter
+from gateway.flows.enqueue import Wanted
+from gateway.flows.my_data import Overview, Step
+from gateway.flows.permission import Question
+from gateway.flows.sign_up import Asked, Posted, SignUp
+from gateway.flows.withdraw import Withdrawal
+from storage.secret import Secret
+
+NOW = datetime(2026, 3, 3, tzinfo=UTC)
+EMAIL = "ada.canary@canary.example"
+ADDRESS = address.parse(EMAIL)
+SIGN_UP = SignUp(
+    "signup",
+    ADDRESS,
+    "en",
+    (Asked("newsletter", "sha256:5e"),),
+    page_url="https://www.acme.example/canary",
+    client="canary/1.0",
+    profile={"first_name": "canary"},
+)
+HOLDING: dict[str, Any] = {
+    "a secret": Secret(b"canary"),
+    "an address": ADDRESS,
+    "a sign-up": SIGN_UP,
+    "a sign-up with its network": Posted(SIGN_UP, "canary"),
+    "a question": Question("newsletter", ADDRESS),
+    "a message": Wanted(
+        Question("newsletter", ADDRESS), {"text": "canary"}, "key_1", reference="canary"
+    ),
+    "a withdrawal": Withdrawal("newsletter", Actor.API, "letter", facts={"reference": "canary"}),
+    "a person's overview": Overview(EMAIL, "en", {"first_name": "canary"}, [], []),
+    "a step of a consent's story": Step(Kind.CONSENT_REQUESTED, NOW, {"page_url": "canary"}),
+    "a letter": Letter("message", 1, "permit", NOW, "gate", b"sealed", handle=b"canary"),
+    "an envelope": Envelope("news@canary.example", EMAIL, b"canary"),
+    "a reply": Ending(Phase.REPLIED, Reply(550, "5.1.1", "canary")),
+}
+
+
+@pytest.mark.parametrize("one", HOLDING.values(), ids=HOLDING.keys())
+def test_what_holds_it_does_not_show_it(one: Any) -> None:
+    assert "canary" not in f"{one!r} {one} {[one]}"
+
+
+def test_the_urls_and_the_password_of_a_configuration_do_not_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PASSWORD", "canary")
+    raw = config.embedded_default()
+    for old, new in (
+        ('url = "sqlite:///var/gateway.db"', 'url = "sqlite:////canary/data.db"'),
+        (
+            'keystore_url = "sqlite:///var/keystore.db"',
+            'keystore_url = "sqlite:////canary/keys.db"',
+        ),
+        ('host = "127.0.0.1"', 'host = "127.0.0.1"\nusername = "g"\npassword_env = "PASSWORD"'),
+        ('tls = "none"', 'tls = "starttls"'),
+    ):
+        assert raw.count(old) == 1, old
+        raw = raw.replace(old, new)
+
+    loaded = config.parse(raw, base=Path("/srv"))
+
+    assert loaded.delivery.relay.password == Secret(b"canary")
+    assert "canary" not in repr(loaded)
+
+
+def test_a_keyring_shows_no_byte_of_a_key(tmp_path: Path) -> None:
+    made = keyring.create(tmp_path / "keyring.json")
+    keys = [made.blind_index, made.suppression, made.audit_mac, made.consent_mac]
+    keys += [made.fingerprint, made.signing_seed, *made.web, *made.keks.values()]
+
+    shown = repr(made)
+
+    assert not any(repr(key.reveal())[2:-1] in shown or key.reveal().hex() in shown for key in keys)
