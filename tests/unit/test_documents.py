@@ -154,6 +154,31 @@ def test_files_that_a_document_names_exist(path: Path) -> None:
             assert re.search(rf"(def|class) {function}\b", source), f"{named}: {function}"
 
 
+def rows(heading: str) -> Iterator[list[str]]:
+    """The table under a heading of the threat model, row by row, without what heads it."""
+    section = (ROOT / "docs/threat-model.md").read_text().partition(f"\n## {heading}\n")[2]
+    table = [line for line in section.partition("\n## ")[0].split("\n") if line.startswith("|")]
+    return ([cell.strip() for cell in line.strip("|").split("|")] for line in table[2:])
+
+
+def test_every_measure_of_the_threat_model_names_a_test_that_exists() -> None:
+    for threat, measure, shown in rows("Measures"):
+        if not measure:  # the name of a group
+            continue
+        named = re.findall(r"`(tests/[\w/]+\.py)`", shown)
+        assert named or shown.startswith("tried by hand"), threat
+        assert all((ROOT / one).exists() for one in named), threat
+
+
+def test_every_mutation_of_the_threat_model_names_a_test_that_exists() -> None:
+    for attack, measure, caught in rows("What the tests were seen to catch"):
+        named = re.findall(r"`((?:tests/(?:\w+/)?)?test_\w+\.py)`", caught)
+        assert measure and named, attack
+        for one in named:
+            place = ROOT / one if "/" in one else ROOT / "tests/promises" / one
+            assert place.exists(), f"{attack}: {one}"
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for path in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
