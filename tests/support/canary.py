@@ -44,7 +44,9 @@ class Hunt:
 
 def _readable(word: str) -> Iterator[tuple[str, bytes]]:
     """Forms in which case says nothing."""
-    for case, text in (("as it is", word), ("case-folded", word.casefold())):
+    # Bytes are compared in lower case, which changes no letter outside of ASCII.
+    cases = {"as it is": word, "case-folded": word.casefold(), "in capitals": word.upper()}
+    for case, text in cases.items():
         yield case, text.encode()
         yield f"{case}, JSON", json.dumps(text)[1:-1].encode()
         yield f"{case}, UTF-16 LE", text.encode("utf-16-le")
@@ -59,17 +61,17 @@ def _readable(word: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _encoded(word: str) -> Iterator[tuple[str, bytes]]:
-    """Base64 at each of the three places where a word can begin."""
-    for text in {word, word.casefold()}:
-        for offset in range(3):
-            raw = bytes(offset) + text.encode()
-            for name, made in (
-                ("base64", base64.b64encode(raw)),
-                ("base64url", base64.urlsafe_b64encode(raw)),
-                ("base32", base64.b32encode(raw)),
-            ):
-                # The first and last characters depend on the neighbours.
-                inner = made.rstrip(b"=")[8 if name == "base32" else 4 : -2]
+    """Base64 and base32 at each of the places where a word can begin."""
+    for raw in {word.encode(), word.casefold().encode()}:
+        for name, encode, bits, places in (
+            ("base64", base64.b64encode, 6, 3),
+            ("base64url", base64.urlsafe_b64encode, 6, 3),
+            ("base32", base64.b32encode, 5, 5),
+        ):
+            for offset in range(places):
+                made = encode(bytes(offset) + raw)
+                # Characters that are shared with the neighbours are not the word's own.
+                inner = made[-(-offset * 8 // bits) : (offset + len(raw)) * 8 // bits]
                 if len(inner) >= _SURE:
                     yield name, inner
 
