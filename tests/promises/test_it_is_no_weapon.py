@@ -21,6 +21,7 @@ FORMS = 20
 NETWORKS = 2000
 SIGN_UPS = 5000
 AT_ONCE = 25
+VISITORS = 10
 _FORM = '[forms.form{}]\npurposes = ["newsletter"]\n'
 
 
@@ -70,6 +71,21 @@ async def bomb(app: App, count: int, first: int = 0) -> list[int]:
     return statuses
 
 
+async def honest_visit(app: App, number: int) -> float:
+    """Somebody on a network of the flood signs up; how many seconds they wait."""
+    body = await app.posted(f"grace{number}@example.org")
+    begun = perf_counter()
+    assert await post(app, "form1", body, network(number)) == 202
+    return perf_counter() - begun
+
+
+async def turn_duties(app: App, while_it_lasts: asyncio.Task[Any]) -> None:
+    """As a process does beside its answers."""
+    while not while_it_lasts.done():
+        await app.tick()
+        await asyncio.sleep(0.25)
+
+
 async def confirm(app: App, mail: Mail) -> None:
     path = f"/confirm/{mail.token('confirm')}"
     async with app.http.post(path, data={"answer": "confirm"}) as page:
@@ -84,20 +100,23 @@ async def test_five_thousand_sign_ups_of_one_victim_send_three_mails(
     count = SIGN_UPS if dialect == "sqlite" else SIGN_UPS // 5  # the arithmetic is the same
     await app.sign_up(VICTIM)
     (own,) = await app.deliver()
-    body = await app.posted()
 
     flood = asyncio.create_task(bomb(app, count))
-    await asyncio.sleep(0.2)
-    begun = perf_counter()
-    honest = await post(app, "form1", body | {"email": "grace@example.org"}, network(1))
-    took = perf_counter() - begun
+    duties = asyncio.create_task(turn_duties(app, flood))
+    took = []
+    for number in range(VISITORS):
+        await asyncio.sleep(0.1)
+        took.append(await honest_visit(app, number))
+    assert not flood.done(), "there was no flood any more"
     statuses = await flood
+    await duties
 
     mails = await app.deliver()
-    to_victim = [mail for mail in mails if mail.to != "grace@example.org"]
+    to_victim = [mail for mail in mails if not mail.to.startswith("grace")]
+    print(f"{dialect}: {count} sign-ups; {VISITORS} visitors waited at most {max(took):.3f} s")
     assert set(statuses) == {202}, "limits of an address must be silent"
-    assert (honest, len(mails) - len(to_victim)) == (202, 1)
-    assert took < 1, f"an honest visitor waited {took:.2f} s"
+    assert len(mails) - len(to_victim) == VISITORS, "an honest visitor got no mail"
+    assert max(took) < 1, f"an honest visitor waited {max(took):.2f} s"
     assert len([own, *to_victim]) == 3
     assert VICTIM.partition("@")[0].encode() not in b"".join(
         mail.raw.partition(b"\r\n\r\n")[2] for mail in to_victim
@@ -201,7 +220,9 @@ async def test_a_flood_before_the_own_sign_up_leaves_a_mail_that_works(app: App)
     body = await app.posted()
     for number, spelled in enumerate([VICTIM, VICTIM.upper(), VICTIM.title()] * 5):
         await post(app, f"form{number}", body | {"email": spelled}, network(number))
+        await app.tick()  # each mail of its own transaction, the later ones beside earlier links
     mails = await app.deliver()
+    assert len(mails) == 2
     await app.sign_up(VICTIM)
     assert await app.deliver() == [], "two of one request, whoever repeats it"
 
