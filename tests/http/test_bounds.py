@@ -20,6 +20,7 @@ from tests.support.apps import ADA, App
 from tests.support.waiting import until
 
 EVIL = "evil.example"
+CROWD = 300
 PUBLIC = (
     "/forms/signup",
     "/confirm/" + "A" * 43,
@@ -207,6 +208,20 @@ async def test_a_forwarded_network_is_believed_only_of_a_proxy_of_ours(limited: 
     assert await post("203.0.113.7, 203.0.113.8") == 202
 
 
+async def test_a_customer_with_many_ipv6_addresses_is_one_network(limited: App) -> None:
+    body = await limited.posted()
+
+    async def post(forwarded: str) -> int:
+        headers = {"X-Forwarded-For": forwarded}
+        async with limited.http.post("/forms/signup", json=body, headers=headers) as answer:
+            return answer.status
+
+    statuses = [await post(f"2001:db8:0:1:{n:x}::{n:x}") for n in range(1, 62)]
+
+    assert statuses == [202] * 60 + [429], "each address of a household counted for itself"
+    assert await post("2001:db8:0:2::1") == 202
+
+
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     captured = io.StringIO()
@@ -249,6 +264,48 @@ async def test_a_body_that_does_not_come_is_not_waited_for(patient: str) -> None
 async def test_a_head_that_does_not_come_is_not_waited_for(patient: str, sent: bytes) -> None:
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await raw(patient, sent, wait=3)
+
+
+async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(patient: str) -> None:
+    """What arrives does not prolong the time: else one byte a minute would hold a connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(patient.rpartition(":")[2]))
+    writer.write(b"GET /v1/read HTTP/1.1\r\nHost: x\r\nX-A: ")
+
+    async def drip() -> None:
+        while True:
+            writer.write(b"b")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        answered = await asyncio.wait_for(reader.read(), 3)
+    finally:
+        dripping.cancel()
+        writer.close()
+
+    assert answered == b""
+
+
+async def test_a_crowd_of_slow_callers_keeps_nobody_else_waiting(app: App) -> None:
+    body = await app.posted()
+    port = int(app.base.rpartition(":")[2])
+    head = b"POST /forms/signup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    writers = []
+    for number in range(CROWD):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head if number % 2 else head + b'Content-Length: 100\r\n\r\n{"email"')
+        writers.append(writer)
+    await asyncio.sleep(0.1)  # what was written is read by then
+
+    async with asyncio.timeout(1):
+        async with app.http.post("/forms/signup", json=body) as answer:
+            status = answer.status
+        async with app.http.get("/my-data") as page:
+            await page.read()
+
+    for writer in writers:
+        writer.close()
+    assert (status, page.status) == (202, 200)
 
 
 async def test_a_caller_that_hangs_up_is_no_fault_of_ours(
