@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -134,8 +135,9 @@ def link(mail: Mail, route: str) -> str:
 
 
 def every_link(mail: Mail) -> list[str]:
-    """Each address in a mail, of its text and of its HTML part."""
-    found = re.findall(r"https?://[^\s\"'<>]+", f"{mail.text}\n{mail.html}")
+    """Each address in a mail, of its text, its HTML part and its header."""
+    header = "\n".join(value for _, value in mail.fields)
+    found = re.findall(r"https?://[^\s\"'<>]+", f"{mail.text}\n{mail.html}\n{header}")
     return sorted({one.replace("&amp;", "&") for one in found})
 
 
@@ -227,34 +229,56 @@ async def test_a_browser_that_runs_scripts_opens_every_link_and_nothing_changes(
     )
     async with visit(chromium, site) as person:
         await sign_up(person, site, "en")
-        await _scan(chromium, site, key, await site.mail(1))
+        confirmation = await site.mail(1)
+        assert await _scan(chromium, site, key, confirmation) == {"confirm"}
         assert not await site.granted(key, ADA), "a scanner confirmed"
-        await confirm(person, await site.mail(1), "en")
+        await confirm(person, confirmation, "en")
         await sent(site, key)
-        await _scan(chromium, site, key, await site.mail(2))
-        assert await site.granted(key, ADA), "a scanner unsubscribed"
+        marketing = await site.mail(2)
+        opened = await _scan(chromium, site, key, confirmation, marketing)
+        assert opened == {"confirm", "unsubscribe", "why", "preferences"}
+        assert await site.granted(key, ADA), "a scanner unsubscribed, or said that it was not them"
         await person.go(f"{site.gateway}/my-data")
         await person.page.get_by_label(WORDS["en"]["email"]).fill(ADA)
         await person.press(WORDS["en"]["send"])
         fresh = await site.mail(3)
-        await _scan(chromium, site, key, fresh)
+        opened = await _scan(chromium, site, key, confirmation, marketing, fresh)
+        assert opened == {"confirm", "unsubscribe", "why", "preferences", "my-data"}
+        assert await site.granted(key, ADA), "a scanner unsubscribed"
         await person.go(link(fresh, "my-data"))
         await person.press(WORDS["en"]["open"])
         await person.sees(WORDS["en"]["overview"])
-        await person.go(link(await site.mail(2), "unsubscribe"))
+        await person.go(link(marketing, "unsubscribe"))
         await person.press(WORDS["en"]["unsubscribe"])
         await person.sees(WORDS["en"]["unsubscribed"])
         assert not await site.granted(key, ADA)
 
 
-async def _scan(chromium: Any, site: Site, key: str, mail: Mail) -> None:
+async def test_no_page_shows_itself_inside_another(site: Site, chromium: Any) -> None:
+    """Clickjacking: a button of ours under somebody's picture would be pressed by mistake."""
+    async with visit(chromium, site) as person:
+        await sign_up(person, site, "en")
+    confirmation = link(await site.mail(1), "confirm")
+    paths = [f"/unsubscribe/{'A' * 22}", f"/preferences/{'A' * 22}", "/my-data"]
+    urls = [confirmation, *(site.gateway + path for path in (*paths, "/forms/newsletter"))]
+    async with visit(chromium, site) as caught:
+        for url, way in itertools.product(urls, ("iframe src", "object data", "embed src")):
+            async with caught.page.expect_response(url):
+                await caught.page.set_content(f'<{way}="{url}" width=900 height=900>')
+            await caught.page.wait_for_load_state("networkidle")
+
+            shown = [await one.content() for one in caught.page.frames[1:]]
+            assert not any("<main" in one for one in shown), (url, way)
+
+
+async def _scan(chromium: Any, site: Site, key: str, *mails: Mail) -> set[str]:
     """Open each link as a careful link scanner does, scripts and all, and wait until all is calm.
 
-    What the log holds before is what it holds after.
+    What the log holds before is what it holds after. Which pages were opened.
     """
     before = await _consent_events(site, key)
-    links = [one for one in every_link(mail) if one.startswith(site.gateway)]
-    assert links
+    found = {url for mail in mails for url in every_link(mail)}
+    links = sorted(url for url in found if url.startswith(site.gateway))
     async with visit(chromium, site) as scanner:
         for url in links:
             await scanner.page.goto(url, wait_until="networkidle")
@@ -262,6 +286,7 @@ async def _scan(chromium: Any, site: Site, key: str, mail: Mail) -> None:
             await scanner.page.mouse.wheel(0, 2000)
             await scanner.check()
     assert await _consent_events(site, key) == before
+    return {urlsplit(url).path.split("/")[1] for url in links}
 
 
 async def _consent_events(site: Site, key: str) -> list[str]:
