@@ -45,7 +45,9 @@ HOLDING: dict[str, Any] = {
     "a withdrawal": Withdrawal("newsletter", Actor.API, "letter", facts={"reference": "canary"}),
     "a person's overview": Overview(EMAIL, "en", {"first_name": "canary"}, [], []),
     "a step of a consent's story": Step(Kind.CONSENT_REQUESTED, NOW, {"page_url": "canary"}),
-    "a letter": Letter("message", 1, "permit", NOW, "gate", b"sealed", handle=b"canary"),
+    "a letter": Letter(
+        "message", 1, "permit", NOW, "gate", b"sealed", handle=b"canary", vault="vault"
+    ),
     "an envelope": Envelope("news@canary.example", EMAIL, b"canary"),
     "a reply": Ending(Phase.REPLIED, Reply(550, "5.1.1", "canary")),
 }
