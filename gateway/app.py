@@ -12,9 +12,10 @@ from gateway.api_keys import API_KEYS, ApiKeys
 from gateway.flows import enqueue, sign_up
 from gateway.flows.enqueue import Handed, Taken
 from gateway.flows.withdraw import ByCaller
+from gateway.forms import digest_of
 from gateway.handlers import cors, forms, messages
 from gateway.health import Health
-from gateway.keys import HEALTH, MESSAGES, PARTS, SIGN_UPS, WITHDRAWALS, WORDINGS
+from gateway.keys import FORM_DIGESTS, HEALTH, MESSAGES, PARTS, SIGN_UPS, WITHDRAWALS, WORDINGS
 from gateway.metrics import METRICS, Metrics
 from gateway.openapi import Endpoint, Media
 from gateway.parts import Parts
@@ -33,6 +34,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     )
     app.on_response_prepare.append(frame.protect(parts.base))
     app[PARTS] = parts
+    app[FORM_DIGESTS] = {one: digest_of(parts.config, one) for one in parts.config.forms}
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
     app[MESSAGES] = _messages(parts)

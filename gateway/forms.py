@@ -55,7 +55,7 @@ def label_of(field: FormField | None, name: str, locale: str) -> str:
     return label or name.replace("_", " ").capitalize()
 
 
-def digest(config: Config, form: str) -> str:
+def digest_of(config: Config, form: str) -> str:
     """The build of a form that evidence names: its definition and every wording it can show."""
     shown = {"sender", "title", "text"}
     purposes = {
@@ -72,10 +72,13 @@ def check(
     posted: SignUpRequest,
     texts: Mapping[str, Text],
     *,
+    digest: str,
     rendered_by: RenderedBy = RenderedBy.ASSERTED,
     client: str | None = None,
 ) -> SignUp:
     """A sign-up whose shape fits the form; else `Invalid` that names every field.
+
+    *digest* is the form's, as `digest_of` gives it.
 
     Says nothing about the address: that is looked at later, when nobody waits.
     """
@@ -94,7 +97,7 @@ def check(
         asked=tuple(Asked(purpose, wording[purpose]) for purpose in posted.purposes),
         rendered_by=rendered_by,
         page_url=_page(posted.page_url),
-        form_digest=digest(config, form),
+        form_digest=digest,
         client=client,
         profile=dict(posted.profile),
     )

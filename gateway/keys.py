@@ -15,6 +15,7 @@ from gateway.parts import Parts
 from gateway.wordings import Wordings
 
 PARTS = web.AppKey("parts", Parts)
+FORM_DIGESTS = web.AppKey("form_digests", dict[str, str])
 WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, timedelta | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])

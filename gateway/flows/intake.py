@@ -33,7 +33,7 @@ from storage.locks import try_alone
 
 log = structlog.get_logger()
 
-AT_ONCE = 200
+AT_ONCE = 50  # in the loop that answers: more at a time, and requests wait for them
 CONFIRM_WITHIN = timedelta(hours=72)
 MAILS_A_REQUEST = 2
 

@@ -16,7 +16,7 @@ from gateway.errors import FieldError, Invalid, NotFound, RequestError, TooMany
 from gateway.flows import sign_up
 from gateway.flows.sign_up import RenderedBy, SignUp
 from gateway.handlers import cors, stamps
-from gateway.keys import PARTS, SIGN_UPS, WORDINGS
+from gateway.keys import FORM_DIGESTS, PARTS, SIGN_UPS, WORDINGS
 from gateway.metrics import METRICS
 from gateway.networks import client_network
 from gateway.openapi import HTML, endpoint
@@ -97,7 +97,8 @@ async def _accept(
 ) -> None:
     parts = request.app[PARTS]
     texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
-    checked = forms.check(parts.config, form, posted, texts, rendered_by=rendered_by)
+    digest = request.app[FORM_DIGESTS][form]
+    checked = forms.check(parts.config, form, posted, texts, digest=digest, rendered_by=rendered_by)
     if posted.homepage:
         return  # a robot filled the field that people do not see; nothing is kept
     await keep(request, checked, client_network(request, parts.config.server.trusted_proxies))

@@ -10,7 +10,7 @@ from gateway.api_keys import CALLER, Scope
 from gateway.api_models import BackendSignUp, SignUpAccepted
 from gateway.errors import Invalid
 from gateway.handlers.forms import keep
-from gateway.keys import PARTS, WORDINGS
+from gateway.keys import FORM_DIGESTS, PARTS, WORDINGS
 from gateway.networks import visitor_network
 from gateway.openapi import endpoint
 from gateway.parsing import read_json
@@ -39,7 +39,8 @@ async def post_signup(request: web.Request) -> web.StreamResponse:
         if network is None:
             raise Invalid.at("/visitor_network", "must be an IP address or network")
     texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
-    checked = forms.check(parts.config, posted.form, posted, texts, client=_CLIENT)
+    digest = request.app[FORM_DIGESTS][posted.form]
+    checked = forms.check(parts.config, posted.form, posted, texts, digest=digest, client=_CLIENT)
     for asked in checked.asked:
         request[CALLER].require_purpose(asked.purpose, parts.config.purposes[asked.purpose].sender)
     if not posted.homepage:
