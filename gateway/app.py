@@ -11,7 +11,7 @@ from gateway import frame, metrics, openapi, pages, problems, routes
 from gateway.api_keys import API_KEYS, ApiKeys
 from gateway.flows import enqueue, sign_up
 from gateway.flows.enqueue import Handed, Taken
-from gateway.flows.withdraw import ByCaller
+from gateway.flows.withdraw import Withdrawals
 from gateway.forms import digest_of
 from gateway.handlers import cors, forms, messages
 from gateway.health import Health
@@ -38,7 +38,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
     app[MESSAGES] = _messages(parts)
-    app[WITHDRAWALS] = ByCaller(parts)
+    app[WITHDRAWALS] = Withdrawals(parts)
     app[API_KEYS] = ApiKeys(parts.data)
     app[METRICS] = counted
     app[HEALTH] = health

@@ -46,9 +46,9 @@ from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway import limits
 from gateway.errors import TooMany
-from gateway.flows import preferences, withdraw
+from gateway.flows import preferences
 from gateway.flows.composing import content_place
-from gateway.flows.withdraw import Withdrawal
+from gateway.flows.withdraw import Withdrawal, Withdrawals
 from gateway.parts import Parts
 from storage.ids import ordered_id
 from storage.locks import try_alone
@@ -371,7 +371,11 @@ async def _choices(
 
 
 async def choose(
-    parts: Parts, subject: str, wanted: Mapping[str, bool], network: str | None
+    parts: Parts,
+    withdrawals: Withdrawals,
+    subject: str,
+    wanted: Mapping[str, bool],
+    network: str | None,
 ) -> None:
     """Switch purposes. Off is final when this returns; on sends one mail that asks for them all."""
     seen = await overview(parts, subject)
@@ -381,7 +385,7 @@ async def choose(
     changed = {name: on for name, on in wanted.items() if name in current}
     for name, on in changed.items():
         if not on:  # also what is off already: whoever repeats it waits the same way
-            await withdraw.withdraw(parts, subject, Withdrawal(name, Actor.SUBJECT, "my-data"))
+            await withdrawals.by_subject(subject, Withdrawal(name, Actor.SUBJECT, "my-data"))
     ask_for = [name for name, on in changed.items() if on and not current[name].on]
     if ask_for:
         await preferences.ask(parts, subject, ask_for, network, client="my-data", by_mailbox=True)

@@ -17,9 +17,9 @@ from consent.consents import Consent
 from consent.links import Route
 from consent.model import Granted, State
 from consent.texts import Text
-from gateway.flows import sign_up, withdraw
+from gateway.flows import sign_up
 from gateway.flows.sign_up import Asked, SignUp
-from gateway.flows.withdraw import Withdrawal
+from gateway.flows.withdraw import Withdrawal, Withdrawals
 from gateway.parts import Parts
 
 
@@ -61,14 +61,16 @@ async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> T
     return (await texts.get(connection, [newest.text_hash])).get(newest.text_hash)
 
 
-async def switch(parts: Parts, token: str, on: bool, network: str | None) -> Seen | None:
+async def switch(
+    parts: Parts, withdrawals: Withdrawals, token: str, on: bool, network: str | None
+) -> Seen | None:
     """Off withdraws at once. On sends a confirmation mail: only its link can confirm."""
     seen = await look(parts, Route.PREFERENCES, token)
     if seen is None:
         return None
     if not on:
         leave = Withdrawal(seen.purpose, Actor.SUBJECT, "preferences-link")
-        await withdraw.withdraw(parts, seen.subject, leave)
+        await withdrawals.by_subject(seen.subject, leave)
     elif not seen.on:
         await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
     return await look(parts, Route.PREFERENCES, token)

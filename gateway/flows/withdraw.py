@@ -48,26 +48,6 @@ class Withdrawal:
         return self.purpose is None or consent.purpose == self.purpose
 
 
-async def by_link(parts: Parts, token: str, channel: str) -> tuple[str, str] | None:
-    """Withdraw what an unsubscribe link stands for; None for a link that nobody has.
-
-    Ends whatever consent is current then, not only the one the mail was sent under.
-    """
-    async with parts.data.read() as connection:
-        found = await links.follow(connection, Route.UNSUBSCRIBE, token)
-    if found is not None:
-        subject, purpose = found
-        await withdraw(parts, subject, Withdrawal(purpose, Actor.SUBJECT, channel))
-    return found
-
-
-async def withdraw(parts: Parts, subject: str, withdrawal: Withdrawal) -> None:
-    """Take permission away and return when that is final; a repetition waits the same way."""
-    (still_open,) = await _commit(parts, [_Leaving(withdrawal, subject)]) or (set(),)
-    # The connection is given back: whoever waits must not keep others from the database.
-    await parts.quiet.wait_for(still_open)
-
-
 @dataclass(frozen=True, slots=True)
 class _Leaving:
     """A withdrawal, and of whom: nobody's address can still be kept from being asked."""
@@ -209,40 +189,64 @@ async def _block_addresses(
 
 
 @dataclass(frozen=True, slots=True)
-class _Passed:
-    """What a caller said, before anybody looked whom it is about."""
+class _Said:
+    """What somebody said, and of whom: by address before anybody looked whose it is."""
 
     question: Question
     withdrawal: Withdrawal
 
 
-class ByCaller:
-    """Withdrawals that came by letter, phone, reply: callers pass them on.
+class Withdrawals:
+    """All withdrawals of one process: by link, on a page, passed on by a caller.
 
-    Those that come at the same time are written in one transaction; each then
-    waits for its own permits.
+    Those that come at the same time are written in one transaction, and share no
+    failure but that of the store; each then waits for its own permits.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._written = Grouped(severally(self._write), most=_AT_ONCE)
 
-    async def __call__(self, question: Question, withdrawal: Withdrawal) -> None:
-        """Return when it is final. An objection for nobody's address still blocks asking it."""
-        still_open = await self._written(_Passed(question, withdrawal))
+    async def withdraw(self, question: Question, withdrawal: Withdrawal) -> None:
+        """Return when it is final; a repetition waits the same way.
+
+        An objection for nobody's address still blocks asking it. Whose caller is
+        gone is written all the same.
+        """
+        still_open = await self._written(_Said(question, withdrawal))
+        # No connection is held here: whoever waits must not keep others from the database.
         await self._parts.quiet.wait_for(still_open)
 
-    async def _write(self, passed: Sequence[_Passed]) -> list[set[str]]:
-        while (still_open := await self._try(passed)) is None:
+    async def by_link(self, token: str, channel: str) -> None:
+        """Withdraw what an unsubscribe link stands for; a link that nobody has ends nothing.
+
+        Ends whatever consent is current then, not only the one the mail was sent under.
+        """
+        async with self._parts.data.read() as connection:
+            found = await links.follow(connection, Route.UNSUBSCRIBE, token)
+        if found is not None:
+            subject, purpose = found
+            await self.by_subject(subject, Withdrawal(purpose, Actor.SUBJECT, channel))
+
+    async def by_subject(self, subject: str, withdrawal: Withdrawal) -> None:
+        """As `withdraw`, for somebody who showed a link of their own."""
+        await self.withdraw(Question(withdrawal.purpose or "", subject=subject), withdrawal)
+
+    async def _write(self, said: Sequence[_Said]) -> list[set[str]]:
+        while (still_open := await self._try(said)) is None:
             pass  # somebody signed up between the look and the lock
         return still_open
 
-    async def _try(self, passed: Sequence[_Passed]) -> list[set[str]] | None:
-        questions = [one.question for one in passed]
-        async with self._parts.data.read() as connection:
-            subjects = await permission.find_subjects(self._parts, connection, questions)
+    async def _try(self, said: Sequence[_Said]) -> list[set[str]] | None:
+        subjects = await self._subjects([one.question for one in said])
         leaving = [
             _Leaving(one.withdrawal, subject, one.question.email)
-            for one, subject in zip(passed, subjects, strict=True)
+            for one, subject in zip(said, subjects, strict=True)
         ]
         return await _commit(self._parts, leaving)
+
+    async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
+        if all(one.email is None for one in questions):
+            return [one.subject for one in questions]
+        async with self._parts.data.read() as connection:
+            return await permission.find_subjects(self._parts, connection, questions)

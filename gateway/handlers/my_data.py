@@ -18,7 +18,7 @@ from gateway.errors import NotFound
 from gateway.flows import my_data
 from gateway.flows.my_data import Held, Overview, Step
 from gateway.handlers import sessions
-from gateway.keys import PARTS
+from gateway.keys import PARTS, WITHDRAWALS
 from gateway.networks import client_network
 from gateway.pages import Brand
 from gateway.parsing import read_fields
@@ -133,7 +133,7 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
         if name.startswith("purpose.") and value in ("on", "off")
     }
     network = client_network(request, parts.config.server.trusted_proxies)
-    await my_data.choose(parts, session.subject, wanted, network)
+    await my_data.choose(parts, request.app[WITHDRAWALS], session.subject, wanted, network)
     return await _preferences_page(request, session, saved=True)
 
 

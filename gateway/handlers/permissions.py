@@ -73,7 +73,7 @@ async def post_withdrawal(request: web.Request) -> web.StreamResponse:
         "reference": said.reference,
     }
     leave = Withdrawal(said.purpose, Actor.API, said.channel, said.kind == "object", facts)
-    await request.app[WITHDRAWALS](question(said.to, said.purpose or ""), leave)
+    await request.app[WITHDRAWALS].withdraw(question(said.to, said.purpose or ""), leave)
     return answer(WithdrawalAnswer())
 
 

@@ -14,9 +14,9 @@ from consent.links import Route
 from consent.texts import Text
 from gateway import pages
 from gateway.errors import Invalid, NotFound, RequestError
-from gateway.flows import confirm, preferences, withdraw
+from gateway.flows import confirm, preferences
 from gateway.flows.confirm import Answer, Seen
-from gateway.keys import PARTS
+from gateway.keys import PARTS, WITHDRAWALS
 from gateway.markdown import to_html
 from gateway.networks import client_network
 from gateway.pages import Brand
@@ -96,7 +96,7 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     """
     token = _require_token(request)
     channel = "one-click" if _ONE_CLICK in await _fields(request) else "unsubscribe-page"
-    await withdraw.by_link(request.app[PARTS], token, channel)
+    await request.app[WITHDRAWALS].by_link(token, channel)
     return pages.response(request, "unsubscribed", brand=_brand(request))
 
 
@@ -142,7 +142,8 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     said = None if seen is None else fields.get(f"purpose.{seen.purpose}")
     if said in ("on", "off"):
         network = client_network(request, parts.config.server.trusted_proxies)
-        seen = await preferences.switch(parts, token, said == "on", network)
+        withdrawals = request.app[WITHDRAWALS]
+        seen = await preferences.switch(parts, withdrawals, token, said == "on", network)
     elif seen is not None:
         raise Invalid.at("", "must say on or off")
     return _preferences_page(request, seen, saved=True)

@@ -20,7 +20,7 @@ from gateway.desk import Desk
 from gateway.flows import composing, intake, my_data, permission, recover
 from gateway.flows.asking_limits import AskingLimits
 from gateway.flows.permission import Question
-from gateway.flows.withdraw import ByCaller, Withdrawal
+from gateway.flows.withdraw import Withdrawal, Withdrawals
 from gateway.limits import RECIPIENT_DOMAIN
 from tests.support.apps import ADA, App, open_app
 
@@ -67,12 +67,12 @@ async def test_off_said_twice_on_the_fresh_page_waits_twice(app: App) -> None:
     await app.subscribe(ADA)
     await queue(app, text="t")
     (parcel,) = await claim(app)
-    off = {"newsletter": False}
+    withdrawals, off = Withdrawals(app.parts), {"newsletter": False}
 
-    first = asyncio.create_task(my_data.choose(app.parts, parcel.subject, off, None))
+    first = asyncio.create_task(my_data.choose(app.parts, withdrawals, parcel.subject, off, None))
     while await app.permission(ADA) == "granted":  # noqa: ASYNC110 it is committed, and waits
         await asyncio.sleep(0.01)
-    second = asyncio.create_task(my_data.choose(app.parts, parcel.subject, off, None))
+    second = asyncio.create_task(my_data.choose(app.parts, withdrawals, parcel.subject, off, None))
     done, _ = await asyncio.wait([first, second], timeout=TTL / 2)
 
     assert await is_open(app, parcel)
@@ -87,7 +87,7 @@ async def test_off_ends_the_consent_of_who_may_not_be_mailed_anyway(app: App) ->
     async with app.parts.data.begin() as connection:
         await gates.suppress(connection, [subject], "bounce")
 
-    await my_data.choose(app.parts, subject, {"newsletter": False}, None)
+    await my_data.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
 
     async with app.parts.data.read() as connection:
         found = await app.parts.consents.of_subjects(connection, [subject])
@@ -110,7 +110,7 @@ async def test_an_objection_stops_whoever_signs_up_while_it_is_written(
     monkeypatch.setattr(permission, "find_subjects", find_and_then_work_off)
     objection = Withdrawal(None, Actor.API, "letter", objection=True)
 
-    await ByCaller(app.parts)(Question("", address.parse(ADA)), objection)
+    await Withdrawals(app.parts).withdraw(Question("", address.parse(ADA)), objection)
 
     assert looks[0] == [None]
     assert await app.deliver() == []

@@ -29,9 +29,9 @@ from delivery.permits import Spending
 from delivery.worker import Ended, Parcel
 from gateway.api_keys import Scope
 from gateway.desk import Desk
-from gateway.flows import permission, recover, withdraw
+from gateway.flows import permission, recover
 from gateway.flows.permission import Question
-from gateway.flows.withdraw import Withdrawal
+from gateway.flows.withdraw import Withdrawal, Withdrawals
 from gateway.lifespan import open_parts
 from gateway.parts import Parts
 from storage.clock import DatabaseClock
@@ -160,15 +160,17 @@ async def spend(parts: Parts, owner: str, parcel: Parcel) -> bool:
 
 
 async def leave(parts: Parts, subject: str) -> None:
-    await withdraw.withdraw(parts, subject, Withdrawal("newsletter", Actor.SUBJECT, "test"))
+    await Withdrawals(parts).by_subject(subject, Withdrawal("newsletter", Actor.SUBJECT, "test"))
 
 
 async def leave_all(parts: Parts, subject: str) -> None:
-    await withdraw.withdraw(parts, subject, Withdrawal(None, Actor.API, "test"))
+    await Withdrawals(parts).by_subject(subject, Withdrawal(None, Actor.API, "test"))
 
 
 async def object_to(parts: Parts, subject: str) -> None:
-    await withdraw.withdraw(parts, subject, Withdrawal(None, Actor.API, "test", objection=True))
+    await Withdrawals(parts).by_subject(
+        subject, Withdrawal(None, Actor.API, "test", objection=True)
+    )
 
 
 async def _stop(parts: Parts, subject: str, **values: Any) -> None:

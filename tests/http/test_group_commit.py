@@ -25,6 +25,7 @@ GRACE = "grace@example.org"
 EDITH = "edith@example.org"
 MANY = 24
 OWNER = "wrk_group"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 Answer = tuple[int, Any]
 
 
@@ -67,11 +68,32 @@ async def post(app: App, path: str, body: Any, key: dict[str, str], name: str = 
         return answer.status, await answer.json()
 
 
+async def unsubscribe(app: App, token: str) -> int:
+    async with app.http.post(f"/unsubscribe/{token}", data=ONE_CLICK) as answer:
+        return answer.status
+
+
+async def subscribed(app: App, key: dict[str, str], *people: str) -> dict[str, str]:
+    """Let all confirm and get a mail; the token of the unsubscribe link in each."""
+    for one in people:
+        await app.subscribe(one)
+    await send(app, key, *((message(one), "") for one in people))
+    return {mail.to: mail.token("unsubscribe") for mail in await app.deliver()}
+
+
 async def send(app: App, key: dict[str, str], *asked: tuple[dict[str, Any], str]) -> list[Answer]:
     """Messages at the same time, each with its idempotency key, or none."""
     return await asyncio.gather(
         *(post(app, "/v1/messages", body, key, name) for body, name in asked)
     )
+
+
+async def damage(app: App, email: str) -> None:
+    """Make a person's sealed address unreadable."""
+    index = blind.blind_index(app.parts.keyring.blind_index, email)
+    async with app.parts.data.begin() as connection:
+        damaged = update(subject).where(subject.c.blind_index == index)
+        await connection.execute(damaged.values(address=bytes(100)))
 
 
 async def trail(app: App, kind: str) -> int:
@@ -180,7 +202,7 @@ async def test_a_store_that_is_away_is_away_for_all(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await app.key()
-    await app.subscribe()
+    token = (await subscribed(app, key, ADA))[ADA]
 
     @asynccontextmanager
     async def away() -> AsyncIterator[None]:
@@ -192,8 +214,9 @@ async def test_a_store_that_is_away_is_away_for_all(
         patched.setattr(app.parts.data, "begin", away)
         answers = await send(app, key, *((message(), f"n{n}") for n in range(6)))
         left = await asyncio.gather(*(post(app, "/v1/withdrawals", leave(), key) for _ in range(6)))
+        by_link = await asyncio.gather(*(unsubscribe(app, token) for _ in range(6)))
 
-    assert {status for status, _ in (*answers, *left)} == {503}
+    assert {status for status, _ in (*answers, *left)} == set(by_link) == {503}
     assert await app.deliver() == []
     assert await app.permission() == "granted"
 
@@ -306,10 +329,7 @@ async def test_a_person_whose_row_is_damaged_keeps_nobody_else_from_leaving(
     people = [ADA, GRACE, EDITH]
     for one in people:
         await app.subscribe(one)
-    index = blind.blind_index(app.parts.keyring.blind_index, GRACE)
-    async with app.parts.data.begin() as connection:
-        damaged = update(subject).where(subject.c.blind_index == index)
-        await connection.execute(damaged.values(address=bytes(100)))
+    await damage(app, GRACE)
     door()
 
     answers = await asyncio.gather(
@@ -319,3 +339,82 @@ async def test_a_person_whose_row_is_damaged_keeps_nobody_else_from_leaving(
     assert [status for status, _ in answers] == [200, 500, 200]
     assert [await app.permission(one) for one in people] == ["objected", "granted", "objected"]
     assert await trail(app, "consent.withdrawn") == 2
+
+
+async def test_all_who_leave_by_link_at_the_same_time_share_a_transaction(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    people = [f"person{n}@example.org" for n in range(8)]
+    tokens = await subscribed(app, key, *people)
+    counted = door()
+
+    by_link = asyncio.gather(*(unsubscribe(app, tokens[one]) for one in people[1:] * 2))
+    passed_on = asyncio.create_task(post(app, "/v1/withdrawals", leave(people[0]), key))
+    answers = [*await by_link, (await passed_on)[0]]
+
+    assert set(answers) == {200}
+    assert counted.begun <= 3
+    assert {await app.permission(one) for one in people} == {"withdrawn"}
+    assert await trail(app, "consent.withdrawn") == len(people)
+
+
+async def test_who_leaves_by_link_waits_for_their_own_permits_and_so_does_a_repetition(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    tokens = await subscribed(app, key, ADA, GRACE, EDITH)
+    await send(app, key, (message(), ""))
+    desk = Desk(app.parts)
+    await desk.register(OWNER)
+    (parcel,) = await desk.claim(OWNER, 1)
+    door()
+
+    first = asyncio.create_task(unsubscribe(app, tokens[EDITH]))
+    await asyncio.sleep(0.1)
+    hers = [asyncio.create_task(unsubscribe(app, tokens[ADA])) for _ in range(2)]
+    assert await unsubscribe(app, tokens[GRACE]) == await first == 200
+    hers.append(asyncio.create_task(unsubscribe(app, tokens[ADA])))  # what it ends has ended
+    done, _ = await asyncio.wait(hers, timeout=0.3)
+
+    assert not done, "answered while a transmission could start"
+    await desk.spend(OWNER, [Spending(parcel.permit, parcel.message, parcel.attempt)])
+    assert await asyncio.gather(*hers) == [200] * 3
+
+
+async def test_who_hangs_up_after_leaving_by_link_has_left_and_takes_nobody_along(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    tokens = await subscribed(app, key, ADA, GRACE, EDITH)
+    door()
+
+    first = asyncio.create_task(unsubscribe(app, tokens[EDITH]))
+    async with aiohttp.ClientSession(app.base) as impatient:
+        path = f"/unsubscribe/{tokens[ADA]}"
+        gone = asyncio.create_task(impatient.post(path, data=ONE_CLICK))
+        other = asyncio.create_task(unsubscribe(app, tokens[GRACE]))
+        await asyncio.sleep(0.2)
+        gone.cancel()
+    with suppress(asyncio.CancelledError, aiohttp.ClientError):
+        await gone
+
+    assert await first == await other == 200
+    assert {await app.permission(one) for one in (ADA, GRACE, EDITH)} == {"withdrawn"}
+
+
+async def test_a_damaged_row_of_one_who_objects_keeps_nobody_from_leaving_by_link(
+    app: App, door: Callable[[], Door]
+) -> None:
+    key = await app.key()
+    tokens = await subscribed(app, key, ADA, GRACE, EDITH)
+    await damage(app, GRACE)
+    door()
+
+    objection = post(app, "/v1/withdrawals", leave(GRACE, all=True, kind="object"), key)
+    ada, (grace, _), edith = await asyncio.gather(
+        unsubscribe(app, tokens[ADA]), objection, unsubscribe(app, tokens[EDITH])
+    )
+
+    assert (ada, grace, edith) == (200, 500, 200)
+    assert [await app.permission(one) for one in (ADA, EDITH)] == ["withdrawn"] * 2
