@@ -6,6 +6,7 @@ import json
 import re
 from functools import cache
 from html import escape
+from typing import Any
 
 from consent import texts
 from gateway import looks, resources
@@ -44,6 +45,7 @@ def snippet(config: Config, form: str, locale: str) -> str:
         *(f"    {line}" for line in _inputs(config, form, locale)),
         f'    <input type="hidden" name="locale" value="{locale}">',
         f'    <button type="submit">{escape(say("Sign up"))}</button>',
+        *(f"    {line}" for line in _small_print(config, form, locale)),
         "  </form>",
         "</div>",
         f'<script src="{url}.js" async></script>',
@@ -61,19 +63,37 @@ def _inputs(config: Config, form: str, locale: str) -> list[str]:
         lines.append(f"<p><label>{label} {control}</label></p>")
     email = '<input type="email" name="email" required maxlength="254" autocomplete="email">'
     lines.append(f"<p><label>{escape(say('Email address'))} {email}</label></p>")
-    for shown in _current(config, form, locale):
+    current = _current(config, form, locale)
+    for shown in current:
         name, wording = shown["purpose"], escape(shown["text"])
+        if len(current) > 1:
+            wording = f"<b>{escape(shown['title'])}</b> {wording}"
         lines.append(
             f'<p><label><input type="checkbox" name="purpose" value="{name}"> {wording}</label></p>'
         )
         lines.append(f'<input type="hidden" name="text" value="{shown["hash"]}">')
-        lines.append(f"<p>{escape(shown['withdraw'])}</p>")
     # A robot fills this in; people never see it.
     lines.append('<p hidden><label>Homepage <input name="homepage" autocomplete="off"></label></p>')
     return lines
 
 
-def _current(config: Config, form: str, locale: str) -> list[dict[str, str]]:
+def _small_print(config: Config, form: str, locale: str) -> list[str]:
+    """What else the hashes of the wordings cover: the script and the hosted page show it, too."""
+    say = translations(locale).gettext
+    current = _current(config, form, locale)
+    bundle, controller = current[0], current[0]["controller"]
+    notice = f"{config.server.public_url}/notices/{bundle['notice']}"
+    senders = [one["sender"]["name"] for one in current]
+    who = [*senders, controller["name"], controller["postal_address"], controller["contact"]]
+    return [
+        f"<p>{escape(bundle['withdraw'])}",
+        f'  <a href="{escape(notice)}">{escape(say("Privacy notice"))}</a> ·',
+        f'  <a href="{escape(bundle["imprint_url"])}">{escape(say("Imprint"))}</a><br>',
+        f"  {escape(' · '.join(dict.fromkeys(who)))}</p>",
+    ]
+
+
+def _current(config: Config, form: str, locale: str) -> list[dict[str, Any]]:
     """What the form asks for now, from the configuration: the same that a start publishes."""
     made, _ = publish_texts.bundles(config)
     shown = [{**json.loads(raw), "hash": texts.text_hash(raw)} for raw in made]

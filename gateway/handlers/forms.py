@@ -235,7 +235,7 @@ async def show_form(
     view = forms.describe(config, form, locale, current)
     ticked = set(body.get("purposes", []))
     answers = body.get("profile", {})
-    notice = next(iter(current.values())).bundle["notice"]
+    bundle = next(iter(current.values())).bundle  # in these parts all of one language are alike
     return pages.response(
         request,
         "form",
@@ -264,7 +264,12 @@ async def show_form(
         errors=errors,
         stamp=stamps.make(request, form, [one.text.hash for one in view.purposes], RenderedBy.PAGE),
         page_url=f"{config.server.public_url}/forms/{form}",
-        notice_url=f"/notices/{notice}",
+        notice_url=f"/notices/{bundle['notice']}",
+        shown={
+            "withdraw": bundle["withdraw"],
+            "controller": bundle["controller"]["name"],
+            "contact": bundle["controller"]["contact"],
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 
 from consent import address, intakes
+from gateway import embedding
 from gateway.flows import sign_up
 from tests.support.apps import ADA, ORIGIN, THANKS, App, open_app
 
@@ -255,6 +257,27 @@ async def test_the_hosted_form_proves_who_showed_the_wording(app: App) -> None:
     assert f'value="{ADA}"' in again, "what was typed must not be lost"
     (one,) = await opened(app)
     assert (one.rendered_by, one.locale) == ("page", "de")
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+async def test_the_hosted_form_and_the_snippet_show_what_their_hashes_cover(
+    embedded: App, locale: str
+) -> None:
+    described = await (await embedded.http.get(f"/forms/signup.json?locale={locale}")).json()
+    page = await (await embedded.http.get(f"/forms/signup?locale={locale}")).text()
+    snippet = embedding.snippet(embedded.parts.config, "signup", locale)
+
+    for shown in (html.unescape(page), html.unescape(snippet)):
+        for one in described["purposes"]:
+            bundle = one["text"]["bundle"]
+            controller = bundle["controller"]
+            assert one["text"]["hash"] in shown
+            assert f"/notices/{bundle['notice']}" in shown
+            for part in ("title", "text", "withdraw", "imprint_url"):
+                assert bundle[part] in shown
+            for part in ("name", "postal_address", "contact"):
+                assert controller[part] in shown
+            assert bundle["sender"]["name"] in shown
 
 
 async def test_whoever_forgets_the_tick_is_told_so_and_nothing_else(app: App) -> None:

@@ -36,6 +36,10 @@ _TEXT: Final = {
     "erhalten, etwa zweimal im Monat. Ich kann meine Einwilligung jederzeit widerrufen, über "
     "den Link in jeder Mail.",
 }
+_WITHDRAW: Final = {
+    "en": "You can withdraw your consent at any time, by the link in every mail.",
+    "de": "Sie können Ihre Einwilligung jederzeit widerrufen, über den Link in jeder E-Mail.",
+}
 
 
 def consent(locale: str, **more: Any) -> dict[str, Any]:
@@ -102,6 +106,11 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "stamp": "stamp",
         "page_url": "http://localhost:8080/forms/newsletter",
         "notice_url": f"/notices/{HASH}",
+        "shown": {
+            "withdraw": _WITHDRAW[locale],
+            "controller": BRAND.controller,
+            "contact": "privacy@acme.example",
+        },
     }
     wrong = [
         {"field": "email", "code": "email_invalid"},
