@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 
 class GatewayError(Exception):
@@ -95,12 +96,21 @@ class TooSlow(RequestError):
     """The body did not arrive in the time that one may take."""
 
 
+class Flaw(StrEnum):
+    """What is wrong with a field, as far as a page has words of its own for it."""
+
+    MISSING = "missing"
+    TOO_LONG = "too long"
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field, without quoting it."""
+    """What is wrong with one field, without quoting it; *detail* is for who writes code."""
 
     pointer: str
     detail: str
+    flaw: Flaw = Flaw.OTHER
 
 
 class Invalid(RequestError):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from consent.texts import Text
 from gateway.api_models import FormFieldView, FormPurpose, FormText, FormView, SignUpRequest
 from gateway.config import Config, FormField
-from gateway.errors import FieldError, Invalid, NotFound
+from gateway.errors import FieldError, Flaw, Invalid, NotFound
 from gateway.flows.sign_up import Asked, RenderedBy, SignUp
 from gateway.translations import choose_locale
 
@@ -139,7 +139,7 @@ def _text_problems(posted: SignUpRequest, texts: Mapping[str, Text]) -> list[Fie
 def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[FieldError]:
     fields = config.forms[form].fields
     problems = [
-        FieldError(f"/profile/{name}", "is required")
+        FieldError(f"/profile/{name}", "is required", Flaw.MISSING)
         for name, field in fields.items()
         if field.required and not posted.profile.get(name, "").strip()
     ]
@@ -148,7 +148,7 @@ def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[
             problems.append(FieldError("/profile", "has a field that this form does not ask for"))
         elif len(value) > fields[name].max_length:
             detail = f"is longer than {fields[name].max_length} characters"
-            problems.append(FieldError(f"/profile/{name}", detail))
+            problems.append(FieldError(f"/profile/{name}", detail, Flaw.TOO_LONG))
     return problems
 
 

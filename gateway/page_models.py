@@ -69,7 +69,7 @@ class PageQuery(BaseModel):
 def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
     """The JSON body that says the same as a plain form's *fields*.
 
-    An empty `locale`, `page_url` or profile field is one that nobody filled in.
+    An empty field is one that nobody filled in.
     Other names stay as they are, for the model to refuse; raises `Invalid` for
     two answers to one question, of which a name of the JSON body is one.
     """
@@ -88,5 +88,5 @@ def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
 def _answer(answers: dict[str, Any], name: str, value: str) -> None:
     if name in answers:
         raise Invalid.at("", "answers a question twice")
-    if value or name == "email":
+    if value:
         answers[name] = value

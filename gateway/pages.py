@@ -114,9 +114,11 @@ def error(
     *,
     retry_after: int | None = None,
     brand: Brand | None = None,
+    locale: str | None = None,
 ) -> web.Response:
     """The page for a request that failed; it says what to do, and nothing about the request."""
-    page = response(request, "error", status, brand=brand, code=status, retry_after=retry_after)
+    facts: dict[str, Any] = {"brand": brand, "code": status, "retry_after": retry_after}
+    page = response(request, "error", status, locale=locale, **facts)
     if retry_after is not None:
         page.headers["Retry-After"] = str(retry_after)
     return page
@@ -130,9 +132,9 @@ def linked(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def locale_of(request: web.Request) -> str:
-    """The language of this visitor: `?locale=`, else what the browser asks for, else English."""
-    wanted = request.query.get("locale")
+def locale_of(request: web.Request, wanted: str | None = None) -> str:
+    """The language of this visitor: *wanted*, else `?locale=`, else the browser's, else English."""
+    wanted = wanted or request.query.get("locale")
     return choose_locale(request.headers.get("Accept-Language"), wanted, languages())
 
 

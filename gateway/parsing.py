@@ -19,6 +19,7 @@ from gateway.errors import (
     BodyLost,
     BodyTooLarge,
     FieldError,
+    Flaw,
     Invalid,
     MalformedJson,
     TooSlow,
@@ -37,6 +38,11 @@ _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _DETAILS = {
     "extra_forbidden": "is not a field of this request",
     "missing": "is required",
+}
+_FLAWS = {
+    "missing": Flaw.MISSING,
+    "too_short": Flaw.MISSING,  # a list that must name something
+    "string_too_long": Flaw.TOO_LONG,
 }
 
 
@@ -169,7 +175,10 @@ async def _read_part(request: web.Request, part: BodyPartReader) -> bytes:
 def field_errors(error: ValidationError, *, at: str = "") -> list[FieldError]:
     """What *error* says, by pointer, without quoting input; the first twenty."""
     items = error.errors(include_url=False, include_input=False)
-    return [FieldError(at + _pointer(item["loc"]), _detail(item)) for item in items[:_MOST_ERRORS]]
+    return [
+        FieldError(at + _pointer(item["loc"]), _detail(item), _FLAWS.get(item["type"], Flaw.OTHER))
+        for item in items[:_MOST_ERRORS]
+    ]
 
 
 def _detail(item: Any) -> str:

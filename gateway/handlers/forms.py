@@ -12,7 +12,8 @@ from consent.texts import Text
 from gateway import examples, forms, pages
 from gateway.answers import answer
 from gateway.api_models import FormView, SignUpAccepted, SignUpRequest
-from gateway.errors import FieldError, Invalid, NotFound, RequestError, TooMany
+from gateway.config import Config
+from gateway.errors import FieldError, Flaw, Invalid, NotFound, RequestError, TooMany
 from gateway.flows import sign_up
 from gateway.flows.sign_up import RenderedBy, SignUp
 from gateway.handlers import cors, stamps
@@ -24,14 +25,10 @@ from gateway.page_models import PageQuery, PlainSignUp, signup_of
 from gateway.pages import Brand
 from gateway.parsing import parse_value, read_fields, read_json
 from gateway.problems import describe
+from gateway.translations import translations
 from storage.errors import StorageAway
 
-_CODES = {
-    "/email": "email_invalid",
-    "/purposes": "purpose_missing",
-    "/texts": "text_invalid",
-    "/stamp": "stamp_invalid",
-}
+_CODES = {Flaw.MISSING: "field_missing", Flaw.TOO_LONG: "field_too_long"}
 
 
 @endpoint(
@@ -130,7 +127,8 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
     thanks = config.forms[form].thank_you_url
     if thanks is not None:
         raise web.HTTPSeeOther(thanks)
-    return pages.response(request, "thanks", brand=_brand(request, form))
+    locale = pages.locale_of(request, body.get("locale"))
+    return pages.response(request, "thanks", locale=locale, brand=_brand(request, form))
 
 
 async def _of_ticked(request: web.Request, purposes: list[str], shown: list[str]) -> list[str]:
@@ -156,16 +154,17 @@ async def _refuse_plain(
     target = config.forms[form].error_url
     if target is not None:
         raise web.HTTPSeeOther(_with_error(target, problem.slug))
+    brand, locale = _brand(request, form), pages.locale_of(request, body.get("locale"))
     if not isinstance(error, Invalid):
         wait = int(problem.headers.get("Retry-After", 0)) or None
-        return pages.error(request, problem.status, retry_after=wait, brand=_brand(request, form))
-    labelled = _labelled(request, form, _coded(error))
+        return pages.error(request, problem.status, retry_after=wait, brand=brand, locale=locale)
     return pages.response(
         request,
         "problem",
         problem.status,
-        brand=_brand(request, form),
-        errors=labelled,
+        locale=locale,
+        brand=brand,
+        errors=_labelled(config, form, _coded(error), locale),
         back_url=None,
     )
 
@@ -182,34 +181,37 @@ def _coded(error: Invalid) -> list[dict[str, str]]:
     for one in error.errors:
         field, code = _code(one)
         coded.setdefault(field, {"field": field, "code": code})
-    # Who ticks nothing names no text either: one mistake, and no talk of a changed wording.
-    if "purpose" in coded and coded.get("", {}).get("code") == "text_invalid":
-        del coded[""]
+    if "purpose" in coded:  # who ticks nothing names no text either: one mistake, not two
+        coded.pop("", None)
     return list(coded.values())
 
 
 def _code(error: FieldError) -> tuple[str, str]:
-    if error.pointer.startswith("/profile/"):
-        name = error.pointer.removeprefix("/profile/")
-        longer = "longer" in error.detail
-        return f"profile.{name}", "field_too_long" if longer else "field_missing"
-    first = f"/{error.pointer.split('/')[1]}" if error.pointer else ""
-    if first == "/email" and error.detail == "is required":
-        return "email", "email_missing"
-    field = {"/email": "email", "/purposes": "purpose"}.get(first, "")
-    return field, _CODES.get(first, "text_invalid")
+    """The field as a page names it, and what is wrong; a mistake of the form's own has no field."""
+    missing = error.flaw is Flaw.MISSING
+    match error.pointer.split("/")[1:]:
+        case ["email"]:
+            return "email", "email_missing" if missing else "email_invalid"
+        case ["purposes"] if missing:
+            return "purpose", "purpose_missing"
+        case ["profile", name]:
+            return f"profile.{name}", _CODES.get(error.flaw, "field_invalid")
+        case ["texts", *_] if not missing:
+            return "", "text_invalid"
+        case ["stamp"]:
+            return "", "stamp_invalid"
+        case _:
+            return "", "form_invalid"
 
 
-def _labelled(request: web.Request, form: str, coded: list[dict[str, str]]) -> list[dict[str, str]]:
-    fields = request.app[PARTS].config.forms[form].fields
-    locale = pages.locale_of(request)
-    labelled = []
-    for one in coded:
-        name = one["field"].removeprefix("profile.")
-        field = fields.get(name)
-        label = forms.label_of(field, name, locale)
-        labelled.append({"label": label, "code": one["code"]})
-    return labelled
+def _labelled(
+    config: Config, form: str, coded: list[dict[str, str]], locale: str
+) -> list[dict[str, str]]:
+    fields = config.forms[form].fields
+    say = translations(locale).gettext
+    labels = {"": "", "email": say("Email address"), "purpose": say("Your consent")}
+    labels |= {f"profile.{name}": forms.label_of(one, name, locale) for name, one in fields.items()}
+    return [{"label": labels.get(one["field"], ""), "code": one["code"]} for one in coded]
 
 
 async def form_page(request: web.Request) -> web.StreamResponse:

@@ -227,6 +227,26 @@ async def test_what_cannot_be_read_is_told_to_the_landing_page_too(embedded: App
     assert location == "https://www.acme.example/sign-up?from=form&error=too-large#form"
 
 
+@pytest.mark.parametrize("accepted", ["en", "fr", ""])
+async def test_a_plain_form_is_answered_in_the_language_that_it_was_shown_in(
+    app: App, accepted: str
+) -> None:
+    headers = {"Accept-Language": accepted} if accepted else {}
+    fields = await plain(app, ("locale", "de"))
+
+    async with app.http.post("/forms/signup", data=fields, headers=headers) as answer:
+        thanks = await answer.text()
+    async with app.http.post("/forms/signup", data=fields[1:], headers=headers) as answer:
+        problem = await answer.text()
+    body = b"x" * 100_000
+    async with app.http.post("/forms/signup?locale=de", data=body, headers=headers) as answer:
+        error = await answer.text()
+
+    for page in (thanks, problem, error):
+        assert '<html lang="de">' in page
+    assert "<b>E-Mail-Adresse:</b> Bitte geben Sie Ihre E-Mail-Adresse ein." in problem
+
+
 async def test_without_an_error_page_the_errors_are_named_in_the_visitors_language(
     embedded: App,
 ) -> None:
@@ -236,8 +256,37 @@ async def test_without_an_error_page_the_errors_are_named_in_the_visitors_langua
         text = await page.text()
 
     assert page.status == 422
-    assert "sieht nicht wie eine E-Mail-Adresse aus" in text or "E-Mail" in text
+    assert "sieht nicht nach einer E-Mail-Adresse aus" in text
+    assert "Ihre Einwilligung:" in text
     assert "ada@" not in text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        pytest.param({"email": ""}, "Please enter your email address.", id="no address"),
+        pytest.param({"email": "ada"}, "does not look like an email address", id="a wrong address"),
+        pytest.param({"profile.first_name": "A" * 9}, "This is too long.", id="too long"),
+        pytest.param({"profile.first_name": "A\x01"}, "cannot be accepted", id="not a name"),
+        pytest.param({"utm_source": "letter"}, "not set up as we expect", id="a field of nobody's"),
+        pytest.param({"profile.car": "red"}, "not set up as we expect", id="a fact of nobody's"),
+        pytest.param({"purpose": "elsewhere"}, "not set up as we expect", id="no purpose of it"),
+        pytest.param({"text": TEXT}, "The wording has changed", id="an unknown wording"),
+        pytest.param({"stamp": "x"}, "sent too quickly", id="a stamp of nobody's"),
+    ],
+)
+async def test_a_page_names_each_mistake_in_words_of_its_own(
+    embedded: App, more: dict[str, str], said: str
+) -> None:
+    good = [(name, value) for name, value in await plain(embedded) if name not in more]
+    fields = [*good, *more.items()]
+
+    async with embedded.http.post("/forms/signup", data=fields) as answer:
+        text = await answer.text()
+
+    assert answer.status == 422
+    assert said in text
+    assert text.count("<li>") + text.count('class="wrong"') <= 2
 
 
 async def test_the_hosted_form_proves_who_showed_the_wording(app: App) -> None:
