@@ -19,11 +19,11 @@ from pydantic.json_schema import JsonSchemaMode
 
 from gateway import problems
 from gateway.api_keys import API_KEYS, CALLER, Scope
+from gateway.parsing import FORM_TYPES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 DOCUMENT = web.AppKey("openapi_document", dict[str, Any])
-FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 _SCHEMAS = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{(\w+)(?::([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")

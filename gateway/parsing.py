@@ -30,6 +30,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 # Forms and questions are small; a stranger must not make us hold more than this.
 SMALL: Final = 64 * 1024
+FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 PATIENCE: Final = 20.0  # seconds in which a body of that size arrives over a bad line
 
 _MOST_FIELDS = 200

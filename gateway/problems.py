@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from gateway import errors, logs
+from gateway.parsing import FORM_TYPES
 from storage.errors import StorageAway
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -284,11 +285,16 @@ def middleware(error_page: ErrorPage) -> Middleware:
 
 
 def wants_page(request: web.Request) -> bool:
-    """Say whether a person opened this, rather than a program: known by the route alone."""
+    """Say whether a person opened this, rather than a program: known by route, method and form.
+
+    A script that posts to a form without saying what it sends is told so as a program.
+    """
     first, _, rest = request.path.lstrip("/").partition("/")
+    if request.method not in ("GET", "HEAD", "POST"):
+        return False  # no browser does that by itself
     if first == "forms":
         named = rest.endswith((".json", ".js"))
-        return not named and request.content_type != "application/json"
+        return not named and (request.method != "POST" or request.content_type in FORM_TYPES)
     return first in _PAGES
 
 

@@ -23,7 +23,7 @@ from gateway.networks import client_network
 from gateway.openapi import HTML, endpoint
 from gateway.page_models import PageQuery, PlainSignUp, signup_of
 from gateway.pages import Brand
-from gateway.parsing import parse_value, read_fields, read_json
+from gateway.parsing import FORM_TYPES, parse_value, read_fields, read_json
 from gateway.problems import describe
 from gateway.translations import translations
 from storage.errors import StorageAway
@@ -75,7 +75,7 @@ async def _current(request: web.Request, form: str, locale: str) -> Mapping[str,
 async def post_form(request: web.Request) -> web.StreamResponse:
     parts, form = request.app[PARTS], request.match_info["form"]
     forms.require(parts.config, form)
-    if request.content_type != "application/json":
+    if request.content_type in FORM_TYPES:
         return await _post_plain(request, form)
     posted = await read_json(request, SignUpRequest)
     await _accept(request, form, posted, stamps.check(request, form, posted.stamp, posted.texts))

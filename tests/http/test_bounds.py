@@ -101,7 +101,9 @@ async def test_a_method_that_is_not_served_is_told_the_right_ones(embedded: App)
     async with embedded.http.patch("/v1/messages") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
         assert (await answer.json())["type"] == "/problems/method-not-allowed"
-    async with embedded.http.delete("/confirm/x") as page:
+    async with embedded.http.delete("/confirm/x") as answer:
+        assert (answer.status, answer.content_type) == (405, "application/problem+json")
+    async with embedded.http.post("/notices/x", data={"a": "b"}) as page:  # as a form may
         assert (page.status, page.content_type) == (405, "text/html")
 
 

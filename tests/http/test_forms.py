@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -130,7 +131,7 @@ async def test_each_purpose_needs_its_own_text_in_any_order(embedded: App) -> No
         (b"{", "application/json", 400),
         (b'{"email": "\\ud800@example.org"}', "application/json", 400),
         (b"{}", "text/plain", 415),
-        (b"", "application/octet-stream", 422),
+        (b"", "application/octet-stream", 415),
         (b"[]", "application/json", 422),
         (b" " * 65_537, "application/json", 413),
         (b"email=" + b"a" * 65_536, "application/x-www-form-urlencoded", 413),
@@ -153,6 +154,22 @@ async def test_what_cannot_be_read_leaves_nothing_behind(
         assert answer.status == status
 
     assert await kept(embedded) == 0
+
+
+async def test_a_script_that_does_not_say_what_it_sends_is_told_so_as_a_program(
+    embedded: App,
+) -> None:
+    headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": ORIGIN}  # a bare fetch()
+    body = json.dumps(await embedded.posted())
+
+    async with embedded.http.post("/forms/signup", data=body, headers=headers) as answer:
+        problem = await answer.json(content_type="application/problem+json")
+    async with embedded.http.delete("/forms/signup") as wrong:
+        method = await wrong.json(content_type="application/problem+json")
+
+    assert problem["type"] == "/problems/content-type"
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert method["status"] == 405
 
 
 @pytest.mark.parametrize("kind", ["urlencoded", "multipart"])
@@ -238,8 +255,8 @@ async def test_a_plain_form_is_answered_in_the_language_that_it_was_shown_in(
         thanks = await answer.text()
     async with app.http.post("/forms/signup", data=fields[1:], headers=headers) as answer:
         problem = await answer.text()
-    body = b"x" * 100_000
-    async with app.http.post("/forms/signup?locale=de", data=body, headers=headers) as answer:
+    large = {"email": "a" * 70_000}
+    async with app.http.post("/forms/signup?locale=de", data=large, headers=headers) as answer:
         error = await answer.text()
 
     for page in (thanks, problem, error):
