@@ -48,6 +48,7 @@ from gateway import limits
 from gateway.errors import TooMany
 from gateway.flows import preferences
 from gateway.flows.composing import content_place
+from gateway.flows.preferences import Switched
 from gateway.flows.withdraw import Withdrawal, Withdrawals
 from gateway.parts import Parts
 from storage.ids import ordered_id
@@ -376,11 +377,11 @@ async def choose(
     subject: str,
     wanted: Mapping[str, bool],
     network: str | None,
-) -> None:
+) -> Switched:
     """Switch purposes. Off is final when this returns; on sends one mail that asks for them all."""
     seen = await overview(parts, subject)
     if seen is None:
-        return
+        return Switched()
     current = {one.purpose: one for one in seen.choices}
     changed = {name: on for name, on in wanted.items() if name in current}
     for name, on in changed.items():
@@ -389,6 +390,12 @@ async def choose(
     ask_for = [name for name, on in changed.items() if on and not current[name].on]
     if ask_for:
         await preferences.ask(parts, subject, ask_for, network, client="my-data", by_mailbox=True)
+    ended = {
+        name
+        for name, on in changed.items()
+        if not on and (current[name].on or current[name].waiting)
+    }
+    return Switched(off=frozenset(ended), on=frozenset(ask_for))
 
 
 def _aad(intake_id: str) -> tuple[str, ...]:

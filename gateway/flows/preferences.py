@@ -61,19 +61,30 @@ async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> T
     return (await texts.get(connection, [newest.text_hash])).get(newest.text_hash)
 
 
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What a person changed: purposes that have ended, and such as a mail asks to confirm."""
+
+    off: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
+
+
 async def switch(
-    parts: Parts, withdrawals: Withdrawals, token: str, on: bool, network: str | None
-) -> Seen | None:
-    """Off withdraws at once. On sends a confirmation mail: only its link can confirm."""
-    seen = await look(parts, Route.PREFERENCES, token)
-    if seen is None:
-        return None
-    if not on:
+    parts: Parts, withdrawals: Withdrawals, seen: Seen, on: bool, network: str | None
+) -> Switched:
+    """Off withdraws at once. On sends a confirmation mail: only its link can confirm.
+
+    What was asked for is worked off in a moment: a look that comes before does not show it.
+    """
+    named = frozenset([seen.purpose])
+    if not on:  # also what is off already: whoever repeats it waits the same way
         leave = Withdrawal(seen.purpose, Actor.SUBJECT, "preferences-link")
         await withdrawals.by_subject(seen.subject, leave)
-    elif not seen.on:
-        await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
-    return await look(parts, Route.PREFERENCES, token)
+        return Switched(off=named) if seen.on or seen.waiting else Switched()
+    if seen.on:
+        return Switched()
+    await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
+    return Switched(on=named)
 
 
 async def ask(

@@ -17,6 +17,7 @@ from gateway import pages
 from gateway.errors import NotFound
 from gateway.flows import my_data
 from gateway.flows.my_data import Held, Overview, Step
+from gateway.flows.preferences import Switched
 from gateway.handlers import sessions
 from gateway.keys import PARTS, WITHDRAWALS
 from gateway.networks import client_network
@@ -116,7 +117,7 @@ async def preferences(request: web.Request) -> web.StreamResponse:
     session = await sessions.current(request)
     if session is None:
         return _see_other("/my-data", request)
-    return await _preferences_page(request, session, saved=False)
+    return await _preferences_page(request, session, None)
 
 
 async def change_preferences(request: web.Request) -> web.StreamResponse:
@@ -133,8 +134,9 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
         if name.startswith("purpose.") and value in ("on", "off")
     }
     network = client_network(request, parts.config.server.trusted_proxies)
-    await my_data.choose(parts, request.app[WITHDRAWALS], session.subject, wanted, network)
-    return await _preferences_page(request, session, saved=True)
+    withdrawals = request.app[WITHDRAWALS]
+    switched = await my_data.choose(parts, withdrawals, session.subject, wanted, network)
+    return await _preferences_page(request, session, switched)
 
 
 async def leave(request: web.Request) -> web.StreamResponse:
@@ -176,11 +178,12 @@ async def _overview(request: web.Request, session: Session) -> Overview | None:
 
 
 async def _preferences_page(
-    request: web.Request, session: Session, *, saved: bool
+    request: web.Request, session: Session, switched: Switched | None
 ) -> web.StreamResponse:
     seen = await _overview(request, session)
     if seen is None:
         raise NotFound
+    asked = switched.on if switched is not None else frozenset()  # worked off in a moment
     return pages.response(
         request,
         "preferences",
@@ -193,11 +196,11 @@ async def _preferences_page(
                 "locale": one.text.locale,
                 "sender": one.text.bundle["sender"]["name"],
                 "on": one.on,
-                "waiting": one.waiting,
+                "waiting": one.waiting or (one.purpose in asked and not one.on),
             }
             for one in seen.choices
         ],
-        saved=saved,
+        switched=switched,
         fresh=True,
         fresh_url=None,
         csrf=sessions.csrf(request, session),

@@ -16,6 +16,7 @@ from gateway import pages
 from gateway.errors import Invalid, NotFound, RequestError
 from gateway.flows import confirm, preferences
 from gateway.flows.confirm import Answer, Seen
+from gateway.flows.preferences import Switched
 from gateway.keys import PARTS, WITHDRAWALS
 from gateway.markdown import to_html
 from gateway.networks import client_network
@@ -131,7 +132,7 @@ async def show_why(request: web.Request) -> web.StreamResponse:
 async def show_preferences(request: web.Request) -> web.StreamResponse:
     """This purpose's switch."""
     seen = await preferences.look(request.app[PARTS], Route.PREFERENCES, _require_token(request))
-    return _preferences_page(request, seen, saved=False)
+    return _preferences_page(request, seen, switched=None)
 
 
 async def change_preferences(request: web.Request) -> web.StreamResponse:
@@ -140,21 +141,25 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     fields = await read_fields(request)
     seen = await preferences.look(parts, Route.PREFERENCES, token)
     said = None if seen is None else fields.get(f"purpose.{seen.purpose}")
-    if said in ("on", "off"):
+    switched = Switched()
+    if seen is not None and said in ("on", "off"):
         network = client_network(request, parts.config.server.trusted_proxies)
         withdrawals = request.app[WITHDRAWALS]
-        seen = await preferences.switch(parts, withdrawals, token, said == "on", network)
+        switched = await preferences.switch(parts, withdrawals, seen, said == "on", network)
+        seen = await preferences.look(parts, Route.PREFERENCES, token)
     elif seen is not None:
         raise Invalid.at("", "must say on or off")
-    return _preferences_page(request, seen, saved=True)
+    return _preferences_page(request, seen, switched=switched)
 
 
 def _preferences_page(
-    request: web.Request, seen: preferences.Seen | None, *, saved: bool
+    request: web.Request, seen: preferences.Seen | None, *, switched: Switched | None
 ) -> web.Response:
     purposes = []
     if seen is not None and seen.text is not None:
-        state = {"purpose": seen.purpose, "on": seen.on, "waiting": seen.waiting}
+        asked = switched is not None and seen.purpose in switched.on
+        waiting = seen.waiting or (asked and not seen.on)
+        state = {"purpose": seen.purpose, "on": seen.on, "waiting": waiting}
         sender = seen.text.bundle["sender"]["name"]
         purposes = [{**_text(seen.text), **state, "sender": sender}]
     return pages.response(
@@ -162,7 +167,7 @@ def _preferences_page(
         "preferences",
         brand=_brand(request),
         purposes=purposes,
-        saved=saved,
+        switched=switched,
         fresh=False,
         fresh_url="/my-data",
         csrf=None,

@@ -231,8 +231,15 @@ async def test_the_preferences_withdraw_at_once_and_ask_for_what_is_new(app: App
         "purpose.updates": "on",
         "purpose.elsewhere": "off",
     }
-    assert (await app.http.post(url, data=choice, headers=person)).status == 200
+    answer = await app.http.post(url, data=choice, headers=person)
 
+    assert answer.status == 200
+    page = await answer.text()
+    assert dict(re.findall(r'name="(purpose\.[a-z]+)" value="(on|off)" checked', page)) == {
+        name: value for name, value in choice.items() if name.startswith("purpose.")
+    }
+    assert "has ended at once" in page
+    assert "a mail is on its way" in page
     assert await app.permission(purpose="newsletter") == "withdrawn"
     (mail,) = await app.deliver()
     await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})

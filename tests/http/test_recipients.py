@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -192,6 +193,28 @@ async def test_a_switch_turns_one_purpose_off_and_asks_before_it_is_on_again(app
     app.step(timedelta(seconds=1))  # what was decided last holds
     await post(app, f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})
     assert await app.permission() == "granted"
+
+
+async def test_the_switch_shows_at_once_what_was_said_and_says_what_comes_of_it(app: App) -> None:
+    path = f"/preferences/{(await nurture(app))['preferences']}"
+    ended, asked = "has ended at once", "a mail is on its way"
+
+    def shown(page: str) -> tuple[str, bool, bool]:
+        (chosen,) = re.findall(r'value="(on|off)" checked', page)
+        return chosen, ended in page, asked in page
+
+    _, unchanged = await post(app, path, data={"purpose.newsletter": "on"})
+    _, off = await post(app, path, data={"purpose.newsletter": "off"})
+    _, again = await post(app, path, data={"purpose.newsletter": "off"})
+    _, on = await post(app, path, data={"purpose.newsletter": "on"})
+    await app.tick()
+    _, waits = await post(app, path, data={"purpose.newsletter": "off"})
+
+    assert shown(unchanged) == ("on", False, False)
+    assert shown(off) == shown(waits) == ("off", True, False)
+    assert shown(again) == ("off", False, False)
+    assert shown(on) == ("on", False, True)
+    assert "Not confirmed yet" in on
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     listed = [{"label": "E-Mail", "code": "email_invalid"}, {"label": "", "code": "text_invalid"}]
     switch = {**one, "on": True, "waiting": False}
     waiting = {**other, "on": False, "waiting": True}
+    both = {"off": {"elsewhere"}, "on": {"updates"}}
     link = {"fresh": False, "fresh_url": "/my-data"}
     own = {"fresh": True, "fresh_url": None}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
@@ -155,15 +156,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "why-neutral": ("why", {"consents": [], **link}),
         "preferences": (
             "preferences",
-            {"purposes": [switch], "saved": False, "csrf": None, **link},
+            {"purposes": [switch], "switched": None, "csrf": None, **link},
         ),
         "preferences-saved": (
             "preferences",
-            {"purposes": [switch, waiting], "saved": True, "csrf": "token", **own},
+            {"purposes": [switch, waiting], "switched": both, "csrf": "token", **own},
         ),
         "preferences-neutral": (
             "preferences",
-            {"purposes": [], "saved": False, "csrf": None, **link},
+            {"purposes": [], "switched": None, "csrf": None, **link},
         ),
         "my-data": ("my_data_ask", {"email": "", "problem": None}),
         "my-data-wrong": ("my_data_ask", {"email": "ada", "problem": "email_invalid"}),
