@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+FORM: Final = "newsletter"  # of the embedded configuration, whose demo answers these
 _TEXT: Final = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ADA: Final = {"email": "ada@example.org"}
 
@@ -16,7 +17,7 @@ SIGN_UP: Final[dict[str, Any]] = {
     "profile": {"first_name": "Ada"},
 }
 BACKEND_SIGN_UP: Final[dict[str, Any]] = {
-    "form": "newsletter",
+    "form": FORM,
     **SIGN_UP,
     "visitor_network": "192.0.2.0/24",
 }

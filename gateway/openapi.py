@@ -26,6 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 DOCUMENT = web.AppKey("openapi_document", dict[str, Any])
 
 _SCHEMAS = "#/components/schemas/"
+_REFERENCE = re.compile(rf'"{_SCHEMAS}([^"]+)"')
 _PARAMETER = re.compile(r"\{(\w+)(?::([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")
 _PROBLEM = {
     "type": "object",
@@ -169,8 +170,12 @@ def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any
     paths: dict[str, dict[str, Any]] = {}
     for row in endpoints:
         path = _PARAMETER.sub(r"{\1}", row.path)
-        # Routes that tell longer tokens apart are one path for whoever reads.
-        paths.setdefault(path, {}).setdefault(row.method.lower(), _operation(row, refs))
+        method, known = row.method.lower(), paths.setdefault(path, {})
+        if method in known:  # routes that tell longer tokens apart are one path for whoever reads
+            known[method]["parameters"] = _path_parameters(row)
+        else:
+            known[method] = _operation(row, refs)
+    schemas["Problem"] = _PROBLEM
     return {
         "openapi": "3.1.0",
         "info": {
@@ -182,7 +187,7 @@ def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any
         "servers": [{"url": public_url}],
         "paths": paths,
         "components": {
-            "schemas": {**schemas, "Problem": _PROBLEM},
+            "schemas": {name: schemas[name] for name in _reached(paths, schemas)},
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -219,6 +224,16 @@ def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[Any, Any], dict[str, A
         ref_template=f"{_SCHEMAS}{{model}}",
     )
     return dict(refs), definitions.get("$defs", {})
+
+
+def _reached(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
+    """The schemas that something names: pydantic also defines the types behind our values."""
+    reached, left = set[str](), [json.dumps(paths)]
+    while left:
+        for name in set(_REFERENCE.findall(left.pop())) - reached:
+            reached.add(name)
+            left.append(json.dumps(schemas[name]))
+    return [name for name in schemas if name in reached]
 
 
 def _operation(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:

@@ -114,13 +114,17 @@ OWN_PAGES = (
     page("POST", "/my-data/leave", my_data.leave, "End the session", statuses=(303,), tags=_OWN),
     *(
         row
-        for opened in ("my-data", "why", "preferences")
+        for opened, shows, does in (
+            ("my-data", "", ""),
+            ("why", "; from a mail: why it came", ""),
+            ("preferences", "; from a mail: its purpose's switch", "; from a mail: switch that"),
+        )
         for row in (
             page(
                 "GET",
                 f"/{opened}/{_FRESH}",
                 my_data.show_link,
-                "A fresh link: one button; from a mail: what it is about",
+                f"A fresh link: one button{shows}",
                 statuses=(200, 410),
                 tags=_OWN,
             ),
@@ -128,7 +132,7 @@ OWN_PAGES = (
                 "POST",
                 f"/{opened}/{_FRESH}",
                 my_data.open_link,
-                "Spend a fresh link and open a session; from a mail: switch its purpose",
+                f"Spend a fresh link and open a session{does}",
                 form=PreferencesAnswer if opened == "preferences" else None,
                 statuses=(200, 303, 410),
                 tags=_OWN,

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from markupsafe import Markup, escape
 
-from gateway import pages, problems
+from gateway import examples, pages, problems
 from gateway.errors import NotFound
 from gateway.keys import PARTS
 from gateway.openapi import DOCUMENT
@@ -102,7 +102,9 @@ def _curl(
     body = raw.get("requestBody", {}).get("content", {}).get("application/json", {})
     if "example" not in body:
         return None
-    lines = [f"curl -X {method} {document['servers'][0]['url']}{path.replace('{form}', 'signup')}"]
+    lines = [
+        f"curl -X {method} {document['servers'][0]['url']}{path.replace('{form}', examples.FORM)}"
+    ]
     if "security" in raw:
         lines.append("  -H 'Authorization: Bearer cgw_…'")
     lines.append("  -H 'Content-Type: application/json'")

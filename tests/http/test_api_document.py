@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -49,6 +50,33 @@ async def test_everything_that_is_served_is_in_the_document(embedded: App) -> No
         concrete = re.sub(r"\{\w+\}", "A" * 43, path)
         async with embedded.http.request(method, concrete, allow_redirects=False) as answer:
             assert answer.status != 405, (method, path)
+
+
+async def test_every_shape_is_one_that_something_takes_or_answers(embedded: App) -> None:
+    async with embedded.http.get("/openapi.json") as answer:
+        document = await answer.json()
+
+    whole = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f'"#/components/schemas/{name}"' in whole, name
+
+
+async def test_the_document_lets_the_tokens_of_mails_and_of_fresh_links_through(
+    embedded: App,
+) -> None:
+    async with embedded.http.get("/openapi.json") as answer:
+        paths = (await answer.json())["paths"]
+
+    def lets_through(token: str, method: str, path: str) -> bool:
+        (parameter,) = paths[path][method]["parameters"]
+        return re.search(parameter["schema"].get("pattern", ""), token) is not None
+
+    of_mail, fresh = "A" * 22, "A" * 43
+    for path in ("/why/{token}", "/preferences/{token}"):
+        assert lets_through(of_mail, "get", path)
+        assert lets_through(fresh, "get", path)
+    assert lets_through(of_mail, "post", "/preferences/{token}")
+    assert not lets_through(of_mail, "post", "/why/{token}"), "there is nothing to post to it"
 
 
 async def test_every_operation_has_a_name_of_its_own(embedded: App) -> None:
