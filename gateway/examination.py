@@ -159,7 +159,7 @@ def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
     except (KeyFileError, SigningError) as error:
         yield fail("dkim", str(error), "run `gateway init`, or restore the key's backup")
         return
-    yield ok("dkim", f"{len(signers)} senders sign, and dkimpy verifies it")
+    yield ok("dkim", f"every sender signs ({len(signers)}), and dkimpy verifies it")
     if config.delivery.transport == "inbox":
         return  # nobody outside will ask DNS
     for record in dkim_keys.records(config):

@@ -77,6 +77,20 @@ def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> N
     assert content.html.rstrip().endswith("</html>")
 
 
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data"])
+def test_a_mail_names_the_legal_entity_behind_the_brand_once(name: str) -> None:
+    content = mail(name, "de", footer=name == "welcome")
+    templates = Templates(resources.templates() / "mail", translations)
+    same = frame("de") | {"controller": {"name": "Acme & Söhne"}}
+    alike = templates.render(name, "de", {}, same, footer=name == "welcome")
+
+    end = "Acme & Söhne\nAcme GmbH\nMusterstr. 1, 10115 Berlin, Germany\n"
+    assert end in content.text
+    assert "Acme &amp; Söhne · Acme GmbH · Musterstr. 1" in (content.html or "")
+    assert end.replace("Acme GmbH\n", "") in alike.text
+    assert "Acme &amp; Söhne · Musterstr. 1" in (alike.html or "")
+
+
 @pytest.mark.parametrize(
     ("data", "greeting"),
     [
