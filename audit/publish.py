@@ -8,7 +8,7 @@ restores what, and however many nodes publish.
 
 from __future__ import annotations
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import nodes, note, tree
@@ -20,7 +20,7 @@ from audit.errors import (
     LogMissing,
     NoteError,
 )
-from audit.log import Log
+from audit.log import Log, published
 from audit.note import Checkpoint, Verifier
 from audit.tables import audit_checkpoint, audit_guard
 from audit.tree import Frontier
@@ -66,7 +66,8 @@ class Publisher:
         """
         # In this order: each can only be ahead of the one read before it, so
         # another publisher at work is never taken for a restored backup.
-        stored = await _newest(data)
+        async with data.read() as connection:
+            stored = await published(connection)
         held = await self._held(guard, data)
         checkpoint, frontier = await self._compare(data, held, stored)
         # A publisher may have died between guard and log.
@@ -138,19 +139,12 @@ async def _continues(connection: AsyncConnection, held: Checkpoint, frontier: Fr
     return tree.verify_consistency(held.size, frontier.size, held.root, frontier.root, path)
 
 
-async def _newest(data: Database) -> int:
-    query = select(func.coalesce(func.max(audit_checkpoint.c.size), 0))
-    async with data.read() as connection:
-        size: int = (await connection.execute(query)).scalar_one()
-        return size
-
-
-async def _store(data: Database, published: list[tuple[Checkpoint, str]], clock: Clock) -> None:
+async def _store(data: Database, notes: list[tuple[Checkpoint, str]], clock: Clock) -> None:
     """Store published notes. Another node may have: the guard lets only one be for a size."""
-    if not published:
+    if not notes:
         return
     async with data.begin() as connection:
         now = await clock.now(connection)
-        rows = [{"size": one.size, "note": text, "published_at": now} for one, text in published]
+        rows = [{"size": one.size, "note": text, "published_at": now} for one, text in notes]
         statement = upsert(connection, audit_checkpoint).values(rows)
         await connection.execute(statement.on_conflict_do_nothing())

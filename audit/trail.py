@@ -240,17 +240,18 @@ async def _payloads(
     query = select(audit_payload).where(
         audit_payload.c.subject == subject, audit_payload.c.eid.in_(eids)
     )
-    return _by_event((await connection.execute(query.order_by(audit_payload.c.compartment))).all())
+    return by_event((await connection.execute(query.order_by(audit_payload.c.compartment))).all())
 
 
 async def _items(
     connection: AsyncConnection, subject: str, eids: Sequence[bytes]
 ) -> dict[bytes, list[Any]]:
     query = select(audit_item).where(audit_item.c.subject == subject, audit_item.c.eid.in_(eids))
-    return _by_event((await connection.execute(query.order_by(audit_item.c.position))).all())
+    return by_event((await connection.execute(query.order_by(audit_item.c.position))).all())
 
 
-def _by_event(rows: Sequence[Any]) -> dict[bytes, list[Any]]:
+def by_event(rows: Sequence[Any]) -> dict[bytes, list[Any]]:
+    """The rows of each event, by its id and in their order."""
     found: dict[bytes, list[Any]] = {}
     for row in rows:
         found.setdefault(row.eid, []).append(row)

@@ -7,7 +7,6 @@ to the next. What is appended meanwhile is left to the next verification.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.canonical import decode
 from audit.check import Claim, Commitments, EntryRow, Walk, hold, signed
 from audit.entry import EVIDENCE, Opener, batch_root, committed, item_place, payload_place
-from audit.log import Log
+from audit.log import Log, published
 from audit.losses import Losses, read_erased, read_staged
 from audit.note import Verifier
 from audit.report import Findings, Problem, Report
@@ -31,7 +30,7 @@ from audit.tables import (
     audit_payload,
     audit_state,
 )
-from audit.trail import Opening, open_one
+from audit.trail import Opening, by_event, open_one
 from audit.tree import STORED_LEVELS, Node
 from storage.database import Database
 
@@ -114,8 +113,9 @@ class _Live:
 
     async def run(self, guard: Database, held: Iterable[str], progress: Progress | None) -> Report:
         self._claims, level = hold(self._verifier, held, self._findings)
-        newest = await self._newest()  # before the guard, which may only be ahead of it
-        await self._read_guard(guard, newest)
+        async with self._data.read() as connection:
+            newest = await published(connection)
+        await self._read_guard(guard, newest)  # afterwards: it may only be ahead of it
         state = await self._read_state()
         end = state.end if state.size is None else min(state.size, state.end)
         self._check_ends(state)
@@ -128,12 +128,6 @@ class _Live:
         await self._check_duplicates()
         await self._check_losses()
         return self._findings.report(end, level)
-
-    async def _newest(self) -> int:
-        query = select(func.coalesce(func.max(audit_checkpoint.c.size), 0))
-        async with self._data.read() as connection:
-            newest: int = (await connection.execute(query)).scalar_one()
-            return newest
 
     async def _read_guard(self, guard: Database, newest: int) -> None:
         query = select(audit_guard.c.size, audit_guard.c.note)
@@ -177,9 +171,9 @@ class _Live:
             self._findings.add(Problem.EXTRA, size, f"only {size} entries are counted")
         if state.first < 0:
             self._findings.add(Problem.EXTRA, None, "a row before the beginning")
-        published = max([state.newest, *self._claims])
-        if published > size:
-            text = f"a checkpoint of size {published} was published, the log has {size} entries"
+        largest = max([state.newest, *self._claims])
+        if largest > size:
+            text = f"a checkpoint of size {largest} was published, the log has {size} entries"
             self._findings.cut_off(min(size, state.end), text)
 
     async def _chunk(self, start: int, end: int) -> None:
@@ -355,7 +349,7 @@ async def _payloads(
     rows = await connection.execute(
         query.order_by(audit_payload.c.eid, audit_payload.c.compartment)
     )
-    return _by_event(rows.all())
+    return by_event(rows.all())
 
 
 async def _items(
@@ -375,11 +369,4 @@ async def _items(
     # One item more than due is enough to show that there are too many.
     query = query.where(audit_item.c.position <= max(one.items for one in group))
     rows = await connection.execute(query.order_by(audit_item.c.eid, audit_item.c.position))
-    return _by_event(rows.all())
-
-
-def _by_event(rows: Sequence[Any]) -> dict[bytes, list[Any]]:
-    found: dict[bytes, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[row.eid].append(row)
-    return found
+    return by_event(rows.all())
