@@ -16,7 +16,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +29,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from gateway import pages, resources
 from gateway.runner import listening_on
 from storage.clock import Clock, DatabaseClock
-from storage.ids import ordered_id
+from storage.ids import moment_of, ordered_id
 
 if TYPE_CHECKING:
     from gateway.config import Inbox
@@ -155,7 +155,7 @@ def summarise(name: str, raw: bytes) -> Summary:
         sender=str(parsed.get("From", "")),
         subject=str(parsed.get("Subject", "")),
         recipient=str(parsed.get("To", parsed.get("Delivered-To", ""))),
-        received_at=_moment_of(name),
+        received_at=moment_of(name),
     )
 
 
@@ -304,12 +304,6 @@ def _part(parsed: EmailMessage, kind: str) -> str | None:
 def _notable(mail: Mail) -> list[tuple[str, str]]:
     shown = ("from", "to", "date", "list-unsubscribe", "list-unsubscribe-post", "message-id")
     return [(key, value) for key, value in mail.fields if key.lower() in shown]
-
-
-def _moment_of(name: str) -> datetime:
-    """The millisecond that `ordered_id` put into the name."""
-    bits = base64.b32hexdecode(name.removeprefix("mail_").upper() + "======")
-    return datetime.fromtimestamp(int.from_bytes(bits[:6], "big") / 1000, UTC)
 
 
 def _verdict(raw: bytes, number: int, field: bytes, answer: Any) -> Signature:

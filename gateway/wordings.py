@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from time import monotonic
 
 from consent import texts
-from consent.texts import Text
+from consent.texts import PublishedNotice, Text
 from storage.database import Database
 
 _FRESH = 5.0  # seconds until a text that was retired elsewhere is refused here
@@ -38,6 +38,11 @@ class Wordings:
         """The text of a purpose in a language as it is asked for now."""
         found = [t for t in (await self.valid()).values() if t.current]
         return next((t for t in found if (t.purpose, t.locale) == (purpose, locale)), None)
+
+    async def notice(self, digest: str) -> PublishedNotice | None:
+        """One version of the privacy notice, by its hash; None for one that never was."""
+        async with self._database.read() as connection:
+            return await texts.notice(connection, digest)
 
     def _is_good(self, wanted: frozenset[str]) -> bool:
         age = monotonic() - self._read_at

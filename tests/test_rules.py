@@ -145,6 +145,13 @@ def test_handlers_write_no_sql() -> None:
         assert "sqlalchemy" not in {module.split(".")[0] for module in imports(path)}, path
 
 
+def test_handlers_open_no_transaction() -> None:
+    opens = re.compile(r"\.(data|keys|guard)\.(read|begin)\(")
+    handlers = (ROOT / "gateway/handlers").glob("*.py")
+
+    assert [path.name for path in handlers if opens.search(path.read_text())] == []
+
+
 def test_addresses_in_the_project_are_reserved_ones() -> None:
     """Invented people live at reserved domains (RFC 2606)."""
     address = re.compile(r"[A-Za-z0-9._+-]+@([A-Za-z0-9-]+\.)+([A-Za-z]{2,})")

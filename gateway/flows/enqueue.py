@@ -113,6 +113,22 @@ async def accept_all(
     return [told[n] for n in range(len(handed))]
 
 
+async def accept_batch(
+    parts: Parts,
+    wanted: Sequence[Wanted],
+    ticket: Ticket | None,
+    answered: Callable[[Sequence[Queued | Refused]], bytes],
+) -> tuple[Sequence[Queued | Refused], bytes]:
+    """Queue a batch and remember its answer in one transaction of its own: it may be long."""
+    vault = await parts.keystore.vault(await known_subjects(parts, wanted))
+    async with parts.data.begin() as connection:
+        outcomes = await enqueue(parts, connection, wanted, vault)
+        body = answered(outcomes)
+        if ticket is not None:
+            await idempotency.remember(connection, ticket, 200, body)
+    return outcomes, body
+
+
 async def _take(
     parts: Parts, connection: AsyncConnection, handed: Sequence[Handed]
 ) -> dict[int, Ticket | Remembered | RequestError]:

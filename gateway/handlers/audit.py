@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from aiohttp import web
 
-from audit import canonical, proof
-from audit import log as audit_log
+from audit import canonical
 from audit.kinds import Kind
 from gateway.answers import answer
 from gateway.api_keys import Scope
 from gateway.api_models import AuditEvent, AuditEvents, AuditQuery, ProofView
 from gateway.errors import Invalid, NotFound, NotPublished
+from gateway.flows import audit_log
+from gateway.flows.audit_log import Wanted
 from gateway.keys import PARTS
 from gateway.openapi import Media, endpoint
 from gateway.parsing import read_query
+from storage.ids import bits_of, named
 
 _TAGS = ("audit",)
-_PREFIX = "evt_"
 
 
 @endpoint(
@@ -30,8 +28,7 @@ _PREFIX = "evt_"
     tags=_TAGS,
 )
 async def get_checkpoint(request: web.Request) -> web.StreamResponse:
-    async with request.app[PARTS].data.read() as connection:
-        note = await audit_log.latest_checkpoint(connection)
+    note = await audit_log.checkpoint(request.app[PARTS])
     if note is None:
         raise NotFound
     return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})
@@ -50,18 +47,12 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     parts, query = request.app[PARTS], read_query(request, AuditQuery)
     if query.kind is not None and query.kind not in tuple(Kind):
         raise Invalid.at("/kind", "is not a kind of event")
-    async with parts.data.read() as connection:
-        found = await parts.log.events(
-            connection,
-            kind=Kind(query.kind) if query.kind else None,
-            since=query.since,
-            until=query.until,
-            after=query.after,
-            limit=query.limit,
-        )
+    kind = Kind(query.kind) if query.kind else None
+    wanted = Wanted(kind, query.since, query.until, query.after, query.limit)
+    found = await audit_log.events(parts, wanted)
     events = [
         AuditEvent(
-            event_id=event_id(one.entry.eid),
+            event_id=named("evt", one.entry.eid),
             index=one.index,
             at=one.entry.at,
             kind=one.entry.kind,
@@ -82,12 +73,14 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     tags=_TAGS,
 )
 async def get_proof(request: web.Request) -> web.StreamResponse:
-    parts, name = request.app[PARTS], request.match_info["id"]
-    eid = eid_of(name)
-    async with parts.data.read() as connection:
-        found = await proof.prove(connection, parts.log, eid)
-        if found is None:
-            raise NotPublished if await proof.is_known(connection, eid) else NotFound
+    name = request.match_info["id"]
+    try:
+        eid = bits_of(name)
+    except ValueError:
+        raise NotFound from None  # a second spelling of its bytes
+    found, known = await audit_log.prove(request.app[PARTS], eid)
+    if found is None:
+        raise NotPublished if known else NotFound
     at = found.inclusion
     return answer(
         ProofView(
@@ -99,19 +92,3 @@ async def get_proof(request: web.Request) -> web.StreamResponse:
             checkpoint=found.checkpoint,
         )
     )
-
-
-def event_id(eid: bytes) -> str:
-    """The public name of an event."""
-    return _PREFIX + base64.b32hexencode(eid).decode().rstrip("=").lower()
-
-
-def eid_of(name: str) -> bytes:
-    """The event that *name* stands for; raises NotFound for a second spelling of its bytes."""
-    try:
-        eid = base64.b32hexdecode(name.removeprefix(_PREFIX).upper() + "======")
-    except binascii.Error:
-        raise NotFound from None
-    if event_id(eid) != name:
-        raise NotFound
-    return eid

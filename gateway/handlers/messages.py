@@ -243,14 +243,8 @@ async def _enqueue(
     ticket: Ticket | None,
     answered: Callable[[Outcomes], bytes],
 ) -> bytes:
-    """Queue a batch and remember its answer in one transaction of its own: it may be long."""
-    parts = request.app[PARTS]
-    vault = await parts.keystore.vault(await enqueue.known_subjects(parts, wanted))
-    async with parts.data.begin() as connection:
-        outcomes = await enqueue.enqueue(parts, connection, wanted, vault)
-        body = answered(outcomes)
-        if ticket is not None:
-            await idempotency.remember(connection, ticket, 200, body)
+    """Queue a batch, count what became of it, and return its answer."""
+    outcomes, body = await enqueue.accept_batch(request.app[PARTS], wanted, ticket, answered)
     _count(request, wanted, outcomes)
     return body
 

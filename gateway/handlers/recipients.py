@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from consent import policy, texts, tokens
+from consent import policy, tokens
 from consent.consents import Consent
 from consent.links import Route
 from consent.texts import Text
@@ -17,7 +17,7 @@ from gateway.errors import Invalid, NotFound, RequestError
 from gateway.flows import confirm, preferences
 from gateway.flows.confirm import Answer, Seen
 from gateway.flows.preferences import Switched
-from gateway.keys import PARTS, WITHDRAWALS
+from gateway.keys import PARTS, WITHDRAWALS, WORDINGS
 from gateway.markdown import to_html
 from gateway.networks import client_network
 from gateway.pages import Brand
@@ -183,8 +183,7 @@ async def show_notice(request: web.Request) -> web.StreamResponse:
 
     With `?format=markdown` the very bytes that the hash is of.
     """
-    async with request.app[PARTS].data.read() as connection:
-        found = await texts.notice(connection, request.match_info["hash"])
+    found = await request.app[WORDINGS].notice(request.match_info["hash"])
     if found is None:
         raise NotFound
     if request.query.get("format") == "markdown":
