@@ -24,7 +24,11 @@ class Health:
 
         Not whether the relay answers: mail waits in the outbox for that.
         """
-        stores = {"data": self._parts.data, "keys": self._parts.keys, "guard": self._parts.guard}
+        stores = {
+            "data": self._parts.data,
+            "keys": self._parts.key_database,
+            "guard": self._parts.guard,
+        }
         answers = await asyncio.gather(*(_answers(one) for one in stores.values()))
         lacking = [name for name, fine in zip(stores, answers, strict=True) if not fine]
         if self._worker_ready is not None and not self._worker_ready():

@@ -26,7 +26,7 @@ class Parts:
     keyring: Keyring
     clock: Clock
     data: Database
-    keys: Database
+    key_database: Database  # that `keystore` reads and writes
     guard: Database
     keystore: KeyStore
     log: Log

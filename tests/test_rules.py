@@ -146,7 +146,7 @@ def test_handlers_write_no_sql() -> None:
 
 
 def test_handlers_open_no_transaction() -> None:
-    opens = re.compile(r"\.(data|keys|guard)\.(read|begin)\(")
+    opens = re.compile(r"\.(data|key_database|guard)\.(read|begin)\(")
     handlers = (ROOT / "gateway/handlers").glob("*.py")
 
     assert [path.name for path in handlers if opens.search(path.read_text())] == []

@@ -41,7 +41,7 @@ async def finish(parts: Parts, subjects: Sequence[str]) -> int:
     left = [one for one in subjects if not all((one, c) in done for c in Compartment)]
     if left:
         await parts.keystore.erase(left, list(Compartment), parts.clock.wall())
-    if not await parts.keys.empty_wal():
+    if not await parts.key_database.empty_wal():
         return 0  # the wrapped keys are still in the log file; nothing else goes before them
     gone = await _remove(parts, subjects)
     await parts.data.empty_wal()

@@ -74,7 +74,7 @@ async def test_a_sign_up_is_acknowledged_only_once_it_is_kept(app: App, happened
     assert 1 <= len(mails) <= 2, "two mails a request at most, as for anybody who asks twice"
 
 
-@pytest.mark.parametrize("store", ["data", "keys"])
+@pytest.mark.parametrize("store", ["data", "key_database"])
 async def test_a_sign_up_is_worked_off_once(app: App, happened: bool, store: str) -> None:
     for at in count(1):
         address = someone()

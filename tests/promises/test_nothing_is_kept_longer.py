@@ -108,7 +108,7 @@ async def subject_of(app: App) -> str:
 async def rows_naming(app: App, *needles: str | bytes) -> list[str]:
     """Where in both databases any of these stands, in whatever column."""
     found = []
-    for database, schema in ((app.parts.data, DATA), (app.parts.keys, KEYSTORE)):
+    for database, schema in ((app.parts.data, DATA), (app.parts.key_database, KEYSTORE)):
         for metadata in schema.tables:
             for table in metadata.sorted_tables:
                 async with database.read() as connection:
@@ -490,7 +490,7 @@ async def test_no_table_is_without_a_rule() -> None:
 @pytest.mark.parametrize("dialect", ["sqlite"])
 async def test_deleted_keys_are_not_in_the_files_of_sqlite_either(app: App, tmp_path: Path) -> None:
     await app.confirmation()
-    async with app.parts.keys.read() as connection:
+    async with app.parts.key_database.read() as connection:
         wrapped = bytes((await connection.execute(select(dek.c.wrapped).limit(1))).scalar_one())
     assert _is_in_a_file(wrapped, tmp_path)
 
