@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from storage.database import Database, open_database
+from tests.support.apps import App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.postgres import Postgres, postgres
 
@@ -71,3 +72,28 @@ async def keystore(dialect: str, new_database_url: Callable[[str], str]) -> Asyn
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()
+
+
+@pytest.fixture
+async def app(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[App]:
+    """The real application, on SQLite and again on PostgreSQL."""
+    async with open_app(tmp_path, new_database_url, dialect) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def limited(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> AsyncIterator[App]:
+    """With the limits of network, form and domain."""
+    async with open_app(tmp_path, new_database_url, dialect, limits=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[App]:
+    """On SQLite only: for what stores nothing."""
+    async with open_app(tmp_path, new_database_url, "sqlite") as opened:
+        yield opened

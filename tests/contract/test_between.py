@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from email import message_from_bytes, policy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,18 +21,15 @@ from gateway.flows.asking_limits import AskingLimits
 from gateway.flows.permission import Question
 from gateway.flows.withdraw import Withdrawal, Withdrawals
 from gateway.limits import RECIPIENT_DOMAIN
-from tests.support.apps import ADA, App, open_app
+from tests.support.apps import ADA, App
 
 BOB = "bob@example.org"
 TTL = 1.0  # of the configuration in tests.support.apps
 
 
 @pytest.fixture
-async def app(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect, limits=True) as opened:
-        yield opened
+def app(limited: App) -> App:
+    return limited
 
 
 async def queue(app: App, to: str = ADA, key: dict[str, str] | None = None, **content: str) -> str:

@@ -4,45 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from gateway import config, keyring
+from gateway import keyring
 from gateway.cli import main
-
-
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def folder(dialect: str, new_database_url: Callable[[str], str], tmp_path: Path) -> Path:
-    """A folder with a configuration whose databases are new and empty."""
-    raw = config.embedded_default()
-    for name in ("gateway", "keystore"):
-        raw = raw.replace(f"sqlite:///var/{name}.db", new_database_url(dialect))
-    (tmp_path / "config.toml").write_text(raw)
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as exited:
-            main([*arguments, "--config", str(folder / "config.toml")])
-        captured = capsys.readouterr()
-        return Ran(int(exited.value.code or 0), captured.out, captured.err)
-
-    return command
+from tests.support.commands import Run
 
 
 def test_init_makes_everything_and_repeating_it_makes_nothing(run: Run, folder: Path) -> None:

@@ -4,52 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway import config
-from gateway.cli import main
+from tests.support.commands import Ran, Run
 
 
-@dataclass(frozen=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    def levels(self, about: str) -> set[str]:
-        return {one["level"] for one in self.json if one["about"] == about}
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def folder(dialect: str, new_database_url: Callable[[str], str], tmp_path: Path) -> Path:
-    raw = config.embedded_default()
-    for name in ("gateway", "keystore"):
-        raw = raw.replace(f"sqlite:///var/{name}.db", new_database_url(dialect))
-    (tmp_path / "config.toml").write_text(raw)
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as exited:
-            main([*arguments, "--config", str(folder / "config.toml")])
-        captured = capsys.readouterr()
-        return Ran(int(exited.value.code or 0), captured.out, captured.err)
-
-    return command
+def levels(examined: Ran, about: str) -> set[str]:
+    return {one["level"] for one in examined.json if one["about"] == about}
 
 
 def test_the_doctor_of_a_new_gateway_finds_no_failure(run: Run, dialect: str) -> None:
@@ -62,8 +25,8 @@ def test_the_doctor_of_a_new_gateway_finds_no_failure(run: Run, dialect: str) ->
         failing = [one for one in failing if "is off: a power loss" not in one["text"]]
     assert failing == []
     assert examined.status == (1 if dialect == "postgresql" else 0)
-    assert {"ok"} == examined.levels("keyring") == examined.levels("keys")
-    assert "warn" in examined.levels("guard")
+    assert {"ok"} == levels(examined, "keyring") == levels(examined, "keys")
+    assert "warn" in levels(examined, "guard")
 
 
 def test_every_line_that_is_not_well_says_what_to_do(run: Run) -> None:
@@ -81,8 +44,8 @@ def test_before_init_the_doctor_names_what_is_missing_and_makes_nothing(
     examined = run("doctor", "--json")
 
     assert examined.status == 1
-    assert examined.levels("keyring") == {"fail"}
-    assert "fail" in examined.levels("data")
+    assert levels(examined, "keyring") == {"fail"}
+    assert "fail" in levels(examined, "data")
     if dialect == "sqlite":
         assert sorted(folder.rglob("*")) == before
 
@@ -108,7 +71,7 @@ def test_a_keyring_of_another_gateway_fails(run: Run, folder: Path, tmp_path: Pa
     document["active_kek"] = 7
     ring.write_text(json.dumps(document))
 
-    assert run("doctor", "--json").levels("keys") == {"fail"}
+    assert levels(run("doctor", "--json"), "keys") == {"fail"}
 
 
 def test_the_doctor_speaks_to_people_too(run: Run) -> None:
@@ -159,4 +122,4 @@ def test_an_epoch_older_than_the_configuration_says_is_due(run: Run, folder: Pat
     (epoch,) = run("keys", "status", "--json").json
 
     assert epoch["rotation_due"] is True
-    assert run("doctor", "--json").levels("keys") == {"warn"}
+    assert levels(run("doctor", "--json"), "keys") == {"warn"}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,7 @@ from delivery import outbox
 from delivery.outcome import Ending, Phase
 from delivery.worker import Ended, Parcel
 from gateway.desk import Desk
-from tests.support.apps import App, open_app
+from tests.support.apps import App
 
 OWNER = "wrk_one"
 OTHERS = {(f"msg_{n}", n) for n in range(400)}
@@ -21,14 +19,6 @@ MESSAGE = {
     "purpose": "newsletter",
     "content": {"subject": "News", "text": "Hello."},
 }
-
-
-@pytest.fixture
-async def app(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Whoever asked is told "ask again", asks again, and everything is there once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from itertools import count
@@ -27,7 +27,7 @@ from gateway.desk import Desk
 from gateway.flows import intake
 from storage.errors import StorageAway
 from storage.ids import random_id
-from tests.support.apps import App, open_app
+from tests.support.apps import App
 from tests.support.gaps import gap
 from tests.support.sink import Sink, open_sink
 
@@ -39,14 +39,6 @@ MESSAGE = {
 }
 BY_PHONE = {"kind": "withdraw", "channel": "phone"}
 _numbers = count(1)
-
-
-@pytest.fixture
-async def app(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect) as opened:
-        yield opened
 
 
 @pytest.fixture(params=[False, True], ids=["did-not-happen", "did-happen"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from openapi_spec_validator import validate
 from gateway import routes
 from gateway.openapi import Endpoint
 from tests.support.apps import App
+from tests.support.outline import Outline
 
 EXAMPLES = [row for row in routes.API if row.example is not None]
 
@@ -135,16 +135,6 @@ async def test_the_schema_says_what_only_a_validator_could(
         assert not fits
     else:
         assert fits
-
-
-class Outline(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
 
 
 async def test_the_page_of_the_api_shows_every_operation_and_loads_nothing(embedded: App) -> None:

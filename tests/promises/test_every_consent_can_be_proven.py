@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from audit.trail import TrailEvent
 from consent.tables import consent
 from gateway import config
 from gateway.lifespan import open_parts
-from tests.support.gateways import Gateway, Received, open_gateway
+from tests.support.gateways import Gateway, Received
 
 TYPED = "echo-dot.Ada@EXAMPLE.org"
 CANONICAL = "echo-dot.ada@example.org"
@@ -27,12 +25,8 @@ PAGE = "https://www.acme.example/landing"
 
 
 @pytest.fixture
-async def gateway(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[Gateway]:
-    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
-        await opened.start("serve", "serve", "--worker")
-        yield opened
+def gateway(one_process: Gateway) -> Gateway:
+    return one_process
 
 
 async def test_the_events_of_a_consent_say_who_what_when_where_and_how(gateway: Gateway) -> None:

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-
-import pytest
 
 from delivery import dkim
-from tests.support.gateways import Gateway, open_gateway
+from tests.support.gateways import Gateway
 
 ADA = "ada@example.org"
-
-
-@pytest.fixture
-async def gateway(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[Gateway]:
-    """One process on SQLite; `serve` and two workers on PostgreSQL."""
-    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
-        await opened.start("serve", "serve")
-        if dialect == "postgresql":
-            await opened.start("worker-1", "worker")
-            await opened.start("worker-2", "worker")
-        yield opened
 
 
 async def test_a_person_signs_up_is_mailed_leaves_and_is_refused_from_then_on(

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import signal
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from gateway import keyring
 from gateway.cli import main
 from storage.database import Database
 from tests.support import stores
-from tests.support.gateways import Gateway, open_gateway
+from tests.support.gateways import Gateway
 from tests.support.postgres import Postgres
 
 ADA = "ada@example.org"
@@ -41,12 +41,8 @@ index = audit_entry.c.leaf_index
 
 
 @pytest.fixture
-async def gateway(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[Gateway]:
-    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
-        await opened.start("serve", "serve", "--worker")
-        yield opened
+def gateway(one_process: Gateway) -> Gateway:
+    return one_process
 
 
 async def verify(gateway: Gateway) -> tuple[int, str]:

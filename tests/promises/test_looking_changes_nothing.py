@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from storage.database import Database
 from tests.support import stores
-from tests.support.gateways import Gateway, Received, open_gateway
+from tests.support.gateways import Gateway, Received
 
 ADA = "ada@example.org"
 # Whatever says what may be mailed, and what is to be mailed.
@@ -52,12 +51,8 @@ TIMES = 3
 
 
 @pytest.fixture
-async def gateway(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[Gateway]:
-    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
-        await opened.start("serve", "serve", "--worker")
-        yield opened
+def gateway(one_process: Gateway) -> Gateway:
+    return one_process
 
 
 def links(gateway: Gateway, mail: Received) -> list[str]:

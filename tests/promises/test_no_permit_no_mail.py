@@ -29,19 +29,6 @@ TTL = 2.0
 
 
 @pytest.fixture
-async def gateway(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[Gateway]:
-    """One process on SQLite; `serve` and two workers on PostgreSQL."""
-    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
-        await opened.start("serve", "serve")
-        if dialect == "postgresql":
-            await opened.start("worker-1", "worker")
-            await opened.start("worker-2", "worker")
-        yield opened
-
-
-@pytest.fixture
 async def paused(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[Gateway]:
     """PostgreSQL, with short leases; the test starts the workers."""
     async with open_gateway(tmp_path, new_database_url, "postgresql", lease="3s") as opened:

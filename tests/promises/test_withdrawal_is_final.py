@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.gateways import Gateway, open_gateway
+from tests.support.gateways import Gateway
 
 ADA = "ada@example.org"
 LEAVERS = 200
@@ -20,19 +18,6 @@ EACH = 8  # messages that are due for each of them, one after another, while the
 SECONDS = 20.0
 HAND_IN = 10.0  # seconds that handing in may take before the first of them is due
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
-
-@pytest.fixture
-async def gateway(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[Gateway]:
-    """One process on SQLite; `serve` and two workers on PostgreSQL."""
-    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
-        await opened.start("serve", "serve")
-        if dialect == "postgresql":
-            await opened.start("worker-1", "worker")
-            await opened.start("worker-2", "worker")
-        yield opened
 
 
 @dataclass

@@ -88,9 +88,10 @@ async def test_an_idle_connection_is_closed() -> None:
 
 async def test_a_connection_that_the_server_closed_is_not_handed_out() -> None:
     async with open_sink() as sink, Pool(relay(sink)) as pool:
-        await use(pool, await take(pool, 1))
+        (connection,) = await take(pool, 1)
+        await use(pool, [connection])
         sink.drop_sessions()
-        await asyncio.sleep(0.05)
+        await until(lambda: not connection.dialogue.is_open)
 
         await use(pool, await take(pool, 1))
 

@@ -226,9 +226,8 @@ async def test_replies_come_in_any_shape(connection: Connection, recipient: str)
     assert (ending.reply.code, ending.reply.enhanced) == (250, "2.0.0")
 
 
-async def test_cancelled_before_the_dot_it_closes_at_once(
-    sink: Sink, connection: Connection
-) -> None:
+async def cancelled_before_the_dot(connection: Connection) -> None:
+    """Transmit, and end that while the reply to DATA is on its way."""
     started = asyncio.Event()
     task = asyncio.ensure_future(
         transmit(connection, mail_to("delay-data-5000"), Fences(on_spend=started.set))
@@ -238,6 +237,12 @@ async def test_cancelled_before_the_dot_it_closes_at_once(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_cancelled_before_the_dot_it_closes_at_once(
+    sink: Sink, connection: Connection
+) -> None:
+    await cancelled_before_the_dot(connection)
 
     assert connection.phase in (Phase.RCPT, Phase.DATA)
     assert not connection.past_dot
@@ -287,15 +292,7 @@ async def test_what_an_earlier_mail_was_told_is_not_said_of_a_later_one(
     connection: Connection,
 ) -> None:
     await transmit(connection, mail_to("refuse-rcpt"), Fences())
-    started = asyncio.Event()
-    task = asyncio.ensure_future(
-        transmit(connection, mail_to("delay-data-5000"), Fences(on_spend=started.set))
-    )
-    await started.wait()
-
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancelled_before_the_dot(connection)
 
     assert connection.ending is None
 
@@ -322,7 +319,7 @@ async def test_a_failing_guard_leaves_nothing_open(sink: Sink, connection: Conne
 
 async def test_an_unasked_reply_ends_the_session(sink: Sink, connection: Connection) -> None:
     sink.drop_sessions()
-    await asyncio.sleep(0.05)
+    await until(lambda: not connection.dialogue.is_open)
 
     ending = await transmit(connection, mail_to("ada"), Fences())
 

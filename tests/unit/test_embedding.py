@@ -3,13 +3,13 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from gateway import config, embedding
 from gateway.config import Config
+from tests.support.outline import Outline
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +67,13 @@ def test_every_colour_has_its_place(default: Config) -> None:
     assert "\n" not in str(css)
 
 
-class Fields(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-
 @pytest.mark.parametrize("locale", ["en", "de"])
 def test_the_snippet_is_the_script_and_a_plain_form_inside_its_place(
     default: Config, locale: str
 ) -> None:
     html = embedding.snippet(default, "newsletter", locale)
 
-    found = Fields(html)
+    found = Outline(html)
     names = [attrs["name"] for tag, attrs in found.tags if tag == "input"]
     assert names == ["profile.first_name", "email", "purpose", "text", "homepage", "locale"]
     assert ("script", {"src": "http://localhost:8080/forms/newsletter.js", "async": None}) in (

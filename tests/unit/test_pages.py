@@ -1,32 +1,17 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from jinja2 import UndefinedError
 
 from gateway import pages
 from gateway.pages import Brand
+from tests.support.outline import Outline
 from tests.support.page_samples import BRAND, HASH, samples
 
 STATES = sorted(samples("en"))
 LANGUAGES = ["en", "de"]
-
-
-class Outline(HTMLParser):
-    """What a page loads, says and asks, as far as these tests look."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def every(self, *names: str) -> list[dict[str, str | None]]:
-        return [attrs for tag, attrs in self.tags if tag in names]
 
 
 def page(state: str, locale: str = "en", **changed: object) -> str:

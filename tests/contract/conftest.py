@@ -1,0 +1,33 @@
+"""A gateway that is not made yet, and its commands, on SQLite and again on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway import config
+from gateway.cli import main
+from tests.support.commands import Ran, Run
+
+
+@pytest.fixture
+def folder(dialect: str, new_database_url: Callable[[str], str], tmp_path: Path) -> Path:
+    """A folder with a configuration whose databases are new and empty."""
+    raw = config.embedded_default()
+    for name in ("gateway", "keystore"):
+        raw = raw.replace(f"sqlite:///var/{name}.db", new_database_url(dialect))
+    (tmp_path / "config.toml").write_text(raw)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as exited:
+            main([*arguments, "--config", str(folder / "config.toml")])
+        captured = capsys.readouterr()
+        return Ran(int(exited.value.code or 0), captured.out, captured.err)
+
+    return command
