@@ -113,6 +113,16 @@ def test_a_confirmation_page_offers_what_can_still_be_done(state: str, answers: 
     assert [button["value"] for button in buttons] == answers
 
 
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_the_page_of_proofs_leads_to_the_switches(locale: str) -> None:
+    def leads_there(state: str) -> bool:
+        links = Outline(page(state, locale)).every("a")
+        return "/my-data/preferences" in [one.get("href") for one in links]
+
+    assert leads_there("why-fresh")
+    assert not leads_there("why")
+
+
 def test_preferences_show_what_is_on() -> None:
     radios = [a for a in Outline(page("preferences-saved")).every("input")]  # one waits
 
