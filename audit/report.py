@@ -10,7 +10,6 @@ from enum import StrEnum
 class Level(StrEnum):
     """What stands behind a report; each level includes those above it."""
 
-    RECOMPUTED = "recomputed"  # hashes fit: faults show, not forgery by who can write rows
     SIGNED = "signed"  # by a key outside the database: its administrator cannot forge it
     HELD_OUTSIDE = "held outside"  # fits copies out of the operator's reach
 
