@@ -204,13 +204,19 @@ class Nothing:
     """The person agreed already: nothing changes and no mail goes out."""
 
 
-def sign_up(existing: Sequence[C], text_hash: str, now: datetime) -> New | Same[C] | Nothing:
+def sign_up(
+    existing: Sequence[C], text_hash: str, received_at: datetime, now: datetime
+) -> New | Same[C] | Nothing:
     """Say what a sign-up does, given all *existing* consents of its purpose.
 
     A consent that permits nothing (unproven, or at its end) does not stand in
-    the way of a better one. Limits and blocks of an address are not checked.
+    the way of a better one. Who withdrew or rejected after the sign-up was
+    *received* has ended it too, although it is worked off only now. Limits and
+    blocks of an address are not checked.
     """
     if existing and isinstance(_by_consents(existing, now), Granted):
+        return Nothing()
+    if any(_ended_since(one, received_at) for one in existing):
         return Nothing()
     waiting = [
         one
@@ -218,6 +224,11 @@ def sign_up(existing: Sequence[C], text_hash: str, now: datetime) -> New | Same[
         if one.honest and one.text_hash == text_hash and effective_state(one, now) is State.PENDING
     ]
     return Same(max(waiting, key=_requested)) if waiting else New()
+
+
+def _ended_since(consent: Standing, moment: datetime) -> bool:
+    said_no = consent.state in (State.WITHDRAWN, State.REJECTED)
+    return said_no and consent.decided_at is not None and consent.decided_at > moment
 
 
 def confirm(consent: Standing, now: datetime) -> State | None:

@@ -178,7 +178,8 @@ class _Batch:
         person = self.people[subject]
         pending: list[Consent] = []
         for asked in form.asked:
-            match policy.sign_up(person.of(asked.purpose), asked.text_hash, self.now):
+            existing = person.of(asked.purpose)
+            match policy.sign_up(existing, asked.text_hash, received_at, self.now):
                 case Nothing():
                     continue
                 case Same(consent):

@@ -112,6 +112,17 @@ async def test_an_objection_stops_whoever_signs_up_while_it_is_written(
     assert await app.deliver() == []
 
 
+async def test_a_withdrawal_ends_the_sign_up_that_was_acknowledged_before_it(app: App) -> None:
+    await app.subscribe(ADA)
+    subject = await subject_of(app, ADA)
+    await app.sign_up(ADA)  # acknowledged, and not worked off yet
+    app.step(timedelta(seconds=1))
+
+    await my_data.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
+
+    assert await app.deliver() == []
+
+
 async def test_a_permit_does_not_outlive_the_lease_that_it_was_claimed_under(app: App) -> None:
     await app.subscribe(ADA)
     await queue(app, text="t")

@@ -353,39 +353,54 @@ def test_whoever_objected_may_ask_again() -> None:
 def test_a_sign_up_makes_a_new_request_where_nothing_stands() -> None:
     ended = [row(s) for s in (State.LAPSED, State.REJECTED, State.WITHDRAWN, State.EXPIRED)]
 
-    assert policy.sign_up([], "sha256:a", NOW) == New()
+    assert policy.sign_up([], "sha256:a", NOW, NOW) == New()
     for one in ended:
-        assert policy.sign_up([one], "sha256:a", NOW) == New()
-    assert policy.sign_up(ended, "sha256:a", NOW) == New()
+        assert policy.sign_up([one], "sha256:a", NOW, NOW) == New()
+    assert policy.sign_up(ended, "sha256:a", NOW, NOW) == New()
+
+
+@pytest.mark.parametrize("state", [State.WITHDRAWN, State.REJECTED])
+def test_a_no_ends_the_sign_up_that_came_before_it(state: State) -> None:
+    """It was acknowledged and not worked off yet: the mail that it asks for would come after."""
+    said_no = row(state, decided_at=NOW)
+
+    assert policy.sign_up([said_no], "sha256:a", NOW - HOUR, NOW) == Nothing()
+    assert policy.sign_up([said_no], "sha256:a", NOW, NOW) == New()
+
+
+def test_what_only_ran_out_ends_no_sign_up_that_came_before_it() -> None:
+    for state in (State.LAPSED, State.EXPIRED):
+        one = row(state, decided_at=NOW)
+        assert policy.sign_up([one], "sha256:a", NOW - HOUR, NOW) == New()
 
 
 def test_a_sign_up_to_the_same_wording_is_the_same_request() -> None:
     pending = row(State.PENDING)
 
-    assert policy.sign_up([pending], "sha256:a", NOW) == Same(pending)
-    assert policy.sign_up([pending], "sha256:b", NOW) == New()
+    assert policy.sign_up([pending], "sha256:a", NOW, NOW) == Same(pending)
+    assert policy.sign_up([pending], "sha256:b", NOW, NOW) == New()
 
 
 def test_a_sign_up_renews_no_request_past_its_time() -> None:
-    assert policy.sign_up([row(State.PENDING, lapses_at=NOW)], "sha256:a", NOW) == New()
+    assert policy.sign_up([row(State.PENDING, lapses_at=NOW)], "sha256:a", NOW, NOW) == New()
 
 
 def test_a_sign_up_does_not_take_up_an_altered_request() -> None:
-    assert policy.sign_up([row(State.PENDING, honest=False)], "sha256:a", NOW) == New()
+    assert policy.sign_up([row(State.PENDING, honest=False)], "sha256:a", NOW, NOW) == New()
 
 
 def test_of_several_requests_of_one_wording_the_newest_is_the_same() -> None:
     older, newer = row(State.PENDING), row(State.PENDING, "con_2", requested_at=NOW)
 
-    assert policy.sign_up([newer, older], "sha256:a", NOW) == Same(newer)
+    assert policy.sign_up([newer, older], "sha256:a", NOW, NOW) == Same(newer)
 
 
 @pytest.mark.parametrize("text", ["sha256:a", "sha256:b"])
 def test_a_sign_up_of_someone_who_agreed_changes_nothing(text: str) -> None:
     pending = row(State.PENDING, "con_2")
 
-    assert policy.sign_up([CONFIRMED], text, NOW) == Nothing()
-    assert policy.sign_up([CONFIRMED, pending], text, NOW) == Nothing()
+    assert policy.sign_up([CONFIRMED], text, NOW, NOW) == Nothing()
+    assert policy.sign_up([CONFIRMED, pending], text, NOW, NOW) == Nothing()
 
 
 @pytest.mark.parametrize(
@@ -397,7 +412,7 @@ def test_a_sign_up_of_someone_who_agreed_changes_nothing(text: str) -> None:
     ],
 )
 def test_a_consent_that_permits_nothing_does_not_bar_a_better_one(consent: Row) -> None:
-    assert policy.sign_up([consent], "sha256:a", NOW) == New()
+    assert policy.sign_up([consent], "sha256:a", NOW, NOW) == New()
 
 
 @pytest.mark.parametrize("state", State)
