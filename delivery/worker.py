@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
-from typing import Protocol
 
 import structlog
 
+from delivery.desk import Composed, Desk, Ended, Parcel
 from delivery.errors import JournalError
 from delivery.grouping import Grouped
 from delivery.hand import MOST, Hand
@@ -24,7 +24,7 @@ from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool
-from delivery.transmission import Connection, Envelope, transmit
+from delivery.transmission import Connection, transmit
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -48,72 +48,6 @@ def elapsed() -> float:
     Else a permit would wake up with its machine, hours after it expired.
     """
     return time.clock_gettime(_CLOCK)
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """A mail as it goes out, signed; *digest* is that of its bytes."""
-
-    digest: str
-    envelope: Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A leased and permitted message.
-
-    *compose* makes its mail, right before it is begun: None when it has no form
-    as a mail. Nothing else opens the address.
-    """
-
-    message: str
-    attempt: int
-    permit: str
-    subject: str
-    kind: Kind
-    compose: Callable[[], Awaitable[Composed | None]] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a parcel's transmission ended; *aborted* by ourselves, before the final dot.
-
-    *digest* is that of the mail, once there was one; an *unsendable* message has none.
-    """
-
-    parcel: Parcel
-    ending: Ending
-    digest: str | None = None
-    aborted: bool = False
-    unsendable: bool = False
-
-
-class Desk(Protocol):
-    """What the worker needs decided and written; the composition root provides it."""
-
-    async def register(self, owner: str) -> None: ...
-
-    async def renew(self, owner: str) -> bool:
-        """Prolong the lease; False when another took it over."""
-
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
-        """Lease and permit up to *wanted* due messages, in one transaction."""
-
-    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
-        """Mark permits spent, in one transaction; only those returned may pass the dot."""
-
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
-        """Write outcomes, in one transaction."""
-
-    async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
-        """Queue again what *owner* holds, does not carry, and may not start any more.
-
-        *carried* names messages with their attempts: the end of an earlier
-        attempt may come while a later one is under way.
-        """
-
-    async def leave(self, owner: str) -> None:
-        """Forget a worker that holds nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import timedelta
 from audit import log as audit_log
 from consent import intakes
 from delivery import outbox
+from delivery.desk import Ended, Parcel
 from delivery.outbox import WAITING, Status
-from delivery.worker import Ended, Parcel
 from gateway.desk import Desk
 from gateway.duties import Duty
 from gateway.flows import settle

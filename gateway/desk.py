@@ -1,4 +1,4 @@
-"""What a worker asks of this gateway: the flows, behind `delivery.worker.Desk`."""
+"""What a worker asks of this gateway: the flows, behind `delivery.desk.Desk`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from delivery import journal, leases, permits
+from delivery.desk import Ended, Parcel
 from delivery.permits import Spending
-from delivery.worker import Ended, Parcel
 from gateway.flows import claim, settle
 from gateway.flows.composing import Composer
 from gateway.parts import Parts
 
 
 class Desk:
-    """Meets `delivery.worker.Desk`; no transaction lasts across the network.
+    """Meets `delivery.desk.Desk`; no transaction lasts across the network.
 
     Mails are composed in the event loop or, with *aside*, beside it: see `Composer`.
     """

@@ -15,11 +15,11 @@ from consent.gates import Gate
 from consent.links import Route
 from consent.vault import Compartment, Vault
 from delivery import mime
+from delivery.desk import Composed
 from delivery.mime import Content
 from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.transmission import Envelope
-from delivery.worker import Composed
 from gateway import logs, looks
 from gateway.config import Config
 from gateway.parts import Parts

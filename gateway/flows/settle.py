@@ -18,10 +18,10 @@ from consent.model import SubjectState
 from consent.trail import Trail
 from consent.vault import Compartment, Vault
 from delivery import outbox, permits
+from delivery.desk import Ended
 from delivery.outbox import AttemptEnd, Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
-from delivery.worker import Ended
 from gateway.flows import composing
 from gateway.parts import Parts
 

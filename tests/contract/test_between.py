@@ -14,7 +14,7 @@ from audit.kinds import Actor
 from consent import address, gates
 from consent.model import State
 from delivery import permits
-from delivery.worker import Composed, Parcel
+from delivery.desk import Composed, Parcel
 from gateway.desk import Desk
 from gateway.flows import composing, intake, my_data, permission, recover
 from gateway.flows.asking_limits import AskingLimits

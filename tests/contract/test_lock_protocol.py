@@ -23,10 +23,10 @@ from consent import tables as consent_tables
 from consent.model import SubjectState
 from consent.vault import Compartment
 from delivery import outbox, permits, tables
+from delivery.desk import Ended, Parcel
 from delivery.outbox import Message, Status
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from delivery.worker import Ended, Parcel
 from gateway.api_keys import Scope
 from gateway.desk import Desk
 from gateway.flows import permission, recover

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from delivery import outbox
+from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase
-from delivery.worker import Ended, Parcel
 from gateway.desk import Desk
 from tests.support.apps import App
 

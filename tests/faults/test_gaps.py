@@ -19,10 +19,11 @@ from sqlalchemy import func, select
 from audit import tables as audit_tables
 from consent import intakes
 from delivery import tables
+from delivery.desk import Ended, Parcel
 from delivery.journal import Journal
 from delivery.permits import Spending
 from delivery.smtp import Pool, Relay
-from delivery.worker import Ended, Pace, Parcel, Worker
+from delivery.worker import Pace, Worker
 from gateway.desk import Desk
 from gateway.flows import intake
 from storage.errors import StorageAway

@@ -22,9 +22,9 @@ import gateway.tables
 from audit.tables import audit_entry, audit_item, audit_payload
 from consent import gates
 from consent.keystore import Compartment
+from delivery.desk import Ended
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from delivery.worker import Ended
 from gateway import duties
 from gateway.database_schema import DATA, KEYSTORE
 from gateway.desk import Desk

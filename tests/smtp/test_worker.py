@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from delivery import worker as worker_module
+from delivery.desk import Composed, Ended, Parcel
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Envelope
-from delivery.worker import Composed, Ended, Pace, Parcel, Worker
+from delivery.worker import Pace, Worker
 from storage.errors import StorageAway
 from storage.ids import random_id
 from tests.support.sink import Sink, open_sink

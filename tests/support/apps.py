@@ -17,9 +17,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from sqlalchemy import make_url
 
+from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from delivery.worker import Ended, Parcel
 from gateway import api_keys, config, initialise
 from gateway.api_keys import Scope
 from gateway.app import create_app

@@ -1,0 +1,80 @@
+"""What the worker needs decided and written, and the values that go to and fro.
+
+Delivery states it, knowing nothing of people; the composition root meets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from delivery.outcome import Ending, Kind
+from delivery.permits import Spending
+from delivery.transmission import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A mail as it goes out, signed; *digest* is that of its bytes."""
+
+    digest: str
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A leased and permitted message.
+
+    *compose* makes its mail, right before it is begun: None when it has no form
+    as a mail. Nothing else opens the address.
+    """
+
+    message: str
+    attempt: int
+    permit: str
+    subject: str
+    kind: Kind
+    compose: Callable[[], Awaitable[Composed | None]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a parcel's transmission ended; *aborted* by ourselves, before the final dot.
+
+    *digest* is that of the mail, once there was one; an *unsendable* message has none.
+    """
+
+    parcel: Parcel
+    ending: Ending
+    digest: str | None = None
+    aborted: bool = False
+    unsendable: bool = False
+
+
+class Desk(Protocol):
+    """What the worker needs decided and written; the composition root provides it."""
+
+    async def register(self, owner: str) -> None: ...
+
+    async def renew(self, owner: str) -> bool:
+        """Prolong the lease; False when another took it over."""
+
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+        """Lease and permit up to *wanted* due messages, in one transaction."""
+
+    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
+        """Mark permits spent, in one transaction; only those returned may pass the dot."""
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        """Write outcomes, in one transaction."""
+
+    async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
+        """Queue again what *owner* holds, does not carry, and may not start any more.
+
+        *carried* names messages with their attempts: the end of an earlier
+        attempt may come while a later one is under way.
+        """
+
+    async def leave(self, owner: str) -> None:
+        """Forget a worker that holds nothing any more."""
