@@ -37,11 +37,6 @@ class Vault:
     def __init__(self, keys: Mapping[str, Mapping[str, Secret | Broken]]) -> None:
         self._keys = keys
 
-    @classmethod
-    def one(cls, subject: str, keys: Mapping[str, Secret]) -> Vault:
-        """A vault for one person from keys by compartment."""
-        return cls({subject: keys})
-
     def has(self, subject: str) -> bool:
         """Whether everything about this person can be sealed and opened."""
         held = self._keys.get(subject, {})

@@ -62,22 +62,16 @@ class Hand(Generic[T]):
         """The next message, and until when it may begin."""
         if not self._waiting:
             return None
-        message, claim = self._waiting.popleft()
         self.took_at = now
-        claim.left -= 1
-        if not claim.left:
-            self._learn(claim, now - claim.began)
+        message, claim = self._pop(now)
         return message, claim.began + self._life
 
     def late(self, now: float) -> list[T]:
         """Take out what may not begin any more."""
         late = []
         while self._waiting and self._waiting[0][1].began + self._life <= now:
-            message, claim = self._waiting.popleft()
+            message, _ = self._pop(now)
             late.append(message)
-            claim.left -= 1
-            if not claim.left:
-                self._learn(claim, now - claim.began)
         return late
 
     def clear(self) -> list[T]:
@@ -85,6 +79,13 @@ class Hand(Generic[T]):
         left = [message for message, _ in self._waiting]
         self._waiting.clear()
         return left
+
+    def _pop(self, now: float) -> tuple[T, _Claim]:
+        message, claim = self._waiting.popleft()
+        claim.left -= 1
+        if not claim.left:
+            self._learn(claim, now - claim.began)
+        return message, claim
 
     def _learn(self, claim: _Claim, took: float) -> None:
         if took > self._half:

@@ -44,7 +44,7 @@ def test_the_vector_opens_and_is_made_again_from_its_salt(monkeypatch: pytest.Mo
 
 def test_a_vault_binds_to_its_place_as_the_vector_does() -> None:
     vector = AUDIT["seal"]
-    vault = Vault.one("sub_1", {"profile": Secret(key_of(vector["dek"]))})
+    vault = Vault({"sub_1": {"profile": Secret(key_of(vector["dek"]))}})
 
     opened = vault.open("sub_1", "profile", PLACE, bytes.fromhex(vector["sealed_hex"]))
 
@@ -147,7 +147,7 @@ def test_a_key_that_cannot_be_unwrapped_is_damage_not_erasure() -> None:
 
 
 def test_a_compartment_does_not_open_as_another() -> None:
-    same = Vault.one("sub_1", {"profile": Secret(KEY), "evidence": Secret(KEY)})
+    same = Vault({"sub_1": {"profile": Secret(KEY), "evidence": Secret(KEY)}})
     sealed = same.seal("sub_1", "profile", PLACE, b"x")
 
     with pytest.raises(SealError):
