@@ -37,6 +37,10 @@ class Vault:
     def __init__(self, keys: Mapping[str, Mapping[str, Secret | Broken]]) -> None:
         self._keys = keys
 
+    def only(self, subject: str) -> Vault:
+        """The same for one person: what is kept for that person's sake opens nobody else's."""
+        return Vault({subject: self._keys.get(subject, {})})
+
     def has(self, subject: str) -> bool:
         """Whether everything about this person can be sealed and opened."""
         held = self._keys.get(subject, {})

@@ -5,8 +5,8 @@ Delivery states it, knowing nothing of people; the composition root meets it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from delivery.outcome import Ending, Kind
@@ -24,18 +24,13 @@ class Composed:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A leased and permitted message.
-
-    *compose* makes its mail, right before it is begun: None when it has no form
-    as a mail. Nothing else opens the address.
-    """
+    """A leased and permitted message, sealed still: see `Desk.compose`."""
 
     message: str
     attempt: int
     permit: str
     subject: str
     kind: Kind
-    compose: Callable[[], Awaitable[Composed | None]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +57,12 @@ class Desk(Protocol):
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
         """Lease and permit up to *wanted* due messages, in one transaction."""
+
+    async def compose(self, parcel: Parcel) -> Composed | None:
+        """Make the mail of *parcel*, right before it is begun; None where it has no form as one.
+
+        Nothing else opens the address. Ask once: what a mail was made of is forgotten then.
+        """
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         """Mark permits spent, in one transaction; only those returned may pass the dot."""

@@ -68,6 +68,7 @@ class _Folding(NodeTransformer):
     def __init__(self, constants: Mapping[str, Constant], translate: Callable[[str], str]) -> None:
         self._constants = constants
         self._translate = translate
+        self._elifs: set[nodes.If] = set()
 
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
         path = _path(node)
@@ -76,9 +77,14 @@ class _Folding(NodeTransformer):
         return nodes.Const(self._constants[path], lineno=node.lineno)
 
     def visit_If(self, node: nodes.If) -> nodes.Node | list[nodes.Node]:
-        """A choice that is the same for all mails is made once."""
+        """A choice that is the same for all mails is made once.
+
+        Not where there are more than two: Jinja keeps an `elif` as a node that
+        must stay what it is.
+        """
+        self._elifs |= set(node.elif_)
         self.generic_visit(node)
-        if not isinstance(node.test, nodes.Const) or node.elif_:
+        if not isinstance(node.test, nodes.Const) or node.elif_ or node in self._elifs:
             return node
         return node.body if node.test.value else node.else_
 

@@ -223,7 +223,7 @@ class Worker:
         try:
             while (taken := self._next()) is not None:
                 parcel, deadline = taken
-                mail = await parcel.compose()
+                mail = await self._desk.compose(parcel)
                 if mail is None:
                     self._ended.put_nowait(Ended(parcel, _UNBEGUN, unsendable=True))
                     continue

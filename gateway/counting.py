@@ -12,7 +12,6 @@ from delivery.desk import Ended, Parcel
 from delivery.outbox import WAITING, Status
 from gateway.desk import Desk
 from gateway.duties import Duty
-from gateway.flows import settle
 from gateway.metrics import Metrics
 from gateway.parts import Parts
 
@@ -52,5 +51,5 @@ class CountingDesk(Desk):
         return parcels
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
-        for one in await settle.settle(self._parts, owner, ended):
+        for one in await self._settle(owner, ended):
             self._counted.outcomes.labels(one.message.kind, one.outcome).inc()

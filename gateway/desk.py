@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
 
 from delivery import journal, leases, permits
-from delivery.desk import Ended, Parcel
+from delivery.desk import Composed, Ended, Parcel
 from delivery.permits import Spending
 from gateway.flows import claim, settle
 from gateway.flows.composing import Composer
+from gateway.flows.settle import Result
 from gateway.parts import Parts
 
 
@@ -21,10 +21,11 @@ class Desk:
 
     def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
-        self._aside = aside
+        self._composer = Composer(parts, aside=aside)
 
     async def register(self, owner: str) -> None:
         parts = self._parts
+        self._composer.clear()  # what is left is of an earlier name, whose lease was lost
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
             lease = parts.config.delivery.lease
@@ -38,7 +39,7 @@ class Desk:
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
         letters = await claim.claim(self._parts, owner, wanted)
-        composer = Composer(self._parts, letters, aside=self._aside)
+        self._composer.take(letters)
         return [
             Parcel(
                 message=letter.message.id,
@@ -46,17 +47,23 @@ class Desk:
                 permit=letter.permit,
                 subject=letter.message.subject,
                 kind=letter.message.kind,
-                compose=partial(composer.mail, number),
             )
-            for number, letter in enumerate(letters)
+            for letter in letters
         ]
+
+    async def compose(self, parcel: Parcel) -> Composed | None:
+        return await self._composer.mail((parcel.message, parcel.attempt))
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         async with self._parts.data.begin() as connection:
             return await permits.spend(connection, owner, spendings, self._parts.clock)
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
-        await settle.settle(self._parts, owner, ended)
+        await self._settle(owner, ended)
+
+    async def _settle(self, owner: str, ended: Sequence[Ended]) -> list[Result]:
+        self._composer.forget((one.parcel.message, one.parcel.attempt) for one in ended)
+        return await settle.settle(self._parts, owner, ended)
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
         await claim.take_back(self._parts, owner, carried)

@@ -54,6 +54,8 @@ class _Texts(types.TypeDecorator[list[str]]):
         return dialect.type_descriptor(postgresql.ARRAY(String()))
 
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        if value is not None and any("\0" in one for one in value):
+            raise ValueError("a text with NUL")  # PostgreSQL has none, SQLite would cut it there
         return json.dumps(value) if dialect.name == "sqlite" else value
 
 

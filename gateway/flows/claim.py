@@ -228,7 +228,7 @@ async def _write(
             gate=known.locked.gates[message.subject],
             content=known.contents[message.content],
             handle=known.handles.get((message.subject, message.purpose)),
-            vault=known.vault,
+            vault=known.vault.only(message.subject),
         )
         for message, permit in issued
     ]

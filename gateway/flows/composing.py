@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 from consent import links, personal
@@ -24,7 +25,8 @@ from gateway import logs, looks
 from gateway.config import Config
 from gateway.parts import Parts
 
-_AT_ONCE = 16
+Attempt = tuple[str, int]  # a message by its id, and which try it is
+_AT_ONCE = 0.01  # seconds; a permit must not run out meanwhile, nor anybody wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Letter:
 
 
 class Composer:
-    """Composes and signs the letters of one claim as they are asked for.
+    """Composes and signs permitted letters as they are asked for, and then forgets them.
 
     With *aside* in a thread: where the same loop answers strangers it must be,
     for signing would delay the next answer. Elsewhere a thread only fights for
@@ -51,20 +53,42 @@ class Composer:
     stay in the processor's caches.
     """
 
-    def __init__(self, parts: Parts, letters: Sequence[Letter], *, aside: bool) -> None:
+    def __init__(self, parts: Parts, *, aside: bool) -> None:
         self._parts = parts
-        self._letters = letters
         self._aside = aside
-        self._ready: dict[int, Composed | None] = {}
+        self._letters: dict[Attempt, Letter] = {}
+        self._ready: dict[Attempt, Composed | None] = {}
 
-    async def mail(self, number: int) -> Composed | None:
-        """The mail of that letter; None where it has none, for whatever reason."""
+    def take(self, letters: Sequence[Letter]) -> None:
+        """Keep letters until their mails are asked for, or they are forgotten."""
+        self._letters |= {(one.message.id, one.attempt): one for one in letters}
+
+    def forget(self, attempts: Iterable[Attempt]) -> None:
+        """Let go of what will not be asked for any more, with the keys that open it."""
+        for one in attempts:
+            self._letters.pop(one, None)
+            self._ready.pop(one, None)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._letters.clear()
+        self._ready.clear()
+
+    async def mail(self, attempt: Attempt) -> Composed | None:
+        """The mail of a letter; None where it has none, for whatever reason. Ask once."""
         if self._aside:
-            return await asyncio.to_thread(_compose, self._parts, self._letters[number])
-        if number not in self._ready:
-            run = enumerate(self._letters[number : number + _AT_ONCE], number)
-            self._ready |= {n: _compose(self._parts, one) for n, one in run}
-        return self._ready.pop(number)
+            return await asyncio.to_thread(_compose, self._parts, self._letters.pop(attempt))
+        if attempt not in self._ready:
+            self._ready[attempt] = _compose(self._parts, self._letters.pop(attempt))
+            self._go_on()
+        return self._ready.pop(attempt)
+
+    def _go_on(self) -> None:
+        """Compose what is likely to be asked for next, within the few milliseconds."""
+        ends_at = perf_counter() + _AT_ONCE
+        while self._letters and perf_counter() < ends_at:
+            one = next(iter(self._letters))
+            self._ready[one] = _compose(self._parts, self._letters.pop(one))
 
 
 def _compose(parts: Parts, letter: Letter) -> Composed | None:

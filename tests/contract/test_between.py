@@ -14,7 +14,8 @@ from audit.kinds import Actor
 from consent import address, gates
 from consent.model import State
 from delivery import permits
-from delivery.desk import Composed, Parcel
+from delivery.desk import Composed, Ended, Parcel
+from delivery.outcome import Ending, Phase
 from gateway.desk import Desk
 from gateway.flows import composing, intake, my_data, permission, recover
 from gateway.flows.asking_limits import AskingLimits
@@ -156,6 +157,39 @@ async def test_a_mail_that_cannot_be_composed_ends_and_the_others_go(
 
     seen = await (await app.http.get(f"/v1/messages/{poison}", headers=key)).json()
     assert (seen["status"], seen["reason"]) == ("failed", "not_composable")
+
+
+async def test_nothing_is_kept_of_a_mail_that_was_composed_or_will_not_be(app: App) -> None:
+    """Neither the words nor the keys that open them."""
+    await app.subscribe(ADA)
+    for _ in range(3):
+        await queue(app, text="x")
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    first, second, third = await desk.claim("wrk_x", 10)
+
+    mail = await desk.compose(first)
+    await desk.settle("wrk_x", [Ended(one, Ending(Phase.GREETED)) for one in (second, third)])
+
+    assert mail is not None
+    assert (desk._composer._letters, desk._composer._ready) == ({}, {})
+
+
+async def test_a_key_kept_for_one_mail_opens_nobody_elses(app: App) -> None:
+    for one in (ADA, BOB):
+        await app.subscribe(one)
+    for one in (ADA, BOB):
+        await queue(app, one, text="x")
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+
+    await desk.claim("wrk_x", 10)
+
+    letters = list(desk._composer._letters.values())
+    subjects = {letter.message.subject for letter in letters}
+    known = [{one for one in subjects if letter.vault.has(one)} for letter in letters]
+    assert known == [{letter.message.subject} for letter in letters]
+    assert len(subjects) == 2
 
 
 async def test_a_full_recipient_domain_puts_a_confirmation_off_and_does_not_lose_it(

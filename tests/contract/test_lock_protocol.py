@@ -387,9 +387,10 @@ async def test_service_mail_passes_a_campaign_that_waits_longer(house: House, ad
     await house.app.sign_up("late@example.org")
     await house.app.tick()
 
-    (first,) = await claim(house.one, "wrk_one", 1)
+    desk = Desk(house.one)
+    (first,) = await desk.claim("wrk_one", 1)
 
-    mail = await first.compose()
+    mail = await desk.compose(first)
     assert mail is not None
     assert mail.envelope.rcpt_to == "late@example.org"
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
 from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -34,12 +33,14 @@ def mails(behaviour: str) -> Iterable[Parcel]:
     for n in count(1):
         to = f"{behaviour}.person{n}@example.test"
         envelope = Envelope("news@acme.example", to, b"Subject: hello\r\n\r\nhello\r\n")
-        mail = Composed("digest", envelope)
-        yield Parcel(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, partial(ready, mail))
+        yield Letter(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, envelope)
 
 
-async def ready(mail: Composed) -> Composed:
-    return mail
+@dataclass(frozen=True, slots=True)
+class Letter(Parcel):
+    """A parcel that needs no composing."""
+
+    envelope: Envelope
 
 
 @dataclass
@@ -60,6 +61,10 @@ class YesDesk:
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
         return [parcel for _, parcel in zip(range(wanted), self._left, strict=False)]
+
+    async def compose(self, parcel: Parcel) -> Composed:
+        assert isinstance(parcel, Letter)
+        return Composed("digest", parcel.envelope)
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         return {one.permit for one in spendings}

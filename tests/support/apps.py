@@ -325,7 +325,7 @@ async def start_app(
 
 async def _carry(desk: Desk, parcel: Parcel) -> tuple[Ended, Mail | None]:
     """As a worker whose relay takes everything."""
-    composed = await parcel.compose()
+    composed = await desk.compose(parcel)
     if composed is None:
         return Ended(parcel, Ending(Phase.GREETED), unsendable=True), None
     spending = Spending(parcel.permit, parcel.message, parcel.attempt)

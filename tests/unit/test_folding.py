@@ -46,7 +46,7 @@ DATA = {
         "consents": [{"title": "<News> & 5 %", "text": "Yes, {{ please }}"}],
     },
     "first_name": "<b>Ada</b> %(name)s",
-    "profile": {"first_name": "Eve"},
+    "profile": {"first_name": "Eve", "none": ""},
 }
 FILES = [
     "_footer.html",
@@ -94,6 +94,21 @@ SNIPPETS = {
     "variable-message": "{{ gettext(first_name|upper|replace('%', '')) }}",
     "short": '{{ _("Hello") }}',
     "nothing": "[{{ frame.look.band }}]{% if frame.look.band %}band{% else %}none{% endif %}",
+    **{
+        f"{first or 'no'}-{second or 'no'}-{rest}": (
+            f"[{{% if {first or 'frame.look.band'} %}}a"
+            f"{{% elif {second or 'frame.look.band'} %}}b{rest}c{{% endif %}}]"
+        )
+        for first, second, rest in product(
+            ["frame.locale", "first_name", "", "profile.none"],
+            ["frame.sender.name", "first_name", ""],
+            ["{% else %}", "{% elif frame.locale %}", "{% elif first_name %}d{% else %}"],
+        )
+    },
+    "nested": (
+        "{% if frame.locale %}{% if frame.look.band %}a{% else %}b{{ first_name }}{% endif %}{% endif %}"
+    ),
+    "set-in-choice": "{% if frame.locale %}{% set x = first_name %}{% endif %}{{ x }}",
     "filter": "{{ frame.sender.name|upper }}{{ frame.sender.name|length }}",
     "link": "{{ frame.links.why }}",
     "whole": "{{ frame.sender.keys()|list|length }}",
