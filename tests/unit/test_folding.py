@@ -106,7 +106,8 @@ SNIPPETS = {
         )
     },
     "nested": (
-        "{% if frame.locale %}{% if frame.look.band %}a{% else %}b{{ first_name }}{% endif %}{% endif %}"
+        "{% if frame.locale %}{% if frame.look.band %}a{% else %}"
+        "b{{ first_name }}{% endif %}{% endif %}"
     ),
     "set-in-choice": "{% if frame.locale %}{% set x = first_name %}{% endif %}{{ x }}",
     "filter": "{{ frame.sender.name|upper }}{{ frame.sender.name|length }}",
