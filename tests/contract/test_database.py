@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database
@@ -178,6 +178,12 @@ async def test_what_is_among_many_texts_is_found_whatever_they_hold(
         found = set((await connection.execute(query)).scalars())
 
     assert found == set(names[:number])
+
+
+async def test_a_text_that_a_database_would_cut_is_refused(database: Database) -> None:
+    async with database.read() as connection:
+        with pytest.raises(StatementError, match="NUL"):
+            await connection.execute(select(things).where(among(things.c.name, ["a\0b"])))
 
 
 async def test_the_statement_is_the_same_for_any_number_of_texts(database: Database) -> None:
