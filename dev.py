@@ -196,9 +196,15 @@ def lock():
         sys.exit("dev: could not resolve uv")
 
 
+def environment():
+    """Compiled modules are kept, in .venv: without them each process starts two seconds later."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PYTHONPYCACHEPREFIX": os.path.join(VENV, "compiled"), **kept}
+
+
 def run(command):
     """Run *command* to its end; Ctrl-C is its own to obey, and we wait until it has."""
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment())
     while True:
         try:
             return process.wait()
