@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +24,6 @@ from gateway.parsing import FORM_TYPES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-DOCUMENT = web.AppKey("openapi_document", dict[str, Any])
 
 _SCHEMAS = "#/components/schemas/"
 _REFERENCE = re.compile(rf'"{_SCHEMAS}([^"]+)"')
@@ -129,11 +129,30 @@ def page(
     return Endpoint(method, path, summary, handler, responses, form=form, people=True, tags=tags)
 
 
+class Document:
+    """The OpenAPI 3.1 document; written when first asked for, not at every start."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], public_url: str) -> None:
+        self._endpoints = endpoints
+        self._public_url = public_url
+
+    @cached_property
+    def parsed(self) -> dict[str, Any]:
+        return document(self._endpoints, public_url=self._public_url)
+
+    @cached_property
+    def body(self) -> bytes:
+        return json.dumps(self.parsed).encode()
+
+
+DOCUMENT = web.AppKey("openapi_document", Document)
+
+
 def add_routes(app: web.Application, endpoints: Iterable[Endpoint], *, public_url: str) -> None:
     """Route every endpoint, and serve the document of them all."""
 
     async def openapi_json(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=written.body, content_type="application/json")
 
     rows = [
         *endpoints,
@@ -146,8 +165,7 @@ def add_routes(app: web.Application, endpoints: Iterable[Endpoint], *, public_ur
             tags=("operator",),
         ),
     ]
-    app[DOCUMENT] = document(rows, public_url=public_url)
-    body = json.dumps(app[DOCUMENT]).encode()
+    app[DOCUMENT] = written = Document(rows, public_url)
     for row in rows:
         # `add_get` serves HEAD too, which changes as little as GET.
         add = app.router.add_get if row.method == "GET" else app.router.add_post

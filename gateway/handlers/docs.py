@@ -22,7 +22,7 @@ _REF = "#/components/schemas/"
 
 async def show(request: web.Request) -> web.StreamResponse:
     """Every endpoint with what it takes and answers; loads nothing and runs nothing."""
-    document = request.app[DOCUMENT]
+    document = request.app[DOCUMENT].parsed
     return pages.response(
         request,
         "docs",

@@ -283,6 +283,23 @@ def test_a_probe_finds_a_key_that_signs_wrongly() -> None:
         dkim.probe(Signer("acme.example", "s2026a", Broken()))
 
 
+def test_a_key_whose_numbers_do_not_belong_together_stops_us_before_any_mail() -> None:
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    broken = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d ^ 2,
+        dmp1=numbers.dmp1 ^ 2,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    )
+    loaded = SigningKey.load(pem(broken.private_key(unsafe_skip_rsa_key_validation=True)))
+
+    with pytest.raises(SigningError):
+        dkim.probe(Signer("acme.example", "s2026a", loaded))
+
+
 def test_the_dns_record_is_as_published() -> None:
     name, value = dkim.dns_record("s1", "acme.example", key())
     _, other = dkim.dns_record("s1", "acme.example", key("ed25519-sha256"))
