@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,8 @@ import structlog
 from storage.database import Database, open_database
 from tests.support.apps import App, open_app
 from tests.support.clock import SteppedClock
+from tests.support.databases import Databases
 from tests.support.postgres import Postgres, postgres
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +32,11 @@ def logs_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
     """Make the URL of a new, empty database of the kind that is asked for."""
-
-    def make(dialect: str) -> str:
-        number = next(_numbers)
-        if dialect == "sqlite":
-            return f"sqlite:///{tmp_path}/data{number}.db"
-        server: Postgres = request.getfixturevalue("postgres_server")
-        return server.create_database(f"t{os.getpid()}_{number}")
-
-    return make
+    made = Databases(lambda: request.getfixturevalue("postgres_server"), tmp_path)
+    yield made
+    made.drop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -56,14 +47,14 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def database(dialect: str, new_database_url: Callable[[str], str]) -> AsyncIterator[Database]:
+async def database(dialect: str, new_database_url: Databases) -> AsyncIterator[Database]:
     """An empty database, on SQLite and again on PostgreSQL."""
     async with open_database("data", new_database_url(dialect)) as opened:
         yield opened
 
 
 @pytest.fixture
-async def keystore(dialect: str, new_database_url: Callable[[str], str]) -> AsyncIterator[Database]:
+async def keystore(dialect: str, new_database_url: Databases) -> AsyncIterator[Database]:
     """A second empty database of the same kind."""
     async with open_database("key store", new_database_url(dialect)) as opened:
         yield opened
@@ -75,25 +66,21 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-async def app(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[App]:
+async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
     """The real application, on SQLite and again on PostgreSQL."""
     async with open_app(tmp_path, new_database_url, dialect) as opened:
         yield opened
 
 
 @pytest.fixture
-async def limited(
-    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
-) -> AsyncIterator[App]:
+async def limited(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
     """With the limits of network, form and domain."""
     async with open_app(tmp_path, new_database_url, dialect, limits=True) as opened:
         yield opened
 
 
 @pytest.fixture
-async def embedded(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[App]:
+async def embedded(tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
     """On SQLite only: for what stores nothing."""
     async with open_app(tmp_path, new_database_url, "sqlite") as opened:
         yield opened

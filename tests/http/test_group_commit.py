@@ -20,6 +20,7 @@ from gateway.desk import Desk
 from gateway.flows import enqueue
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App
+from tests.support.waiting import until
 
 GRACE = "grace@example.org"
 EDITH = "edith@example.org"
@@ -30,26 +31,34 @@ Answer = tuple[int, Any]
 
 
 class Door:
-    """Counts writing transactions of the data; the first waits until everybody has come."""
+    """Counts writing transactions of the data; the first waits until *callers* have come."""
 
-    def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch, callers: int) -> None:
         self.begun = 0
         self._begin: Callable[[], Any] = app.parts.data.begin
-        self._pause = 0.5
+        self._requests = app.begun
+        self._until = len(app.begun) + callers
         monkeypatch.setattr(app.parts.data, "begin", self.begin)
+
+    def all_came(self) -> bool:
+        return len(self._requests) >= self._until
+
+    def one_stands_in_it(self) -> bool:
+        return self.begun > 0
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         self.begun += 1
-        pause, self._pause = self._pause, 0.0
-        await asyncio.sleep(pause)
+        if self.begun == 1:
+            await until(self.all_came)
+            await asyncio.sleep(0.1)  # each looks things up before it writes
         async with self._begin() as connection:
             yield connection
 
 
 @pytest.fixture
-def door(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Door]:
-    return lambda: Door(app, monkeypatch)
+def door(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Door]:
+    return lambda callers: Door(app, monkeypatch, callers)
 
 
 def message(email: str = ADA, **more: Any) -> dict[str, Any]:
@@ -104,11 +113,11 @@ async def trail(app: App, kind: str) -> int:
 
 
 async def test_messages_at_the_same_time_share_a_transaction(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     await app.subscribe()
-    counted = door()
+    counted = door(MANY)
 
     names = ("" if n % 2 else f"name-{n}" for n in range(MANY))
     answers = await send(app, key, *((message(), name) for name in names))
@@ -119,11 +128,11 @@ async def test_messages_at_the_same_time_share_a_transaction(
     assert len(await app.deliver()) == MANY
 
 
-async def test_each_message_is_answered_for_itself(app: App, door: Callable[[], Door]) -> None:
+async def test_each_message_is_answered_for_itself(app: App, door: Callable[[int], Door]) -> None:
     key = await app.key()
     await app.subscribe()
     (before,) = await send(app, key, (message(), "old"))
-    door()
+    door(7)
 
     answers = await send(
         app,
@@ -155,11 +164,11 @@ async def test_each_message_is_answered_for_itself(app: App, door: Callable[[], 
 
 
 async def test_one_name_twice_at_the_same_time_is_done_once(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     await app.subscribe()
-    door()
+    door(9)
     bodies = message(), message(reference="x")
     asked = [(body, "one") for body in bodies for _ in range(4)]
 
@@ -178,7 +187,7 @@ async def test_one_name_twice_at_the_same_time_is_done_once(
 
 
 async def test_what_the_database_refuses_of_one_is_that_ones_alone(
-    app: App, door: Callable[[], Door], monkeypatch: pytest.MonkeyPatch
+    app: App, door: Callable[[int], Door], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await app.key()
     await app.subscribe()
@@ -191,7 +200,7 @@ async def test_what_the_database_refuses_of_one_is_that_ones_alone(
     with monkeypatch.context() as patched:
         patched.setattr(enqueue, "_message", of_nobody)
         await send(app, key, (message(reference="bad"), ""))
-        door()
+        door(6)
         asked = [(message(), ""), *((message(), f"n{n}") for n in range(4))]
         answers = await send(app, key, *asked, (message(reference="bad"), "bad"))
     (mended,) = await send(app, key, (message(reference="bad"), "bad"))
@@ -225,13 +234,13 @@ async def test_a_store_that_is_away_is_away_for_all(
 
 
 async def test_a_caller_that_hangs_up_takes_nobody_along(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     await app.subscribe()
     await app.subscribe(GRACE)
     await app.subscribe(EDITH)
-    door()
+    stood = door(7)
 
     async with aiohttp.ClientSession(app.base) as impatient:
         gone = [
@@ -242,7 +251,7 @@ async def test_a_caller_that_hangs_up_takes_nobody_along(
             *(post(app, "/v1/messages", message(EDITH), key) for _ in range(4)),
             post(app, "/v1/withdrawals", leave(GRACE), key),
         )
-        await asyncio.sleep(0.2)
+        await until(stood.all_came)
         for one in gone:
             one.cancel()
     answers = await others
@@ -255,13 +264,13 @@ async def test_a_caller_that_hangs_up_takes_nobody_along(
 
 
 async def test_withdrawals_at_the_same_time_share_a_transaction(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     people = [f"person{n}@example.org" for n in range(8)]
     for one in people:
         await app.subscribe(one, "newsletter", "updates")
-    counted = door()
+    counted = door(8)
 
     answers = await asyncio.gather(
         *(post(app, "/v1/withdrawals", leave(one), key) for one in people)
@@ -275,11 +284,11 @@ async def test_withdrawals_at_the_same_time_share_a_transaction(
 
 
 async def test_withdrawals_of_one_person_at_the_same_time_end_each_consent_once(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     await app.subscribe(ADA, "newsletter", "updates")
-    door()
+    door(8)
     said = [
         leave(GRACE),
         leave(),
@@ -302,7 +311,7 @@ async def test_withdrawals_of_one_person_at_the_same_time_end_each_consent_once(
 
 
 async def test_a_withdrawal_waits_for_its_own_permits_and_for_no_others(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     for one in (ADA, GRACE, EDITH):
@@ -311,10 +320,10 @@ async def test_a_withdrawal_waits_for_its_own_permits_and_for_no_others(
     desk = Desk(app.parts)
     await desk.register(OWNER)
     (parcel,) = await desk.claim(OWNER, 1)
-    door()
+    stood = door(3)
 
     first = asyncio.create_task(post(app, "/v1/withdrawals", leave(EDITH), key))
-    await asyncio.sleep(0.1)
+    await until(stood.one_stands_in_it)
     hers = asyncio.create_task(post(app, "/v1/withdrawals", leave(), key))
     other = await post(app, "/v1/withdrawals", leave(GRACE), key)
     done, _ = await asyncio.wait([hers], timeout=0.3)
@@ -326,14 +335,14 @@ async def test_a_withdrawal_waits_for_its_own_permits_and_for_no_others(
 
 
 async def test_a_person_whose_row_is_damaged_keeps_nobody_else_from_leaving(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     people = [ADA, GRACE, EDITH]
     for one in people:
         await app.subscribe(one)
     await damage(app, GRACE)
-    door()
+    door(3)
 
     answers = await asyncio.gather(
         *(post(app, "/v1/withdrawals", leave(one, all=True, kind="object"), key) for one in people)
@@ -345,12 +354,12 @@ async def test_a_person_whose_row_is_damaged_keeps_nobody_else_from_leaving(
 
 
 async def test_all_who_leave_by_link_at_the_same_time_share_a_transaction(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     people = [f"person{n}@example.org" for n in range(8)]
     tokens = await subscribed(app, key, *people)
-    counted = door()
+    counted = door(15)
 
     by_link = asyncio.gather(*(unsubscribe(app, tokens[one]) for one in people[1:] * 2))
     passed_on = asyncio.create_task(post(app, "/v1/withdrawals", leave(people[0]), key))
@@ -363,7 +372,7 @@ async def test_all_who_leave_by_link_at_the_same_time_share_a_transaction(
 
 
 async def test_who_leaves_by_link_waits_for_their_own_permits_and_so_does_a_repetition(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     tokens = await subscribed(app, key, ADA, GRACE, EDITH)
@@ -371,10 +380,10 @@ async def test_who_leaves_by_link_waits_for_their_own_permits_and_so_does_a_repe
     desk = Desk(app.parts)
     await desk.register(OWNER)
     (parcel,) = await desk.claim(OWNER, 1)
-    door()
+    stood = door(4)
 
     first = asyncio.create_task(unsubscribe(app, tokens[EDITH]))
-    await asyncio.sleep(0.1)
+    await until(stood.one_stands_in_it)
     hers = [asyncio.create_task(unsubscribe(app, tokens[ADA])) for _ in range(2)]
     assert await unsubscribe(app, tokens[GRACE]) == await first == 200
     hers.append(asyncio.create_task(unsubscribe(app, tokens[ADA])))  # what it ends has ended
@@ -386,18 +395,18 @@ async def test_who_leaves_by_link_waits_for_their_own_permits_and_so_does_a_repe
 
 
 async def test_who_hangs_up_after_leaving_by_link_has_left_and_takes_nobody_along(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     tokens = await subscribed(app, key, ADA, GRACE, EDITH)
-    door()
+    stood = door(3)
 
     first = asyncio.create_task(unsubscribe(app, tokens[EDITH]))
     async with aiohttp.ClientSession(app.base) as impatient:
         path = f"/unsubscribe/{tokens[ADA]}"
         gone = asyncio.create_task(impatient.post(path, data=ONE_CLICK))
         other = asyncio.create_task(unsubscribe(app, tokens[GRACE]))
-        await asyncio.sleep(0.2)
+        await until(stood.all_came)
         gone.cancel()
     with suppress(asyncio.CancelledError, aiohttp.ClientError):
         await gone
@@ -407,12 +416,12 @@ async def test_who_hangs_up_after_leaving_by_link_has_left_and_takes_nobody_alon
 
 
 async def test_a_damaged_row_of_one_who_objects_keeps_nobody_from_leaving_by_link(
-    app: App, door: Callable[[], Door]
+    app: App, door: Callable[[int], Door]
 ) -> None:
     key = await app.key()
     tokens = await subscribed(app, key, ADA, GRACE, EDITH)
     await damage(app, GRACE)
-    door()
+    door(3)
 
     objection = post(app, "/v1/withdrawals", leave(GRACE, all=True, kind="object"), key)
     ada, (grace, _), edith = await asyncio.gather(

@@ -442,4 +442,4 @@ def back_up(gateway: Gateway, request: pytest.FixtureRequest) -> str:
         return f"sqlite:///{gateway.directory}/older.db"
     server: Postgres = request.getfixturevalue("postgres_server")
     name = make_url(url).database
-    return server.create_database(f"{name}_older TEMPLATE {name}").replace(f" TEMPLATE {name}", "")
+    return server.create_database(f"{name}_older", f"TEMPLATE {name}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 from aiohttp import web
-from aiohttp.typedefs import Middleware
-from sqlalchemy import make_url
+from aiohttp.typedefs import Handler, Middleware
 
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
@@ -33,6 +30,7 @@ from gateway.parts import Parts
 from gateway.runner import Runner
 from storage.clock import Clock
 from tests.support.clock import SteppedClock
+from tests.support.databases import Databases, Urls, copy_initialised
 
 ADA = "ada@example.org"
 ORIGIN = "https://www.acme.example"
@@ -139,6 +137,7 @@ class App:
     parts: Parts
     http: aiohttp.ClientSession
     base: str
+    begun: list[str]  # paths of the requests whose handling was begun
 
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
@@ -234,55 +233,11 @@ async def _served(app: web.Application) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """An initialised gateway that nobody opens: each test starts from a copy."""
-
-    directory: Path
-    urls: tuple[str, str]
+async def _initialise(directory: Path, urls: Urls) -> None:
+    await initialise.initialise(_config(directory, urls), SteppedClock())
 
 
-_prepared: dict[str, _Prepared] = {}  # by kind of database; initialising takes a second
-
-
-async def _initialised(
-    directory: Path, new_database_url: Callable[[str], str], dialect: str, clock: Clock
-) -> tuple[str, str]:
-    """Keys in *directory* and the URLs of two databases that belong to them."""
-    if dialect not in _prepared:
-        place = directory.parent / f"prepared-{dialect}"
-        place.mkdir()
-        if dialect == "sqlite":
-            urls = (f"sqlite:///{place}/data.db", f"sqlite:///{place}/keys.db")
-        else:
-            urls = (new_database_url(dialect), new_database_url(dialect))
-        await initialise.initialise(_config(place, urls), clock)
-        _prepared[dialect] = _Prepared(place, urls)
-    prepared = _prepared[dialect]
-    shutil.copytree(prepared.directory, directory, dirs_exist_ok=True)
-    if dialect == "sqlite":
-        return (f"sqlite:///{directory}/data.db", f"sqlite:///{directory}/keys.db")
-    copies = (new_database_url(dialect), new_database_url(dialect))
-    for copy, original in zip(copies, prepared.urls, strict=True):
-        await _copy_database(copy, original)
-    return copies
-
-
-async def _copy_database(copy: str, original: str) -> None:
-    url = make_url(copy)
-    connection = await asyncpg.connect(
-        user=url.username, host=url.query["host"], database="postgres"
-    )
-    await connection.execute(f"DROP DATABASE {url.database}")
-    await connection.execute(
-        f"CREATE DATABASE {url.database} TEMPLATE {make_url(original).database}"
-    )
-    await connection.close()
-
-
-def _config(
-    directory: Path, urls: tuple[str, str], *, limits: bool = False, more: str = ""
-) -> Config:
+def _config(directory: Path, urls: Urls, *, limits: bool = False, more: str = "") -> Config:
     data, keys = urls
     raw = _CONFIG.format(url=data, keystore_url=keys, limits=str(limits).lower(), more=more)
     return config.parse(raw, base=directory)
@@ -291,7 +246,7 @@ def _config(
 @asynccontextmanager
 async def open_app(
     directory: Path,
-    new_database_url: Callable[[str], str],
+    new_database_url: Databases,
     dialect: str,
     *,
     limits: bool = False,
@@ -304,7 +259,7 @@ async def open_app(
     *more* is configuration after the forms, *around* goes outside of our middlewares.
     """
     clock = clock or SteppedClock()
-    urls = await _initialised(directory, new_database_url, dialect, clock)
+    urls = await copy_initialised(_initialise, directory, new_database_url, dialect)
     loaded = _config(directory, urls, limits=limits, more=more)
     async with start_app(loaded, clock, around) as app:
         yield app
@@ -318,9 +273,19 @@ async def start_app(
     async with open_parts(loaded, clock) as parts:
         await put_in_order(parts)
         app = create_app(parts, Metrics(), Health(parts))
-        app.middlewares[:0] = around
+        begun: list[str] = []
+        app.middlewares[:0] = [_noted_in(begun), *around]
         async with _served(app) as base, aiohttp.ClientSession(base) as http:
-            yield App(parts, http, base)
+            yield App(parts, http, base, begun)
+
+
+def _noted_in(begun: list[str]) -> Middleware:
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        begun.append(request.path)
+        return await handler(request)
+
+    return note
 
 
 async def _carry(desk: Desk, parcel: Parcel) -> tuple[Ended, Mail | None]:

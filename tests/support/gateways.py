@@ -25,6 +25,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.databases import Databases, Urls, copy_initialised
+
 _HERE = Path(__file__).parents[2]
 _TEMPLATE = """
 [server]
@@ -141,16 +143,7 @@ class Gateway:
     def try_command(
         self, *arguments: str, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
-            cwd=_HERE,
-            env=_environment(),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return _run(self.config, *arguments, stdin=stdin)
 
     async def start(self, name: str, *arguments: str, ready: bool = True) -> None:
         """Start a process called *name*; `serve` is awaited until it answers."""
@@ -271,10 +264,59 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(_HERE), "PYTHONUNBUFFERED": "1"}
 
 
+def _configure(
+    directory: Path,
+    urls: Urls,
+    *,
+    port: int = 1,
+    relay_port: int = 1,
+    permit_ttl: str = "2s",
+    lease: str = "30m",
+    connections: int = 10,
+    limits: bool = False,
+    cap: str | None = None,
+) -> Path:
+    url, keystore_url = urls
+    written = _TEMPLATE.format(
+        port=port,
+        url=url,
+        keystore_url=keystore_url,
+        permit_ttl=permit_ttl,
+        lease=lease,
+        relay_port=relay_port,
+        connections=connections,
+        limits=str(limits).lower(),
+        capped=f'at_most = "{cap}"' if cap else "",
+    )
+    config = directory / "config.toml"
+    config.write_text(written)
+    return config
+
+
+async def _initialise(directory: Path, urls: Urls) -> None:
+    done = _run(_configure(directory, urls), "init")
+    assert done.returncode == 0, done.stderr
+
+
+def _run(
+    config: Path, *arguments: str, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "--config", str(config), *arguments],
+        cwd=_HERE,
+        env=_environment(),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @contextlib.asynccontextmanager
 async def open_gateway(
     directory: Path,
-    new_database_url: Callable[[str], str],
+    new_database_url: Databases | Callable[[str], str],
     dialect: str,
     *,
     permit_ttl: str = "2s",
@@ -286,26 +328,19 @@ async def open_gateway(
     """An initialised gateway with a relay; the test starts its processes."""
     relay_log = directory / "relay.jsonl"
     relay_log.touch()
+    if isinstance(new_database_url, Databases):
+        urls = await copy_initialised(_initialise, directory, new_database_url, dialect)
+    else:
+        urls = new_database_url(dialect), new_database_url(dialect)
+        await _initialise(directory, urls)
     relay, relay_port = _start_relay(relay_log)
     port = _free_port()
-    config = directory / "config.toml"
-    config.write_text(
-        _TEMPLATE.format(
-            port=port,
-            url=new_database_url(dialect),
-            keystore_url=new_database_url(dialect),
-            permit_ttl=permit_ttl,
-            lease=lease,
-            relay_port=relay_port,
-            connections=connections,
-            limits=str(limits).lower(),
-            capped=f'at_most = "{cap}"' if cap else "",
-        )
-    )
+    more: dict[str, Any] = {"permit_ttl": permit_ttl, "lease": lease, "connections": connections}
+    more |= {"limits": limits, "cap": cap}
+    config = _configure(directory, urls, port=port, relay_port=relay_port, **more)
     gateway = Gateway(directory, config, f"http://127.0.0.1:{port}", relay_log)
     async with aiohttp.ClientSession() as gateway.http:
         try:
-            gateway.command("init")
             yield gateway
         finally:
             for process in gateway.processes.values():

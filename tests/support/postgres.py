@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 _FAST = ["-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+_FAST += ["-c", "max_wal_size=256MB"]
 
 
 def find_binaries() -> Path:
@@ -52,6 +53,7 @@ class Postgres:
     durable: bool
     options: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    client: subprocess.Popen[bytes] | None = None
 
     @property
     def socket(self) -> Path:
@@ -95,14 +97,38 @@ class Postgres:
         """End it as a power loss would, as far as a process can tell."""
         self._end(signal.SIGQUIT)
 
-    def create_database(self, name: str) -> str:
-        """Make an empty database and return its URL."""
-        self._run(
-            "psql", "-q", "-h", str(self.socket), "-U", "postgres", "-c", f"CREATE DATABASE {name}"
-        )
+    def create_database(self, name: str, how: str = "") -> str:
+        """Make a database, empty unless *how* says otherwise, and return its URL."""
+        self._say(f"CREATE DATABASE {name} {how}")
         return self.url(name)
 
+    def drop_database(self, name: str) -> None:
+        """Unmake a database, whoever is connected to it."""
+        self._say(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _say(self, statement: str) -> None:
+        """To a client that stays: one anew for each of thousands of databases takes minutes."""
+        if self.client is None or self.client.poll() is not None:
+            command = [self.binaries / "psql", "-qAt", "-h", self.socket, "-U", "postgres"]
+            self.client = subprocess.Popen(
+                [*command, "-v", "ON_ERROR_STOP=1"],
+                cwd=self.root,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                **self.identity,
+            )
+        assert self.client.stdin is not None
+        assert self.client.stdout is not None
+        self.client.stdin.write(f"{statement};\n\\echo done\n".encode())
+        self.client.stdin.flush()
+        if self.client.stdout.readline() != b"done\n":
+            raise RuntimeError(f"{statement}: see {self.log}")
+
     def _end(self, how: signal.Signals) -> None:
+        if self.client is not None:
+            self.client.communicate()
+            self.client = None
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(20)
@@ -139,7 +165,7 @@ class Postgres:
 @contextlib.contextmanager
 def postgres(*, durable: bool = False, options: list[str] | None = None) -> Iterator[Postgres]:
     """A fresh server; *durable* keeps fsync on, for tests that kill it and for benchmarks."""
-    root = Path(tempfile.mkdtemp(prefix="pgt-"))
+    root = Path(tempfile.mkdtemp(prefix="pgt-", dir=None if durable else _memory()))
     binaries, identity = (
         _as_nobody(find_binaries(), root) if os.geteuid() == 0 else (find_binaries(), {})
     )
@@ -151,6 +177,15 @@ def postgres(*, durable: bool = False, options: list[str] | None = None) -> Iter
     finally:
         server.kill()  # a shutdown in order would write what is thrown away next
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _memory() -> str | None:
+    """Where files are in memory: a new database has three hundred, ten times as slow on disk."""
+    place = "/dev/shm"
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(place).free > 2**30:
+            return place
+    return None
 
 
 def _as_nobody(binaries: Path, root: Path) -> tuple[Path, dict[str, Any]]:

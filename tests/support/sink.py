@@ -112,8 +112,9 @@ class Sink:
             for _ in range(3):  # who was accepted a moment ago becomes a session first
                 await asyncio.sleep(0)
             sessions = list(self._open.values())
-            for writer in list(self._open):
+            for writer, session in list(self._open.items()):
                 writer.transport.abort()
+                session.cancel()  # it may be in the middle of a delay
             await asyncio.gather(*sessions, return_exceptions=True)
             await self._server.wait_closed()
 

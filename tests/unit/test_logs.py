@@ -24,6 +24,7 @@ def stream() -> Iterator[io.StringIO]:
     root.handlers.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        logging.captureWarnings(False)  # a test before us that ran a command left it on
         logs.configure(captured)
         yield captured
         logging.captureWarnings(False)
