@@ -136,7 +136,12 @@ def _render(environment: jinja2.Environment, file: str, values: Values) -> str:
     name = name or part
     try:
         template = environment.get_template(file)
-        return "".join(_bounded(template.generate(values), name, part))
+        # Again: the first time may have compiled what it includes, or met a collection of garbage.
+        for _ in range(2):
+            rendered = _bounded(template.generate(values), name, part)
+            if rendered is not None:
+                return rendered
+        raise TemplateError(name, part, "takes too long")
     except jinja2.UndefinedError as error:
         found = _MISSING.search(str(error))
         missing = next(filter(None, found.groups()), None) if found else None
@@ -161,9 +166,9 @@ def _with_footer(markup: str, footer: str) -> str:
     return f"{markup[:at]}{footer}{markup[at:]}"
 
 
-def _bounded(pieces: Iterator[str], name: str, part: str) -> Iterator[str]:
-    """Stop a rendering that grows or lasts beyond measure, as loops over data can."""
-    size, ends_at = 0, time.thread_time() + LONGEST_TIME
+def _bounded(pieces: Iterator[str], name: str, part: str) -> str | None:
+    """Stop a rendering that grows beyond measure, as loops over data can; None: that lasts."""
+    rendered, size, ends_at = [], 0, time.thread_time() + LONGEST_TIME
     # The thread's own clock is dear to ask, and never runs ahead of the other one.
     suspect_from = time.perf_counter() + LONGEST_TIME
     for piece in pieces:
@@ -171,8 +176,9 @@ def _bounded(pieces: Iterator[str], name: str, part: str) -> Iterator[str]:
         if size > LONGEST_PART:
             raise TemplateError(name, part, "makes too long a mail")
         if time.perf_counter() > suspect_from and time.thread_time() > ends_at:
-            raise TemplateError(name, part, "takes too long")
-        yield piece
+            return None
+        rendered.append(piece)
+    return "".join(rendered)
 
 
 def _place(error: BaseException, part: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gettext
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,6 +156,21 @@ def test_what_cannot_be_rendered_says_where_and_quotes_nothing(
     assert caught.value.place.startswith(place)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_rendering_that_was_slow_once_is_tried_again(
+    templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail must not be given up for what its first rendering compiles, or for a collection."""
+    cpu = iter([0.0, 1.0, *[0.0] * 20])
+    hours = itertools.count()
+    clocks = SimpleNamespace(thread_time=lambda: next(cpu), perf_counter=lambda: next(hours))
+    monkeypatch.setattr(module, "time", clocks)
+
+    content = templates.render("hello", "en", {"first_name": "Ada"}, FRAME, footer=False)
+
+    assert "Ada" in content.text
+    assert next(cpu) == 0.0, "the second look at the clock was not asked for"
 
 
 def test_a_rendering_that_lasts_is_stopped(
