@@ -175,6 +175,27 @@ async def test_nothing_is_kept_of_a_mail_that_was_composed_or_will_not_be(app: A
     assert (desk._composer._letters, desk._composer._ready) == ({}, {})
 
 
+async def test_the_next_mails_are_composed_while_the_first_is_carried_but_not_all_of_them(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else connections that wait for a permit to be spent would let the processor wait too."""
+    monkeypatch.setattr(composing, "_AHEAD", 2)
+    await app.subscribe(ADA)
+    for _ in range(5):
+        await queue(app, text="x")
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    first, *others = await desk.claim("wrk_x", 10)
+
+    await desk.compose(first)
+    await asyncio.sleep(0.05)
+
+    ready, left = desk._composer._ready, desk._composer._letters
+    assert (len(ready), len(left)) == (2, 2)
+    assert len({(await desk.compose(one)).digest for one in others}) == 4
+    assert (left, ready) == ({}, {})
+
+
 async def test_a_key_kept_for_one_mail_opens_nobody_elses(app: App) -> None:
     for one in (ADA, BOB):
         await app.subscribe(one)
