@@ -44,6 +44,7 @@ API = (
 )
 
 PAGES = (
+    page("GET", "/", recipients.show_about, "Who mails from here, and how to leave", tags=_LINKS),
     page("GET", FORM, forms.form_page, "The hosted form", tags=_LANDING),
     Endpoint(
         "GET",

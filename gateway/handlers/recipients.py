@@ -178,6 +178,13 @@ def _text(text: Text) -> dict[str, Any]:
     return {"title": text.bundle["title"], "text": text.bundle["text"], "locale": text.locale}
 
 
+async def show_about(request: web.Request) -> web.StreamResponse:
+    """Who mails from here and how to leave, for whoever cuts the end off a link."""
+    config = request.app[PARTS].config
+    contact = config.controller.contact
+    return pages.response(request, "about", brand=_brand(request), contact=contact)
+
+
 async def show_notice(request: web.Request) -> web.StreamResponse:
     """One version of the privacy notice, by its hash; it stays what it was.
 

@@ -284,6 +284,18 @@ async def test_the_privacy_notice_stays_what_it_was(embedded: App) -> None:
     await text_of(embedded, "/notices/sha256:" + "0" * 64, 404)
 
 
+async def test_the_front_page_says_who_mails_from_here_and_how_to_leave(embedded: App) -> None:
+    english = await text_of(embedded, "/")
+    german = await text_of(embedded, "/?locale=de")
+
+    for shown in (english, german):
+        assert "Acme GmbH" in shown
+        assert 'href="mailto:privacy@acme.example"' in shown
+    assert 'href="/my-data?locale=en"' in english
+    assert 'href="/my-data?locale=de"' in german
+    assert "Abmeldelink" in german
+
+
 @pytest.mark.parametrize("name", ["%00", "a%00b", "%0d%0aSet-Cookie:x", "%ff"])
 async def test_a_name_that_no_database_takes_is_not_found(app: App, name: str) -> None:
     for path in ("notices", "confirm", "unsubscribe", "why", "preferences"):

@@ -166,6 +166,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "preferences",
             {"purposes": [], "switched": None, "csrf": None, **link},
         ),
+        "about": ("about", {"contact": "privacy@acme.example"}),
         "my-data": ("my_data_ask", {"email": "", "problem": None}),
         "my-data-wrong": ("my_data_ask", {"email": "ada", "problem": "email_invalid"}),
         "my-data-asked": ("my_data_asked", {}),
