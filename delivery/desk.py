@@ -59,7 +59,7 @@ class Desk(Protocol):
         """Lease and permit up to *wanted* due messages, in one transaction."""
 
     async def compose(self, parcel: Parcel) -> Composed | None:
-        """Make the mail of *parcel*, right before it is begun; None where it has no form as one.
+        """The mail of *parcel*, asked for right before it begins; None where it has no form as one.
 
         Nothing else opens the address. Ask once: what a mail was made of is forgotten then.
         """

@@ -23,7 +23,7 @@ from delivery.mime import Content
 from delivery.plain_text import plain_text
 
 LONGEST_PART: Final = 512 * 1024  # characters
-LONGEST_TIME: Final = 0.25  # seconds of CPU for one part: a permit lives for two of the clock
+LONGEST_TIME: Final = 0.25  # seconds of CPU for a try at one part: a permit lives for two
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
 _BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)

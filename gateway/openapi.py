@@ -24,7 +24,6 @@ from gateway.parsing import FORM_TYPES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
 _SCHEMAS = "#/components/schemas/"
 _REFERENCE = re.compile(rf'"{_SCHEMAS}([^"]+)"')
 _PARAMETER = re.compile(r"\{(\w+)(?::([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")

@@ -26,7 +26,7 @@ from gateway.config import Config
 from gateway.parts import Parts
 
 Attempt = tuple[str, int]  # a message by its id, and which try it is
-_AHEAD = 40  # mails; as many as connections may ask for at once
+_AHEAD = 40  # mails; more than the usual twenty connections ask for at once
 _AT_ONCE = 0.001  # seconds; what the relay says meanwhile waits
 
 
