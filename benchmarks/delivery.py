@@ -25,10 +25,10 @@ from delivery.journal import Journal
 from delivery.smtp import Pool
 from delivery.worker import Pace, Worker
 from gateway.cli.talk import loop_factory
-from gateway.config import Config
-from gateway.desk import Desk
+from gateway.config.config import Config
 from gateway.parts import Parts
-from gateway.processes import relay_of
+from gateway.process.desk import Desk
+from gateway.process.processes import relay_of
 from storage.ids import random_id
 
 ROUNDS = 5

@@ -13,19 +13,20 @@ from datetime import timedelta
 from pathlib import Path
 
 from audit.kinds import Actor, Kind
-from consent import blind, gates, links, personal
+from consent import gates, links, personal
 from consent.consents import Consent
 from consent.gates import Newcomer
+from consent.keys import blind
 from consent.model import Evidence, State
 from consent.trail import Trail
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
-from gateway import config
-from gateway.flows.composing import content_place
-from gateway.initialise import initialise
-from gateway.lifespan import open_parts, put_in_order
+from gateway.config import config
+from gateway.flows.sending.composing import content_place
 from gateway.parts import Parts
+from gateway.process.initialise import initialise
+from gateway.process.lifespan import open_parts, put_in_order
 from storage.clock import DatabaseClock
 from storage.database import open_database
 from storage.ids import ordered_id, random_id

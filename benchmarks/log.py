@@ -12,7 +12,7 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from benchmarks.figures import Figure, tell
 from benchmarks.gateway import configuration, durable_postgres, open_gateway, pin
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.parts import Parts
 
 ROUNDS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 from datetime import UTC, datetime
 
+from consent.keys.seal import pae
 from consent.model import Evidence, State
-from consent.seal import pae
 from storage.secret import Secret
 
 _DOMAIN = b"consentgw/consent/v1"

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
 from consent.honesty import confirmation_mac, honest
-from consent.vault import Compartment
+from consent.keys.vault import Compartment
 from storage.secret import Secret
 from storage.types import among, upsert
 

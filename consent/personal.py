@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from audit.entry import Opener, Sealer
 from consent.consents import Consent
 from consent.gates import Gate
-from consent.vault import Compartment
+from consent.keys.vault import Compartment
 
 _PROFILE = Compartment.PROFILE
 

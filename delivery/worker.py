@@ -18,7 +18,6 @@ import structlog
 
 from delivery.desk import Composed, Desk, Ended, Parcel
 from delivery.errors import JournalError
-from delivery.grouping import Grouped
 from delivery.hand import MOST, Hand
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
@@ -26,6 +25,7 @@ from delivery.permits import Spending
 from delivery.smtp import Pool
 from delivery.transmission import Connection, transmit
 from storage.errors import StorageAway
+from storage.grouping import Grouped
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import case, delete, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.tables import rate_limit
+from gateway.schema.tables import rate_limit
 from storage.secret import Secret
 from storage.types import upsert
 

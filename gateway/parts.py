@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents
-from consent.keystore import KeyStore
+from consent.keys.keystore import KeyStore
 from delivery.dkim import Signer
 from delivery.permits import Quiet
 from delivery.templates import Templates
-from gateway.config import Config
-from gateway.keyring import Keyring
+from gateway.config.config import Config
+from gateway.keyfiles.keyring import Keyring
 from storage.clock import Clock
 from storage.database import Database
 

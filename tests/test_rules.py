@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.logs import ALLOWED
+from gateway.watch.logs import ALLOWED
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("storage", "audit", "consent", "delivery", "gateway")
@@ -19,12 +19,12 @@ PURE = [
     "audit/entry.py",
     "audit/note.py",
     "audit/tree.py",
-    "consent/blind.py",
+    "consent/keys/blind.py",
     "consent/honesty.py",
     "consent/model.py",
     "consent/policy.py",
     "consent/retention.py",
-    "consent/seal.py",
+    "consent/keys/seal.py",
     "consent/tokens.py",
     "delivery/folding.py",
     "delivery/hand.py",
@@ -86,7 +86,7 @@ def facts_of_log_lines(path: Path) -> Iterator[str]:
 
 def test_the_log_lets_through_what_is_written_and_nothing_more() -> None:
     written = {name for path in SOURCES for name in facts_of_log_lines(path)}
-    of_the_log = set(facts_of_log_lines(ROOT / "gateway/logs.py"))
+    of_the_log = set(facts_of_log_lines(ROOT / "gateway/watch/logs.py"))
     by_every_line = {"event", "level", "at", "logger", "error", "place"}
     by_the_access_log = {"route", "method", "status", "bytes", "seconds"}
 
@@ -100,10 +100,10 @@ GUESSABLE = {
     "audit/log.py": 1,  # of a staged one
     "audit/losses.py": 2,  # of both, where rows are missing
     "consent/honesty.py": 1,  # of a consent, and of what ties a token to it
-    "consent/seal.py": 1,  # the commitment of a sealed value
-    "gateway/api_keys.py": 1,
-    "gateway/handlers/sessions.py": 1,  # the token of a session's form
-    "gateway/idempotency.py": 2,
+    "consent/keys/seal.py": 1,  # the commitment of a sealed value
+    "gateway/callers/api_keys.py": 1,
+    "gateway/people/sessions.py": 1,  # the token of a session's form
+    "gateway/callers/idempotency.py": 2,
     "storage/secret.py": 1,
 }
 
@@ -140,16 +140,18 @@ def test_every_exception_that_is_silenced_names_its_rule() -> None:
     assert found == []
 
 
+HANDLERS = [path for door in ("api", "people") for path in (ROOT / "gateway" / door).glob("*.py")]
+
+
 def test_handlers_write_no_sql() -> None:
-    for path in (ROOT / "gateway" / "handlers").glob("*.py"):
+    for path in HANDLERS:
         assert "sqlalchemy" not in {module.split(".")[0] for module in imports(path)}, path
 
 
 def test_handlers_open_no_transaction() -> None:
     opens = re.compile(r"\.(data|key_database|guard)\.(read|begin)\(")
-    handlers = (ROOT / "gateway/handlers").glob("*.py")
 
-    assert [path.name for path in handlers if opens.search(path.read_text())] == []
+    assert [path.name for path in HANDLERS if opens.search(path.read_text())] == []
 
 
 def test_addresses_in_the_project_are_reserved_ones() -> None:

@@ -9,8 +9,8 @@ import typer
 from gateway.cli.talk import configuration, fail, result, result_json, run, say, table
 
 if TYPE_CHECKING:
-    from gateway.api_keys import ApiKey
-    from gateway.config import Config
+    from gateway.callers.api_keys import ApiKey
+    from gateway.config.config import Config
 
 app = typer.Typer(help="Keys of callers of the API.", no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar
 
 
 def _check(config: Config, scopes: list[str], senders: list[str], purposes: list[str]) -> None:
-    from gateway.api_keys import Scope
+    from gateway.callers.api_keys import Scope
 
     for kind, given, known in (
         ("scope", scopes, set(Scope)),
@@ -70,7 +70,7 @@ async def _create(
     config: Config, name: str, scopes: list[str], senders: list[str], purposes: list[str]
 ) -> tuple[ApiKey, str]:
     from audit.kinds import Kind
-    from gateway import api_keys
+    from gateway.callers import api_keys
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.begin() as connection:
@@ -89,7 +89,7 @@ async def _create(
 
 async def _revoke(config: Config, key_id: str) -> bool:
     from audit.kinds import Kind
-    from gateway import api_keys
+    from gateway.callers import api_keys
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.begin() as connection:
@@ -101,7 +101,7 @@ async def _revoke(config: Config, key_id: str) -> bool:
 
 
 async def _listed(config: Config) -> list[ApiKey]:
-    from gateway import api_keys
+    from gateway.callers import api_keys
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.read() as connection:

@@ -14,8 +14,8 @@ from gateway.cli.talk import configuration, progress, result, result_json, run, 
 
 if TYPE_CHECKING:
     from audit.report import Report
-    from gateway.config import Config
-    from gateway.flows.verify import Verdict
+    from gateway.config.config import Config
+    from gateway.flows.proving.verify import Verdict
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 
@@ -68,8 +68,8 @@ def export(
 
 
 async def _verify_live(config: Config, held: Sequence[str]) -> Verdict:
-    from gateway.flows.verify import verify
-    from gateway.lifespan import open_parts
+    from gateway.flows.proving.verify import verify
+    from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
         with progress("checking the log", None) as move:
@@ -87,7 +87,7 @@ def _verify_bundle(
 
 def _own_key(config: Config) -> str:
     from audit import note
-    from gateway import keyring
+    from gateway.keyfiles import keyring
 
     ring = keyring.load(config.keys.keyring_file)
     return note.vkey(config.audit.origin, ring.signing_seed.reveal())
@@ -95,7 +95,7 @@ def _own_key(config: Config) -> str:
 
 async def _export(config: Config, output: Path) -> int:
     from audit import export
-    from gateway.lifespan import open_parts
+    from gateway.process.lifespan import open_parts
 
     size = 0
     async with open_parts(config) as parts:

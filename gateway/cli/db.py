@@ -17,7 +17,7 @@ def group() -> None:
 @app.command()
 def upgrade(context: typer.Context) -> None:
     """Bring the databases to this release; each changes whole or not at all."""
-    from gateway import database_schema
+    from gateway.schema import database_schema
 
     changed = run(database_schema.upgrade(configuration(context)))
     for name, new in changed.items():

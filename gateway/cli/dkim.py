@@ -22,7 +22,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Print the DNS records to publish."""
-    from gateway import dkim_keys
+    from gateway.keyfiles import dkim_keys
 
     records = dkim_keys.records(configuration(context))
     if as_json:

@@ -10,7 +10,7 @@ import typer
 from gateway.cli.talk import configuration, result, result_json, run
 
 if TYPE_CHECKING:
-    from gateway.examination import Finding
+    from gateway.watch.examination import Finding
 
 _PATIENCE = 3.0  # seconds for one DNS question
 
@@ -20,7 +20,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Look at everything that this machine can see, and say what to fix; exits 1 on a failure."""
-    from gateway.examination import Level
+    from gateway.watch.examination import Level
 
     found = _examine(context)
     if as_json:
@@ -32,8 +32,8 @@ def doctor(
 
 
 def _examine(context: typer.Context) -> Sequence[Finding]:
-    from gateway import examination
     from gateway.errors import ConfigError
+    from gateway.watch import examination
 
     try:
         config = configuration(context)

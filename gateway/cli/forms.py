@@ -23,7 +23,7 @@ def snippet(
     locale: Annotated[str | None, typer.Option(help="Default: the form's first.")] = None,
 ) -> None:
     """Print the HTML to paste for a form: the script, and a plain form for where it cannot run."""
-    from gateway import embedding
+    from gateway.people import embedding
 
     config = configuration(context)
     if name not in config.forms:

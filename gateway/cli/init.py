@@ -9,7 +9,7 @@ from gateway.cli.talk import configuration, run, say
 
 def init(context: typer.Context) -> None:
     """Make keyring, signing key, guard, DKIM keys and databases; never overwrites."""
-    from gateway.initialise import initialise
+    from gateway.process.initialise import initialise
     from storage.clock import DatabaseClock
 
     made = run(initialise(configuration(context), DatabaseClock()))

@@ -9,8 +9,8 @@ import typer
 from gateway.cli.talk import configuration, result_json, run, table
 
 if TYPE_CHECKING:
-    from gateway.config import Config
-    from gateway.overview import KeyEpoch
+    from gateway.config.config import Config
+    from gateway.watch.overview import KeyEpoch
 
 app = typer.Typer(help="The key-encryption keys.", no_args_is_help=True)
 
@@ -35,8 +35,8 @@ def status(
 
 
 async def _epochs(config: Config) -> list[KeyEpoch]:
-    from gateway import overview
-    from gateway.lifespan import open_parts
+    from gateway.process.lifespan import open_parts
+    from gateway.watch import overview
 
     async with open_parts(config) as parts:
         return await overview.epochs(parts)

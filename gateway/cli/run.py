@@ -22,7 +22,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve HTTP and run the duties; delivery inside by default on SQLite."""
-    from gateway import processes
+    from gateway.process import processes
 
     config = configuration(context)
     on_sqlite = config.storage.url.startswith("sqlite:")
@@ -37,8 +37,8 @@ def worker(
     ] = None,
 ) -> None:
     """Deliver mail and run the duties; as many of these as you like, against PostgreSQL."""
-    from gateway import processes
-    from gateway.config_fields import parse_listen
+    from gateway.config.fields import parse_listen
+    from gateway.process import processes
 
     config = configuration(context)
     try:
@@ -54,6 +54,6 @@ def demo(
     ] = Path("var/demo"),
 ) -> None:
     """Try everything on this machine: a landing page, the gateway, an inbox. Nothing leaves it."""
-    from gateway import demo as demonstration
+    from gateway.demo import demo as demonstration
 
     run(demonstration.demonstrate(directory))

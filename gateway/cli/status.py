@@ -12,8 +12,8 @@ from gateway.cli import keys
 from gateway.cli.talk import configuration, result_json, run, table
 
 if TYPE_CHECKING:
-    from gateway.config import Config
-    from gateway.overview import Overview
+    from gateway.config.config import Config
+    from gateway.watch.overview import Overview
 
 
 def status(
@@ -29,8 +29,8 @@ def status(
 
 
 async def _look(config: Config) -> Overview:
-    from gateway import overview
-    from gateway.lifespan import open_parts
+    from gateway.process.lifespan import open_parts
+    from gateway.watch import overview
 
     async with open_parts(config) as parts:
         return await overview.look(parts)

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from gateway import database_schema, keyring
-from gateway.config import Config
+from gateway.config.config import Config
+from gateway.keyfiles import keyring
+from gateway.schema import database_schema
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from gateway.config import Config
+    from gateway.config.config import Config
 
 T = TypeVar("T")
 
@@ -47,14 +47,14 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 def configuration(context: typer.Context) -> Config:
     """The configuration that the command line names; raises ConfigError."""
-    from gateway.config import load
+    from gateway.config.config import load
 
     return load(context.obj)
 
 
 def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
     """Run a command's work, its log lines from *level* on stderr; ctrl-c ends it."""
-    from gateway import logs
+    from gateway.watch import logs
 
     logs.configure(level=level)
     try:
@@ -92,7 +92,7 @@ def explain(error: Exception) -> str:
     from audit.errors import AuditError
     from delivery.errors import DeliveryError
     from gateway.errors import ConfigError, GatewayError
-    from gateway.logs import place_of
+    from gateway.watch.logs import place_of
     from storage.errors import StorageError
 
     if isinstance(error, ExceptionGroup):

@@ -10,7 +10,7 @@ from gateway.cli.talk import configuration, fail, result_json, run, say, table
 
 if TYPE_CHECKING:
     from consent.texts import Retirement, Text
-    from gateway.config import Config
+    from gateway.config.config import Config
 
 app = typer.Typer(help="Consent texts.", no_args_is_help=True)
 

@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway import config as configuration
-from gateway.inbox import Folder, Mail, read_mail
-from gateway.landing import Landing, open_landing
+from gateway.config import config as configuration
+from gateway.demo.landing import Landing, open_landing
+from gateway.smtp.inbox import Folder, Mail, read_mail
 
 _HERE = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

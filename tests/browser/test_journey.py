@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gateway.inbox import Mail
+from gateway.smtp.inbox import Mail
 from tests.browser.conftest import Site
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api_keys import Scope
+from gateway.callers.api_keys import Scope
 from tests.support.apps import ADA, App, open_app
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")

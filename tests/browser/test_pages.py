@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway import pages
+from gateway.http import pages
 from tests.support.page_samples import samples
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config
 from gateway.cli import main
+from gateway.config import config
 from tests.support.commands import Ran, Run
 
 

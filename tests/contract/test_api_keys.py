@@ -6,10 +6,10 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import select
 
-from gateway import api_keys
-from gateway.api_keys import ApiKey, ApiKeys, Scope
+from gateway.callers import api_keys
+from gateway.callers.api_keys import ApiKey, ApiKeys, Scope
 from gateway.errors import NotAuthenticated, OutsideKey, ScopeMissing
-from gateway.tables import api_key, metadata
+from gateway.schema.tables import api_key, metadata
 from storage.database import Database
 from tests.support.clock import START
 

@@ -16,12 +16,14 @@ from consent.model import State
 from delivery import permits
 from delivery.desk import Composed, Ended, Parcel
 from delivery.outcome import Ending, Phase
-from gateway.desk import Desk
-from gateway.flows import composing, intake, my_data, permission, recover
-from gateway.flows.asking_limits import AskingLimits
-from gateway.flows.permission import Question
-from gateway.flows.withdraw import Withdrawal, Withdrawals
+from gateway.flows.joining import intake
+from gateway.flows.joining.asking_limits import AskingLimits
+from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.rights import my_data
+from gateway.flows.sending import composing, permission, recover
+from gateway.flows.sending.permission import Question
 from gateway.limits import RECIPIENT_DOMAIN
+from gateway.process.desk import Desk
 from tests.support.apps import ADA, App
 
 BOB = "bob@example.org"

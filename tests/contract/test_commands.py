@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import keyring
 from gateway.cli import main
+from gateway.keyfiles import keyring
 from tests.support.commands import Run
 
 

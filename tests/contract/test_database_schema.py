@@ -10,10 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from gateway import config, database_schema
-from gateway.config import Config
-from gateway.database_schema import DATA, GUARD, KEYSTORE, SCHEMAS, Schema, Standing
+from gateway.config import config
+from gateway.config.config import Config
 from gateway.errors import SchemaError
+from gateway.schema import database_schema
+from gateway.schema.database_schema import DATA, GUARD, KEYSTORE, SCHEMAS, Schema, Standing
 from storage.database import Database, open_database
 
 ALL = pytest.mark.parametrize("schema", [DATA, KEYSTORE, GUARD], ids=["data", "keystore", "guard"])

@@ -13,9 +13,9 @@ from sqlalchemy import event, select
 from consent import tables
 from consent.consents import Ending
 from delivery import tables as delivery_tables
-from gateway.flows.expire import Expiry
-from gateway.flows.verify import verify
-from gateway.walk import Walk
+from gateway.flows.keeping.expire import Expiry
+from gateway.flows.keeping.walk import Walk
+from gateway.flows.proving.verify import verify
 from tests.support.apps import ADA, App, open_app
 
 DAY = timedelta(days=1)

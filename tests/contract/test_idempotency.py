@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from gateway import idempotency
+from gateway.callers import idempotency
+from gateway.callers.idempotency import Remembered, Request, Ticket, once
 from gateway.errors import InFlight, Invalid, KeyReused
-from gateway.idempotency import Remembered, Request, Ticket, once
-from gateway.tables import metadata
+from gateway.schema.tables import metadata
 from storage.database import Database
 from storage.secret import Secret
 from tests.support.clock import SteppedClock

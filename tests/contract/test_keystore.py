@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Table, func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from consent import keystore_tables as tables
 from consent.errors import KeyUnusable, SealError
-from consent.keystore import Compartment, KeyStore
-from consent.vault import Vault
+from consent.keys import tables
+from consent.keys.keystore import Compartment, KeyStore
+from consent.keys.vault import Vault
 from storage.database import Database, open_database
 from storage.errors import StorageAway
 from storage.secret import Secret

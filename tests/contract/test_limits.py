@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from gateway import limits
 from gateway.limits import Limit
-from gateway.tables import metadata, rate_limit
+from gateway.schema.tables import metadata, rate_limit
 from storage.database import Database
 from storage.secret import Secret
 from tests.support.clock import START

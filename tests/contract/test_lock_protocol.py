@@ -20,20 +20,20 @@ from sqlalchemy import select, text, update
 from audit.kinds import Actor
 from consent import address, gates
 from consent import tables as consent_tables
+from consent.keys.vault import Compartment
 from consent.model import SubjectState
-from consent.vault import Compartment
 from delivery import outbox, permits, tables
 from delivery.desk import Ended, Parcel
 from delivery.outbox import Message, Status
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from gateway.api_keys import Scope
-from gateway.desk import Desk
-from gateway.flows import permission, recover
-from gateway.flows.permission import Question
-from gateway.flows.withdraw import Withdrawal, Withdrawals
-from gateway.lifespan import open_parts
+from gateway.callers.api_keys import Scope
+from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.sending import permission, recover
+from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
+from gateway.process.desk import Desk
+from gateway.process.lifespan import open_parts
 from storage.clock import DatabaseClock
 from tests.support.apps import ADA, App, open_app
 from tests.support.locks import blocked, gate_held

@@ -10,7 +10,7 @@ import pytest
 
 from consent import address
 from consent.fresh_links import LINK_LIFE, SESSION_LIFE
-from gateway.flows import my_data
+from gateway.flows.rights import my_data
 from gateway.parts import Parts
 from tests.support.apps import ADA, App, open_app
 from tests.support.clock import SteppedClock

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway import database_schema
-from gateway.database_schema import DATA, GUARD, Schema, Standing
 from gateway.errors import SchemaError
+from gateway.schema import database_schema
+from gateway.schema.database_schema import DATA, GUARD, Schema, Standing
 from storage.database import Database
 from tests.support.apps import ADA, App, open_app, start_app
 

@@ -9,7 +9,7 @@ import pytest
 from delivery import outbox
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase
-from gateway.desk import Desk
+from gateway.process.desk import Desk
 from tests.support.apps import App
 
 OWNER = "wrk_one"

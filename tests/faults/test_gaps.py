@@ -25,8 +25,8 @@ from delivery.outcome import Phase
 from delivery.permits import Spending
 from delivery.smtp import Pool, Relay
 from delivery.worker import Pace, Worker
-from gateway.desk import Desk
-from gateway.flows import intake
+from gateway.flows.joining import intake
+from gateway.process.desk import Desk
 from storage.errors import StorageAway
 from storage.ids import random_id
 from tests.support.apps import App

@@ -10,8 +10,9 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from gateway import routes
-from gateway.openapi import Endpoint
+from gateway.http import models
+from gateway.http.openapi import Endpoint
+from gateway.process import routes
 from tests.support.apps import App
 from tests.support.outline import Outline
 
@@ -120,7 +121,6 @@ def test_every_example_is_what_the_endpoint_takes(row: Endpoint) -> None:
 async def test_the_schema_says_what_only_a_validator_could(
     embedded: App, name: str, value: dict[str, Any], fits: bool
 ) -> None:
-    from gateway import api_models
 
     document = await document_of(embedded)
     if name == "WithdrawalRequest":
@@ -128,7 +128,7 @@ async def test_the_schema_says_what_only_a_validator_could(
     schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
 
     assert OAS31Validator(schema).is_valid(value) is fits
-    model = getattr(api_models, name)
+    model = getattr(models, name)
     try:
         model.model_validate(value)
     except ValueError:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.api_keys import Scope
+from gateway.callers.api_keys import Scope
 from tests.support.apps import App
 
 NOBODY = "evt_" + "0" * 26

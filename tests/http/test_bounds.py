@@ -12,10 +12,11 @@ import pytest
 import structlog
 from aiohttp import web
 
-from gateway import frame, logs, parsing
-from gateway.parsing import read_bytes
-from gateway.problems import middleware
-from gateway.runner import Runner
+from gateway.http import frame, parsing
+from gateway.http.parsing import read_bytes
+from gateway.http.problems import middleware
+from gateway.http.runner import Runner
+from gateway.watch import logs
 from tests.support.apps import ADA, App
 from tests.support.waiting import until
 

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from consent import address, intakes
-from gateway import embedding
-from gateway.flows import sign_up
+from gateway.flows.joining import sign_up
+from gateway.people import embedding
 from tests.support.apps import ADA, ORIGIN, THANKS, App, open_app
 
 TEXT = "sha256:" + "0" * 64

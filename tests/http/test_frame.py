@@ -13,13 +13,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from openapi_spec_validator import validate
 
-from gateway import api_keys, api_models, errors, logs, metrics, openapi, problems
-from gateway.answers import answer
-from gateway.api_keys import API_KEYS, CALLER, ApiKeys, Scope
-from gateway.metrics import METRICS, Metrics
-from gateway.openapi import Endpoint, endpoint
-from gateway.parsing import read_fields, read_json, read_query
-from gateway.tables import metadata
+from gateway import errors
+from gateway.callers import api_keys
+from gateway.callers.api_keys import API_KEYS, CALLER, ApiKeys, Scope
+from gateway.http import models, openapi, problems
+from gateway.http.answers import answer
+from gateway.http.openapi import Endpoint, endpoint
+from gateway.http.parsing import read_fields, read_json, read_query
+from gateway.schema.tables import metadata
+from gateway.watch import logs, metrics
+from gateway.watch.metrics import METRICS, Metrics
 from storage.database import Database, open_database
 from storage.errors import StorageAway
 from tests.support.clock import START
@@ -38,28 +41,26 @@ MESSAGE = {
     "POST",
     "/v1/messages",
     summary="Queue a message",
-    request=api_models.MessageRequest,
-    responses={202: api_models.MessageAccepted},
+    request=models.MessageRequest,
+    responses={202: models.MessageAccepted},
     scope=Scope.MESSAGES_SEND,
     idempotent=True,
     tags=["messages"],
 )
 async def send(request: web.Request) -> web.Response:
-    message = await read_json(request, api_models.MessageRequest)
-    return answer(
-        api_models.MessageAccepted(message_id=request[CALLER].name + message.purpose), 202
-    )
+    message = await read_json(request, models.MessageRequest)
+    return answer(models.MessageAccepted(message_id=request[CALLER].name + message.purpose), 202)
 
 
 @endpoint(
     "POST",
     "/v1/permissions",
     summary="Ask for a permission",
-    request=api_models.PermissionRequest,
-    responses={200: api_models.PermissionGranted | api_models.PermissionRefusal},
+    request=models.PermissionRequest,
+    responses={200: models.PermissionGranted | models.PermissionRefusal},
 )
 async def ask(request: web.Request) -> web.Response:
-    await read_json(request, api_models.PermissionRequest)
+    await read_json(request, models.PermissionRequest)
     raise errors.PermissionRefused("withdrawn", "never")
 
 
@@ -67,11 +68,11 @@ async def ask(request: web.Request) -> web.Response:
     "GET",
     "/v1/audit/events",
     summary="List events",
-    query=api_models.AuditQuery,
-    responses={200: api_models.AuditEvents},
+    query=models.AuditQuery,
+    responses={200: models.AuditEvents},
 )
 async def events(request: web.Request) -> web.Response:
-    query = read_query(request, api_models.AuditQuery)
+    query = read_query(request, models.AuditQuery)
     return web.json_response({"limit": query.limit, "since": str(query.since)})
 
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import blind
+from consent.keys import blind
 from consent.tables import subject
 from delivery.permits import Spending
-from gateway.desk import Desk
-from gateway.flows import enqueue
+from gateway.flows.sending import enqueue
+from gateway.process.desk import Desk
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App
 from tests.support.waiting import until

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway import config as configuration
-from gateway.landing import Landing, next_steps, open_landing
+from gateway.config import config as configuration
+from gateway.demo.landing import Landing, next_steps, open_landing
 from tests.support.page_samples import BRAND, HASH
 
 

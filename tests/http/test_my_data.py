@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from consent.fresh_links import SESSION_LIFE
-from gateway.handlers import sessions
-from gateway.keys import PARTS
+from gateway.http.app_keys import PARTS
+from gateway.people import sessions
 from tests.support.apps import ADA, App, open_app
 
 STRANGER = "stranger@example.org"

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway import pages
+from gateway.http import pages
 from tests.support.page_samples import BRAND
 
 Client = TestClient[web.Request, web.Application]

@@ -6,7 +6,7 @@ import html
 
 import pytest
 
-from gateway import problems
+from gateway.http import problems
 from tests.support.apps import App
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.api_keys import Scope
+from gateway.callers.api_keys import Scope
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App
 

@@ -11,9 +11,9 @@ import pytest
 import structlog
 from aiohttp import web
 
-from gateway import logs
 from gateway.errors import CannotListen
-from gateway.runner import Runner, listening_on
+from gateway.http.runner import Runner, listening_on
+from gateway.watch import logs
 
 
 async def hello(request: web.Request) -> web.Response:

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway import api_keys, idempotency
-from gateway.api_keys import Scope
+from gateway.callers import api_keys, idempotency
+from gateway.callers.api_keys import Scope
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App
 from tests.support.clock import START

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from audit import trail
 from audit.trail import TrailEvent
 from consent.tables import consent
-from gateway import config
-from gateway.lifespan import open_parts
+from gateway.config import config
+from gateway.process.lifespan import open_parts
 from tests.support.gateways import Gateway, Received
 
 TYPED = "echo-dot.Ada@EXAMPLE.org"

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from consent import address, blind, suppressions
+from consent import address, suppressions
+from consent.keys import blind
 from consent.suppressions import Stop, Suppression
-from gateway.api_keys import Scope
+from gateway.callers.api_keys import Scope
 from tests.support.apps import App, Mail, open_app
 
 VICTIM = "ada.lovelace@example.org"

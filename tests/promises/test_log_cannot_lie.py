@@ -25,8 +25,8 @@ from audit.tables import audit_entry, audit_payload, audit_pending
 from consent import tokens
 from consent.tables import confirmation, confirmation_consent, consent
 from delivery.tables import outbox, permit
-from gateway import keyring
 from gateway.cli import main
+from gateway.keyfiles import keyring
 from storage.database import Database
 from tests.support import stores
 from tests.support.gateways import Gateway

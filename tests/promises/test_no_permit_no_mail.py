@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, select
 
 from delivery import tables
-from gateway import config
+from gateway.config import config
 from storage.database import Database, open_database
 from tests.support.gateways import Gateway, open_gateway
 from tests.support.waiting import until

@@ -15,22 +15,22 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-import consent.keystore_tables
+import consent.keys.tables
 import consent.tables
 import delivery.tables
-import gateway.tables
+import gateway.schema.tables
 from audit.tables import audit_entry, audit_item, audit_payload
 from consent import gates
-from consent.keystore import Compartment
+from consent.keys.keystore import Compartment
 from delivery.desk import Ended
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from gateway import duties
-from gateway.database_schema import DATA, KEYSTORE
-from gateway.desk import Desk
-from gateway.flows import erasing
-from gateway.flows.retention import Retention
-from gateway.flows.verify import verify
+from gateway.flows.keeping.retention import Retention
+from gateway.flows.proving.verify import verify
+from gateway.flows.rights import erasing
+from gateway.process import duties
+from gateway.process.desk import Desk
+from gateway.schema.database_schema import DATA, KEYSTORE
 from storage.database import Database
 from tests.support.apps import ADA, App, open_app
 
@@ -43,7 +43,7 @@ outbox = delivery.tables.outbox
 permit = delivery.tables.permit
 attempt = delivery.tables.attempt
 content = delivery.tables.content
-dek = consent.keystore_tables.dek
+dek = consent.keys.tables.dek
 
 OpenApp = Callable[..., Any]
 
@@ -518,7 +518,7 @@ async def test_what_protects_nothing_any_more_is_swept(app: App) -> None:
         consent.tables.confirmation,
         consent.tables.confirmation_count,
         consent.tables.suppression,
-        gateway.tables.idempotency,
+        gateway.schema.tables.idempotency,
     )
     assert [await count(app.parts.data, one) for one in tables] == [1, 1, 1, 1]
 

@@ -21,11 +21,12 @@ import pytest
 from aiohttp import web
 from sqlalchemy import Engine, event
 
-from consent import address, blind, suppressions
+from consent import address, suppressions
+from consent.keys import blind
 from consent.suppressions import Stop, Suppression
-from gateway import wordings
-from gateway.api_keys import Scope
-from gateway.flows import intake
+from gateway.callers.api_keys import Scope
+from gateway.flows.joining import intake
+from gateway.http import wordings
 from tests.support.apps import App, open_app
 
 KINDS = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected", "blocked")

@@ -13,9 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.config import Inbox
-from gateway.config_fields import Listen
-from gateway.inbox import Folder, OpenInbox, open_inbox, verify
+from gateway.config.config import Inbox
+from gateway.config.fields import Listen
+from gateway.smtp.inbox import Folder, OpenInbox, open_inbox, verify
 from tests.support.clock import SteppedClock
 
 Send = Callable[[bytes], Awaitable[None]]

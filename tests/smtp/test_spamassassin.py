@@ -12,9 +12,9 @@ import pytest
 
 from delivery import mime
 from delivery.templates import Templates
-from gateway import resources
-from gateway.looks import mail_look
-from gateway.translations import languages, translations
+from gateway.look import resources
+from gateway.look.looks import mail_look
+from gateway.look.translations import languages, translations
 from tests.support.mails import MARKETING, SERVICE, signer
 from tests.support.page_samples import consent
 

@@ -17,17 +17,21 @@ from aiohttp.typedefs import Handler, Middleware
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from gateway import api_keys, config, initialise
-from gateway.api_keys import Scope
-from gateway.app import create_app
-from gateway.config import Config
-from gateway.desk import Desk
-from gateway.flows import expire, intake, my_data
-from gateway.health import Health
-from gateway.lifespan import open_parts, put_in_order
-from gateway.metrics import Metrics
+from gateway.callers import api_keys
+from gateway.callers.api_keys import Scope
+from gateway.config import config
+from gateway.config.config import Config
+from gateway.flows.joining import intake
+from gateway.flows.keeping import expire
+from gateway.flows.rights import my_data
+from gateway.http.runner import Runner
 from gateway.parts import Parts
-from gateway.runner import Runner
+from gateway.process import initialise
+from gateway.process.app import create_app
+from gateway.process.desk import Desk
+from gateway.process.lifespan import open_parts, put_in_order
+from gateway.watch.health import Health
+from gateway.watch.metrics import Metrics
 from storage.clock import Clock
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases, Urls, copy_initialised

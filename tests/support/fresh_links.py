@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from delivery import tables
 from delivery.outcome import Kind
-from gateway.flows.composing import content_place
-from gateway.flows.my_data import PURPOSE
+from gateway.flows.rights.my_data import PURPOSE
+from gateway.flows.sending.composing import content_place
 from gateway.parts import Parts
 
 

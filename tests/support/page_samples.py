@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway import markdown
-from gateway.pages import Brand
+from gateway.http.pages import Brand
+from gateway.look import markdown
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
 HASH: Final = "sha256:" + "5e" * 32

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from gateway import pages
+from gateway.http import pages
 from tests.browser.conftest import CHROMIUM, QUIET, Site, open_site
 from tests.browser.test_journey import ADA, link, sent
 from tests.support.page_samples import samples

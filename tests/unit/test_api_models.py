@@ -12,9 +12,10 @@ from multidict import MultiDict
 from pydantic import BaseModel
 
 from consent.model import Reason, RefusalClass
-from gateway import api_models, page_models
 from gateway.errors import Invalid, MalformedJson, RequestError
-from gateway.parsing import parse_json, parse_value
+from gateway.http import models
+from gateway.http.parsing import parse_json, parse_value
+from gateway.people import page_models
 
 HASH = "sha256:" + "0" * 64
 MESSAGE: dict[str, Any] = {
@@ -48,7 +49,7 @@ def message(**changes: Any) -> dict[str, Any]:
 def test_a_message_is_read() -> None:
     body = message(send_at="2026-11-23T10:00:00.5+01:00", reference="campaign 7")
 
-    read = parse_json(json.dumps(body).encode(), api_models.MessageRequest)
+    read = parse_json(json.dumps(body).encode(), models.MessageRequest)
 
     assert read.to.email is not None
     assert read.to.email.canonical == "ada@example.org"
@@ -105,26 +106,26 @@ def test_a_message_is_read() -> None:
     ],
 )
 def test_a_wrong_message_is_refused_at_the_field(body: object, pointer: str) -> None:
-    assert pointers(body, api_models.MessageRequest) == [pointer]
+    assert pointers(body, models.MessageRequest) == [pointer]
 
 
 def test_a_missing_field_is_named() -> None:
-    assert pointers({}, api_models.MessageRequest) == ["/to", "/purpose", "/content"]
+    assert pointers({}, models.MessageRequest) == ["/to", "/purpose", "/content"]
 
 
 def test_at_most_twenty_errors_are_named() -> None:
     many = {**SIGN_UP, "texts": ["x"] * 50}
 
-    assert len(pointers(many, api_models.SignUpRequest)) == 20
+    assert len(pointers(many, models.SignUpRequest)) == 20
 
 
 def test_each_message_of_a_batch_is_checked_alone() -> None:
     body = {"messages": [MESSAGE, {"to": 7}]}
 
-    batch = parse_json(json.dumps(body).encode(), api_models.BatchRequest)
-    first = parse_value(batch.messages[0], api_models.MessageRequest)
+    batch = parse_json(json.dumps(body).encode(), models.BatchRequest)
+    first = parse_value(batch.messages[0], models.MessageRequest)
     with pytest.raises(Invalid) as caught:
-        parse_value(batch.messages[1], api_models.MessageRequest)
+        parse_value(batch.messages[1], models.MessageRequest)
 
     assert first.purpose == "newsletter"
     assert {error.pointer for error in caught.value.errors} == {"/to", "/purpose", "/content"}
@@ -132,7 +133,7 @@ def test_each_message_of_a_batch_is_checked_alone() -> None:
 
 @pytest.mark.parametrize("count", [0, 1001])
 def test_a_batch_has_one_to_a_thousand_messages(count: int) -> None:
-    assert pointers({"messages": [MESSAGE] * count}, api_models.BatchRequest) == ["/messages"]
+    assert pointers({"messages": [MESSAGE] * count}, models.BatchRequest) == ["/messages"]
 
 
 @pytest.mark.parametrize(
@@ -146,13 +147,13 @@ def test_a_batch_has_one_to_a_thousand_messages(count: int) -> None:
     ids=["purpose and all", "not all", "other kind", "no channel"],
 )
 def test_a_wrong_withdrawal_is_refused(changes: dict[str, Any], pointer: str) -> None:
-    assert pointer in pointers({**WITHDRAWAL, **changes}, api_models.WithdrawalRequest)
+    assert pointer in pointers({**WITHDRAWAL, **changes}, models.WithdrawalRequest)
 
 
 def test_a_withdrawal_of_everything_names_no_purpose() -> None:
     body = {name: value for name, value in WITHDRAWAL.items() if name != "purpose"}
 
-    read = parse_json(json.dumps({**body, "all": True}).encode(), api_models.WithdrawalRequest)
+    read = parse_json(json.dumps({**body, "all": True}).encode(), models.WithdrawalRequest)
 
     assert (read.all, read.purpose) == (True, None)
 
@@ -173,7 +174,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
         ]
     )
 
-    read = parse_value(page_models.signup_of(fields), api_models.SignUpRequest)
+    read = parse_value(page_models.signup_of(fields), models.SignUpRequest)
 
     assert read == parse_value(
         {
@@ -183,7 +184,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
             "page_url": "https://www.acme.example/",
             "profile": {"first_name": "Ada"},
         },
-        api_models.SignUpRequest,
+        models.SignUpRequest,
     )
 
 
@@ -192,7 +193,7 @@ def test_a_form_without_an_address_or_with_strange_fields_is_refused() -> None:
 
     body = page_models.signup_of(fields)
 
-    assert set(pointers(body, api_models.SignUpRequest)) == {
+    assert set(pointers(body, models.SignUpRequest)) == {
         "/email",
         "/role",
         "/purposes",
@@ -201,16 +202,16 @@ def test_a_form_without_an_address_or_with_strange_fields_is_refused() -> None:
 
 
 def test_an_address_does_not_show_in_what_was_read() -> None:
-    read = parse_value(SIGN_UP, api_models.SignUpRequest)
+    read = parse_value(SIGN_UP, models.SignUpRequest)
 
     assert "ada" not in repr(read)
 
 
 def test_public_names_are_those_of_the_contract() -> None:
-    refused = api_models.BatchRefused(
+    refused = models.BatchRefused(
         reason=Reason.WITHDRAWN, refusal_class=RefusalClass.NEVER
     ).model_dump(mode="json", by_alias=True)
-    shown = api_models.MessageView(message_id="msg_1", status="queued").model_dump(mode="json")
+    shown = models.MessageView(message_id="msg_1", status="queued").model_dump(mode="json")
 
     assert refused == {"status": "refused", "reason": "withdrawn", "class": "never"}
     assert shown == {"message_id": "msg_1", "status": "queued", "permit": None, "attempts": []}
@@ -219,7 +220,7 @@ def test_public_names_are_those_of_the_contract() -> None:
 @given(st.binary(max_size=200))
 def test_random_bytes_raise_only_our_own_errors(body: bytes) -> None:
     with suppress(Invalid, MalformedJson):
-        parse_json(body, api_models.MessageRequest)
+        parse_json(body, models.MessageRequest)
 
 
 _json = st.recursive(
@@ -231,4 +232,4 @@ _json = st.recursive(
 @given(st.dictionaries(st.sampled_from([*MESSAGE, "send_at", "x y", ""]), _json))
 def test_random_bodies_raise_only_our_own_errors(body: dict[str, Any]) -> None:
     with suppress(RequestError):
-        parse_json(json.dumps(body).encode(), api_models.MessageRequest)
+        parse_json(json.dumps(body).encode(), models.MessageRequest)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.colours import accent, contrast, parse
+from gateway.look.colours import accent, contrast, parse
 
 colour = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config
-from gateway.config_fields import Listen
-from gateway.durations import Cap
+from gateway.config import config
+from gateway.config.durations import Cap
+from gateway.config.fields import Listen
 from gateway.errors import ConfigError
 from storage.secret import Secret
 

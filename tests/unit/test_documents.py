@@ -13,9 +13,9 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from gateway import config
 from gateway.cli import app
-from gateway.metrics import Metrics
+from gateway.config import config
+from gateway.watch.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.durations import Cap, parse_cap, parse_duration, parse_lasting
+from gateway.config.durations import Cap, parse_cap, parse_duration, parse_lasting
 
 
 @pytest.mark.parametrize(

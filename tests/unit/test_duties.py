@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from gateway import duties
-from gateway.duties import Duty
-from gateway.metrics import Metrics
+from gateway.process import duties
+from gateway.process.duties import Duty
+from gateway.watch.metrics import Metrics
 from storage.errors import StorageAway
 from tests.support.waiting import until
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config, embedding
-from gateway.config import Config
+from gateway.config import config
+from gateway.config.config import Config
+from gateway.people import embedding
 from tests.support.outline import Outline
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config as configuration
-from gateway import dkim_keys, examination, keyring
-from gateway.config import Config
-from gateway.examination import Finding, Level
+from gateway.config import config as configuration
+from gateway.config.config import Config
+from gateway.keyfiles import dkim_keys, keyring
+from gateway.watch import examination
+from gateway.watch.examination import Finding, Level
 from storage.clock import DatabaseClock
 
 GOOD_PAGES = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}

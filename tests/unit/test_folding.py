@@ -12,8 +12,8 @@ import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from delivery.folding import FoldingEnvironment, leaves
-from gateway import resources
-from gateway.translations import translations
+from gateway.look import resources
+from gateway.look.translations import translations
 
 MAILS = resources.templates() / "mail"
 FRAME: dict[str, Any] = {

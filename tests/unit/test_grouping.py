@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from delivery.grouping import Grouped, severally
 from storage.errors import StorageAway
+from storage.grouping import Grouped, severally
 
 
 class Writer:

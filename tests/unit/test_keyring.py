@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import keyring
 from gateway.errors import KeyFileError
+from gateway.keyfiles import keyring
 
 
 @pytest.fixture

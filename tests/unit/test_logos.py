@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config, logos
+from gateway.config import config, logos
 from gateway.errors import ConfigError
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'

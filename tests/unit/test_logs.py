@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway import logs
+from gateway.watch import logs
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ def test_an_error_is_its_type_and_place_and_never_its_text(stream: io.StringIO) 
 
 
 def test_the_place_is_the_deepest_line_of_ours() -> None:
-    from gateway.durations import parse_duration
+    from gateway.config.durations import parse_duration
 
     with pytest.raises(ValueError) as caught:
         parse_duration("ada")
 
-    assert logs.place_of(caught.value).startswith("gateway/durations.py:")
+    assert logs.place_of(caught.value).startswith("gateway/config/durations.py:")
 
 
 def test_a_librarys_message_does_not_pass(stream: io.StringIO) -> None:

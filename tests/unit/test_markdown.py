@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.markdown import to_html
+from gateway.look.markdown import to_html
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.networks import nearest, network_of
+from gateway.http.networks import nearest, network_of
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config as configuration
-from gateway.config import Config
-from gateway.notices import notice, spell
+from gateway.config import config as configuration
+from gateway.config.config import Config
+from gateway.look.notices import notice, spell
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 
 from delivery.mime import Content
 from delivery.templates import Templates
-from gateway import resources
-from gateway.looks import mail_look
-from gateway.translations import translations
+from gateway.look import resources
+from gateway.look.looks import mail_look
+from gateway.look.translations import translations
 from tests.support.page_samples import consent
 
 LINKS = {

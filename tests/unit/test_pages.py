@@ -5,8 +5,8 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from gateway import pages
-from gateway.pages import Brand
+from gateway.http import pages
+from gateway.http.pages import Brand
 from tests.support.outline import Outline
 from tests.support.page_samples import BRAND, HASH, samples
 

@@ -7,7 +7,8 @@ from http import HTTPStatus
 import pytest
 from aiohttp import web
 
-from gateway import errors, problems
+from gateway import errors
+from gateway.http import problems
 from storage.errors import StorageAway
 
 

@@ -12,13 +12,14 @@ from audit.kinds import Actor, Kind
 from consent import address
 from delivery.outcome import Ending, Phase, Reply
 from delivery.transmission import Envelope
-from gateway import config, keyring
-from gateway.flows.composing import Letter
-from gateway.flows.enqueue import Wanted
-from gateway.flows.my_data import Overview, Step
-from gateway.flows.permission import Question
-from gateway.flows.sign_up import Asked, Posted, SignUp
-from gateway.flows.withdraw import Withdrawal
+from gateway.config import config
+from gateway.flows.joining.sign_up import Asked, Posted, SignUp
+from gateway.flows.leaving.withdraw import Withdrawal
+from gateway.flows.rights.my_data import Overview, Step
+from gateway.flows.sending.composing import Letter
+from gateway.flows.sending.enqueue import Wanted
+from gateway.flows.sending.permission import Question
+from gateway.keyfiles import keyring
 from storage.secret import Secret
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent import blind, seal
 from consent.errors import KeyMissing, KeyUnusable, SealError
 from consent.honesty import consent_mac, honest
+from consent.keys import blind, seal
+from consent.keys.vault import Broken, Vault
+from consent.keys.wrapping import Wrapper
 from consent.model import Evidence, State
-from consent.vault import Broken, Vault
-from consent.wrapping import Wrapper
 from storage.secret import Secret
 
 VECTORS = Path(__file__).parent.parent / "vectors"

@@ -11,8 +11,8 @@ from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import resources
-from gateway.translations import choose_locale, languages, translations
+from gateway.look import resources
+from gateway.look.translations import choose_locale, languages, translations
 
 _KEYWORDS = {"_": None, "gettext": None, "say": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _PLACE = re.compile(r"%\(\w+\)s|<[^>]+>")
@@ -24,8 +24,12 @@ def used_messages() -> set[str]:
     for path in sorted(resources.templates().glob("*/**/*.*")):
         if path.suffix in (".html", ".txt"):
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
-    package = Path(resources.__file__).parent
-    for name in ("notices.py", "embedding.py", "flows/publish_texts.py"):
+    package = Path(resources.__file__).parents[1]
+    for name in (
+        "look/notices.py",
+        "people/embedding.py",
+        "flows/joining/publish_texts.py",
+    ):
         found |= set(_extracted(package / name, "python", {}))
     return found
 

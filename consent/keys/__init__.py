@@ -1,0 +1,1 @@
+"""What a key is, who may use it, and what is sealed under it."""

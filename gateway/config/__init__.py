@@ -1,0 +1,1 @@
+"""The configuration: read whole, checked whole, then one frozen value."""

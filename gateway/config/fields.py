@@ -1,0 +1,149 @@
+"""The kinds of value that the configuration has, beyond text and numbers."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, PlainValidator, StringConstraints, ValidationInfo
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from gateway.config.durations import Cap, parse_cap, parse_duration, parse_lasting
+from storage.secret import Secret
+
+
+class Listen(NamedTuple):
+    """Where a server listens; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+
+def parse_listen(raw: object) -> Listen:
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s\[\]]+)):([0-9]{1,5})", str(raw))
+    if match is None or int(match[3]) > 65535:
+        raise ValueError('write host and port, such as "127.0.0.1:8080" or "[::1]:8080"')
+    return Listen(match[1] or match[2], int(match[3]))
+
+
+def parse_network(raw: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(raw))
+    except ValueError:
+        raise ValueError('write a network such as "10.0.0.0/8"') from None
+
+
+def parse_page(raw: str) -> str:
+    parts = _split(raw)
+    if parts is None or re.search(r"[\s\x00-\x1f\x7f]", raw):
+        raise ValueError("write an absolute http or https URL without a user name")
+    return raw
+
+
+def parse_origin(raw: str) -> str:
+    parts = _split(raw)
+    if parts is None or raw != f"{parts.scheme}://{parts.netloc}".lower():
+        raise ValueError("write scheme, host and port alone, such as https://www.example.org")
+    return raw
+
+
+def parse_public_url(raw: str) -> str:
+    try:
+        return parse_origin(raw.removesuffix("/"))
+    except ValueError:
+        raise ValueError(
+            "write scheme and host without a path, such as https://mail.example.org"
+        ) from None
+
+
+def parse_domain(raw: str) -> str:
+    """The domain in its A-label form, lower case."""
+    try:
+        ascii_form = raw.encode("idna").decode().lower()
+    except UnicodeError:
+        raise ValueError("write a domain name") from None
+    if not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*", ascii_form):
+        raise ValueError("write a domain name")
+    return ascii_form
+
+
+def parse_mailbox(raw: str) -> str:
+    local, at, domain = raw.rpartition("@")
+    if not at or not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", local):
+        raise ValueError("write an address such as news@example.org")
+    return f"{local}@{parse_domain(domain)}"
+
+
+def parse_note_name(raw: str) -> str:
+    if re.search(r"[\s+]", raw):
+        raise ValueError("must hold neither spaces nor a plus sign (C2SP signed-note)")
+    return raw
+
+
+def parse_database_url(raw: str, info: ValidationInfo) -> str:
+    url = _database_url(raw)
+    if url is not None and url.drivername == "postgresql" and url.database:
+        return raw
+    if url is not None and url.drivername == "sqlite" and url.database not in (None, ":memory:"):
+        path = parse_path(str(url.database), info)
+        return url.set(database=str(path)).render_as_string(hide_password=False)
+    raise ValueError("write sqlite:///path or postgresql://user@host/name")
+
+
+def parse_path(raw: object, info: ValidationInfo) -> Path:
+    """A relative path is relative to the file that names it."""
+    if not isinstance(raw, str | Path) or str(raw) in ("", "."):
+        raise ValueError("write a path")
+    return Path((info.context or {})["base"], Path(raw).expanduser())
+
+
+def holds_password(raw: str) -> bool:
+    url = _database_url(raw)
+    return url is not None and url.password is not None
+
+
+def _split(raw: str) -> SplitResult | None:
+    """The parts of a web address, or None for anything else."""
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port  # raises when it is no number
+    except ValueError:
+        return None
+    usable = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
+    return parts if usable else None
+
+
+def _database_url(raw: str) -> URL | None:
+    try:
+        return make_url(raw)
+    except (ArgumentError, ValueError):
+        return None
+
+
+Line = Annotated[
+    str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$")
+]
+Wording = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+Domain = Annotated[str, AfterValidator(parse_domain)]
+Mailbox = Annotated[str, AfterValidator(parse_mailbox)]
+PageUrl = Annotated[str, AfterValidator(parse_page)]
+Origin = Annotated[str, AfterValidator(parse_origin)]
+PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
+NoteName = Annotated[Line, AfterValidator(parse_note_name)]
+DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
+FilePath = Annotated[Path, PlainValidator(parse_path)]
+Endpoint = Annotated[Listen, PlainValidator(parse_listen)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network)]
+Duration = Annotated[timedelta, PlainValidator(parse_duration)]
+Lasting = Annotated[timedelta | None, PlainValidator(parse_lasting)]
+Ceiling = Annotated[Cap | None, PlainValidator(parse_cap)]
+Password = Annotated[Secret | None, PlainValidator(lambda raw: Secret(str(raw).encode()))]

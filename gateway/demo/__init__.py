@@ -1,0 +1,1 @@
+"""`gateway demo`: everything on one machine, with a landing page of its own."""

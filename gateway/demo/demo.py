@@ -1,0 +1,68 @@
+"""`gateway demo`: gateway, landing page and inbox in one process, on the embedded default."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from gateway.callers import api_keys
+from gateway.callers.api_keys import Scope
+from gateway.config import config
+from gateway.demo.landing import Landing, next_steps, open_landing
+from gateway.parts import Parts
+from gateway.process import initialise, processes
+from gateway.process.lifespan import open_parts, put_in_order
+from gateway.process.processes import Process
+from gateway.watch.metrics import Metrics
+from storage.clock import DatabaseClock
+
+_KEY_NAME = "demo"
+
+
+async def demonstrate(directory: Path) -> None:
+    """Make what is missing in *directory*, run everything, say what to do next.
+
+    The configuration is the embedded default, written there as a file: later
+    commands name it, and whoever wants may change it.
+    """
+    file = _configuration(directory)
+    loaded = config.load(file)
+    _say("Setting up ...")
+    await initialise.initialise(loaded, DatabaseClock())
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_parts(loaded))
+        await put_in_order(parts)
+        process = Process(parts, Metrics(), processes.stop_on_signals())
+        inbox = await stack.enter_async_context(processes.receiving(loaded))
+        await stack.enter_async_context(
+            processes.running(process, with_worker=True, with_http=True)
+        )
+        landing = Landing.of(loaded, inbox.url if inbox else "")
+        url = await stack.enter_async_context(open_landing(landing))
+        _say(next_steps(landing, url, await _fresh_key(parts), file))
+        await process.stopping.wait()
+        _say("Stopping ...")
+
+
+def _configuration(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = directory / "config.toml"
+    if not file.exists():
+        file.write_text(config.embedded_default(), encoding="utf-8")
+    return file
+
+
+async def _fresh_key(parts: Parts) -> str:
+    """A key for the printed examples; that of the last run ends, for nobody kept it."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        for old in await api_keys.listed(connection):
+            if old.name == _KEY_NAME and old.revoked_at is None:
+                await api_keys.revoke(connection, old.id, now)
+        _, token = await api_keys.create(connection, name=_KEY_NAME, scopes=tuple(Scope), now=now)
+    return token
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

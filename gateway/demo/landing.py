@@ -1,0 +1,190 @@
+"""What `gateway demo` shows beside the gateway: a company's landing page, on an origin of its own.
+
+It does what a landing page's developer would do: name the gateway's script, and
+keep a plain form with the gateway's wording for where no script runs. It has no
+other way into the gateway.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from markupsafe import Markup
+
+from gateway.http import pages
+from gateway.http.runner import listening_on
+from gateway.look import resources
+
+if TYPE_CHECKING:
+    from gateway.config.config import Config
+
+LANDING_HOST: Final = "127.0.0.1"
+LANDING_PORT: Final = 8090
+_PATIENCE: Final = aiohttp.ClientTimeout(total=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What the landing page knows of the gateway: what its developer would know."""
+
+    gateway_url: str
+    form: str
+    purpose: str
+    brand: pages.Brand
+    inbox_url: str
+
+    @classmethod
+    def of(cls, config: Config, inbox_url: str) -> Landing:
+        """The page for the first form of the configuration."""
+        form = next(iter(config.forms))
+        purpose = config.forms[form].purposes[0]
+        sender = config.sender_of(purpose)
+        return cls(
+            gateway_url=config.server.public_url.rstrip("/"),
+            form=form,
+            purpose=purpose,
+            brand=pages.Brand.of(config.controller, sender),
+            inbox_url=inbox_url,
+        )
+
+
+def landing_app(landing: Landing) -> web.Application:
+    """The landing page at `/`, and where a plain form leads to, at `/thanks`."""
+    site = _Site(landing)
+    app = web.Application()
+    app.router.add_get("/", site.start)
+    app.router.add_get("/thanks", site.thanks)
+    return app
+
+
+@asynccontextmanager
+async def open_landing(
+    landing: Landing, host: str = LANDING_HOST, port: int = LANDING_PORT
+) -> AsyncIterator[str]:
+    """Serve the landing page until the block is left; yields its URL. Port 0 takes any free one."""
+    runner = web.AppRunner(landing_app(landing), access_log=None)
+    try:
+        await runner.setup()
+        with listening_on(host, port):
+            await web.TCPSite(runner, host, port).start()
+        bound = runner.addresses[0]
+        yield f"http://{bound[0]}:{bound[1]}"
+    finally:
+        await runner.cleanup()
+
+
+def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -> str:
+    """What to try first, for the terminal."""
+    lines = [
+        "",
+        "  The demo is running. Nothing leaves this machine.",
+        "",
+        f"  1  Sign up as ada@example.org:   {landing_url}",
+        f"  2  Confirm in the local inbox:   {landing.inbox_url}",
+        "  3  Send a mail, as your marketing automation would:",
+        "",
+        *(f"     {line}" for line in _example(landing, api_key)),
+        "",
+        "  4  Unsubscribe by the link in that mail, and send again: the gateway refuses.",
+        "  5  Prove that nobody altered the log of all that:",
+        "",
+        f"     {_command()} --config {config} audit verify",
+        "",
+        f"  Hosted form: {landing.gateway_url}/forms/{landing.form}",
+        f"  The API:     {landing.gateway_url}/docs",
+        "  Stop with Ctrl-C.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _command() -> str:
+    """How this gateway is called from here."""
+    own = Path(sys.executable).with_name("gateway")
+    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
+
+
+def _example(landing: Landing, api_key: str) -> list[str]:
+    message = {
+        "to": {"email": "ada@example.org"},
+        "purpose": landing.purpose,
+        "content": {"template": "welcome", "data": {"first_name": "Ada"}},
+    }
+    return [
+        f"curl {landing.gateway_url}/v1/messages \\",
+        f"  -H 'Authorization: Bearer {api_key}' \\",
+        "  -H 'Content-Type: application/json' \\",
+        f"  -d '{json.dumps(message)}'",
+    ]
+
+
+class _Site:
+    def __init__(self, landing: Landing) -> None:
+        self._landing = landing
+
+    async def start(self, request: web.Request) -> web.Response:
+        """The page with the form; without the gateway it says so instead of failing."""
+        locale = pages.locale_of(request)
+        form = await self._description(locale)
+        return self._page(locale, form=form, state="open" if form else "away")
+
+    async def thanks(self, request: web.Request) -> web.Response:
+        return self._page(pages.locale_of(request), form=None, state="sent")
+
+    async def _description(self, locale: str) -> dict[str, Any] | None:
+        """The form as the gateway describes it: the wording and its hash are never our own."""
+        address = f"{self._landing.gateway_url}/forms/{quote(self._landing.form)}.json"
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_PATIENCE) as session,
+                session.get(address, params={"locale": locale}) as answer,
+            ):
+                if answer.status != web.HTTPOk.status_code:
+                    return None
+                description: dict[str, Any] = await answer.json()
+                return description
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return None
+
+    def _page(self, locale: str, *, form: dict[str, Any] | None, state: str) -> web.Response:
+        style, script = _asset("demo.css"), _asset("demo.js")
+        landing = self._landing
+        text = pages.render(
+            "demo",
+            locale,
+            brand=landing.brand,
+            landing=landing,
+            form=form,
+            state=state,
+            sheet=style,
+            script=script,
+        )
+        policy = (
+            f"default-src 'none'; style-src {_source(style)}; "
+            f"script-src {_source(script)} {landing.gateway_url}; "
+            f"connect-src {landing.gateway_url}; frame-ancestors 'none'; base-uri 'none'"
+        )
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+@cache
+def _asset(name: str) -> Markup:
+    # A file of ours, shown inside <style> or <script>, where nothing is escaped.
+    return Markup((resources.templates() / "pages" / name).read_text("utf-8"))  # noqa: S704
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

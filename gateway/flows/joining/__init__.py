@@ -1,0 +1,1 @@
+"""A person signs up, is asked, and confirms."""

@@ -1,0 +1,89 @@
+"""The mail that asks a person to confirm, and the evidence that they were asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from consent import tokens
+from consent.consents import Consent
+from consent.keys.vault import Compartment, Vault
+from consent.links import Confirmation
+from consent.texts import Text
+from delivery.outbox import NewMessage
+from delivery.outcome import Kind
+from gateway.flows.joining.sign_up import Asked, SignUp
+from gateway.flows.sending.composing import content_place
+from gateway.parts import Parts
+from storage.ids import ordered_id
+
+
+def evidence(consent: str, form: SignUp, asked: Asked, received_at: datetime) -> dict[str, Any]:
+    """What proves a request: who, to what wording, where, when, and who showed it."""
+    return {
+        "consent": consent,
+        "purpose": asked.purpose,
+        "text": asked.text_hash,
+        "address_typed": form.email.typed,
+        "address": form.email.canonical,
+        "received_at": received_at.isoformat(),
+        "form": form.form,
+        "form_digest": form.form_digest,
+        "page_url": form.page_url,
+        "rendered_by": form.rendered_by,
+        "client": form.client,
+        "locale": form.locale,
+        "profile": dict(form.profile),
+        "basis": "consent (Art. 6(1)(a) GDPR)",
+    }
+
+
+def confirmation(
+    parts: Parts,
+    locale: str,
+    asked: Sequence[Consent],
+    texts: Mapping[str, Text],
+    vault: Vault,
+    now: datetime,
+    due_at: datetime,
+) -> tuple[Confirmation, NewMessage]:
+    """A new token for *asked* and the mail that carries it.
+
+    Nothing that the form was given goes into the mail but the language:
+    otherwise a stranger could choose its words.
+    """
+    token, token_hash = tokens.new_link_token()
+    subject, purpose = asked[0].subject, asked[0].purpose
+    expires_at = max(consent.lapses_at for consent in asked)
+    content_id = ordered_id("cnt", now)
+    document = {
+        "template": "confirmation",
+        "data": {},
+        "locale": locale,
+        "links": {"confirm": f"{parts.base}/confirm/{token}"},
+        "consents": [shown(consent, texts) for consent in asked],
+    }
+    raw = json.dumps(document, ensure_ascii=False).encode()
+    place = content_place(content_id, Kind.SERVICE, purpose)
+    message = NewMessage(
+        id=ordered_id("msg", now),
+        kind=Kind.SERVICE,
+        subject=subject,
+        purpose=purpose,
+        sender=parts.config.purposes[purpose].sender,
+        content_id=content_id,
+        content=vault.seal(subject, Compartment.PROFILE, place, raw),
+        due_at=due_at,
+        expires_at=expires_at,
+        regarding=token_hash.hex(),
+    )
+    named = tuple(consent.id for consent in asked)
+    return Confirmation(token_hash, subject, expires_at, named), message
+
+
+def shown(consent: Consent, texts: Mapping[str, Text]) -> dict[str, str]:
+    """Title and wording of what was asked, as they were published."""
+    bundle = texts[consent.text_hash].bundle
+    return {"title": bundle["title"], "text": bundle["text"]}

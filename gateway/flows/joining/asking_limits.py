@@ -1,0 +1,129 @@
+"""How often an address may be asked to confirm. Silent: whoever posts the form learns nothing.
+
+The counters fold plus-tags and dots, so that spellings of one mailbox do not
+buy more mails; the identity of a person never does. Spellings with a tag may
+not use up all of a week's mails: otherwise whoever makes up three of them keeps
+the mailbox itself from being asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import address, suppressions
+from consent.address import Address
+from consent.keys import blind
+from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
+from gateway import limits
+from gateway.parts import Parts
+from storage.secret import Secret
+
+LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
+_MAILBOX = "consentgw/confirmations/v1"
+_TAGGED = "consentgw/confirmations-tagged/v1"
+
+
+class AskingLimits:
+    """The limits as one transaction sees them; each mail that it allows is counted."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        weekly: Sequence[Secret],
+        blocked: dict[bytes, set[Stop]],
+        counted: dict[bytes, int],
+    ) -> None:
+        self._parts = parts
+        self._weekly = weekly  # this week's key first: older ones only for looking back
+        self._blocked = blocked
+        self._counted = counted
+        self._fresh: list[bytes] = []
+
+    @classmethod
+    async def read(
+        cls,
+        parts: Parts,
+        connection: AsyncConnection,
+        weekly: Sequence[Secret],
+        addresses: Collection[Address],
+        now: datetime,
+    ) -> Self:
+        hashes = {_block(parts, one) for one in addresses}
+        counters = [counter for one in addresses for counter in _counters(weekly, one)]
+        keys = {key for counter in counters for key in counter.keys}
+        return cls(
+            parts,
+            weekly,
+            await suppressions.in_force(connection, hashes, now),
+            await suppressions.confirmations_counted(connection, keys, now),
+        )
+
+    async def allow(
+        self, connection: AsyncConnection, one: Address, now: datetime, *, by_mailbox: bool = False
+    ) -> datetime | None:
+        """Say from when one more confirmation mail may go to *one*, and count it; None: not.
+
+        A block after "not me" or an objection, three mails a week (two to
+        spellings with a tag), and the recipient domain's rate, which keeps a
+        flood from looking like ours: what is over it waits its turn, or whoever
+        fills it would keep everybody of a provider from being asked. The block
+        keeps strangers away: the mailbox itself may ask all the same.
+        """
+        counters = _counters(self._weekly, one)
+        if not by_mailbox and self._blocked.get(_block(self._parts, one)):
+            return None
+        if any(counter.is_full(self._counted) for counter in counters):
+            return None
+        wait = await self._turn(connection, one, now)
+        if wait is None:
+            return None
+        for this_week in (counter.keys[0] for counter in counters):
+            self._counted[this_week] = self._counted.get(this_week, 0) + 1
+            self._fresh.append(this_week)
+        return now + wait
+
+    async def store(self, connection: AsyncConnection, now: datetime) -> None:
+        """Keep the counts of the mails that were allowed."""
+        await suppressions.count_mails(connection, self._fresh, now)
+
+    async def _turn(
+        self, connection: AsyncConnection, one: Address, now: datetime
+    ) -> timedelta | None:
+        """How long a mail to the recipient's domain waits; None: too long."""
+        if not self._parts.config.limits.enabled:
+            return timedelta()
+        limit = limits.RECIPIENT_DOMAIN
+        key = limits.limit_key(self._weekly[0], limit, one.domain)
+        return await limits.reserve(connection, key, limit, now, LONGEST_WAIT)
+
+
+def _block(parts: Parts, one: Address) -> bytes:
+    return blind.suppression_hash(parts.keyring.suppression, one.canonical)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """One count over seven days: kept under the first of its keys, this week's; read under each."""
+
+    keys: tuple[bytes, ...]
+    at_most: int
+
+    def is_full(self, counted: Mapping[bytes, int]) -> bool:
+        return sum(counted.get(key, 0) for key in self.keys) >= self.at_most
+
+
+def _counters(weekly: Sequence[Secret], one: Address) -> list[_Counter]:
+    """What a mail to *one* counts against: its mailbox, and the mailbox's tags where it has one."""
+    bounds = {_MAILBOX: CONFIRMATIONS_A_WEEK}
+    if address.is_tagged(one):
+        bounds[_TAGGED] = TAGGED_CONFIRMATIONS_A_WEEK
+    folded = address.folded(one)
+    return [
+        _Counter(tuple(blind.keyed(secret, domain, folded) for secret in weekly), at_most)
+        for domain, at_most in bounds.items()
+    ]

@@ -1,0 +1,236 @@
+"""The link of a confirmation mail: look, confirm, "this was not me", ask again.
+
+Nothing else writes "confirmed" than the spending of such a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.kinds import Actor, Kind
+from consent import address, gates, links, personal, policy, texts, tokens
+from consent.consents import Consent
+from consent.gates import Gate
+from consent.keys.vault import Vault
+from consent.links import Confirmation
+from consent.model import State, SubjectState
+from consent.texts import Text
+from consent.trail import Trail
+from delivery import permits
+from gateway.flows.joining import sign_up
+from gateway.flows.joining.sign_up import Asked, SignUp
+from gateway.flows.leaving import withdraw
+from gateway.parts import Parts
+
+
+class Answer(StrEnum):
+    """What a person can say behind the link."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of a request, for the page."""
+
+    consents: Sequence[Consent]
+    texts: Mapping[str, Text]
+    expired: bool
+    now: datetime
+
+
+async def look(parts: Parts, token: str) -> Seen | None:
+    """What a token asks for; None for one that nobody has. Changes nothing."""
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return None
+    async with parts.data.read() as connection:
+        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
+        if found is None:
+            return None
+        return await _seen(parts, connection, found)
+
+
+async def _seen(parts: Parts, connection: AsyncConnection, found: Confirmation) -> Seen:
+    rows = await parts.consents.get(connection, found.consents)
+    consents = [rows[one] for one in found.consents if one in rows]
+    known = await texts.get(connection, {one.text_hash for one in consents})
+    now = await parts.clock.now(connection)
+    return Seen(consents, known, found.expires_at <= now, now)
+
+
+async def answer(parts: Parts, token: str, said: Answer) -> Seen | None:
+    """Spend a token; repeating it grants nothing more and shows what became of it.
+
+    Confirming acts on what is pending. "Not me" rejects what is pending,
+    withdraws what was confirmed through the same request, and is final like any
+    withdrawal: it returns only when nothing for them can start any more.
+    """
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return None
+    async with parts.data.read() as connection:
+        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
+    if found is None:
+        return None
+    vault = await parts.keystore.vault([found.subject])
+    still_open: set[str] = set()
+    async with parts.data.begin() as connection:
+        held = await gates.lock(connection, [found.subject])
+        seen = await _seen(parts, connection, found)
+        gate = held.get(found.subject)
+        if gate is not None and gate.state is SubjectState.LIVE and not seen.expired:
+            act = _Act(parts, connection, gate, vault, found, seen.now)
+            if said is Answer.CONFIRM:
+                await act.confirm()
+            else:
+                still_open = await act.reject()
+            await act.trail.stage(connection)
+            seen = await _seen(parts, connection, found)
+    await parts.quiet.wait_for(still_open)
+    return seen
+
+
+class _Act:
+    """What one answer changes, in one transaction under the gate."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        connection: AsyncConnection,
+        gate: Gate,
+        vault: Vault,
+        found: Confirmation,
+        now: datetime,
+    ) -> None:
+        self._parts = parts
+        self._connection = connection
+        self._gate = gate
+        self._vault = vault
+        self._found = found
+        self._now = now
+        self.trail = Trail(parts.log, vault, {gate.subject: gate})
+
+    async def confirm(self) -> None:
+        subject = self._gate.subject
+        everything = await self._consents()
+        confirmed = [
+            self._confirmed(one)
+            for one in everything
+            # Rows that we did not write must not confirm anything, nor be made honest by it.
+            if one.id in self._found.honest
+            and one.honest
+            and policy.confirm(one, self._now) is not None
+        ]
+        lapsed = [
+            self._lapsed(other)
+            for one in confirmed
+            for other in policy.superseded(
+                [c for c in everything if c.purpose == one.purpose], one.id
+            )
+        ]
+        if not confirmed:
+            return
+        await self._parts.consents.write(self._connection, [*confirmed, *lapsed])
+        pairs = {(subject, one.purpose) for one in confirmed}
+        await links.ensure_handles(self._connection, pairs, self._vault)
+        await self._keep_profile(confirmed)
+
+    async def reject(self) -> set[str]:
+        """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
+        actor = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
+        theirs = [one for one in await self._consents() if one.id in self._found.consents]
+        ended = [
+            withdraw.ended(one, actor, self.trail, self._now)
+            for one in theirs
+            if policy.reject(one.state) is not None
+        ]
+        await self._parts.consents.write(self._connection, ended)
+        await withdraw.block_asking(
+            self._parts, self._connection, [self._gate], self._vault, self._now
+        )
+        # All that this link stands for: whoever repeats it waits the same way.
+        pairs = {(self._gate.subject, one.purpose) for one in theirs}
+        return set().union(*await permits.open_of(self._connection, list(pairs), self._now))
+
+    async def _consents(self) -> list[Consent]:
+        subject = self._gate.subject
+        found = await self._parts.consents.of_subjects(self._connection, [subject])
+        return found.get(subject, [])
+
+    def _confirmed(self, one: Consent) -> Consent:
+        eid = self.trail.record(
+            Kind.CONSENT_CONFIRMED,
+            one.subject,
+            Actor.SUBJECT,
+            self._now,
+            evidence={
+                "consent": one.id,
+                "purpose": one.purpose,
+                "text": one.text_hash,
+                "token": self._found.token_hash.hex(),
+                "action": "button on the page behind the link, by POST",
+                "confirmed_at": self._now.isoformat(),
+            },
+            refs={"text": one.text_hash},
+        )
+        purpose = self._parts.config.purposes.get(one.purpose)
+        after = purpose.expires_after if purpose else None
+        return replace(
+            one,
+            state=State.CONFIRMED,
+            decided_at=self._now,
+            ends_at=None if after is None else self._now + after,
+            eid=eid,
+        )
+
+    def _lapsed(self, one: Consent) -> Consent:
+        eid = self.trail.record(
+            Kind.CONSENT_LAPSED,
+            one.subject,
+            Actor.SYSTEM,
+            self._now,
+            evidence={"consent": one.id, "purpose": one.purpose, "why": "another was confirmed"},
+            refs={"text": one.text_hash},
+        )
+        return replace(one, state=State.LAPSED, eid=eid)
+
+    async def _keep_profile(self, confirmed: Sequence[Consent]) -> None:
+        """Form answers become the person's own only now that the mailbox confirmed them."""
+        gate, vault = self._gate, self._vault
+        profile = personal.open_profile(gate, vault)
+        for one in confirmed:
+            profile |= personal.open_answers(one, vault)
+        sealed = personal.seal_profile(gate.subject, profile, vault)
+        await gates.set_profile(self._connection, gate.subject, confirmed[-1].locale, sealed)
+
+
+async def ask_again(parts: Parts, token: str, network: str | None) -> None:
+    """The button on an expired page: the same sign-up once more, through the same door.
+
+    Silent where the texts were retired or the token is nobody's.
+    """
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return
+    async with parts.data.read() as connection:
+        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
+        if found is None:
+            return
+        seen = await _seen(parts, connection, found)
+        gate = (await gates.peek(connection, [found.subject])).get(found.subject)
+        valid = await texts.valid(connection)
+    asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)
+    if gate is None or not asked:
+        return
+    mailbox = personal.open_mailbox(gate, await parts.keystore.vault([found.subject]))
+    if mailbox is not None:
+        form, locale = seen.consents[0].form, seen.consents[0].locale
+        again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
+        await sign_up.accept(parts, again, network)

@@ -1,0 +1,247 @@
+"""Acknowledged sign-ups are worked off: on a fixed tick, the same work for every kind.
+
+Whether an address is new, pending, confirmed, withdrawn or suppressed shows
+neither in the answer that was given nor in when this happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.kinds import Actor, Kind
+from consent import gates, intakes, links, personal, policy, texts
+from consent.consents import Consent
+from consent.errors import SealError
+from consent.gates import Gate, Newcomer
+from consent.intakes import Intake
+from consent.keys.vault import Vault
+from consent.model import Evidence, State, SubjectState
+from consent.policy import Nothing, Same
+from consent.trail import Trail
+from delivery import outbox
+from gateway.flows.joining import asking, sign_up
+from gateway.flows.joining.asking_limits import AskingLimits
+from gateway.flows.joining.sign_up import Asked, SignUp
+from gateway.parts import Parts
+from storage.ids import ordered_id, random_id
+from storage.locks import try_alone
+
+log = structlog.get_logger()
+
+AT_ONCE = 50  # in the loop that answers: more at a time, and requests wait for them
+CONFIRM_WITHIN = timedelta(hours=72)
+MAILS_A_REQUEST = 2
+
+
+async def work_off(parts: Parts) -> int:
+    """Apply the oldest acknowledged sign-ups; returns how many were worked off.
+
+    A sign-up whose subject appeared or ceased to be live while keys were being
+    made stays for the next tick. One that no key opens is dropped: its key was
+    destroyed on purpose.
+    """
+    async with parts.data.read() as connection:
+        waiting = await intakes.oldest(connection, AT_ONCE)
+        known = await gates.find(connection, {one.blind_index for one in waiting})
+    if not waiting:
+        return 0
+    forms = await _open(parts, waiting)
+    # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
+    # Those that no subject comes to name are swept when a day old.
+    made = {one.blind_index: random_id("sub") for one in waiting}
+    wall = parts.clock.wall()
+    await parts.keystore.create(made.values(), wall)
+    vault = await parts.keystore.vault([*known.values(), *made.values()])
+    newcomers = {index: subject for index, subject in made.items() if index not in known}
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
+    async with parts.data.begin() as connection:
+        if not await try_alone(connection, "intake"):
+            return 0
+        there = await intakes.lock(connection, [one.id for one in waiting])
+        waiting = [one for one in waiting if one.id in there]
+        await _admit(connection, waiting, forms, newcomers, vault, wall)
+        subjects = {**known, **newcomers}
+        held = await gates.lock(connection, {subjects[one.blind_index] for one in waiting})
+        now = await parts.clock.now(connection)
+        found = await parts.consents.as_of(connection, held, now)
+        addresses = {form.email for form in forms.values()}
+        batch = _Batch(
+            parts=parts,
+            people={one: _Person(gate, found.get(one, [])) for one, gate in held.items()},
+            limits=await AskingLimits.read(parts, connection, weekly, addresses, now),
+            trail=Trail(parts.log, vault, held),
+            vault=vault,
+            now=now,
+        )
+        done = [one.id for one in waiting if one.id not in forms]
+        for one in waiting:
+            subject = subjects[one.blind_index]
+            if one.id in forms and batch.can_ask(subject):
+                await batch.ask(connection, subject, forms[one.id], one.received_at)
+                done.append(one.id)
+        await batch.write(connection)
+        await intakes.remove(connection, done)
+        await batch.trail.stage(connection)
+    return len(done)
+
+
+async def _open(parts: Parts, waiting: Sequence[Intake]) -> dict[str, SignUp]:
+    keys = await parts.keystore.intake_keys({one.key_id for one in waiting})
+    opened: dict[str, SignUp] = {}
+    for one in waiting:
+        key = keys.get(one.key_id)
+        try:
+            if key is not None:
+                opened[one.id] = sign_up.read(one, key.reveal())
+        except SealError:
+            log.error("intake_not_opened", key_id=one.key_id)
+    return opened
+
+
+async def _admit(
+    connection: AsyncConnection,
+    waiting: Sequence[Intake],
+    forms: Mapping[str, SignUp],
+    newcomers: Mapping[bytes, str],
+    vault: Vault,
+    now: datetime,
+) -> None:
+    """Make gates for people who were never heard of; their keys exist already."""
+    rows: dict[bytes, Newcomer] = {}
+    for one in waiting:
+        subject = newcomers.get(one.blind_index)
+        if subject is None or one.id not in forms or one.blind_index in rows:
+            continue
+        form = forms[one.id]
+        sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
+        rows[one.blind_index] = Newcomer(subject, one.blind_index, sealed, form.locale)
+    await gates.admit(connection, list(rows.values()), now)
+
+
+@dataclass
+class _Person:
+    """One person in a batch: what is known, and what the batch changes."""
+
+    gate: Gate
+    consents: list[Consent]
+    new: dict[str, Consent] = field(default_factory=dict)
+    changed: dict[str, Consent] = field(default_factory=dict)
+
+    def of(self, purpose: str) -> list[Consent]:
+        rows = {one.id: one for one in self.consents} | self.changed | self.new
+        return [one for one in rows.values() if one.purpose == purpose]
+
+    def count_mail(self, consent: Consent) -> None:
+        group = self.new if consent.id in self.new else self.changed
+        group[consent.id] = replace(consent, mails=consent.mails + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """One mail that asks for consents."""
+
+    locale: str
+    asked: list[Consent]
+    due_at: datetime
+
+
+@dataclass
+class _Batch:
+    """The sign-ups of one transaction, each applied in the order of arrival."""
+
+    parts: Parts
+    people: Mapping[str, _Person]
+    limits: AskingLimits
+    trail: Trail
+    vault: Vault
+    now: datetime
+    mails: list[_Mail] = field(default_factory=list)
+
+    def can_ask(self, subject: str) -> bool:
+        """A person whom somebody else admitted or is erasing is met again on the next tick."""
+        person = self.people.get(subject)
+        return (
+            person is not None
+            and person.gate.state is SubjectState.LIVE
+            and self.vault.has(subject)
+        )
+
+    async def ask(
+        self, connection: AsyncConnection, subject: str, form: SignUp, received_at: datetime
+    ) -> None:
+        """Apply one sign-up; at most one mail asks for all its purposes."""
+        person = self.people[subject]
+        pending: list[Consent] = []
+        for asked in form.asked:
+            existing = person.of(asked.purpose)
+            match policy.sign_up(existing, asked.text_hash, received_at, self.now):
+                case Nothing():
+                    continue
+                case Same(consent):
+                    pending.append(consent)
+                case _:
+                    consent = self._request(subject, form, asked, received_at)
+                    person.new[consent.id] = consent
+                    pending.append(consent)
+        fresh = [one for one in pending if one.mails < MAILS_A_REQUEST]
+        if not fresh:
+            return
+        due_at = await self.limits.allow(
+            connection, form.email, self.now, by_mailbox=form.by_mailbox
+        )
+        if due_at is not None:
+            for one in fresh:
+                person.count_mail(one)
+            self.mails.append(_Mail(form.locale, fresh, due_at))
+
+    def _request(self, subject: str, form: SignUp, asked: Asked, received_at: datetime) -> Consent:
+        consent_id = ordered_id("con", self.now)
+        eid = self.trail.record(
+            Kind.CONSENT_REQUESTED,
+            subject,
+            Actor.SUBJECT,
+            self.now,
+            evidence=asking.evidence(consent_id, form, asked, received_at),
+            refs={"text": asked.text_hash},
+        )
+        return Consent(
+            id=consent_id,
+            subject=subject,
+            purpose=asked.purpose,
+            text_hash=asked.text_hash,
+            form=form.form,
+            locale=form.locale,
+            state=State.PENDING,
+            evidence=Evidence.PROVEN,
+            requested_at=self.now,
+            lapses_at=self.now + CONFIRM_WITHIN,
+            decided_at=None,
+            ends_at=None,
+            mails=0,
+            # They wait with the request: only its confirmation makes them the person's.
+            profile=personal.seal_answers(subject, consent_id, form.profile, self.vault),
+            eid=eid,
+        )
+
+    async def write(self, connection: AsyncConnection) -> None:
+        consents = self.parts.consents
+        people = self.people.values()
+        await consents.add(connection, [one for p in people for one in p.new.values()])
+        await consents.write(connection, [one for p in people for one in p.changed.values()])
+        await self.limits.store(connection, self.now)
+        known = await texts.valid(connection)
+        written = [
+            asking.confirmation(
+                self.parts, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at
+            )
+            for mail in self.mails
+            if all(one.text_hash in known for one in mail.asked)  # else retired since the post
+        ]
+        key = self.parts.keyring.consent_mac
+        await links.add_confirmations(connection, key, [token for token, _ in written], self.now)
+        await outbox.enqueue(connection, [message for _, message in written], self.now)

@@ -1,0 +1,59 @@
+"""At start the wordings of the configuration are published; what is new is audited."""
+
+from __future__ import annotations
+
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from consent import texts
+from consent.texts import Notice
+from gateway.config.config import Config
+from gateway.look.notices import notice
+from gateway.look.translations import translations
+from gateway.parts import Parts
+
+
+def bundles(config: Config) -> tuple[list[bytes], list[Notice]]:
+    """Every consent text and privacy notice of the configuration; the same on every node."""
+    locales = sorted({locale for one in config.purposes.values() for locale in one.text})
+    notices = {locale: texts.notice_of(locale, notice(config, locale)) for locale in locales}
+    made = [
+        texts.bundle(
+            purpose=name,
+            locale=locale,
+            title=purpose.title[locale],
+            text=purpose.text[locale],
+            controller=config.controller,
+            sender=config.sender_of(name),
+            notice_hash=notices[locale].hash,
+            imprint_url=config.sender_of(name).imprint_url,
+            withdraw=_how_to_withdraw(locale),
+        )
+        for name, purpose in sorted(config.purposes.items())
+        for locale in sorted(purpose.text)
+    ]
+    return made, list(notices.values())
+
+
+def _how_to_withdraw(locale: str) -> str:
+    return translations(locale).gettext(
+        "You can withdraw your consent at any time with effect for the future, by the "
+        "unsubscribe link in every mail or by a message to the controller."
+    )
+
+
+async def publish(parts: Parts) -> list[str]:
+    """Make the configuration's texts current; returns the hashes that are new."""
+    made, notices = bundles(parts.config)
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        fresh = await texts.publish(connection, made, notices, now)
+        drafts = [
+            draft(
+                Event(Kind.TEXT_PUBLISHED, Actor.SYSTEM, now, refs={"text": one}),
+                None,
+                parts.log.node,
+            )
+            for one in fresh
+        ]
+        await parts.log.stage(connection, drafts)
+    return fresh

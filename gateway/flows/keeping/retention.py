@@ -1,0 +1,170 @@
+"""Nothing is kept longer than its reason: rules that run by themselves, in small batches.
+
+What is due is decided by pure functions (`consent.retention`, `delivery.retention`)
+from rows that were read under their locks. A rule that was interrupted is
+simply run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import gates, people
+from consent import retention as consent_rules
+from consent.consents import Ending, Page
+from consent.gates import Gate
+from consent.retention import Person, Terms
+from delivery import retention as delivery_rules
+from delivery.retention import Need
+from gateway.flows.keeping.walk import Walk, stroll
+from gateway.flows.rights import erasing
+from gateway.parts import Parts
+
+_AT_ONCE = 200
+_KEYS_EVERY = timedelta(days=1)
+
+Drop = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
+
+
+class Retention:
+    """The rules of one process and how far their walks have come."""
+
+    def __init__(self, parts: Parts) -> None:
+        kept = parts.config.retention
+        self._parts = parts
+        self._terms = Terms(kept.unconfirmed, kept.evidence_after_withdrawal)
+        self._people: Mapping[Ending, tuple[timedelta, Walk[tuple[datetime, str]]]] = {
+            Ending.REQUEST: (kept.unconfirmed, Walk(_AT_ONCE)),
+            Ending.EVIDENCE: (kept.evidence_after_withdrawal, Walk(_AT_ONCE)),
+        }
+        self._permits: Walk[str] = Walk(_AT_ONCE)
+        self._erasing: Walk[str] = Walk(_AT_ONCE)
+        self._keys_at: datetime | None = None
+
+    def rules(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        """Each rule by what it is about; it returns how much it did."""
+        return {
+            "bodies": self.bodies,
+            "messages": self.messages,
+            "permits": self.permits,
+            "people": self.people,
+            "erasures": self.erasures,
+            "keys": self.keys,
+        }
+
+    async def bodies(self) -> int:
+        """Contents and reply texts, `message_bodies` after a message ended."""
+        return await self._drop(
+            delivery_rules.drop_bodies, self._parts.config.retention.message_bodies
+        )
+
+    async def messages(self) -> int:
+        """What became of a message, `messages` after it ended."""
+        return await self._drop(delivery_rules.drop_ended, self._parts.config.retention.messages)
+
+    async def _drop(self, drop: Drop, kept: timedelta) -> int:
+        async with self._parts.data.begin() as connection:
+            now = await self._parts.clock.now(connection)
+            return await drop(connection, now - kept, _AT_ONCE)
+
+    async def permits(self) -> int:
+        """Permits whose message is gone, as soon as neither a cap nor `unused_after` needs them."""
+        return await stroll(self._permits, self._permits_page)
+
+    async def _permits_page(self) -> int:
+        parts, walk = self._parts, self._permits
+        needs = {
+            name: Need(
+                one.at_most.window if one.at_most else timedelta(), one.unused_after or _NONE
+            )
+            for name, one in parts.config.purposes.items()
+        }
+        async with parts.data.read() as connection:
+            now = await parts.clock.now(connection)
+            before = now - parts.config.retention.messages
+            page = await delivery_rules.old_permits(
+                connection, walk.after or "", before, walk.limit
+            )
+        walk.move([one.id for one in page])
+        gone = [
+            one.id for one in page if delivery_rules.spare(one, needs.get(one.purpose, Need()), now)
+        ]
+        if gone:
+            async with parts.data.begin() as connection:
+                await delivery_rules.drop_permits(connection, gone)
+        return len(gone)
+
+    async def people(self) -> int:
+        """Requests that nobody confirmed, and people of whom no proof must be kept any more."""
+        return sum(
+            [
+                await stroll(walk, partial(self._people_by, what))
+                for what, (_, walk) in self._people.items()
+            ]
+        )
+
+    async def _people_by(self, what: Ending) -> int:
+        parts, (kept, walk) = self._parts, self._people[what]
+        async with parts.data.read() as connection:
+            before = await parts.clock.now(connection) - kept
+            page = Page(walk.limit, walk.after)
+            due = await parts.consents.due(connection, what, before, page)
+        walk.move([one.key for one in due])
+        return await self._forget(sorted({one.subject for one in due})) if due else 0
+
+    async def _forget(self, subjects: Sequence[str]) -> int:
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            held = await gates.lock(connection, subjects)
+            consents = await parts.consents.of_subjects(connection, held)
+            now = await parts.clock.now(connection)
+            whole = []
+            requests: list[str] = []
+            for one, gate in held.items():
+                known, theirs = _person(gate), consents.get(one, [])
+                if consent_rules.whole(known, theirs, self._terms, now):
+                    whole.append(one)
+                else:
+                    over = consent_rules.requests(known, theirs, self._terms, now)
+                    requests += [consent.id for consent in over]
+            await people.forget_requests(connection, requests)
+            await erasing.begin(parts, connection, whole, now)
+        if whole:
+            await erasing.finish(parts, whole)
+        return len(whole) + len(requests)
+
+    async def erasures(self) -> int:
+        """Erasures that a crash, a key store that was away or a mail under way left unfinished."""
+        parts, walk = self._parts, self._erasing
+        async with parts.data.read() as connection:
+            page = await gates.erasing(connection, walk.after or "", walk.limit)
+        walk.move(page)
+        return await erasing.finish(parts, page) if page else 0
+
+    async def keys(self) -> int:
+        """Data keys that no person names, once a day.
+
+        Every sign-up makes some, whether or not the address was known.
+        """
+        parts = self._parts
+        now = parts.clock.wall()
+        if self._keys_at is not None and now < self._keys_at + _KEYS_EVERY:
+            return 0
+        self._keys_at = now
+
+        async def named(subjects: Sequence[str]) -> set[str]:
+            async with parts.data.read() as connection:
+                return await gates.named(connection, subjects)
+
+        return await parts.keystore.sweep(named, now)
+
+
+_NONE = timedelta()
+
+
+def _person(gate: Gate) -> Person:
+    return Person(gate.state, gate.restricted_at is not None, gate.objected_at)

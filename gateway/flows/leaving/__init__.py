@@ -1,0 +1,1 @@
+"""A person withdraws, objects or switches a purpose off."""

@@ -1,0 +1,123 @@
+"""The links of a marketing mail beside unsubscribing: why it came, and this purpose's switch.
+
+Such a link lives as long as the mail and may be forwarded, so it shows no date,
+no address and no other purpose, and switching on asks the mailbox first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.kinds import Actor
+from consent import address, facts, gates, links, personal, policy, texts
+from consent.consents import Consent
+from consent.links import Route
+from consent.model import Granted, State
+from consent.texts import Text
+from gateway.flows.joining import sign_up
+from gateway.flows.joining.sign_up import Asked, SignUp
+from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a mail's link may show of one purpose."""
+
+    subject: str
+    purpose: str
+    text: Text | None
+    on: bool
+    waiting: bool
+
+
+async def look(parts: Parts, route: Route, token: str) -> Seen | None:
+    """What a link is about; None for one that nobody has. Changes nothing."""
+    async with parts.data.read() as connection:
+        found = await links.follow(connection, route, token)
+        return None if found is None else await _seen(parts, connection, *found)
+
+
+async def _seen(parts: Parts, connection: AsyncConnection, subject: str, purpose: str) -> Seen:
+    known = await gates.peek(connection, [subject])
+    now = await parts.clock.now(connection)
+    read = await facts.read(connection, parts.consents, known, [(subject, purpose)], now)
+    about = read[subject, purpose]
+    states = {policy.effective_state(one, now) for one in about.consents}
+    text = await wording(connection, [one for one in about.consents if isinstance(one, Consent)])
+    on = isinstance(policy.decide(about, now), Granted)
+    return Seen(subject, purpose, text, on, not on and State.PENDING in states)
+
+
+async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
+    """The wording that was agreed to last."""
+    decided = [one for one in consents if one.decided_at is not None] or consents
+    if not decided:
+        return None
+    newest = max(decided, key=lambda one: (one.decided_at or one.requested_at, one.id))
+    return (await texts.get(connection, [newest.text_hash])).get(newest.text_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What a person changed: purposes that have ended, and such as a mail asks to confirm."""
+
+    off: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
+
+
+async def switch(
+    parts: Parts, withdrawals: Withdrawals, seen: Seen, on: bool, network: str | None
+) -> Switched:
+    """Off withdraws at once. On sends a confirmation mail: only its link can confirm.
+
+    What was asked for is worked off in a moment: a look that comes before does not show it.
+    """
+    named = frozenset([seen.purpose])
+    if not on:  # also what is off already: whoever repeats it waits the same way
+        leave = Withdrawal(seen.purpose, Actor.SUBJECT, "preferences-link")
+        await withdrawals.by_subject(seen.subject, leave)
+        return Switched(off=named) if seen.on or seen.waiting else Switched()
+    if seen.on:
+        return Switched()
+    await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
+    return Switched(on=named)
+
+
+async def ask(
+    parts: Parts,
+    subject: str,
+    purposes: Sequence[str],
+    network: str | None,
+    *,
+    client: str,
+    by_mailbox: bool = False,
+) -> None:
+    """Request consent to *purposes*, as a form would: one mail asks for them all."""
+    async with parts.data.read() as connection:
+        gate = (await gates.peek(connection, [subject])).get(subject)
+        valid = await texts.valid(connection)
+    if gate is None:
+        return
+    found = [current_text(valid.values(), one, gate.locale) for one in purposes]
+    asked = tuple(Asked(one.purpose, one.hash) for one in found if one is not None)
+    mailbox = personal.open_mailbox(gate, await parts.keystore.vault([subject]))
+    if asked and mailbox is not None:
+        form = SignUp(
+            "preferences",
+            address.parse(mailbox),
+            gate.locale,
+            asked,
+            client=client,
+            by_mailbox=by_mailbox,
+        )
+        await sign_up.accept(parts, form, network)
+
+
+def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:
+    """The wording that a sign-up shows now, in the person's language where there is one."""
+    current = [one for one in valid if one.current and one.purpose == purpose]
+    return min(current, key=lambda one: (one.locale != locale, one.locale), default=None)

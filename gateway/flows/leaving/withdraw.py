@@ -1,0 +1,253 @@
+"""A person leaves: commit, then wait until nothing for them can start, then answer.
+
+Once this returned, no SMTP transaction for what was withdrawn starts on any
+node. If the database is lost while it waits the withdrawal stands, the answer
+is 503, and repeating it is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Opener
+from audit.kinds import Actor, Kind
+from consent import address, gates, links, personal, policy, suppressions
+from consent.address import Address
+from consent.consents import Consent
+from consent.gates import Gate
+from consent.keys import blind
+from consent.links import Route
+from consent.model import State, SubjectState
+from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.trail import Trail
+from delivery import permits
+from gateway.flows.sending import permission
+from gateway.flows.sending.permission import Question
+from gateway.parts import Parts
+from storage.grouping import Grouped, severally
+from storage.locks import keep_out
+
+_AT_ONCE = 100  # who shares a transaction holds the gates of all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What is taken back, and how we learned of it."""
+
+    purpose: str | None  # None: all of them
+    actor: Actor
+    channel: str
+    objection: bool = False
+    facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
+
+    def concerns(self, consent: Consent) -> bool:
+        return self.purpose is None or consent.purpose == self.purpose
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """A withdrawal, and of whom: nobody's address can still be kept from being asked."""
+
+    withdrawal: Withdrawal
+    subject: str | None
+    email: Address | None = None
+
+    @property
+    def ends(self) -> str | None:
+        """The purpose that ends; None: all of them."""
+        return None if self.withdrawal.objection else self.withdrawal.purpose
+
+
+async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
+    """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
+
+    None, and nothing written, where nobody's address became somebody's meanwhile.
+    """
+    subjects = {one.subject for one in leaving if one.subject is not None}
+    strangers = _strangers(leaving)
+    vault = await parts.keystore.vault(subjects)
+    async with parts.data.begin() as connection:
+        if strangers and await _have_appeared(parts, connection, strangers):
+            return None
+        held = await gates.lock(connection, subjects)
+        # Facts are read in statements after the lock.
+        found = await parts.consents.of_subjects(connection, held)
+        now = await parts.clock.now(connection)
+        ending = _Ending(held, found, Trail(parts.log, vault, held), now)
+        for one in leaving:
+            ending.take(one)
+        await parts.consents.write(connection, list(ending.changed.values()))
+        await gates.object_to(connection, ending.objecting, now)
+        await block_asking(parts, connection, list(ending.objecting.values()), vault, now)
+        await _block_addresses(parts, connection, [one.canonical for one in strangers], now)
+        wanted = [(one.subject, one.ends) for one in leaving]
+        still_open = await permits.open_of(connection, wanted, now)
+        await ending.trail.stage(connection)
+    return still_open
+
+
+@dataclass
+class _Ending:
+    """What withdrawals of one transaction end, one after another, each seeing those before."""
+
+    held: Mapping[str, Gate]
+    found: Mapping[str, Sequence[Consent]]
+    trail: Trail
+    now: datetime
+    changed: dict[str, Consent] = field(default_factory=dict)  # by id
+    objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
+
+    def take(self, one: _Leaving) -> None:
+        gate = self.held.get(one.subject or "")
+        if gate is None or gate.state is not SubjectState.LIVE:
+            return  # nothing is permitted any more, and nothing can be sealed
+        for stored in self.found.get(gate.subject, ()):
+            consent = self.changed.get(stored.id, stored)
+            if one.withdrawal.concerns(consent) and policy.withdraw(consent.state) is not None:
+                self.changed[consent.id] = ended(consent, one.withdrawal, self.trail, self.now)
+        if one.withdrawal.objection and gate.objected_at is None:
+            self._object(gate, one.withdrawal)
+
+    def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
+        """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
+        if gate.subject in self.objecting:
+            return
+        self.objecting[gate.subject] = gate
+        evidence = {
+            "channel": withdrawal.channel,
+            "consents": [one.id for one in self.found.get(gate.subject, ())],
+            **(withdrawal.facts or {}),
+        }
+        actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
+        self.trail.record(kind, gate.subject, actor, self.now, evidence=evidence)
+
+
+async def _have_appeared(
+    parts: Parts, connection: AsyncConnection, strangers: Sequence[Address]
+) -> bool:
+    """Whether intake admitted one of *strangers*; from here on it waits, and sees the block."""
+    await keep_out(connection, "intake")
+    questions = [Question("", email=one) for one in strangers]
+    return any(await permission.find_subjects(parts, connection, questions))
+
+
+def _strangers(leaving: Sequence[_Leaving]) -> list[Address]:
+    """Addresses that object and are nobody's."""
+    return [
+        one.email
+        for one in leaving
+        if one.subject is None and one.email is not None and one.withdrawal.objection
+    ]
+
+
+def ended(consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime) -> Consent:
+    """The consent after it was taken back, its event recorded."""
+    state = policy.withdraw(consent.state) or consent.state
+    kind = Kind.CONSENT_WITHDRAWN if state is State.WITHDRAWN else Kind.CONSENT_REJECTED
+    evidence = {
+        "consent": consent.id,
+        "purpose": consent.purpose,
+        "channel": withdrawal.channel,
+        **(withdrawal.facts or {}),
+    }
+    eid = trail.record(
+        kind,
+        consent.subject,
+        withdrawal.actor,
+        now,
+        evidence=evidence,
+        refs={"text": consent.text_hash},
+    )
+    return replace(consent, state=state, decided_at=now, eid=eid)
+
+
+async def block_asking(
+    parts: Parts, connection: AsyncConnection, held: Sequence[Gate], opener: Opener, now: datetime
+) -> None:
+    """No confirmation mails to these people's addresses for a year, unless a mailbox asks.
+
+    Those that wait in the outbox end too: a claim has no address to look up, so
+    the gate says when it happened.
+    """
+    await gates.block_asking(connection, [one.subject for one in held], now)
+    known = [personal.open_mailbox(gate, opener) for gate in held]
+    canonical = [address.parse(one).canonical for one in known if one is not None]
+    await _block_addresses(parts, connection, canonical, now)
+
+
+async def _block_addresses(
+    parts: Parts, connection: AsyncConnection, canonical: Sequence[str], now: datetime
+) -> None:
+    key, until = parts.keyring.suppression, now + ASKING_BLOCK
+    hashes = {blind.suppression_hash(key, one) for one in canonical}
+    blocks = [Suppression(one, Stop.ASKING, until) for one in hashes]
+    await suppressions.add(connection, blocks, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What somebody said, and of whom: by address before anybody looked whose it is."""
+
+    question: Question
+    withdrawal: Withdrawal
+
+
+class Withdrawals:
+    """All withdrawals of one process: by link, on a page, passed on by a caller.
+
+    Those that come at the same time are written in one transaction, and share no
+    failure but that of the store; each then waits for its own permits.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._written = Grouped(severally(self._write), most=_AT_ONCE)
+
+    async def withdraw(self, question: Question, withdrawal: Withdrawal) -> None:
+        """Return when it is final; a repetition waits the same way.
+
+        An objection for nobody's address still blocks asking it. Whose caller is
+        gone is written all the same.
+        """
+        still_open = await self._written(_Said(question, withdrawal))
+        # No connection is held here: whoever waits must not keep others from the database.
+        await self._parts.quiet.wait_for(still_open)
+
+    async def by_link(self, token: str, channel: str) -> None:
+        """Withdraw what an unsubscribe link stands for; a link that nobody has ends nothing.
+
+        Ends whatever consent is current then, not only the one the mail was sent under.
+        """
+        async with self._parts.data.read() as connection:
+            found = await links.follow(connection, Route.UNSUBSCRIBE, token)
+        if found is not None:
+            subject, purpose = found
+            await self.by_subject(subject, Withdrawal(purpose, Actor.SUBJECT, channel))
+
+    async def by_subject(self, subject: str, withdrawal: Withdrawal) -> None:
+        """As `withdraw`, for somebody who showed a link of their own."""
+        await self.withdraw(Question(withdrawal.purpose or "", subject=subject), withdrawal)
+
+    async def _write(self, said: Sequence[_Said]) -> list[set[str]]:
+        while (still_open := await self._try(said)) is None:
+            pass  # somebody signed up between the look and the lock
+        return still_open
+
+    async def _try(self, said: Sequence[_Said]) -> list[set[str]] | None:
+        subjects = await self._subjects([one.question for one in said])
+        leaving = [
+            _Leaving(one.withdrawal, subject, one.question.email)
+            for one, subject in zip(said, subjects, strict=True)
+        ]
+        return await _commit(self._parts, leaving)
+
+    async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
+        if all(one.email is None for one in questions):
+            return [one.subject for one in questions]
+        async with self._parts.data.read() as connection:
+            return await permission.find_subjects(self._parts, connection, questions)

@@ -1,0 +1,1 @@
+"""The log and the rows beside it are checked, and shown."""

@@ -1,0 +1,1 @@
+"""A person sees what is kept, and is forgotten."""

@@ -1,0 +1,69 @@
+"""The end of a person here: data lets go, keys are destroyed, rows are deleted.
+
+Three steps, each safe to repeat, each leaving the next to whoever comes after a
+crash. Once the keys are gone nothing that is left of the person can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Draft, Event, draft
+from audit.kinds import Actor, Kind
+from consent import gates, people
+from consent.keys.vault import Compartment
+from consent.model import SubjectState
+from delivery import retention
+from gateway.parts import Parts
+
+
+async def begin(
+    parts: Parts, connection: AsyncConnection, subjects: Collection[str], now: datetime
+) -> None:
+    """First step, under their gates; stages its events, so it is the last in its transaction.
+
+    From its commit on nobody finds them by their address or mails them.
+    """
+    await gates.begin_erasure(connection, subjects)
+    event = Kind.SUBJECT_ERASURE_STARTED
+    await parts.log.stage(connection, [_event(parts, event, now) for _ in subjects])
+
+
+async def finish(parts: Parts, subjects: Sequence[str]) -> int:
+    """Second and third step for people who are `erasing`; returns how many are gone.
+
+    Of a person whose message is just being sent only the keys go now.
+    """
+    done = await parts.keystore.erased(subjects)
+    left = [one for one in subjects if not all((one, c) in done for c in Compartment)]
+    if left:
+        await parts.keystore.erase(left, list(Compartment), parts.clock.wall())
+    if not await parts.key_database.empty_wal():
+        return 0  # the wrapped keys are still in the log file; nothing else goes before them
+    gone = await _remove(parts, subjects)
+    await parts.data.empty_wal()
+    return gone
+
+
+async def _remove(parts: Parts, subjects: Sequence[str]) -> int:
+    async with parts.data.begin() as connection:
+        waiting = await retention.remove_of(connection, subjects)
+        held = await gates.lock(connection, set(subjects) - waiting)
+        gone = sorted(s for s, gate in held.items() if gate.state is SubjectState.ERASING)
+        now = await parts.clock.now(connection)
+        events = []
+        for one in gone:
+            let_go = await parts.log.erase(connection, one)
+            # The counts tell a verification that nobody else deleted them.
+            events.append(_event(parts, Kind.SUBJECT_ERASED, now, let_go.refs))
+        await people.remove(connection, gone)
+        await parts.log.stage(connection, events)
+    return len(gone)
+
+
+def _event(parts: Parts, kind: Kind, now: datetime, refs: dict[str, str] | None = None) -> Draft:
+    """About nobody: who it was is what must not be known any more."""
+    return draft(Event(kind, Actor.SYSTEM, now, refs=refs or {}), None, parts.log.node)

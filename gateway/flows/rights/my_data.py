@@ -1,0 +1,401 @@
+"""A person sees what is kept about them: a fresh link to the mailbox on file, then a short session.
+
+Whoever asks is answered before the address is looked at. The link goes only to
+the mailbox itself, and seldom enough that nobody can flood it with them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import trail as audit_trail
+from audit.kinds import Actor, Kind
+from consent import (
+    address,
+    facts,
+    fresh_links,
+    gates,
+    intakes,
+    personal,
+    policy,
+    suppressions,
+    texts,
+    tokens,
+)
+from consent.address import Address
+from consent.consents import Consent
+from consent.errors import SealError
+from consent.fresh_links import LINK_LIFE, FreshLink, Session
+from consent.gates import Gate
+from consent.intakes import Intake, IntakeKind
+from consent.keys import blind, seal
+from consent.keys.vault import Compartment, Vault
+from consent.model import Granted, State, SubjectState
+from consent.texts import Text
+from consent.trail import Trail
+from delivery import outbox
+from delivery.outbox import NewMessage
+from delivery.outcome import Kind as MailKind
+from gateway import limits
+from gateway.errors import TooMany
+from gateway.flows.leaving import preferences
+from gateway.flows.leaving.preferences import Switched
+from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.sending.composing import content_place
+from gateway.parts import Parts
+from storage.ids import ordered_id
+from storage.locks import try_alone
+from storage.secret import Secret
+
+log = structlog.get_logger()
+
+# No purpose can be called so: a name in the configuration has no dot.
+PURPOSE = "service.my-data"
+AT_ONCE = 200
+LINKS_A_DAY = 5
+BETWEEN_LINKS = timedelta(minutes=10)
+_DAY = timedelta(days=1)
+_COUNTED = "consentgw/fresh-links/v1"
+_FORM = "my-data"
+
+
+async def accept(parts: Parts, email: Address, network: str | None) -> None:
+    """Keep a request for a fresh link; raises `TooMany` for network and form limits only.
+
+    The work does not depend on whether the address is known.
+    """
+    raw = json.dumps({"email": email.canonical}).encode()
+    index = blind.blind_index(parts.keyring.blind_index, email.canonical)
+    wall = parts.clock.wall()
+    key_id, key = await parts.keystore.intake_key(wall)
+    (_, weekly), *_ = await parts.keystore.limit_keys(wall)
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        if parts.config.limits.enabled:
+            await _keep_within_limits(connection, weekly, network, now)
+        intake_id = ordered_id("int", now)
+        sealed = seal.seal(key.reveal(), raw, _aad(intake_id))
+        row = Intake(intake_id, key_id, index, sealed, now, IntakeKind.FRESH_LINK)
+        await intakes.add(connection, [row])
+
+
+async def _keep_within_limits(
+    connection: AsyncConnection, weekly: Secret, network: str | None, now: datetime
+) -> None:
+    counted = [(limits.FORM, _FORM)]
+    if network is not None:
+        counted.insert(0, (limits.NETWORK, network))
+    for limit, value in counted:
+        wait = await limits.hit(connection, limits.limit_key(weekly, limit, value), limit, now)
+        if wait is not None:
+            raise TooMany(wait)
+
+
+async def work_off(parts: Parts) -> int:
+    """Send the links that were asked for, to known people only; returns how many were decided.
+
+    Silent about everything: a stranger, a limit, a mailbox that does not exist.
+    """
+    async with parts.data.read() as connection:
+        waiting = await intakes.oldest(connection, AT_ONCE, IntakeKind.FRESH_LINK)
+        known = await gates.find(connection, {one.blind_index for one in waiting})
+    if not waiting:
+        return 0
+    asked = await _open(parts, waiting)
+    wall = parts.clock.wall()
+    vault = await parts.keystore.vault(known.values())
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
+    async with parts.data.begin() as connection:
+        if not await try_alone(connection, "my-data"):
+            return 0
+        there = await intakes.lock(connection, [one.id for one in waiting])
+        waiting = [one for one in waiting if one.id in there]
+        held = await gates.lock(connection, known.values())
+        now = await parts.clock.now(connection)
+        keys = {one: _counters(weekly, email) for one, email in asked.items()}
+        every = {key for group in keys.values() for key in group}
+        sent = await suppressions.counted_since(connection, every, now - _DAY)
+        due: list[tuple[Gate, bytes]] = []
+        for one in waiting:
+            gate = held.get(known.get(one.blind_index, ""))
+            if one.id not in asked or gate is None or not _may_have(gate, vault):
+                continue
+            if _is_over(keys[one.id], sent, now):
+                continue
+            sent.setdefault(keys[one.id][0], []).append(now)
+            due.append((gate, keys[one.id][0]))
+        await _send(parts, connection, due, vault, now)
+        await intakes.remove(connection, [one.id for one in waiting])
+    return len(waiting)
+
+
+async def _open(parts: Parts, waiting: Sequence[Intake]) -> dict[str, Address]:
+    keys = await parts.keystore.intake_keys({one.key_id for one in waiting})
+    opened: dict[str, Address] = {}
+    for one in waiting:
+        key = keys.get(one.key_id)
+        try:
+            if key is not None:
+                raw = seal.open_sealed(key.reveal(), one.sealed, _aad(one.id))
+                opened[one.id] = address.parse(json.loads(raw)["email"])
+        except SealError:
+            log.error("intake_not_opened", key_id=one.key_id)
+    return opened
+
+
+def _counters(weekly: Sequence[Secret], email: Address) -> list[bytes]:
+    """Under which keys links to this mailbox are counted; spellings of one mailbox count as one."""
+    return [blind.keyed(secret, _COUNTED, address.folded(email)) for secret in weekly]
+
+
+def _may_have(gate: Gate, vault: Vault) -> bool:
+    return gate.state is SubjectState.LIVE and vault.has(gate.subject)
+
+
+def _is_over(keys: Sequence[bytes], sent: Mapping[bytes, list[datetime]], now: datetime) -> bool:
+    """One link in ten minutes, five a day."""
+    moments = [moment for key in keys for moment in sent.get(key, [])]
+    return len(moments) >= LINKS_A_DAY or any(now - one < BETWEEN_LINKS for one in moments)
+
+
+async def _send(
+    parts: Parts,
+    connection: AsyncConnection,
+    due: Sequence[tuple[Gate, bytes]],
+    vault: Vault,
+    now: datetime,
+) -> None:
+    consents = await parts.consents.of_subjects(connection, {gate.subject for gate, _ in due})
+    written = [_mail(parts, gate, consents.get(gate.subject, []), vault, now) for gate, _ in due]
+    await suppressions.count_mails(connection, [key for _, key in due], now)
+    await fresh_links.add(connection, [link for link, _ in written])
+    await outbox.enqueue(connection, [message for _, message in written], now)
+
+
+def _mail(
+    parts: Parts, gate: Gate, consents: Sequence[Consent], vault: Vault, now: datetime
+) -> tuple[FreshLink, NewMessage]:
+    """A new link and the mail that carries it; no word in it comes from whoever asked."""
+    token, token_hash = tokens.new_link_token()
+    link = FreshLink(ordered_id("lnk", now), token_hash, gate.subject, now, now + LINK_LIFE)
+    content_id = ordered_id("cnt", now)
+    document = {
+        "template": "my_data",
+        "data": {},
+        "links": {"my_data": f"{parts.base}/my-data/{token}"},
+    }
+    raw = json.dumps(document).encode()
+    place = content_place(content_id, MailKind.SERVICE, PURPOSE)
+    message = NewMessage(
+        id=ordered_id("msg", now),
+        kind=MailKind.SERVICE,
+        subject=gate.subject,
+        purpose=PURPOSE,
+        sender=_sender(parts, consents),
+        content_id=content_id,
+        content=vault.seal(gate.subject, Compartment.PROFILE, place, raw),
+        due_at=now,
+        expires_at=link.expires_at,
+        regarding=link.id,
+    )
+    return link, message
+
+
+def _sender(parts: Parts, consents: Sequence[Consent]) -> str:
+    """The brand that the person dealt with last; the first one where that is no more."""
+    known = [one.purpose for one in consents if one.purpose in parts.config.purposes]
+    return parts.config.purposes[known[-1]].sender if known else next(iter(parts.config.senders))
+
+
+async def look(parts: Parts, token: str) -> bool:
+    """Whether a link still opens something. Changes nothing."""
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return False
+    async with parts.data.read() as connection:
+        found = await fresh_links.find(connection, digest)
+        return found is not None and policy.usable(found, await parts.clock.now(connection))
+
+
+async def open_session(parts: Parts, token: str) -> bytes | None:
+    """Spend a link and open a session, whose id is returned; None where there is nothing to open.
+
+    The look that follows is written down once, here.
+    """
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return None
+    async with parts.data.read() as connection:
+        found = await fresh_links.find(connection, digest)
+    if found is None:
+        return None
+    vault = await parts.keystore.vault([found.subject])
+    async with parts.data.begin() as connection:
+        held = await gates.lock(connection, [found.subject])
+        now = await parts.clock.now(connection)
+        gate = held.get(found.subject)
+        if gate is None or not _may_have(gate, vault):
+            return None
+        subject = await fresh_links.spend(connection, digest, now)
+        if subject is None:
+            return None
+        raw = await fresh_links.open_session(connection, subject, now)
+        trail = Trail(parts.log, vault, held)
+        said = {"why": "the person's own look, by a fresh link", "link": found.id}
+        trail.record(Kind.SUBJECT_ACCESSED, subject, Actor.SUBJECT, now, evidence=said)
+        await trail.stage(connection)
+    return raw
+
+
+async def session_of(parts: Parts, raw: bytes) -> Session | None:
+    """The session while it lasts. Changes nothing."""
+    async with parts.data.read() as connection:
+        return await fresh_links.session_of(connection, raw, await parts.clock.now(connection))
+
+
+async def close(parts: Parts, raw: bytes) -> None:
+    """End a session at once."""
+    async with parts.data.begin() as connection:
+        await fresh_links.close_session(connection, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to a consent, as the log tells it."""
+
+    kind: Kind
+    at: datetime
+    facts: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One consent with its wording and its story."""
+
+    consent: Consent
+    state: State
+    text: Text
+    story: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One purpose of the preferences page."""
+
+    purpose: str
+    text: Text
+    on: bool
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything about one person that their own pages show."""
+
+    email: str = field(repr=False)
+    locale: str
+    profile: Mapping[str, str] = field(repr=False)
+    consents: Sequence[Held]
+    choices: Sequence[Choice]
+
+
+async def overview(parts: Parts, subject: str) -> Overview | None:
+    """What is kept about a person; None when they are no longer live. Changes nothing."""
+    vault = await parts.keystore.vault([subject])
+    async with parts.data.read() as connection:
+        gate = (await gates.peek(connection, [subject])).get(subject)
+        if gate is None or not _may_have(gate, vault):
+            return None
+        now = await parts.clock.now(connection)
+        found = (await parts.consents.as_of(connection, [subject], now)).get(subject, [])
+        known = await texts.get(connection, {one.text_hash for one in found})
+        stories = await _stories(connection, subject, vault)
+        choices = await _choices(parts, connection, gate, now)
+    held = [
+        Held(one, policy.effective_state(one, now), known[one.text_hash], stories.get(one.id, []))
+        for one in reversed(found)
+    ]
+    return Overview(
+        email=personal.open_mailbox(gate, vault) or "",
+        locale=gate.locale,
+        profile=personal.open_profile(gate, vault),
+        consents=held,
+        choices=choices,
+    )
+
+
+async def _stories(
+    connection: AsyncConnection, subject: str, vault: Vault
+) -> dict[str, list[Step]]:
+    """What the log tells of each consent, oldest first; only what was opened and fits."""
+    stories: dict[str, list[Step]] = {}
+    after: int | None = None
+    while page := await audit_trail.trail(connection, subject, vault, after=after):
+        for event in page:
+            said = next((one.facts for one in event.disclosures if one.position is None), None)
+            if said is None:
+                continue
+            step = Step(event.entry.kind, event.entry.at, said)
+            for consent in [said["consent"]] if "consent" in said else said.get("consents", []):
+                stories.setdefault(consent, []).append(step)
+        after = page[-1].index
+    return stories
+
+
+async def _choices(
+    parts: Parts, connection: AsyncConnection, gate: Gate, now: datetime
+) -> list[Choice]:
+    """Every purpose: as agreed to where it stands or waits, else as it would be asked for."""
+    valid = await texts.valid(connection)
+    pairs = [(gate.subject, name) for name in parts.config.purposes]
+    read = await facts.read(connection, parts.consents, {gate.subject: gate}, pairs, now)
+    choices = []
+    for pair in pairs:
+        about = read[pair]
+        on = isinstance(policy.decide(about, now), Granted)
+        states = {policy.effective_state(one, now) for one in about.consents}
+        waiting = not on and State.PENDING in states
+        rows = [one for one in about.consents if isinstance(one, Consent)]
+        agreed = await preferences.wording(connection, rows) if on or waiting else None
+        text = agreed or preferences.current_text(valid.values(), pair[1], gate.locale)
+        if text is not None:
+            choices.append(Choice(pair[1], text, on, waiting))
+    return choices
+
+
+async def choose(
+    parts: Parts,
+    withdrawals: Withdrawals,
+    subject: str,
+    wanted: Mapping[str, bool],
+    network: str | None,
+) -> Switched:
+    """Switch purposes. Off is final when this returns; on sends one mail that asks for them all."""
+    seen = await overview(parts, subject)
+    if seen is None:
+        return Switched()
+    current = {one.purpose: one for one in seen.choices}
+    changed = {name: on for name, on in wanted.items() if name in current}
+    for name, on in changed.items():
+        if not on:  # also what is off already: whoever repeats it waits the same way
+            await withdrawals.by_subject(subject, Withdrawal(name, Actor.SUBJECT, "my-data"))
+    ask_for = [name for name, on in changed.items() if on and not current[name].on]
+    if ask_for:
+        await preferences.ask(parts, subject, ask_for, network, client="my-data", by_mailbox=True)
+    ended = {
+        name
+        for name, on in changed.items()
+        if not on and (current[name].on or current[name].waiting)
+    }
+    return Switched(off=frozenset(ended), on=frozenset(ask_for))
+
+
+def _aad(intake_id: str) -> tuple[str, ...]:
+    return ("consentgw/intake/v1", *intakes.place(intake_id))

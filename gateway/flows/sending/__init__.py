@@ -1,0 +1,1 @@
+"""A message is handed in, permitted, composed, sent and settled."""

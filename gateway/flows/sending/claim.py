@@ -1,0 +1,300 @@
+"""A worker asks for work: lease, decide and permit in one transaction.
+
+This is the only way to SMTP. The address leaves `consent` here, sealed still
+and together with the permit that allows it, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Item
+from audit.kinds import Kind as EventKind
+from consent import facts, fresh_links, gates, links, policy
+from consent.consents import Consent
+from consent.fresh_links import FreshLink
+from consent.gates import Gate
+from consent.keys.vault import Vault
+from consent.model import Granted, Reason, Refused, SubjectState, Unneeded
+from consent.trail import Trail
+from delivery import leases, outbox, permits
+from delivery.outbox import Change, Message, Status
+from delivery.outcome import Kind
+from delivery.permits import Counted, Permit
+from gateway.flows.sending import settle
+from gateway.flows.sending.composing import Letter
+from gateway.parts import Parts
+from storage.ids import ordered_id
+
+log = structlog.get_logger()
+
+_PEEK = 3  # candidates per wanted message: other workers look at the same ones
+_WITHOUT_KEY = timedelta(minutes=5)
+
+
+async def claim(parts: Parts, owner: str, wanted: int) -> list[Letter]:
+    """Lease up to *wanted* due messages that may be sent now; the others end or wait.
+
+    Refusals, deferrals and expiries are written in the same transaction. Where
+    the answer of a database gets lost, messages may be leased that nobody
+    carries: `take_back` finds them.
+    """
+    async with parts.data.read() as connection:
+        now = await parts.clock.now(connection)
+        candidates = await outbox.due(connection, now, wanted * _PEEK)
+    if not candidates:
+        return []
+    vault = await parts.keystore.vault({subject for _, subject in candidates})
+    async with parts.data.begin() as connection:
+        found = await _lock(parts, connection, owner, [m for m, _ in candidates], wanted)
+        known = await _read(parts, connection, found, vault)
+        return await _write(parts, connection, owner, known, _decide(parts, known))
+
+
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    messages: Sequence[Message]
+    gates: Mapping[str, Gate]
+
+
+async def _lock(
+    parts: Parts, connection: AsyncConnection, owner: str, candidates: Sequence[str], wanted: int
+) -> _Locked:
+    """Outbox rows first, then gates: everyone who takes both does so in this order.
+
+    A worker whose lease ends before a permit would gets nothing: the takeover
+    would lapse the permit, and whoever withdraws would not wait for it.
+    """
+    now = await parts.clock.now(connection)
+    if not await leases.runs(connection, owner, now + parts.config.delivery.permit_ttl):
+        return _Locked((), {})
+    messages = await outbox.lock_due(connection, candidates, now, wanted)
+    return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Everything a claim decides from, read after its locks were held."""
+
+    locked: _Locked
+    facts: Mapping[tuple[str, str], policy.Facts]
+    asked: Mapping[str, Sequence[Consent]]
+    fresh: Mapping[str, FreshLink]
+    permitted: permits.Moments
+    handles: Mapping[tuple[str, str], bytes]
+    contents: Mapping[str, bytes]
+    vault: Vault
+    now: datetime
+
+
+async def _read(parts: Parts, connection: AsyncConnection, locked: _Locked, vault: Vault) -> _Known:
+    """Read in statements of their own: the ones that locked saw the time before their wait."""
+    pairs = {(message.subject, message.purpose) for message in locked.messages}
+    regarding = [m.regarding for m in locked.messages if m.regarding is not None]
+    fresh = [one for one in regarding if fresh_links.is_link(one)]
+    asked = [one for one in regarding if not fresh_links.is_link(one)]
+    now = await parts.clock.now(connection)
+    return _Known(
+        locked=locked,
+        facts=await facts.read(connection, parts.consents, locked.gates, pairs, now),
+        asked=await facts.asked_by(connection, parts.consents, asked),
+        fresh=await fresh_links.get(connection, fresh),
+        permitted=await _permitted(parts, connection, pairs, now),
+        handles=await links.handles(connection, pairs),
+        contents=await outbox.contents(connection, {m.content for m in locked.messages}),
+        vault=vault,
+        now=now,
+    )
+
+
+async def _permitted(
+    parts: Parts, connection: AsyncConnection, pairs: set[tuple[str, str]], now: datetime
+) -> permits.Moments:
+    """Earlier permits, where a purpose has a frequency cap."""
+    caps = {name: p.at_most for name, p in parts.config.purposes.items() if p.at_most}
+    capped = {pair for pair in pairs if pair[1] in caps}
+    if not capped:
+        return {}
+    since = now - max(caps[purpose].window for _, purpose in capped)
+    return await permits.moments(connection, capped, since, now)
+
+
+_Decision = tuple[Message, Granted | Change]
+
+
+def _decide(parts: Parts, known: _Known) -> list[_Decision]:
+    """One after another: a message sees the permits granted before it in this claim."""
+    granted = {pair: list(moments) for pair, moments in known.permitted.items()}
+    decisions: list[_Decision] = []
+    for message in known.locked.messages:
+        decision = _decide_one(parts, known, message, granted)
+        if isinstance(decision, Granted):
+            pair = (message.subject, message.purpose)
+            granted.setdefault(pair, []).append(Counted(message.id, known.now, spent=False))
+        decisions.append((message, decision))
+    return decisions
+
+
+def _decide_one(
+    parts: Parts,
+    known: _Known,
+    message: Message,
+    granted: permits.Moments,
+) -> Granted | Change:
+    if message.expires_at <= known.now:
+        return Change(message.id, Status.FAILED, "message_expired")
+    gate = known.locked.gates.get(message.subject)
+    if gate and gate.state is SubjectState.LIVE and not known.vault.has(message.subject):
+        # Its key was not there before the lock; the next claim fetches it.
+        log.error("key_missing", message=message.id)
+        return Change(message.id, Status.DEFERRED, None, known.now + _WITHOUT_KEY)
+    decision = _permission(parts, known, message)
+    if isinstance(decision, Unneeded):
+        return Change(message.id, Status.CANCELLED, "not_needed")
+    if isinstance(decision, Refused):
+        return _refusal(message, decision)
+    purpose = parts.config.purposes.get(message.purpose)
+    if message.kind is Kind.MARKETING and purpose is not None and purpose.at_most is not None:
+        # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
+        permitted = granted.get((message.subject, message.purpose), [])
+        others = [one for one in permitted if one.message != message.id]
+        spent = [one.decided_at for one in others if one.spent]
+        unspent = [one.decided_at for one in others if not one.spent]
+        cap = purpose.at_most
+        again = policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
+        if again is not None:
+            again = min(again, message.expires_at)
+            return Change(message.id, Status.DEFERRED, Reason.FREQUENCY_CAP, again)
+    return decision
+
+
+def _permission(parts: Parts, known: _Known, message: Message) -> Granted | Refused | Unneeded:
+    about = known.facts[message.subject, message.purpose]
+    if message.kind is Kind.MARKETING and message.regarding is not None:
+        return Refused(Reason.UNPROVEN)  # we write no such row
+    if message.regarding is not None and fresh_links.is_link(message.regarding):
+        link = known.fresh.get(message.regarding)
+        return policy.fresh_link_wanted(about.subject_state, about.suppressed, link, known.now)
+    if message.purpose not in parts.config.purposes:
+        return Refused(Reason.PURPOSE_UNKNOWN)
+    if message.regarding is not None:
+        asked = known.asked.get(message.regarding, ())
+        queued_at = message.created_at
+        return policy.confirmation_wanted(about, asked, known.now, queued_at=queued_at)
+    return policy.decide(about, known.now)
+
+
+def _refusal(message: Message, refused: Refused) -> Change:
+    """A service mail that is not needed any more is nobody's refusal."""
+    if message.kind is Kind.SERVICE:
+        return Change(message.id, Status.CANCELLED, refused.reason)
+    return Change(message.id, Status.REFUSED, refused.reason)
+
+
+async def _write(
+    parts: Parts,
+    connection: AsyncConnection,
+    owner: str,
+    known: _Known,
+    decisions: Sequence[_Decision],
+) -> list[Letter]:
+    eid = secrets.token_bytes(16)
+    issued = [
+        (message, _permit(parts, owner, known, message, decision, eid))
+        for message, decision in decisions
+        if isinstance(decision, Granted)
+    ]
+    changes = [decision for _, decision in decisions if isinstance(decision, Change)]
+    await outbox.lease(connection, [message.id for message, _ in issued], owner, known.now)
+    await permits.grant(connection, [permit for _, permit in issued])
+    await outbox.change(connection, changes, known.now)
+    items = _items(issued, decisions, known)
+    if items:
+        trail = Trail(parts.log, known.vault, known.locked.gates)
+        trail.record_batch(EventKind.PERMIT_BATCH, known.now, items, eid)
+        await trail.stage(connection)
+    return [
+        Letter(
+            message=message,
+            attempt=permit.attempt,
+            permit=permit.id,
+            dated_at=message.dated_at or known.now,
+            gate=known.locked.gates[message.subject],
+            content=known.contents[message.content],
+            handle=known.handles.get((message.subject, message.purpose)),
+            vault=known.vault.only(message.subject),
+        )
+        for message, permit in issued
+    ]
+
+
+def _permit(
+    parts: Parts, owner: str, known: _Known, message: Message, granted: Granted, eid: bytes
+) -> Permit:
+    return Permit(
+        id=ordered_id("per", known.now),
+        message=message.id,
+        attempt=message.attempt + 1,
+        owner=owner,
+        subject=message.subject,
+        purpose=message.purpose,
+        ground_kind=granted.ground.kind,
+        ground_id=granted.ground.id,
+        decided_at=known.now,
+        expires_at=known.now + parts.config.delivery.permit_ttl,
+        eid=eid,
+    )
+
+
+def _items(
+    issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decision], known: _Known
+) -> list[Item]:
+    """What the log says of each decided message; a message that only waits is not decided.
+
+    Who is being erased, or whose key is gone, is not named: a refusal that could
+    not be sealed would undo this claim and every later one.
+    """
+    granted = [
+        Item(
+            message.subject,
+            {
+                "message": message.id,
+                "attempt": permit.attempt,
+                "purpose": message.purpose,
+                "reason": None,
+                "ground": {"kind": permit.ground_kind, "id": permit.ground_id},
+            },
+        )
+        for message, permit in issued
+    ]
+    ended = [
+        Item(
+            message.subject if _can_be_named(known, message.subject) else None,
+            {"message": message.id, "purpose": message.purpose, "reason": decision.reason},
+        )
+        for message, decision in decisions
+        if isinstance(decision, Change) and decision.status is not Status.DEFERRED
+    ]
+    return granted + ended
+
+
+def _can_be_named(known: _Known, subject: str) -> bool:
+    gate = known.locked.gates.get(subject)
+    return gate is not None and gate.state is SubjectState.LIVE and known.vault.has(subject)
+
+
+async def take_back(parts: Parts, owner: str, carried: Collection[tuple[str, int]]) -> int:
+    """Queue again what *owner* holds without carrying that attempt, once its permits ran out."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        lost = await permits.lock_unused(connection, owner, carried, now)
+        await settle.take_back(connection, lost, now)
+    if lost:
+        log.warning("messages_taken_back", worker=owner, messages=len(lost))
+    return len(lost)

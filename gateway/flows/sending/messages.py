@@ -1,0 +1,31 @@
+"""One message as its sender may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from delivery import outbox, permits
+from delivery.outbox import Attempt, Message
+from delivery.permits import Permit
+from gateway.flows.sending.composing import message_id_header
+from gateway.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSeen:
+    message: Message
+    permit: Permit | None  # of the newest attempt
+    attempts: Sequence[Attempt]
+    message_id_header: str
+
+
+async def look(parts: Parts, message_id: str, origin: str) -> MessageSeen | None:
+    """A message of this caller, with its attempts; None for another's, or for none."""
+    async with parts.data.read() as connection:
+        message = await outbox.get(connection, message_id)
+        if message is None or message.origin != origin:
+            return None
+        permit = await permits.of_message(connection, message.id, message.attempt)
+        attempts = await outbox.attempts(connection, message.id)
+    return MessageSeen(message, permit, attempts, message_id_header(parts.config, message))

@@ -1,0 +1,248 @@
+"""What became of transmissions: written in groups, fenced by attempt and owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Item
+from audit.kinds import Actor
+from audit.kinds import Kind as EventKind
+from consent import fresh_links, gates, links
+from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
+from consent.model import SubjectState
+from consent.trail import Trail
+from delivery import outbox, permits
+from delivery.desk import Ended
+from delivery.outbox import AttemptEnd, Change, Message, Status
+from delivery.outcome import Outcome, Reply, Verdict, judge
+from delivery.schedule import begin_again, next_due
+from gateway.flows.sending import composing
+from gateway.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One attempt's outcome, on its way into the database and the log."""
+
+    message: Message
+    change: Change
+    outcome: str
+    reply: Reply | None = None
+    digest: str | None = None
+    suppress: bool = False
+
+
+async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Result]:
+    """Write outcomes in one transaction and return them; a mail that never began has none.
+
+    What could not be composed ends `failed`: its permit lapses, and nothing was
+    sent. Those of an attempt that was taken over are dropped. Only an acceptance
+    outlives its lease: it turns `uncertain`, or a second try that was not
+    begun, into `sent`.
+    """
+    vault = await parts.keystore.vault({one.parcel.subject for one in ended})
+    async with parts.data.begin() as connection:
+        rows = await outbox.lock(connection, [one.parcel.message for one in ended])
+        now = await parts.clock.now(connection)
+        judged = [
+            (one, rows[one.parcel.message], judge(one.ending, one.parcel.kind))
+            for one in ended
+            if one.parcel.message in rows
+        ]
+        current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
+        unbegun = [(o, m) for o, m, v in current if v.outcome is _NOT_STARTED]
+        await take_back(connection, [m for o, m in unbegun if not o.unsendable], now)
+        await _give_up(connection, [m for o, m in unbegun if o.unsendable], now)
+        begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
+        broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
+        await permits.use_up(connection, broken_off, now)
+        results = [_result(*one, now) for one in begun]
+        await record(parts, connection, results, vault)
+    return results
+
+
+_NOT_STARTED = Outcome.NOT_STARTED
+
+
+def _counts(one: Ended, message: Message, verdict: Verdict, owner: str) -> bool:
+    """The fence: a stale worker's word about an attempt is only taken when it is "accepted"."""
+    if message.attempt != one.parcel.attempt:
+        return False
+    if message.status is Status.SENDING and message.owner == owner:
+        return True
+    doubted = (Status.UNCERTAIN, *outbox.WAITING)
+    return message.status in doubted and verdict.outcome is Outcome.SENT
+
+
+async def take_back(
+    connection: AsyncConnection, messages: Sequence[Message], now: datetime
+) -> None:
+    """MAIL was never written: the permits lapse and the attempts did not happen."""
+    await _undo_attempts(connection, messages)
+    changes = [
+        Change(one.id, Status.QUEUED, due_at=begin_again(one.attempt - one.tries, now))
+        for one in messages
+    ]
+    await outbox.change(connection, changes, now)
+
+
+async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
+    await _undo_attempts(connection, messages)
+    changes = [Change(one.id, Status.FAILED, "not_composable") for one in messages]
+    await outbox.change(connection, changes, now)
+
+
+async def _undo_attempts(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    attempts = [(one.id, one.attempt) for one in messages]
+    await permits.lapse(connection, attempts)
+    await outbox.drop_attempts(connection, attempts)
+
+
+def _result(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Result:
+    return Result(
+        message=message,
+        change=_change(one, message, verdict, now),
+        outcome=outbox.ABORTED if one.aborted else verdict.outcome,
+        reply=one.ending.reply,
+        digest=one.digest,
+        suppress=verdict.suppress,
+    )
+
+
+def _change(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Change:
+    if one.aborted:  # by us, for us: the relay and the recipient had no part in it
+        return Change(message.id, Status.QUEUED, due_at=now, tried=True)
+    if not verdict.again:
+        return Change(message.id, Status(verdict.outcome.value), tried=True)
+    doubt = verdict.outcome is Outcome.UNCERTAIN
+    due = next_due(message.tries + 1, now, message.id, in_doubt=doubt)
+    # At its expiry it is claimed once more, and ends there.
+    return Change(message.id, Status.DEFERRED, None, min(due, message.expires_at), tried=True)
+
+
+async def record(
+    parts: Parts, connection: AsyncConnection, results: Sequence[Result], vault: Vault
+) -> None:
+    """Write results of locked messages: states, attempts, suppressions, audit.
+
+    Marketing takes no gate here; a confirmation mail that went out and a
+    mailbox that does not exist are events in a person's own trail, and do. Who
+    is being erased has no trail any more.
+    """
+    confirming = [r for r in results if _asked(r.message) and r.outcome == Outcome.SENT]
+    suppressing = [r for r in results if r.suppress]
+    held = await gates.lock(connection, {r.message.subject for r in confirming + suppressing})
+    confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
+    suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
+    now = await parts.clock.now(connection)
+    await outbox.change(connection, [r.change for r in results], now)
+    await outbox.end_attempts(connection, [_attempt_end(r, vault) for r in results], now)
+    trail = Trail(parts.log, vault, held)
+    await _record_confirmations(parts, connection, trail, confirming, now)
+    await _suppress(connection, trail, suppressing, held, now)
+    items = [_item(r) for r in results if vault.has(r.message.subject)]
+    if items:
+        trail.record_batch(EventKind.DELIVERY_BATCH, now, items)
+    await trail.stage(connection)
+
+
+def _has_trail(message: Message, held: Mapping[str, Gate], vault: Vault) -> bool:
+    gate = held.get(message.subject)
+    return gate is not None and gate.state is SubjectState.LIVE and vault.has(message.subject)
+
+
+def _asked(message: Message) -> bool:
+    """Whether the mail asked for a consent."""
+    return message.regarding is not None and not fresh_links.is_link(message.regarding)
+
+
+def _attempt_end(result: Result, vault: Vault) -> AttemptEnd:
+    message, reply = result.message, result.reply
+    sealed = None
+    if reply is not None and vault.has(message.subject):
+        place = ("attempt", "reply", f"{message.id}/{message.attempt}")
+        sealed = vault.seal(message.subject, Compartment.EVIDENCE, place, reply.text.encode())
+    return AttemptEnd(
+        message=message.id,
+        n=message.attempt,
+        code=reply.code if reply else None,
+        enhanced=reply.enhanced if reply else None,
+        outcome=result.outcome,
+        reply=sealed,
+    )
+
+
+def _item(result: Result) -> Item:
+    reply = result.reply
+    facts: dict[str, Any] = {
+        "message": result.message.id,
+        "attempt": result.message.attempt,
+        "outcome": str(result.outcome),
+        "code": reply.code if reply else None,
+        "enhanced": reply.enhanced if reply else None,
+        "mail": result.digest,
+    }
+    return Item(result.message.subject, facts)
+
+
+async def _record_confirmations(
+    parts: Parts,
+    connection: AsyncConnection,
+    trail: Trail,
+    confirming: Sequence[Result],
+    now: datetime,
+) -> None:
+    """Which confirmation mail went out, and what the receiving server said to it."""
+    tokens = {r.message.id: bytes.fromhex(r.message.regarding or "") for r in confirming}
+    asked = await links.asked(connection, tokens.values())
+    for result in confirming:
+        evidence = _mail_evidence(parts, result)
+        evidence["consents"] = list(asked.get(tokens[result.message.id], ()))
+        trail.record(
+            EventKind.CONSENT_MAIL_SENT,
+            result.message.subject,
+            Actor.SYSTEM,
+            now,
+            evidence=evidence,
+        )
+
+
+def _mail_evidence(parts: Parts, result: Result) -> dict[str, Any]:
+    message, reply = result.message, result.reply
+    return {
+        "message": message.id,
+        "message_id_header": composing.message_id_header(parts.config, message),
+        "from": parts.config.senders[message.sender].from_address,
+        "mail": result.digest,
+        "relay": parts.config.delivery.transport,
+        "reply": {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text}
+        if reply
+        else None,
+    }
+
+
+async def _suppress(
+    connection: AsyncConnection,
+    trail: Trail,
+    suppressing: Sequence[Result],
+    held: Mapping[str, Gate],
+    now: datetime,
+) -> None:
+    """The server says that the mailbox does not exist: it is not asked again."""
+    fresh = {r.message.subject: r for r in suppressing}
+    fresh = {one: r for one, r in fresh.items() if held[one].suppressed is None}
+    await gates.suppress(connection, sorted(fresh), "bounce")
+    for subject, result in fresh.items():
+        trail.record(
+            EventKind.SUPPRESSION_ADDED,
+            subject,
+            Actor.SYSTEM,
+            now,
+            evidence={"message": result.message.id, "why": "bounce"},
+        )

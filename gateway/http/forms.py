@@ -1,0 +1,177 @@
+"""What a form asks for, whether a post of it fits, and keeping one that does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from consent.texts import Text
+from gateway.config.config import Config, FormField
+from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
+from gateway.flows.joining.sign_up import Asked, Posted, RenderedBy, SignUp
+from gateway.http.app_keys import SIGN_UPS
+from gateway.http.models import FormFieldView, FormPurpose, FormText, FormView, SignUpRequest
+from gateway.look.translations import choose_locale
+from gateway.watch.metrics import METRICS
+
+
+def locale_of(config: Config, form: str, wanted: str | None, accepted: str | None = None) -> str:
+    """The form's language: the one wanted, else the visitor's, else the form's first."""
+    return choose_locale(accepted, wanted, config.form_locales(form))
+
+
+def require(config: Config, form: str) -> None:
+    if form not in config.forms:
+        raise NotFound
+
+
+def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) -> FormView:
+    """The form as `/forms/{form}.json` shows it; *texts* are the current ones by purpose."""
+    fields = [
+        FormFieldView(
+            name=name,
+            required=field.required,
+            max_length=field.max_length,
+            label=label_of(field, name, locale),
+        )
+        for name, field in config.forms[form].fields.items()
+    ]
+    purposes = [
+        FormPurpose(
+            purpose=name,
+            title=config.purposes[name].title[locale],
+            required=False,
+            text=FormText(hash=texts[name].hash, bundle=dict(texts[name].bundle)),
+        )
+        for name in config.forms[form].purposes
+    ]
+    locales = list(config.form_locales(form))
+    return FormView(form=form, locale=locale, locales=locales, purposes=purposes, fields=fields)
+
+
+def label_of(field: FormField | None, name: str, locale: str) -> str:
+    """What a field is called; one without a label by its name."""
+    label = field.label.get(locale) if field else None
+    return label or name.replace("_", " ").capitalize()
+
+
+def digest_of(config: Config, form: str) -> str:
+    """The build of a form that evidence names: its definition and every wording it can show."""
+    shown = {"sender", "title", "text"}
+    purposes = {
+        name: config.purposes[name].model_dump(include=shown) for name in _purposes(config, form)
+    }
+    whole = [config.forms[form].model_dump(), purposes]
+    raw = json.dumps(whole, sort_keys=True).encode()
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def check(
+    config: Config,
+    form: str,
+    posted: SignUpRequest,
+    texts: Mapping[str, Text],
+    *,
+    digest: str,
+    rendered_by: RenderedBy = RenderedBy.ASSERTED,
+    client: str | None = None,
+) -> SignUp:
+    """A sign-up whose shape fits the form; else `Invalid` that names every field.
+
+    *digest* is the form's, as `digest_of` gives it.
+
+    Says nothing about the address: that is looked at later, when nobody waits.
+    """
+    problems = [
+        *_purpose_problems(config, form, posted),
+        *_text_problems(posted, texts),
+        *_profile_problems(config, form, posted),
+    ]
+    if problems:
+        raise Invalid(problems)
+    wording = {texts[one].purpose: one for one in posted.texts}
+    return SignUp(
+        form=form,
+        email=posted.email,
+        locale=locale_of(config, form, posted.locale),
+        asked=tuple(Asked(purpose, wording[purpose]) for purpose in posted.purposes),
+        rendered_by=rendered_by,
+        page_url=_page(posted.page_url),
+        form_digest=digest,
+        client=client,
+        profile=dict(posted.profile),
+    )
+
+
+def _purposes(config: Config, form: str) -> tuple[str, ...]:
+    return config.forms[form].purposes
+
+
+def _purpose_problems(config: Config, form: str, posted: SignUpRequest) -> list[FieldError]:
+    problems = []
+    for position, purpose in enumerate(posted.purposes):
+        if purpose not in _purposes(config, form):
+            problems.append(FieldError(f"/purposes/{position}", "is not a purpose of this form"))
+        elif purpose in posted.purposes[:position]:
+            problems.append(FieldError(f"/purposes/{position}", "is named twice"))
+    return problems
+
+
+def _text_problems(posted: SignUpRequest, texts: Mapping[str, Text]) -> list[FieldError]:
+    """Exactly one valid text for each purpose, in any order."""
+    problems = []
+    left = list(posted.purposes)
+    for position, one in enumerate(posted.texts):
+        known = texts.get(one)
+        if known is None:
+            detail = "is not the hash of a text that may be agreed to"
+        elif known.purpose not in left:
+            detail = "belongs to no purpose of this request, or to one that has its text"
+        else:
+            left.remove(known.purpose)
+            continue
+        problems.append(FieldError(f"/texts/{position}", detail))
+    if left and not problems:
+        problems.append(FieldError("/texts", "lacks the text of a purpose"))
+    return problems
+
+
+def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[FieldError]:
+    fields = config.forms[form].fields
+    problems = [
+        FieldError(f"/profile/{name}", "is required", Flaw.MISSING)
+        for name, field in fields.items()
+        if field.required and not posted.profile.get(name, "").strip()
+    ]
+    for name, value in posted.profile.items():
+        if name not in fields:
+            problems.append(FieldError("/profile", "has a field that this form does not ask for"))
+        elif len(value) > fields[name].max_length:
+            detail = f"is longer than {fields[name].max_length} characters"
+            problems.append(FieldError(f"/profile/{name}", detail, Flaw.TOO_LONG))
+    return problems
+
+
+def _page(url: str | None) -> str | None:
+    """Where the form stood, without query and fragment: those may hold secrets."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as brackets that hold no IPv6 address
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+async def keep(request: web.Request, checked: SignUp, network: str | None) -> None:
+    """Keep a sign-up together with those that come at the same time."""
+    wait = await request.app[SIGN_UPS](Posted(checked, network))
+    if wait is not None:
+        raise TooMany(wait)
+    request.app[METRICS].signups.labels(checked.form).inc()

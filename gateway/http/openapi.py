@@ -1,0 +1,337 @@
+"""The API as a table: each endpoint says what it takes, answers and requires.
+
+The table makes the routes and the OpenAPI 3.1 document, so neither can lie about
+the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from gateway.callers.api_keys import API_KEYS, CALLER, Scope
+from gateway.http import problems
+from gateway.http.parsing import FORM_TYPES
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SCHEMAS = "#/components/schemas/"
+_REFERENCE = re.compile(rf'"{_SCHEMAS}([^"]+)"')
+_PARAMETER = re.compile(r"\{(\w+)(?::([^{}]*(?:\{[^{}]*\}[^{}]*)*))?\}")
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457; `errors` names fields by RFC 6901 pointer.",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+_PAGE_CONTENT = {"text/html": {"schema": {"type": "string"}}}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body is done once; kept for 24 hours.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+
+@dataclass(frozen=True)
+class Media:
+    """An answer that is no JSON of ours, by its content type."""
+
+    kind: str
+
+
+HTML = Media("text/html")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One row of the table; call it as the handler that it names.
+
+    *form* is what a plain HTML form posts, *people* says that errors are pages,
+    *example* is a body that *request* takes.
+    """
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    responses: Mapping[int, Any]
+    request: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    scope: Scope | None = None
+    idempotent: bool = False
+    people: bool = False
+    example: Mapping[str, Any] | None = None
+    tags: Sequence[str] = ()
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        """Tell the caller apart before the body is read; then handle."""
+        if self.scope is not None:
+            keys = request.app[API_KEYS]
+            request[CALLER] = await keys.authenticate(request, self.scope)
+        return await self.handler(request)
+
+
+def endpoint(
+    method: str, path: str, *, summary: str, responses: Mapping[int, Any], **more: Any
+) -> Callable[[Handler], Endpoint]:
+    """Make a handler a row of the table; *more* as in `Endpoint`.
+
+    *responses* maps a status to a model, a union of models, `Media`, a tuple of
+    these, or None for an answer without a body. Problems need no mention.
+    """
+
+    def wrap(handler: Handler) -> Endpoint:
+        return Endpoint(method, path, summary, handler, responses, **more)
+
+    return wrap
+
+
+def page(
+    method: str,
+    path: str,
+    handler: Handler,
+    summary: str,
+    *,
+    form: type[BaseModel] | None = None,
+    statuses: Sequence[int] = (200,),
+    tags: Sequence[str] = (),
+) -> Endpoint:
+    """A row for what people open; without a script, so that plain forms are all it takes."""
+    responses = {status: None if status == 303 else HTML for status in statuses}
+    return Endpoint(method, path, summary, handler, responses, form=form, people=True, tags=tags)
+
+
+class Document:
+    """The OpenAPI 3.1 document; written when first asked for, not at every start."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], public_url: str) -> None:
+        self._endpoints = endpoints
+        self._public_url = public_url
+
+    @cached_property
+    def parsed(self) -> dict[str, Any]:
+        return document(self._endpoints, public_url=self._public_url)
+
+    @cached_property
+    def body(self) -> bytes:
+        return json.dumps(self.parsed).encode()
+
+
+DOCUMENT = web.AppKey("openapi_document", Document)
+
+
+def add_routes(app: web.Application, endpoints: Iterable[Endpoint], *, public_url: str) -> None:
+    """Route every endpoint, and serve the document of them all."""
+
+    async def openapi_json(_request: web.Request) -> web.Response:
+        return web.Response(body=written.body, content_type="application/json")
+
+    rows = [
+        *endpoints,
+        Endpoint(
+            "GET",
+            "/openapi.json",
+            "This document",
+            openapi_json,
+            {200: Media("application/json")},
+            tags=("operator",),
+        ),
+    ]
+    app[DOCUMENT] = written = Document(rows, public_url)
+    for row in rows:
+        # `add_get` serves HEAD too, which changes as little as GET.
+        add = app.router.add_get if row.method == "GET" else app.router.add_post
+        add = app.router.add_delete if row.method == "DELETE" else add
+        add(row.path, _as_handler(row), expect_handler=expect)
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a caller that waits to go on; aiohttp's own answer to other expectations quotes them."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return problems.answer(problems.of_status(417))
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
+
+
+def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    refs, schemas = _schemas(endpoints)
+    paths: dict[str, dict[str, Any]] = {}
+    for row in endpoints:
+        path = _PARAMETER.sub(r"{\1}", row.path)
+        method, known = row.method.lower(), paths.setdefault(path, {})
+        if method in known:  # routes that tell longer tokens apart are one path for whoever reads
+            known[method]["parameters"] = _path_parameters(row)
+        else:
+            known[method] = _operation(row, refs)
+    schemas["Problem"] = _PROBLEM
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Consent gateway",
+            "version": version("consent-gateway"),
+            "summary": "Consent, permission and delivery of email.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": public_url}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: schemas[name] for name in _reached(paths, schemas)},
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _as_handler(row: Endpoint) -> Handler:
+    """A coroutine function, which is what the router asks for."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await row(request)
+
+    return handle
+
+
+def _models(row: Endpoint) -> list[tuple[Any, JsonSchemaMode]]:
+    requests: list[tuple[Any, JsonSchemaMode]] = [
+        (model, "validation") for model in (row.request, row.form) if model is not None
+    ]
+    answers = [one for answer in row.responses.values() for one in _kinds(answer)]
+    return requests + [(m, "serialization") for m in answers if not isinstance(m, Media)]
+
+
+def _kinds(answer: Any) -> tuple[Any, ...]:
+    if answer is None:
+        return ()
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[Any, Any], dict[str, Any]]:
+    """Where each model's schema is, and all the schemas."""
+    wanted = list(dict.fromkeys(pair for row in endpoints for pair in _models(row)))
+    refs, definitions = TypeAdapter.json_schemas(
+        [(model, mode, TypeAdapter(model)) for model, mode in wanted],
+        ref_template=f"{_SCHEMAS}{{model}}",
+    )
+    return dict(refs), definitions.get("$defs", {})
+
+
+def _reached(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
+    """The schemas that something names: pydantic also defines the types behind our values."""
+    reached, left = set[str](), [json.dumps(paths)]
+    while left:
+        for name in set(_REFERENCE.findall(left.pop())) - reached:
+            reached.add(name)
+            left.append(json.dumps(schemas[name]))
+    return [name for name in schemas if name in reached]
+
+
+def _operation(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": _name(row),
+        "summary": row.summary,
+        "tags": list(row.tags),
+        "responses": {
+            **{str(status): _response(status, m, refs) for status, m in row.responses.items()},
+            "default": _problem(row),
+        },
+    }
+    if parameters := [*_path_parameters(row), *_query_parameters(row)]:
+        operation["parameters"] = parameters
+    if bodies := _bodies(row, refs):
+        operation["requestBody"] = {"required": row.request is not None, "content": bodies}
+    if row.scope is not None:
+        operation["security"] = [{"apiKey": []}]
+        operation["description"] = f"Scope `{row.scope}`."
+    return operation
+
+
+def _name(row: Endpoint) -> str:
+    if not row.people or row.request is not None:
+        return getattr(row.handler, "__name__", row.path)
+    words = re.findall(r"[a-z0-9]+", _PARAMETER.sub(r"\1", row.path))
+    return "_".join(["page", row.method.lower(), *words])
+
+
+def _bodies(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
+    bodies: dict[str, Any] = {}
+    if row.request is not None:
+        bodies["application/json"] = {"schema": refs[row.request, "validation"]}
+        if row.example is not None:
+            bodies["application/json"]["example"] = row.example
+    if row.form is not None:
+        bodies |= {kind: {"schema": refs[row.form, "validation"]} for kind in FORM_TYPES}
+    return bodies
+
+
+def _problem(row: Endpoint) -> dict[str, Any]:
+    if not row.people:
+        return {"description": "A problem", "content": _PROBLEM_CONTENT}
+    both = _PAGE_CONTENT | (_PROBLEM_CONTENT if row.request is not None else {})
+    return {"description": "A page that says what went wrong", "content": both}
+
+
+_DESCRIPTIONS = {200: "Done", 202: "Accepted", 204: "Done", 303: "To the page that comes next"}
+
+
+def _response(status: int, answer: Any, refs: Mapping[Any, Any]) -> dict[str, Any]:
+    content = {}
+    for one in _kinds(answer):
+        if isinstance(one, Media):
+            content[one.kind] = {"schema": {"type": "string"}}
+        else:
+            content["application/json"] = {"schema": refs[one, "serialization"]}
+    if content.get("application/json") == {"schema": {"type": "string"}}:
+        content["application/json"] = {"schema": {"type": "object"}}
+    described = {"description": _DESCRIPTIONS.get(status, f"Status {status}")}
+    return described | ({"content": content} if content else {})
+
+
+def _path_parameters(row: Endpoint) -> list[dict[str, Any]]:
+    found = [
+        {"name": match[1], "in": "path", "required": True, "schema": _path_schema(match[2])}
+        for match in _PARAMETER.finditer(row.path)
+    ]
+    return [*found, _IDEMPOTENCY_KEY] if row.idempotent else found
+
+
+def _path_schema(pattern: str | None) -> dict[str, Any]:
+    return {"type": "string", **({"pattern": f"^{pattern}$"} if pattern else {})}
+
+
+def _query_parameters(row: Endpoint) -> list[dict[str, Any]]:
+    if row.query is None:
+        return []
+    schema = row.query.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": shape}
+        for name, shape in schema["properties"].items()
+    ]

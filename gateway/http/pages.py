@@ -1,0 +1,211 @@
+"""The pages people see: templates, their languages, and the headers that keep them private.
+
+Each template under `templates/pages/` names its variables in its first lines.
+A page loads nothing, runs no script, and says nowhere where its reader came from.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from babel.dates import format_date, format_datetime
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gateway.config import logos
+from gateway.look import colours, looks, resources
+from gateway.look.translations import choose_locale, languages, translations
+
+__all__ = [
+    "Brand",
+    "error",
+    "languages",
+    "linked",
+    "locale_of",
+    "page_headers",
+    "render",
+    "response",
+]
+
+if TYPE_CHECKING:
+    from gateway.config.config import Config, Controller, Sender
+
+_LINK: Final = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+_DAY: Final = {"de": "d. MMMM y", "en": "d MMMM y"}
+_MOMENT: Final = {"de": "d. MMMM y, HH:mm 'Uhr (UTC)'", "en": "d MMMM y, HH:mm 'UTC'"}
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Whose page it is: head, colour and foot of every page."""
+
+    name: str
+    controller: str | None = None
+    postal_address: str | None = None
+    imprint_url: str | None = None
+    privacy_url: str | None = None
+    accent: str | None = None
+    band: str | None = None
+    logo: str | None = None  # a data: URL
+
+    @classmethod
+    def of(cls, controller: Controller, sender: Sender | None = None) -> Brand:
+        """The face of one sender, or of the controller where a page must not tell which sender."""
+        if sender is None:
+            return cls(controller.name, None, controller.postal_address)
+        return cls(
+            name=sender.name,
+            controller=controller.name,
+            postal_address=controller.postal_address,
+            imprint_url=sender.imprint_url,
+            privacy_url=sender.privacy_url,
+            accent=sender.accent,
+            band=sender.band,
+            logo=logos.data_url(sender.logo) if sender.logo else None,
+        )
+
+    @classmethod
+    def neutral(cls, config: Config) -> Brand:
+        """The sender's face where there is only one; else the controller's, which tells nothing."""
+        senders = list(config.senders.values())
+        return cls.of(config.controller, senders[0] if len(senders) == 1 else None)
+
+
+def render(name: str, locale: str, **facts: Any) -> str:
+    """Fill the page *name*; a variable the template needs and did not get is an error."""
+    brand: Brand | None = facts.setdefault("brand", None)
+    facts |= {"locale": locale, "style": _style_of(brand)}
+    return _environment(_language(locale)).get_template(f"{name}.html").render(facts)
+
+
+def response(
+    request: web.Request,
+    name: str,
+    status: int = 200,
+    *,
+    locale: str | None = None,
+    form_targets: Sequence[str] = (),
+    **facts: Any,
+) -> web.Response:
+    """Answer with a page, in the visitor's language unless *locale* says otherwise.
+
+    A browser that follows a redirect after a form was sent applies the page's
+    `form-action` to it as well: *form_targets* are the origins a form of this
+    page may lead to, beside our own.
+    """
+    text = render(name, locale or locale_of(request), **facts)
+    brand: Brand | None = facts.get("brand")
+    headers = page_headers(_style_of(brand), form_targets)
+    if brand is not None and brand.logo:
+        headers["Content-Security-Policy"] += "; img-src data:"
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
+
+
+def error(
+    request: web.Request,
+    status: int,
+    *,
+    retry_after: int | None = None,
+    brand: Brand | None = None,
+    locale: str | None = None,
+) -> web.Response:
+    """The page for a request that failed; it says what to do, and nothing about the request."""
+    facts: dict[str, Any] = {"brand": brand, "code": status, "retry_after": retry_after}
+    page = response(request, "error", status, locale=locale, **facts)
+    if retry_after is not None:
+        page.headers["Retry-After"] = str(retry_after)
+    return page
+
+
+def linked(text: str) -> Markup:
+    """Make the web links in plain *text* links; everything else stays text."""
+    parts = _LINK.split(text)  # text, link, text, link, ..., text
+    link = Markup('<a href="{0}" rel="noreferrer" target="_blank">{0}</a>')
+    pieces = (link.format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
+    return Markup("").join(pieces)
+
+
+def locale_of(request: web.Request, wanted: str | None = None) -> str:
+    """The language of this visitor: *wanted*, else `?locale=`, else the browser's, else English."""
+    wanted = wanted or request.query.get("locale")
+    return choose_locale(request.headers.get("Accept-Language"), wanted, languages())
+
+
+def page_headers(style: str, form_targets: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of every page: nothing loaded, nothing framed, nothing stored, no referrer."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = [
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        " ".join(["form-action 'self'", *form_targets]),
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ]
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resources.templates() / "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(  # type: ignore[attr-defined]  # added by the extension
+        translations(language), newstyle=True
+    )
+    environment.filters["linked"] = linked
+    environment.filters["day"] = lambda at: format_date(_utc(at), _DAY[language], language)
+    environment.filters["moment"] = lambda at: format_datetime(
+        _utc(at), _MOMENT[language], locale=language
+    )
+    return environment
+
+
+def _style_of(brand: Brand | None) -> str:
+    return _style(brand.accent, brand.band) if brand else _style(None, None)
+
+
+@cache
+def _style(accent: str | None, band: str | None) -> str:
+    """The one style sheet, with the brand's colours shaded for both grounds."""
+    source = (resources.templates() / "pages" / "style.css").read_text("utf-8")
+    light, dark = looks.light(accent), looks.dark(accent)
+    brand = (
+        f":root{{--accent:{light.colour};--on-accent:{light.on_colour}}}"
+        "@media(prefers-color-scheme:dark)"
+        f"{{:root{{--accent:{dark.colour};--on-accent:{dark.on_colour}}}}}"
+    )
+    if band is not None:
+        head = colours.ground(band)
+        brand += f":root{{--band:{head.colour};--on-band:{head.on_colour}}}"
+    return Markup(source + brand)  # noqa: S704 our own file and colours
+
+
+def _language(locale: str) -> str:
+    return choose_locale(None, locale, languages())
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)

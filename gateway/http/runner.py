@@ -1,0 +1,64 @@
+"""aiohttp's runner with our access log, and with our answer to what is no HTTP at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import CannotListen
+from gateway.http import problems
+from gateway.watch import logs
+
+
+@contextmanager
+def listening_on(host: str, port: int) -> Iterator[None]:
+    """Name the address when it cannot be had: a taken port is the commonest first mistake."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise CannotListen(host, port, why) from None
+
+
+class Runner(web.AppRunner):
+    """Runs an app; logs no path, and answers broken requests without repeating them.
+
+    A connection has `keepalive_timeout` to send the head of its next request.
+    That is a little longer than common proxies keep theirs: otherwise they
+    would write into one that is just being closed.
+    """
+
+    def __init__(self, app: web.Application, **settings: Any) -> None:
+        bounds = {"keepalive_timeout": 75.0, "lingering_time": 5.0, "auto_decompress": False}
+        super().__init__(app, access_log_class=logs.AccessLogger, **(bounds | settings))
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server  # aiohttp offers no other way to its request handler
+        return server
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=self._loop, **self._kwargs)
+
+
+class _Handler(RequestHandler):
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer by status alone: aiohttp's *message* quotes what it could not read."""
+        if exc is not None and status >= 500:
+            logs.failed("request.failed", exc, route="unmatched")
+        response = problems.answer(problems.of_status(status))
+        response.force_close()
+        return response

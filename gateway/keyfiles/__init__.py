@@ -1,0 +1,1 @@
+"""Keys that are files outside every database: the keyring, and what DKIM signs with."""

@@ -1,0 +1,21 @@
+"""Where the files that are not code lie: beside the checkout, or inside the installed wheel."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+_PACKAGE = _HERE.parent  # where the wheel puts what is not code
+
+
+@cache
+def templates() -> Path:
+    """The folder with `mail/`, `pages/` and `notice/`."""
+    installed = _PACKAGE / "_data" / "templates"
+    return installed if installed.is_dir() else _PACKAGE.parent / "templates"
+
+
+def catalogues() -> Path:
+    """The folder with one message catalogue per language."""
+    return _HERE / "locale"

@@ -1,0 +1,153 @@
+"""The API as pages: made from what machines read, so they say the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from markupsafe import Markup, escape
+
+from gateway.errors import NotFound
+from gateway.http import examples, pages, problems
+from gateway.http.app_keys import PARTS
+from gateway.http.openapi import DOCUMENT
+from gateway.http.pages import Brand
+
+_ENGLISH = "en"  # as the document: whoever reads this writes code
+_REF = "#/components/schemas/"
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    """Every endpoint with what it takes and answers; loads nothing and runs nothing."""
+    document = request.app[DOCUMENT].parsed
+    return pages.response(
+        request,
+        "docs",
+        locale=_ENGLISH,
+        brand=Brand.of(request.app[PARTS].config.controller),
+        version=document["info"]["version"],
+        base=document["servers"][0]["url"],
+        groups=_groups(document),
+        schemas=[_schema(name, one) for name, one in document["components"]["schemas"].items()],
+    )
+
+
+async def show_problem(request: web.Request) -> web.StreamResponse:
+    """What the `type` of a problem document leads to: what it means, and what to do."""
+    found = problems.find(request.match_info["slug"])
+    if found is None:
+        raise NotFound
+    return pages.response(
+        request,
+        "problem_type",
+        locale=_ENGLISH,
+        brand=Brand.of(request.app[PARTS].config.controller),
+        problem=found,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, as the page shows it."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    scope: str | None
+    parameters: list[tuple[str, str, Markup]]
+    bodies: list[tuple[str, Markup]]
+    answers: list[tuple[str, str, Markup]]
+    example: str | None
+
+
+def _groups(document: Mapping[str, Any]) -> dict[str, list[Operation]]:
+    groups: dict[str, list[Operation]] = {}
+    for path, methods in document["paths"].items():
+        for method, raw in methods.items():
+            tag = next(iter(raw["tags"]), "other")
+            made = _operation(document, path, method.upper(), raw)
+            groups.setdefault(tag, []).append(made)
+    return groups
+
+
+def _operation(
+    document: Mapping[str, Any], path: str, method: str, raw: Mapping[str, Any]
+) -> Operation:
+    bodies = raw.get("requestBody", {}).get("content", {})
+    return Operation(
+        id=raw["operationId"],
+        method=method,
+        path=path,
+        summary=raw["summary"],
+        scope=raw.get("description"),
+        parameters=[(p["name"], p["in"], kind(p["schema"])) for p in raw.get("parameters", ())],
+        bodies=[(name, kind(one["schema"])) for name, one in bodies.items()],
+        answers=[
+            (status, name, kind(one["schema"]))
+            for status, answer in raw["responses"].items()
+            for name, one in (answer.get("content") or {"": {"schema": {}}}).items()
+        ],
+        example=_curl(document, path, method, raw),
+    )
+
+
+def _curl(
+    document: Mapping[str, Any], path: str, method: str, raw: Mapping[str, Any]
+) -> str | None:
+    """A call that works, but for the names and hashes in it."""
+    body = raw.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if "example" not in body:
+        return None
+    lines = [
+        f"curl -X {method} {document['servers'][0]['url']}{path.replace('{form}', examples.FORM)}"
+    ]
+    if "security" in raw:
+        lines.append("  -H 'Authorization: Bearer cgw_…'")
+    lines.append("  -H 'Content-Type: application/json'")
+    said = json.dumps(body["example"], indent=2, ensure_ascii=False)
+    return " \\\n".join([*lines, f"  -d '{said}'"])
+
+
+def _schema(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    required = raw.get("required", ())
+    fields = [
+        (field, kind(one), field in required, one.get("description", ""))
+        for field, one in raw.get("properties", {}).items()
+    ]
+    return {"name": name, "about": raw.get("description", ""), "fields": fields, "kind": kind(raw)}
+
+
+def kind(schema: Mapping[str, Any]) -> Markup:
+    """What a value is, in a few words, with links to the shapes that it is made of."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix(_REF)
+        return Markup('<a href="#schema-{0}">{0}</a>').format(name)
+    for several in ("anyOf", "oneOf"):
+        if several in schema and "type" not in schema:
+            return Markup(" or ").join(kind(one) for one in schema[several])
+    if schema.get("type") == "array":
+        return escape("list of ") + kind(schema.get("items", {}))
+    return Markup(", ").join(escape(one) for one in _words(schema)) or Markup("")
+
+
+def _words(schema: Mapping[str, Any]) -> Iterator[str]:
+    if "const" in schema:
+        yield json.dumps(schema["const"])
+    elif "enum" in schema:
+        yield " | ".join(json.dumps(one) for one in schema["enum"])
+    elif "type" in schema:
+        yield str(schema["type"])
+    for name, said in (
+        ("format", "{}"),
+        ("minLength", "at least {} long"),
+        ("maxLength", "at most {} long"),
+        ("minimum", "from {}"),
+        ("maximum", "to {}"),
+        ("pattern", "{}"),
+    ):
+        if name in schema:
+            yield said.format(schema[name])

@@ -1,0 +1,150 @@
+"""The script that shows a form on somebody else's page, and the HTML to paste for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import escape
+from typing import Any
+
+from consent import texts
+from gateway.config.config import Config
+from gateway.flows.joining import publish_texts
+from gateway.http.forms import label_of
+from gateway.look import looks, resources
+from gateway.look.translations import translations
+
+_SPACE = re.compile(r"\s*\n\s*")
+
+
+def script(config: Config, form: str) -> str:
+    """The whole script of one form; the same until configuration or release change."""
+    sender = config.sender_of(config.forms[form].purposes[0])
+    settings = {
+        "base": config.server.public_url,
+        "form": form,
+        "css": _style(sender.accent),
+        "words": {locale: _words(locale) for locale in {*config.form_locales(form), "en"}},
+    }
+    # "<" could end a script that somebody copies into a page.
+    raw = json.dumps(settings, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
+    return _source("embed.js").replace("/*settings*/", raw, 1)
+
+
+def snippet(config: Config, form: str, locale: str) -> str:
+    """HTML to paste: the script, and inside its place the plain form that works without it.
+
+    The plain form names the wordings as they are now: paste it anew when they change.
+    """
+    say = translations(locale).gettext
+    url = f"{config.server.public_url}/forms/{form}"
+    lines = [
+        f'<div data-consent-form="{form}" data-locale="{locale}">',
+        f'  <form method="post" action="{url}" accept-charset="utf-8">',
+        *(f"    {line}" for line in _inputs(config, form, locale)),
+        f'    <input type="hidden" name="locale" value="{locale}">',
+        f'    <button type="submit">{escape(say("Sign up"))}</button>',
+        *(f"    {line}" for line in _small_print(config, form, locale)),
+        "  </form>",
+        "</div>",
+        f'<script src="{url}.js" async></script>',
+    ]
+    return "\n".join(lines)
+
+
+def _inputs(config: Config, form: str, locale: str) -> list[str]:
+    say = translations(locale).gettext
+    lines = []
+    for name, field in config.forms[form].fields.items():
+        required = " required" if field.required else ""
+        label = escape(label_of(field, name, locale))
+        control = f'<input name="profile.{name}" maxlength="{field.max_length}"{required}>'
+        lines.append(f"<p><label>{label} {control}</label></p>")
+    email = '<input type="email" name="email" required maxlength="254" autocomplete="email">'
+    lines.append(f"<p><label>{escape(say('Email address'))} {email}</label></p>")
+    current = _current(config, form, locale)
+    for shown in current:
+        name, wording = shown["purpose"], escape(shown["text"])
+        if len(current) > 1:
+            wording = f"<b>{escape(shown['title'])}</b> {wording}"
+        lines.append(
+            f'<p><label><input type="checkbox" name="purpose" value="{name}"> {wording}</label></p>'
+        )
+        lines.append(f'<input type="hidden" name="text" value="{shown["hash"]}">')
+    # A robot fills this in; people never see it.
+    lines.append('<p hidden><label>Homepage <input name="homepage" autocomplete="off"></label></p>')
+    return lines
+
+
+def _small_print(config: Config, form: str, locale: str) -> list[str]:
+    """What else the hashes of the wordings cover: the script and the hosted page show it, too."""
+    say = translations(locale).gettext
+    current = _current(config, form, locale)
+    bundle, controller = current[0], current[0]["controller"]
+    notice = f"{config.server.public_url}/notices/{bundle['notice']}"
+    senders = [one["sender"]["name"] for one in current]
+    who = [*senders, controller["name"], controller["postal_address"], controller["contact"]]
+    return [
+        f"<p>{escape(bundle['withdraw'])}",
+        f'  <a href="{escape(notice)}">{escape(say("Privacy notice"))}</a> ·',
+        f'  <a href="{escape(bundle["imprint_url"])}">{escape(say("Imprint"))}</a><br>',
+        f"  {escape(' · '.join(dict.fromkeys(who)))}</p>",
+    ]
+
+
+def _current(config: Config, form: str, locale: str) -> list[dict[str, Any]]:
+    """What the form asks for now, from the configuration: the same that a start publishes."""
+    made, _ = publish_texts.bundles(config)
+    shown = [{**json.loads(raw), "hash": texts.text_hash(raw)} for raw in made]
+    by_purpose = {one["purpose"]: one for one in shown if one["locale"] == locale}
+    return [by_purpose[name] for name in config.forms[form].purposes]
+
+
+def _words(locale: str) -> dict[str, str]:
+    say = translations(locale).gettext
+    return {
+        "email": say("Email address"),
+        "optional": say("optional"),
+        "consent": say("Your consent"),
+        "submit": say("Sign up"),
+        "notice": say("Privacy notice"),
+        "imprint": say("Imprint"),
+        "again": say("Please have another look"),
+        "email_missing": say("Please enter your email address."),
+        "email_invalid": say("This does not look like an email address. Example: name@example.org"),
+        "purpose_missing": say("Please tick what you would like to receive."),
+        "field_missing": say("Please fill in this field."),
+        "field_invalid": say("This value cannot be accepted."),
+        "changed": say(
+            "The wording has changed in the meantime. Please read it again and send the form "
+            "once more."
+        ),
+        "later": say("Please try again a little later."),
+        "away": say("That did not work. Please try again in a moment."),
+        "thanks": say("Please look into your mailbox"),
+        "look": say(
+            "One step is left: open the mail we send you and confirm that the address is yours. "
+            "Without that click you will not receive anything from us."
+        ),
+    }
+
+
+@cache
+def _style(accent: str | None) -> str:
+    light, dark = looks.light(accent), looks.dark(accent)
+    colours = {
+        "/*light*/": light.colour,
+        "/*on-light*/": light.on_colour,
+        "/*dark*/": dark.colour,
+        "/*on-dark*/": dark.on_colour,
+    }
+    style = _source("embed.css")
+    for place, colour in colours.items():
+        style = style.replace(place, colour)
+    return _SPACE.sub("", style)
+
+
+@cache
+def _source(name: str) -> str:
+    return (resources.templates() / "pages" / name).read_text("utf-8")

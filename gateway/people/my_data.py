@@ -1,0 +1,260 @@
+"""A person's own pages: ask for a link, open it, see everything, change preferences.
+
+Without a session they tell nobody anything; with one they show what is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from consent import address
+from consent.errors import AddressError
+from consent.fresh_links import Session
+from gateway.errors import NotFound
+from gateway.flows.leaving.preferences import Switched
+from gateway.flows.rights import my_data
+from gateway.flows.rights.my_data import Held, Overview, Step
+from gateway.http import pages
+from gateway.http.app_keys import PARTS, WITHDRAWALS
+from gateway.http.networks import client_network
+from gateway.http.pages import Brand
+from gateway.http.parsing import read_fields
+from gateway.people import sessions
+
+# Where a spent link leads, by the page that it was opened on.
+_AFTERWARDS = {
+    "my-data": "/my-data",
+    "why": "/my-data/why",
+    "preferences": "/my-data/preferences",
+}
+_TOLD = {
+    "consent.requested": "requested",
+    "consent.mail_sent": "mail_sent",
+    "consent.confirmed": "confirmed",
+    "consent.rejected": "rejected",
+    "consent.withdrawn": "withdrawn",
+    "consent.lapsed": "lapsed",
+    "consent.expired": "expired",
+    "consent.objected": "objected",
+}
+
+
+async def start(request: web.Request) -> web.StreamResponse:
+    """The overview in a session; else the page that asks for an address."""
+    session = await sessions.current(request)
+    if session is None:
+        return _ask_page(request)
+    seen = await _overview(request, session)
+    if seen is None:
+        return _ask_page(request)
+    return pages.response(
+        request,
+        "my_data",
+        brand=_brand(request),
+        email=seen.email,
+        language=seen.locale,
+        profile=_profile(request, seen.profile),
+        consents=_shown(seen.consents),
+        csrf=sessions.csrf(request, session),
+    )
+
+
+async def ask(request: web.Request) -> web.StreamResponse:
+    """Field `email`; the answer is the same for every address that has the form of one."""
+    parts = request.app[PARTS]
+    fields = await read_fields(request)
+    typed = fields.get("email", "")
+    try:
+        email = address.parse(typed)
+    except AddressError:
+        problem = "email_invalid" if typed.strip() else "email_missing"
+        return _ask_page(request, 422, email=typed, problem=problem)
+    network = client_network(request, parts.config.server.trusted_proxies)
+    await my_data.accept(parts, email, network)
+    return pages.response(request, "my_data_asked", brand=_brand(request))
+
+
+async def show_link(request: web.Request) -> web.StreamResponse:
+    """One button, while the link can be used. Looking does not use it."""
+    if not await my_data.look(request.app[PARTS], request.match_info["token"]):
+        return _over(request)
+    return pages.response(request, "my_data_open", brand=_brand(request))
+
+
+async def open_link(request: web.Request) -> web.StreamResponse:
+    """Spend the link, open a session, and go where the link leads."""
+    sessions.require_same_site(request)
+    raw = await my_data.open_session(request.app[PARTS], request.match_info["token"])
+    if raw is None:
+        return _over(request)
+    page = request.path.split("/")[1]
+    response = _see_other(_AFTERWARDS[page], request)
+    sessions.give(request, response, raw)
+    return response
+
+
+async def why(request: web.Request) -> web.StreamResponse:
+    """Every consent with dates and evidence."""
+    session = await sessions.current(request)
+    seen = None if session is None else await _overview(request, session)
+    if seen is None:
+        return _see_other("/my-data", request)
+    return pages.response(
+        request,
+        "why",
+        brand=_brand(request),
+        consents=_shown(seen.consents),
+        fresh=True,
+        fresh_url=None,
+    )
+
+
+async def preferences(request: web.Request) -> web.StreamResponse:
+    """Every purpose with its switch."""
+    session = await sessions.current(request)
+    if session is None:
+        return _see_other("/my-data", request)
+    return await _preferences_page(request, session, None)
+
+
+async def change_preferences(request: web.Request) -> web.StreamResponse:
+    """`purpose.<name>=on|off` for any number of purposes; what is not named stays."""
+    parts = request.app[PARTS]
+    session = await sessions.current(request)
+    if session is None:
+        return _see_other("/my-data", request)
+    fields = await read_fields(request)
+    sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
+    wanted = {
+        name.removeprefix("purpose."): value == "on"
+        for name, value in fields.items()
+        if name.startswith("purpose.") and value in ("on", "off")
+    }
+    network = client_network(request, parts.config.server.trusted_proxies)
+    withdrawals = request.app[WITHDRAWALS]
+    switched = await my_data.choose(parts, withdrawals, session.subject, wanted, network)
+    return await _preferences_page(request, session, switched)
+
+
+async def leave(request: web.Request) -> web.StreamResponse:
+    """End the session at once, for whoever sits at a borrowed machine."""
+    session, raw = await sessions.current(request), sessions.raw_id(request)
+    if session is not None and raw is not None:
+        fields = await read_fields(request)
+        sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
+        await my_data.close(request.app[PARTS], raw)
+    response = _see_other("/my-data", request)
+    sessions.take(request, response)
+    return response
+
+
+def _ask_page(
+    request: web.Request, status: int = 200, *, email: str = "", problem: str | None = None
+) -> web.Response:
+    return pages.response(
+        request, "my_data_ask", status, brand=_brand(request), email=email, problem=problem
+    )
+
+
+def _over(request: web.Request) -> web.Response:
+    return pages.response(
+        request, "expired", 410, brand=_brand(request), kind="fresh", again_url="/my-data"
+    )
+
+
+def _see_other(path: str, request: web.Request) -> web.Response:
+    """Go on, in the language that was chosen, and say nowhere where from."""
+    locale = request.query.get("locale")
+    chosen = f"?locale={locale}" if locale in pages.languages() else ""
+    headers = {"Location": path + chosen, **pages.page_headers("")}
+    return web.Response(status=303, headers=headers)
+
+
+async def _overview(request: web.Request, session: Session) -> Overview | None:
+    return await my_data.overview(request.app[PARTS], session.subject)
+
+
+async def _preferences_page(
+    request: web.Request, session: Session, switched: Switched | None
+) -> web.StreamResponse:
+    seen = await _overview(request, session)
+    if seen is None:
+        raise NotFound
+    asked = switched.on if switched is not None else frozenset()  # worked off in a moment
+    return pages.response(
+        request,
+        "preferences",
+        brand=_brand(request),
+        purposes=[
+            {
+                "purpose": one.purpose,
+                "title": one.text.bundle["title"],
+                "text": one.text.bundle["text"],
+                "locale": one.text.locale,
+                "sender": one.text.bundle["sender"]["name"],
+                "on": one.on,
+                "waiting": one.waiting or (one.purpose in asked and not one.on),
+            }
+            for one in seen.choices
+        ],
+        switched=switched,
+        fresh=True,
+        fresh_url=None,
+        csrf=sessions.csrf(request, session),
+    )
+
+
+def _profile(request: web.Request, profile: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What a form was told, under the label that the form has for it."""
+    locale = pages.locale_of(request)
+    labels = {
+        name: field.label[locale]
+        for form in request.app[PARTS].config.forms.values()
+        for name, field in form.fields.items()
+        if locale in field.label
+    }
+    named = ((labels.get(k) or k.replace("_", " ").capitalize(), v) for k, v in profile.items())
+    return list(named)
+
+
+def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": one.text.bundle["title"],
+            "text": one.text.bundle["text"],
+            "locale": one.text.locale,
+            "sender": one.text.bundle["sender"]["name"],
+            "state": one.state,
+            "decided_at": one.consent.decided_at,
+            "requested_at": one.consent.requested_at,
+            "ends_at": one.consent.ends_at,
+            "form": one.consent.form,
+            "evidence": one.consent.evidence,
+            "text_hash": one.consent.text_hash,
+            "notice_url": f"/notices/{one.text.bundle['notice']}",
+            "story": [_told(step) for step in one.story if step.kind in _TOLD],
+        }
+        for one in consents
+    ]
+
+
+def _told(step: Step) -> dict[str, Any]:
+    """One line of a consent's story; only what the page has words for."""
+    facts = step.facts
+    reply = facts.get("reply") or {}
+    return {
+        "kind": _TOLD[step.kind],
+        "at": step.at,
+        "page_url": facts.get("page_url"),
+        "rendered_by": facts.get("rendered_by"),
+        "code": reply.get("code"),
+        "reply": reply.get("text"),
+        "channel": facts.get("channel"),
+    }
+
+
+def _brand(request: web.Request) -> Brand:
+    return Brand.neutral(request.app[PARTS].config)

@@ -1,0 +1,211 @@
+"""The pages behind the links in our mails. Looking changes nothing; only POST acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from consent import policy, tokens
+from consent.consents import Consent
+from consent.links import Route
+from consent.texts import Text
+from gateway.errors import Invalid, NotFound, RequestError
+from gateway.flows.joining import confirm
+from gateway.flows.joining.confirm import Answer, Seen
+from gateway.flows.leaving import preferences
+from gateway.flows.leaving.preferences import Switched
+from gateway.http import pages
+from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
+from gateway.http.networks import client_network
+from gateway.http.pages import Brand
+from gateway.http.parsing import read_fields
+from gateway.look.markdown import to_html
+
+_ONE_CLICK = "List-Unsubscribe"
+
+
+async def show_confirmation(request: web.Request) -> web.StreamResponse:
+    """The wording and one button; the page never submits itself."""
+    seen = await confirm.look(request.app[PARTS], request.match_info["token"])
+    return _confirmation_page(request, _found(seen))
+
+
+async def answer_confirmation(request: web.Request) -> web.StreamResponse:
+    """`answer=confirm` or `reject`; on an expired link `again` asks for a new mail."""
+    parts, token = request.app[PARTS], request.match_info["token"]
+    said = (await read_fields(request)).get("answer")
+    if said == "again":
+        network = client_network(request, parts.config.server.trusted_proxies)
+        await confirm.ask_again(parts, token, network)
+        return pages.response(request, "mail_again", brand=_brand(request))
+    if said not in tuple(Answer):
+        raise Invalid.at("/answer", "must be confirm or reject")
+    seen = _found(await confirm.answer(parts, token, Answer(said)))
+    if seen.expired:
+        return _confirmation_page(request, seen)
+    return pages.response(
+        request, "confirm_done", brand=_brand(request), answer=said, consents=_shown(seen)
+    )
+
+
+def _found(seen: Seen | None) -> Seen:
+    if seen is None:
+        raise NotFound
+    return seen
+
+
+def _confirmation_page(request: web.Request, seen: Seen) -> web.Response:
+    if seen.expired:
+        return pages.response(request, "expired", 410, brand=_brand(request), kind="confirm")
+    may_reject = any(policy.reject(one.state) is not None for one in seen.consents)
+    return pages.response(
+        request,
+        "confirm",
+        brand=_brand(request),
+        consents=_shown(seen),
+        may_reject=may_reject,
+    )
+
+
+def _shown(seen: Seen) -> list[dict[str, Any]]:
+    return [_consent(one, seen.texts[one.text_hash], seen) for one in seen.consents]
+
+
+def _consent(one: Consent, text: Text, seen: Seen) -> dict[str, Any]:
+    return {
+        "title": text.bundle["title"],
+        "text": text.bundle["text"],
+        "locale": text.locale,
+        "state": policy.effective_state(one, seen.now),
+        "decided_at": one.decided_at,
+    }
+
+
+async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
+    """One button; the same page for every link, known or not."""
+    _require_token(request)
+    return pages.response(request, "unsubscribe", brand=_brand(request))
+
+
+async def unsubscribe(request: web.Request) -> web.StreamResponse:
+    """Withdraw: by the button, or by the mail program's one click (RFC 8058).
+
+    Any body will do, also none: the link alone says what is meant. Answered
+    with 200 only when nothing can be sent any more, else with 503.
+    """
+    token = _require_token(request)
+    channel = "one-click" if _ONE_CLICK in await _fields(request) else "unsubscribe-page"
+    await request.app[WITHDRAWALS].by_link(token, channel)
+    return pages.response(request, "unsubscribed", brand=_brand(request))
+
+
+async def _fields(request: web.Request) -> Mapping[str, str] | MultiDictProxy[str]:
+    """What was posted, as far as it can be read: an odd body must not stop anybody from leaving."""
+    try:
+        return await read_fields(request)
+    except RequestError:
+        return {}
+
+
+def _require_token(request: web.Request) -> str:
+    token = request.match_info["token"]
+    if tokens.hash_of(token) is None:
+        raise NotFound
+    return token
+
+
+async def show_why(request: web.Request) -> web.StreamResponse:
+    """Who writes, for what, with which wording; neutral for a link that nobody has."""
+    parts = request.app[PARTS]
+    seen = await preferences.look(parts, Route.WHY, _require_token(request))
+    consents = []
+    if seen is not None and seen.text is not None:
+        shown = _text(seen.text)
+        consents = [{**shown, "sender": seen.text.bundle["sender"]["name"]}]
+    return pages.response(
+        request, "why", brand=_brand(request), consents=consents, fresh=False, fresh_url="/my-data"
+    )
+
+
+async def show_preferences(request: web.Request) -> web.StreamResponse:
+    """This purpose's switch."""
+    seen = await preferences.look(request.app[PARTS], Route.PREFERENCES, _require_token(request))
+    return _preferences_page(request, seen, switched=None)
+
+
+async def change_preferences(request: web.Request) -> web.StreamResponse:
+    """`purpose.<name>=on|off`; a purpose that the link is not about is not looked at."""
+    parts, token = request.app[PARTS], _require_token(request)
+    fields = await read_fields(request)
+    seen = await preferences.look(parts, Route.PREFERENCES, token)
+    said = None if seen is None else fields.get(f"purpose.{seen.purpose}")
+    switched = Switched()
+    if seen is not None and said in ("on", "off"):
+        network = client_network(request, parts.config.server.trusted_proxies)
+        withdrawals = request.app[WITHDRAWALS]
+        switched = await preferences.switch(parts, withdrawals, seen, said == "on", network)
+        seen = await preferences.look(parts, Route.PREFERENCES, token)
+    elif seen is not None:
+        raise Invalid.at("", "must say on or off")
+    return _preferences_page(request, seen, switched=switched)
+
+
+def _preferences_page(
+    request: web.Request, seen: preferences.Seen | None, *, switched: Switched | None
+) -> web.Response:
+    purposes = []
+    if seen is not None and seen.text is not None:
+        asked = switched is not None and seen.purpose in switched.on
+        waiting = seen.waiting or (asked and not seen.on)
+        state = {"purpose": seen.purpose, "on": seen.on, "waiting": waiting}
+        sender = seen.text.bundle["sender"]["name"]
+        purposes = [{**_text(seen.text), **state, "sender": sender}]
+    return pages.response(
+        request,
+        "preferences",
+        brand=_brand(request),
+        purposes=purposes,
+        switched=switched,
+        fresh=False,
+        fresh_url="/my-data",
+        csrf=None,
+    )
+
+
+def _text(text: Text) -> dict[str, Any]:
+    return {"title": text.bundle["title"], "text": text.bundle["text"], "locale": text.locale}
+
+
+async def show_about(request: web.Request) -> web.StreamResponse:
+    """Who mails from here and how to leave, for whoever cuts the end off a link."""
+    config = request.app[PARTS].config
+    contact = config.controller.contact
+    return pages.response(request, "about", brand=_brand(request), contact=contact)
+
+
+async def show_notice(request: web.Request) -> web.StreamResponse:
+    """One version of the privacy notice, by its hash; it stays what it was.
+
+    With `?format=markdown` the very bytes that the hash is of.
+    """
+    found = await request.app[WORDINGS].notice(request.match_info["hash"])
+    if found is None:
+        raise NotFound
+    if request.query.get("format") == "markdown":
+        return web.Response(body=found.body, content_type="text/markdown", charset="utf-8")
+    return pages.response(
+        request,
+        "notice",
+        brand=_brand(request),
+        body=to_html(found.body.decode()),
+        notice_locale=found.locale,
+        notice_hash=found.hash,
+        published_at=found.published_at,
+    )
+
+
+def _brand(request: web.Request) -> Brand:
+    return Brand.neutral(request.app[PARTS].config)

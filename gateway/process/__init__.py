@@ -1,0 +1,1 @@
+"""What runs: the composition of a process, its duties, its start and its end."""

@@ -1,0 +1,79 @@
+"""The HTTP application: routes, middlewares, keys. Builds everything and opens nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiohttp import web
+
+from gateway.api import messages
+from gateway.callers.api_keys import API_KEYS, ApiKeys
+from gateway.flows.joining import sign_up
+from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.sending import enqueue
+from gateway.flows.sending.enqueue import Handed, Taken
+from gateway.http import frame, openapi, pages, problems
+from gateway.http.app_keys import (
+    FORM_DIGESTS,
+    HEALTH,
+    MESSAGES,
+    PARTS,
+    SIGN_UPS,
+    WITHDRAWALS,
+    WORDINGS,
+)
+from gateway.http.forms import digest_of
+from gateway.http.openapi import Endpoint, Media
+from gateway.http.wordings import Wordings
+from gateway.parts import Parts
+from gateway.people import cors, forms
+from gateway.process import routes
+from gateway.watch import metrics
+from gateway.watch.health import Health
+from gateway.watch.metrics import METRICS, Metrics
+from storage.grouping import Grouped, Write, severally
+
+
+def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Application:
+    """The application of one process, on pieces that are open."""
+    app = web.Application(
+        middlewares=[
+            metrics.metrics_middleware,
+            cors.middleware,
+            problems.middleware(pages.error),
+            frame.guard,
+        ],
+    )
+    app.on_response_prepare.append(frame.protect(parts.base))
+    app[PARTS] = parts
+    app[FORM_DIGESTS] = {one: digest_of(parts.config, one) for one in parts.config.forms}
+    app[WORDINGS] = Wordings(parts.data)
+    app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
+    app[MESSAGES] = _messages(parts)
+    app[WITHDRAWALS] = Withdrawals(parts)
+    app[API_KEYS] = ApiKeys(parts.data)
+    app[METRICS] = counted
+    app[HEALTH] = health
+    served = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]
+    if parts.config.server.admin_listen is None:
+        served.append(_metrics(counted))
+    openapi.add_routes(app, served, public_url=parts.base)
+    for asked in ("", ".json", ".js"):
+        app.router.add_route("OPTIONS", f"{routes.FORM}{asked}", forms.form_preflight)
+    return app
+
+
+def _messages(parts: Parts) -> Grouped[Handed, Taken]:
+    write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts, messages.say)
+    return Grouped(severally(write), most=100)
+
+
+def _metrics(counted: Metrics) -> Endpoint:
+    return Endpoint(
+        "GET",
+        metrics.PATH,
+        "Metrics for Prometheus, without personal data",
+        metrics.handler(counted),
+        {200: Media("text/plain")},
+        tags=("operator",),
+    )

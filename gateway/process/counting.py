@@ -1,0 +1,55 @@
+"""What is counted beside the work: how full the queues are, what the worker came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from audit import log as audit_log
+from consent import intakes
+from delivery import outbox
+from delivery.desk import Ended, Parcel
+from delivery.outbox import WAITING, Status
+from gateway.parts import Parts
+from gateway.process.desk import Desk
+from gateway.process.duties import Duty
+from gateway.watch.metrics import Metrics
+
+
+def measuring(parts: Parts, counted: Metrics) -> Duty:
+    """Every process measures for itself: whoever asks it wants an answer from it."""
+    return Duty("measure", timedelta(seconds=5), lambda: measure(parts, counted))
+
+
+async def measure(parts: Parts, counted: Metrics) -> int:
+    """Set the gauges. What is read here may be older than what was counted."""
+    async with parts.data.read() as connection:
+        messages = await outbox.counts(connection)
+        waiting = await intakes.waiting(connection)
+        pending = await audit_log.pending(connection)
+        size = await audit_log.published(connection)
+    for status in (*WAITING, Status.SENDING):
+        number = sum(n for (_, one), n in messages.items() if one == status)
+        counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay
+    counted.intake.set(waiting)
+    counted.audit_pending.set(pending)
+    counted.audit_size.set(size)
+    return 0
+
+
+class CountingDesk(Desk):
+    """The desk of a worker whose parcels and outcomes are counted once they are committed."""
+
+    def __init__(self, parts: Parts, counted: Metrics, *, aside: bool) -> None:
+        super().__init__(parts, aside=aside)
+        self._counted = counted
+
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+        parcels = await super().claim(owner, wanted)
+        for parcel in parcels:
+            self._counted.permits.labels(parcel.kind).inc()
+        return parcels
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        for one in await self._settle(owner, ended):
+            self._counted.outcomes.labels(one.message.kind, one.outcome).inc()

@@ -1,0 +1,73 @@
+"""What a worker asks of this gateway: the flows, behind `delivery.desk.Desk`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from delivery import journal, leases, permits
+from delivery.desk import Composed, Ended, Parcel
+from delivery.permits import Spending
+from gateway.flows.sending import claim, settle
+from gateway.flows.sending.composing import Composer
+from gateway.flows.sending.settle import Result
+from gateway.parts import Parts
+
+
+class Desk:
+    """Meets `delivery.desk.Desk`; no transaction lasts across the network.
+
+    Mails are composed in the event loop or, with *aside*, beside it: see `Composer`.
+    """
+
+    def __init__(self, parts: Parts, *, aside: bool = False) -> None:
+        self._parts = parts
+        self._composer = Composer(parts, aside=aside)
+
+    async def register(self, owner: str) -> None:
+        parts = self._parts
+        self._composer.clear()  # what is left is of an earlier name, whose lease was lost
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            lease = parts.config.delivery.lease
+            await leases.register(connection, owner, journal.this_boot(), now, lease)
+
+    async def renew(self, owner: str) -> bool:
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            return await leases.renew(connection, owner, now, parts.config.delivery.lease)
+
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+        letters = await claim.claim(self._parts, owner, wanted)
+        self._composer.take(letters)
+        return [
+            Parcel(
+                message=letter.message.id,
+                attempt=letter.attempt,
+                permit=letter.permit,
+                subject=letter.message.subject,
+                kind=letter.message.kind,
+            )
+            for letter in letters
+        ]
+
+    async def compose(self, parcel: Parcel) -> Composed | None:
+        return await self._composer.mail((parcel.message, parcel.attempt))
+
+    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
+        async with self._parts.data.begin() as connection:
+            return await permits.spend(connection, owner, spendings, self._parts.clock)
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+        await self._settle(owner, ended)
+
+    async def _settle(self, owner: str, ended: Sequence[Ended]) -> list[Result]:
+        self._composer.forget((one.parcel.message, one.parcel.attempt) for one in ended)
+        return await settle.settle(self._parts, owner, ended)
+
+    async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
+        await claim.take_back(self._parts, owner, carried)
+
+    async def leave(self, owner: str) -> None:
+        async with self._parts.data.begin() as connection:
+            await leases.forget(connection, owner)

@@ -1,0 +1,152 @@
+"""What runs by itself, in every process: any of them can do all of it.
+
+Intake, fresh links and the sequencer take a lock that lets one process at a time
+do them; the others are safe beside themselves, by row locks or compare-and-swap.
+
+A duty that fails says so and is tried again at its next turn, which comes later
+each time; one that cannot be run because a store is away is no failure of ours.
+Neither ends the process or another duty; `gateway_duty_failing` tells whoever watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from time import perf_counter
+from typing import Literal
+
+import structlog
+
+from consent import fresh_links, intakes, links, suppressions
+from gateway import limits
+from gateway.callers import idempotency
+from gateway.flows.joining import intake
+from gateway.flows.keeping import expire, retention
+from gateway.flows.rights import my_data
+from gateway.flows.sending import recover
+from gateway.parts import Parts
+from gateway.watch import logs
+from gateway.watch.metrics import Metrics
+from storage.errors import StorageAway
+
+log = structlog.get_logger()
+
+# Between two tries of what does not succeed: soon after a store is back, but
+# without a line of log for each tick of a damaged row that waits for a person.
+_LONGEST_AWAY = timedelta(seconds=2)
+_LONGEST_FAILED = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """*run* returns how much it did; while it does something it runs without a pause.
+
+    It is safe to repeat, whether or not its last run took effect.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[], Awaitable[int]]
+
+
+def of(parts: Parts) -> list[Duty]:
+    """Every duty of a gateway."""
+
+    async def sequence() -> int:
+        async with parts.data.begin() as connection:
+            return await parts.log.sequence(connection) or 0
+
+    async def publish() -> int:
+        await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+        return 0
+
+    async def takeover() -> int:
+        # Journals first: they know of what a lease that ran out only tells "uncertain".
+        return await recover.from_journals(parts) + await recover.abandoned(parts)
+
+    expiry = expire.Expiry(parts)
+    rules = retention.Retention(parts).rules()
+
+    def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
+        return Duty(name, timedelta(seconds=seconds), run)
+
+    return [
+        duty("intake", 0.25, lambda: intake.work_off(parts)),
+        duty("fresh_links", 0.25, lambda: my_data.work_off(parts)),
+        duty("sequencer", 0.2, sequence),
+        duty("publisher", 0.5, publish),
+        duty("expiry", 5, expiry.by_date),
+        duty("disuse", 3600, expiry.by_use),
+        duty("takeover", 5, takeover),
+        duty("sweep", 600, lambda: sweep(parts)),
+        *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
+    ]
+
+
+async def sweep(parts: Parts) -> int:
+    """Forget what limits, blocks and protects nothing any more."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        await suppressions.purge(connection, now)
+        await limits.purge(connection, now)
+        await idempotency.purge(connection, now)
+        await fresh_links.forget(connection, now)
+        await links.forget_confirmations(connection, now - parts.config.retention.unconfirmed)
+    closed = await parts.keystore.closed_intake_keys(parts.clock.wall())
+    async with parts.data.read() as connection:
+        in_use = await intakes.keys_in_use(connection)
+    await parts.keystore.destroy_intake_keys(set(closed) - in_use)
+    return 0
+
+
+async def keep(duties: Sequence[Duty], metrics: Metrics, stopping: asyncio.Event) -> None:
+    """Run each duty in its rhythm until *stopping*; what is under way is finished.
+
+    What is not begun then is the next process's: nothing depends on a last turn.
+    """
+    async with asyncio.TaskGroup() as group:
+        for one in duties:
+            group.create_task(_keep_one(one, metrics, stopping), name=f"duty {one.name}")
+
+
+async def _keep_one(duty: Duty, metrics: Metrics, stopping: asyncio.Event) -> None:
+    tries = 0
+    while not stopping.is_set():
+        turn = await _run(duty, metrics)
+        metrics.failing.labels(duty.name).set(turn.result == "failed")
+        tries = 0 if turn.result == "done" else tries + 1
+        if not turn.did:
+            with suppress(TimeoutError):
+                pause = _pause(duty, turn.result, tries)
+                await asyncio.wait_for(stopping.wait(), pause.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """How one run of a duty ended, and how much it did."""
+
+    result: Literal["done", "away", "failed"]
+    did: int = 0
+
+
+async def _run(duty: Duty, metrics: Metrics) -> _Turn:
+    begun = perf_counter()
+    try:
+        turn = _Turn("done", await duty.run())
+    except StorageAway as error:
+        turn = _Turn("away")
+        log.warning("duty.waits", duty=duty.name, store=error.store)
+    except Exception as error:  # noqa: BLE001 one bad row must not stop all duties for good
+        turn = _Turn("failed")
+        logs.failed("duty.failed", error, duty=duty.name)
+    metrics.duties.labels(duty.name, turn.result).observe(perf_counter() - begun)
+    return turn
+
+
+def _pause(duty: Duty, result: str, tries: int) -> timedelta:
+    """Twice as long after each try that did not succeed."""
+    longest = {"away": _LONGEST_AWAY, "failed": _LONGEST_FAILED}.get(result, duty.every)
+    return max(duty.every, min(duty.every * (1 << min(tries, 16)), longest))

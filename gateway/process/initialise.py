@@ -1,0 +1,70 @@
+"""Making what a gateway needs before its first start: `gateway init`, and the demo."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from audit.log import Log
+from audit.publish import Publisher
+from consent.keys.keystore import KeyStore
+from gateway.config.config import Config
+from gateway.errors import KeyFileError
+from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles.keyring import Keyring
+from gateway.schema import database_schema
+from gateway.schema.database_schema import DATA, KEYSTORE
+from storage.clock import Clock
+from storage.database import Database, open_database
+
+
+async def initialise(config: Config, clock: Clock) -> list[str]:
+    """Make what is not there yet: keys, schemas, guard, log; returns what it made, in words.
+
+    Never overwrites, and may be repeated after a crash at any point. Refuses to
+    make a new keyring beside databases that another one wrote, and a new guard
+    beside a log that has entries.
+    """
+    async with AsyncExitStack() as stack:
+        data = await stack.enter_async_context(open_database("data", config.storage.url))
+        keys = await stack.enter_async_context(
+            open_database("key store", config.storage.keystore_url)
+        )
+        guard = await stack.enter_async_context(open_database("guard", config.guard_url))
+        made, ring = await _make_keyring(config, data, keys)
+        made += [f"DKIM key {path}" for path in dkim_keys.create_missing(config, clock.wall())]
+        changed = await database_schema.upgrade(config)
+        made += [f"tables of the {name} schema" for name, new in changed.items() if new]
+        made += await _open_log(config, ring, data, guard, clock)
+        keystore = KeyStore(keys, ring.keks, ring.active_kek)
+        await keystore.install(clock.wall())
+        return made
+
+
+async def _make_keyring(
+    config: Config, data: Database, keys: Database
+) -> tuple[list[str], Keyring]:
+    path = config.keys.keyring_file
+    if path.exists():
+        return [], keyring.load(path)
+    fresh = [await database_schema.is_empty(*one) for one in ((data, DATA), (keys, KEYSTORE))]
+    if not all(fresh):
+        raise KeyFileError(
+            f"there is no {path}, but the databases were written with one; restore its backup"
+        )
+    return [f"keyring {path}"], keyring.create(path)
+
+
+async def _open_log(
+    config: Config, ring: Keyring, data: Database, guard: Database, clock: Clock
+) -> list[str]:
+    """The guard first: a log must never run unwatched."""
+    log = Log(config.audit.origin, ring.audit_mac, "init")
+    publisher = Publisher(log, ring.signing_seed)
+    made = []
+    async with guard.begin() as guarding, data.read() as reading:
+        if await publisher.create_guard(guarding, reading):
+            made.append(f"guard of the log {config.audit.origin}")
+    async with data.begin() as connection:
+        if await log.open_log(connection, await clock.now(connection)):
+            made.append(f"log {config.audit.origin}")
+    return made

@@ -1,0 +1,91 @@
+"""What a process opens at start and closes at its end, in this order."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from audit.log import Log
+from audit.publish import Publisher
+from consent.consents import Consents, Use
+from consent.keys.keystore import KeyStore
+from delivery import dkim, permits
+from delivery.permits import Quiet
+from delivery.templates import Templates
+from gateway.config.config import Config
+from gateway.flows.joining import publish_texts
+from gateway.keyfiles import dkim_keys, keyring
+from gateway.look import resources
+from gateway.look.translations import translations
+from gateway.parts import Parts
+from gateway.schema import database_schema
+from storage.clock import Clock, DatabaseClock
+from storage.database import Database, open_database
+
+
+@asynccontextmanager
+async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterator[Parts]:
+    """Open everything a process works with; changes nothing.
+
+    Raises `SchemaError`, `KeyFileError` or `SigningError` when something is not
+    as it must be.
+    """
+    ring = keyring.load(config.keys.keyring_file)
+    signers = dkim_keys.load(config)
+    for signer in signers.values():
+        dkim.probe(signer)
+    async with AsyncExitStack() as stack:
+        data, keys, guard = await _open_stores(config, stack)
+        log = Log(config.audit.origin, ring.audit_mac, _node())
+        clock = clock or DatabaseClock()
+        yield Parts(
+            config=config,
+            keyring=ring,
+            clock=clock,
+            data=data,
+            key_database=keys,
+            guard=guard,
+            keystore=KeyStore(keys, ring.keks, ring.active_kek),
+            log=log,
+            publisher=Publisher(log, ring.signing_seed),
+            consents=Consents(ring.consent_mac, _use(config)),
+            quiet=Quiet(data, clock),
+            templates=Templates(resources.templates() / "mail", translations),
+            signers=signers,
+        )
+
+
+async def put_in_order(parts: Parts) -> None:
+    """What comes before the first request and the first mail of a process.
+
+    Raises `AuditError` when guard and log do not belong together: that is a
+    restored backup, and nothing is served or sent before it was dealt with.
+    """
+    await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    await publish_texts.publish(parts)
+
+
+async def _open_stores(
+    config: Config, stack: AsyncExitStack
+) -> tuple[Database, Database, Database]:
+    data = await stack.enter_async_context(open_database("data", config.storage.url))
+    keys = await stack.enter_async_context(open_database("key store", config.storage.keystore_url))
+    guard = keys
+    if config.guard_url != config.storage.keystore_url:
+        guard = await stack.enter_async_context(open_database("guard", config.guard_url))
+    await database_schema.require_usable({"data": data, "keystore": keys, "guard": guard})
+    return data, keys, guard
+
+
+def _use(config: Config) -> Use:
+    """Consents do not know permits: here they are told who does."""
+    after = {n: p.unused_after for n, p in config.purposes.items() if p.unused_after is not None}
+    return Use(after, permits.last_spent)
+
+
+def _node() -> str:
+    """Which process writes, as the log names it."""
+    host = "".join(c if c.isalnum() or c in "-." else "-" for c in socket.gethostname())
+    return f"{host[:40] or 'node'}/{os.getpid()}"

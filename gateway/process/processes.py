@@ -1,0 +1,282 @@
+"""The processes: `serve` (HTTP, duties, on SQLite delivery too) and `worker` (delivery, duties).
+
+A crash of any part ends the process visibly; a signal drains it. A store that is
+away ends nothing, also not at the start: the process waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from delivery.journal import Journal
+from delivery.smtp import Pool, Relay
+from delivery.worker import Pace, Worker
+from gateway.api import operations
+from gateway.config.config import Config
+from gateway.config.fields import Listen
+from gateway.flows.sending import recover
+from gateway.http.app_keys import HEALTH
+from gateway.http.runner import Runner, listening_on
+from gateway.keyfiles import dkim_keys
+from gateway.parts import Parts
+from gateway.process import counting, duties
+from gateway.process.app import create_app
+from gateway.process.counting import CountingDesk
+from gateway.process.lifespan import open_parts, put_in_order
+from gateway.smtp.inbox import OpenInbox, open_inbox
+from gateway.watch import logs, metrics
+from gateway.watch.health import Health
+from gateway.watch.metrics import Metrics
+from storage.clock import Clock
+from storage.errors import StorageAway
+from storage.ids import random_id
+
+log = structlog.get_logger()
+
+_DRAIN = 10.0  # for requests under way; a withdrawal waits no longer than `permit_ttl`
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0  # between two tries to open the stores
+
+
+@dataclass
+class Process:
+    """One running process; set `stopping` to end it."""
+
+    parts: Parts
+    counted: Metrics
+    stopping: asyncio.Event
+    worker: Worker | None = None
+    url: str | None = None
+
+
+async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None) -> None:
+    """HTTP and duties until SIGTERM or SIGINT; with a worker, delivery too."""
+    stopping = stop_on_signals()
+    async with opened(config, clock, stopping) as parts:
+        if parts is None:
+            return
+        process = Process(parts, Metrics(), stopping)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(receiving(config))
+            async with running(process, with_worker=with_worker, with_http=True):
+                _freeze()
+                logs.event("serving", listen=process.url, worker=_owner(process))
+                await process.stopping.wait()
+
+
+async def work(config: Config, *, listen: Listen | None = None, clock: Clock | None = None) -> None:
+    """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*."""
+    stopping = stop_on_signals()
+    async with opened(config, clock, stopping) as parts:
+        if parts is None:
+            return
+        process = Process(parts, Metrics(), stopping)
+        async with running(process, with_worker=True, with_http=False), _admin(process, listen):
+            _freeze()
+            logs.event("working", worker=_owner(process))
+            await process.stopping.wait()
+
+
+@asynccontextmanager
+async def opened(
+    config: Config, clock: Clock | None, stopping: asyncio.Event
+) -> AsyncIterator[Parts | None]:
+    """Open everything and put it in order; None when the end came before a store did.
+
+    Machines start in any order: a store that is not up yet is waited for, and
+    until then nothing listens and nothing is sent.
+    """
+    wait = _FIRST_WAIT
+    while not stopping.is_set():
+        async with AsyncExitStack() as stack:
+            try:
+                parts = await stack.enter_async_context(open_parts(config, clock))
+                await put_in_order(parts)
+            except StorageAway as error:
+                cause = type(error.__cause__).__name__
+                log.warning("store_awaited", store=error.store, error=cause, wait=wait)
+            else:
+                yield parts
+                return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+    yield None
+
+
+def _freeze() -> None:
+    """Take what the start has made out of the garbage collector's sight: it stays to the end.
+
+    Walking all of it stops the process for a tenth of a second, again and again
+    under load: answers wait, and permits run out.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _owner(process: Process) -> str | None:
+    return process.worker.owner if process.worker else None
+
+
+@asynccontextmanager
+async def running(
+    process: Process, *, with_worker: bool, with_http: bool
+) -> AsyncIterator[Process]:
+    """Run the parts of a process for the life of the block; the first to fail ends them all.
+
+    At the end nothing more is claimed or accepted, what is under way is
+    finished, and the duties end last. The error of a part that fails leaves the
+    block as it is, not within a group.
+    """
+    try:
+        async with _parts_running(process, with_worker=with_worker, with_http=with_http):
+            yield process
+    except ExceptionGroup as failed:
+        first = _first(failed)
+        logs.failed("process_failed", first)
+        raise first from None
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The error that made the others."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+@asynccontextmanager
+async def _parts_running(
+    process: Process, *, with_worker: bool, with_http: bool
+) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as stack:
+            ending = asyncio.Event()
+            counted = process.counted
+            tasks = [*duties.of(process.parts), counting.measuring(process.parts, counted)]
+            kept = group.create_task(duties.keep(tasks, counted, ending))
+            stack.callback(ending.set)
+            if with_worker:
+                await stack.enter_async_context(_delivering(process, group, aside=with_http))
+            if with_http:
+                await stack.enter_async_context(_listening(process))
+            if process.worker is not None:
+                stack.callback(process.worker.stop)  # not only once the last request is answered
+            yield
+        await kept
+
+
+@asynccontextmanager
+async def _delivering(
+    process: Process, group: asyncio.TaskGroup, *, aside: bool
+) -> AsyncIterator[None]:
+    parts = process.parts
+    delivery = parts.config.delivery
+    await _replay(parts)
+    async with Pool(relay_of(parts.config)) as pool:
+        pace = Pace(delivery.permit_ttl, delivery.lease)
+        desk = CountingDesk(parts, process.counted, aside=aside)
+
+        def new_journal() -> Journal:
+            return Journal.create(delivery.journal_dir, random_id("wrk"))
+
+        worker = process.worker = Worker(desk, pool, new_journal, pace)
+        task = group.create_task(worker.run(), name="worker")
+        try:
+            yield
+        finally:
+            worker.stop()
+            await asyncio.wait([task])  # its error is the group's to raise
+
+
+async def _replay(parts: Parts) -> None:
+    """Before anything is claimed; while a store is away it is left to the duty."""
+    with suppress(StorageAway):
+        await recover.from_journals(parts)
+
+
+@asynccontextmanager
+async def _listening(process: Process) -> AsyncIterator[None]:
+    config = process.parts.config
+    app = create_app(process.parts, process.counted, _health(process))
+    runner = Runner(app, shutdown_timeout=_DRAIN)
+    await runner.setup()
+    try:
+        listen = config.server.listen
+        with listening_on(*listen):
+            await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
+        host, port = runner.addresses[0][:2]
+        process.url = f"http://{host}:{port}"
+        async with _admin(process, config.server.admin_listen):
+            yield
+    finally:
+        await runner.cleanup()
+
+
+def _health(process: Process) -> Health:
+    worker = process.worker
+    return Health(process.parts, None if worker is None else lambda: worker.ready)
+
+
+@asynccontextmanager
+async def _admin(process: Process, listen: Listen | None) -> AsyncIterator[None]:
+    """Health and metrics of this process on an address of their own, where one is wanted."""
+    if listen is None:
+        yield
+        return
+    app = web.Application()
+    app[HEALTH] = _health(process)
+    app.router.add_get("/healthz", operations.healthz)
+    app.router.add_get("/readyz", operations.readyz)
+    metrics.add_route(app, process.counted)
+    runner = Runner(app)
+    await runner.setup()
+    try:
+        with listening_on(*listen):
+            await web.TCPSite(runner, listen.host, listen.port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def receiving(config: Config) -> AsyncIterator[OpenInbox | None]:
+    """The local inbox, where the configuration delivers to it."""
+    if config.delivery.transport != "inbox":
+        yield None
+        return
+    records = {one.name: one.value for one in dkim_keys.records(config)}
+    async with open_inbox(config.delivery.inbox, records) as inbox:
+        yield inbox
+
+
+def relay_of(config: Config) -> Relay:
+    """Where the worker connects to."""
+    if config.delivery.transport == "inbox":
+        smtp = config.delivery.inbox.smtp
+        return Relay(host=smtp.host, port=smtp.port)
+    relay = config.delivery.relay
+    return Relay(
+        host=relay.host,
+        port=relay.port,
+        tls=relay.tls,
+        username=relay.username,
+        password=relay.password,
+        connections=relay.connections,
+    )
+
+
+def stop_on_signals() -> asyncio.Event:
+    """What SIGTERM and SIGINT set from now on, to end the process in order."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stopping.set)
+    return stopping

@@ -1,0 +1,1 @@
+"""The tables of the three databases, and how yesterday's become today's."""

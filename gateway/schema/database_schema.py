@@ -1,0 +1,195 @@
+"""Three schemas: data, key store, guard. Each is migrated on its own, also inside one database.
+
+A migration that only adds leaves processes of the release before at work; one
+that takes something away says from which revision on the code does without it
+(`oldest`). The database keeps that, since an older release cannot read the
+migrations of a later one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from types import MappingProxyType
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, MetaData, String, Table, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import audit.tables
+import consent.keys.tables
+import consent.tables
+import delivery.tables
+import gateway.schema.tables
+from gateway.config.config import Config
+from gateway.errors import SchemaError
+from storage.database import Database, open_database
+
+_HERE = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One set of tables and its migrations."""
+
+    name: str
+    tables: tuple[MetaData, ...]
+    migrations: Path
+
+    @property
+    def version_table(self) -> str:
+        return f"schema_{self.name}"
+
+
+class Standing(Enum):
+    """How the tables of a database stand to this release."""
+
+    CURRENT = auto()
+    EXPANDED = auto()  # a later release's, which only added: this one works on them
+    BEHIND = auto()  # there are none, or an earlier release's
+    BEYOND = auto()  # a later release's, which took away what this one needs
+
+
+DATA = Schema(
+    "data",
+    (
+        consent.tables.metadata,
+        delivery.tables.metadata,
+        audit.tables.metadata,
+        gateway.schema.tables.metadata,
+    ),
+    _HERE / "data",
+)
+KEYSTORE = Schema("keystore", (consent.keys.tables.metadata,), _HERE / "keystore")
+GUARD = Schema("guard", (audit.tables.guard_metadata,), _HERE / "guard")
+SCHEMAS: Mapping[str, Schema] = MappingProxyType({s.name: s for s in (DATA, KEYSTORE, GUARD)})
+
+
+async def upgrade(config: Config) -> dict[str, bool]:
+    """Bring the three schemas to this release; says which ones changed.
+
+    Safe to run at once from several machines, and again: each schema changes in
+    one transaction or not at all.
+    """
+    changed = {}
+    for schema, url in _places(config):
+        # A migration may have much to rewrite.
+        async with open_database(schema.name, url, patience=None) as database:
+            changed[schema.name] = await upgrade_one(database, schema)
+    return changed
+
+
+async def upgrade_one(database: Database, schema: Schema) -> bool:
+    """As `upgrade`, for one schema in an open database; SchemaError for a later release's."""
+    async with database.begin() as connection:
+        await _alone(connection, schema)
+        before = await connection.run_sync(_revision, schema)
+        if before == head(schema):
+            return False
+        if before is not None and before not in _chain(schema):
+            raise SchemaError(behind=[], beyond=[schema.name])
+        await connection.run_sync(_upgrade, schema)
+        return True
+
+
+async def is_empty(database: Database, schema: Schema) -> bool:
+    """Say whether *schema* was never made in *database*."""
+    async with database.read() as connection:
+        return await connection.run_sync(_revision, schema) is None
+
+
+async def standing(database: Database, schema: Schema) -> Standing:
+    """Say whether this release can work on the tables of *schema* in *database*."""
+    async with database.read() as connection:
+        revision = await connection.run_sync(_revision, schema)
+        if revision == head(schema):
+            return Standing.CURRENT
+        known = _chain(schema)
+        if revision is None or revision in known:
+            return Standing.BEHIND
+        kept = (await connection.execute(select(_version_table(schema).c.oldest))).scalar_one()
+        return Standing.EXPANDED if kept in known else Standing.BEYOND
+
+
+async def require_usable(databases: Mapping[str, Database]) -> None:
+    """Raise SchemaError naming every schema that this release cannot work on."""
+    stands = {name: await standing(one, SCHEMAS[name]) for name, one in databases.items()}
+    behind = [name for name, one in stands.items() if one is Standing.BEHIND]
+    beyond = [name for name, one in stands.items() if one is Standing.BEYOND]
+    if behind or beyond:
+        raise SchemaError(behind, beyond)
+
+
+def head(schema: Schema) -> str | None:
+    """The newest migration that this release knows; None before the first is written."""
+    return ScriptDirectory.from_config(alembic_config(schema)).get_current_head()
+
+
+def oldest(schema: Schema) -> str:
+    """The oldest revision whose code works on the tables of this release."""
+    chain = _chain(schema)
+    scripts = ScriptDirectory.from_config(alembic_config(schema)).walk_revisions()
+    needed = [chain.index(one.module.oldest) for one in scripts if one.module.oldest is not None]
+    return chain[max(needed, default=0)]
+
+
+def _chain(schema: Schema) -> list[str]:
+    """Every revision that this release knows, first to last."""
+    directory = ScriptDirectory.from_config(alembic_config(schema))
+    return [script.revision for script in directory.walk_revisions()][::-1]
+
+
+def _version_table(schema: Schema) -> Table:
+    """Alembic's own table, and beside the revision what may still run on it."""
+    return Table(
+        schema.version_table,
+        MetaData(),
+        Column("version_num", String(32), primary_key=True),
+        Column("oldest", String(32)),
+    )
+
+
+def alembic_config(schema: Schema, connection: Connection | None = None) -> AlembicConfig:
+    """What Alembic must know; the environment script finds schema and connection in it."""
+    settings = AlembicConfig()
+    # Percent signs in a path would be read as interpolation.
+    settings.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    versions = str(schema.migrations).replace("%", "%%")
+    settings.set_main_option("version_locations", versions)
+    settings.set_main_option("path_separator", "newline")
+    settings.attributes.update(schema=schema, connection=connection)
+    return settings
+
+
+def _places(config: Config) -> list[tuple[Schema, str]]:
+    return [
+        (DATA, config.storage.url),
+        (KEYSTORE, config.storage.keystore_url),
+        (GUARD, config.guard_url),
+    ]
+
+
+async def _alone(connection: AsyncConnection, schema: Schema) -> None:
+    """Wait until no other process migrates; SQLite's transaction excludes them already."""
+    if connection.dialect.name == "postgresql":
+        digest = hashlib.sha256(schema.version_table.encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def _revision(connection: Connection, schema: Schema) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": schema.version_table})
+    return context.get_current_revision()
+
+
+def _upgrade(connection: Connection, schema: Schema) -> None:
+    version = _version_table(schema)
+    version.create(connection, checkfirst=True)
+    command.upgrade(alembic_config(schema, connection), "head")
+    connection.execute(update(version).values(oldest=oldest(schema)))

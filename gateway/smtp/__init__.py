@@ -1,0 +1,1 @@
+"""Mail that comes to us: the local inbox."""

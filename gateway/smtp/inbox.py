@@ -1,0 +1,322 @@
+"""The local inbox: receives over real SMTP, keeps each mail as a file, shows it on a page.
+
+For trying things out and for tests: nothing leaves the machine. It accepts every
+mail, so it listens on loopback unless the configuration says otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import email
+import email.policy
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+import dkim
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from gateway.http import pages
+from gateway.http.runner import listening_on
+from gateway.look import resources
+from storage.clock import Clock, DatabaseClock
+from storage.ids import moment_of, ordered_id
+
+if TYPE_CHECKING:
+    from gateway.config.config import Inbox
+
+_NAME: Final = re.compile(r"mail_[0-9a-v]{26}\Z")
+_LARGEST: Final = 40_000_000
+_SHOWN: Final = 500
+_SANDBOX: Final = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'self'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What became of one DKIM-Signature field."""
+
+    domain: str
+    selector: str
+    valid: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line of the list."""
+
+    name: str
+    sender: str
+    subject: str
+    recipient: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail, taken apart for reading."""
+
+    summary: Summary
+    fields: list[tuple[str, str]]
+    text: str | None
+    html: str | None
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInbox:
+    """Where an open inbox can be reached."""
+
+    smtp_host: str
+    smtp_port: int
+    url: str
+    folder: Path
+
+
+class Folder:
+    """Mails as files, one each, named so that they sort by arrival."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def store(self, raw: bytes, now: datetime) -> str:
+        """Keep one mail; it appears whole or not at all, and survives what follows."""
+        name = ordered_id("mail", now)
+        self.path.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path / f".{name}.part"
+        with unfinished.open("xb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(self.path / f"{name}.eml")
+        return name
+
+    def names(self) -> list[str]:
+        """All mails, newest first."""
+        return sorted((path.stem for path in self.path.glob("mail_*.eml")), reverse=True)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes as they were received; None for a name that is not one of ours."""
+        if not _NAME.match(name):
+            return None
+        try:
+            return (self.path / f"{name}.eml").read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+class Receiver:
+    """aiosmtpd's handler: every recipient exists, every mail is welcome."""
+
+    def __init__(self, folder: Folder, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Answer 250 only when the mail is on the disk."""
+        # Delivered-To stands above the signed fields, as any server would put it.
+        heads = b"".join(b"Delivered-To: %s\r\n" % name.encode() for name in envelope.rcpt_tos)
+        content = envelope.original_content or b""
+        await asyncio.to_thread(self._folder.store, heads + content, self._clock.wall())
+        return "250 2.0.0 kept"
+
+
+def read_mail(name: str, raw: bytes) -> Mail:
+    """Take a mail apart; whatever it holds, this does not fail."""
+    parsed = email.message_from_bytes(raw, policy=email.policy.default.clone(max_line_length=None))
+    assert isinstance(parsed, EmailMessage)  # noqa: S101 what the default policy makes
+    return Mail(
+        summary=summarise(name, raw),
+        fields=[(key, str(value)) for key, value in parsed.items()],
+        text=_part(parsed, "plain"),
+        html=_part(parsed, "html"),
+        raw=raw,
+    )
+
+
+def summarise(name: str, raw: bytes) -> Summary:
+    """Read the header only, so that a long list of long mails stays quick."""
+    header = raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    parsed = email.message_from_bytes(header, policy=email.policy.default)
+    return Summary(
+        name=name,
+        sender=str(parsed.get("From", "")),
+        subject=str(parsed.get("Subject", "")),
+        recipient=str(parsed.get("To", parsed.get("Delivered-To", ""))),
+        received_at=moment_of(name),
+    )
+
+
+def verify(raw: bytes, records: Mapping[str, str]) -> list[Signature]:
+    """Check every signature with dkimpy; *records* (name to TXT value) stand in for the DNS."""
+    known = {name.rstrip(".").lower(): value.encode() for name, value in records.items()}
+
+    def answer(name: bytes, timeout: int = 5) -> bytes | None:
+        return known.get(name.decode("ascii", "replace").rstrip(".").lower())
+
+    try:
+        header, _ = dkim.rfc822_parse(raw)
+    except dkim.MessageFormatError:
+        return []
+    fields = [value for key, value in header if key.lower() == b"dkim-signature"]
+    return [_verdict(raw, number, value, answer) for number, value in enumerate(fields)]
+
+
+def inbox_app(folder: Folder, records: Mapping[str, str]) -> web.Application:
+    """The pages: the list, one mail, its HTML part in a sandbox, its bytes."""
+    site = _Site(folder, records)
+    app = web.Application()
+    app.router.add_get("/", site.overview)
+    app.router.add_get("/newest", site.newest)
+    app.router.add_get("/mails/{name}", site.mail)
+    app.router.add_get("/mails/{name}/html", site.html)
+    app.router.add_get("/mails/{name}/raw", site.raw)
+    return app
+
+
+@asynccontextmanager
+async def open_inbox(
+    config: Inbox, dns_records: Mapping[str, str], clock: Clock | None = None
+) -> AsyncIterator[OpenInbox]:
+    """Receive and show mails until the block is left; port 0 takes any free one.
+
+    *dns_records* are the TXT records that the DKIM verdict counts as published.
+    """
+    folder = Folder(Path(config.folder))
+    loop = asyncio.get_running_loop()
+    receiver = Receiver(folder, clock or DatabaseClock())
+    talking: WeakSet[SMTP] = WeakSet()
+
+    def answer() -> SMTP:
+        session = SMTP(receiver, loop=loop, hostname="inbox.localhost", data_size_limit=_LARGEST)
+        talking.add(session)
+        return session
+
+    with listening_on(*config.smtp):
+        smtp = await loop.create_server(answer, config.smtp.host, config.smtp.port)
+    runner = web.AppRunner(inbox_app(folder, dns_records), access_log=None)
+    try:
+        await runner.setup()
+        with listening_on(*config.listen):
+            await web.TCPSite(runner, config.listen.host, config.listen.port).start()
+        host, port = runner.addresses[0][:2]
+        smtp_port = smtp.sockets[0].getsockname()[1]
+        yield OpenInbox(config.smtp.host, smtp_port, f"http://{host}:{port}", folder.path)
+    finally:
+        await runner.cleanup()
+        smtp.close()
+        for session in talking:  # a client that keeps its connection must not keep us
+            if session.transport is not None:
+                session.transport.close()
+        await smtp.wait_closed()
+
+
+class _Site:
+    """The handlers; they read the folder anew each time, so a restart loses nothing."""
+
+    def __init__(self, folder: Folder, records: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._records = records
+
+    async def overview(self, request: web.Request) -> web.Response:
+        mails = await asyncio.to_thread(self._summaries)
+        count = len(self._folder.names())
+        script = (resources.templates() / "pages" / "inbox.js").read_text("utf-8")
+        page = pages.response(request, "inbox_list", mails=mails, count=count, script=script)
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        _allow(page, f"script-src 'sha256-{digest}'; connect-src 'self'")
+        return page
+
+    async def newest(self, request: web.Request) -> web.Response:
+        """The newest mail's name, so that an open list can notice it."""
+        names = self._folder.names()
+        headers = {"Cache-Control": "no-store"}
+        return web.Response(text=names[0] if names else "", headers=headers)
+
+    async def mail(self, request: web.Request) -> web.Response:
+        mail = await self._wanted(request)
+        signatures = await asyncio.to_thread(verify, mail.raw, self._records)
+        page = pages.response(
+            request, "inbox_mail", mail=mail, signatures=signatures, notable=_notable(mail)
+        )
+        _allow(page, "frame-src 'self'")
+        return page
+
+    async def html(self, request: web.Request) -> web.Response:
+        """The HTML part in a sandbox of its own: no script, no loads; links open outside."""
+        mail = await self._wanted(request)
+        if mail.html is None:
+            raise web.HTTPNotFound
+        headers = {
+            "Content-Security-Policy": _SANDBOX,
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        text = re.sub(r"(?i)<head>", '<head><base target="_blank">', mail.html, count=1)
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def raw(self, request: web.Request) -> web.Response:
+        mail = await self._wanted(request)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=mail.raw, content_type="text/plain", headers=headers)
+
+    async def _wanted(self, request: web.Request) -> Mail:
+        name = request.match_info["name"]
+        raw = await asyncio.to_thread(self._folder.read, name)
+        if raw is None:
+            raise web.HTTPNotFound
+        return read_mail(name, raw)
+
+    def _summaries(self) -> list[Summary]:
+        names = self._folder.names()[:_SHOWN]
+        return [summarise(name, raw) for name in names if (raw := self._folder.read(name))]
+
+
+def _allow(page: web.Response, policy: str) -> None:
+    page.headers["Content-Security-Policy"] += f"; {policy}"
+
+
+def _part(parsed: EmailMessage, kind: str) -> str | None:
+    body = parsed.get_body((kind,))
+    if body is None:
+        return None
+    payload: Any = body.get_payload(decode=True)
+    charset = body.get_content_charset("utf-8")
+    try:
+        return bytes(payload).decode(charset, "replace").replace("\r\n", "\n")
+    except LookupError:
+        return bytes(payload).decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _notable(mail: Mail) -> list[tuple[str, str]]:
+    shown = ("from", "to", "date", "list-unsubscribe", "list-unsubscribe-post", "message-id")
+    return [(key, value) for key, value in mail.fields if key.lower() in shown]
+
+
+def _verdict(raw: bytes, number: int, field: bytes, answer: Any) -> Signature:
+    domain = _tag(field, b"d")
+    selector = _tag(field, b"s")
+    try:
+        valid = dkim.DKIM(raw).verify(number, answer)
+    except (dkim.DKIMException, ValueError) as error:
+        return Signature(domain, selector, False, type(error).__name__)
+    return Signature(domain, selector, bool(valid))
+
+
+def _tag(field: bytes, name: bytes) -> str:
+    found = re.search(rb"(?:^|;)\s*%s\s*=\s*([^;\s]+)" % name, field)
+    return found[1].decode("ascii", "replace") if found else ""

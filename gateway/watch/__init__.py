@@ -1,0 +1,1 @@
+"""What the operator sees: logs, metrics, health, the doctor. Nothing here is about anybody."""

@@ -1,0 +1,396 @@
+"""What `gateway doctor` looks at. Each examination reads, and changes nothing.
+
+A finding says what is, and where it is not well, what to do about it. Nothing
+needs the network: what cannot be asked is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent.keys.keystore import KeyStore
+from delivery import dkim
+from delivery.errors import SigningError
+from gateway.config.config import Config
+from gateway.errors import KeyFileError
+from gateway.keyfiles import dkim_keys, keyring
+from gateway.schema import database_schema
+from gateway.schema.database_schema import Standing
+from storage.clock import DatabaseClock
+from storage.database import Database, open_database
+from storage.errors import StorageAway
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_GIB = 1 << 30
+_SKEW = timedelta(seconds=1)
+_OUT_OF_STEP = timedelta(seconds=30)
+
+
+class Level(StrEnum):
+    """How well something is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination."""
+
+    level: Level
+    about: str
+    text: str
+    fix: str = ""
+
+
+# The TXT records of a name; None when no resolver answers.
+Resolver = Callable[[str], Sequence[str] | None]
+
+
+def ok(about: str, said: str) -> Finding:
+    return Finding(Level.OK, about, said)
+
+
+def warn(about: str, said: str, fix: str) -> Finding:
+    return Finding(Level.WARN, about, said, fix)
+
+
+def fail(about: str, said: str, fix: str) -> Finding:
+    return Finding(Level.FAIL, about, said, fix)
+
+
+async def examine(config: Config, resolver: Resolver) -> list[Finding]:
+    """Look at everything that this machine can see."""
+    found = [
+        ok("configuration", "is well-formed"),
+        *about_address(config),
+        *about_relay(config),
+        *about_keyring(config),
+        *about_dkim(config, resolver),
+        *about_places(config),
+        *about_disk(config),
+    ]
+    return found + [one async for one in about_databases(config)]
+
+
+def about_address(config: Config) -> Iterator[Finding]:
+    """Every link in every mail begins with the public URL."""
+    url = urlsplit(config.server.public_url)
+    if url.scheme == "https":
+        yield ok("public_url", "is https")
+    elif url.hostname in _LOOPBACK:
+        yield warn(
+            "public_url",
+            "leads to this machine only; links in mails work nowhere else",
+            "set server.public_url to the https address of the proxy before real people use it",
+        )
+    else:
+        yield fail(
+            "public_url",
+            "is plain http: tokens in links travel in clear",
+            "put a TLS proxy in front and set server.public_url to https://…",
+        )
+    if config.server.listen.host not in _LOOPBACK and not config.server.trusted_proxies:
+        yield warn(
+            "trusted_proxies",
+            "is empty while we listen on the network: behind a proxy all visitors look like one",
+            "name the proxy's network in server.trusted_proxies, or listen on 127.0.0.1",
+        )
+
+
+def about_relay(config: Config) -> Iterator[Finding]:
+    """Nothing is connected to: whether the relay answers is not asked here."""
+    relay = config.delivery.relay
+    if config.delivery.transport == "inbox":
+        yield warn(
+            "transport", "mail goes to the local inbox only", 'set delivery.transport = "relay"'
+        )
+    elif relay.tls == "none" and relay.host not in _LOOPBACK:
+        yield warn(
+            "relay",
+            "mail travels to it in clear",
+            'set delivery.relay.tls to "starttls" or "implicit"',
+        )
+    else:
+        yield ok("relay", f"{relay.host}:{relay.port}, tls {relay.tls}")
+
+
+def about_keyring(config: Config) -> Iterator[Finding]:
+    path = config.keys.keyring_file
+    try:
+        ring = keyring.load(path)
+    except KeyFileError as error:
+        yield fail("keyring", str(error), "restore its backup, or run `gateway init` if it is new")
+        return
+    yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
+    yield from _about_modes([path, *config.keys.dkim_dir.rglob("*.pem")])
+
+
+def _about_modes(files: Sequence[Path]) -> Iterator[Finding]:
+    """A folder that others may write to lets them put another file in place."""
+    if os.name != "posix":
+        return
+    loose = [one for one in files if stat.S_IMODE(one.stat().st_mode) & 0o077]
+    folders = sorted({one.parent for one in files})
+    loose += [one for one in folders if stat.S_IMODE(one.stat().st_mode) & 0o022]
+    for one in loose:
+        yield fail("key files", f"{one} is open to other users", f"chmod go-rwx {one}")
+    if not loose:
+        yield ok("key files", "are the owner's alone")
+
+
+def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
+    try:
+        signers = dkim_keys.load(config)
+        for signer in signers.values():
+            dkim.probe(signer)
+    except (KeyFileError, SigningError) as error:
+        yield fail("dkim", str(error), "run `gateway init`, or restore the key's backup")
+        return
+    yield ok("dkim", f"every sender signs ({len(signers)}), and dkimpy verifies it")
+    if config.delivery.transport == "inbox":
+        return  # nobody outside will ask DNS
+    for record in dkim_keys.records(config):
+        yield _about_record(record, resolver(record.name))
+
+
+def _about_record(record: dkim_keys.Record, published: Sequence[str] | None) -> Finding:
+    if published is None:
+        return warn("dns", f"{record.name}: no resolver answers", "look again when online")
+    if record.value in published:
+        return ok("dns", f"{record.name} is published")
+    said = "holds another key" if published else "is not published"
+    return fail("dns", f"{record.name} {said}", "publish what `gateway dkim show` prints")
+
+
+def about_places(config: Config) -> Iterator[Finding]:
+    """What lies together is lost, or restored, together."""
+    data, keys, guard = (
+        _place(url) for url in (config.storage.url, config.storage.keystore_url, config.guard_url)
+    )
+    if data == keys:
+        yield warn(
+            "backups",
+            f"data and key store lie in one place ({data}): one backup may hold both",
+            "back them up apart, or an erased person comes back with the backup",
+        )
+    else:
+        yield warn(
+            "backups",
+            "when they were made cannot be seen from here",
+            "check: data daily, key store apart from it, keyring once and apart from both",
+        )
+    if config.guard_url == config.storage.keystore_url:
+        yield warn(
+            "guard",
+            "lies with the key store: a joint restore of both databases is not noticed",
+            "give it a place of its own: audit.guard_url",
+        )
+    elif guard == data:
+        yield warn("guard", "lies where the data lies", "move it to another machine or volume")
+    else:
+        yield ok("guard", "has a place of its own")
+
+
+def _place(url: str) -> str:
+    """The server, or the folder, that a database lies on; no password is in it."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return str(Path(str(parsed.database)).parent)
+    return f"{parsed.host or parsed.query.get('host', 'local')}:{parsed.port or 5432}"
+
+
+def about_disk(config: Config) -> Iterator[Finding]:
+    journal = config.delivery.journal_dir
+    there = _nearest(journal)
+    if not os.access(there, os.W_OK | os.X_OK):
+        fix = f"let the gateway's user write to {there}"
+        yield fail("journal_dir", f"{journal} cannot be written", fix)
+    elif journal.is_dir() and os.name == "posix" and stat.S_IMODE(journal.stat().st_mode) & 0o022:
+        yield warn("journal_dir", f"{journal} is open to other users", f"chmod go-w {journal}")
+    else:
+        yield ok("journal_dir", f"{journal} can be written")
+    for folder in sorted({_nearest(one) for one in [journal, *_sqlite_folders(config)]}):
+        yield _about_space(folder)
+
+
+def _about_space(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    said = f"{free / _GIB:.1f} GiB free at {folder}"
+    if free < _GIB // 5:
+        return fail("disk", said, "make room: without it nothing can be accepted")
+    return ok("disk", said) if free >= _GIB else warn("disk", said, "make room soon")
+
+
+def _sqlite_folders(config: Config) -> Iterator[Path]:
+    for url in (config.storage.url, config.storage.keystore_url, config.guard_url):
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            yield Path(str(parsed.database)).parent
+
+
+def _nearest(path: Path) -> Path:
+    """The folder itself, or the first one above it that exists."""
+    return next(one for one in (path, *path.absolute().parents) if one.is_dir())
+
+
+async def about_databases(config: Config) -> AsyncIterator[Finding]:
+    places = {
+        "data": config.storage.url,
+        "keystore": config.storage.keystore_url,
+        "guard": config.guard_url,
+    }
+    for name, url in places.items():
+        if missing := _missing_file(url):
+            yield fail(name, f"there is no {missing}", "run `gateway init`")
+            continue
+        async with open_database(name, url, connections=1) as database:
+            try:
+                schema = await _about_schema(database, name)
+                yield schema
+                if name == "keystore" and schema.level is Level.OK:
+                    for one in await _about_epochs(config, database):
+                        yield one
+                if name != "guard" or url != config.storage.keystore_url:
+                    async for one in _about_settings(database, name):
+                        yield one
+            except StorageAway:
+                yield fail(name, "the database does not answer", "start it, or mend its URL")
+
+
+def _missing_file(url: str) -> Path | None:
+    """Opening would make it, and looking changes nothing."""
+    parsed = make_url(url)
+    path = Path(str(parsed.database))
+    return path if parsed.get_backend_name() == "sqlite" and not path.exists() else None
+
+
+async def _about_schema(database: Database, name: str) -> Finding:
+    match await database_schema.standing(database, database_schema.SCHEMAS[name]):
+        case Standing.CURRENT:
+            return ok(name, "has this release's schema")
+        case Standing.EXPANDED:
+            return ok(name, "has a later release's schema, on which this one runs")
+        case Standing.BEHIND:
+            return fail(name, "is not at this release's schema", "run `gateway db upgrade`")
+        case Standing.BEYOND:
+            return fail(name, "has a later release's schema", "run that release")
+
+
+async def _about_epochs(config: Config, database: Database) -> list[Finding]:
+    """A data key whose epoch our keyring lacks opens nothing: that person gets no mail."""
+    try:
+        ring = keyring.load(config.keys.keyring_file)
+    except KeyFileError:
+        return []  # said already
+    known = await KeyStore(database, ring.keks, ring.active_kek).epochs()
+    lost = [one.epoch for one in known if one.keys and one.epoch not in ring.keks]
+    if lost:
+        said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
+        return [fail("keys", said, "restore the newest backup of the keyring")]
+    if ring.active_kek not in {one.epoch for one in known}:
+        said = f"does not know the keyring's active epoch {ring.active_kek}"
+        return [fail("keys", f"the key store {said}", "use the keyring that belongs to it")]
+    active = next(one for one in known if one.epoch == ring.active_kek)
+    age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
+    if age > config.keys.rotate_every:
+        said = f"epoch {active.epoch} is {age.days} days old"
+        return [warn("keys", said, "this release cannot rotate it yet")]
+    return [ok("keys", f"epoch {active.epoch} is active and {age.days} days old")]
+
+
+async def _about_settings(database: Database, name: str) -> AsyncIterator[Finding]:
+    async with database.read() as connection:
+        before = datetime.now(UTC)  # noqa: TID251 compared with the database's clock
+        now = await DatabaseClock().now(connection)
+        yield about_clock(name, now - before)
+        if database.dialect == "postgresql":
+            for one in about_postgresql(name, await _settings(connection)):
+                yield one
+            return
+    async with database.begin() as connection:
+        values = {one: await _pragma(connection, one) for one in _PRAGMAS}
+    yield about_sqlite(name, values)
+
+
+def about_clock(name: str, ahead: timedelta) -> Finding:
+    """Moments come from the database; form stamps and file names from this machine."""
+    said = f"its clock and this machine's differ by {abs(ahead).total_seconds():.1f} s"
+    if abs(ahead) <= _SKEW:
+        return ok(name, said)
+    finding = fail if abs(ahead) > _OUT_OF_STEP else warn
+    return finding(name, said, "run NTP on both machines")
+
+
+_ASKED = (
+    "fsync",
+    "full_page_writes",
+    "synchronous_commit",
+    "log_statement",
+    "log_min_duration_statement",
+    "log_min_duration_sample",
+    "log_parameter_max_length",
+    "log_parameter_max_length_on_error",
+    "archive_mode",
+)
+
+
+async def _settings(connection: AsyncConnection) -> dict[str, str]:
+    query = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+    rows = await connection.execute(query, {"names": list(_ASKED)})
+    return {row.name: row.setting for row in rows}
+
+
+def about_postgresql(name: str, settings: dict[str, str]) -> Iterator[Finding]:
+    """What an acknowledged request rests on, and what would write parameters into a log."""
+    for setting in ("fsync", "full_page_writes"):
+        if settings.get(setting) != "on":
+            said = f"{setting} is off: a power loss may take what was acknowledged"
+            yield fail(name, said, f"set {setting} = on")
+    if settings.get("synchronous_commit") not in ("on", "remote_apply"):
+        said = "synchronous_commit is not on, though we ask for it"
+        yield fail(name, said, "take away what overrides it for our user or database")
+    statements = settings.get("log_statement") != "none"
+    slow = any(
+        settings.get(one, "-1") != "-1"
+        for one in ("log_min_duration_statement", "log_min_duration_sample")
+    )
+    if (statements or slow) and settings.get("log_parameter_max_length") != "0":
+        said = "logs the parameters of statements: keyed hashes and sealed data leave the database"
+        yield warn(name, said, "set log_parameter_max_length = 0, or log no statements")
+    if settings.get("log_parameter_max_length_on_error", "0") != "0":
+        said = "logs the parameters of failed statements"
+        yield warn(name, said, "set log_parameter_max_length_on_error = 0")
+    if settings.get("archive_mode") == "off":
+        said = "archives no WAL: a restore goes back to the last full backup"
+        yield warn(name, said, "set up continuous archiving, see docs/operations.md")
+    yield ok(name, "its settings were looked at")
+
+
+_PRAGMAS = {"journal_mode": "wal", "synchronous": "2", "secure_delete": "1", "foreign_keys": "1"}
+
+
+async def _pragma(connection: AsyncConnection, name: str) -> str:
+    return str((await connection.execute(text(f"PRAGMA {name}"))).scalar_one())
+
+
+def about_sqlite(name: str, values: dict[str, str]) -> Finding:
+    """We set these ourselves; a file system without locks, or another build, may refuse them."""
+    wrong = [one for one, wanted in _PRAGMAS.items() if values.get(one) != wanted]
+    if wrong:
+        said = f"does not keep to {', '.join(wrong)}"
+        return fail(name, said, "put the file on a local disk")
+    return ok(name, "WAL, synchronous=FULL, secure_delete")

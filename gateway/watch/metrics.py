@@ -1,0 +1,114 @@
+"""What the gateway counts. No label ever names a person, an address or a domain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from gateway.watch.logs import method_of, route_of
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """One registry per app, so that several apps in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self.requests = Histogram(
+            "gateway_request_seconds",
+            "HTTP requests, by declared route",
+            ["route", "method", "status"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.signups = Counter(
+            "gateway_signups", "Sign-ups that were acknowledged", ["form"], registry=registry
+        )
+        self.limited = Counter(
+            "gateway_limited", "Requests answered 429, by route", ["route"], registry=registry
+        )
+        self.accepted = Counter(
+            "gateway_messages_accepted", "Messages queued", ["purpose"], registry=registry
+        )
+        self.refusals = Counter(
+            "gateway_refusals", "Permissions refused", ["reason"], registry=registry
+        )
+        self.permits = Counter(
+            "gateway_permits", "Messages permitted and composed", ["kind"], registry=registry
+        )
+        self.outcomes = Counter(
+            "gateway_outcomes", "Attempts that ended", ["kind", "outcome"], registry=registry
+        )
+        self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
+        self.intake = Gauge(
+            "gateway_intake_waiting", "Sign-ups not worked off yet", registry=registry
+        )
+        self.audit_pending = Gauge(
+            "gateway_audit_pending", "Audit events without an index yet", registry=registry
+        )
+        self.audit_size = Gauge(
+            "gateway_audit_size", "Entries under the newest checkpoint", registry=registry
+        )
+        self.failing = Gauge(
+            "gateway_duty_failing",
+            "1 while a duty fails for another reason than a store that is away",
+            ["duty"],
+            registry=registry,
+        )
+        self.duties = Histogram(
+            "gateway_duty_seconds",
+            "Runs of a duty, by how they ended",
+            ["duty", "result"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+
+PATH = "/metrics"
+METRICS = web.AppKey("metrics", Metrics)
+
+
+@web.middleware
+async def metrics_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Time every request; outermost, so that it sees the answers to errors too."""
+    begun = time.perf_counter()
+    status = 500
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    except web.HTTPException as error:
+        status = error.status
+        raise
+    finally:
+        request.app[METRICS].requests.labels(
+            route_of(request), method_of(request), f"{status // 100}xx"
+        ).observe(time.perf_counter() - begun)
+        if status == web.HTTPTooManyRequests.status_code:
+            request.app[METRICS].limited.labels(route_of(request)).inc()
+
+
+def add_route(app: web.Application, metrics: Metrics) -> None:
+    """Serve /metrics from *app*: the main one, or that of `admin_listen`."""
+    app.router.add_get(PATH, handler(metrics))
+
+
+def handler(metrics: Metrics) -> Handler:
+    """What answers Prometheus."""
+    return make_aiohttp_handler(metrics.registry)

@@ -1,0 +1,99 @@
+"""How the gateway stands: what `gateway status` and `gateway keys status` show.
+
+Numbers, moments and our own ids: nothing here is about anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from audit import log as audit_log
+from consent import intakes
+from consent.keys.keystore import Epoch, EpochState
+from delivery import outbox
+from delivery import overview as delivery_overview
+from delivery.outbox import WAITING, Status
+from delivery.overview import WorkerSeen
+from gateway.parts import Parts
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How far the log has come."""
+
+    size: int  # entries under the newest checkpoint
+    pending: int  # staged, not yet in the tree
+    checkpoint_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One look at everything, at one moment."""
+
+    at: datetime
+    outbox: Mapping[str, int]  # what has not ended, by status
+    ended: Mapping[str, int]  # in the last day, by status
+    oldest_due: datetime | None
+    intake: int
+    workers: Sequence[WorkerSeen]
+    audit: Audit
+    epochs: Sequence[KeyEpoch]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEpoch:
+    """A key-encryption key: where it stands, and what it wraps."""
+
+    epoch: int
+    state: EpochState
+    since: datetime
+    keys: int  # data keys that it wraps
+    held: bool  # by this machine's keyring
+    rotation_due: bool
+
+
+async def look(parts: Parts) -> Overview:
+    """Look at everything. Changes nothing."""
+    async with parts.data.read() as connection:
+        now = await parts.clock.now(connection)
+        counts = await outbox.counts(connection)
+        waiting = {
+            str(status): sum(n for (_, one), n in counts.items() if one == status)
+            for status in (*WAITING, Status.SENDING)
+        }
+        return Overview(
+            at=now,
+            outbox=waiting,
+            ended=await delivery_overview.ended_since(connection, now - _DAY),
+            oldest_due=await delivery_overview.oldest_due(connection, now),
+            intake=await intakes.waiting(connection),
+            workers=await delivery_overview.workers(connection),
+            audit=Audit(
+                size=await audit_log.published(connection),
+                pending=await audit_log.pending(connection),
+                checkpoint_at=await audit_log.published_at(connection),
+            ),
+            epochs=await epochs(parts),
+        )
+
+
+async def epochs(parts: Parts) -> list[KeyEpoch]:
+    """Every key-encryption key that the key store knows of, oldest first."""
+    now = parts.clock.wall()
+    return [_epoch(parts, one, now) for one in await parts.keystore.epochs()]
+
+
+def _epoch(parts: Parts, one: Epoch, now: datetime) -> KeyEpoch:
+    old = one.since + parts.config.keys.rotate_every <= now
+    return KeyEpoch(
+        epoch=one.epoch,
+        state=one.state,
+        since=one.since,
+        keys=one.keys,
+        held=one.epoch in parts.keyring.keks,
+        rotation_due=old and one.state is EpochState.ACTIVE,
+    )
