@@ -15,8 +15,9 @@ from consent.errors import AddressError
 from consent.fresh_links import Session
 from gateway.errors import NotFound
 from gateway.flows.leaving.preferences import Switched
-from gateway.flows.rights import my_data
-from gateway.flows.rights.my_data import Held, Overview, Step
+from gateway.flows.rights import fresh_link, overview
+from gateway.flows.rights.overview import Held, Overview, Step
+from gateway.flows.rights.session import close_session, open_session
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.networks import client_network
@@ -73,13 +74,13 @@ async def ask(request: web.Request) -> web.StreamResponse:
         problem = "email_invalid" if typed.strip() else "email_missing"
         return _ask_page(request, 422, email=typed, problem=problem)
     network = client_network(request, parts.config.server.trusted_proxies)
-    await my_data.accept(parts, email, network)
+    await fresh_link.accept(parts, email, network)
     return pages.response(request, "my_data_asked", brand=_brand(request))
 
 
 async def show_link(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
-    if not await my_data.look(request.app[PARTS], request.match_info["token"]):
+    if not await fresh_link.look(request.app[PARTS], request.match_info["token"]):
         return _over(request)
     return pages.response(request, "my_data_open", brand=_brand(request))
 
@@ -87,7 +88,7 @@ async def show_link(request: web.Request) -> web.StreamResponse:
 async def open_link(request: web.Request) -> web.StreamResponse:
     """Spend the link, open a session, and go where the link leads."""
     sessions.require_same_site(request)
-    raw = await my_data.open_session(request.app[PARTS], request.match_info["token"])
+    raw = await open_session(request.app[PARTS], request.match_info["token"])
     if raw is None:
         return _over(request)
     page = request.path.split("/")[1]
@@ -135,7 +136,7 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     }
     network = client_network(request, parts.config.server.trusted_proxies)
     withdrawals = request.app[WITHDRAWALS]
-    switched = await my_data.choose(parts, withdrawals, session.subject, wanted, network)
+    switched = await overview.choose(parts, withdrawals, session.subject, wanted, network)
     return await _preferences_page(request, session, switched)
 
 
@@ -145,7 +146,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
     if session is not None and raw is not None:
         fields = await read_fields(request)
         sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
-        await my_data.close(request.app[PARTS], raw)
+        await close_session(request.app[PARTS], raw)
     response = _see_other("/my-data", request)
     sessions.take(request, response)
     return response
@@ -174,7 +175,7 @@ def _see_other(path: str, request: web.Request) -> web.Response:
 
 
 async def _overview(request: web.Request, session: Session) -> Overview | None:
-    return await my_data.overview(request.app[PARTS], session.subject)
+    return await overview.look(request.app[PARTS], session.subject)
 
 
 async def _preferences_page(

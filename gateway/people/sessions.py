@@ -14,7 +14,7 @@ from itsdangerous import BadSignature
 from consent import tokens
 from consent.fresh_links import SESSION_LIFE, Session
 from gateway.errors import Forged
-from gateway.flows.rights import my_data
+from gateway.flows.rights.session import session_of
 from gateway.http.app_keys import PARTS
 from gateway.http.signing import serializer
 
@@ -68,7 +68,7 @@ def raw_id(request: web.Request) -> bytes | None:
 async def current(request: web.Request) -> Session | None:
     """The session of this request while it lasts."""
     raw = raw_id(request)
-    return None if raw is None else await my_data.session_of(request.app[PARTS], raw)
+    return None if raw is None else await session_of(request.app[PARTS], raw)
 
 
 def csrf(request: web.Request, session: Session) -> str:

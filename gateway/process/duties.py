@@ -25,7 +25,7 @@ from gateway import limits
 from gateway.callers import idempotency
 from gateway.flows.joining import intake
 from gateway.flows.keeping import expire, retention
-from gateway.flows.rights import my_data
+from gateway.flows.rights import fresh_link
 from gateway.flows.sending import recover
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -75,7 +75,7 @@ def of(parts: Parts) -> list[Duty]:
 
     return [
         duty("intake", 0.25, lambda: intake.work_off(parts)),
-        duty("fresh_links", 0.25, lambda: my_data.work_off(parts)),
+        duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
         duty("sequencer", 0.2, sequence),
         duty("publisher", 0.5, publish),
         duty("expiry", 5, expiry.by_date),

@@ -19,7 +19,7 @@ from delivery.outcome import Ending, Phase
 from gateway.flows.joining import intake
 from gateway.flows.joining.asking_limits import AskingLimits
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
-from gateway.flows.rights import my_data
+from gateway.flows.rights import overview
 from gateway.flows.sending import composing, permission, recover
 from gateway.flows.sending.permission import Question
 from gateway.limits import RECIPIENT_DOMAIN
@@ -68,10 +68,10 @@ async def test_off_said_twice_on_the_fresh_page_waits_twice(app: App) -> None:
     (parcel,) = await claim(app)
     withdrawals, off = Withdrawals(app.parts), {"newsletter": False}
 
-    first = asyncio.create_task(my_data.choose(app.parts, withdrawals, parcel.subject, off, None))
+    first = asyncio.create_task(overview.choose(app.parts, withdrawals, parcel.subject, off, None))
     while await app.permission(ADA) == "granted":  # noqa: ASYNC110 it is committed, and waits
         await asyncio.sleep(0.01)
-    second = asyncio.create_task(my_data.choose(app.parts, withdrawals, parcel.subject, off, None))
+    second = asyncio.create_task(overview.choose(app.parts, withdrawals, parcel.subject, off, None))
     done, _ = await asyncio.wait([first, second], timeout=TTL / 2)
 
     assert await is_open(app, parcel)
@@ -86,7 +86,7 @@ async def test_off_ends_the_consent_of_who_may_not_be_mailed_anyway(app: App) ->
     async with app.parts.data.begin() as connection:
         await gates.suppress(connection, [subject], "bounce")
 
-    await my_data.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
+    await overview.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
 
     async with app.parts.data.read() as connection:
         found = await app.parts.consents.of_subjects(connection, [subject])
@@ -121,7 +121,7 @@ async def test_a_withdrawal_ends_the_sign_up_that_was_acknowledged_before_it(app
     await app.sign_up(ADA)  # acknowledged, and not worked off yet
     app.step(timedelta(seconds=1))
 
-    await my_data.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
+    await overview.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
 
     assert await app.deliver() == []
 

@@ -10,7 +10,8 @@ import pytest
 
 from consent import address
 from consent.fresh_links import LINK_LIFE, SESSION_LIFE
-from gateway.flows.rights import my_data
+from gateway.flows.rights import fresh_link
+from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.parts import Parts
 from tests.support.apps import ADA, App, open_app
 from tests.support.clock import SteppedClock
@@ -32,8 +33,8 @@ def parts(app: App) -> Parts:
 
 async def ask(parts: Parts, one: str) -> int:
     """Ask for a link and let the duty run; how many links there are now."""
-    await my_data.accept(parts, address.parse(one), None)
-    assert await my_data.work_off(parts) == 1
+    await fresh_link.accept(parts, address.parse(one), None)
+    assert await fresh_link.work_off(parts) == 1
     return len(await sent_links(parts))
 
 
@@ -66,9 +67,9 @@ async def test_asking_twice_at_once_sends_one_link(app: App, parts: Parts) -> No
     await app.sign_up(ADA)
     await app.tick()
 
-    await my_data.accept(parts, address.parse(ADA), None)
-    await my_data.accept(parts, address.parse(ADA), None)
-    await my_data.work_off(parts)
+    await fresh_link.accept(parts, address.parse(ADA), None)
+    await fresh_link.accept(parts, address.parse(ADA), None)
+    await fresh_link.work_off(parts)
 
     assert len(await sent_links(parts)) == 1
 
@@ -92,18 +93,18 @@ async def test_a_link_opens_one_session_and_ends_after_a_quarter_of_an_hour(
     await ask(parts, ADA)
     first, second = await sent_links(parts)
 
-    opened = await my_data.open_session(parts, first)
+    opened = await open_session(parts, first)
     assert opened is not None
-    assert await my_data.open_session(parts, first) is None
-    assert not await my_data.look(parts, first)
-    assert await my_data.look(parts, second)
+    assert await open_session(parts, first) is None
+    assert not await fresh_link.look(parts, first)
+    assert await fresh_link.look(parts, second)
     clock.step(LINK_LIFE)
-    assert not await my_data.look(parts, second)
-    assert await my_data.open_session(parts, second) is None
+    assert not await fresh_link.look(parts, second)
+    assert await open_session(parts, second) is None
 
-    assert await my_data.session_of(parts, opened) is not None
+    assert await session_of(parts, opened) is not None
     clock.step(SESSION_LIFE - LINK_LIFE)
-    assert await my_data.session_of(parts, opened) is None
+    assert await session_of(parts, opened) is None
 
 
 async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None:
@@ -111,9 +112,9 @@ async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None
     await app.tick()
     await ask(parts, ADA)
     (link,) = await sent_links(parts)
-    opened = await my_data.open_session(parts, link)
+    opened = await open_session(parts, link)
     assert opened is not None
 
-    await my_data.close(parts, opened)
+    await close_session(parts, opened)
 
-    assert await my_data.session_of(parts, opened) is None
+    assert await session_of(parts, opened) is None

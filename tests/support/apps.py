@@ -23,7 +23,7 @@ from gateway.config import config
 from gateway.config.config import Config
 from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
-from gateway.flows.rights import my_data
+from gateway.flows.rights import fresh_link
 from gateway.http.runner import Runner
 from gateway.parts import Parts
 from gateway.process import initialise
@@ -145,7 +145,7 @@ class App:
 
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
-        while await intake.work_off(self.parts) or await my_data.work_off(self.parts):
+        while await intake.work_off(self.parts) or await fresh_link.work_off(self.parts):
             pass
         await expire.expire(self.parts)
         async with self.parts.data.begin() as connection:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from delivery import tables
 from delivery.outcome import Kind
-from gateway.flows.rights.my_data import PURPOSE
+from gateway.flows.rights.fresh_link import PURPOSE
 from gateway.flows.sending.composing import content_place
 from gateway.parts import Parts
 

@@ -15,7 +15,7 @@ from delivery.transmission import Envelope
 from gateway.config import config
 from gateway.flows.joining.sign_up import Asked, Posted, SignUp
 from gateway.flows.leaving.withdraw import Withdrawal
-from gateway.flows.rights.my_data import Overview, Step
+from gateway.flows.rights.overview import Overview, Step
 from gateway.flows.sending.composing import Letter
 from gateway.flows.sending.enqueue import Wanted
 from gateway.flows.sending.permission import Question

@@ -1,0 +1,164 @@
+"""Everything about one person that their own pages show, and their switches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import trail as audit_trail
+from audit.kinds import Actor, Kind
+from consent import (
+    facts,
+    gates,
+    personal,
+    policy,
+    texts,
+)
+from consent.consents import Consent
+from consent.gates import Gate
+from consent.keys.vault import Vault
+from consent.model import Granted, State, SubjectState
+from consent.texts import Text
+from gateway.flows.leaving import preferences
+from gateway.flows.leaving.preferences import Switched
+from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.parts import Parts
+
+
+def _may_have(gate: Gate, vault: Vault) -> bool:
+    return gate.state is SubjectState.LIVE and vault.has(gate.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to a consent, as the log tells it."""
+
+    kind: Kind
+    at: datetime
+    facts: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One consent with its wording and its story."""
+
+    consent: Consent
+    state: State
+    text: Text
+    story: Sequence[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One purpose of the preferences page."""
+
+    purpose: str
+    text: Text
+    on: bool
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything about one person that their own pages show."""
+
+    email: str = field(repr=False)
+    locale: str
+    profile: Mapping[str, str] = field(repr=False)
+    consents: Sequence[Held]
+    choices: Sequence[Choice]
+
+
+async def look(parts: Parts, subject: str) -> Overview | None:
+    """What is kept about a person; None when they are no longer live. Changes nothing."""
+    vault = await parts.keystore.vault([subject])
+    async with parts.data.read() as connection:
+        gate = (await gates.peek(connection, [subject])).get(subject)
+        if gate is None or not _may_have(gate, vault):
+            return None
+        now = await parts.clock.now(connection)
+        found = (await parts.consents.as_of(connection, [subject], now)).get(subject, [])
+        known = await texts.get(connection, {one.text_hash for one in found})
+        stories = await _stories(connection, subject, vault)
+        choices = await _choices(parts, connection, gate, now)
+    held = [
+        Held(one, policy.effective_state(one, now), known[one.text_hash], stories.get(one.id, []))
+        for one in reversed(found)
+    ]
+    return Overview(
+        email=personal.open_mailbox(gate, vault) or "",
+        locale=gate.locale,
+        profile=personal.open_profile(gate, vault),
+        consents=held,
+        choices=choices,
+    )
+
+
+async def _stories(
+    connection: AsyncConnection, subject: str, vault: Vault
+) -> dict[str, list[Step]]:
+    """What the log tells of each consent, oldest first; only what was opened and fits."""
+    stories: dict[str, list[Step]] = {}
+    after: int | None = None
+    while page := await audit_trail.trail(connection, subject, vault, after=after):
+        for event in page:
+            said = next((one.facts for one in event.disclosures if one.position is None), None)
+            if said is None:
+                continue
+            step = Step(event.entry.kind, event.entry.at, said)
+            for consent in [said["consent"]] if "consent" in said else said.get("consents", []):
+                stories.setdefault(consent, []).append(step)
+        after = page[-1].index
+    return stories
+
+
+async def _choices(
+    parts: Parts, connection: AsyncConnection, gate: Gate, now: datetime
+) -> list[Choice]:
+    """Every purpose: as agreed to where it stands or waits, else as it would be asked for."""
+    valid = await texts.valid(connection)
+    pairs = [(gate.subject, name) for name in parts.config.purposes]
+    read = await facts.read(connection, parts.consents, {gate.subject: gate}, pairs, now)
+    choices = []
+    for pair in pairs:
+        about = read[pair]
+        on = isinstance(policy.decide(about, now), Granted)
+        states = {policy.effective_state(one, now) for one in about.consents}
+        waiting = not on and State.PENDING in states
+        rows = [one for one in about.consents if isinstance(one, Consent)]
+        agreed = await preferences.wording(connection, rows) if on or waiting else None
+        text = agreed or preferences.current_text(valid.values(), pair[1], gate.locale)
+        if text is not None:
+            choices.append(Choice(pair[1], text, on, waiting))
+    return choices
+
+
+async def choose(
+    parts: Parts,
+    withdrawals: Withdrawals,
+    subject: str,
+    wanted: Mapping[str, bool],
+    network: str | None,
+) -> Switched:
+    """Switch purposes. Off is final when this returns; on sends one mail that asks for them all."""
+    seen = await look(parts, subject)
+    if seen is None:
+        return Switched()
+    current = {one.purpose: one for one in seen.choices}
+    changed = {name: on for name, on in wanted.items() if name in current}
+    for name, on in changed.items():
+        if not on:  # also what is off already: whoever repeats it waits the same way
+            await withdrawals.by_subject(subject, Withdrawal(name, Actor.SUBJECT, "my-data"))
+    ask_for = [name for name, on in changed.items() if on and not current[name].on]
+    if ask_for:
+        await preferences.ask(parts, subject, ask_for, network, client="my-data", by_mailbox=True)
+    ended = {
+        name
+        for name, on in changed.items()
+        if not on and (current[name].on or current[name].waiting)
+    }
+    return Switched(off=frozenset(ended), on=frozenset(ask_for))

@@ -1,0 +1,62 @@
+"""The short session that a fresh link opens; the look that follows is written down here."""
+
+from __future__ import annotations
+
+from audit.kinds import Actor, Kind
+from consent import (
+    fresh_links,
+    gates,
+    tokens,
+)
+from consent.fresh_links import Session
+from consent.gates import Gate
+from consent.keys.vault import Vault
+from consent.model import SubjectState
+from consent.trail import Trail
+from gateway.parts import Parts
+
+
+def _may_have(gate: Gate, vault: Vault) -> bool:
+    return gate.state is SubjectState.LIVE and vault.has(gate.subject)
+
+
+async def open_session(parts: Parts, token: str) -> bytes | None:
+    """Spend a link and open a session, whose id is returned; None where there is nothing to open.
+
+    The look that follows is written down once, here.
+    """
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return None
+    async with parts.data.read() as connection:
+        found = await fresh_links.find(connection, digest)
+    if found is None:
+        return None
+    vault = await parts.keystore.vault([found.subject])
+    async with parts.data.begin() as connection:
+        held = await gates.lock(connection, [found.subject])
+        now = await parts.clock.now(connection)
+        gate = held.get(found.subject)
+        if gate is None or not _may_have(gate, vault):
+            return None
+        subject = await fresh_links.spend(connection, digest, now)
+        if subject is None:
+            return None
+        raw = await fresh_links.open_session(connection, subject, now)
+        trail = Trail(parts.log, vault, held)
+        said = {"why": "the person's own look, by a fresh link", "link": found.id}
+        trail.record(Kind.SUBJECT_ACCESSED, subject, Actor.SUBJECT, now, evidence=said)
+        await trail.stage(connection)
+    return raw
+
+
+async def session_of(parts: Parts, raw: bytes) -> Session | None:
+    """The session while it lasts. Changes nothing."""
+    async with parts.data.read() as connection:
+        return await fresh_links.session_of(connection, raw, await parts.clock.now(connection))
+
+
+async def close_session(parts: Parts, raw: bytes) -> None:
+    """End a session at once."""
+    async with parts.data.begin() as connection:
+        await fresh_links.close_session(connection, raw)
