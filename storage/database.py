@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from storage.errors import StorageAway
 
@@ -24,6 +27,8 @@ _AWAY_CLASSES = ("08", "40", "53", "55P03", "57", "58")
 # read-only, not to be opened) is about the file, and so is a damaged one.
 _WRONG = "SQLITE_ERROR"
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_BUSY = "SQLITE_BUSY"
+_SQLITE_PATIENCE = 10  # seconds, for somebody else's lock
 
 
 class Database:
@@ -192,14 +197,15 @@ def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
         pool_size=1 if writing else 4,
         max_overflow=0,
         pool_timeout=10,
-        connect_args={"timeout": 10},
+        connect_args={"timeout": _SQLITE_PATIENCE},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _use_wal(cursor)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.execute("PRAGMA secure_delete=ON")  # deleted means overwritten
         if not writing:
@@ -211,3 +217,21 @@ def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch a file to its write-ahead log, or find it there.
+
+    SQLite waits for any lock but the one of this switch: of several processes
+    that open a new file at once, all but one would be told that it is locked.
+    """
+    for _ in range(_SQLITE_PATIENCE * 100):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not str(error.sqlite_errorname).startswith(_BUSY):
+                raise
+            await_only(asyncio.sleep(0.01))
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode=WAL")

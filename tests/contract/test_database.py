@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -203,3 +205,54 @@ async def test_the_clock_is_read_when_asked_not_when_the_transaction_began(
         first = await clock.now(connection)
         await asyncio.sleep(0.02)
         assert await clock.now(connection) - first >= timedelta(milliseconds=15)
+
+
+OPENING = """
+import asyncio, sys
+from storage.database import open_database
+
+
+async def open_it(url):
+    async with open_database("data", url) as database:
+        async with database.begin():
+            pass
+
+
+for url in sys.stdin:
+    try:
+        asyncio.run(open_it(url.strip()))
+        print("opened", flush=True)
+    except Exception as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+@pytest.mark.long
+def test_processes_that_open_a_new_file_at_once_wait_for_each_other(
+    dialect: str, tmp_path: Path
+) -> None:
+    """SQLite itself tells one of them in a few hundred that the file is locked."""
+    if dialect != "sqlite":
+        return
+    nodes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENING],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    said = set()
+    for n in range(500):
+        for node in nodes:
+            assert node.stdin is not None
+            node.stdin.write(f"sqlite:///{tmp_path}/{n}.db\n")
+            node.stdin.flush()
+        for node in nodes:
+            assert node.stdout is not None
+            said.add(node.stdout.readline().strip())
+    for node in nodes:
+        node.communicate()
+
+    assert said == {"opened"}
