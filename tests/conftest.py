@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from storage.database import Database, open_database
 from tests.support.apps import App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
 from tests.support.postgres import Postgres, postgres
+
+# How long an example takes says how busy the machine is, and nothing of us.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

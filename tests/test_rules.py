@@ -133,6 +133,51 @@ def test_what_a_stranger_may_guess_is_compared_in_constant_time() -> None:
     assert {name: count for name, count in counted.items() if count} == GUESSABLE
 
 
+# A name for a moment, where somebody may write a number as "long ago".
+MOMENT = re.compile(r"(^|_)(at|ago|since|until|last|begun|began|fetched|deadline|oldest|newest)$")
+READS = {"monotonic", "perf_counter", "clock_gettime", "elapsed", "time"}
+
+
+def moments_given_as_numbers(source: str) -> Iterator[int]:
+    """Lines of a module with a running clock where a moment begins as a number of our own."""
+    nodes = list(ast.walk(ast.parse(source)))
+    called = {ast.unparse(n.func).rpartition(".")[2] for n in nodes if isinstance(n, ast.Call)}
+    named = {ast.unparse(n).rpartition(".")[2] for n in nodes if isinstance(n, ast.expr)}
+    if not READS & called and "monotonic" not in named:
+        return
+    for node in nodes:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        is_number = isinstance(node.value, ast.UnaryOp) or (
+            isinstance(node.value, ast.Constant) and isinstance(node.value.value, int | float)
+        )
+        if is_number and any(MOMENT.search(ast.unparse(one)) for one in targets):
+            yield node.lineno
+
+
+def test_no_moment_of_a_clock_begins_as_a_number() -> None:
+    """A running clock begins when the machine does: 0.0, or less, may be a moment ago.
+
+    None says "never", and `float("-inf")` is longer ago than anything.
+    """
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    found = {
+        path.relative_to(ROOT).as_posix(): list(moments_given_as_numbers(path.read_text()))
+        for path in [*SOURCES, *tests]
+    }
+
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("first", ["0.0", "-FRESH", "-5.0", "0"])
+def test_a_moment_that_begins_as_a_number_would_be_noticed(first: str) -> None:
+    reads = f"self._read_at: float = {first}\nage = time.monotonic() - self._read_at\n"
+
+    assert list(moments_given_as_numbers(reads)) == [1]
+    assert list(moments_given_as_numbers(reads.replace(first, "None", 1))) == []
+
+
 def test_every_exception_that_is_silenced_names_its_rule() -> None:
     bare = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[))")
     found = [path for path in SOURCES if bare.search(path.read_text())]

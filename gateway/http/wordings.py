@@ -20,7 +20,7 @@ class Wordings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: Mapping[str, Text] = {}
-        self._read_at = -_FRESH
+        self._read_at: float | None = None  # the clock may have begun a moment ago
         self._reading = asyncio.Lock()
 
     async def valid(self, wanted: frozenset[str] = frozenset()) -> Mapping[str, Text]:
@@ -45,5 +45,7 @@ class Wordings:
             return await texts.notice(connection, digest)
 
     def _is_good(self, wanted: frozenset[str]) -> bool:
+        if self._read_at is None:
+            return False
         age = monotonic() - self._read_at
         return age < _ASK_AGAIN or (age < _FRESH and wanted <= self._known.keys())

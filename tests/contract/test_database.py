@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database
@@ -157,13 +158,21 @@ async def test_connections_that_the_server_ended_are_replaced_unnoticed(
             others = [pid for pid in pids if pid != own]
             for pid in others:
                 await connection.execute(ending, {"pid": pid})
-        await asyncio.sleep(0.1)
+            while await _living(connection, others):  # noqa: ASYNC110 the server tells nobody
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # what a dead one's socket says is read by then
 
         async with database.begin() as one, database.begin() as two:
             await one.execute(text("SELECT 1"))
             await two.execute(text("SELECT 1"))
 
         assert others
+
+
+async def _living(connection: AsyncConnection, pids: list[int]) -> bool:
+    await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(:pids)")
+    return bool((await connection.execute(query, {"pids": pids})).scalar_one())
 
 
 @pytest.mark.parametrize("number", [0, 1, 3000])

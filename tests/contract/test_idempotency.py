@@ -14,6 +14,7 @@ from gateway.schema.tables import metadata
 from storage.database import Database
 from storage.secret import Secret
 from tests.support.clock import SteppedClock
+from tests.support.locks import blocked
 
 KEY = Secret(bytes(range(32)))
 
@@ -197,7 +198,7 @@ async def test_names_that_are_taken_in_different_orders_do_not_lock_each_other_o
     async with data.begin() as connection:
         await idempotency.take_all(connection, [low], clock.wall())
         waiting = asyncio.create_task(both())
-        await asyncio.sleep(0.2)
+        await blocked(data, 1)
         (second,) = await idempotency.take_all(connection, [high], clock.wall())
 
     assert isinstance(second, Ticket)

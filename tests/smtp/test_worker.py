@@ -161,7 +161,7 @@ async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_grou
             stopped = time.monotonic()
         took = time.monotonic() - stopped
 
-    assert 0.4 < took < 1.5
+    assert 0.4 < took < 3, "four seconds would be once for each group"
     assert journal_in(tmp_path).count("ACC ") == 8, "they are told by whoever replays it"
 
 

@@ -131,6 +131,7 @@ class Gateway:
     config: Path
     base: str
     relay_log: Path
+    relay_port: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     http: aiohttp.ClientSession = field(init=False)
 
@@ -190,6 +191,16 @@ class Gateway:
         """Everything the relay noted, with monotonic moments."""
         lines = self.relay_log.read_text().split("\n")[:-1]  # the last one may be half written
         return [json.loads(line) for line in lines]
+
+    async def relay_read_all(self) -> None:
+        """Return when the relay has read what anybody wrote to it before: it asks all in turn."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.relay_port)
+        await reader.readline()
+        for _ in range(3):
+            writer.write(b"NOOP\r\n")
+            await reader.readline()
+        writer.close()
+        await writer.wait_closed()
 
     async def await_mail(self, to: str, count: int = 1, seconds: float = 20) -> Received:
         """Wait for the *count*-th mail to an address."""
@@ -338,7 +349,7 @@ async def open_gateway(
     more: dict[str, Any] = {"permit_ttl": permit_ttl, "lease": lease, "connections": connections}
     more |= {"limits": limits, "cap": cap}
     config = _configure(directory, urls, port=port, relay_port=relay_port, **more)
-    gateway = Gateway(directory, config, f"http://127.0.0.1:{port}", relay_log)
+    gateway = Gateway(directory, config, f"http://127.0.0.1:{port}", relay_log, relay_port)
     async with aiohttp.ClientSession() as gateway.http:
         try:
             yield gateway

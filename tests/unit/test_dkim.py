@@ -189,10 +189,10 @@ def test_the_body_is_canonical_as_rfc_6376_says(body: bytes, canonical: bytes) -
 def test_long_runs_of_blanks_take_no_time() -> None:
     body = (b" " * 1_000_000 + b"x\r\n") * 3
 
-    began = time.perf_counter()
+    began = time.thread_time()
     dkim.hash_body(body)
 
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_one_body_hash_serves_two_signatures() -> None:
