@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from email_validator import EmailNotValidError, validate_email
 
 from consent.errors import AddressError, AddressProblem
+from storage import domains
+from storage.domains import DomainError
 
 __all__ = ["Address", "AddressError", "AddressProblem", "folded", "is_tagged", "parse"]
 
+_WITHOUT_MAIL = {"arpa", "local", "localhost", "onion"}  # RFC 6761: names of another kind
 LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 
 
@@ -76,25 +79,23 @@ def _problem(typed: str) -> AddressProblem | None:
 
 def _validated(typed: str) -> tuple[str, str] | None:
     """The local part as typed and the domain in ASCII and lower case."""
-    # The library refuses `.invalid` and has no setting for it; `.example` is as long, and passes.
-    reserved = typed.lower().endswith(".invalid")
-    asked = typed[: -len("invalid")] + "example" if reserved else typed
-    # Its errors quote the address: none may become our error's context.
+    local, _, domain = typed.rpartition("@")
+    # Errors of the library quote the address: none may become our error's context.
     try:
+        domain = domains.to_ascii(domain)
+        # The domain is ours to read: the library refuses `.invalid`, and has no setting for it.
         parsed = validate_email(
-            asked,
+            f"{local}@example.org",
             check_deliverability=False,
-            test_environment=True,  # lets `.test` pass
-            allow_smtputf8=True,  # for the domain; the local part was looked at before
             allow_quoted_local=False,
             allow_domain_literal=False,
             allow_display_name=False,
             allow_empty_local=False,
             strict=True,
         )
-    except EmailNotValidError:
+    except (EmailNotValidError, DomainError):
         return None
-    domain = parsed.ascii_domain.lower()
-    if "." not in domain:
+    top = domain.rpartition(".")[2]
+    if top == domain or top in _WITHOUT_MAIL or not top[-1].isalpha():
         return None
-    return parsed.local_part, domain.removesuffix("example") + "invalid" if reserved else domain
+    return parsed.local_part, domain

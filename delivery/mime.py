@@ -18,11 +18,10 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
-import idna
-
 from delivery.dkim import Field
 from delivery.errors import ComposeError
 from delivery.outcome import Kind
+from storage import domains
 
 _LINE: Final = 76  # RFC 2045, section 6.7; RFC 5322 asks for 78 at most
 _LONGEST_LINE: Final = 998  # RFC 5322, section 2.1.1
@@ -39,7 +38,6 @@ _BLANKS: Final = re.compile(" {2,}")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PRINTABLE: Final = re.compile("[ -~]*")
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
-_DOMAIN: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_.+-]{1,128}@[A-Za-z0-9.-]{1,253}")
 _LIST_ID: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _URL: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+")
@@ -119,11 +117,9 @@ def ascii_address(address: str) -> str:
     outside ASCII, which only SMTPUTF8 could carry.
     """
     local, at, domain = address.rpartition("@")
-    if not domain.isascii():
-        domain = idna.encode(domain, uts46=True).decode()  # its error is a ValueError
-    if not at or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+    if not at or not _LOCAL_PART.fullmatch(local):
         raise ValueError("not an address that can be written in ASCII")
-    return f"{local}@{domain}"
+    return f"{local}@{domains.to_ascii(domain)}"
 
 
 def _field(name: str, value: str) -> Field:

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -21,6 +22,7 @@ import structlog
 from delivery.dialogue import take_over
 from delivery.errors import RelayAway
 from delivery.transmission import Connection, Timeouts
+from storage.domains import DomainError, to_ascii
 from storage.secret import Secret
 
 log = structlog.get_logger()
@@ -277,4 +279,8 @@ def _away(error: aiosmtplib.SMTPException | OSError) -> RelayAway:
 def _own_name() -> str:
     """A name for EHLO: a full one, else an address literal (RFC 5321, section 4.1.4)."""
     name = socket.getfqdn()
-    return name if "." in name and not name.startswith("localhost") else "[127.0.0.1]"
+    with suppress(DomainError):  # a host may be called what no server accepts
+        name = to_ascii(name)
+        if "." in name and not name.startswith("localhost"):
+            return name
+    return "[127.0.0.1]"

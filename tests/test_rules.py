@@ -31,6 +31,7 @@ PURE = [
     "delivery/mime.py",
     "delivery/outcome.py",
     "delivery/schedule.py",
+    "storage/domains.py",
 ]
 
 
@@ -61,6 +62,17 @@ def test_only_the_smtp_module_knows_aiosmtplib() -> None:
     knowing = [path for path in SOURCES if "aiosmtplib" in set(imports(path))]
 
     assert [path.relative_to(ROOT).as_posix() for path in knowing] == ["delivery/smtp.py"]
+
+
+def test_only_the_grammar_of_domains_knows_idna() -> None:
+    """Two readings of `straße.example` are two domains: mail signed by one, sent from another."""
+    knowing = [
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if "idna" in set(imports(path)) or re.search(r"code\([\"']idna", path.read_text())
+    ]
+
+    assert knowing == ["storage/domains.py"]
 
 
 def test_only_the_worker_transmits() -> None:

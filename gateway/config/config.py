@@ -26,6 +26,7 @@ from gateway.config.fields import (
     Endpoint,
     FieldName,
     FilePath,
+    Host,
     Lasting,
     Line,
     Listen,
@@ -119,7 +120,7 @@ class Form(Section):
 
 
 class Relay(Section):
-    host: Line = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 25
     tls: Literal["none", "starttls", "implicit"] = "none"
     connections: Annotated[int, Field(ge=1, le=1000)] = 20

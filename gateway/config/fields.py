@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway.config.durations import Cap, parse_cap, parse_duration, parse_lasting
+from storage import domains
+from storage.domains import DomainError
 from storage.secret import Secret
 
 
@@ -39,17 +41,19 @@ def parse_network(raw: object) -> IPv4Network | IPv6Network:
 
 
 def parse_page(raw: str) -> str:
+    """A web address with the host in ASCII: headers that name it can hold nothing else."""
     parts = _split(raw)
     if parts is None or re.search(r"[\s\x00-\x1f\x7f]", raw):
         raise ValueError("write an absolute http or https URL without a user name")
-    return raw
+    return parts._replace(netloc=_netloc(parts)).geturl()
 
 
 def parse_origin(raw: str) -> str:
+    """Scheme, host and port as a browser says them: compared with what it says, byte by byte."""
     parts = _split(raw)
     if parts is None or raw != f"{parts.scheme}://{parts.netloc}".lower():
         raise ValueError("write scheme, host and port alone, such as https://www.example.org")
-    return raw
+    return f"{parts.scheme}://{_netloc(parts)}"
 
 
 def parse_public_url(raw: str) -> str:
@@ -64,12 +68,17 @@ def parse_public_url(raw: str) -> str:
 def parse_domain(raw: str) -> str:
     """The domain in its A-label form, lower case."""
     try:
-        ascii_form = raw.encode("idna").decode().lower()
-    except UnicodeError:
+        return domains.to_ascii(raw)
+    except DomainError:
         raise ValueError("write a domain name") from None
-    if not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*", ascii_form):
-        raise ValueError("write a domain name")
-    return ascii_form
+
+
+def parse_host(raw: str) -> str:
+    """Where to connect to: an IP address, or a name, which may be one label or end with a dot."""
+    try:
+        return _host(raw)
+    except DomainError:
+        raise ValueError("write a host name or an IP address") from None
 
 
 def parse_mailbox(raw: str) -> str:
@@ -114,8 +123,31 @@ def _split(raw: str) -> SplitResult | None:
         _ = parts.port  # raises when it is no number
     except ValueError:
         return None
-    usable = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
-    return parts if usable else None
+    usable = parts.scheme in ("http", "https") and parts.username is None
+    return parts if usable and _is_host(parts.hostname or "") else None
+
+
+def _is_host(raw: str) -> bool:
+    try:
+        _host(raw)
+    except DomainError:
+        return False
+    return True
+
+
+def _host(raw: str) -> str:
+    try:
+        return str(ip_address(raw))
+    except ValueError:
+        return domains.to_ascii(raw, rooted=True)
+
+
+def _netloc(parts: SplitResult) -> str:
+    """Host and port as a browser writes them: the host in ASCII, the usual port left out."""
+    host = _host(parts.hostname or "")
+    host = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return host if parts.port in (None, usual) else f"{host}:{parts.port}"
 
 
 def _database_url(raw: str) -> URL | None:
@@ -134,6 +166,7 @@ FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Domain = Annotated[str, AfterValidator(parse_domain)]
+Host = Annotated[str, AfterValidator(parse_host)]
 Mailbox = Annotated[str, AfterValidator(parse_mailbox)]
 PageUrl = Annotated[str, AfterValidator(parse_page)]
 Origin = Annotated[str, AfterValidator(parse_origin)]

@@ -290,3 +290,20 @@ async def test_starttls_that_is_not_offered_is_not_done_without() -> None:
         pool.take(1)
         await until(lambda: pool.trouble)
         assert sink.transactions == []
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        pytest.param("mail.example", "mail.example", id="full"),
+        pytest.param("box", "[127.0.0.1]", id="without a dot"),
+        pytest.param("my_box.example", "[127.0.0.1]", id="no name that servers accept"),
+        pytest.param("localhost.localdomain", "[127.0.0.1]", id="everybody's"),
+    ],
+)
+def test_what_the_machine_is_called_does_not_keep_it_from_saying_hello(
+    host: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp.socket, "getfqdn", lambda: host)
+
+    assert smtp._own_name() == said

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from consent import address
+from delivery import mime
 from gateway.config import config
 from gateway.config.durations import Cap
 from gateway.config.fields import Listen
@@ -230,6 +232,15 @@ def test_what_does_not_fit_together_is_refused(
             id="origin with a slash",
         ),
         pytest.param(
+            'host = "127.0.0.1"', 'host = "mail_relay"', "delivery.relay.host", id="underscore"
+        ),
+        pytest.param(
+            'public_url = "http://localhost:8080"',
+            'public_url = "https://☕.example"',
+            "server.public_url",
+            id="emoji as host",
+        ),
+        pytest.param(
             "trusted_proxies = []",
             'trusted_proxies = ["10.0.0.1/8"]',
             "server.trusted_proxies.0",
@@ -272,6 +283,50 @@ def test_what_is_not_well_formed_is_refused(old: str, new: str, path: str) -> No
     found = problems(changed(old, new))
 
     assert path in [line.split(":")[0] for line in found]
+
+
+def test_a_domain_is_the_same_in_the_configuration_and_in_the_mail() -> None:
+    raw = changed('from_address = "news@acme.example"', 'from_address = "news@straße.example"')
+    raw = raw.replace('dkim_domain = "acme.example"', 'dkim_domain = "Straße.EXAMPLE"')
+
+    sender = config.parse(raw, base=Path("/srv")).senders["acme"]
+
+    assert sender.dkim_domain == address.parse("ada@straße.example").domain
+    assert sender.from_address == mime.ascii_address("news@straße.example")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        pytest.param("https://straße.example", "https://xn--strae-oqa.example", id="sharp s"),
+        pytest.param("https://www.acme.example:443", "https://www.acme.example", id="usual port"),
+        pytest.param("https://www.acme.example:444", "https://www.acme.example:444", id="port"),
+        pytest.param("http://[::1]:80", "http://[::1]", id="IPv6"),
+        pytest.param("http://localhost:8090", "http://localhost:8090", id="one label"),
+    ],
+)
+def test_an_origin_is_kept_as_browsers_say_it(written: str, said: str) -> None:
+    raw = changed('"https://www.acme.example"]', f'"{written}"]')
+
+    assert config.parse(raw, base=Path("/srv")).forms["newsletter"].origins[-1] == said
+
+
+def test_a_page_is_kept_with_its_host_in_ascii() -> None:
+    raw = changed(
+        'imprint_url = "https://www.acme.example/imprint"',
+        'imprint_url = "https://www.faß.example/über?x#y"',
+    )
+
+    sender = config.parse(raw, base=Path("/srv")).senders["acme"]
+
+    assert sender.imprint_url == "https://www.xn--fa-hia.example/über?x#y"
+
+
+@pytest.mark.parametrize("host", ["postfix", "mail.example.", "::1", "10.0.0.1", "MAIL.example"])
+def test_a_relay_is_a_name_or_an_address(host: str) -> None:
+    raw = changed('host = "127.0.0.1"', f'host = "{host}"')
+
+    assert config.parse(raw, base=Path("/srv")).delivery.relay.host == host.lower()
 
 
 @pytest.mark.parametrize(
