@@ -29,7 +29,7 @@ def notice(config: Config, locale: str) -> str:
     directory = resources.templates() / "notice"
     written = sorted((path.stem for path in directory.glob("*.md")), key=lambda name: name != "en")
     language = choose_locale(None, locale, written)
-    # Markdown, not HTML: gateway.markdown escapes all of it when it is shown.
+    # Markdown, not HTML: gateway.look.markdown escapes all of it when it is shown.
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(directory),
         undefined=StrictUndefined,
