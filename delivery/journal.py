@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from delivery.errors import JournalError
+from storage import files
 
 _SUFFIX: Final = ".journal"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -94,9 +95,7 @@ class Journal:
         header = _line(_Kind.FORMAT, boot or this_boot(), kept)
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            descriptor = _start(directory / f".{owner}", path, header)
+            descriptor = files.create_open(path, header, prepare=_lock_now)
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else type(error).__name__
             raise JournalError(f"the journal cannot be started: {why}") from error
@@ -218,22 +217,6 @@ def replayable(directory: Path, boot: str | None = None) -> Iterator[Replay]:
             os.close(descriptor)
 
 
-def _start(unnamed: Path, path: Path, header: bytes) -> int:
-    """Make a locked file with its header under *unnamed*, then call it *path*."""
-    descriptor = os.open(unnamed, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _write_whole(descriptor, header)
-        os.fsync(descriptor)
-        unnamed.rename(path)
-        _sync_directory(path.parent)
-    except BaseException:
-        unnamed.unlink(missing_ok=True)
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
 def _lock(path: Path) -> int | None:
     """Open and lock *path*; None when its process lives or another one has settled it."""
     try:
@@ -241,7 +224,7 @@ def _lock(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_now(descriptor)
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -249,6 +232,10 @@ def _lock(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _lock_now(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _read(path: Path, descriptor: int, boot: str) -> Replay:
@@ -286,11 +273,3 @@ def _words(line: bytes) -> list[str]:
 def _write_whole(descriptor: int, line: bytes) -> None:
     if os.write(descriptor, line) < len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

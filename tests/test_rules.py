@@ -190,6 +190,12 @@ def test_a_moment_that_begins_as_a_number_would_be_noticed(first: str) -> None:
     assert list(moments_given_as_numbers(reads.replace(first, "None", 1))) == []
 
 
+def test_files_are_written_durably_in_one_place() -> None:
+    syncing = [path for path in SOURCES if calls_of(path, "fsync")]
+
+    assert [path.relative_to(ROOT).as_posix() for path in syncing] == ["storage/files.py"]
+
+
 def test_every_exception_that_is_silenced_names_its_rule() -> None:
     bare = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[))")
     found = [path for path in SOURCES if bare.search(path.read_text())]

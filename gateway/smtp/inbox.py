@@ -11,7 +11,6 @@ import base64
 import email
 import email.policy
 import hashlib
-import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from gateway.http import pages
 from gateway.http.runner import listening_on
 from gateway.look import resources
+from storage import files
 from storage.clock import Clock, DatabaseClock
 from storage.ids import moment_of, ordered_id
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"mail_[0-9a-v]{26}\Z")
 _LARGEST: Final = 40_000_000
+_MODE: Final = 0o666  # less the umask: whoever tries things out may look with other programs
 _SHOWN: Final = 500
 _SANDBOX: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
@@ -96,12 +97,7 @@ class Folder:
         """Keep one mail; it appears whole or not at all, and survives what follows."""
         name = ordered_id("mail", now)
         self.path.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path / f".{name}.part"
-        with unfinished.open("xb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(self.path / f"{name}.eml")
+        files.create(self.path / f"{name}.eml", raw, mode=_MODE)
         return name
 
     def names(self) -> list[str]:
