@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from audit.log import Log
 from audit.publish import Publisher
-from consent.keys.keystore import KeyStore
+from consent.keys import epochs
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
@@ -35,8 +35,7 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
         changed = await database_schema.upgrade(config)
         made += [f"tables of the {name} schema" for name, new in changed.items() if new]
         made += await _open_log(config, ring, data, guard, clock)
-        keystore = KeyStore(keys, ring.keks, ring.active_kek)
-        await keystore.install(clock.wall())
+        await epochs.install(keys, ring.active_kek, clock.wall())
         return made
 
 

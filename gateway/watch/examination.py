@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent.keys.keystore import KeyStore
+from consent.keys import epochs
 from delivery import dkim
 from delivery.errors import SigningError
 from gateway.config.config import Config
@@ -296,7 +296,7 @@ async def _about_epochs(config: Config, database: Database) -> list[Finding]:
         ring = keyring.load(config.keys.keyring_file)
     except KeyFileError:
         return []  # said already
-    known = await KeyStore(database, ring.keks, ring.active_kek).epochs()
+    known = await epochs.known(database)
     lost = [one.epoch for one in known if one.keys and one.epoch not in ring.keks]
     if lost:
         said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"

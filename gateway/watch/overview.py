@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from audit import log as audit_log
 from consent import intakes
-from consent.keys.keystore import Epoch, EpochState
+from consent.keys import epochs as kek_epochs
+from consent.keys.epochs import Epoch, EpochState
 from delivery import outbox
 from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
@@ -84,7 +85,7 @@ async def look(parts: Parts) -> Overview:
 async def epochs(parts: Parts) -> list[KeyEpoch]:
     """Every key-encryption key that the key store knows of, oldest first."""
     now = parts.clock.wall()
-    return [_epoch(parts, one, now) for one in await parts.keystore.epochs()]
+    return [_epoch(parts, one, now) for one in await kek_epochs.known(parts.key_database)]
 
 
 def _epoch(parts: Parts, one: Epoch, now: datetime) -> KeyEpoch:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from consent.keys import tables
+from consent.keys.keystore import KeyStore
 from gateway.cli import main
 from gateway.config import config
+from storage.database import Database
 from tests.support.commands import Ran, Run
+from tests.support.keys import KEKS, Stopwatch
 
 
 @pytest.fixture
@@ -31,3 +35,19 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         return Ran(int(exited.value.code or 0), captured.out, captured.err)
 
     return command
+
+
+@pytest.fixture
+async def key_tables(keystore: Database) -> None:
+    async with keystore.begin() as connection:
+        await connection.run_sync(tables.metadata.create_all)
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture
+def store(keystore: Database, key_tables: None, stopwatch: Stopwatch) -> KeyStore:
+    return KeyStore(keystore, KEKS, 2, monotonic=stopwatch)

@@ -21,7 +21,7 @@ import delivery.tables
 import gateway.schema.tables
 from audit.tables import audit_entry, audit_item, audit_payload
 from consent import gates
-from consent.keys.keystore import Compartment
+from consent.keys.vault import Compartment
 from delivery.desk import Ended
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending

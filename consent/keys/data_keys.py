@@ -1,0 +1,170 @@
+"""The data keys: one per person and compartment, wrapped.
+
+Creating comes before the data that needs it, destroying after the data let go.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent.errors import KeyUnusable
+from consent.keys import tables
+from consent.keys.vault import Broken, Compartment, Vault
+from consent.keys.wrapping import Wrapper
+from storage.database import Database
+from storage.secret import Secret
+from storage.types import among, upsert
+
+SWEEP_AFTER = timedelta(days=1)
+
+_FRESH = 60.0  # seconds that an unwrapped key is kept
+_KEPT = 20_000  # people whose keys are kept
+_BATCH = 5_000  # values in one IN
+
+_Keys = Mapping[str, Secret | Broken]
+T = TypeVar("T")
+
+
+class DataKeys:
+    """Makes, hands out and destroys the keys of people; keeps unwrapped ones for a minute."""
+
+    def __init__(
+        self, database: Database, wrapper: Wrapper, monotonic: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._wrapper = wrapper
+        self._monotonic = monotonic
+        self._cached: dict[str, tuple[float, _Keys]] = {}
+
+    async def create(self, subjects: Iterable[str], now: datetime) -> None:
+        """Make the keys of people who have none, before anything is stored about them.
+
+        Keys that exist stay. Whoever is in the erasure ledger gets none.
+        """
+        wanted = sorted(set(subjects))
+        if not wanted:
+            return
+        async with self._database.begin() as connection:
+            erased = await _erased(connection, wanted)
+            rows = [
+                self._new(subject, compartment, now)
+                for subject in wanted
+                for compartment in Compartment
+                if (subject, compartment) not in erased
+            ]
+            if rows:
+                statement = upsert(connection, tables.dek).on_conflict_do_nothing()
+                await connection.execute(statement, rows)
+
+    async def vault(self, subjects: Iterable[str]) -> Vault:
+        """The keys of *subjects*, at most a minute old; keys that do not exist are missing."""
+        wanted = set(subjects)
+        fresh = self._monotonic() - _FRESH
+        found = {s: held[1] for s in wanted if (held := self._cached.get(s)) and held[0] > fresh}
+        missing = sorted(wanted - found.keys())
+        if missing:
+            found |= await self._fetch(missing)
+        return Vault(found)
+
+    async def destroy(
+        self, connection: AsyncConnection, pairs: Sequence[tuple[str, Compartment]], now: datetime
+    ) -> None:
+        """Delete the keys of *pairs* and enter it in the ledger; `forget` once it is committed."""
+        dek, ledger = tables.dek, tables.erasure_ledger
+        for batch in _batches(pairs):
+            gone = tuple_(dek.c.subject, dek.c.compartment).in_(batch)
+            await connection.execute(delete(dek).where(gone))
+        rows = [{"subject": s, "compartment": c, "done_at": now} for s, c in pairs]
+        await connection.execute(upsert(connection, ledger).on_conflict_do_nothing(), rows)
+
+    def forget(self, subjects: Iterable[str]) -> None:
+        """Let go of what this process keeps unwrapped."""
+        for subject in subjects:
+            self._cached.pop(subject, None)
+
+    async def erased(self, subjects: Iterable[str]) -> set[tuple[str, Compartment]]:
+        """What the erasure ledger says is destroyed of these people."""
+        async with self._database.read() as connection:
+            return await _erased(connection, sorted(set(subjects)))
+
+    async def sweep(
+        self, named: Callable[[Sequence[str]], Awaitable[Collection[str]]], now: datetime
+    ) -> int:
+        """Delete keys that nobody took up within a day; returns of how many people.
+
+        *named* is asked, page by page, which subjects the data still knows; it
+        must raise rather than guess, for a key that it leaves out is gone for
+        good. Only call it once the start-up checks found data and keys in step.
+        """
+        swept, last = 0, ""
+        while page := await self._page_of_old(last, now - SWEEP_AFTER):
+            unnamed = sorted(set(page) - set(await named(page)))
+            for batch in _batches(unnamed):
+                async with self._database.begin() as connection:
+                    gone = delete(tables.dek).where(among(tables.dek.c.subject, batch))
+                    await connection.execute(gone)
+            self.forget(unnamed)
+            swept, last = swept + len(unnamed), page[-1]
+        return swept
+
+    def _new(self, subject: str, compartment: Compartment, now: datetime) -> dict[str, Any]:
+        key = Secret(secrets.token_bytes(32))
+        return {
+            "subject": subject,
+            "compartment": compartment,
+            "epoch": self._wrapper.active,
+            "wrapped": self._wrapper.wrap(key, "dek", subject, compartment),
+            "created_at": now,
+        }
+
+    async def _fetch(self, subjects: Sequence[str]) -> dict[str, _Keys]:
+        asked = self._monotonic()
+        found: dict[str, dict[str, Secret | Broken]] = {}
+        async with self._database.read() as connection:
+            for batch in _batches(subjects):
+                query = select(tables.dek).where(among(tables.dek.c.subject, batch))
+                for row in await connection.execute(query):
+                    found.setdefault(row.subject, {})[row.compartment] = self._unwrap(row)
+        self.forget(found)
+        self._cached |= {subject: (asked, keys) for subject, keys in found.items()}
+        # The oldest stand first; a vault keeps what it was made with.
+        for subject in list(islice(self._cached, max(0, len(self._cached) - _KEPT))):
+            del self._cached[subject]
+        return dict(found)
+
+    def _unwrap(self, row: Any) -> Secret | Broken:
+        try:
+            return self._wrapper.unwrap(row.epoch, row.wrapped, "dek", row.subject, row.compartment)
+        except KeyUnusable as error:
+            # One damaged row must not stop everybody's mail.
+            return Broken(error.epoch)
+
+    async def _page_of_old(self, after: str, before: datetime) -> list[str]:
+        dek = tables.dek
+        query = select(dek.c.subject).where(dek.c.subject > after, dek.c.created_at < before)
+        query = query.distinct().order_by(dek.c.subject).limit(_BATCH)
+        async with self._database.read() as connection:
+            return list((await connection.execute(query)).scalars())
+
+
+async def _erased(
+    connection: AsyncConnection, subjects: Sequence[str]
+) -> set[tuple[str, Compartment]]:
+    ledger = tables.erasure_ledger
+    found: set[tuple[str, Compartment]] = set()
+    for batch in _batches(subjects):
+        query = select(ledger.c.subject, ledger.c.compartment).where(among(ledger.c.subject, batch))
+        rows = await connection.execute(query)
+        found |= {(row.subject, Compartment(row.compartment)) for row in rows}
+    return found
+
+
+def _batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))

@@ -1,0 +1,139 @@
+"""The intake keys: what was acknowledged is sealed under one until it is worked off.
+
+Another one every hour and at every erasure: with the last row that names a key
+the key goes too, and what was worked off can be read from no backup of the data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent.keys import tables
+from consent.keys.wrapping import Wrapper
+from storage.database import Database
+from storage.ids import ordered_id
+from storage.secret import Secret
+from storage.types import among
+
+INTAKE_KEY_LIFE = timedelta(hours=1)
+
+# A process that took an intake key keeps it for `_FRESH` seconds and then has
+# this long to commit the row that it sealed.
+_INTAKE_GRACE = timedelta(minutes=10)
+_FRESH = 60.0  # seconds that an unwrapped key is kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    fetched: float
+    id: str
+    created_at: datetime
+    key: Secret
+
+
+class IntakeKeys:
+    """Makes, hands out and destroys the keys that intake is sealed under."""
+
+    def __init__(
+        self, database: Database, wrapper: Wrapper, monotonic: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._wrapper = wrapper
+        self._monotonic = monotonic
+        self._held: _Held | None = None
+        self._renewing = asyncio.Lock()  # one process, one question
+
+    async def current(self, now: datetime) -> tuple[str, Secret]:
+        """The key that sign-ups are sealed under now: made anew every hour and at every erasure.
+
+        Another process may go on with a key for a minute after it was closed.
+        """
+        held = self._fresh(now)
+        if held is None:
+            async with self._renewing:
+                held = self._fresh(now) or await self._fetch(now)
+                self._held = held
+        return held.id, held.key
+
+    async def of(self, ids: Iterable[str]) -> dict[str, Secret]:
+        """The keys of rows that wait to be worked off."""
+        table = tables.intake_key
+        query = select(table).where(among(table.c.id, ids))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        unwrap = self._wrapper.unwrap
+        return {row.id: unwrap(row.epoch, row.wrapped, "intake_key", row.id) for row in rows}
+
+    async def close(self, connection: AsyncConnection, now: datetime) -> None:
+        """Let no process seal under the open key any more; `forget` once it is committed."""
+        await _close(connection, now)
+
+    def forget(self) -> None:
+        """Let go of what this process keeps unwrapped."""
+        self._held = None
+
+    async def closed(self, now: datetime) -> list[str]:
+        """Intake keys that no process seals under any more.
+
+        Look for rows that still name them *after* this returned, and destroy the rest.
+        """
+        table = tables.intake_key
+        query = select(table.c.id).where(table.c.closed_at <= now - _INTAKE_GRACE)
+        async with self._database.read() as connection:
+            return list((await connection.execute(query.order_by(table.c.id))).scalars())
+
+    async def destroy(self, ids: Iterable[str]) -> None:
+        """Destroy closed intake keys that no row names; an open one is left alone."""
+        table = tables.intake_key
+        gone = delete(table).where(among(table.c.id, ids), table.c.closed_at.is_not(None))
+        async with self._database.begin() as connection:
+            await connection.execute(gone)
+
+    def _fresh(self, now: datetime) -> _Held | None:
+        held = self._held
+        if held is None or self._monotonic() - held.fetched >= _FRESH:
+            return None
+        return held if now - held.created_at < INTAKE_KEY_LIFE else None
+
+    async def _fetch(self, now: datetime) -> _Held:
+        fetched = self._monotonic()
+        async with self._database.begin() as connection:
+            await _close(connection, now, made_before=now - INTAKE_KEY_LIFE)
+            row = await _open(connection) or await self._new(connection, now)
+        key = self._wrapper.unwrap(row.epoch, row.wrapped, "intake_key", row.id)
+        return _Held(fetched, row.id, row.created_at, key)
+
+    async def _new(self, connection: AsyncConnection, now: datetime) -> Any:
+        key_id = ordered_id("ink", now)
+        row = {
+            "id": key_id,
+            "epoch": self._wrapper.active,
+            "wrapped": self._wrapper.wrap(Secret(secrets.token_bytes(32)), "intake_key", key_id),
+            "created_at": now,
+        }
+        statement = insert(tables.intake_key).values(row).returning(tables.intake_key)
+        return (await connection.execute(statement)).one()
+
+
+async def _open(connection: AsyncConnection) -> Any | None:
+    table = tables.intake_key
+    query = select(table).where(table.c.closed_at.is_(None)).order_by(table.c.id.desc()).limit(1)
+    return (await connection.execute(query)).one_or_none()
+
+
+async def _close(
+    connection: AsyncConnection, now: datetime, *, made_before: datetime | None = None
+) -> None:
+    table = tables.intake_key
+    still_open = update(table).where(table.c.closed_at.is_(None))
+    if made_before is not None:
+        still_open = still_open.where(table.c.created_at <= made_before)
+    await connection.execute(still_open.values(closed_at=now))
