@@ -8,10 +8,9 @@ MAIL never written.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, func, insert, or_, select, tuple_, update
@@ -20,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
 from storage.clock import Clock
-from storage.database import Database
 from storage.types import among
 
 permit = tables.permit
@@ -290,6 +288,14 @@ async def open_of(
     ]
 
 
+async def open_among(connection: AsyncConnection, ids: Collection[str], now: datetime) -> set[str]:
+    """Which of these permits may still start a transmission."""
+    query = select(permit.c.id).where(
+        among(permit.c.id, ids), permit.c.state == OPEN, permit.c.expires_at > now
+    )
+    return set((await connection.execute(query)).scalars())
+
+
 async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:
     """The next permits by id, for whoever checks them all."""
     query = _permits().where(permit.c.id > last).order_by(permit.c.id).limit(limit)
@@ -298,72 +304,3 @@ async def after(connection: AsyncConnection, last: str, limit: int) -> list[Perm
 
 def _permits() -> Select[Any]:
     return select(*(permit.c[field.name] for field in fields(Permit)))
-
-
-class Quiet:
-    """Waits until permits can start no transmission; one poll serves all waiters."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-        self._poll: asyncio.Task[None] | None = None
-
-    async def wait_for(self, permits: set[str]) -> None:
-        """Return when each of *permits* is spent, lapsed or expired by the database's clock.
-
-        Raises `StorageAway` when that cannot be known. A waiter that is
-        cancelled ends nothing for the others.
-        """
-        futures = []
-        for one in permits:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(one, set()).add(future)
-            futures.append(future)
-        if not futures:
-            return
-        if self._poll is None or self._poll.done():
-            self._poll = asyncio.create_task(self._keep_polling())
-        try:
-            await asyncio.gather(*futures)
-        finally:
-            for one, future in zip(permits, futures, strict=True):
-                self._waiting.get(one, set()).discard(future)
-                future.cancel()
-
-    async def _keep_polling(self, every: timedelta = timedelta(milliseconds=25)) -> None:
-        try:
-            while self._forget_the_idle():
-                # Who comes while we ask is not in the answer, and waits for the next one.
-                asked = set(self._waiting)
-                for one in asked - await self._still_open(asked):
-                    for future in self._waiting.pop(one, ()):
-                        if not future.done():
-                            future.set_result(None)
-                await asyncio.sleep(every.total_seconds())
-        except BaseException as error:
-            self._fail(error)
-            if not isinstance(error, Exception):
-                raise
-
-    def _forget_the_idle(self) -> bool:
-        for one in [key for key, futures in self._waiting.items() if not futures]:
-            del self._waiting[one]
-        return bool(self._waiting)
-
-    def _fail(self, error: BaseException) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for futures in waiting.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(
-                        error if isinstance(error, Exception) else asyncio.CancelledError()
-                    )
-
-    async def _still_open(self, ids: set[str]) -> set[str]:
-        async with self._database.read() as connection:
-            now = await self._clock.now(connection)
-            query = select(permit.c.id).where(
-                among(permit.c.id, ids), permit.c.state == OPEN, permit.c.expires_at > now
-            )
-            return set((await connection.execute(query)).scalars())

@@ -10,7 +10,7 @@ from audit.publish import Publisher
 from consent.consents import Consents
 from consent.keys.keystore import KeyStore
 from delivery.dkim import Signer
-from delivery.permits import Quiet
+from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.keyfiles.keyring import Keyring

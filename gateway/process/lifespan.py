@@ -12,7 +12,7 @@ from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
 from delivery import dkim, permits
-from delivery.permits import Quiet
+from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.flows.joining import publish_texts

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import permits, tables
-from delivery.permits import Permit, Quiet
+from delivery.permits import Permit
+from delivery.quiet import Quiet
 from storage.database import Database
 from storage.errors import StorageAway
 from tests.support.clock import START, SteppedClock

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from delivery.journal import Mark
-from delivery.leases import recover
 from delivery.outbox import Message, Status
 from delivery.outcome import Kind
+from delivery.recovery import recover
 from tests.support.clock import START
 
 KEY = ("msg_1", 3)

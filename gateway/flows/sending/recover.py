@@ -13,6 +13,7 @@ from delivery import leases, permits
 from delivery.journal import Mark, Replay, replayable
 from delivery.outbox import Change, Message
 from delivery.outcome import Reply
+from delivery.recovery import recover
 from gateway.flows.sending import settle
 from gateway.flows.sending.settle import Result
 from gateway.parts import Parts
@@ -94,7 +95,7 @@ async def _settle(parts: Parts, connection: AsyncConnection, found: _Found, vaul
         return 0
     now = await parts.clock.now(connection)
     spent = await permits.spent_of(connection, [(m.id, m.attempt) for m in held])
-    decided = leases.recover(held, spent, marks, journal_complete=found.complete, now=now)
+    decided = recover(held, spent, marks, journal_complete=found.complete, now=now)
     await permits.lapse(connection, decided.lapsed)
     by_id = {message.id: message for message in held}
     results = [_result(by_id[c.message], c, decided.ended, marks) for c in decided.changes]
