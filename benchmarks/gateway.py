@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -20,10 +19,9 @@ from consent.keys import blind
 from consent.model import Evidence, State
 from consent.trail import Trail
 from delivery import outbox
-from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.config import config
-from gateway.flows.sending.composing import content_place
+from gateway.flows.sending.content import CallersTemplate, new_message
 from gateway.parts import Parts
 from gateway.process.initialise import initialise
 from gateway.process.lifespan import open_parts, put_in_order
@@ -151,25 +149,20 @@ async def queue(parts: Parts, people: Sequence[str]) -> None:
         vault = await parts.keystore.vault(part)
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
-            raw = json.dumps({"template": "welcome", "data": {"first_name": "Ada"}}).encode()
-            messages = []
-            for subject in part:
-                content = ordered_id("cnt", now)
-                place = content_place(content, MailKind.MARKETING, "newsletter")
-                sealed = vault.seal(subject, "profile", place, raw)
-                messages.append(
-                    NewMessage(
-                        id=ordered_id("msg", now),
-                        kind=MailKind.MARKETING,
-                        subject=subject,
-                        purpose="newsletter",
-                        sender="acme",
-                        content_id=content,
-                        content=sealed,
-                        due_at=now,
-                        expires_at=now + timedelta(days=5),
-                    )
+            messages = [
+                new_message(
+                    CallersTemplate("welcome", {"first_name": "Ada"}),
+                    vault,
+                    now,
+                    kind=MailKind.MARKETING,
+                    subject=subject,
+                    purpose="newsletter",
+                    sender="acme",
+                    due_at=now,
+                    expires_at=now + timedelta(days=5),
                 )
+                for subject in part
+            ]
             await outbox.enqueue(connection, messages, now)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy import select
 
 from delivery import tables
 from delivery.outcome import Kind
 from gateway.flows.rights.fresh_link import PURPOSE
-from gateway.flows.sending.composing import content_place
+from gateway.flows.sending.content import OurMail, place, read
 from gateway.parts import Parts
 
 
@@ -24,8 +22,9 @@ async def sent_links(parts: Parts) -> list[str]:
     vault = await parts.keystore.vault({row.subject for row in rows})
     tokens = []
     for row in rows:
-        place = content_place(row.id, Kind.SERVICE, PURPOSE)
-        raw = vault.open(row.subject, "profile", place, row.sealed)
+        raw = vault.open(row.subject, "profile", place(row.id, Kind.SERVICE, PURPOSE), row.sealed)
         assert raw is not None
-        tokens.append(json.loads(raw)["links"]["my_data"].rpartition("/")[2])
+        said = read(raw)
+        assert isinstance(said, OurMail)
+        tokens.append(said.links["my_data"].rpartition("/")[2])
     return tokens

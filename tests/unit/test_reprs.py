@@ -17,6 +17,7 @@ from gateway.flows.joining.sign_up import Asked, Posted, SignUp
 from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.flows.rights.overview import Overview, Step
 from gateway.flows.sending.composing import Letter
+from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from gateway.flows.sending.enqueue import Wanted
 from gateway.flows.sending.permission import Question
 from gateway.keyfiles import keyring
@@ -49,6 +50,9 @@ HOLDING: dict[str, Any] = {
     "a letter": Letter(
         "message", 1, "permit", NOW, "gate", b"sealed", handle=b"canary", vault="vault"
     ),
+    "a mail of ours": OurMail("confirmation", {"confirm": "canary"}),
+    "a template with data": CallersTemplate("welcome", {"first_name": "canary"}, "canary"),
+    "parts of a mail": CallersParts("canary", "canary", "canary", "canary"),
     "an envelope": Envelope("news@canary.example", EMAIL, b"canary"),
     "a reply": Ending(Phase.REPLIED, Reply(550, "5.1.1", "canary")),
 }

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from consent import tokens
 from consent.consents import Consent
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import Vault
 from consent.links import Confirmation
 from consent.texts import Text
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
 from gateway.flows.joining.sign_up import Asked, SignUp
-from gateway.flows.sending.composing import content_place
+from gateway.flows.sending.content import OurMail, Wording, new_message
 from gateway.parts import Parts
-from storage.ids import ordered_id
 
 
 def evidence(consent: str, form: SignUp, asked: Asked, received_at: datetime) -> dict[str, Any]:
@@ -57,24 +55,20 @@ def confirmation(
     token, token_hash = tokens.new_link_token()
     subject, purpose = asked[0].subject, asked[0].purpose
     expires_at = max(consent.lapses_at for consent in asked)
-    content_id = ordered_id("cnt", now)
-    document = {
-        "template": "confirmation",
-        "data": {},
-        "locale": locale,
-        "links": {"confirm": f"{parts.base}/confirm/{token}"},
-        "consents": [shown(consent, texts) for consent in asked],
-    }
-    raw = json.dumps(document, ensure_ascii=False).encode()
-    place = content_place(content_id, Kind.SERVICE, purpose)
-    message = NewMessage(
-        id=ordered_id("msg", now),
+    mail = OurMail(
+        "confirmation",
+        links={"confirm": f"{parts.base}/confirm/{token}"},
+        locale=locale,
+        consents=[shown(consent, texts) for consent in asked],
+    )
+    message = new_message(
+        mail,
+        vault,
+        now,
         kind=Kind.SERVICE,
         subject=subject,
         purpose=purpose,
         sender=parts.config.purposes[purpose].sender,
-        content_id=content_id,
-        content=vault.seal(subject, Compartment.PROFILE, place, raw),
         due_at=due_at,
         expires_at=expires_at,
         regarding=token_hash.hex(),
@@ -83,7 +77,7 @@ def confirmation(
     return Confirmation(token_hash, subject, expires_at, named), message
 
 
-def shown(consent: Consent, texts: Mapping[str, Text]) -> dict[str, str]:
+def shown(consent: Consent, texts: Mapping[str, Text]) -> Wording:
     """Title and wording of what was asked, as they were published."""
     bundle = texts[consent.text_hash].bundle
-    return {"title": bundle["title"], "text": bundle["text"]}
+    return Wording(bundle["title"], bundle["text"])

@@ -29,14 +29,14 @@ from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate
 from consent.intakes import Intake, IntakeKind
 from consent.keys import blind, seal
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import Vault
 from consent.model import SubjectState
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway import limits
 from gateway.errors import TooMany
-from gateway.flows.sending.composing import content_place
+from gateway.flows.sending.content import OurMail, new_message
 from gateway.parts import Parts
 from storage.ids import ordered_id
 from storage.locks import try_alone
@@ -173,22 +173,14 @@ def _mail(
     """A new link and the mail that carries it; no word in it comes from whoever asked."""
     token, token_hash = tokens.new_link_token()
     link = FreshLink(ordered_id("lnk", now), token_hash, gate.subject, now, now + LINK_LIFE)
-    content_id = ordered_id("cnt", now)
-    document = {
-        "template": "my_data",
-        "data": {},
-        "links": {"my_data": f"{parts.base}/my-data/{token}"},
-    }
-    raw = json.dumps(document).encode()
-    place = content_place(content_id, MailKind.SERVICE, PURPOSE)
-    message = NewMessage(
-        id=ordered_id("msg", now),
+    message = new_message(
+        OurMail("my_data", links={"my_data": f"{parts.base}/my-data/{token}"}),
+        vault,
+        now,
         kind=MailKind.SERVICE,
         subject=gate.subject,
         purpose=PURPOSE,
         sender=_sender(parts, consents),
-        content_id=content_id,
-        content=vault.seal(gate.subject, Compartment.PROFILE, place, raw),
         due_at=now,
         expires_at=link.expires_at,
         regarding=link.id,

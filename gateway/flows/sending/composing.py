@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, assert_never
 
 from consent import links, personal
 from consent.gates import Gate
@@ -17,11 +16,12 @@ from consent.keys.vault import Compartment, Vault
 from consent.links import Route
 from delivery import mime
 from delivery.desk import Composed
-from delivery.mime import Content
 from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.transmission import Envelope
 from gateway.config.config import Config
+from gateway.flows.sending import content
+from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from gateway.look import looks
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -113,11 +113,10 @@ def _composed(parts: Parts, letter: Letter) -> Composed:
     message, gate, vault = letter.message, letter.gate, letter.vault
     sender = parts.config.senders[message.sender]
     mailbox = personal.open_mailbox(gate, vault)
-    place = content_place(message.content, message.kind, message.purpose)
+    place = content.place(message.content, message.kind, message.purpose)
     opened = vault.open(message.subject, Compartment.PROFILE, place, letter.content)
     if mailbox is None or opened is None:
         raise LookupError("the key is gone")
-    document = json.loads(opened)
     ways: Mapping[Route, str] = {}
     if letter.handle is not None:
         ways = links.links(message.subject, message.purpose, letter.handle, vault, parts.base)
@@ -133,8 +132,7 @@ def _composed(parts: Parts, letter: Letter) -> Composed:
         if message.kind is Kind.MARKETING
         else None,
     )
-    content = _render(parts, letter, document, ways)
-    mail = mime.compose(header, content)
+    mail = mime.compose(header, _render(parts, letter, content.read(opened), ways))
     signature = parts.signers[message.sender].sign(mail.fields, mail.body, letter.dated_at)
     raw = mail.wire([signature])
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
@@ -142,24 +140,28 @@ def _composed(parts: Parts, letter: Letter) -> Composed:
 
 
 def _render(
-    parts: Parts,
-    letter: Letter,
-    document: Mapping[str, Any],
-    ways: Mapping[Route, str],
-) -> Content:
-    """The words of the mail; *document* is what the message was accepted with."""
-    message, gate = letter.message, letter.gate
-    locale = document.get("locale") or gate.locale
-    framed = frame(parts.config, message.sender, locale)
-    framed["links"] = {str(route): url for route, url in ways.items()} | document.get("links", {})
-    framed["consents"] = document.get("consents") or _named(parts.config, message, locale)
-    if "subject" in document:
-        inline = (document["subject"], document.get("html"), document.get("text"))
-        return parts.templates.inline(*inline, locale=locale, frame=framed)
-    data = {"profile": personal.open_profile(gate, letter.vault), **document["data"]}
-    return parts.templates.render(
-        document["template"], locale, data, framed, footer=message.kind is Kind.MARKETING
-    )
+    parts: Parts, letter: Letter, said: content.Content, ways: Mapping[Route, str]
+) -> mime.Content:
+    """The words of the mail; *said* is what the message was accepted with."""
+    gate, templates = letter.gate, parts.templates
+    locale = gate.locale
+    framed = frame(parts.config, letter.message.sender, locale)
+    framed["links"] = {str(route): url for route, url in ways.items()}
+    framed["consents"] = _named(parts.config, letter.message, locale)
+    match said:
+        case CallersParts(subject, html, text):
+            return templates.inline(subject, html, text, locale=locale, frame=framed)
+        case CallersTemplate(template, data):
+            data = {"profile": personal.open_profile(gate, letter.vault), **data}
+            return templates.render(template, locale, data, framed, footer=True)
+        case OurMail(template):
+            locale = said.locale or locale
+            framed |= {"locale": locale, "consents": said.consents}
+            framed["links"] |= said.links
+            data = {"profile": personal.open_profile(gate, letter.vault)}
+            return templates.render(template, locale, data, framed, footer=False)
+        case _:
+            assert_never(said)
 
 
 def _named(config: Config, message: Message, locale: str) -> list[dict[str, str]]:
@@ -194,12 +196,3 @@ def frame(config: Config, sender: str, locale: str) -> dict[str, Any]:
 def message_id_header(config: Config, message: Message) -> str:
     """The Message-ID without brackets: the same on every try, and nothing but our own id."""
     return f"{message.id.partition('_')[2]}@{config.senders[message.sender].dkim_domain}"
-
-
-def content_place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str]:
-    """What the seal of a content binds it to.
-
-    Kind and purpose decide which permission a mail needs: a row of the queue
-    that somebody altered must not send the same words under another one.
-    """
-    return ("content", "sealed", f"{content}/{kind}/{purpose}")

@@ -6,7 +6,6 @@ decided again when it is claimed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import Vault
 from consent.model import Reason, Refused
 from delivery import outbox
 from delivery.errors import TemplateError
@@ -28,10 +27,10 @@ from gateway.callers import idempotency
 from gateway.callers.idempotency import Remembered, Ticket
 from gateway.errors import Invalid, RequestError
 from gateway.flows.sending import permission
-from gateway.flows.sending.composing import content_place, frame
+from gateway.flows.sending.composing import frame
+from gateway.flows.sending.content import new_message, of_caller
 from gateway.flows.sending.permission import Advice, Question
 from gateway.parts import Parts
-from storage.ids import ordered_id
 
 _SERVICE = frozenset({"confirmation", "my_data"})
 
@@ -181,20 +180,15 @@ def _refusal(given: Advice, vault: Vault) -> Refused | None:
 
 def _message(parts: Parts, one: Wanted, given: Advice, vault: Vault, now: datetime) -> NewMessage:
     assert given.gate is not None  # noqa: S101 `_refusal` looked
-    subject = given.gate.subject
-    content_id = ordered_id("cnt", now)
-    document = {**one.content, "reference": one.reference}
-    raw = json.dumps(document, ensure_ascii=False).encode()
-    place = content_place(content_id, MailKind.MARKETING, one.to.purpose)
     due_at = max(one.send_at or now, now)
-    return NewMessage(
-        id=ordered_id("msg", now),
+    return new_message(
+        of_caller(one.content, one.reference),
+        vault,
+        now,
         kind=MailKind.MARKETING,
-        subject=subject,
+        subject=given.gate.subject,
         purpose=one.to.purpose,
         sender=parts.config.purposes[one.to.purpose].sender,
-        content_id=content_id,
-        content=vault.seal(subject, Compartment.PROFILE, place, raw),
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,

@@ -1,0 +1,143 @@
+"""What a message is to say, as it is stored until its mail is composed.
+
+The bytes are those of the first release: messages wait for months, and while an
+upgrade rolls, processes of both releases read what either of them queued.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from consent.keys.vault import Compartment, Vault
+from delivery.outbox import NewMessage
+from delivery.outcome import Kind
+from gateway.errors import ContentError
+from storage.ids import ordered_id
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A consent that is asked for, in the words that were published."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OurMail:
+    """A mail of the gateway's own: a template, and what in it is this mail's alone."""
+
+    template: str
+    links: Mapping[str, str] = field(repr=False)
+    locale: str | None = None  # none: the recipient's
+    consents: Sequence[Wording] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallersTemplate:
+    """A template that a caller chose, with the caller's data."""
+
+    template: str
+    data: Mapping[str, Any] = field(repr=False)
+    reference: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallersParts:
+    """Parts that a caller made, taken as they are."""
+
+    subject: str = field(repr=False)
+    html: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
+    reference: str | None = field(default=None, repr=False)
+
+
+Callers = CallersTemplate | CallersParts
+Content = OurMail | Callers
+
+
+def of_caller(said: Mapping[str, Any], reference: str | None) -> Callers:
+    """What a caller handed in, checked for shape: a template with data, or parts."""
+    if "template" in said:
+        return CallersTemplate(said["template"], said["data"], reference)
+    return CallersParts(said["subject"], said.get("html"), said.get("text"), reference)
+
+
+def write(content: Content) -> bytes:
+    """The bytes that `read` reads."""
+    document: dict[str, Any]
+    match content:
+        case OurMail(template, links, locale, consents):
+            document = {"template": template, "data": {}}
+            document |= {} if locale is None else {"locale": locale}
+            document["links"] = dict(links)
+            document |= {"consents": [asdict(one) for one in consents]} if consents else {}
+        case CallersTemplate(template, data, reference):
+            document = {"template": template, "data": data, "reference": reference}
+        case CallersParts(subject, html, text, reference):
+            parts = {"subject": subject, "html": html, "text": text}
+            document = {name: part for name, part in parts.items() if part is not None}
+            document["reference"] = reference
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def read(raw: bytes) -> Content:
+    """Read what `write` wrote, or any release before; raises `ContentError` for anything else."""
+    try:
+        document = json.loads(raw)
+        if "links" not in document:
+            return of_caller(document, document.get("reference"))
+        asked = document.get("consents", ())
+        return OurMail(
+            template=document["template"],
+            links=document["links"],
+            locale=document.get("locale"),
+            consents=tuple(Wording(one["title"], one["text"]) for one in asked),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise ContentError from None
+
+
+def place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str]:
+    """What the seal of a content binds it to.
+
+    Kind and purpose decide which permission a mail needs: a row of the queue
+    that somebody altered must not send the same words under another one.
+    """
+    return ("content", "sealed", f"{content}/{kind}/{purpose}")
+
+
+def new_message(
+    content: Content,
+    vault: Vault,
+    now: datetime,
+    *,
+    kind: Kind,
+    subject: str,
+    purpose: str,
+    sender: str,
+    due_at: datetime,
+    expires_at: datetime,
+    origin: str | None = None,
+    regarding: str | None = None,
+) -> NewMessage:
+    """A message to enqueue, its content sealed under the recipient's key."""
+    content_id = ordered_id("cnt", now)
+    bound_to = place(content_id, kind, purpose)
+    return NewMessage(
+        id=ordered_id("msg", now),
+        kind=kind,
+        subject=subject,
+        purpose=purpose,
+        sender=sender,
+        content_id=content_id,
+        content=vault.seal(subject, Compartment.PROFILE, bound_to, write(content)),
+        due_at=due_at,
+        expires_at=expires_at,
+        origin=origin,
+        regarding=regarding,
+    )
