@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated
+
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from audit import canonical
 from audit.kinds import Kind
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, NotFound, NotPublished
 from gateway.flows.proving import audit_log
-from gateway.flows.proving.audit_log import Wanted
+from gateway.flows.proving.audit_log import EventsWanted
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
-from gateway.http.models import AuditEvent, AuditEvents, AuditQuery, ProofView
+from gateway.http.fields import Moment
+from gateway.http.models import Answer
 from gateway.http.openapi import Media, endpoint
 from gateway.http.parsing import read_query
 from storage.ids import bits_of, named
 
 _TAGS = ("audit",)
+
+
+class AuditQuery(BaseModel):
+    """The query string of the event list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class AuditEvent(Answer):
+    event_id: str
+    index: int
+    at: datetime
+    kind: str
+    actor: str
+
+
+class AuditEvents(Answer):
+    events: list[AuditEvent]
+    next: str | None = None
+
+
+class ProofView(Answer):
+    """Where an event stands in the log, so that anybody can recompute the root (RFC 9162, 2.1.3.2).
+
+    The leaf is SHA-256(0x00, the UTF-8 bytes of `entry`); `path` holds hashes in
+    Base64, the leaf's neighbour first; `checkpoint` is the signed note of that root.
+    """
+
+    event_id: str
+    index: int
+    size: int
+    entry: str
+    path: list[str]
+    checkpoint: str
 
 
 @endpoint(
@@ -48,17 +93,17 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     if query.kind is not None and query.kind not in tuple(Kind):
         raise Invalid.at("/kind", "is not a kind of event")
     kind = Kind(query.kind) if query.kind else None
-    wanted = Wanted(kind, query.since, query.until, query.after, query.limit)
+    wanted = EventsWanted(kind, query.since, query.until, query.after, query.limit)
     found = await audit_log.events(parts, wanted)
     events = [
         AuditEvent(
-            event_id=named("evt", one.entry.eid),
-            index=one.index,
-            at=one.entry.at,
-            kind=one.entry.kind,
-            actor=one.entry.actor,
+            event_id=named("evt", logged.entry.eid),
+            index=logged.index,
+            at=logged.entry.at,
+            kind=logged.entry.kind,
+            actor=logged.entry.actor,
         )
-        for one in found
+        for logged in found
     ]
     more = len(events) == query.limit
     return answer(AuditEvents(events=events, next=str(events[-1].index) if more else None))
@@ -88,7 +133,7 @@ async def get_proof(request: web.Request) -> web.StreamResponse:
             index=at.index,
             size=at.size,
             entry=at.entry.decode(),
-            path=[canonical.encode(one) for one in at.path],
+            path=[canonical.encode(neighbour) for neighbour in at.path],
             checkpoint=found.checkpoint,
         )
     )

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from aiohttp import web
 
 from gateway.http.answers import answer
 from gateway.http.app_keys import HEALTH
-from gateway.http.models import Alive, Readiness
+from gateway.http.models import Answer
 from gateway.http.openapi import endpoint
 
 _TAGS = ("operator",)
+
+
+class Alive(Answer):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Answer):
+    """What this process lacks: `data`, `keys`, `guard`, `worker`."""
+
+    status: Literal["ready", "unready"]
+    lacking: list[str]
 
 
 @endpoint("GET", "/healthz", summary="The process lives", responses={200: Alive}, tags=_TAGS)

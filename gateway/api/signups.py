@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from typing import Annotated, Any, Final
 
+from aiohttp import web
+from pydantic import StringConstraints
+
+from gateway.api.targets import require_covered
 from gateway.callers.api_keys import CALLER, Scope
 from gateway.errors import Invalid
-from gateway.http import examples, forms
+from gateway.http import sign_ups
 from gateway.http.answers import answer
-from gateway.http.app_keys import FORM_DIGESTS, PARTS, WORDINGS
-from gateway.http.models import BackendSignUp, SignUpAccepted
+from gateway.http.app_keys import PARTS
+from gateway.http.fields import Line, Name
 from gateway.http.networks import visitor_network
 from gateway.http.openapi import endpoint
 from gateway.http.parsing import read_json
+from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
 
+EXAMPLE: Final[dict[str, Any]] = {
+    "form": sign_ups.EXAMPLE_FORM,
+    **sign_ups.EXAMPLE,
+    "visitor_network": "192.0.2.0/24",
+}
 _CLIENT = "api"
+
+
+class BackendSignUp(SignUpRequest):
+    """A sign-up that a back end passes on; the limits count *visitor_network*."""
+
+    form: Name
+    visitor_network: Annotated[Line, StringConstraints(max_length=64)] | None = None
 
 
 @endpoint(
@@ -23,25 +40,29 @@ _CLIENT = "api"
     summary="Pass on a sign-up; limits count the visitor's network, not the caller's",
     request=BackendSignUp,
     responses={202: SignUpAccepted},
-    example=examples.BACKEND_SIGN_UP,
+    example=EXAMPLE,
     scope=Scope.SIGNUPS_CREATE,
     tags=("landing pages",),
 )
 async def post_signup(request: web.Request) -> web.StreamResponse:
-    parts = request.app[PARTS]
+    config = request.app[PARTS].config
     posted = await read_json(request, BackendSignUp)
-    if posted.form not in parts.config.forms:
+    if posted.form not in config.forms:
         raise Invalid.at("/form", "is not a form of this gateway")
-    network = None
-    if posted.visitor_network is not None:
-        network = visitor_network(posted.visitor_network)
-        if network is None:
-            raise Invalid.at("/visitor_network", "must be an IP address or network")
-    texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
-    digest = request.app[FORM_DIGESTS][posted.form]
-    checked = forms.check(parts.config, posted.form, posted, texts, digest=digest, client=_CLIENT)
+    network = _network(posted)
+    checked = await sign_ups.checked(request, posted.form, posted, client=_CLIENT)
     for asked in checked.asked:
-        request[CALLER].require_purpose(asked.purpose, parts.config.purposes[asked.purpose].sender)
+        require_covered(config, request[CALLER], asked.purpose)
     if not posted.homepage:
-        await forms.keep(request, checked, network)
+        await sign_ups.keep(request, checked, network)
     return answer(SignUpAccepted(), 202)
+
+
+def _network(posted: BackendSignUp) -> str | None:
+    """What the limits count; nothing where the back end does not say whom it speaks for."""
+    if posted.visitor_network is None:
+        return None
+    network = visitor_network(posted.visitor_network)
+    if network is None:
+        raise Invalid.at("/visitor_network", "must be an IP address or network")
+    return network

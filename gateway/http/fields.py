@@ -71,7 +71,7 @@ MailAddress = Annotated[
     PlainValidator(_address),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
 ]
-Text = Annotated[str, AfterValidator(_clean)]
+CleanText = Annotated[str, AfterValidator(_clean)]
 Line = Annotated[
     str,
     StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$"),
@@ -84,4 +84,4 @@ Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{
 PageUrl = Annotated[Line, StringConstraints(max_length=2000)]
 Stamp = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,16000}$")]
 Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Body = Annotated[Text, StringConstraints(max_length=1024 * 1024)]
+Body = Annotated[CleanText, StringConstraints(max_length=1024 * 1024)]

@@ -11,7 +11,7 @@ from aiohttp import web
 from markupsafe import Markup, escape
 
 from gateway.errors import NotFound
-from gateway.http import examples, pages, problems
+from gateway.http import pages, problems, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.openapi import DOCUMENT
 from gateway.http.pages import Brand
@@ -102,9 +102,8 @@ def _curl(
     body = raw.get("requestBody", {}).get("content", {}).get("application/json", {})
     if "example" not in body:
         return None
-    lines = [
-        f"curl -X {method} {document['servers'][0]['url']}{path.replace('{form}', examples.FORM)}"
-    ]
+    url = document["servers"][0]["url"] + path.replace("{form}", sign_ups.EXAMPLE_FORM)
+    lines = [f"curl -X {method} {url}"]
     if "security" in raw:
         lines.append("  -H 'Authorization: Bearer cgw_…'")
     lines.append("  -H 'Content-Type: application/json'")

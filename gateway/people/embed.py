@@ -7,9 +7,8 @@ import hashlib
 from aiohttp import web
 from aiohttp.typedefs import LooseHeaders
 
-from gateway.http import forms
 from gateway.http.app_keys import PARTS
-from gateway.people import cors, embedding
+from gateway.people import cors, embedding, forms
 
 _HEADERS: LooseHeaders = {
     # Wordings are not in it: those are fetched each time.
@@ -21,8 +20,7 @@ _HEADERS: LooseHeaders = {
 
 async def script(request: web.Request) -> web.StreamResponse:
     """The script, or 304 where the browser has this very one."""
-    config, form = request.app[PARTS].config, request.match_info["form"]
-    forms.require(config, form)
+    config, form = request.app[PARTS].config, forms.named(request)
     body = embedding.script(config, form).encode()
     tag = hashlib.sha256(body).hexdigest()[:32]
     response = web.Response(headers=_HEADERS)

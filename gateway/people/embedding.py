@@ -11,9 +11,9 @@ from typing import Any
 from consent import texts
 from gateway.config.config import Config
 from gateway.flows.joining import publish_texts
-from gateway.http.forms import label_of
 from gateway.look import looks, resources
 from gateway.look.translations import translations
+from gateway.people.forms import label_of
 
 _SPACE = re.compile(r"\s*\n\s*")
 

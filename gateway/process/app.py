@@ -22,8 +22,8 @@ from gateway.http.app_keys import (
     WITHDRAWALS,
     WORDINGS,
 )
-from gateway.http.forms import digest_of
 from gateway.http.openapi import Endpoint, Media
+from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
 from gateway.parts import Parts
 from gateway.people import cors, forms
@@ -58,8 +58,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     if parts.config.server.admin_listen is None:
         served.append(_metrics(counted))
     openapi.add_routes(app, served, public_url=parts.base)
-    for asked in ("", ".json", ".js"):
-        app.router.add_route("OPTIONS", f"{routes.FORM}{asked}", forms.form_preflight)
+    for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
+        app.router.add_route("OPTIONS", path, forms.preflight)
     return app
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from gateway.api import audit, messages, operations, permissions, signups
+from gateway.api import (
+    audit,
+    batches,
+    messages,
+    operations,
+    permissions,
+    signups,
+    withdrawals,
+)
 from gateway.http.openapi import HTML, Endpoint, Media, page
-from gateway.people import docs, embed, forms, my_data, recipients
+from gateway.people import docs, embed, form_page, form_posts, forms, my_data, recipients
 from gateway.people.page_models import (
     ConfirmationAnswer,
     MyDataQuestion,
@@ -12,7 +20,6 @@ from gateway.people.page_models import (
     PreferencesAnswer,
 )
 
-FORM = "/forms/{form:[a-z0-9][a-z0-9_-]*}"
 _FRESH = "{token:[A-Za-z0-9_-]{43}}"  # a fresh link is longer than a mail's, and known by that
 _LANDING = ("landing pages",)
 _LINKS = ("recipients, by link",)
@@ -20,14 +27,14 @@ _OWN = ("a person's own data",)
 
 API = (
     forms.describe_form,
-    forms.post_form,
+    form_posts.post_form,
     signups.post_signup,
     messages.post_message,
-    messages.post_batch,
+    batches.post_batch,
     messages.get_message,
     messages.delete_message,
     permissions.post_permission,
-    permissions.post_withdrawal,
+    withdrawals.post_withdrawal,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,
@@ -35,10 +42,10 @@ API = (
 
 PAGES = (
     page("GET", "/", recipients.show_about, "Who mails from here, and how to leave", tags=_LINKS),
-    page("GET", FORM, forms.form_page, "The hosted form", tags=_LANDING),
+    page("GET", forms.PATH, form_page.open_form, "The hosted form", tags=_LANDING),
     Endpoint(
         "GET",
-        f"{FORM}.js",
+        f"{forms.PATH}.js",
         "The form for a page of yours, as a script",
         embed.script,
         {200: Media("text/javascript")},

@@ -14,9 +14,12 @@ from aiohttp.test_utils import TestClient
 from openapi_spec_validator import validate
 
 from gateway import errors
+from gateway.api.audit import AuditEvents, AuditQuery
+from gateway.api.messages import MessageAccepted, MessageRequest
+from gateway.api.permissions import PermissionGranted, PermissionRefusal, PermissionRequest
 from gateway.callers import api_keys
 from gateway.callers.api_keys import API_KEYS, CALLER, ApiKeys, Scope
-from gateway.http import models, openapi, problems
+from gateway.http import openapi, problems
 from gateway.http.answers import answer
 from gateway.http.openapi import Endpoint, endpoint
 from gateway.http.parsing import read_fields, read_json, read_query
@@ -41,26 +44,26 @@ MESSAGE = {
     "POST",
     "/v1/messages",
     summary="Queue a message",
-    request=models.MessageRequest,
-    responses={202: models.MessageAccepted},
+    request=MessageRequest,
+    responses={202: MessageAccepted},
     scope=Scope.MESSAGES_SEND,
     idempotent=True,
     tags=["messages"],
 )
 async def send(request: web.Request) -> web.Response:
-    message = await read_json(request, models.MessageRequest)
-    return answer(models.MessageAccepted(message_id=request[CALLER].name + message.purpose), 202)
+    message = await read_json(request, MessageRequest)
+    return answer(MessageAccepted(message_id=request[CALLER].name + message.purpose), 202)
 
 
 @endpoint(
     "POST",
     "/v1/permissions",
     summary="Ask for a permission",
-    request=models.PermissionRequest,
-    responses={200: models.PermissionGranted | models.PermissionRefusal},
+    request=PermissionRequest,
+    responses={200: PermissionGranted | PermissionRefusal},
 )
 async def ask(request: web.Request) -> web.Response:
-    await read_json(request, models.PermissionRequest)
+    await read_json(request, PermissionRequest)
     raise errors.PermissionRefused("withdrawn", "never")
 
 
@@ -68,11 +71,11 @@ async def ask(request: web.Request) -> web.Response:
     "GET",
     "/v1/audit/events",
     summary="List events",
-    query=models.AuditQuery,
-    responses={200: models.AuditEvents},
+    query=AuditQuery,
+    responses={200: AuditEvents},
 )
 async def events(request: web.Request) -> web.Response:
-    query = read_query(request, models.AuditQuery)
+    query = read_query(request, AuditQuery)
     return web.json_response({"limit": query.limit, "since": str(query.since)})
 
 

@@ -14,7 +14,7 @@ from gateway.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventsWanted:
     """A page of events; *after* is the index that the page before ended with."""
 
     kind: Kind | None
@@ -30,7 +30,7 @@ async def checkpoint(parts: Parts) -> str | None:
         return await log.latest_checkpoint(connection)
 
 
-async def events(parts: Parts, wanted: Wanted) -> Sequence[Logged]:
+async def events(parts: Parts, wanted: EventsWanted) -> Sequence[Logged]:
     """Events that have an index, oldest first."""
     async with parts.data.read() as connection:
         return await parts.log.events(

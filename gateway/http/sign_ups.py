@@ -1,62 +1,57 @@
-"""What a form asks for, whether a post of it fits, and keeping one that does."""
+"""A posted sign-up, whoever passes it on: whether it fits its form, and keeping one that does."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from pydantic import Field
 
 from consent.texts import Text
-from gateway.config.config import Config, FormField
-from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
+from gateway.config.config import Config
+from gateway.errors import FieldError, Flaw, Invalid, TooMany
 from gateway.flows.joining.sign_up import Asked, Posted, RenderedBy, SignUp
-from gateway.http.app_keys import SIGN_UPS
-from gateway.http.models import FormFieldView, FormPurpose, FormText, FormView, SignUpRequest
+from gateway.http.app_keys import FORM_DIGESTS, PARTS, SIGN_UPS, WORDINGS
+from gateway.http.fields import CleanText, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.models import Answer, Incoming
 from gateway.look.translations import choose_locale
 from gateway.watch.metrics import METRICS
+
+EXAMPLE_FORM: Final = "newsletter"  # of the embedded configuration, whose demo answers these
+EXAMPLE: Final[dict[str, Any]] = {
+    "email": "ada@example.org",
+    "purposes": ["newsletter"],
+    "texts": ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    "locale": "en",
+    "page_url": "https://www.acme.example/",
+    "profile": {"first_name": "Ada"},
+}
+
+
+class SignUpRequest(Incoming):
+    """One post of a form; `homepage` is the honeypot."""
+
+    email: MailAddress
+    purposes: Annotated[list[Name], Field(min_length=1, max_length=50)]
+    texts: Annotated[list[TextHash], Field(min_length=1, max_length=50)]
+    locale: Locale | None = None
+    page_url: PageUrl | None = None
+    profile: dict[str, CleanText] = Field(default={}, max_length=50)
+    homepage: str = ""
+    stamp: Stamp | None = None
+
+
+class SignUpAccepted(Answer):
+    status: Literal["accepted"] = "accepted"
 
 
 def locale_of(config: Config, form: str, wanted: str | None, accepted: str | None = None) -> str:
     """The form's language: the one wanted, else the visitor's, else the form's first."""
     return choose_locale(accepted, wanted, config.form_locales(form))
-
-
-def require(config: Config, form: str) -> None:
-    if form not in config.forms:
-        raise NotFound
-
-
-def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) -> FormView:
-    """The form as `/forms/{form}.json` shows it; *texts* are the current ones by purpose."""
-    fields = [
-        FormFieldView(
-            name=name,
-            required=field.required,
-            max_length=field.max_length,
-            label=label_of(field, name, locale),
-        )
-        for name, field in config.forms[form].fields.items()
-    ]
-    purposes = [
-        FormPurpose(
-            purpose=name,
-            title=config.purposes[name].title[locale],
-            required=False,
-            text=FormText(hash=texts[name].hash, bundle=dict(texts[name].bundle)),
-        )
-        for name in config.forms[form].purposes
-    ]
-    locales = list(config.form_locales(form))
-    return FormView(form=form, locale=locale, locales=locales, purposes=purposes, fields=fields)
-
-
-def label_of(field: FormField | None, name: str, locale: str) -> str:
-    """What a field is called; one without a label by its name."""
-    label = field.label.get(locale) if field else None
-    return label or name.replace("_", " ").capitalize()
 
 
 def digest_of(config: Config, form: str) -> str:
@@ -70,22 +65,20 @@ def digest_of(config: Config, form: str) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def check(
-    config: Config,
+async def checked(
+    request: web.Request,
     form: str,
     posted: SignUpRequest,
-    texts: Mapping[str, Text],
     *,
-    digest: str,
     rendered_by: RenderedBy = RenderedBy.ASSERTED,
     client: str | None = None,
 ) -> SignUp:
-    """A sign-up whose shape fits the form; else `Invalid` that names every field.
-
-    *digest* is the form's, as `digest_of` gives it.
+    """A sign-up whose shape fits the form as it is now; else `Invalid` that names every field.
 
     Says nothing about the address: that is looked at later, when nobody waits.
     """
+    config = request.app[PARTS].config
+    texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
     problems = [
         *_purpose_problems(config, form, posted),
         *_text_problems(posted, texts),
@@ -93,7 +86,7 @@ def check(
     ]
     if problems:
         raise Invalid(problems)
-    wording = {texts[one].purpose: one for one in posted.texts}
+    wording = {texts[text_hash].purpose: text_hash for text_hash in posted.texts}
     return SignUp(
         form=form,
         email=posted.email,
@@ -101,7 +94,7 @@ def check(
         asked=tuple(Asked(purpose, wording[purpose]) for purpose in posted.purposes),
         rendered_by=rendered_by,
         page_url=_page(posted.page_url),
-        form_digest=digest,
+        form_digest=request.app[FORM_DIGESTS][form],
         client=client,
         profile=dict(posted.profile),
     )
@@ -125,8 +118,8 @@ def _text_problems(posted: SignUpRequest, texts: Mapping[str, Text]) -> list[Fie
     """Exactly one valid text for each purpose, in any order."""
     problems = []
     left = list(posted.purposes)
-    for position, one in enumerate(posted.texts):
-        known = texts.get(one)
+    for position, text_hash in enumerate(posted.texts):
+        known = texts.get(text_hash)
         if known is None:
             detail = "is not the hash of a text that may be agreed to"
         elif known.purpose not in left:

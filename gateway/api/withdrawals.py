@@ -1,0 +1,83 @@
+"""Withdrawals that did not come by link: a caller heard of them, and passes them on."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, Self
+
+from aiohttp import web
+from pydantic import model_validator
+
+from audit.kinds import Actor
+from gateway.api.targets import ADA, Target, question, require_covered
+from gateway.callers.api_keys import CALLER, Scope
+from gateway.errors import Invalid, OutsideKey
+from gateway.flows.leaving.withdraw import Withdrawal
+from gateway.http.answers import answer
+from gateway.http.app_keys import PARTS, WITHDRAWALS
+from gateway.http.fields import Label, Moment, Name
+from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
+from gateway.http.openapi import endpoint
+from gateway.http.parsing import read_json
+
+EXAMPLE: Final[dict[str, Any]] = {
+    "to": ADA,
+    "purpose": "newsletter",
+    "kind": "withdraw",
+    "channel": "phone",
+    "reference": "ticket-17",
+}
+
+
+class WithdrawalRequest(Incoming):
+    model_config = one_of({"purpose": SAID}, {"all": {"const": True}})
+
+    to: Target
+    purpose: Name | None = None
+    all: Literal[True] | None = None
+    kind: Literal["withdraw", "object"]
+    channel: Name
+    received_at: Moment | None = None
+    reference: Label | None = None
+
+    @model_validator(mode="after")
+    def _scope(self) -> Self:
+        exactly_one(self, "purpose", "all")
+        return self
+
+
+class WithdrawalAnswer(Answer):
+    status: Literal["done"] = "done"
+
+
+@endpoint(
+    "POST",
+    "/v1/withdrawals",
+    summary="Take permission away; answered when nothing for it can start any more",
+    request=WithdrawalRequest,
+    responses={200: WithdrawalAnswer},
+    example=EXAMPLE,
+    scope=Scope.CONSENTS_WITHDRAW,
+    tags=("senders",),
+)
+async def post_withdrawal(request: web.Request) -> web.StreamResponse:
+    config = request.app[PARTS].config
+    said = await read_json(request, WithdrawalRequest)
+    if said.purpose is None or said.kind == "object":
+        _require_unbound(request)
+    else:
+        require_covered(config, request[CALLER], said.purpose)
+        if said.purpose not in config.purposes:
+            raise Invalid.at("/purpose", "is not a purpose of this gateway")
+    facts = {
+        "received_at": said.received_at.isoformat() if said.received_at else None,
+        "reference": said.reference,
+    }
+    leave = Withdrawal(said.purpose, Actor.API, said.channel, said.kind == "object", facts)
+    await request.app[WITHDRAWALS].withdraw(question(said.to, said.purpose or ""), leave)
+    return answer(WithdrawalAnswer())
+
+
+def _require_unbound(request: web.Request) -> None:
+    """Only a key that is bound to nothing may speak for all purposes."""
+    if request[CALLER].purposes or request[CALLER].senders:
+        raise OutsideKey

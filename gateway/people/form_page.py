@@ -1,0 +1,84 @@
+"""The hosted form: works without JavaScript, loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.flows.joining.sign_up import RenderedBy
+from gateway.http import pages, sign_ups
+from gateway.http.app_keys import PARTS
+from gateway.http.pages import Brand
+from gateway.people import forms, stamps
+
+
+async def open_form(request: web.Request) -> web.StreamResponse:
+    config, form = request.app[PARTS].config, forms.named(request)
+    accepted = request.headers.get("Accept-Language")
+    locale = sign_ups.locale_of(config, form, request.query.get("locale"), accepted)
+    return await show(request, form, locale, {}, [], 200)
+
+
+async def show(
+    request: web.Request,
+    form: str,
+    locale: str,
+    body: Mapping[str, Any],
+    errors: list[dict[str, str]],
+    status: int,
+) -> web.StreamResponse:
+    """The form as a page, with what was typed before and what was wrong with it."""
+    config = request.app[PARTS].config
+    current = await forms.current_texts(request, form, locale)
+    view = forms.describe(config, form, locale, current)
+    ticked = set(body.get("purposes", []))
+    answers = body.get("profile", {})
+    bundle = next(iter(current.values())).bundle  # in these parts all of one language are alike
+    return pages.response(
+        request,
+        "form",
+        status,
+        locale=locale,
+        form_targets=_targets(config.forms[form].thank_you_url, config.forms[form].error_url),
+        brand=brand(request, form),
+        form=form,
+        action=f"/forms/{form}",
+        purposes=[
+            {
+                "purpose": one.purpose,
+                "title": one.title,
+                "text": one.text.bundle["text"],
+                "locale": locale,
+                "hash": one.text.hash,
+                "required": one.required,
+                "checked": one.purpose in ticked,
+            }
+            for one in view.purposes
+        ],
+        fields=[
+            {**one.model_dump(), "value": str(answers.get(one.name, ""))} for one in view.fields
+        ],
+        email=str(body.get("email", "")),
+        errors=errors,
+        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes], RenderedBy.PAGE),
+        page_url=f"{config.server.public_url}/forms/{form}",
+        notice_url=f"/notices/{bundle['notice']}",
+        shown={
+            "withdraw": bundle["withdraw"],
+            "controller": bundle["controller"]["name"],
+            "contact": bundle["controller"]["contact"],
+        },
+    )
+
+
+def _targets(*urls: str | None) -> list[str]:
+    return [f"{p.scheme}://{p.netloc}" for url in urls if url for p in [urlsplit(url)]]
+
+
+def brand(request: web.Request, form: str) -> Brand:
+    """The face of the sender whose form it is."""
+    config = request.app[PARTS].config
+    return Brand.of(config.controller, config.sender_of(config.forms[form].purposes[0]))

@@ -1,0 +1,163 @@
+"""Posts of a form: JSON from a script, or a plain HTML form, whose every outcome is a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from aiohttp import web
+
+from gateway.config.config import Config
+from gateway.errors import FieldError, Flaw, Invalid, RequestError
+from gateway.flows.joining.sign_up import RenderedBy
+from gateway.http import pages, sign_ups
+from gateway.http.answers import answer
+from gateway.http.app_keys import PARTS, WORDINGS
+from gateway.http.networks import client_network
+from gateway.http.openapi import HTML, endpoint
+from gateway.http.parsing import FORM_TYPES, parse_value, read_fields, read_json
+from gateway.http.problems import describe
+from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
+from gateway.look.translations import translations
+from gateway.people import form_page, forms, stamps
+from gateway.people.page_models import PlainSignUp, signup_of
+from storage.errors import StorageAway
+
+_CODES = {Flaw.MISSING: "field_missing", Flaw.TOO_LONG: "field_too_long"}
+
+
+@endpoint(
+    "POST",
+    forms.PATH,
+    summary="Sign up; the answer is the same for every address",
+    request=SignUpRequest,
+    responses={202: SignUpAccepted, 200: HTML, 303: None},
+    form=PlainSignUp,
+    people=True,
+    example=sign_ups.EXAMPLE,
+    tags=("landing pages",),
+)
+async def post_form(request: web.Request) -> web.StreamResponse:
+    form = forms.named(request)
+    if request.content_type in FORM_TYPES:
+        return await _post_plain(request, form)
+    posted = await read_json(request, SignUpRequest)
+    rendered_by = stamps.check(request, form, posted.stamp, posted.texts)
+    await _accept(request, form, posted, rendered_by)
+    return answer(SignUpAccepted(), 202)
+
+
+async def _accept(
+    request: web.Request, form: str, posted: SignUpRequest, rendered_by: RenderedBy
+) -> None:
+    trusted = request.app[PARTS].config.server.trusted_proxies
+    checked = await sign_ups.checked(request, form, posted, rendered_by=rendered_by)
+    if posted.homepage:
+        return  # a robot filled the field that people do not see; nothing is kept
+    await sign_ups.keep(request, checked, client_network(request, trusted))
+
+
+async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
+    """Take what a form posted; every outcome is a page or a redirect to one."""
+    config = request.app[PARTS].config
+    body: dict[str, Any] = {}
+    stamp: str | None = None
+    try:
+        fields = await read_fields(request)
+        stamp = fields.get("stamp")
+        body = signup_of(fields)
+        body.pop("stamp", None)
+        rendered_by = stamps.check(request, form, stamp, body["texts"])
+        body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
+        await _accept(request, form, parse_value(body, SignUpRequest), rendered_by)
+    except (RequestError, StorageAway) as error:
+        return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
+    thanks = config.forms[form].thank_you_url
+    if thanks is not None:
+        raise web.HTTPSeeOther(thanks)
+    locale = pages.locale_of(request, body.get("locale"))
+    return pages.response(request, "thanks", locale=locale, brand=form_page.brand(request, form))
+
+
+async def _of_ticked(request: web.Request, purposes: list[str], shown: list[str]) -> list[str]:
+    """A plain form names the texts of every purpose that it shows, ticked or not."""
+    known = await request.app[WORDINGS].valid(frozenset(shown))
+    return [text for text in shown if text not in known or known[text].purpose in purposes]
+
+
+async def _refuse_plain(
+    request: web.Request,
+    form: str,
+    body: Mapping[str, Any],
+    error: RequestError | StorageAway,
+    *,
+    hosted: bool,
+) -> web.StreamResponse:
+    """Our own page shows itself again with the errors; another's gets them by `error_url`."""
+    config = request.app[PARTS].config
+    problem = describe(error)
+    if hosted and isinstance(error, Invalid):
+        locale = sign_ups.locale_of(config, form, body.get("locale"))
+        return await form_page.show(request, form, locale, body, _coded(error), problem.status)
+    target = config.forms[form].error_url
+    if target is not None:
+        raise web.HTTPSeeOther(_with_error(target, problem.slug))
+    brand, locale = form_page.brand(request, form), pages.locale_of(request, body.get("locale"))
+    if not isinstance(error, Invalid):
+        wait = int(problem.headers.get("Retry-After", 0)) or None
+        return pages.error(request, problem.status, retry_after=wait, brand=brand, locale=locale)
+    return pages.response(
+        request,
+        "problem",
+        problem.status,
+        locale=locale,
+        brand=brand,
+        errors=_labelled(config, form, _coded(error), locale),
+        back_url=None,
+    )
+
+
+def _with_error(target: str, slug: str) -> str:
+    parts = urlsplit(target)
+    query = "&".join(filter(None, [parts.query, urlencode({"error": slug})]))
+    return parts._replace(query=query).geturl()
+
+
+def _coded(error: Invalid) -> list[dict[str, str]]:
+    """Each wrong field once, by the code that the pages have words for."""
+    coded: dict[str, dict[str, str]] = {}
+    for one in error.errors:
+        field, code = _code(one)
+        coded.setdefault(field, {"field": field, "code": code})
+    if "purpose" in coded:  # who ticks nothing names no text either: one mistake, not two
+        coded.pop("", None)
+    return list(coded.values())
+
+
+def _code(error: FieldError) -> tuple[str, str]:
+    """The field as a page names it, and what is wrong; a mistake of the form's own has no field."""
+    missing = error.flaw is Flaw.MISSING
+    match error.pointer.split("/")[1:]:
+        case ["email"]:
+            return "email", "email_missing" if missing else "email_invalid"
+        case ["purposes"] if missing:
+            return "purpose", "purpose_missing"
+        case ["profile", name]:
+            return f"profile.{name}", _CODES.get(error.flaw, "field_invalid")
+        case ["texts", *_] if not missing:
+            return "", "text_invalid"
+        case ["stamp"]:
+            return "", "stamp_invalid"
+        case _:
+            return "", "form_invalid"
+
+
+def _labelled(
+    config: Config, form: str, coded: list[dict[str, str]], locale: str
+) -> list[dict[str, str]]:
+    fields = config.forms[form].fields
+    say = translations(locale).gettext
+    labels = {"": "", "email": say("Email address"), "purpose": say("Your consent")}
+    labels |= {f"profile.{name}": forms.label_of(one, name, locale) for name, one in fields.items()}
+    return [{"label": labels.get(one["field"], ""), "code": one["code"]} for one in coded]
