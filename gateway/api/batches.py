@@ -20,13 +20,14 @@ from gateway.api.messages import (
     wanted_of,
 )
 from gateway.callers import idempotency
-from gateway.callers.api_keys import CALLER, ApiKey, Scope
+from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Remembered, Ticket
 from gateway.errors import Invalid, OutsideKey
 from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Queued, Wanted
 from gateway.http.answers import answer_bytes
 from gateway.http.app_keys import PARTS
+from gateway.http.authentication import CALLER
 from gateway.http.models import Answer, Incoming
 from gateway.http.openapi import endpoint
 from gateway.http.parsing import parse_json, parse_value

@@ -17,13 +17,14 @@ from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
 from gateway.callers import idempotency
-from gateway.callers.api_keys import CALLER, ApiKey, Scope
+from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Remembered
 from gateway.errors import Conflict, Invalid, NotFound, PermissionRefused, WrongContentType
 from gateway.flows.sending import enqueue, messages
 from gateway.flows.sending.enqueue import Cancellation, Handed, Queued, Wanted
 from gateway.http.answers import answer, answer_bytes
 from gateway.http.app_keys import MESSAGES, PARTS
+from gateway.http.authentication import CALLER
 from gateway.http.fields import Body, Label, Line, Moment, Name, Template, small
 from gateway.http.models import (
     NOT_SAID,

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from consent.model import Granted, Reason, RefusalClass
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
-from gateway.callers.api_keys import CALLER, Scope
+from gateway.callers.api_keys import Scope
 from gateway.flows.sending import permission
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
+from gateway.http.authentication import CALLER
 from gateway.http.fields import Name
 from gateway.http.models import Answer, Incoming
 from gateway.http.openapi import endpoint

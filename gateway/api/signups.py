@@ -8,11 +8,12 @@ from aiohttp import web
 from pydantic import StringConstraints
 
 from gateway.api.targets import require_covered
-from gateway.callers.api_keys import CALLER, Scope
+from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid
 from gateway.http import sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
+from gateway.http.authentication import CALLER
 from gateway.http.fields import Line, Name
 from gateway.http.networks import visitor_network
 from gateway.http.openapi import endpoint

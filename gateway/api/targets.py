@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from gateway.callers.api_keys import ApiKey
 from gateway.config.config import Config
+from gateway.errors import OutsideKey
 from gateway.flows.sending.permission import Question
 from gateway.http.fields import Identifier, MailAddress
 from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
@@ -41,4 +42,5 @@ def question(target: Target, purpose: str) -> Question:
 def require_covered(config: Config, caller: ApiKey, purpose: str) -> None:
     """Raise OutsideKey where the key is bound to other purposes or senders."""
     known = config.purposes.get(purpose)
-    caller.require_purpose(purpose, known.sender if known else None)
+    if not caller.covers(purpose, known.sender if known else None):
+        raise OutsideKey

@@ -9,11 +9,12 @@ from pydantic import model_validator
 
 from audit.kinds import Actor
 from gateway.api.targets import ADA, Target, question, require_covered
-from gateway.callers.api_keys import CALLER, Scope
+from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, OutsideKey
 from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS
+from gateway.http.authentication import CALLER
 from gateway.http.fields import Label, Moment, Name
 from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
 from gateway.http.openapi import endpoint

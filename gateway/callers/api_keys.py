@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from aiohttp import web
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import NotAuthenticated, OutsideKey, ScopeMissing
 from gateway.schema.tables import api_key
-from storage.database import Database
 from storage.ids import random_id
 
-_TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
+TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Scope(StrEnum):
@@ -43,40 +40,11 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
 
-    def require_scope(self, scope: Scope) -> None:
-        if scope not in self.scopes:
-            raise ScopeMissing(scope)
-
-    def require_purpose(self, purpose: str, sender: str | None) -> None:
-        """Raise OutsideKey where the key is bound to others; *sender* is the purpose's."""
-        if not self.covers(purpose, sender):
-            raise OutsideKey
-
     def covers(self, purpose: str, sender: str | None) -> bool:
+        """Whether it may speak for *purpose*; *sender* is the purpose's."""
         return (not self.purposes or purpose in self.purposes) and (
             not self.senders or sender is None or sender in self.senders
         )
-
-
-class ApiKeys:
-    """Tells callers apart; every request looks again, so that a revoked key ends at once."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def authenticate(self, request: web.BaseRequest, scope: Scope) -> ApiKey:
-        """Raise NotAuthenticated or ScopeMissing unless the bearer may do this."""
-        token = bearer(request)
-        async with self._database.read() as connection:
-            key = await find(connection, token)
-        if key is None:
-            raise NotAuthenticated
-        key.require_scope(scope)
-        return key
-
-
-API_KEYS = web.AppKey("api_keys", ApiKeys)
-CALLER = web.RequestKey("caller", ApiKey)
 
 
 async def create(
@@ -130,14 +98,6 @@ async def revoke(connection: AsyncConnection, key_id: str, now: datetime) -> boo
         .values(revoked_at=now)
     )
     return result.rowcount == 1
-
-
-def bearer(request: web.BaseRequest) -> str:
-    """The token of the Authorization header; raises NotAuthenticated."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token.strip()):
-        raise NotAuthenticated
-    return token.strip()
 
 
 def _hash(token: str) -> bytes:

@@ -18,8 +18,9 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from gateway.callers.api_keys import API_KEYS, CALLER, Scope
+from gateway.callers.api_keys import Scope
 from gateway.http import problems
+from gateway.http.authentication import AUTHENTICATION, CALLER
 from gateway.http.parsing import FORM_TYPES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -93,8 +94,8 @@ class Endpoint:
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Tell the caller apart before the body is read; then handle."""
         if self.scope is not None:
-            keys = request.app[API_KEYS]
-            request[CALLER] = await keys.authenticate(request, self.scope)
+            authentication = request.app[AUTHENTICATION]
+            request[CALLER] = await authentication.authenticate(request, self.scope)
         return await self.handler(request)
 
 

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Middleware
 
 from gateway import errors
 from gateway.http.parsing import FORM_TYPES
-from gateway.watch import logs
+from gateway.watch import access, logs
 from storage.errors import StorageAway
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -274,7 +274,7 @@ def middleware(error_page: ErrorPage) -> Middleware:
         except (errors.RequestError, StorageAway) as error:
             problem = describe(error)
         except Exception as error:  # noqa: BLE001 the answer to a bug is a 500 that says nothing
-            logs.failed("request.failed", error, route=logs.route_of(request))
+            logs.failed("request.failed", error, route=access.route_of(request))
             problem = _FAILED
         if not wants_page(request):
             return answer(problem)

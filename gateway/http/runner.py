@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import CannotListen
 from gateway.http import problems
-from gateway.watch import logs
+from gateway.watch import access, logs
 
 
 @contextmanager
@@ -35,7 +35,7 @@ class Runner(web.AppRunner):
 
     def __init__(self, app: web.Application, **settings: Any) -> None:
         bounds = {"keepalive_timeout": 75.0, "lingering_time": 5.0, "auto_decompress": False}
-        super().__init__(app, access_log_class=logs.AccessLogger, **(bounds | settings))
+        super().__init__(app, access_log_class=access.AccessLogger, **(bounds | settings))
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()

@@ -7,7 +7,6 @@ from functools import partial
 from aiohttp import web
 
 from gateway.api import messages
-from gateway.callers.api_keys import API_KEYS, ApiKeys
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending import enqueue
@@ -22,6 +21,7 @@ from gateway.http.app_keys import (
     WITHDRAWALS,
     WORDINGS,
 )
+from gateway.http.authentication import AUTHENTICATION, Authentication
 from gateway.http.openapi import Endpoint, Media
 from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
@@ -51,7 +51,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
     app[MESSAGES] = _messages(parts)
     app[WITHDRAWALS] = Withdrawals(parts)
-    app[API_KEYS] = ApiKeys(parts.data)
+    app[AUTHENTICATION] = Authentication(parts.data)
     app[METRICS] = counted
     app[HEALTH] = health
     served = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]

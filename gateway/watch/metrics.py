@@ -16,7 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from gateway.watch.logs import method_of, route_of
+from gateway.watch.access import method_of, route_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -3,12 +3,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import select
 
 from gateway.callers import api_keys
-from gateway.callers.api_keys import ApiKey, ApiKeys, Scope
-from gateway.errors import NotAuthenticated, OutsideKey, ScopeMissing
+from gateway.callers.api_keys import ApiKey, Scope
 from gateway.schema.tables import api_key, metadata
 from storage.database import Database
 from tests.support.clock import START
@@ -28,18 +26,6 @@ async def created(data: Database, **facts: list[str]) -> tuple[ApiKey, str]:
         )
 
 
-async def authenticate(data: Database, header: str, scope: Scope) -> ApiKey:
-    request = make_mocked_request("POST", "/v1/messages", {"Authorization": header})
-    return await ApiKeys(data).authenticate(request, scope)
-
-
-async def test_a_token_opens_its_key(data: Database) -> None:
-    key, token = await created(data, senders=["acme"], purposes=["newsletter"])
-
-    assert await authenticate(data, f"Bearer {token}", Scope.MESSAGES_SEND) == key
-    assert await authenticate(data, f"bearer  {token} ", Scope.MESSAGES_SEND) == key
-
-
 async def test_the_token_itself_is_stored_nowhere(data: Database) -> None:
     _, token = await created(data)
 
@@ -47,34 +33,6 @@ async def test_the_token_itself_is_stored_nowhere(data: Database) -> None:
         row = (await connection.execute(select(api_key))).one()
 
     assert token.removeprefix("cgw_") not in repr(row)
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "",
-        "Bearer",
-        "Bearer x",
-        "Basic Y2d3Xw==",
-        "Bearer cgw_" + "A" * 43,
-        "Bearer cgw_" + "é" * 43,
-    ],
-    ids=["none", "empty", "short", "other scheme", "unknown", "not ASCII"],
-)
-async def test_without_a_known_token_nobody_gets_in(data: Database, header: str) -> None:
-    await created(data)
-
-    with pytest.raises(NotAuthenticated):
-        await authenticate(data, header, Scope.MESSAGES_SEND)
-
-
-async def test_a_key_does_not_do_what_it_was_not_made_for(data: Database) -> None:
-    _, token = await created(data)
-
-    with pytest.raises(ScopeMissing) as caught:
-        await authenticate(data, f"Bearer {token}", Scope.AUDIT_READ)
-
-    assert caught.value.scope == "audit:read"
 
 
 async def test_a_revoked_key_ends_at_once_and_stays_listed(data: Database) -> None:
@@ -87,8 +45,8 @@ async def test_a_revoked_key_ends_at_once_and_stays_listed(data: Database) -> No
 
     assert (first, second) == (True, False)
     assert [(k.id, k.revoked_at) for k in listed] == [(key.id, START)]
-    with pytest.raises(NotAuthenticated):
-        await authenticate(data, f"Bearer {token}", Scope.MESSAGES_SEND)
+    async with data.read() as connection:
+        assert await api_keys.find(connection, token) is None
 
 
 @pytest.mark.parametrize(
@@ -108,8 +66,4 @@ async def test_a_key_may_be_bound_to_senders_and_purposes(
 ) -> None:
     key, _ = await created(data, senders=senders, purposes=purposes)
 
-    if inside:
-        key.require_purpose("newsletter", "acme")
-    else:
-        with pytest.raises(OutsideKey):
-            key.require_purpose("newsletter", "acme")
+    assert key.covers("newsletter", "acme") is inside

@@ -18,9 +18,10 @@ from gateway.api.audit import AuditEvents, AuditQuery
 from gateway.api.messages import MessageAccepted, MessageRequest
 from gateway.api.permissions import PermissionGranted, PermissionRefusal, PermissionRequest
 from gateway.callers import api_keys
-from gateway.callers.api_keys import API_KEYS, CALLER, ApiKeys, Scope
+from gateway.callers.api_keys import Scope
 from gateway.http import openapi, problems
 from gateway.http.answers import answer
+from gateway.http.authentication import AUTHENTICATION, CALLER, Authentication
 from gateway.http.openapi import Endpoint, endpoint
 from gateway.http.parsing import read_fields, read_json, read_query
 from gateway.schema.tables import metadata
@@ -113,7 +114,7 @@ async def client(data: Database, aiohttp_client: Start) -> Client:
         middlewares=[metrics.metrics_middleware, problems.middleware(error_page)],
         client_max_size=64 * 1024,
     )
-    app[API_KEYS] = ApiKeys(data)
+    app[AUTHENTICATION] = Authentication(data)
     app[METRICS] = Metrics()
     metrics.add_route(app, app[METRICS])
     openapi.add_routes(app, ENDPOINTS, public_url="https://mail.example.org")

@@ -1,0 +1,40 @@
+"""Who calls: the API key in the Authorization header."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.callers import api_keys
+from gateway.callers.api_keys import TOKEN, ApiKey, Scope
+from gateway.errors import NotAuthenticated, ScopeMissing
+from storage.database import Database
+
+
+class Authentication:
+    """Tells callers apart; every request looks again, so that a revoked key ends at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def authenticate(self, request: web.BaseRequest, scope: Scope) -> ApiKey:
+        """Raise NotAuthenticated or ScopeMissing unless the bearer may do this."""
+        token = bearer(request)
+        async with self._database.read() as connection:
+            key = await api_keys.find(connection, token)
+        if key is None:
+            raise NotAuthenticated
+        if scope not in key.scopes:
+            raise ScopeMissing(scope)
+        return key
+
+
+AUTHENTICATION = web.AppKey("authentication", Authentication)
+CALLER = web.RequestKey("caller", ApiKey)
+
+
+def bearer(request: web.BaseRequest) -> str:
+    """The token of the Authorization header; raises NotAuthenticated."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not TOKEN.fullmatch(token.strip()):
+        raise NotAuthenticated
+    return token.strip()
