@@ -115,6 +115,15 @@ def _told(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
     return None if facts is None else Told(row.subject, entry.eid, entry.kind, facts)
 
 
+async def untold(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, Kind]:
+    """Which of *eids* are events, staged or logged, that say nothing of anybody, and their kinds.
+
+    Who left while their key was missing left such a one.
+    """
+    entries = await _entries_of(connection, eids) if eids else []
+    return {one.eid: one.kind for one in entries if not one.commitments and one.batch is None}
+
+
 async def told_of_items(
     connection: AsyncConnection,
     eids: Collection[bytes],
@@ -138,12 +147,16 @@ async def told_of_items(
 
 async def _of_kind(connection: AsyncConnection, eids: Collection[bytes], kind: Kind) -> set[bytes]:
     """Which of *eids* are events of *kind*, staged or logged."""
+    return {one.eid for one in await _entries_of(connection, eids) if one.kind is kind}
+
+
+async def _entries_of(connection: AsyncConnection, eids: Collection[bytes]) -> list[Entry]:
     query = union_all(
         select(audit_pending.c.entry).where(audit_pending.c.eid.in_(eids)),
         select(audit_entry.c.entry).where(audit_entry.c.eid.in_(eids)),
     )
     entries = [_parsed(one) for one in (await connection.execute(query)).scalars()]
-    return {one.eid for one in entries if one is not None and one.kind is kind}
+    return [one for one in entries if one is not None]
 
 
 def _parsed(entry: bytes) -> Entry | None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
 from consent import tables
+from consent.keys.vault import Compartment, Vault
 from consent.model import SubjectState
 from storage.types import among, upsert
 
@@ -37,6 +38,22 @@ class Gate:
     address: bytes | None  # sealed
     profile: bytes | None  # sealed
     place: Place
+
+    @property
+    def live(self) -> bool:
+        """Whether the person is still here: not being erased, and not erased."""
+        return self.state is SubjectState.LIVE
+
+
+def usable(
+    gate: Gate | None, vault: Vault, compartment: Compartment, *others: Compartment
+) -> TypeGuard[Gate]:
+    """Whether an act may seal and open for this person: they are live, and the keys are there.
+
+    Name the compartments that the act needs. A vault may be older than the
+    gate's lock, so it alone does not say that nobody is erasing the person.
+    """
+    return gate is not None and gate.live and vault.has(gate.subject, compartment, *others)
 
 
 @dataclass(frozen=True, slots=True)

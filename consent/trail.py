@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import Draft, Event, Item, Place, Sealer, draft
+from audit.entry import Draft, Event, Item, Place, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import gates
 from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
 
 
 class Trail:
@@ -23,9 +24,10 @@ class Trail:
     before, so that a trail that was disclosed with a hole shows it.
     """
 
-    def __init__(self, log: Log, sealer: Sealer, held: Mapping[str, Gate]) -> None:
+    def __init__(self, log: Log, vault: Vault, held: Mapping[str, Gate]) -> None:
         self._log = log
-        self._sealer = sealer
+        self._vault = vault
+        self._held = held
         self._places: dict[str, Place] = {one: gate.place for one, gate in held.items()}
         self._moved: set[str] = set()
         self._drafts: list[Draft] = []
@@ -50,11 +52,32 @@ class Trail:
             facts={"evidence": evidence},
             place=self._places[subject],
         )
-        made = draft(event, self._sealer, self._log.node)
+        made = draft(event, self._vault, self._log.node)
         if made.next is not None:
             self._places[subject] = made.next
             self._moved.add(subject)
         self._drafts.append(made)
+        return event.eid
+
+    def record_leaving(
+        self,
+        kind: Kind,
+        subject: str,
+        actor: Actor,
+        at: datetime,
+        *,
+        evidence: Mapping[str, Any],
+        refs: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """As `record`; where the key for *evidence* is missing the event stands without it.
+
+        Leaving never depends on a key. Such an event names nobody, and the
+        person's own trail does not move: it shows neither the event nor a hole.
+        """
+        if gates.usable(self._held.get(subject), self._vault, Compartment.EVIDENCE):
+            return self.record(kind, subject, actor, at, evidence=evidence, refs=refs)
+        event = Event(kind, actor, at, refs=refs or {})
+        self._drafts.append(draft(event, None, self._log.node))
         return event.eid
 
     def record_batch(
@@ -68,7 +91,7 @@ class Trail:
             eid=eid or secrets.token_bytes(16),
             items=items,
         )
-        self._drafts.append(draft(event, self._sealer, self._log.node))
+        self._drafts.append(draft(event, self._vault, self._log.node))
         return event.eid
 
     async def stage(self, connection: AsyncConnection) -> None:

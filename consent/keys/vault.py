@@ -41,10 +41,14 @@ class Vault:
         """The same for one person: what is kept for that person's sake opens nobody else's."""
         return Vault({subject: self._keys.get(subject, {})})
 
-    def has(self, subject: str) -> bool:
-        """Whether everything about this person can be sealed and opened."""
+    def has(self, subject: str, compartment: Compartment, *others: Compartment) -> bool:
+        """Whether these parts of what is kept about a person can be sealed and opened.
+
+        Name what the act needs, no more: a compartment that is added later is
+        missing for everybody who was known before.
+        """
         held = self._keys.get(subject, {})
-        return all(isinstance(held.get(one), Secret) for one in Compartment)
+        return all(isinstance(held.get(one), Secret) for one in (compartment, *others))
 
     def seal(
         self, subject: str, compartment: str, place: tuple[str, str, str], plaintext: bytes

@@ -79,18 +79,18 @@ async def test_whoever_has_no_keys_is_missing(store: KeyStore) -> None:
 
     vault = await store.vault(["sub_1", "sub_2"])
 
-    assert vault.has("sub_1")
-    assert not vault.has("sub_2")
+    assert vault.has("sub_1", *EVERYTHING)
+    assert not vault.has("sub_2", *EVERYTHING)
     assert vault.open("sub_2", Compartment.PROFILE, PLACE, b"") is None
 
 
 async def test_a_key_that_was_missing_is_seen_as_soon_as_it_exists(
     store: KeyStore, keystore: Database
 ) -> None:
-    assert not (await store.vault(["sub_1"])).has("sub_1")
+    assert not (await store.vault(["sub_1"])).has("sub_1", *EVERYTHING)
     await another(keystore).create(["sub_1"], NOW)
 
-    assert (await store.vault(["sub_1"])).has("sub_1")
+    assert (await store.vault(["sub_1"])).has("sub_1", *EVERYTHING)
 
 
 async def test_many_people_are_fetched_at_once(store: KeyStore, keystore: Database) -> None:
@@ -100,7 +100,7 @@ async def test_many_people_are_fetched_at_once(store: KeyStore, keystore: Databa
     vault = await another(keystore).vault(people)
     await store.erase(people, EVERYTHING, NOW)
 
-    assert all(vault.has(one) for one in people)
+    assert all(vault.has(one, *EVERYTHING) for one in people)
     assert await count(keystore, tables.dek) == 0
 
 
@@ -112,9 +112,9 @@ async def test_fetched_keys_are_used_for_a_minute_and_no_longer(
     await another(keystore).erase(["sub_1"], EVERYTHING, NOW)
 
     stopwatch.seconds += 59
-    assert (await store.vault(["sub_1"])).has("sub_1")
+    assert (await store.vault(["sub_1"])).has("sub_1", *EVERYTHING)
     stopwatch.seconds += 1
-    assert not (await store.vault(["sub_1"])).has("sub_1")
+    assert not (await store.vault(["sub_1"])).has("sub_1", *EVERYTHING)
 
 
 async def test_one_key_that_cannot_be_unwrapped_stops_only_its_own_person(
@@ -129,7 +129,7 @@ async def test_one_key_that_cannot_be_unwrapped_stops_only_its_own_person(
 
     vault = await store.vault(["sub_1", "sub_2"])
 
-    assert [vault.has("sub_1"), vault.has("sub_2")] == [False, True]
+    assert [vault.has("sub_1", *EVERYTHING), vault.has("sub_2", *EVERYTHING)] == [False, True]
     with pytest.raises(KeyUnusable):
         sealed_by(vault)
 
@@ -146,15 +146,15 @@ async def test_two_people_whose_wrapped_keys_were_swapped_open_nothing(
 
     vault = await store.vault(["sub_1", "sub_2"])
 
-    assert not vault.has("sub_1")
-    assert not vault.has("sub_2")
+    assert not vault.has("sub_1", *EVERYTHING)
+    assert not vault.has("sub_2", *EVERYTHING)
 
 
 async def test_keys_of_an_older_epoch_open_while_the_keyring_holds_it(keystore: Database) -> None:
     await another(keystore, {1: KEKS[1]}, 1).create(["sub_1"], NOW)
 
-    assert (await another(keystore, KEKS, 2).vault(["sub_1"])).has("sub_1")
-    assert not (await another(keystore, {2: KEKS[2]}, 2).vault(["sub_1"])).has("sub_1")
+    assert (await another(keystore, KEKS, 2).vault(["sub_1"])).has("sub_1", *EVERYTHING)
+    assert not (await another(keystore, {2: KEKS[2]}, 2).vault(["sub_1"])).has("sub_1", *EVERYTHING)
 
 
 # Erasing
@@ -167,7 +167,7 @@ async def test_erased_keys_are_gone_and_in_the_ledger(store: KeyStore, keystore:
     await store.erase(["sub_1"], EVERYTHING, NOW)
 
     vault = await store.vault(["sub_1", "sub_2"])
-    assert [vault.has("sub_1"), vault.has("sub_2")] == [False, True]
+    assert [vault.has("sub_1", *EVERYTHING), vault.has("sub_2", *EVERYTHING)] == [False, True]
     assert await store.erased(["sub_1", "sub_2"]) == {
         ("sub_1", Compartment.PROFILE),
         ("sub_1", Compartment.EVIDENCE),
@@ -184,7 +184,7 @@ async def test_locked_evidence_outlives_the_profile(store: KeyStore) -> None:
     sealed = vault.seal("sub_1", Compartment.EVIDENCE, PLACE, b"proof")
     assert vault.open("sub_1", Compartment.EVIDENCE, PLACE, sealed) == b"proof"
     assert vault.open("sub_1", Compartment.PROFILE, PLACE, b"") is None
-    assert not vault.has("sub_1")
+    assert not vault.has("sub_1", *EVERYTHING)
 
 
 async def test_erasing_again_changes_nothing_and_keeps_the_first_date(
@@ -208,7 +208,7 @@ async def test_whoever_was_erased_never_gets_a_key_again(
     await store.create(["sub_1", "sub_2"], NOW)
 
     vault = await another(keystore).vault(["sub_1", "sub_2"])
-    assert [vault.has("sub_1"), vault.has("sub_2")] == [False, True]
+    assert [vault.has("sub_1", *EVERYTHING), vault.has("sub_2", *EVERYTHING)] == [False, True]
 
 
 # Sweeping
@@ -228,7 +228,11 @@ async def test_keys_that_nobody_took_up_are_swept_when_a_day_old(
     assert await store.sweep(named, NOW + DAY + timedelta(seconds=1)) == 1
 
     vault = await another(keystore).vault(["sub_old", "sub_known", "sub_new"])
-    assert [vault.has(one) for one in ("sub_old", "sub_known", "sub_new")] == [False, True, True]
+    assert [vault.has(one, *EVERYTHING) for one in ("sub_old", "sub_known", "sub_new")] == [
+        False,
+        True,
+        True,
+    ]
     assert asked == ["sub_known", "sub_old"]
     assert await store.erased(["sub_old"]) == set()
 
@@ -244,4 +248,4 @@ async def test_nothing_is_swept_when_the_data_cannot_say(
     with pytest.raises(StorageAway):
         await store.sweep(named, NOW + 2 * DAY)
 
-    assert (await another(keystore).vault(["sub_1"])).has("sub_1")
+    assert (await another(keystore).vault(["sub_1"])).has("sub_1", *EVERYTHING)

@@ -54,7 +54,7 @@ async def test_an_erasure_that_fails_destroys_nothing(store: KeyStore, keystore:
     with pytest.raises((DBAPIError, StorageAway)):
         await store.erase(["sub_1"], EVERYTHING, NOW)
 
-    assert (await another(keystore).vault(["sub_1"])).has("sub_1")
+    assert (await another(keystore).vault(["sub_1"])).has("sub_1", *EVERYTHING)
 
 
 async def test_installing_records_the_active_epoch_once(keystore: Database) -> None:

@@ -212,7 +212,7 @@ async def test_a_person_who_never_confirmed_is_gone_after_a_month(app: App) -> N
     assert await app.permission() == "unknown"
     # The ledger alone keeps the random id: a restored key store must not bring the keys back.
     assert await rows_naming(app, subject, index) == ["erasure_ledger"]
-    assert not (await app.parts.keystore.vault([subject])).has(subject)
+    assert not (await app.parts.keystore.vault([subject])).has(subject, *Compartment)
     await verified(app)
     kinds = await kinds_of(app)
     assert kinds[-2:] == ["subject.erasure_started", "subject.erased"]
@@ -395,7 +395,7 @@ async def test_a_message_under_a_lease_is_left_to_its_outcome(app: App) -> None:
 
     await later(app, 31 * DAY)
     assert await count(app.parts.data, outbox) == 1
-    assert not (await app.parts.keystore.vault([subject])).has(subject)
+    assert not (await app.parts.keystore.vault([subject])).has(subject, *Compartment)
     taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
     await desk.settle("wrk_slow", [Ended(parcel, taken)])
     await run_rules(app)
@@ -436,7 +436,7 @@ async def test_keys_that_no_person_names_are_swept_after_a_day(app: App) -> None
     await later(app, timedelta(seconds=1))
 
     assert await rows_naming(app, "sub_orphan") == []
-    assert (await app.parts.keystore.vault([known])).has(known)
+    assert (await app.parts.keystore.vault([known])).has(known, *Compartment)
 
 
 async def test_every_rule_runs_as_a_duty(app: App) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from consent.errors import KeyMissing, KeyUnusable, SealError
 from consent.honesty import consent_mac, honest
 from consent.keys import blind, seal
-from consent.keys.vault import Broken, Vault
+from consent.keys.vault import Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
 from consent.model import Evidence, State
 from storage.secret import Secret
@@ -124,13 +124,15 @@ VAULT = Vault(
 )
 
 
-def test_a_vault_has_only_those_whose_every_key_is_there_and_whole() -> None:
-    assert [VAULT.has(one) for one in ("sub_1", "sub_2", "sub_3", "sub_4")] == [
-        True,
-        False,
-        False,
-        False,
-    ]
+PROFILE, EVIDENCE = Compartment.PROFILE, Compartment.EVIDENCE
+
+
+def test_a_vault_has_a_key_only_when_it_is_there_and_whole() -> None:
+    people = ("sub_1", "sub_2", "sub_3", "sub_4")
+
+    assert [VAULT.has(one, PROFILE) for one in people] == [True, False, False, False]
+    assert [VAULT.has(one, EVIDENCE) for one in people] == [True, True, True, False]
+    assert [VAULT.has(one, PROFILE, EVIDENCE) for one in people] == [True, False, False, False]
 
 
 def test_a_missing_key_opens_nothing_and_seals_nothing() -> None:

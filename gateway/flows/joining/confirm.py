@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
 from consent import address, gates, links, personal, policy, texts, tokens
 from consent.consents import Consent
 from consent.gates import Gate
-from consent.keys.vault import Vault
+from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
-from consent.model import State, SubjectState
+from consent.model import State
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
@@ -26,6 +27,12 @@ from gateway.flows.joining import sign_up
 from gateway.flows.joining.sign_up import Asked, SignUp
 from gateway.flows.leaving import withdraw
 from gateway.parts import Parts
+from storage.errors import StorageAway
+
+log = structlog.get_logger()
+
+# The links of its mails and the answers are sealed, and the confirmation is told of.
+_CONFIRMING = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
 class Answer(StrEnum):
@@ -85,7 +92,7 @@ async def answer(parts: Parts, token: str, said: Answer) -> Seen | None:
         held = await gates.lock(connection, [found.subject])
         seen = await _seen(parts, connection, found)
         gate = held.get(found.subject)
-        if gate is not None and gate.state is SubjectState.LIVE and not seen.expired:
+        if gate is not None and gate.live and not seen.expired:
             act = _Act(parts, connection, gate, vault, found, seen.now)
             if said is Answer.CONFIRM:
                 await act.confirm()
@@ -118,16 +125,23 @@ class _Act:
         self.trail = Trail(parts.log, vault, {gate.subject: gate})
 
     async def confirm(self) -> None:
+        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed."""
         subject = self._gate.subject
         everything = await self._consents()
-        confirmed = [
-            self._confirmed(one)
+        asked = [
+            one
             for one in everything
             # Rows that we did not write must not confirm anything, nor be made honest by it.
             if one.id in self._found.honest
             and one.honest
             and policy.confirm(one, self._now) is not None
         ]
+        if not asked:
+            return
+        if not gates.usable(self._gate, self._vault, *_CONFIRMING):
+            log.error("key_missing")
+            raise StorageAway("key store")
+        confirmed = [self._confirmed(one) for one in asked]
         lapsed = [
             self._lapsed(other)
             for one in confirmed
@@ -135,8 +149,6 @@ class _Act:
                 [c for c in everything if c.purpose == one.purpose], one.id
             )
         ]
-        if not confirmed:
-            return
         await self._parts.consents.write(self._connection, [*confirmed, *lapsed])
         pairs = {(subject, one.purpose) for one in confirmed}
         await links.ensure_handles(self._connection, pairs, self._vault)
@@ -152,9 +164,8 @@ class _Act:
             if policy.reject(one.state) is not None
         ]
         await self._parts.consents.write(self._connection, ended)
-        await withdraw.block_asking(
-            self._parts, self._connection, [self._gate], self._vault, self._now
-        )
+        key = self._parts.keyring.suppression
+        await withdraw.block_asking(self._connection, key, [self._gate], self._vault, self._now)
         # All that this link stands for: whoever repeats it waits the same way.
         pairs = {(self._gate.subject, one.purpose) for one in theirs}
         return set().union(*await permits.open_of(self._connection, list(pairs), self._now))
@@ -227,9 +238,10 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> None:
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
     asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)
-    if gate is None or not asked:
+    vault = await parts.keystore.vault([found.subject])
+    if not asked or not gates.usable(gate, vault, Compartment.PROFILE):
         return
-    mailbox = personal.open_mailbox(gate, await parts.keystore.vault([found.subject]))
+    mailbox = personal.open_mailbox(gate, vault)
     if mailbox is not None:
         form, locale = seen.consents[0].form, seen.consents[0].locale
         again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")

@@ -19,8 +19,8 @@ from consent.consents import Consent
 from consent.errors import SealError
 from consent.gates import Gate, Newcomer
 from consent.intakes import Intake
-from consent.keys.vault import Vault
-from consent.model import Evidence, State, SubjectState
+from consent.keys.vault import Compartment, Vault
+from consent.model import Evidence, State
 from consent.policy import Nothing, Same
 from consent.trail import Trail
 from delivery import outbox
@@ -165,11 +165,9 @@ class _Batch:
     def can_ask(self, subject: str) -> bool:
         """A person whom somebody else admitted or is erasing is met again on the next tick."""
         person = self.people.get(subject)
-        return (
-            person is not None
-            and person.gate.state is SubjectState.LIVE
-            and self.vault.has(subject)
-        )
+        gate = None if person is None else person.gate
+        # The answers and the mail are sealed, and the request is told of.
+        return gates.usable(gate, self.vault, Compartment.PROFILE, Compartment.EVIDENCE)
 
     async def ask(
         self, connection: AsyncConnection, subject: str, form: SignUp, received_at: datetime

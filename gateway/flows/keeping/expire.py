@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from audit.kinds import Actor, Kind
 from consent import gates, policy
 from consent.consents import Consent, Due, Ending, Page
-from consent.model import State, SubjectState
+from consent.keys.vault import Compartment
+from consent.model import State
 from consent.trail import Trail
 from gateway.flows.keeping.walk import Walk
 from gateway.parts import Parts
@@ -66,7 +67,6 @@ async def _end(parts: Parts, due: Sequence[Due]) -> int:
     vault = await parts.keystore.vault(subjects)
     async with parts.data.begin() as connection:
         held = await gates.lock(connection, subjects)
-        live = {one for one, gate in held.items() if gate.state is SubjectState.LIVE}
         rows = await parts.consents.get(connection, [one.consent for one in due])
         now = await parts.clock.now(connection)
         known = await parts.consents.with_use(connection, list(rows.values()), now)
@@ -74,8 +74,7 @@ async def _end(parts: Parts, due: Sequence[Due]) -> int:
         ended = [
             changed
             for one in known
-            if one.subject in live
-            and vault.has(one.subject)
+            if gates.usable(held.get(one.subject), vault, Compartment.EVIDENCE)
             and (changed := _ended(one, trail, now)) is not None
         ]
         await parts.consents.write(connection, ended)

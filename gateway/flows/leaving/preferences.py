@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.kinds import Actor
 from consent import address, facts, gates, links, personal, policy, texts
 from consent.consents import Consent
+from consent.keys.vault import Compartment
 from consent.links import Route
 from consent.model import Granted, State
 from consent.texts import Text
@@ -100,11 +101,12 @@ async def ask(
     async with parts.data.read() as connection:
         gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
-    if gate is None:
+    vault = await parts.keystore.vault([subject])
+    if not gates.usable(gate, vault, Compartment.PROFILE):
         return
     found = [current_text(valid.values(), one, gate.locale) for one in purposes]
     asked = tuple(Asked(one.purpose, one.hash) for one in found if one is not None)
-    mailbox = personal.open_mailbox(gate, await parts.keystore.vault([subject]))
+    mailbox = personal.open_mailbox(gate, vault)
     if asked and mailbox is not None:
         form = SignUp(
             "preferences",

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import Opener
 from audit.kinds import Actor, Kind
 from consent import address, gates, links, personal, policy, suppressions
 from consent.address import Address
 from consent.consents import Consent
+from consent.errors import SealError
 from consent.gates import Gate
 from consent.keys import blind
+from consent.keys.vault import Compartment, Vault
 from consent.links import Route
-from consent.model import State, SubjectState
+from consent.model import State
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
@@ -31,6 +33,9 @@ from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
 from storage.grouping import Grouped, severally
 from storage.locks import keep_out
+from storage.secret import Secret
+
+log = structlog.get_logger()
 
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
@@ -78,17 +83,25 @@ async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]] |
         # Facts are read in statements after the lock.
         found = await parts.consents.of_subjects(connection, held)
         now = await parts.clock.now(connection)
+        _tell_of_missing_keys(held, vault)
         ending = _Ending(held, found, Trail(parts.log, vault, held), now)
         for one in leaving:
             ending.take(one)
         await parts.consents.write(connection, list(ending.changed.values()))
         await gates.object_to(connection, ending.objecting, now)
-        await block_asking(parts, connection, list(ending.objecting.values()), vault, now)
-        await _block_addresses(parts, connection, [one.canonical for one in strangers], now)
+        key = parts.keyring.suppression
+        await block_asking(connection, key, list(ending.objecting.values()), vault, now)
+        await _block_addresses(connection, key, [one.canonical for one in strangers], now)
         wanted = [(one.subject, one.ends) for one in leaving]
         still_open = await permits.open_of(connection, wanted, now)
         await ending.trail.stage(connection)
     return still_open
+
+
+def _tell_of_missing_keys(held: Mapping[str, Gate], vault: Vault) -> None:
+    for gate in held.values():
+        if gate.live and not gates.usable(gate, vault, Compartment.EVIDENCE):
+            log.error("key_missing")  # they leave all the same
 
 
 @dataclass
@@ -104,8 +117,8 @@ class _Ending:
 
     def take(self, one: _Leaving) -> None:
         gate = self.held.get(one.subject or "")
-        if gate is None or gate.state is not SubjectState.LIVE:
-            return  # nothing is permitted any more, and nothing can be sealed
+        if gate is None or not gate.live:
+            return  # nothing is permitted any more
         for stored in self.found.get(gate.subject, ()):
             consent = self.changed.get(stored.id, stored)
             if one.withdrawal.concerns(consent) and policy.withdraw(consent.state) is not None:
@@ -124,7 +137,7 @@ class _Ending:
             **(withdrawal.facts or {}),
         }
         actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
-        self.trail.record(kind, gate.subject, actor, self.now, evidence=evidence)
+        self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
 
 
 async def _have_appeared(
@@ -155,7 +168,7 @@ def ended(consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime)
         "channel": withdrawal.channel,
         **(withdrawal.facts or {}),
     }
-    eid = trail.record(
+    eid = trail.record_leaving(
         kind,
         consent.subject,
         withdrawal.actor,
@@ -167,23 +180,34 @@ def ended(consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime)
 
 
 async def block_asking(
-    parts: Parts, connection: AsyncConnection, held: Sequence[Gate], opener: Opener, now: datetime
+    connection: AsyncConnection, key: Secret, held: Sequence[Gate], vault: Vault, now: datetime
 ) -> None:
     """No confirmation mails to these people's addresses for a year, unless a mailbox asks.
 
     Those that wait in the outbox end too: a claim has no address to look up, so
-    the gate says when it happened.
+    the gate says when it happened. An address that cannot be opened is not
+    blocked: nobody is kept from leaving for it.
     """
     await gates.block_asking(connection, [one.subject for one in held], now)
-    known = [personal.open_mailbox(gate, opener) for gate in held]
+    known = [_mailbox(gate, vault) for gate in held]
     canonical = [address.parse(one).canonical for one in known if one is not None]
-    await _block_addresses(parts, connection, canonical, now)
+    await _block_addresses(connection, key, canonical, now)
+
+
+def _mailbox(gate: Gate, vault: Vault) -> str | None:
+    if not gates.usable(gate, vault, Compartment.PROFILE):
+        return None
+    try:
+        return personal.open_mailbox(gate, vault)
+    except SealError:
+        log.error("address_not_opened")
+        return None
 
 
 async def _block_addresses(
-    parts: Parts, connection: AsyncConnection, canonical: Sequence[str], now: datetime
+    connection: AsyncConnection, key: Secret, canonical: Sequence[str], now: datetime
 ) -> None:
-    key, until = parts.keyring.suppression, now + ASKING_BLOCK
+    until = now + ASKING_BLOCK
     hashes = {blind.suppression_hash(key, one) for one in canonical}
     blocks = [Suppression(one, Stop.ASKING, until) for one in hashes]
     await suppressions.add(connection, blocks, now)

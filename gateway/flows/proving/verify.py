@@ -19,8 +19,8 @@ from audit.trail import Told
 from audit.verify import Progress
 from consent import gates
 from consent.consents import Consent
-from consent.keys.vault import Vault
-from consent.model import SubjectState
+from consent.keys.vault import Compartment, Vault
+from consent.model import State
 from delivery import permits
 from delivery.permits import Permit
 from gateway.parts import Parts
@@ -37,6 +37,7 @@ _STATE_KINDS = frozenset(
         Kind.CONSENT_EXPIRED,
     }
 )
+_LEFT = {State.WITHDRAWN: Kind.CONSENT_WITHDRAWN, State.REJECTED: Kind.CONSENT_REJECTED}
 # A request that came to nothing may be forgotten; what was decided goes with its facts.
 _DECIDED = frozenset({Kind.CONSENT_CONFIRMED, Kind.CONSENT_WITHDRAWN, Kind.CONSENT_EXPIRED})
 
@@ -61,7 +62,7 @@ async def verify(
     async def ending(subjects: Collection[str]) -> Collection[str]:
         async with parts.data.read() as connection:
             known = await gates.peek(connection, subjects)
-        return {one for one, gate in known.items() if gate.state is not SubjectState.LIVE}
+        return {one for one, gate in known.items() if not gate.live}
 
     report = await audit_verify.verify_live(
         parts.data,
@@ -103,20 +104,37 @@ async def _consents(parts: Parts) -> AsyncIterator[str]:
         async with parts.data.snapshot() as connection:
             rows = await parts.consents.of_subjects(connection, page)
             told = await trail.told(connection, page, _STATE_KINDS, vault)
-        consents = {one.id: one for part in rows.values() for one in part}
-        for doubt in _compare(consents, told, vault):
+            consents = {one.id: one for part in rows.values() for one in part}
+            missing = {one.eid for one in consents.values()} - {one.eid for one in told}
+            untold = await trail.untold(connection, missing)
+        for doubt in _compare(consents, _Events(told, untold), vault):
             yield doubt
         after = page[-1]
 
 
-def _compare(consents: Mapping[str, Consent], told: Sequence[Told], vault: Vault) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """What the log says of some people's consents.
+
+    Who left while their key was missing left an event that names nobody. It
+    stands for the row that it is the id of; that such a row was put back to what
+    it was before shows in no event.
+    """
+
+    told: Sequence[Told]
+    untold: Mapping[bytes, Kind]
+
+
+def _compare(consents: Mapping[str, Consent], said: _Events, vault: Vault) -> Iterator[str]:
     """Compare rows with the events about them, both of one moment."""
     events: dict[str, list[Told]] = {}
-    for event in told:
+    for event in said.told:
         events.setdefault(str(event.facts.get("consent")), []).append(event)
     for one in consents.values():
         theirs = [event.eid for event in events.get(one.id, ()) if event.subject == one.subject]
-        doubt = _doubt(one, theirs, keys=vault.has(one.subject))
+        if one.state in _LEFT and said.untold.get(one.eid) is _LEFT[one.state]:
+            theirs.append(one.eid)
+        doubt = _doubt(one, theirs, keys=vault.has(one.subject, Compartment.EVIDENCE))
         if doubt is not None:
             yield f"consent {one.id}: {doubt}"
     for gone in events.keys() - consents.keys():
@@ -152,7 +170,7 @@ async def _permits(parts: Parts) -> AsyncIterator[str]:
         granted = {_granted(one) for one in told}
         for one in still:
             # What was granted meanwhile is left to the next verification.
-            if vault.has(one.subject) and _wanted(one) not in granted:
+            if vault.has(one.subject, Compartment.EVIDENCE) and _wanted(one) not in granted:
                 yield f"permit {one.id}: no event in the log grants it"
         after = page[-1].id
 

@@ -29,8 +29,7 @@ from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate
 from consent.intakes import Intake, IntakeKind
 from consent.keys import blind, seal
-from consent.keys.vault import Vault
-from consent.model import SubjectState
+from consent.keys.vault import Compartment, Vault
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
@@ -113,7 +112,7 @@ async def work_off(parts: Parts) -> int:
         due: list[tuple[Gate, bytes]] = []
         for one in waiting:
             gate = held.get(known.get(one.blind_index, ""))
-            if one.id not in asked or gate is None or not _may_have(gate, vault):
+            if one.id not in asked or not gates.usable(gate, vault, Compartment.PROFILE):
                 continue
             if _is_over(keys[one.id], sent, now):
                 continue
@@ -141,10 +140,6 @@ async def _open(parts: Parts, waiting: Sequence[Intake]) -> dict[str, Address]:
 def _counters(weekly: Sequence[Secret], email: Address) -> list[bytes]:
     """Under which keys links to this mailbox are counted; spellings of one mailbox count as one."""
     return [blind.keyed(secret, _COUNTED, address.folded(email)) for secret in weekly]
-
-
-def _may_have(gate: Gate, vault: Vault) -> bool:
-    return gate.state is SubjectState.LIVE and vault.has(gate.subject)
 
 
 def _is_over(keys: Sequence[bytes], sent: Mapping[bytes, list[datetime]], now: datetime) -> bool:

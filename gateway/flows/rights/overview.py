@@ -20,17 +20,15 @@ from consent import (
 )
 from consent.consents import Consent
 from consent.gates import Gate
-from consent.keys.vault import Vault
-from consent.model import Granted, State, SubjectState
+from consent.keys.vault import Compartment, Vault
+from consent.model import Granted, State
 from consent.texts import Text
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.parts import Parts
 
-
-def _may_have(gate: Gate, vault: Vault) -> bool:
-    return gate.state is SubjectState.LIVE and vault.has(gate.subject)
+_SHOWN = (Compartment.PROFILE, Compartment.EVIDENCE)  # what is kept, and its story
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ async def look(parts: Parts, subject: str) -> Overview | None:
     vault = await parts.keystore.vault([subject])
     async with parts.data.read() as connection:
         gate = (await gates.peek(connection, [subject])).get(subject)
-        if gate is None or not _may_have(gate, vault):
+        if not gates.usable(gate, vault, *_SHOWN):
             return None
         now = await parts.clock.now(connection)
         found = (await parts.consents.as_of(connection, [subject], now)).get(subject, [])

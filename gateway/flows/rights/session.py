@@ -9,15 +9,11 @@ from consent import (
     tokens,
 )
 from consent.fresh_links import Session
-from consent.gates import Gate
-from consent.keys.vault import Vault
-from consent.model import SubjectState
+from consent.keys.vault import Compartment
 from consent.trail import Trail
 from gateway.parts import Parts
 
-
-def _may_have(gate: Gate, vault: Vault) -> bool:
-    return gate.state is SubjectState.LIVE and vault.has(gate.subject)
+_LOOK = (Compartment.PROFILE, Compartment.EVIDENCE)  # what it shows, and that it is told of
 
 
 async def open_session(parts: Parts, token: str) -> bytes | None:
@@ -37,7 +33,7 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         held = await gates.lock(connection, [found.subject])
         now = await parts.clock.now(connection)
         gate = held.get(found.subject)
-        if gate is None or not _may_have(gate, vault):
+        if not gates.usable(gate, vault, *_LOOK):
             return None
         subject = await fresh_links.spend(connection, digest, now)
         if subject is None:

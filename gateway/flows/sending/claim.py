@@ -20,8 +20,8 @@ from consent import facts, fresh_links, gates, links, policy
 from consent.consents import Consent
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
-from consent.keys.vault import Vault
-from consent.model import Granted, Reason, Refused, SubjectState, Unneeded
+from consent.keys.vault import Compartment, Vault
+from consent.model import Granted, Reason, Refused, Unneeded
 from consent.trail import Trail
 from delivery import leases, outbox, permits
 from delivery.outbox import Change, Message, Status
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 
 _PEEK = 3  # candidates per wanted message: other workers look at the same ones
 _WITHOUT_KEY = timedelta(minutes=5)
+# The mailbox and the content are opened, and the permit is told of.
+_SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
 async def claim(parts: Parts, owner: str, wanted: int) -> list[Letter]:
@@ -150,7 +152,7 @@ def _decide_one(
     if message.expires_at <= known.now:
         return Change(message.id, Status.FAILED, "message_expired")
     gate = known.locked.gates.get(message.subject)
-    if gate and gate.state is SubjectState.LIVE and not known.vault.has(message.subject):
+    if gate and gate.live and not gates.usable(gate, known.vault, *_SENDING):
         # Its key was not there before the lock; the next claim fetches it.
         log.error("key_missing", message=message.id)
         return Change(message.id, Status.DEFERRED, None, known.now + _WITHOUT_KEY)
@@ -285,8 +287,7 @@ def _items(
 
 
 def _can_be_named(known: _Known, subject: str) -> bool:
-    gate = known.locked.gates.get(subject)
-    return gate is not None and gate.state is SubjectState.LIVE and known.vault.has(subject)
+    return gates.usable(known.locked.gates.get(subject), known.vault, Compartment.EVIDENCE)
 
 
 async def take_back(parts: Parts, owner: str, carried: Collection[tuple[str, int]]) -> int:

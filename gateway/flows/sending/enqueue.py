@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
-from consent.keys.vault import Vault
+from consent import gates
+from consent.keys.vault import Compartment, Vault
 from consent.model import Reason, Refused
 from delivery import outbox
 from delivery.errors import TemplateError
@@ -173,7 +174,7 @@ async def known_subjects(parts: Parts, wanted: Sequence[Wanted]) -> set[str]:
 def _refusal(given: Advice, vault: Vault) -> Refused | None:
     if isinstance(given.decision, Refused):
         return given.decision
-    if given.gate is None or not vault.has(given.gate.subject):
+    if not gates.usable(given.gate, vault, Compartment.PROFILE):
         return Refused(Reason.UNKNOWN)
     return None
 
@@ -208,8 +209,8 @@ async def _audit_refusals(
     for one, given, result in zip(wanted, advice, outcome, strict=True):
         if isinstance(result, Queued):
             continue
-        subject = given.gate.subject if given.gate else None
-        known = subject if subject is not None and vault.has(subject) else None
+        told = gates.usable(given.gate, vault, Compartment.EVIDENCE)
+        known = given.gate.subject if told and given.gate else None
         items.append(Item(known, {"purpose": one.to.purpose, "reason": result.reason}))
     if items:
         event = Event(Kind.MESSAGE_REFUSED, Actor.API, now, items=items)

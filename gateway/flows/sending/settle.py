@@ -15,7 +15,6 @@ from audit.kinds import Kind as EventKind
 from consent import fresh_links, gates, links
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
-from consent.model import SubjectState
 from consent.trail import Trail
 from delivery import outbox, permits
 from delivery.desk import Ended
@@ -146,15 +145,15 @@ async def record(
     trail = Trail(parts.log, vault, held)
     await _record_confirmations(parts, connection, trail, confirming, now)
     await _suppress(connection, trail, suppressing, held, now)
-    items = [_item(r) for r in results if vault.has(r.message.subject)]
+    told = [r for r in results if vault.has(r.message.subject, Compartment.EVIDENCE)]
+    items = [_item(r) for r in told]
     if items:
         trail.record_batch(EventKind.DELIVERY_BATCH, now, items)
     await trail.stage(connection)
 
 
 def _has_trail(message: Message, held: Mapping[str, Gate], vault: Vault) -> bool:
-    gate = held.get(message.subject)
-    return gate is not None and gate.state is SubjectState.LIVE and vault.has(message.subject)
+    return gates.usable(held.get(message.subject), vault, Compartment.EVIDENCE)
 
 
 def _asked(message: Message) -> bool:
@@ -165,7 +164,7 @@ def _asked(message: Message) -> bool:
 def _attempt_end(result: Result, vault: Vault) -> AttemptEnd:
     message, reply = result.message, result.reply
     sealed = None
-    if reply is not None and vault.has(message.subject):
+    if reply is not None and vault.has(message.subject, Compartment.EVIDENCE):
         place = ("attempt", "reply", f"{message.id}/{message.attempt}")
         sealed = vault.seal(message.subject, Compartment.EVIDENCE, place, reply.text.encode())
     return AttemptEnd(
