@@ -2,6 +2,7 @@
 
 ConsentError
 ├── AddressError      what was typed is no address that can be mailed
+├── StoredError       stored JSON that no release of ours wrote
 ├── SealError         sealed bytes were altered, moved, or made under another key
 ├── TextError         bytes that are no wording in canonical form
 └── KeyStoreError
@@ -36,6 +37,13 @@ class AddressError(ConsentError, ValueError):
     def __init__(self, problem: AddressProblem) -> None:
         super().__init__(problem.value.replace("_", " "))
         self.problem = problem
+
+
+class StoredError(ConsentError, ValueError):
+    """Stored JSON that no release of ours wrote; never quotes it."""
+
+    def __init__(self) -> None:
+        super().__init__("stored facts cannot be read")
 
 
 class SealError(ConsentError, ValueError):

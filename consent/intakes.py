@@ -1,19 +1,34 @@
-"""What was acknowledged and waits to be worked off, sealed until then."""
+"""What was acknowledged and waits to be worked off, sealed until then.
+
+Every kind is sealed and opened here, under one binding; the row has nothing in
+the clear but the look-up index of its address.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import tables
+from consent import address, tables
+from consent.address import Address
+from consent.errors import AddressError, SealError, StoredError
+from consent.keys import blind
+from consent.keys.seal import open_sealed, seal
+from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.stored import Stored
+from storage.ids import ordered_id
+from storage.secret import Secret
 from storage.types import among
 
 intake = tables.intake
+T = TypeVar("T")
 
 
 class IntakeKind(StrEnum):
@@ -35,9 +50,94 @@ class Intake:
     kind: IntakeKind = IntakeKind.SIGN_UP
 
 
-def place(intake_id: str) -> tuple[str, str, str]:
-    """What the seal binds a row to."""
-    return ("intake", "sealed", intake_id)
+@dataclass(frozen=True, slots=True)
+class Under:
+    """What a request is sealed under, and what makes the look-up index of its address."""
+
+    key_id: str
+    key: Secret
+    index: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Generic[T]):
+    """What rows said, by their ids; such as no key opens any more are in neither.
+
+    *damaged* are those whose key is there and that are not what we sealed under
+    it, or nothing that we can read. One of them stops none of the others.
+    """
+
+    said: Mapping[str, T]
+    damaged: Sequence[Intake]
+
+
+def seal_sign_up(form: SignUp, under: Under, now: datetime) -> Intake:
+    """The row that keeps a sign-up."""
+    raw = json.dumps(asdict(form), ensure_ascii=False).encode()
+    return _sealed(IntakeKind.SIGN_UP, form.email, raw, under, now)
+
+
+def open_sign_ups(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[SignUp]:
+    """The sign-ups in *rows*, by the intake keys that are left."""
+    return _open(rows, keys, _sign_up)
+
+
+def seal_fresh_link(email: Address, under: Under, now: datetime) -> Intake:
+    """The row that keeps a request for a fresh link."""
+    raw = json.dumps({"email": email.canonical}).encode()
+    return _sealed(IntakeKind.FRESH_LINK, email, raw, under, now)
+
+
+def open_fresh_links(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[Address]:
+    """The addresses in *rows* that a link was asked for, by the intake keys that are left."""
+    return _open(rows, keys, lambda stored: address.parse(stored.text("email")))
+
+
+def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: datetime) -> Intake:
+    intake_id = ordered_id("int", now)
+    index = blind.blind_index(under.index, email.canonical)
+    sealed = seal(under.key.reveal(), raw, _aad(intake_id))
+    return Intake(intake_id, under.key_id, index, sealed, now, kind)
+
+
+def _open(
+    rows: Sequence[Intake], keys: Mapping[str, Secret], read: Callable[[Stored], T]
+) -> Opened[T]:
+    said: dict[str, T] = {}
+    damaged: list[Intake] = []
+    for one in rows:
+        key = keys.get(one.key_id)
+        if key is None:
+            continue  # destroyed on purpose
+        try:
+            raw = open_sealed(key.reveal(), one.sealed, _aad(one.id))
+            said[one.id] = read(Stored.parse(raw))
+        except (SealError, StoredError, AddressError):
+            damaged.append(one)
+    return Opened(said, damaged)
+
+
+def _sign_up(stored: Stored) -> SignUp:
+    """`by_mailbox` is younger than the rest: rows of an older release lack it."""
+    email = stored.object("email")
+    return SignUp(
+        form=stored.text("form"),
+        email=Address(*map(email.text, ("typed", "mailbox", "canonical", "domain"))),
+        locale=stored.text("locale"),
+        asked=tuple(
+            Asked(one.text("purpose"), one.text("text_hash")) for one in stored.objects("asked")
+        ),
+        rendered_by=stored.word("rendered_by", RenderedBy),
+        page_url=stored.text_or_none("page_url"),
+        form_digest=stored.text_or_none("form_digest"),
+        client=stored.text_or_none("client"),
+        profile=stored.answers("profile"),
+        by_mailbox=stored.flag("by_mailbox"),
+    )
+
+
+def _aad(intake_id: str) -> tuple[str, ...]:
+    return ("consentgw/intake/v1", "intake", "sealed", intake_id)
 
 
 async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:

@@ -26,6 +26,8 @@ PURE = [
     "consent/policy.py",
     "consent/retention.py",
     "consent/keys/seal.py",
+    "consent/sign_ups.py",
+    "consent/stored.py",
     "consent/tokens.py",
     "delivery/folding.py",
     "delivery/hand.py",

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from pydantic import Field
 
+from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.texts import Text
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, TooMany
-from gateway.flows.joining.sign_up import Asked, Posted, RenderedBy, SignUp
+from gateway.flows.joining.sign_up import Posted
 from gateway.http.app_keys import FORM_DIGESTS, PARTS, SIGN_UPS, WORDINGS
 from gateway.http.fields import CleanText, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
 from gateway.http.models import Answer, Incoming

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.flows.joining.sign_up import RenderedBy
+from consent.sign_ups import RenderedBy
 from gateway.http import pages, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.pages import Brand

@@ -8,9 +8,9 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
+from consent.sign_ups import RenderedBy
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, RequestError
-from gateway.flows.joining.sign_up import RenderedBy
 from gateway.http import pages, sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS

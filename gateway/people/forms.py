@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from consent.sign_ups import RenderedBy
 from consent.texts import Text
 from gateway.config.config import Config, FormField
 from gateway.errors import NotFound
-from gateway.flows.joining.sign_up import RenderedBy
 from gateway.http import sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS

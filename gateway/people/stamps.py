@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from aiohttp import web
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from consent.sign_ups import RenderedBy
 from gateway.errors import Invalid
-from gateway.flows.joining.sign_up import RenderedBy
 from gateway.http.app_keys import PARTS
 from gateway.http.signing import serializer
 

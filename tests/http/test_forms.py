@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from consent import address, intakes
+from consent.sign_ups import Asked, SignUp
 from gateway.flows.joining import sign_up
 from gateway.people import embedding
 from tests.support.apps import ADA, ORIGIN, THANKS, App, open_app
@@ -27,12 +28,12 @@ async def kept(app: App) -> int:
         return await intakes.waiting(connection)
 
 
-async def opened(app: App) -> list[sign_up.SignUp]:
+async def opened(app: App) -> list[SignUp]:
     """What waits, as the duty will read it."""
     async with app.parts.data.read() as connection:
         waiting = await intakes.oldest(connection, 10)
     keys = await app.parts.keystore.intake_keys({one.key_id for one in waiting})
-    return [sign_up.read(one, keys[one.key_id].reveal()) for one in waiting]
+    return list(intakes.open_sign_ups(waiting, keys).said.values())
 
 
 async def plain(app: App, *more: tuple[str, str], email: str = ADA) -> list[tuple[str, str]]:
@@ -481,5 +482,5 @@ async def test_a_flood_from_one_network_does_not_use_up_the_form(alone: App) -> 
 
 async def _posted(app: App) -> sign_up.Posted:
     (text,) = await app.texts("newsletter")
-    asked = (sign_up.Asked("newsletter", text),)
-    return sign_up.Posted(sign_up.SignUp("signup", address.parse(ADA), "en", asked), None)
+    asked = (Asked("newsletter", text),)
+    return sign_up.Posted(SignUp("signup", address.parse(ADA), "en", asked), None)

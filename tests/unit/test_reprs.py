@@ -10,10 +10,11 @@ import pytest
 
 from audit.kinds import Actor, Kind
 from consent import address
+from consent.sign_ups import Asked, SignUp
 from delivery.outcome import Ending, Phase, Reply
 from delivery.transmission import Envelope
 from gateway.config import config
-from gateway.flows.joining.sign_up import Asked, Posted, SignUp
+from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.flows.rights.overview import Overview, Step
 from gateway.flows.sending.composing import Letter

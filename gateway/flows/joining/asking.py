@@ -10,10 +10,10 @@ from consent import tokens
 from consent.consents import Consent
 from consent.keys.vault import Vault
 from consent.links import Confirmation
+from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
-from gateway.flows.joining.sign_up import Asked, SignUp
 from gateway.flows.sending.content import OurMail, Wording, new_message
 from gateway.parts import Parts
 

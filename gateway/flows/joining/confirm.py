@@ -20,11 +20,11 @@ from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
 from consent.model import State
+from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
 from gateway.flows.joining import sign_up
-from gateway.flows.joining.sign_up import Asked, SignUp
 from gateway.flows.leaving import withdraw
 from gateway.parts import Parts
 from storage.errors import StorageAway

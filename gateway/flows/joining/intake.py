@@ -16,17 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.kinds import Actor, Kind
 from consent import gates, intakes, links, personal, policy, texts
 from consent.consents import Consent
-from consent.errors import SealError
 from consent.gates import Gate, Newcomer
 from consent.intakes import Intake
+from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.model import Evidence, State
 from consent.policy import Nothing, Same
+from consent.sign_ups import Asked, SignUp
 from consent.trail import Trail
 from delivery import outbox
-from gateway.flows.joining import asking, sign_up
+from gateway.flows.joining import asking
 from gateway.flows.joining.asking_limits import AskingLimits
-from gateway.flows.joining.sign_up import Asked, SignUp
 from gateway.parts import Parts
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
@@ -43,14 +43,14 @@ async def work_off(parts: Parts) -> int:
 
     A sign-up whose subject appeared or ceased to be live while keys were being
     made stays for the next tick. One that no key opens is dropped: its key was
-    destroyed on purpose.
+    destroyed on purpose, or the row is damaged and says so in the log.
     """
     async with parts.data.read() as connection:
         waiting = await intakes.oldest(connection, AT_ONCE)
         known = await gates.find(connection, {one.blind_index for one in waiting})
     if not waiting:
         return 0
-    forms = await _open(parts, waiting)
+    forms = await _open(parts.keystore, waiting)
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
     made = {one.blind_index: random_id("sub") for one in waiting}
@@ -90,17 +90,12 @@ async def work_off(parts: Parts) -> int:
     return len(done)
 
 
-async def _open(parts: Parts, waiting: Sequence[Intake]) -> dict[str, SignUp]:
-    keys = await parts.keystore.intake_keys({one.key_id for one in waiting})
-    opened: dict[str, SignUp] = {}
-    for one in waiting:
-        key = keys.get(one.key_id)
-        try:
-            if key is not None:
-                opened[one.id] = sign_up.read(one, key.reveal())
-        except SealError:
-            log.error("intake_not_opened", key_id=one.key_id)
-    return opened
+async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
+    keys = await keystore.intake_keys({one.key_id for one in waiting})
+    opened = intakes.open_sign_ups(waiting, keys)
+    for one in opened.damaged:
+        log.error("intake_not_opened", key_id=one.key_id)
+    return opened.said
 
 
 async def _admit(

@@ -6,54 +6,19 @@ stranger anything.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, intakes
-from consent.intakes import Intake
-from consent.keys import blind, seal
+from consent import intakes
+from consent.intakes import Under
+from consent.sign_ups import SignUp
 from gateway import limits
 from gateway.errors import TooMany
 from gateway.parts import Parts
-from storage.ids import ordered_id
 from storage.secret import Secret
-
-
-class RenderedBy(StrEnum):
-    """Who showed the wording to the person, as far as we can know."""
-
-    PAGE = "page"  # our hosted page, by its stamp
-    SCRIPT = "script"  # our script, by its stamp
-    ASSERTED = "asserted"  # the caller says so
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One purpose of a sign-up with the wording that was shown for it."""
-
-    purpose: str
-    text_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignUp:
-    """What a form said, checked for shape; the address is as typed."""
-
-    form: str
-    email: address.Address
-    locale: str
-    asked: tuple[Asked, ...]
-    rendered_by: RenderedBy = RenderedBy.ASSERTED
-    page_url: str | None = field(default=None, repr=False)
-    form_digest: str | None = None
-    client: str | None = field(default=None, repr=False)
-    profile: Mapping[str, str] = field(default_factory=dict, repr=False)
-    by_mailbox: bool = False  # who asks has just opened a link in that mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +47,16 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[timedelta |
     are told; those of address and domain act later, silently.
     """
     wall = parts.clock.wall()
-    key_id, key = await parts.keystore.intake_key(wall)
+    under = Under(*await parts.keystore.intake_key(wall), parts.keyring.blind_index)
     (_, weekly), *_ = await parts.keystore.limit_keys(wall)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         waits = [await _wait_of(parts, connection, weekly, one, now) for one in posted]
         kept = [one.sign_up for one, wait in zip(posted, waits, strict=True) if wait is None]
         if kept:
-            await intakes.add(connection, [_seal(parts, one, key_id, key, now) for one in kept])
+            rows = [intakes.seal_sign_up(one, under, now) for one in kept]
+            await intakes.add(connection, rows)
     return waits
-
-
-def _seal(parts: Parts, sign_up: SignUp, key_id: str, key: Secret, now: datetime) -> Intake:
-    intake_id = ordered_id("int", now)
-    index = blind.blind_index(parts.keyring.blind_index, sign_up.email.canonical)
-    raw = json.dumps(_document(sign_up), ensure_ascii=False).encode()
-    return Intake(intake_id, key_id, index, seal.seal(key.reveal(), raw, _aad(intake_id)), now)
 
 
 async def _wait_of(
@@ -114,28 +73,3 @@ async def _wait_of(
         if wait is not None:
             return wait
     return None
-
-
-def read(intake: Intake, key: bytes) -> SignUp:
-    """Open what `accept` sealed."""
-    document = json.loads(seal.open_sealed(key, intake.sealed, _aad(intake.id)))
-    return SignUp(
-        form=document["form"],
-        email=address.Address(**document["email"]),
-        locale=document["locale"],
-        asked=tuple(Asked(**one) for one in document["asked"]),
-        rendered_by=RenderedBy(document["rendered_by"]),
-        page_url=document["page_url"],
-        form_digest=document["form_digest"],
-        client=document["client"],
-        profile=document["profile"],
-        by_mailbox=document["by_mailbox"],
-    )
-
-
-def _document(sign_up: SignUp) -> dict[str, object]:
-    return asdict(sign_up)
-
-
-def _aad(intake_id: str) -> tuple[str, ...]:
-    return ("consentgw/intake/v1", *intakes.place(intake_id))

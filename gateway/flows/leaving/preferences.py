@@ -17,9 +17,9 @@ from consent.consents import Consent
 from consent.keys.vault import Compartment
 from consent.links import Route
 from consent.model import Granted, State
+from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.flows.joining import sign_up
-from gateway.flows.joining.sign_up import Asked, SignUp
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.parts import Parts
 

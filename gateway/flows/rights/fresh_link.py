@@ -6,7 +6,6 @@ the mailbox itself, and seldom enough that nobody can flood it with them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -24,11 +23,11 @@ from consent import (
 )
 from consent.address import Address
 from consent.consents import Consent
-from consent.errors import SealError
 from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate
-from consent.intakes import Intake, IntakeKind
-from consent.keys import blind, seal
+from consent.intakes import Intake, IntakeKind, Under
+from consent.keys import blind
+from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from delivery import outbox
 from delivery.outbox import NewMessage
@@ -58,19 +57,14 @@ async def accept(parts: Parts, email: Address, network: str | None) -> None:
 
     The work does not depend on whether the address is known.
     """
-    raw = json.dumps({"email": email.canonical}).encode()
-    index = blind.blind_index(parts.keyring.blind_index, email.canonical)
     wall = parts.clock.wall()
-    key_id, key = await parts.keystore.intake_key(wall)
+    under = Under(*await parts.keystore.intake_key(wall), parts.keyring.blind_index)
     (_, weekly), *_ = await parts.keystore.limit_keys(wall)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         if parts.config.limits.enabled:
             await _keep_within_limits(connection, weekly, network, now)
-        intake_id = ordered_id("int", now)
-        sealed = seal.seal(key.reveal(), raw, _aad(intake_id))
-        row = Intake(intake_id, key_id, index, sealed, now, IntakeKind.FRESH_LINK)
-        await intakes.add(connection, [row])
+        await intakes.add(connection, [intakes.seal_fresh_link(email, under, now)])
 
 
 async def _keep_within_limits(
@@ -95,7 +89,7 @@ async def work_off(parts: Parts) -> int:
         known = await gates.find(connection, {one.blind_index for one in waiting})
     if not waiting:
         return 0
-    asked = await _open(parts, waiting)
+    asked = await _open(parts.keystore, waiting)
     wall = parts.clock.wall()
     vault = await parts.keystore.vault(known.values())
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
@@ -123,18 +117,12 @@ async def work_off(parts: Parts) -> int:
     return len(waiting)
 
 
-async def _open(parts: Parts, waiting: Sequence[Intake]) -> dict[str, Address]:
-    keys = await parts.keystore.intake_keys({one.key_id for one in waiting})
-    opened: dict[str, Address] = {}
-    for one in waiting:
-        key = keys.get(one.key_id)
-        try:
-            if key is not None:
-                raw = seal.open_sealed(key.reveal(), one.sealed, _aad(one.id))
-                opened[one.id] = address.parse(json.loads(raw)["email"])
-        except SealError:
-            log.error("intake_not_opened", key_id=one.key_id)
-    return opened
+async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, Address]:
+    keys = await keystore.intake_keys({one.key_id for one in waiting})
+    opened = intakes.open_fresh_links(waiting, keys)
+    for one in opened.damaged:
+        log.error("intake_not_opened", key_id=one.key_id)
+    return opened.said
 
 
 def _counters(weekly: Sequence[Secret], email: Address) -> list[bytes]:
@@ -197,7 +185,3 @@ async def look(parts: Parts, token: str) -> bool:
     async with parts.data.read() as connection:
         found = await fresh_links.find(connection, digest)
         return found is not None and policy.usable(found, await parts.clock.now(connection))
-
-
-def _aad(intake_id: str) -> tuple[str, ...]:
-    return ("consentgw/intake/v1", *intakes.place(intake_id))

@@ -1,0 +1,41 @@
+"""What a form said: who asks, for what, to which wording, and who showed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from consent.address import Address
+
+
+class RenderedBy(StrEnum):
+    """Who showed the wording to the person, as far as we can know."""
+
+    PAGE = "page"  # our hosted page, by its stamp
+    SCRIPT = "script"  # our script, by its stamp
+    ASSERTED = "asserted"  # the caller says so
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One purpose of a sign-up with the wording that was shown for it."""
+
+    purpose: str
+    text_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """What a form said, checked for shape; the address is as typed."""
+
+    form: str
+    email: Address
+    locale: str
+    asked: tuple[Asked, ...]
+    rendered_by: RenderedBy = RenderedBy.ASSERTED
+    page_url: str | None = field(default=None, repr=False)
+    form_digest: str | None = None
+    client: str | None = field(default=None, repr=False)
+    profile: Mapping[str, str] = field(default_factory=dict, repr=False)
+    by_mailbox: bool = False  # who asks has just opened a link in that mailbox
