@@ -16,13 +16,21 @@ from delivery.permits import Permit
 from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
-from gateway.callers import idempotency
 from gateway.callers.api_keys import ApiKey, Scope
-from gateway.callers.idempotency import Remembered
+from gateway.callers.idempotency import Clash
 from gateway.errors import Conflict, Invalid, NotFound, PermissionRefused, WrongContentType
 from gateway.flows.sending import enqueue, messages
-from gateway.flows.sending.enqueue import Cancellation, Handed, Queued, Wanted
-from gateway.http.answers import answer, answer_bytes
+from gateway.flows.sending.accepted import Queued, Told
+from gateway.flows.sending.enqueue import (
+    Cancellation,
+    ContentFlaw,
+    ContentProblem,
+    Done,
+    Handed,
+    Wanted,
+)
+from gateway.http import repeats
+from gateway.http.answers import answer
 from gateway.http.app_keys import MESSAGES, PARTS
 from gateway.http.authentication import CALLER
 from gateway.http.fields import Body, Label, Line, Moment, Name, Template, small
@@ -40,7 +48,6 @@ from gateway.parts import Parts
 from gateway.watch.metrics import METRICS
 
 _TAGS = ("senders",)
-_HEADER = "Idempotency-Key"
 _LARGEST_BODY = 16 * 1024 * 1024  # of mails inline; whoever sends so much has shown a key
 _PATIENCE = 120.0
 _AHEAD = timedelta(days=366)  # later is a mistake, and what waits is kept
@@ -142,20 +149,18 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     # Rendering in the loop would let one caller's template slow down everybody.
     wanted = await asyncio.to_thread(wanted_of, request.app[PARTS], request[CALLER], message)
 
-    outcome = await request.app[MESSAGES](Handed(wanted, name_of(request, body)))
-    if isinstance(outcome, Remembered):
-        return answer_bytes(outcome.answer, outcome.status)
-    count(request, [wanted], [outcome])
-    if isinstance(outcome, Refused):
-        raise PermissionRefused(outcome.reason, outcome.refusal_class)
-    return answer_bytes(say(outcome) or b"", 202)
-
-
-def say(outcome: Queued | Refused) -> bytes | None:
-    """The answer that is remembered; a refusal is not, for permission may come."""
-    if isinstance(outcome, Refused):
-        return None
-    return MessageAccepted(message_id=outcome.message).model_dump_json().encode()
+    name = repeats.name_of(request, body, status=202)
+    taken = await request.app[MESSAGES](Handed([wanted], name))
+    if isinstance(taken, Clash):
+        raise repeats.refusal(taken)
+    count(request, [wanted], taken)
+    match taken.outcomes:
+        case [Queued() as queued]:
+            return answer(MessageAccepted(message_id=queued.message), 202)
+        case [Refused() as refused]:
+            raise PermissionRefused(refused.reason, refused.refusal_class)
+        case _:
+            raise AssertionError("not one outcome of one message")
 
 
 @endpoint(
@@ -232,7 +237,9 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         content.setdefault("data", {})
     elif "text" not in content:
         content["text"] = plain_text(content["html"])  # not once a permit runs
-    enqueue.check_content(parts, message.purpose, content)
+    problem = enqueue.check_content(parts, message.purpose, content)
+    if problem is not None:
+        raise _invalid(problem)
     _require_near(message, parts.clock.wall())
     return Wanted(
         to=question(message.to, message.purpose),
@@ -242,6 +249,16 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         expires_at=message.expires_at,
         reference=message.reference,
     )
+
+
+def _invalid(problem: ContentProblem) -> Invalid:
+    match problem.flaw:
+        case ContentFlaw.RESERVED:
+            return Invalid.at("/content/template", "is for the gateway's own mails")
+        case ContentFlaw.TEMPLATE:
+            return Invalid.at("/content/template", problem.about)
+        case ContentFlaw.VARIABLE:
+            return Invalid.at(f"/content/data/{problem.about}", "is required")
 
 
 def _require_near(message: MessageRequest, now: datetime) -> None:
@@ -254,26 +271,13 @@ def _require_near(message: MessageRequest, now: datetime) -> None:
         raise Invalid.at("/expires_at", "must be after send_at")
 
 
-def count(
-    request: web.Request, wanted: Sequence[Wanted], outcomes: Sequence[Queued | Refused]
-) -> None:
+def count(request: web.Request, messages: Sequence[Wanted | Told], done: Done) -> None:
+    """Count what became of messages; of a repetition nothing did."""
+    if done.again:
+        return
     metrics = request.app[METRICS]
-    for message, outcome in zip(wanted, outcomes, strict=True):
-        if isinstance(outcome, Queued):
+    for message, outcome in zip(messages, done.outcomes, strict=True):
+        if isinstance(message, Wanted) and isinstance(outcome, Queued):
             metrics.accepted.labels(message.to.purpose).inc()
-        else:
+        elif isinstance(outcome, Refused):
             metrics.refusals.labels(outcome.reason).inc()
-
-
-def name_of(request: web.Request, body: bytes) -> idempotency.Request | None:
-    """The name under which this request may be repeated, where its caller gave one."""
-    header = request.headers.get(_HEADER)
-    if header is None:
-        return None
-    return idempotency.identify(
-        request.app[PARTS].keyring.fingerprint,
-        api_key=request[CALLER].id,
-        endpoint=f"{request.method} {request.path}",
-        header=header,
-        body=body,
-    )

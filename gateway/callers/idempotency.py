@@ -1,22 +1,21 @@
-"""The same request twice is done once: answers remembered for a day, by key and endpoint.
+"""The same request twice is done once: what became of it is remembered for a day.
 
-The answer is stored in the transaction of the change itself, so there is no
-moment at which the change is made and the answer is not known.
+Its name is taken, and what became of it stored, in the transaction of the change
+itself: whoever comes with that name meanwhile waits for its end, and there is no
+moment at which the change is made and its outcome is not known.
 """
 
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Row,
     and_,
     bindparam,
@@ -28,145 +27,124 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.errors import InFlight, Invalid, KeyReused, RequestError
 from gateway.schema.tables import idempotency
-from storage.clock import Clock
-from storage.database import Database
-from storage.errors import StorageAway
 from storage.secret import Secret
 from storage.types import upsert
 
 _KEPT = timedelta(hours=24)
-_ABANDONED = timedelta(minutes=1)  # its process died: nothing was changed, another may try
-_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+# Releases before took the name for a batch in a transaction before that of the change. A
+# row without an answer is of such a process: it works still, or died and changed nothing.
+_ABANDONED = timedelta(minutes=1)
 _COLUMNS = (idempotency.c.api_key, idempotency.c.endpoint, idempotency.c.key_hash)
-_Name = tuple[str, str, bytes]
+_Row = tuple[str, str, bytes]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a caller asked, as far as telling requests apart needs it; nothing readable."""
+class Name:
+    """What a request may be repeated under, and what tells it from others; nothing readable.
+
+    *status* is that of its answer where one is remembered: known before, for only good ones are.
+    """
 
     api_key: str
     endpoint: str
     key_hash: bytes
     fingerprint: bytes
+    status: int
 
     @property
-    def name(self) -> tuple[str, str, bytes]:
-        """What tells it from other requests; the same twice is the same request, or a mistake."""
+    def row(self) -> _Row:
+        """Where it is kept; the same twice is the same request, or a mistake."""
         return self.api_key, self.endpoint, self.key_hash
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ticket:
-    """The right to do this request, until somebody else has to take over."""
+    """The right to do the request of this name, as long as the transaction lasts."""
 
-    request: Request
+    name: Name
     owner: bytes
-    remembered: bool = False
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """What the first request was answered."""
+    """What became of the first request, as its flow wrote it."""
 
-    status: int
-    answer: bytes
+    document: bytes = field(repr=False)
 
 
-def identify(secret: Secret, *, api_key: str, endpoint: str, header: str, body: bytes) -> Request:
-    """Name a request by its `Idempotency-Key` *header*; raises Invalid for an unfit one.
+class Clash(StrEnum):
+    """Why a request is neither done nor told what became of the first of its name."""
+
+    IN_FLIGHT = "in flight"  # that one has not been answered yet
+    REUSED = "reused"  # that one had another body
+
+
+def identify(
+    secret: Secret, *, api_key: str, endpoint: str, key: str, body: bytes, status: int
+) -> Name:
+    """Name a request by the idempotency *key* that its caller chose.
 
     Callers put addresses into such keys and bodies, so both are stored as HMACs.
     """
-    if not _KEY.fullmatch(header):
-        raise Invalid.at("", "Idempotency-Key must be 1 to 255 visible ASCII characters")
-    key = secret.reveal()
-    return Request(
+    raw = secret.reveal()
+    return Name(
         api_key,
         endpoint,
-        key_hash=hmac.digest(key, b"key\0" + header.encode(), "sha256"),
-        fingerprint=hmac.digest(key, b"body\0" + body, "sha256"),
+        key_hash=hmac.digest(raw, b"key\0" + key.encode(), "sha256"),
+        fingerprint=hmac.digest(raw, b"body\0" + body, "sha256"),
+        status=status,
     )
 
 
-@asynccontextmanager
-async def once(
-    database: Database, clock: Clock, request: Request
-) -> AsyncIterator[Ticket | Remembered]:
-    """Hold the ticket for *request*, or yield what it was answered before.
-
-    Raises KeyReused or InFlight. Whoever holds the ticket calls `remember` in
-    the transaction of the change; a block that ends without it (a refusal, an
-    error) leaves nothing behind.
-    """
-    async with database.begin() as connection:
-        outcome = await take(connection, request, await clock.now(connection))
-    try:
-        yield outcome
-    except BaseException:
-        await _give_back(database, outcome)
-        raise
-    if isinstance(outcome, Ticket) and not outcome.remembered:
-        await _give_back(database, outcome)
-
-
-async def take(connection: AsyncConnection, request: Request, now: datetime) -> Ticket | Remembered:
-    """Claim *request*; of several at once one gets the ticket."""
-    (outcome,) = await take_all(connection, [request], now)
-    if isinstance(outcome, RequestError):
-        raise outcome
-    return outcome
-
-
-async def take_all(
-    connection: AsyncConnection, requests: Sequence[Request], now: datetime
-) -> list[Ticket | Remembered | RequestError]:
-    """As `take`, in order, with InFlight and KeyReused as answers.
+async def take(
+    connection: AsyncConnection, names: Sequence[Name], now: datetime
+) -> list[Ticket | Remembered | Clash]:
+    """Claim *names*, in order; the answer to each.
 
     Of several requests of one name the first gets the ticket; that it has not
-    been answered yet is the others' answer.
+    been answered yet is the others' answer. Nobody else can take what is taken
+    here until the transaction ends: its rows are locked.
     """
-    first: dict[_Name, Request] = {}
-    for request in requests:
-        first.setdefault(request.name, request)
+    first: dict[_Row, Name] = {}
+    for name in names:
+        first.setdefault(name.row, name)
     # In one order for everybody, or two transactions could wait for each other's rows.
-    tickets = [Ticket(first[name], secrets.token_bytes(16)) for name in sorted(first)]
+    tickets = [Ticket(first[row], secrets.token_bytes(16)) for row in sorted(first)]
     got = await _claim(connection, tickets, now)
-    held = await _recall(connection, [name for name in first if name not in got])
-    outcomes: list[Ticket | Remembered | RequestError] = []
-    for request in requests:
-        ticket = got.get(request.name)
+    held = await _recall(connection, [row for row in first if row not in got])
+    outcomes: list[Ticket | Remembered | Clash] = []
+    for name in names:
+        ticket = got.get(name.row)
         if ticket is None:
-            outcomes.append(_of_another(request, held.get(request.name)))
-        elif request is ticket.request:
+            outcomes.append(_of_another(name, held.get(name.row)))
+        elif name is ticket.name:
             outcomes.append(ticket)
         else:
-            same = hmac.compare_digest(request.fingerprint, ticket.request.fingerprint)
-            outcomes.append(InFlight() if same else KeyReused())
+            same = hmac.compare_digest(name.fingerprint, ticket.name.fingerprint)
+            outcomes.append(Clash.IN_FLIGHT if same else Clash.REUSED)
     return outcomes
 
 
 async def _claim(
     connection: AsyncConnection, tickets: Sequence[Ticket], now: datetime
-) -> dict[_Name, Ticket]:
+) -> dict[_Row, Ticket]:
     """The tickets whose row was free, or abandoned, and is theirs now."""
     if not tickets:
         return {}
     rows = [
         {
-            "api_key": one.request.api_key,
-            "endpoint": one.request.endpoint,
-            "key_hash": one.request.key_hash,
-            "fingerprint": one.request.fingerprint,
-            "owner": one.owner,
+            "api_key": ticket.name.api_key,
+            "endpoint": ticket.name.endpoint,
+            "key_hash": ticket.name.key_hash,
+            "fingerprint": ticket.name.fingerprint,
+            "owner": ticket.owner,
             "status": None,
             "answer": None,
             "started_at": now,
             "expires_at": now + _KEPT,
         }
-        for one in tickets
+        for ticket in tickets
     ]
     over = or_(
         idempotency.c.expires_at <= now,
@@ -175,40 +153,40 @@ async def _claim(
     statement = upsert(connection, idempotency)
     taken = statement.on_conflict_do_update(
         index_elements=_COLUMNS,
-        set_={one.name: one for one in statement.excluded if not one.primary_key},
+        set_={column.name: column for column in statement.excluded if not column.primary_key},
         where=over,
     ).returning(idempotency.c.owner)
     owners = set((await connection.execute(taken, rows)).scalars())
-    return {one.request.name: one for one in tickets if one.owner in owners}
+    return {ticket.name.row: ticket for ticket in tickets if ticket.owner in owners}
 
 
-async def remember(connection: AsyncConnection, ticket: Ticket, status: int, answer: bytes) -> None:
-    """Store the answer; raises InFlight when another request took over meanwhile.
-
-    The caller's transaction must then roll back: the change belongs to the other.
-    """
-    statement = update(idempotency).where(_is(ticket.request), _unanswered([ticket.owner]))
-    result = await connection.execute(statement.values(status=status, answer=answer))
-    if result.rowcount != 1:
-        raise InFlight
-    ticket.remembered = True
-
-
-async def answer_all(
-    connection: AsyncConnection, answers: Sequence[tuple[Ticket, bytes | None]], status: int
+async def remember(
+    connection: AsyncConnection, documents: Sequence[tuple[Ticket, bytes | None]]
 ) -> None:
-    """Remember answers in the transaction that took the tickets; None gives the name back.
+    """Store what became of requests, in the transaction that took their tickets.
 
-    Until it commits nobody can take over: the rows of the tickets are locked.
+    None gives the name back: the request may be tried again.
     """
-    given = [{"of": ticket.owner, "said": said} for ticket, said in answers if said is not None]
-    if given:
-        statement = update(idempotency).where(idempotency.c.owner == bindparam("of"))
-        values = {"status": status, "answer": bindparam("said")}
-        await connection.execute(statement.values(values), given)
-    back = [ticket.owner for ticket, said in answers if said is None]
+    stored = [
+        {**_of(ticket.name), "became_status": ticket.name.status, "became": document}
+        for ticket, document in documents
+        if document is not None
+    ]
+    if stored:
+        theirs = and_(*(column == bindparam(f"of_{column.name}") for column in _COLUMNS))
+        values: dict[str, Any] = {
+            "status": bindparam("became_status"),
+            "answer": bindparam("became"),
+        }
+        await connection.execute(update(idempotency).where(theirs).values(values), stored)
+    back = [ticket.name.row for ticket, document in documents if document is None]
     if back:
-        await connection.execute(delete(idempotency).where(_unanswered(back)))
+        await connection.execute(delete(idempotency).where(tuple_(*_COLUMNS).in_(back)))
+
+
+def _of(name: Name) -> dict[str, object]:
+    """The parameters that find its row."""
+    return {f"of_{column.name}": value for column, value in zip(_COLUMNS, name.row, strict=True)}
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> int:
@@ -223,7 +201,7 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
     return result.rowcount
 
 
-async def _recall(connection: AsyncConnection, names: Collection[_Name]) -> dict[_Name, Row[Any]]:
+async def _recall(connection: AsyncConnection, names: Collection[_Row]) -> dict[_Row, Row[Any]]:
     """What is stored under these names; one that was given back meanwhile is missing."""
     if not names:
         return {}
@@ -232,29 +210,10 @@ async def _recall(connection: AsyncConnection, names: Collection[_Name]) -> dict
     return {(row.api_key, row.endpoint, row.key_hash): row for row in rows}
 
 
-def _of_another(request: Request, row: Row[Any] | None) -> Remembered | RequestError:
+def _of_another(name: Name, row: Row[Any] | None) -> Remembered | Clash:
     """The answer to a request whose name another one has or had."""
-    if row is None:  # released between the two statements
-        return InFlight()
-    if not hmac.compare_digest(row.fingerprint, request.fingerprint):
-        return KeyReused()
-    return InFlight() if row.status is None else Remembered(row.status, row.answer)
-
-
-async def _give_back(database: Database, outcome: Ticket | Remembered) -> None:
-    """End a claim without an answer; a claim that cannot be ended now is soon abandoned."""
-    if isinstance(outcome, Remembered):
-        return
-    with suppress(StorageAway):
-        async with database.begin() as connection:
-            ours = and_(_is(outcome.request), _unanswered([outcome.owner]))
-            await connection.execute(delete(idempotency).where(ours))
-
-
-def _unanswered(owners: Sequence[bytes]) -> ColumnElement[bool]:
-    """The owners' rows without an answer: a commit that seemed lost may have happened."""
-    return and_(idempotency.c.owner.in_(owners), idempotency.c.status.is_(None))
-
-
-def _is(request: Request) -> ColumnElement[bool]:
-    return and_(*(column == value for column, value in zip(_COLUMNS, request.name, strict=True)))
+    if row is None:  # given back between the two statements
+        return Clash.IN_FLIGHT
+    if not hmac.compare_digest(row.fingerprint, name.fingerprint):
+        return Clash.REUSED
+    return Clash.IN_FLIGHT if row.status is None else Remembered(row.answer)

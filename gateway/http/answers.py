@@ -8,13 +8,8 @@ from pydantic import BaseModel
 
 def answer(model: BaseModel, status: int = 200) -> web.Response:
     """The model as JSON, under its public field names; never cached."""
-    return answer_bytes(model.model_dump_json(by_alias=True).encode(), status)
-
-
-def answer_bytes(body: bytes, status: int = 200) -> web.Response:
-    """JSON that was written before, such as a remembered answer."""
     return web.Response(
-        body=body,
+        body=model.model_dump_json(by_alias=True).encode(),
         status=status,
         content_type="application/json",
         charset="utf-8",

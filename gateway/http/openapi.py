@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from gateway.callers.api_keys import Scope
-from gateway.http import problems
+from gateway.http import problems, repeats
 from gateway.http.authentication import AUTHENTICATION, CALLER
 from gateway.http.parsing import FORM_TYPES
 
@@ -50,13 +50,6 @@ _PROBLEM = {
 }
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
 _PAGE_CONTENT = {"text/html": {"schema": {"type": "string"}}}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "The same key with the same body is done once; kept for 24 hours.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-}
 
 
 @dataclass(frozen=True)
@@ -320,7 +313,7 @@ def _path_parameters(row: Endpoint) -> list[dict[str, Any]]:
         {"name": match[1], "in": "path", "required": True, "schema": _path_schema(match[2])}
         for match in _PARAMETER.finditer(row.path)
     ]
-    return [*found, _IDEMPOTENCY_KEY] if row.idempotent else found
+    return [*found, repeats.PARAMETER] if row.idempotent else found
 
 
 def _path_schema(pattern: str | None) -> dict[str, Any]:

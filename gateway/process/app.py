@@ -6,7 +6,6 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.api import messages
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending import enqueue
@@ -64,7 +63,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
 
 
 def _messages(parts: Parts) -> Grouped[Handed, Taken]:
-    write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts, messages.say)
+    write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
     return Grouped(severally(write), most=100)
 
 

@@ -263,8 +263,9 @@ async def test_while_the_first_is_in_flight_the_second_is_told_so(app: App) -> N
         parts.keyring.fingerprint,
         api_key=caller.id,
         endpoint="POST /v1/messages",
-        header="one",
+        key="one",
         body=body,
+        status=202,
     )
     headers = key | {"Idempotency-Key": "one", "Content-Type": "application/json"}
 
@@ -273,8 +274,12 @@ async def test_while_the_first_is_in_flight_the_second_is_told_so(app: App) -> N
             await answer.read()
             return answer
 
-    async with idempotency.once(parts.data, parts.clock, named):
-        during = await post()
+    async with parts.data.begin() as connection:
+        (first,) = await idempotency.take(connection, [named], START)
+        assert isinstance(first, idempotency.Ticket)
+    during = await post()
+    async with parts.data.begin() as connection:
+        await idempotency.remember(connection, [(first, None)])
     after = await post()
 
     assert (during.status, during.headers["Retry-After"], after.status) == (409, "1", 202)

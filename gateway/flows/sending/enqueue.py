@@ -6,7 +6,7 @@ decided again when it is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,9 +25,9 @@ from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from delivery.schedule import LIFE
 from gateway.callers import idempotency
-from gateway.callers.idempotency import Remembered, Ticket
-from gateway.errors import Invalid, RequestError
-from gateway.flows.sending import permission
+from gateway.callers.idempotency import Clash, Name, Remembered, Ticket
+from gateway.flows.sending import accepted, permission
+from gateway.flows.sending.accepted import Outcome, Queued, Told
 from gateway.flows.sending.composing import frame
 from gateway.flows.sending.content import new_message, of_caller
 from gateway.flows.sending.permission import Advice, Question
@@ -50,93 +50,115 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
-    message: str
+class Handed:
+    """The messages of one request, in order, and its name where it may be repeated.
+
+    What the caller is told without a decision keeps its place among them.
+    """
+
+    messages: Sequence[Wanted | Told]
+    name: Name | None = None
+    batch: bool = False
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        return [message for message in self.messages if isinstance(message, Wanted)]
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """One message as it came, with the name of its request where that may be repeated."""
+class Done:
+    """What became of a request's messages, in order; *again*: it was done before, and not now."""
 
-    wanted: Wanted
-    named: idempotency.Request | None = None
-
-
-Taken = Queued | Refused | Remembered  # what became of one
-Say = Callable[[Queued | Refused], bytes | None]  # the answer to remember; None: not this one
+    outcomes: Sequence[Outcome]
+    again: bool = False
 
 
-def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> None:
-    """Raise `Invalid` for a template that is not there or lacks a variable.
+Taken = Done | Clash  # what became of one request
+
+
+class ContentFlaw(StrEnum):
+    """Why a content cannot be sent."""
+
+    RESERVED = "reserved"  # a template of the gateway's own mails
+    TEMPLATE = "template"  # one that is not there, or cannot be rendered
+    VARIABLE = "variable"  # one that asks for more than was said
+
+
+@dataclass(frozen=True, slots=True)
+class ContentProblem:
+    """What is wrong with a content; *about* names the variable, or says what the template lacks."""
+
+    flaw: ContentFlaw
+    about: str = ""
+
+
+def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> ContentProblem | None:
+    """Say what is wrong where a template is not there or lacks a variable.
 
     Renders for a recipient of every language that the purpose has: what is
     wrong is told now, while the caller listens, and not when the mail is due.
     """
     known = parts.config.purposes.get(purpose)
     if known is None or "template" not in content:
-        return
+        return None
     if content["template"] in _SERVICE:
-        raise Invalid.at("/content/template", "is for the gateway's own mails")
+        return ContentProblem(ContentFlaw.RESERVED)
     for locale in known.text:
         framed = frame(parts.config, known.sender, locale)
         try:
             parts.templates.check(content["template"], locale, content["data"], framed, footer=True)
         except TemplateError as error:
             if error.missing is not None:
-                raise Invalid.at(f"/content/data/{error.missing}", "is required") from None
-            raise Invalid.at("/content/template", error.problem) from None
+                return ContentProblem(ContentFlaw.VARIABLE, error.missing)
+            return ContentProblem(ContentFlaw.TEMPLATE, error.problem)
+    return None
 
 
-async def accept_all(
-    parts: Parts, say: Say, handed: Sequence[Handed]
-) -> list[Taken | RequestError]:
-    """Queue or refuse what came at the same time, in one transaction; answers in order.
+async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
+    """Queue or refuse the messages of some requests in one transaction; answers in order.
 
-    What was answered before is not done again: told is what was remembered, or
-    why that cannot be (InFlight, KeyReused). Nothing happened when this raises.
+    What was done before under its name is not done again: told is what became of
+    it then, or why that cannot be told. What is done now is remembered by the
+    same transaction: there is no moment at which one stands without the other.
+    Nothing happened when this raises.
     """
-    vault = await parts.keystore.vault(await known_subjects(parts, [one.wanted for one in handed]))
+    every = [message for request in handed for message in request.wanted]
+    vault = await parts.keystore.vault(await known_subjects(parts, every))
     async with parts.data.begin() as connection:
-        taken = await _take(parts, connection, handed)
-        told: dict[int, Taken | RequestError] = {
-            n: one for n, one in taken.items() if not isinstance(one, Ticket)
-        }
-        new = [n for n in range(len(handed)) if n not in told]
-        outcomes = await enqueue(parts, connection, [handed[n].wanted for n in new], vault)
-        told |= dict(zip(new, outcomes, strict=True))
-        answers = [
-            (ticket, say(outcome))
-            for n, outcome in zip(new, outcomes, strict=True)
-            if isinstance(ticket := taken.get(n), Ticket)
+        found = await _take(parts, connection, handed)
+        new = [n for n, before in enumerate(found) if before is None or isinstance(before, Ticket)]
+        wanted = [message for n in new for message in handed[n].wanted]
+        decided = iter(await enqueue(parts, connection, wanted, vault))
+        done = {n: _done(handed[n], decided) for n in new}
+        remembered = [
+            (ticket, accepted.document(done[n].outcomes, batch=handed[n].batch))
+            for n in new
+            if isinstance(ticket := found[n], Ticket)
         ]
-        await idempotency.answer_all(connection, answers, 202)
-    return [told[n] for n in range(len(handed))]
+        await idempotency.remember(connection, remembered)
+    return [
+        before if isinstance(before, Done | Clash) else done[n] for n, before in enumerate(found)
+    ]
 
 
-async def accept_batch(
-    parts: Parts,
-    wanted: Sequence[Wanted],
-    ticket: Ticket | None,
-    answered: Callable[[Sequence[Queued | Refused]], bytes],
-) -> tuple[Sequence[Queued | Refused], bytes]:
-    """Queue a batch and remember its answer in one transaction of its own: it may be long."""
-    vault = await parts.keystore.vault(await known_subjects(parts, wanted))
-    async with parts.data.begin() as connection:
-        outcomes = await enqueue(parts, connection, wanted, vault)
-        body = answered(outcomes)
-        if ticket is not None:
-            await idempotency.remember(connection, ticket, 200, body)
-    return outcomes, body
+def _done(request: Handed, decided: Iterator[Queued | Refused]) -> Done:
+    """What became of one request, whose messages come next in *decided*."""
+    return Done([one if isinstance(one, Told) else next(decided) for one in request.messages])
 
 
 async def _take(
     parts: Parts, connection: AsyncConnection, handed: Sequence[Handed]
-) -> dict[int, Ticket | Remembered | RequestError]:
-    """The right to do each request that has a name, by its place in *handed*."""
-    named = {n: one.named for n, one in enumerate(handed) if one.named is not None}
-    now = await parts.clock.now(connection)
-    found = await idempotency.take_all(connection, list(named.values()), now)
-    return dict(zip(named, found, strict=True))
+) -> list[Ticket | Taken | None]:
+    """For each request in order the right to do it, or what stands in its way; None: no name."""
+    names = [request.name for request in handed if request.name is not None]
+    taken = iter(await idempotency.take(connection, names, await parts.clock.now(connection)))
+    return [None if request.name is None else _known(next(taken)) for request in handed]
+
+
+def _known(found: Ticket | Remembered | Clash) -> Ticket | Taken:
+    if isinstance(found, Remembered):
+        return Done(accepted.read(found.document), again=True)
+    return found
 
 
 async def enqueue(

@@ -1,0 +1,73 @@
+"""What became of the messages of one request, and how that is remembered for its repetition.
+
+The document has the shape of the API's answers, so that one reader does for
+every release: what an earlier one remembered is read here, and a process of an
+earlier one, beside which this may run for a while, answers with what it finds.
+Whoever changes that shape adds a reader for the new one and keeps this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consent.model import Reason, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One that its caller was told about before anybody decided; remembered as it was told."""
+
+    answer: Mapping[str, Any]
+
+
+Outcome = Queued | Refused | Told
+
+
+def document(outcomes: Sequence[Outcome], *, batch: bool) -> bytes | None:
+    """What to remember of a request that was answered so; None: nothing of it.
+
+    A refusal is not remembered, for permission may come; a batch is, as a whole.
+    """
+    if batch:
+        return _written({"results": [_item(outcome) for outcome in outcomes]})
+    (outcome,) = outcomes
+    return _written(_item(outcome)) if isinstance(outcome, Queued) else None
+
+
+def read(raw: bytes) -> list[Outcome]:
+    """The outcomes of which `document` was made, in order."""
+    said = json.loads(raw)
+    return [_outcome(item) for item in said.get("results", [said])]
+
+
+def _written(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said).encode()
+
+
+def _item(outcome: Outcome) -> Mapping[str, Any]:
+    match outcome:
+        case Queued():
+            return {"message_id": outcome.message, "status": "queued"}
+        case Refused():
+            refused = {"reason": outcome.reason, "class": outcome.refusal_class}
+            return {"status": "refused", **refused}
+        case Told():
+            return outcome.answer
+
+
+def _outcome(item: Mapping[str, Any]) -> Outcome:
+    match item["status"]:
+        case "queued":
+            return Queued(item["message_id"])
+        case "refused":
+            return Refused(Reason(item["reason"]))
+        case _:
+            return Told(item)

@@ -1,0 +1,49 @@
+"""The header by which a caller may repeat a request without its being done twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.callers import idempotency
+from gateway.callers.idempotency import Clash, Name
+from gateway.errors import InFlight, Invalid, KeyReused, RequestError
+from gateway.http.app_keys import PARTS
+from gateway.http.authentication import CALLER
+
+_HEADER: Final = "Idempotency-Key"
+_KEY: Final = "[!-~]{1,255}"
+PARAMETER: Final[dict[str, Any]] = {  # as the API document has it
+    "name": _HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body is done once; kept for 24 hours.",
+    "schema": {"type": "string", "pattern": f"^{_KEY}$"},
+}
+
+
+def name_of(request: web.Request, body: bytes, *, status: int) -> Name | None:
+    """What this request may be repeated under, where its caller says so; Invalid for an unfit key.
+
+    *status* is that of an answer which is remembered.
+    """
+    key = request.headers.get(_HEADER)
+    if key is None:
+        return None
+    if not re.fullmatch(_KEY, key):
+        raise Invalid.at("", f"{_HEADER} must be 1 to 255 visible ASCII characters")
+    return idempotency.identify(
+        request.app[PARTS].keyring.fingerprint,
+        api_key=request[CALLER].id,
+        endpoint=f"{request.method} {request.path}",
+        key=key,
+        body=body,
+        status=status,
+    )
+
+
+def refusal(clash: Clash) -> RequestError:
+    """What to answer where neither is done what was asked nor told what became of it."""
+    return InFlight() if clash is Clash.IN_FLIGHT else KeyReused()
