@@ -56,9 +56,9 @@ def _suppressed(gate: Gate) -> Reason | None:
 
 
 async def asked_by(
-    connection: AsyncConnection, consents: Consents, regarding: Iterable[str]
-) -> dict[str, list[Consent]]:
-    """The consents that confirmation mails ask for, by the mail's `regarding` (a token's hash)."""
-    named = await links.asked(connection, [bytes.fromhex(one) for one in regarding])
+    connection: AsyncConnection, consents: Consents, token_hashes: Iterable[bytes]
+) -> dict[bytes, list[Consent]]:
+    """The consents that confirmation mails ask for, by the hash of the mail's token."""
+    named = await links.asked(connection, token_hashes)
     rows = await consents.get(connection, {one for ids in named.values() for one in ids})
-    return {token.hex(): [rows[one] for one in ids if one in rows] for token, ids in named.items()}
+    return {token: [rows[one] for one in ids if one in rows] for token, ids in named.items()}

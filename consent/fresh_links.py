@@ -23,7 +23,6 @@ session = tables.session
 
 LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(minutes=30)
-_PREFIX = "lnk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,6 @@ class Session:
     subject: str
     opened_at: datetime
     expires_at: datetime
-
-
-def is_link(regarding: str | None) -> bool:
-    """Whether a mail is about a fresh link, and not about a confirmation (a hash in hex)."""
-    return regarding is not None and regarding.startswith(f"{_PREFIX}_")
 
 
 async def add(connection: AsyncConnection, links: Sequence[FreshLink]) -> None:

@@ -74,7 +74,8 @@ class NewMessage:
     due_at: datetime
     expires_at: datetime
     origin: str | None = None
-    regarding: str | None = None
+    occasion: str | None = None  # why a service mail is sent, to who enqueues it
+    regarding: str | None = None  # and about what
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Message:
     owner: str | None
     dated_at: datetime | None
     origin: str | None
+    occasion: str | None
     regarding: str | None
     created_at: datetime
 
@@ -139,6 +141,7 @@ def _new_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "attempt": 0,
         "tries": 0,
         "origin": message.origin,
+        "occasion": message.occasion,
         "regarding": message.regarding,
         "created_at": now,
     }
@@ -372,6 +375,7 @@ def message_of(row: Any) -> Message:
         owner=row.owner,
         dated_at=row.dated_at,
         origin=row.origin,
+        occasion=row.occasion,
         regarding=row.regarding,
         created_at=row.created_at,
     )

@@ -9,7 +9,7 @@ MAIL never written.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,22 @@ LAPSED = "lapsed"
 # For rows that are looked up by name. PostgreSQL must not know it for the words of the index of
 # open permits: it would read that instead, with all that lies dead there until it is vacuumed.
 _IS_OPEN = permit.c.state.concat("") == OPEN
-_NO_MARKETING = ("confirmation", "service")  # kinds of ground that no frequency cap counts
+
+# Rows of a process of the first release, beside which ours run while an upgrade rolls, lack terms:
+# they follow from the ground. To go once a migration fills what is left and says
+# `oldest = "data_0002"` or later.
+COUNTS = func.coalesce(permit.c.counts, permit.c.ground_kind.not_in(["confirmation", "service"]))
+FOR_ALL = func.coalesce(permit.c.for_all, permit.c.ground_kind == "confirmation")
+KEEPS_USE = func.coalesce(permit.c.keeps_use, permit.c.ground_kind == "consent")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a permit counts for; whoever grants it says so, for delivery knows no grounds."""
+
+    counts: bool  # towards a frequency cap
+    for_all: bool  # whoever waits for the permits of any one purpose waits for it too
+    keeps_use: bool  # once it is spent, its ground was used
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class Permit:
     purpose: str
     ground_kind: str
     ground_id: str
+    terms: Terms
     decided_at: datetime
     expires_at: datetime
     eid: bytes
@@ -63,6 +79,9 @@ async def grant(connection: AsyncConnection, permits: Sequence[Permit]) -> None:
             "purpose": one.purpose,
             "ground_kind": one.ground_kind,
             "ground_id": one.ground_id,
+            "counts": one.terms.counts,
+            "for_all": one.terms.for_all,
+            "keeps_use": one.terms.keeps_use,
             "state": OPEN,
             "decided_at": one.decided_at,
             "expires_at": one.expires_at,
@@ -186,7 +205,7 @@ async def of_message(connection: AsyncConnection, message: str, attempt: int) ->
     """The permit of one attempt; none before the first, nor once it is no longer kept."""
     query = _permits().where(permit.c.message == message, permit.c.attempt == attempt)
     row = (await connection.execute(query)).first()
-    return None if row is None else Permit(*row)
+    return None if row is None else _permit(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +246,7 @@ async def moments(
         permit.c.subject, permit.c.purpose, permit.c.message, permit.c.decided_at, permit.c.state
     ).where(
         among(permit.c.subject, {subject for subject, _ in wanted}),
-        permit.c.ground_kind.not_in(_NO_MARKETING),
+        COUNTS,
         permit.c.decided_at > since,
         counted,
     )
@@ -267,23 +286,17 @@ async def open_permits(
 async def open_of(
     connection: AsyncConnection, wanted: Sequence[tuple[str | None, str | None]], now: datetime
 ) -> list[set[str]]:
-    """As `open_permits`, for each subject and purpose in order; nobody (None) has none.
-
-    Confirmation mails are for whatever was asked, so their permits always count.
-    """
+    """As `open_permits`, for each subject and purpose in order; nobody (None) has none."""
     subjects = {subject for subject, _ in wanted if subject is not None}
-    query = select(permit.c.id, permit.c.subject, permit.c.purpose, permit.c.ground_kind).where(
+    for_all = FOR_ALL.label("for_all")
+    query = select(permit.c.id, permit.c.subject, permit.c.purpose, for_all).where(
         among(permit.c.subject, subjects), permit.c.state == OPEN, permit.c.expires_at > now
     )
-    theirs: dict[str | None, list[tuple[str, str, str]]] = {}
+    theirs: dict[str | None, list[tuple[str, str, bool]]] = {}
     for row in await connection.execute(query):
-        theirs.setdefault(row.subject, []).append((row.id, row.purpose, row.ground_kind))
+        theirs.setdefault(row.subject, []).append((row.id, row.purpose, row.for_all))
     return [
-        {
-            one
-            for one, its, ground in theirs.get(subject, ())
-            if purpose in (None, its) or ground == "confirmation"
-        }
+        {one for one, its, for_all in theirs.get(subject, ()) if purpose in (None, its) or for_all}
         for subject, purpose in wanted
     ]
 
@@ -299,8 +312,26 @@ async def open_among(connection: AsyncConnection, ids: Collection[str], now: dat
 async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:
     """The next permits by id, for whoever checks them all."""
     query = _permits().where(permit.c.id > last).order_by(permit.c.id).limit(limit)
-    return [Permit(*row) for row in await connection.execute(query)]
+    return [_permit(row) for row in await connection.execute(query)]
 
 
 def _permits() -> Select[Any]:
-    return select(*(permit.c[field.name] for field in fields(Permit)))
+    terms = {"is_counted": COUNTS, "is_for_all": FOR_ALL, "is_keeping_use": KEEPS_USE}
+    return select(permit, *(term.label(name) for name, term in terms.items()))
+
+
+def _permit(row: Any) -> Permit:
+    return Permit(
+        id=row.id,
+        message=row.message,
+        attempt=row.attempt,
+        owner=row.owner,
+        subject=row.subject,
+        purpose=row.purpose,
+        ground_kind=row.ground_kind,
+        ground_id=row.ground_id,
+        terms=Terms(row.is_counted, row.is_for_all, row.is_keeping_use),
+        decided_at=row.decided_at,
+        expires_at=row.expires_at,
+        eid=row.eid,
+    )

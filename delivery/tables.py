@@ -6,6 +6,7 @@ No table here holds an address: it is released with the permit and never stored.
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -49,7 +50,9 @@ outbox = Table(
     Column("owner", String(40), index=True),  # the worker whose lease holds it
     Column("dated_at", Moment),  # the Date header: the first claim, the same on every retry
     Column("origin", String(40)),  # the API key that accepted it
-    Column("regarding", String(64)),  # what a service mail is about, to who enqueued it
+    # Why a service mail was enqueued, and what it is about, in the words of who did so.
+    Column("occasion", String(16)),
+    Column("regarding", String(64)),
     Column("created_at", Moment, nullable=False),
     Column("ended_at", Moment, index=True),
     Index(
@@ -82,6 +85,10 @@ permit = Table(
     Column("purpose", String(64), nullable=False),
     Column("ground_kind", String(16), nullable=False),
     Column("ground_id", String(40), nullable=False),
+    # Terms, as `permits.Terms` has them; none: of a process that did not know them yet.
+    Column("counts", Boolean),
+    Column("for_all", Boolean),
+    Column("keeps_use", Boolean),
     Column("state", String(8), nullable=False),  # open | spent | lapsed
     Column("decided_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),

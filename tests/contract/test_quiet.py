@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import permits, tables
-from delivery.permits import Permit
+from delivery.permits import Permit, Terms
 from delivery.quiet import Quiet
 from storage.database import Database
 from storage.errors import StorageAway
@@ -52,9 +52,8 @@ async def quiet(database: Database, held_clock: HeldClock) -> Quiet:
 
 
 def permit(name: str) -> Permit:
-    return Permit(
-        name, f"msg_{name}", 1, "wrk", "sub", "news", "consent", "con", START, START + TTL, b"e"
-    )
+    named = (name, f"msg_{name}", 1, "wrk", "sub", "news", "consent", "con")
+    return Permit(*named, Terms(True, False, True), START, START + TTL, b"e")
 
 
 async def test_nothing_to_wait_for_asks_nobody(quiet: Quiet, held_clock: HeldClock) -> None:

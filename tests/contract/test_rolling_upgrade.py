@@ -55,11 +55,18 @@ def later(folder: Path, schema: Schema, *migrations: tuple[str, str | None]) -> 
     """A later release's schema: ours and these migrations, each with its `oldest`."""
     where = folder / "migrations" / schema.name
     shutil.copytree(schema.migrations, where, dirs_exist_ok=True)
-    for number, (body, oldest) in enumerate(migrations, 2):
+    for number, (body, oldest) in enumerate(migrations, _newest(schema) + 1):
         name, before = (f"{schema.name}_{n:04d}" for n in (number, number - 1))
         script = _MIGRATION.format(revision=name, before=before, oldest=oldest, body=body)
         (where / f"{name}.py").write_text(script)
     return replace(schema, migrations=where)
+
+
+def _newest(schema: Schema) -> int:
+    return int((database_schema.head(schema) or "_0").rpartition("_")[2])
+
+
+NEXT, ONE_AFTER = (f"data_{_newest(DATA) + number:04d}" for number in (1, 2))
 
 
 async def test_a_process_goes_on_and_comes_back_while_a_later_release_only_adds(
@@ -91,7 +98,7 @@ async def test_a_process_goes_on_and_comes_back_while_a_later_release_only_adds(
 async def test_a_process_does_not_start_on_what_a_later_release_took_away(
     app: App, tmp_path: Path
 ) -> None:
-    newer = later(tmp_path, DATA, (ADDS, None), (TAKES_AWAY, "data_0002"))
+    newer = later(tmp_path, DATA, (ADDS, None), (TAKES_AWAY, NEXT))
     await database_schema.upgrade_one(app.parts.data, newer)
 
     with pytest.raises(SchemaError) as caught:
@@ -107,9 +114,9 @@ async def test_a_process_does_not_start_on_what_a_later_release_took_away(
 async def test_what_was_taken_away_stays_so_when_later_migrations_only_add(
     app: App, tmp_path: Path
 ) -> None:
-    first = later(tmp_path / "first", DATA, (TAKES_AWAY, "data_0002"))
+    first = later(tmp_path / "first", DATA, (TAKES_AWAY, NEXT))
     await database_schema.upgrade_one(app.parts.data, first)
-    second = later(tmp_path / "second", DATA, (TAKES_AWAY, "data_0002"), (ADDS, None))
+    second = later(tmp_path / "second", DATA, (TAKES_AWAY, NEXT), (ADDS, None))
     await database_schema.upgrade_one(app.parts.data, second)
 
     assert await database_schema.standing(app.parts.data, DATA) is Standing.BEYOND
@@ -117,7 +124,7 @@ async def test_what_was_taken_away_stays_so_when_later_migrations_only_add(
 
 
 @pytest.mark.parametrize(
-    "oldest", [("data_0002", "data_0003"), ("data_0003", "data_0002")], ids=["rising", "falling"]
+    "oldest", [(NEXT, ONE_AFTER), (ONE_AFTER, NEXT)], ids=["rising", "falling"]
 )
 def test_of_several_that_take_something_away_the_furthest_counts(
     tmp_path: Path, oldest: tuple[str, str]
@@ -125,7 +132,7 @@ def test_of_several_that_take_something_away_the_furthest_counts(
     first, second = oldest
     newer = later(tmp_path, DATA, (ADDS, None), (TAKES_AWAY, first), (TAKES_AWAY, second))
 
-    assert database_schema.oldest(newer) == "data_0003"
+    assert database_schema.oldest(newer) == ONE_AFTER
     assert database_schema.oldest(DATA) == "data_0001"
 
 

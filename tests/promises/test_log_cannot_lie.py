@@ -339,6 +339,7 @@ async def test_rows_that_were_put_back_or_added_by_sql_do_not_fit_the_log(
             add_a_permit,
             add_a_permit_under_the_event_of_another,
             change_the_ground_of_a_permit,
+            let_no_withdrawal_wait_for_the_permit,
         ):
             async with data.begin() as connection:
                 kept = await stores.Kept.of(connection, *tables)
@@ -357,6 +358,12 @@ async def withdraw(gateway: Gateway, key: str) -> None:
     leave = {"to": {"email": ADA}, "purpose": "newsletter", "kind": "withdraw"}
     status, _ = await gateway.call(key, "POST", "/v1/withdrawals", leave | {"channel": "letter"})
     assert status == 200
+
+
+async def let_no_withdrawal_wait_for_the_permit(connection: AsyncConnection) -> str:
+    (real,) = await stores.rows(connection, permit)
+    await connection.execute(update(permit).values(for_all=False))
+    return f"permit {real['id']}: counts for other things than its ground does"
 
 
 async def copy_the_permit(connection: AsyncConnection, **changed: Any) -> str:

@@ -36,6 +36,7 @@ def message(kind: Kind, tries: int = 0) -> Message:
         owner="wrk_1",
         dated_at=START,
         origin=None,
+        occasion=None,
         regarding=None,
         created_at=START,
     )

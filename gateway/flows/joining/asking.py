@@ -15,6 +15,7 @@ from consent.texts import Text
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
 from gateway.flows.sending.content import OurMail, Wording, new_message
+from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
 
 
@@ -71,7 +72,7 @@ def confirmation(
         sender=parts.config.purposes[purpose].sender,
         due_at=due_at,
         expires_at=expires_at,
-        regarding=token_hash.hex(),
+        why=ToConfirm(token_hash),
     )
     named = tuple(consent.id for consent in asked)
     return Confirmation(token_hash, subject, expires_at, named), message

@@ -23,6 +23,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import State
 from delivery import permits
 from delivery.permits import Permit
+from gateway.flows.sending import grounds
 from gateway.parts import Parts
 
 _AT_ONCE = 1000
@@ -172,6 +173,8 @@ async def _permits(parts: Parts) -> AsyncIterator[str]:
             # What was granted meanwhile is left to the next verification.
             if vault.has(one.subject, Compartment.EVIDENCE) and _wanted(one) not in granted:
                 yield f"permit {one.id}: no event in the log grants it"
+            elif not grounds.fit(one):
+                yield f"permit {one.id}: counts for other things than its ground does"
         after = page[-1].id
 
 

@@ -35,6 +35,7 @@ from delivery.outcome import Kind as MailKind
 from gateway import limits
 from gateway.errors import TooMany
 from gateway.flows.sending.content import OurMail, new_message
+from gateway.flows.sending.occasion import ToOpen
 from gateway.parts import Parts
 from storage.ids import ordered_id
 from storage.locks import try_alone
@@ -166,7 +167,7 @@ def _mail(
         sender=_sender(parts, consents),
         due_at=now,
         expires_at=link.expires_at,
-        regarding=link.id,
+        why=ToOpen(link.id),
     )
     return link, message
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,8 +28,9 @@ from delivery import leases, outbox, permits
 from delivery.outbox import Change, Message, Status
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
-from gateway.flows.sending import settle
+from gateway.flows.sending import grounds, occasion, settle
 from gateway.flows.sending.composing import Letter
+from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
 from storage.ids import ordered_id
 
@@ -38,6 +40,7 @@ _PEEK = 3  # candidates per wanted message: other workers look at the same ones
 _WITHOUT_KEY = timedelta(minutes=5)
 # The mailbox and the content are opened, and the permit is told of.
 _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
+_NOT_FOR_US = timedelta(minutes=1)
 
 
 async def claim(parts: Parts, owner: str, wanted: int) -> list[Letter]:
@@ -86,7 +89,7 @@ class _Known:
 
     locked: _Locked
     facts: Mapping[tuple[str, str], policy.Facts]
-    asked: Mapping[str, Sequence[Consent]]
+    asked: Mapping[bytes, Sequence[Consent]]  # by the token of the mail that asks
     fresh: Mapping[str, FreshLink]
     permitted: permits.Moments
     handles: Mapping[tuple[str, str], bytes]
@@ -98,9 +101,9 @@ class _Known:
 async def _read(parts: Parts, connection: AsyncConnection, locked: _Locked, vault: Vault) -> _Known:
     """Read in statements of their own: the ones that locked saw the time before their wait."""
     pairs = {(message.subject, message.purpose) for message in locked.messages}
-    regarding = [m.regarding for m in locked.messages if m.regarding is not None]
-    fresh = [one for one in regarding if fresh_links.is_link(one)]
-    asked = [one for one in regarding if not fresh_links.is_link(one)]
+    occasions = [occasion.of(message) for message in locked.messages]
+    fresh = [one.link for one in occasions if isinstance(one, ToOpen)]
+    asked = [one.token_hash for one in occasions if isinstance(one, ToConfirm)]
     now = await parts.clock.now(connection)
     return _Known(
         locked=locked,
@@ -156,7 +159,12 @@ def _decide_one(
         # Its key was not there before the lock; the next claim fetches it.
         log.error("key_missing", message=message.id)
         return Change(message.id, Status.DEFERRED, None, known.now + _WITHOUT_KEY)
-    decision = _permission(parts, known, message)
+    why = occasion.of(message)
+    if isinstance(why, Unknown):
+        # While an upgrade rolls, a process of the later release knows it, and claims it then.
+        log.error("occasion_unknown", message=message.id)
+        return Change(message.id, Status.DEFERRED, None, known.now + _NOT_FOR_US)
+    decision = _permission(parts, known, message, why)
     if isinstance(decision, Unneeded):
         return Change(message.id, Status.CANCELLED, "not_needed")
     if isinstance(decision, Refused):
@@ -176,20 +184,26 @@ def _decide_one(
     return decision
 
 
-def _permission(parts: Parts, known: _Known, message: Message) -> Granted | Refused | Unneeded:
+def _permission(
+    parts: Parts, known: _Known, message: Message, why: Occasion | None
+) -> Granted | Refused | Unneeded:
     about = known.facts[message.subject, message.purpose]
-    if message.kind is Kind.MARKETING and message.regarding is not None:
+    if message.kind is Kind.MARKETING and why is not None:
         return Refused(Reason.UNPROVEN)  # we write no such row
-    if message.regarding is not None and fresh_links.is_link(message.regarding):
-        link = known.fresh.get(message.regarding)
-        return policy.fresh_link_wanted(about.subject_state, about.suppressed, link, known.now)
-    if message.purpose not in parts.config.purposes:
-        return Refused(Reason.PURPOSE_UNKNOWN)
-    if message.regarding is not None:
-        asked = known.asked.get(message.regarding, ())
-        queued_at = message.created_at
-        return policy.confirmation_wanted(about, asked, known.now, queued_at=queued_at)
-    return policy.decide(about, known.now)
+    match why:
+        case ToOpen(link):  # for no purpose of the configuration's
+            fresh = known.fresh.get(link)
+            return policy.fresh_link_wanted(about.subject_state, about.suppressed, fresh, known.now)
+        case _ if message.purpose not in parts.config.purposes:
+            return Refused(Reason.PURPOSE_UNKNOWN)
+        case ToConfirm(token_hash):
+            asked = known.asked.get(token_hash, ())
+            queued_at = message.created_at
+            return policy.confirmation_wanted(about, asked, known.now, queued_at=queued_at)
+        case None:
+            return policy.decide(about, known.now)
+        case _:
+            assert_never(why)
 
 
 def _refusal(message: Message, refused: Refused) -> Change:
@@ -248,6 +262,7 @@ def _permit(
         purpose=message.purpose,
         ground_kind=granted.ground.kind,
         ground_id=granted.ground.id,
+        terms=grounds.terms(granted.ground.kind),
         decided_at=known.now,
         expires_at=known.now + parts.config.delivery.permit_ttl,
         eid=eid,

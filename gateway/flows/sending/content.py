@@ -16,6 +16,8 @@ from consent.keys.vault import Compartment, Vault
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
 from gateway.errors import ContentError
+from gateway.flows.sending import occasion
+from gateway.flows.sending.occasion import Occasion
 from storage.ids import ordered_id
 
 
@@ -123,7 +125,7 @@ def new_message(
     due_at: datetime,
     expires_at: datetime,
     origin: str | None = None,
-    regarding: str | None = None,
+    why: Occasion | None = None,
 ) -> NewMessage:
     """A message to enqueue, its content sealed under the recipient's key."""
     content_id = ordered_id("cnt", now)
@@ -139,5 +141,5 @@ def new_message(
         due_at=due_at,
         expires_at=expires_at,
         origin=origin,
-        regarding=regarding,
+        **occasion.columns(why),
     )

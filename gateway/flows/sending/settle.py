@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Actor
 from audit.kinds import Kind as EventKind
-from consent import fresh_links, gates, links
+from consent import gates, links
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
@@ -21,7 +21,8 @@ from delivery.desk import Ended
 from delivery.outbox import AttemptEnd, Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
-from gateway.flows.sending import composing
+from gateway.flows.sending import composing, occasion
+from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
 
 
@@ -134,7 +135,7 @@ async def record(
     mailbox that does not exist are events in a person's own trail, and do. Who
     is being erased has no trail any more.
     """
-    confirming = [r for r in results if _asked(r.message) and r.outcome == Outcome.SENT]
+    confirming = [r for r in results if _token(r.message) and r.outcome == Outcome.SENT]
     suppressing = [r for r in results if r.suppress]
     held = await gates.lock(connection, {r.message.subject for r in confirming + suppressing})
     confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
@@ -156,9 +157,10 @@ def _has_trail(message: Message, held: Mapping[str, Gate], vault: Vault) -> bool
     return gates.usable(held.get(message.subject), vault, Compartment.EVIDENCE)
 
 
-def _asked(message: Message) -> bool:
-    """Whether the mail asked for a consent."""
-    return message.regarding is not None and not fresh_links.is_link(message.regarding)
+def _token(message: Message) -> bytes | None:
+    """By its hash, the token of a mail that asked for a consent."""
+    why = occasion.of(message)
+    return why.token_hash if isinstance(why, ToConfirm) else None
 
 
 def _attempt_end(result: Result, vault: Vault) -> AttemptEnd:
@@ -198,7 +200,7 @@ async def _record_confirmations(
     now: datetime,
 ) -> None:
     """Which confirmation mail went out, and what the receiving server said to it."""
-    tokens = {r.message.id: bytes.fromhex(r.message.regarding or "") for r in confirming}
+    tokens = {r.message.id: token for r in confirming if (token := _token(r.message))}
     asked = await links.asked(connection, tokens.values())
     for result in confirming:
         evidence = _mail_evidence(parts, result)

@@ -1,0 +1,30 @@
+"""What the permits on each kind of ground count for: delivery knows terms, and no grounds."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from consent.model import GroundKind
+from delivery.permits import Permit, Terms
+
+
+def terms(kind: GroundKind) -> Terms:
+    """The terms under which a permit on such a ground is granted."""
+    match kind:
+        case GroundKind.CONSENT:
+            return Terms(counts=True, for_all=False, keeps_use=True)
+        case GroundKind.CONFIRMATION:
+            # One mail asks for several purposes, and its permit names one (docs/adr/0006).
+            return Terms(counts=False, for_all=True, keeps_use=False)
+        case GroundKind.SERVICE:
+            return Terms(counts=False, for_all=False, keeps_use=False)
+        case _:
+            assert_never(kind)
+
+
+_TERMS = {str(kind): terms(kind) for kind in GroundKind}
+
+
+def fit(permit: Permit) -> bool:
+    """Whether the terms of a permit are those of its ground, as far as we know that kind."""
+    return _TERMS.get(permit.ground_kind, permit.terms) == permit.terms

@@ -1,0 +1,74 @@
+"""Why a service mail is in the outbox: said by who queues it, asked by who sends and settles it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from delivery.outbox import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ToConfirm:
+    """Somebody signed up: the mail asks for the consents that its token names."""
+
+    token_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ToOpen:
+    """Somebody asked to see their data: the mail carries this fresh link."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing that this release writes; a later one may know."""
+
+
+Occasion = ToConfirm | ToOpen
+
+
+class _Word(StrEnum):
+    CONFIRMATION = "confirmation"
+    FRESH_LINK = "fresh-link"
+
+
+def columns(occasion: Occasion | None) -> dict[str, str]:
+    """An occasion as the outbox keeps it: its word, and what the mail is regarding."""
+    match occasion:
+        case None:
+            return {}
+        case ToConfirm(token_hash):
+            return {"occasion": _Word.CONFIRMATION, "regarding": token_hash.hex()}
+        case ToOpen(link):
+            return {"occasion": _Word.FRESH_LINK, "regarding": link}
+        case _:
+            assert_never(occasion)
+
+
+def of(message: Message) -> Occasion | Unknown | None:
+    """The occasion of *message*; None for one that rests on a consent alone."""
+    if message.regarding is None and message.occasion is None:
+        return None
+    word, regarding = message.occasion, message.regarding or ""
+    if word is None:
+        # Queued by a process of the first release, beside which ours run while an upgrade rolls.
+        # To go once a migration fills what is left and says `oldest = "data_0002"` or later.
+        word = _Word.FRESH_LINK if regarding.startswith("lnk_") else _Word.CONFIRMATION
+    match word:
+        case _Word.CONFIRMATION:
+            return _to_confirm(regarding)
+        case _Word.FRESH_LINK:
+            return ToOpen(regarding)
+        case _:
+            return Unknown()
+
+
+def _to_confirm(regarding: str) -> ToConfirm | Unknown:
+    try:
+        return ToConfirm(bytes.fromhex(regarding))
+    except ValueError:
+        return Unknown()
