@@ -34,6 +34,13 @@ FORM = Limit("form", burst=600, interval=timedelta(minutes=1) / 600)
 RECIPIENT_DOMAIN = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 600)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A limit of network or form is reached: nothing was kept, and *how_long* says when to come."""
+
+    how_long: timedelta
+
+
 def limit_key(secret: Secret, limit: Limit, value: str) -> bytes:
     """The row that counts *value* under *limit*; says nothing without the weekly key."""
     return hmac.digest(secret.reveal(), f"{limit.name}\0{value}".encode(), "sha256")
@@ -54,6 +61,23 @@ async def hit(
     held = select(rate_limit.c.empty_at).where(rate_limit.c.key == key)
     empty_at = int((await connection.execute(held)).scalar_one())
     return _MICROSECOND * (empty_at - interval * (limit.burst - 1) - moment)
+
+
+async def of_post(
+    connection: AsyncConnection, secret: Secret, form: str, network: str | None, now: datetime
+) -> Wait | None:
+    """Count one post of a form; None when it is within the limits that may be told.
+
+    Network first: a flood from one network must not use up the form for all others.
+    """
+    counted = [(FORM, form)]
+    if network is not None:
+        counted.insert(0, (NETWORK, network))
+    for limit, value in counted:
+        wait = await hit(connection, limit_key(secret, limit, value), limit, now)
+        if wait is not None:
+            return Wait(wait)
+    return None
 
 
 async def _pour(

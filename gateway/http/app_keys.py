@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from aiohttp import web
 
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http.wordings import Wordings
+from gateway.limits import Wait
 from gateway.parts import Parts
 from gateway.watch.health import Health
 from storage.grouping import Grouped
@@ -17,7 +16,7 @@ from storage.grouping import Grouped
 PARTS = web.AppKey("parts", Parts)
 FORM_DIGESTS = web.AppKey("form_digests", dict[str, str])
 WORDINGS = web.AppKey("wordings", Wordings)
-SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, timedelta | None])
+SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 HEALTH = web.AppKey("health", Health)

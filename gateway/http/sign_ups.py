@@ -167,5 +167,5 @@ async def keep(request: web.Request, checked: SignUp, network: str | None) -> No
     """Keep a sign-up together with those that come at the same time."""
     wait = await request.app[SIGN_UPS](Posted(checked, network))
     if wait is not None:
-        raise TooMany(wait)
+        raise TooMany(wait.how_long)
     request.app[METRICS].signups.labels(checked.form).inc()

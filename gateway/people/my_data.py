@@ -13,7 +13,7 @@ from aiohttp import web
 from consent import address
 from consent.errors import AddressError
 from consent.fresh_links import Session
-from gateway.errors import NotFound
+from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.rights import fresh_link, overview
 from gateway.flows.rights.overview import Held, Overview, Step
@@ -23,6 +23,7 @@ from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
+from gateway.limits import Wait
 from gateway.people import sessions
 
 # Where a spent link leads, by the page that it was opened on.
@@ -74,7 +75,9 @@ async def ask(request: web.Request) -> web.StreamResponse:
         problem = "email_invalid" if typed.strip() else "email_missing"
         return _ask_page(request, 422, email=typed, problem=problem)
     network = client_network(request, parts.config.server.trusted_proxies)
-    await fresh_link.accept(parts, email, network)
+    wait = await fresh_link.accept(parts, email, network)
+    if wait is not None:
+        raise TooMany(wait.how_long)
     return pages.response(request, "my_data_asked", brand=_brand(request))
 
 
@@ -137,6 +140,8 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     network = client_network(request, parts.config.server.trusted_proxies)
     withdrawals = request.app[WITHDRAWALS]
     switched = await overview.choose(parts, withdrawals, session.subject, wanted, network)
+    if isinstance(switched, Wait):
+        raise TooMany(switched.how_long)
     return await _preferences_page(request, session, switched)
 
 

@@ -12,16 +12,17 @@ from consent import policy, tokens
 from consent.consents import Consent
 from consent.links import Route
 from consent.texts import Text
-from gateway.errors import Invalid, NotFound, RequestError
+from gateway.errors import Invalid, NotFound, RequestError, TooMany
 from gateway.flows.joining import confirm
 from gateway.flows.joining.confirm import Answer, Seen
 from gateway.flows.leaving import preferences
-from gateway.flows.leaving.preferences import Switched
+from gateway.flows.leaving.preferences import PurposeSeen, Switched
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
+from gateway.limits import Wait
 from gateway.look.markdown import to_html
 
 _ONE_CLICK = "List-Unsubscribe"
@@ -39,7 +40,9 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     said = (await read_fields(request)).get("answer")
     if said == "again":
         network = client_network(request, parts.config.server.trusted_proxies)
-        await confirm.ask_again(parts, token, network)
+        wait = await confirm.ask_again(parts, token, network)
+        if wait is not None:
+            raise TooMany(wait.how_long)
         return pages.response(request, "mail_again", brand=_brand(request))
     if said not in tuple(Answer):
         raise Invalid.at("/answer", "must be confirm or reject")
@@ -146,7 +149,10 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     if seen is not None and said in ("on", "off"):
         network = client_network(request, parts.config.server.trusted_proxies)
         withdrawals = request.app[WITHDRAWALS]
-        switched = await preferences.switch(parts, withdrawals, seen, said == "on", network)
+        became = await preferences.switch(parts, withdrawals, seen, said == "on", network)
+        if isinstance(became, Wait):
+            raise TooMany(became.how_long)
+        switched = became
         seen = await preferences.look(parts, Route.PREFERENCES, token)
     elif seen is not None:
         raise Invalid.at("", "must say on or off")
@@ -154,7 +160,7 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
 
 
 def _preferences_page(
-    request: web.Request, seen: preferences.Seen | None, *, switched: Switched | None
+    request: web.Request, seen: PurposeSeen | None, *, switched: Switched | None
 ) -> web.Response:
     purposes = []
     if seen is not None and seen.text is not None:

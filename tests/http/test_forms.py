@@ -477,7 +477,7 @@ async def test_a_flood_from_one_network_does_not_use_up_the_form(alone: App) -> 
 
     await sign_up.accept_all(alone.parts, [sign_up.Posted(one, "192.0.2.1")] * 700)
 
-    await sign_up.accept(alone.parts, one, "192.0.2.2")
+    assert await sign_up.accept(alone.parts, one, "192.0.2.2") is None
 
 
 async def _posted(app: App) -> sign_up.Posted:

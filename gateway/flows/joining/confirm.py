@@ -26,6 +26,7 @@ from consent.trail import Trail
 from delivery import permits
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving import withdraw
+from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.errors import StorageAway
 
@@ -222,27 +223,30 @@ class _Act:
         await gates.set_profile(self._connection, gate.subject, confirmed[-1].locale, sealed)
 
 
-async def ask_again(parts: Parts, token: str, network: str | None) -> None:
+async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | None:
     """The button on an expired page: the same sign-up once more, through the same door.
+
+    None, or how long to wait, as `sign_up.accept` answers.
 
     Silent where the texts were retired or the token is nobody's.
     """
     digest = tokens.hash_of(token)
     if digest is None:
-        return
+        return None
     async with parts.data.read() as connection:
         found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
         if found is None:
-            return
+            return None
         seen = await _seen(parts, connection, found)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
     asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)
     vault = await parts.keystore.vault([found.subject])
     if not asked or not gates.usable(gate, vault, Compartment.PROFILE):
-        return
+        return None
     mailbox = personal.open_mailbox(gate, vault)
-    if mailbox is not None:
-        form, locale = seen.consents[0].form, seen.consents[0].locale
-        again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
-        await sign_up.accept(parts, again, network)
+    if mailbox is None:
+        return None
+    form, locale = seen.consents[0].form, seen.consents[0].locale
+    again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
+    return await sign_up.accept(parts, again, network)

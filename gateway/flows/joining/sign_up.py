@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,7 @@ from consent import intakes
 from consent.intakes import Under
 from consent.sign_ups import SignUp
 from gateway import limits
-from gateway.errors import TooMany
+from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.secret import Secret
 
@@ -29,18 +29,17 @@ class Posted:
     network: str | None = field(repr=False)
 
 
-async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> None:
-    """Keep an acknowledged sign-up; raises `TooMany` for network and form limits only.
+async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> Wait | None:
+    """Keep a sign-up; None once it is acknowledged, else how long to wait.
 
-    Once this returned the sign-up survives the process. The work does not
-    depend on whether the address is known.
+    Once kept it survives the process. The work does not depend on whether the
+    address is known.
     """
     (wait,) = await accept_all(parts, [Posted(sign_up, network)])
-    if wait is not None:
-        raise TooMany(wait)
+    return wait
 
 
-async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[timedelta | None]:
+async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None]:
     """Keep sign-ups in one transaction; answers for each how long to wait, None when it is kept.
 
     What one of them is refused for stops no other. Limits of network and form
@@ -61,15 +60,7 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[timedelta |
 
 async def _wait_of(
     parts: Parts, connection: AsyncConnection, weekly: Secret, one: Posted, now: datetime
-) -> timedelta | None:
-    """Network first: a flood from one network must not use up the form for all others."""
+) -> Wait | None:
     if not parts.config.limits.enabled:
         return None
-    counted = [(limits.FORM, one.sign_up.form)]
-    if one.network is not None:
-        counted.insert(0, (limits.NETWORK, one.network))
-    for limit, value in counted:
-        wait = await limits.hit(connection, limits.limit_key(weekly, limit, value), limit, now)
-        if wait is not None:
-            return wait
-    return None
+    return await limits.of_post(connection, weekly, one.sign_up.form, one.network, now)

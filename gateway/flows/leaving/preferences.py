@@ -21,11 +21,12 @@ from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.limits import Wait
 from gateway.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PurposeSeen:
     """What a mail's link may show of one purpose."""
 
     subject: str
@@ -35,14 +36,16 @@ class Seen:
     waiting: bool
 
 
-async def look(parts: Parts, route: Route, token: str) -> Seen | None:
+async def look(parts: Parts, route: Route, token: str) -> PurposeSeen | None:
     """What a link is about; None for one that nobody has. Changes nothing."""
     async with parts.data.read() as connection:
         found = await links.follow(connection, route, token)
         return None if found is None else await _seen(parts, connection, *found)
 
 
-async def _seen(parts: Parts, connection: AsyncConnection, subject: str, purpose: str) -> Seen:
+async def _seen(
+    parts: Parts, connection: AsyncConnection, subject: str, purpose: str
+) -> PurposeSeen:
     known = await gates.peek(connection, [subject])
     now = await parts.clock.now(connection)
     read = await facts.read(connection, parts.consents, known, [(subject, purpose)], now)
@@ -50,7 +53,7 @@ async def _seen(parts: Parts, connection: AsyncConnection, subject: str, purpose
     states = {policy.effective_state(one, now) for one in about.consents}
     text = await wording(connection, [one for one in about.consents if isinstance(one, Consent)])
     on = isinstance(policy.decide(about, now), Granted)
-    return Seen(subject, purpose, text, on, not on and State.PENDING in states)
+    return PurposeSeen(subject, purpose, text, on, not on and State.PENDING in states)
 
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
@@ -71,8 +74,8 @@ class Switched:
 
 
 async def switch(
-    parts: Parts, withdrawals: Withdrawals, seen: Seen, on: bool, network: str | None
-) -> Switched:
+    parts: Parts, withdrawals: Withdrawals, seen: PurposeSeen, on: bool, network: str | None
+) -> Switched | Wait:
     """Off withdraws at once. On sends a confirmation mail: only its link can confirm.
 
     What was asked for is worked off in a moment: a look that comes before does not show it.
@@ -84,8 +87,8 @@ async def switch(
         return Switched(off=named) if seen.on or seen.waiting else Switched()
     if seen.on:
         return Switched()
-    await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
-    return Switched(on=named)
+    wait = await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
+    return wait or Switched(on=named)
 
 
 async def ask(
@@ -96,27 +99,28 @@ async def ask(
     *,
     client: str,
     by_mailbox: bool = False,
-) -> None:
+) -> Wait | None:
     """Request consent to *purposes*, as a form would: one mail asks for them all."""
     async with parts.data.read() as connection:
         gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
     vault = await parts.keystore.vault([subject])
     if not gates.usable(gate, vault, Compartment.PROFILE):
-        return
+        return None
     found = [current_text(valid.values(), one, gate.locale) for one in purposes]
     asked = tuple(Asked(one.purpose, one.hash) for one in found if one is not None)
     mailbox = personal.open_mailbox(gate, vault)
-    if asked and mailbox is not None:
-        form = SignUp(
-            "preferences",
-            address.parse(mailbox),
-            gate.locale,
-            asked,
-            client=client,
-            by_mailbox=by_mailbox,
-        )
-        await sign_up.accept(parts, form, network)
+    if not asked or mailbox is None:
+        return None
+    form = SignUp(
+        "preferences",
+        address.parse(mailbox),
+        gate.locale,
+        asked,
+        client=client,
+        by_mailbox=by_mailbox,
+    )
+    return await sign_up.accept(parts, form, network)
 
 
 def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:

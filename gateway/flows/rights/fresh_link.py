@@ -33,9 +33,9 @@ from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway import limits
-from gateway.errors import TooMany
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
+from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.ids import ordered_id
 from storage.locks import try_alone
@@ -53,10 +53,11 @@ _COUNTED = "consentgw/fresh-links/v1"
 _FORM = "my-data"
 
 
-async def accept(parts: Parts, email: Address, network: str | None) -> None:
-    """Keep a request for a fresh link; raises `TooMany` for network and form limits only.
+async def accept(parts: Parts, email: Address, network: str | None) -> Wait | None:
+    """Keep a request for a fresh link; None once it is kept, else how long to wait.
 
-    The work does not depend on whether the address is known.
+    Only limits of network and form are told, and the work does not depend on
+    whether the address is known.
     """
     wall = parts.clock.wall()
     under = Under(*await parts.keystore.intake_key(wall), parts.keyring.blind_index)
@@ -64,20 +65,11 @@ async def accept(parts: Parts, email: Address, network: str | None) -> None:
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         if parts.config.limits.enabled:
-            await _keep_within_limits(connection, weekly, network, now)
+            wait = await limits.of_post(connection, weekly, _FORM, network, now)
+            if wait is not None:
+                return wait
         await intakes.add(connection, [intakes.seal_fresh_link(email, under, now)])
-
-
-async def _keep_within_limits(
-    connection: AsyncConnection, weekly: Secret, network: str | None, now: datetime
-) -> None:
-    counted = [(limits.FORM, _FORM)]
-    if network is not None:
-        counted.insert(0, (limits.NETWORK, network))
-    for limit, value in counted:
-        wait = await limits.hit(connection, limits.limit_key(weekly, limit, value), limit, now)
-        if wait is not None:
-            raise TooMany(wait)
+    return None
 
 
 async def work_off(parts: Parts) -> int:

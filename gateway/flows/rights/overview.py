@@ -26,6 +26,7 @@ from consent.texts import Text
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.limits import Wait
 from gateway.parts import Parts
 
 _SHOWN = (Compartment.PROFILE, Compartment.EVIDENCE)  # what is kept, and its story
@@ -141,7 +142,7 @@ async def choose(
     subject: str,
     wanted: Mapping[str, bool],
     network: str | None,
-) -> Switched:
+) -> Switched | Wait:
     """Switch purposes. Off is final when this returns; on sends one mail that asks for them all."""
     seen = await look(parts, subject)
     if seen is None:
@@ -153,7 +154,11 @@ async def choose(
             await withdrawals.by_subject(subject, Withdrawal(name, Actor.SUBJECT, "my-data"))
     ask_for = [name for name, on in changed.items() if on and not current[name].on]
     if ask_for:
-        await preferences.ask(parts, subject, ask_for, network, client="my-data", by_mailbox=True)
+        wait = await preferences.ask(
+            parts, subject, ask_for, network, client="my-data", by_mailbox=True
+        )
+        if wait is not None:
+            return wait
     ended = {
         name
         for name, on in changed.items()
