@@ -1,0 +1,94 @@
+"""What an earlier release stored works on: databases, keys and links of then, the code of today.
+
+`tests/data/` has a directory for each such release; its README says how it was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import Databases
+from tests.support.stored import LIVES, Life, open_life
+
+AT_ONCE = timedelta(minutes=1)  # links of the hour still work
+LATER = timedelta(hours=2)  # what waited for its time is due
+STANDING = {
+    "ada@example.org": "granted",
+    "bob@example.org": "withdrawn",
+    "cleo@example.org": "objected",
+    "dan@example.org": "pending",
+    "fay@example.org": "rejected",
+    "nobody@example.org": "unknown",
+}
+
+
+@pytest.fixture(params=LIVES, ids=lambda path: path.name)
+async def life(
+    request: pytest.FixtureRequest, dialect: str, tmp_path: Path, new_database_url: Databases
+) -> AsyncIterator[Life]:
+    async with open_life(request.param, tmp_path, new_database_url, dialect) as opened:
+        await asyncio.to_thread(opened.gateway.command, "db", "upgrade")
+        yield opened
+
+
+async def test_whoever_had_a_link_or_a_key_uses_it(life: Life) -> None:
+    await life.start(AT_ONCE)
+    key = life.known["key"]
+
+    assert {one: await permission(life, one) for one in STANDING} == STANDING
+    for page in ("why", "preferences", "unsubscribe", "confirm", "fresh"):
+        async with life.gateway.http.get(life.link(page)) as shown:
+            assert shown.status == 200, page
+    assert await press(life, "confirm", answer="confirm") == 200
+    assert await permission(life, "dan@example.org") == "granted"
+    assert await press(life, "fresh") == 303
+    await life.gateway.await_status(key, life.known["messages"]["sent"], "sent")
+    repeated = life.known["repeated"]
+    call = (key, "POST", "/v1/messages", repeated["body"])
+    assert (await life.gateway.call(*call, **repeated["headers"]))[1] == repeated["answer"]
+
+
+async def test_what_waited_goes_on_its_way(life: Life) -> None:
+    await life.start(AT_ONCE)
+    await life.gateway.await_mail(life.known["intake"])  # acknowledged then, worked off now
+    assert len(life.gateway.received()) == 1, "something went before its time"
+    assert life.gateway.kill("serve", signal.SIGTERM) == 0
+    await life.start(LATER)
+
+    for name in ("queued", "deferred"):
+        await life.gateway.await_status(life.known["key"], life.known["messages"][name], "sent")
+    sent = [one.to for one in life.gateway.received()[1:]]
+    assert sorted(sent) == ["ada@example.org", "eve@example.org"]
+
+
+async def test_an_old_link_still_leaves_and_the_log_continues_what_was_published(
+    life: Life, tmp_path: Path
+) -> None:
+    await life.start(LATER)
+
+    assert await press(life, "unsubscribe") == 200
+    assert await permission(life, "ada@example.org") == "withdrawn"
+    (tmp_path / "kept.checkpoint").write_text(life.known["checkpoint"])
+    verify = ("audit", "verify", "--checkpoint", str(tmp_path / "kept.checkpoint"))
+    said = await asyncio.to_thread(life.gateway.command, *verify)
+
+    assert said.startswith("ok: ")
+
+
+async def permission(life: Life, email: str) -> str:
+    question = {"to": {"email": email}, "purpose": "newsletter"}
+    _, said = await life.gateway.call(life.known["key"], "POST", "/v1/permissions", question)
+    return "granted" if said["granted"] else str(said["reason"])
+
+
+async def press(life: Life, name: str, **fields: str) -> int:
+    """Press the button behind a link of then; the status."""
+    link = life.link(name)
+    async with life.gateway.http.post(link, data=fields, allow_redirects=False) as answer:
+        return answer.status
