@@ -5,7 +5,6 @@ GatewayError
 ├── KeyFileError            a file with keys cannot be read, or must not be written
 ├── SchemaError             a database has tables that this release cannot work on
 ├── CannotListen            an address of ours is taken or not this machine's
-├── ContentError            a stored content that no release of ours wrote
 └── RequestError            a request; `problems.py` has the answer to each
     ├── MalformedJson
     ├── WrongContentType
@@ -71,10 +70,6 @@ class CannotListen(GatewayError):
         super().__init__(f"cannot listen on {host}:{port}: {why}")
         self.host = host
         self.port = port
-
-
-class ContentError(GatewayError):
-    """What a message is to say cannot be read: no release of ours wrote it."""
 
 
 class RequestError(GatewayError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import ContentError
+from gateway.flows.errors import ContentError
 from gateway.flows.sending.content import (
     CallersParts,
     CallersTemplate,

@@ -15,7 +15,7 @@ from typing import Any
 from consent.keys.vault import Compartment, Vault
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
-from gateway.errors import ContentError
+from gateway.flows.errors import ContentError
 from gateway.flows.sending import occasion
 from gateway.flows.sending.occasion import Occasion
 from storage.ids import ordered_id

@@ -1,0 +1,15 @@
+"""Why a flow stops: bytes of our own that we cannot read. Outcomes are values.
+
+FlowError
+└── ContentError    stored mail content that no release wrote
+"""
+
+from __future__ import annotations
+
+
+class FlowError(Exception):
+    """Anything a flow raises on purpose."""
+
+
+class ContentError(FlowError):
+    """What a message is to say cannot be read: no release of ours wrote it."""
