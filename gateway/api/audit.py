@@ -16,9 +16,9 @@ from gateway.flows.proving import audit_log
 from gateway.flows.proving.audit_log import EventsWanted
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
+from gateway.http.endpoints import Media, endpoint
 from gateway.http.fields import Moment
 from gateway.http.models import Answer
-from gateway.http.openapi import Media, endpoint
 from gateway.http.parsing import read_query
 from storage.ids import bits_of, named
 

@@ -21,8 +21,8 @@ from gateway.http import repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
+from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer, Incoming
-from gateway.http.openapi import endpoint
 from gateway.http.parsing import parse_json, parse_value
 from gateway.parts import Parts
 

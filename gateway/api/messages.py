@@ -33,6 +33,7 @@ from gateway.http import repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import MESSAGES, PARTS
 from gateway.http.authentication import CALLER
+from gateway.http.endpoints import endpoint
 from gateway.http.fields import Body, Label, Line, Moment, Name, Template, small
 from gateway.http.models import (
     NOT_SAID,
@@ -42,7 +43,6 @@ from gateway.http.models import (
     Omissible,
     exactly_one,
 )
-from gateway.http.openapi import endpoint
 from gateway.http.parsing import parse_json, read_bytes
 from gateway.parts import Parts
 from gateway.watch.metrics import METRICS

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from gateway.http.answers import answer
 from gateway.http.app_keys import HEALTH
+from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer
-from gateway.http.openapi import endpoint
 
 _TAGS = ("operator",)
 

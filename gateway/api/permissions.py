@@ -14,9 +14,9 @@ from gateway.flows.sending import permission
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
+from gateway.http.endpoints import endpoint
 from gateway.http.fields import Name
 from gateway.http.models import Answer, Incoming
-from gateway.http.openapi import endpoint
 from gateway.http.parsing import read_json
 
 EXAMPLE: Final[dict[str, Any]] = {"to": ADA, "purpose": "newsletter"}

@@ -14,9 +14,9 @@ from gateway.http import sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
+from gateway.http.endpoints import endpoint
 from gateway.http.fields import Line, Name
 from gateway.http.networks import visitor_network
-from gateway.http.openapi import endpoint
 from gateway.http.parsing import read_json
 from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
 

@@ -15,9 +15,9 @@ from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.authentication import CALLER
+from gateway.http.endpoints import endpoint
 from gateway.http.fields import Label, Moment, Name
 from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
-from gateway.http.openapi import endpoint
 from gateway.http.parsing import read_json
 
 EXAMPLE: Final[dict[str, Any]] = {

@@ -6,9 +6,10 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gateway.errors import NotFound, WrongContentType
-from gateway.http.problems import Handler
+from gateway.http import problems
 
 # For answers that are no pages; those bring a policy of their own.
 _HEADERS = {
@@ -47,3 +48,12 @@ def protect(public_url: str) -> Callable[[web.Request, web.StreamResponse], Awai
         response.headers.pop("Server", None)  # which versions run here is nobody's business
 
     return prepare
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Tell a caller that waits to go on; aiohttp's own answer to other expectations quotes them."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return problems.answer(problems.of_status(417))
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None

@@ -1,29 +1,21 @@
-"""The API as a table: each endpoint says what it takes, answers and requires.
-
-The table makes the routes and the OpenAPI 3.1 document, so neither can lie about
-the other.
-"""
+"""The OpenAPI 3.1 document, made of the table that the routes are made of: neither can lie."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from gateway.callers.api_keys import Scope
-from gateway.http import problems, repeats
-from gateway.http.authentication import AUTHENTICATION, CALLER
+from gateway.http import endpoints, frame, repeats
+from gateway.http.endpoints import Endpoint, Media
 from gateway.http.parsing import FORM_TYPES
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SCHEMAS = "#/components/schemas/"
 _REFERENCE = re.compile(rf'"{_SCHEMAS}([^"]+)"')
@@ -52,86 +44,16 @@ _PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}
 _PAGE_CONTENT = {"text/html": {"schema": {"type": "string"}}}
 
 
-@dataclass(frozen=True)
-class Media:
-    """An answer that is no JSON of ours, by its content type."""
-
-    kind: str
-
-
-HTML = Media("text/html")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One row of the table; call it as the handler that it names.
-
-    *form* is what a plain HTML form posts, *people* says that errors are pages,
-    *example* is a body that *request* takes.
-    """
-
-    method: str
-    path: str
-    summary: str
-    handler: Handler
-    responses: Mapping[int, Any]
-    request: type[BaseModel] | None = None
-    form: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    scope: Scope | None = None
-    idempotent: bool = False
-    people: bool = False
-    example: Mapping[str, Any] | None = None
-    tags: Sequence[str] = ()
-
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
-        """Tell the caller apart before the body is read; then handle."""
-        if self.scope is not None:
-            authentication = request.app[AUTHENTICATION]
-            request[CALLER] = await authentication.authenticate(request, self.scope)
-        return await self.handler(request)
-
-
-def endpoint(
-    method: str, path: str, *, summary: str, responses: Mapping[int, Any], **more: Any
-) -> Callable[[Handler], Endpoint]:
-    """Make a handler a row of the table; *more* as in `Endpoint`.
-
-    *responses* maps a status to a model, a union of models, `Media`, a tuple of
-    these, or None for an answer without a body. Problems need no mention.
-    """
-
-    def wrap(handler: Handler) -> Endpoint:
-        return Endpoint(method, path, summary, handler, responses, **more)
-
-    return wrap
-
-
-def page(
-    method: str,
-    path: str,
-    handler: Handler,
-    summary: str,
-    *,
-    form: type[BaseModel] | None = None,
-    statuses: Sequence[int] = (200,),
-    tags: Sequence[str] = (),
-) -> Endpoint:
-    """A row for what people open; without a script, so that plain forms are all it takes."""
-    responses = {status: None if status == 303 else HTML for status in statuses}
-    return Endpoint(method, path, summary, handler, responses, form=form, people=True, tags=tags)
-
-
 class Document:
     """The OpenAPI 3.1 document; written when first asked for, not at every start."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], public_url: str) -> None:
-        self._endpoints = endpoints
+    def __init__(self, rows: Sequence[Endpoint], public_url: str) -> None:
+        self._rows = rows
         self._public_url = public_url
 
     @cached_property
     def parsed(self) -> dict[str, Any]:
-        return document(self._endpoints, public_url=self._public_url)
+        return document(self._rows, public_url=self._public_url)
 
     @cached_property
     def body(self) -> bytes:
@@ -141,14 +63,14 @@ class Document:
 DOCUMENT = web.AppKey("openapi_document", Document)
 
 
-def add_routes(app: web.Application, endpoints: Iterable[Endpoint], *, public_url: str) -> None:
+def add_routes(app: web.Application, served: Iterable[Endpoint], *, public_url: str) -> None:
     """Route every endpoint, and serve the document of them all."""
 
     async def openapi_json(_request: web.Request) -> web.Response:
         return web.Response(body=written.body, content_type="application/json")
 
     rows = [
-        *endpoints,
+        *served,
         Endpoint(
             "GET",
             "/openapi.json",
@@ -159,27 +81,14 @@ def add_routes(app: web.Application, endpoints: Iterable[Endpoint], *, public_ur
         ),
     ]
     app[DOCUMENT] = written = Document(rows, public_url)
-    for row in rows:
-        # `add_get` serves HEAD too, which changes as little as GET.
-        add = app.router.add_get if row.method == "GET" else app.router.add_post
-        add = app.router.add_delete if row.method == "DELETE" else add
-        add(row.path, _as_handler(row), expect_handler=expect)
+    endpoints.serve(app, rows, expect=frame.expect)
 
 
-async def expect(request: web.Request) -> web.StreamResponse | None:
-    """Tell a caller that waits to go on; aiohttp's own answer to other expectations quotes them."""
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return problems.answer(problems.of_status(417))
-    if request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    return None
-
-
-def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any]:
+def document(rows: Sequence[Endpoint], *, public_url: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    refs, schemas = _schemas(endpoints)
+    refs, schemas = _schemas(rows)
     paths: dict[str, dict[str, Any]] = {}
-    for row in endpoints:
+    for row in rows:
         path = _PARAMETER.sub(r"{\1}", row.path)
         method, known = row.method.lower(), paths.setdefault(path, {})
         if method in known:  # routes that tell longer tokens apart are one path for whoever reads
@@ -204,15 +113,6 @@ def document(endpoints: Sequence[Endpoint], *, public_url: str) -> dict[str, Any
     }
 
 
-def _as_handler(row: Endpoint) -> Handler:
-    """A coroutine function, which is what the router asks for."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return await row(request)
-
-    return handle
-
-
 def _models(row: Endpoint) -> list[tuple[Any, JsonSchemaMode]]:
     requests: list[tuple[Any, JsonSchemaMode]] = [
         (model, "validation") for model in (row.request, row.form) if model is not None
@@ -227,9 +127,9 @@ def _kinds(answer: Any) -> tuple[Any, ...]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _schemas(endpoints: Sequence[Endpoint]) -> tuple[dict[Any, Any], dict[str, Any]]:
+def _schemas(rows: Sequence[Endpoint]) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Where each model's schema is, and all the schemas."""
-    wanted = list(dict.fromkeys(pair for row in endpoints for pair in _models(row)))
+    wanted = list(dict.fromkeys(pair for row in rows for pair in _models(row)))
     refs, definitions = TypeAdapter.json_schemas(
         [(model, mode, TypeAdapter(model)) for model, mode in wanted],
         ref_template=f"{_SCHEMAS}{{model}}",

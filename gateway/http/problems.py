@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from gateway import errors
-from gateway.http.parsing import FORM_TYPES
+from gateway.http.endpoints import wants_page
 from gateway.watch import access, logs
 from storage.errors import StorageAway
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ErrorPage = Callable[[web.Request, int], web.StreamResponse]
 
 _RETRY_AFTER = "5"
-_PAGES = {"confirm", "unsubscribe", "why", "preferences", "my-data", "notices", "dpo", "problems"}
 
 
 @dataclass(frozen=True)
@@ -283,20 +281,6 @@ def middleware(error_page: ErrorPage) -> Middleware:
         return page
 
     return problem_middleware
-
-
-def wants_page(request: web.Request) -> bool:
-    """Say whether a person opened this, rather than a program: known by route, method and form.
-
-    A script that posts to a form without saying what it sends is told so as a program.
-    """
-    first, _, rest = request.path.lstrip("/").partition("/")
-    if request.method not in ("GET", "HEAD", "POST"):
-        return False  # no browser does that by itself
-    if first == "forms":
-        named = rest.endswith((".json", ".js"))
-        return not named and (request.method != "POST" or request.content_type in FORM_TYPES)
-    return first in _PAGES
 
 
 def _members(error: BaseException) -> dict[str, Any]:

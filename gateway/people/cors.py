@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gateway.config.config import Form
 from gateway.http.app_keys import PARTS
-from gateway.http.problems import Handler
 
 _DAY = "86400"
 

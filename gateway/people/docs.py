@@ -13,13 +13,16 @@ from markupsafe import Markup, escape
 from gateway.errors import NotFound
 from gateway.http import pages, problems, sign_ups
 from gateway.http.app_keys import PARTS
+from gateway.http.endpoints import HTML, endpoint, page
 from gateway.http.openapi import DOCUMENT
 from gateway.http.pages import Brand
 
 _ENGLISH = "en"  # as the document: whoever reads this writes code
+_TAGS = ("operator",)
 _REF = "#/components/schemas/"
 
 
+@endpoint("GET", "/docs", summary="This API, to read", responses={200: HTML}, tags=_TAGS)
 async def show(request: web.Request) -> web.StreamResponse:
     """Every endpoint with what it takes and answers; loads nothing and runs nothing."""
     document = request.app[DOCUMENT].parsed
@@ -35,6 +38,12 @@ async def show(request: web.Request) -> web.StreamResponse:
     )
 
 
+@page(
+    "GET",
+    "/problems/{slug:[a-z-]{1,64}}",
+    "What a problem document's type means, and what to do",
+    tags=_TAGS,
+)
 async def show_problem(request: web.Request) -> web.StreamResponse:
     """What the `type` of a problem document leads to: what it means, and what to do."""
     found = problems.find(request.match_info["slug"])

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import LooseHeaders
 
 from gateway.http.app_keys import PARTS
+from gateway.http.endpoints import Media, endpoint
 from gateway.people import cors, embedding, forms
 
 _HEADERS: LooseHeaders = {
@@ -18,6 +19,13 @@ _HEADERS: LooseHeaders = {
 }
 
 
+@endpoint(
+    "GET",
+    f"{forms.PATH}.js",
+    summary="The form for a page of yours, as a script",
+    responses={200: Media("text/javascript")},
+    tags=("landing pages",),
+)
 async def script(request: web.Request) -> web.StreamResponse:
     """The script, or 304 where the browser has this very one."""
     config, form = request.app[PARTS].config, forms.named(request)

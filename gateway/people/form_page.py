@@ -11,10 +11,12 @@ from aiohttp import web
 from consent.sign_ups import RenderedBy
 from gateway.http import pages, sign_ups
 from gateway.http.app_keys import PARTS
+from gateway.http.endpoints import page
 from gateway.http.pages import Brand
 from gateway.people import forms, stamps
 
 
+@page("GET", forms.PATH, "The hosted form", tags=("landing pages",))
 async def open_form(request: web.Request) -> web.StreamResponse:
     config, form = request.app[PARTS].config, forms.named(request)
     accepted = request.headers.get("Accept-Language")

@@ -14,8 +14,8 @@ from gateway.errors import FieldError, Flaw, Invalid, RequestError
 from gateway.http import pages, sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS
+from gateway.http.endpoints import HTML, endpoint
 from gateway.http.networks import client_network
-from gateway.http.openapi import HTML, endpoint
 from gateway.http.parsing import FORM_TYPES, parse_value, read_fields, read_json
 from gateway.http.problems import describe
 from gateway.http.sign_ups import SignUpAccepted, SignUpRequest

@@ -14,8 +14,8 @@ from gateway.errors import NotFound
 from gateway.http import sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS
+from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer
-from gateway.http.openapi import endpoint
 from gateway.people import cors, stamps
 from gateway.people.page_models import PageQuery
 

@@ -5,7 +5,7 @@ Without a session they tell nobody anything; with one they show what is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -20,12 +20,16 @@ from gateway.flows.rights.overview import Held, Overview, Step
 from gateway.flows.rights.session import close_session, open_session
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
+from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.people import sessions
+from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
 
+_OWN = ("a person's own data",)
+_FRESH = "{token:[A-Za-z0-9_-]{43}}"  # longer than the token of a mail's link, and known by that
 # Where a spent link leads, by the page that it was opened on.
 _AFTERWARDS = {
     "my-data": "/my-data",
@@ -44,6 +48,7 @@ _TOLD = {
 }
 
 
+@page("GET", "/my-data", "Ask for a link; in a session: everything", tags=_OWN)
 async def start(request: web.Request) -> web.StreamResponse:
     """The overview in a session; else the page that asks for an address."""
     session = await sessions.current(request)
@@ -64,6 +69,14 @@ async def start(request: web.Request) -> web.StreamResponse:
     )
 
 
+@page(
+    "POST",
+    "/my-data",
+    "Send a link to the mailbox; the same answer whether known or not",
+    form=MyDataQuestion,
+    statuses=(200, 422),
+    tags=_OWN,
+)
 async def ask(request: web.Request) -> web.StreamResponse:
     """Field `email`; the answer is the same for every address that has the form of one."""
     parts = request.app[PARTS]
@@ -94,12 +107,32 @@ async def open_link(request: web.Request) -> web.StreamResponse:
     raw = await open_session(request.app[PARTS], request.match_info["token"])
     if raw is None:
         return _over(request)
-    page = request.path.split("/")[1]
-    response = _see_other(_AFTERWARDS[page], request)
+    opened = request.path.split("/")[1]
+    response = _see_other(_AFTERWARDS[opened], request)
     sessions.give(request, response, raw)
     return response
 
 
+def _fresh_links() -> Iterator[Endpoint]:
+    """One link for each of a person's own pages; two share their paths with links of mails."""
+    for opened, shows, does in (
+        ("my-data", "", ""),
+        ("why", "; from a mail: why it came", ""),
+        ("preferences", "; from a mail: its purpose's switch", "; from a mail: switch that"),
+    ):
+        path, form = f"/{opened}/{_FRESH}", PreferencesAnswer if opened == "preferences" else None
+        looking = f"A fresh link: one button{shows}"
+        spending = f"Spend a fresh link and open a session{does}"
+        yield page("GET", path, looking, statuses=(200, 410), tags=_OWN)(show_link)
+        yield page("POST", path, spending, form=form, statuses=(200, 303, 410), tags=_OWN)(
+            open_link
+        )
+
+
+FRESH_LINKS = tuple(_fresh_links())
+
+
+@page("GET", "/my-data/why", "Every consent", statuses=(200, 303), tags=_OWN)
 async def why(request: web.Request) -> web.StreamResponse:
     """Every consent with dates and evidence."""
     session = await sessions.current(request)
@@ -116,6 +149,13 @@ async def why(request: web.Request) -> web.StreamResponse:
     )
 
 
+@page(
+    "GET",
+    "/my-data/preferences",
+    "Every purpose with its switch",
+    statuses=(200, 303),
+    tags=_OWN,
+)
 async def preferences(request: web.Request) -> web.StreamResponse:
     """Every purpose with its switch."""
     session = await sessions.current(request)
@@ -124,6 +164,14 @@ async def preferences(request: web.Request) -> web.StreamResponse:
     return await _preferences_page(request, session, None)
 
 
+@page(
+    "POST",
+    "/my-data/preferences",
+    "Change preferences",
+    form=PreferencesAnswer,
+    statuses=(200, 303),
+    tags=_OWN,
+)
 async def change_preferences(request: web.Request) -> web.StreamResponse:
     """`purpose.<name>=on|off` for any number of purposes; what is not named stays."""
     parts = request.app[PARTS]
@@ -145,6 +193,7 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     return await _preferences_page(request, session, switched)
 
 
+@page("POST", "/my-data/leave", "End the session", statuses=(303,), tags=_OWN)
 async def leave(request: web.Request) -> web.StreamResponse:
     """End the session at once, for whoever sits at a borrowed machine."""
     session, raw = await sessions.current(request), sessions.raw_id(request)

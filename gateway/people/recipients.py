@@ -19,21 +19,39 @@ from gateway.flows.leaving import preferences
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
+from gateway.http.endpoints import page
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look.markdown import to_html
+from gateway.people.page_models import ConfirmationAnswer, OneClick, PreferencesAnswer
 
+_LINKS = ("recipients, by link",)
 _ONE_CLICK = "List-Unsubscribe"
 
 
+@page(
+    "GET",
+    "/confirm/{token}",
+    "What a sign-up asked for, and one button; changes nothing",
+    statuses=(200, 410),
+    tags=_LINKS,
+)
 async def show_confirmation(request: web.Request) -> web.StreamResponse:
     """The wording and one button; the page never submits itself."""
     seen = await confirm.look(request.app[PARTS], request.match_info["token"])
     return _confirmation_page(request, _found(seen))
 
 
+@page(
+    "POST",
+    "/confirm/{token}",
+    "Confirm, or say that it was somebody else",
+    form=ConfirmationAnswer,
+    statuses=(200, 410),
+    tags=_LINKS,
+)
 async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     """`answer=confirm` or `reject`; on an expired link `again` asks for a new mail."""
     parts, token = request.app[PARTS], request.match_info["token"]
@@ -87,12 +105,20 @@ def _consent(one: Consent, text: Text, seen: Seen) -> dict[str, Any]:
     }
 
 
+@page("GET", "/unsubscribe/{token}", "One button", tags=_LINKS)
 async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
     """One button; the same page for every link, known or not."""
     _require_token(request)
     return pages.response(request, "unsubscribe", brand=_brand(request))
 
 
+@page(
+    "POST",
+    "/unsubscribe/{token}",
+    "Withdraw; answered when nothing for it can start any more",
+    form=OneClick,
+    tags=_LINKS,
+)
 async def unsubscribe(request: web.Request) -> web.StreamResponse:
     """Withdraw: by the button, or by the mail program's one click (RFC 8058).
 
@@ -120,6 +146,7 @@ def _require_token(request: web.Request) -> str:
     return token
 
 
+@page("GET", "/why/{token}", "Why a mail came", tags=_LINKS)
 async def show_why(request: web.Request) -> web.StreamResponse:
     """Who writes, for what, with which wording; neutral for a link that nobody has."""
     parts = request.app[PARTS]
@@ -133,12 +160,20 @@ async def show_why(request: web.Request) -> web.StreamResponse:
     )
 
 
+@page("GET", "/preferences/{token}", "The switch of one purpose", tags=_LINKS)
 async def show_preferences(request: web.Request) -> web.StreamResponse:
     """This purpose's switch."""
     seen = await preferences.look(request.app[PARTS], Route.PREFERENCES, _require_token(request))
     return _preferences_page(request, seen, switched=None)
 
 
+@page(
+    "POST",
+    "/preferences/{token}",
+    "Switch one purpose; on asks the mailbox first",
+    form=PreferencesAnswer,
+    tags=_LINKS,
+)
 async def change_preferences(request: web.Request) -> web.StreamResponse:
     """`purpose.<name>=on|off`; a purpose that the link is not about is not looked at."""
     parts, token = request.app[PARTS], _require_token(request)
@@ -185,6 +220,7 @@ def _text(text: Text) -> dict[str, Any]:
     return {"title": text.bundle["title"], "text": text.bundle["text"], "locale": text.locale}
 
 
+@page("GET", "/", "Who mails from here, and how to leave", tags=_LINKS)
 async def show_about(request: web.Request) -> web.StreamResponse:
     """Who mails from here and how to leave, for whoever cuts the end off a link."""
     config = request.app[PARTS].config
@@ -192,6 +228,7 @@ async def show_about(request: web.Request) -> web.StreamResponse:
     return pages.response(request, "about", brand=_brand(request), contact=contact)
 
 
+@page("GET", "/notices/{hash}", "A privacy notice", tags=("landing pages",))
 async def show_notice(request: web.Request) -> web.StreamResponse:
     """One version of the privacy notice, by its hash; it stays what it was.
 

@@ -21,7 +21,7 @@ from gateway.http.app_keys import (
     WORDINGS,
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
-from gateway.http.openapi import Endpoint, Media
+from gateway.http.endpoints import Endpoint, Media
 from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
 from gateway.parts import Parts

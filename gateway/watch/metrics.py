@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -17,8 +17,6 @@ from prometheus_client import (
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from gateway.watch.access import method_of, route_of
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 

@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from gateway.api.messages import Content
 from gateway.api.targets import Target
 from gateway.api.withdrawals import WithdrawalRequest
-from gateway.http.openapi import Endpoint
+from gateway.http.endpoints import Endpoint
 from gateway.process import routes
 from tests.support.apps import App
 from tests.support.outline import Outline

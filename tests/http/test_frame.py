@@ -22,7 +22,7 @@ from gateway.callers.api_keys import Scope
 from gateway.http import openapi, problems
 from gateway.http.answers import answer
 from gateway.http.authentication import AUTHENTICATION, CALLER, Authentication
-from gateway.http.openapi import Endpoint, endpoint
+from gateway.http.endpoints import Endpoint, endpoint, page
 from gateway.http.parsing import read_fields, read_json, read_query
 from gateway.schema.tables import metadata
 from gateway.watch import logs, metrics
@@ -85,7 +85,7 @@ async def fail(request: web.Request) -> web.Response:
     raise ValueError("ada@example.org")
 
 
-@endpoint("POST", "/unsubscribe/{token}", summary="Withdraw", responses={200: None})
+@page("POST", "/unsubscribe/{token}", "Withdraw")
 async def unsubscribe(request: web.Request) -> web.Response:
     fields = await read_fields(request)
     if fields.get("away"):
@@ -93,7 +93,12 @@ async def unsubscribe(request: web.Request) -> web.Response:
     return web.json_response(dict(fields))
 
 
-ENDPOINTS: list[Endpoint] = [send, ask, events, fail, unsubscribe]
+@page("GET", "/confirm/{token}", "One button")
+async def confirm(request: web.Request) -> web.Response:
+    return web.Response()
+
+
+ENDPOINTS: list[Endpoint] = [send, ask, events, fail, unsubscribe, confirm]
 
 
 def error_page(request: web.Request, status: int) -> web.Response:
