@@ -37,6 +37,11 @@ class Parts:
     signers: Mapping[str, Signer]
 
     @property
+    def stores(self) -> Mapping[str, Database]:
+        """Every database, by what it is called when it is away."""
+        return {"data": self.data, "keys": self.key_database, "guard": self.guard}
+
+    @property
     def base(self) -> str:
         """What links in mails begin with."""
         return self.config.server.public_url

@@ -117,7 +117,7 @@ def _models(row: Endpoint) -> list[tuple[Any, JsonSchemaMode]]:
     requests: list[tuple[Any, JsonSchemaMode]] = [
         (model, "validation") for model in (row.request, row.form) if model is not None
     ]
-    answers = [one for answer in row.responses.values() for one in _kinds(answer)]
+    answers = [model for answer in row.responses.values() for model in _kinds(answer)]
     return requests + [(m, "serialization") for m in answers if not isinstance(m, Media)]
 
 
@@ -197,11 +197,11 @@ _DESCRIPTIONS = {200: "Done", 202: "Accepted", 204: "Done", 303: "To the page th
 
 def _response(status: int, answer: Any, refs: Mapping[Any, Any]) -> dict[str, Any]:
     content = {}
-    for one in _kinds(answer):
-        if isinstance(one, Media):
-            content[one.kind] = {"schema": {"type": "string"}}
+    for shape in _kinds(answer):
+        if isinstance(shape, Media):
+            content[shape.kind] = {"schema": {"type": "string"}}
         else:
-            content["application/json"] = {"schema": refs[one, "serialization"]}
+            content["application/json"] = {"schema": refs[shape, "serialization"]}
     if content.get("application/json") == {"schema": {"type": "string"}}:
         content["application/json"] = {"schema": {"type": "object"}}
     described = {"description": _DESCRIPTIONS.get(status, f"Status {status}")}

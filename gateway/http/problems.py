@@ -233,8 +233,8 @@ def of_status(status: int) -> Problem:
 
 def find(slug: str) -> Problem | None:
     """The kind of answer whose `type` is /problems/*slug*; every one that is answered has one."""
-    framework = [of_status(one) for one in HTTPStatus if one >= HTTPStatus.BAD_REQUEST]
-    found = (one for one in [*_TABLE.values(), *framework] if one.slug == slug)
+    framework = [of_status(status) for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST]
+    found = (problem for problem in [*_TABLE.values(), *framework] if problem.slug == slug)
     return next(found, None)
 
 

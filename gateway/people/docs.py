@@ -94,11 +94,11 @@ def _operation(
         summary=raw["summary"],
         scope=raw.get("description"),
         parameters=[(p["name"], p["in"], kind(p["schema"])) for p in raw.get("parameters", ())],
-        bodies=[(name, kind(one["schema"])) for name, one in bodies.items()],
+        bodies=[(name, kind(body["schema"])) for name, body in bodies.items()],
         answers=[
-            (status, name, kind(one["schema"]))
+            (status, name, kind(content["schema"]))
             for status, answer in raw["responses"].items()
-            for name, one in (answer.get("content") or {"": {"schema": {}}}).items()
+            for name, content in (answer.get("content") or {"": {"schema": {}}}).items()
         ],
         example=_curl(document, path, method, raw),
     )
@@ -123,8 +123,8 @@ def _curl(
 def _schema(name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     required = raw.get("required", ())
     fields = [
-        (field, kind(one), field in required, one.get("description", ""))
-        for field, one in raw.get("properties", {}).items()
+        (field, kind(shape), field in required, shape.get("description", ""))
+        for field, shape in raw.get("properties", {}).items()
     ]
     return {"name": name, "about": raw.get("description", ""), "fields": fields, "kind": kind(raw)}
 

@@ -35,7 +35,7 @@ async def script(request: web.Request) -> web.StreamResponse:
     response.headers.add("Vary", "Accept-Encoding")
     response.etag = tag
     cors.allow(request, config.forms[form], response)
-    if any(one.value in (tag, "*") for one in request.if_none_match or ()):
+    if any(tagged.value in (tag, "*") for tagged in request.if_none_match or ()):
         response.set_status(304)
         return response
     response.body = body

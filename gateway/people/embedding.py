@@ -83,7 +83,7 @@ def _small_print(config: Config, form: str, locale: str) -> list[str]:
     current = _current(config, form, locale)
     bundle, controller = current[0], current[0]["controller"]
     notice = f"{config.server.public_url}/notices/{bundle['notice']}"
-    senders = [one["sender"]["name"] for one in current]
+    senders = [shown["sender"]["name"] for shown in current]
     who = [*senders, controller["name"], controller["postal_address"], controller["contact"]]
     return [
         f"<p>{escape(bundle['withdraw'])}",
@@ -97,7 +97,7 @@ def _current(config: Config, form: str, locale: str) -> list[dict[str, Any]]:
     """What the form asks for now, from the configuration: the same that a start publishes."""
     made, _ = publish_texts.bundles(config)
     shown = [{**json.loads(raw), "hash": texts.text_hash(raw)} for raw in made]
-    by_purpose = {one["purpose"]: one for one in shown if one["locale"] == locale}
+    by_purpose = {bundle["purpose"]: bundle for bundle in shown if bundle["locale"] == locale}
     return [by_purpose[name] for name in config.forms[form].purposes]
 
 

@@ -50,22 +50,25 @@ async def show(
         action=f"/forms/{form}",
         purposes=[
             {
-                "purpose": one.purpose,
-                "title": one.title,
-                "text": one.text.bundle["text"],
+                "purpose": purpose.purpose,
+                "title": purpose.title,
+                "text": purpose.text.bundle["text"],
                 "locale": locale,
-                "hash": one.text.hash,
-                "required": one.required,
-                "checked": one.purpose in ticked,
+                "hash": purpose.text.hash,
+                "required": purpose.required,
+                "checked": purpose.purpose in ticked,
             }
-            for one in view.purposes
+            for purpose in view.purposes
         ],
         fields=[
-            {**one.model_dump(), "value": str(answers.get(one.name, ""))} for one in view.fields
+            {**field.model_dump(), "value": str(answers.get(field.name, ""))}
+            for field in view.fields
         ],
         email=str(body.get("email", "")),
         errors=errors,
-        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes], RenderedBy.PAGE),
+        stamp=stamps.make(
+            request, form, [purpose.text.hash for purpose in view.purposes], RenderedBy.PAGE
+        ),
         page_url=f"{config.server.public_url}/forms/{form}",
         notice_url=f"/notices/{bundle['notice']}",
         shown={

@@ -127,8 +127,8 @@ def _with_error(target: str, slug: str) -> str:
 def _coded(error: Invalid) -> list[dict[str, str]]:
     """Each wrong field once, by the code that the pages have words for."""
     coded: dict[str, dict[str, str]] = {}
-    for one in error.errors:
-        field, code = _code(one)
+    for wrong in error.errors:
+        field, code = _code(wrong)
         coded.setdefault(field, {"field": field, "code": code})
     if "purpose" in coded:  # who ticks nothing names no text either: one mistake, not two
         coded.pop("", None)
@@ -159,5 +159,7 @@ def _labelled(
     fields = config.forms[form].fields
     say = translations(locale).gettext
     labels = {"": "", "email": say("Email address"), "purpose": say("Your consent")}
-    labels |= {f"profile.{name}": forms.label_of(one, name, locale) for name, one in fields.items()}
-    return [{"label": labels.get(one["field"], ""), "code": one["code"]} for one in coded]
+    labels |= {
+        f"profile.{name}": forms.label_of(field, name, locale) for name, field in fields.items()
+    }
+    return [{"label": labels.get(wrong["field"], ""), "code": wrong["code"]} for wrong in coded]

@@ -245,15 +245,15 @@ async def _preferences_page(
         brand=_brand(request),
         purposes=[
             {
-                "purpose": one.purpose,
-                "title": one.text.bundle["title"],
-                "text": one.text.bundle["text"],
-                "locale": one.text.locale,
-                "sender": one.text.bundle["sender"]["name"],
-                "on": one.on,
-                "waiting": one.waiting or (one.purpose in asked and not one.on),
+                "purpose": choice.purpose,
+                "title": choice.text.bundle["title"],
+                "text": choice.text.bundle["text"],
+                "locale": choice.text.locale,
+                "sender": choice.text.bundle["sender"]["name"],
+                "on": choice.on,
+                "waiting": choice.waiting or (choice.purpose in asked and not choice.on),
             }
-            for one in seen.choices
+            for choice in seen.choices
         ],
         switched=switched,
         fresh=True,
@@ -278,21 +278,21 @@ def _profile(request: web.Request, profile: Mapping[str, str]) -> list[tuple[str
 def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
     return [
         {
-            "title": one.text.bundle["title"],
-            "text": one.text.bundle["text"],
-            "locale": one.text.locale,
-            "sender": one.text.bundle["sender"]["name"],
-            "state": one.state,
-            "decided_at": one.consent.decided_at,
-            "requested_at": one.consent.requested_at,
-            "ends_at": one.consent.ends_at,
-            "form": one.consent.form,
-            "evidence": one.consent.evidence,
-            "text_hash": one.consent.text_hash,
-            "notice_url": f"/notices/{one.text.bundle['notice']}",
-            "story": [_told(step) for step in one.story if step.kind in _TOLD],
+            "title": held.text.bundle["title"],
+            "text": held.text.bundle["text"],
+            "locale": held.text.locale,
+            "sender": held.text.bundle["sender"]["name"],
+            "state": held.state,
+            "decided_at": held.consent.decided_at,
+            "requested_at": held.consent.requested_at,
+            "ends_at": held.consent.ends_at,
+            "form": held.consent.form,
+            "evidence": held.consent.evidence,
+            "text_hash": held.consent.text_hash,
+            "notice_url": f"/notices/{held.text.bundle['notice']}",
+            "story": [_told(step) for step in held.story if step.kind in _TOLD],
         }
-        for one in consents
+        for held in consents
     ]
 
 

@@ -81,7 +81,7 @@ def _found(seen: Seen | None) -> Seen:
 def _confirmation_page(request: web.Request, seen: Seen) -> web.Response:
     if seen.expired:
         return pages.response(request, "expired", 410, brand=_brand(request), kind="confirm")
-    may_reject = any(policy.reject(one.state) is not None for one in seen.consents)
+    may_reject = any(policy.reject(consent.state) is not None for consent in seen.consents)
     return pages.response(
         request,
         "confirm",
@@ -92,16 +92,16 @@ def _confirmation_page(request: web.Request, seen: Seen) -> web.Response:
 
 
 def _shown(seen: Seen) -> list[dict[str, Any]]:
-    return [_consent(one, seen.texts[one.text_hash], seen) for one in seen.consents]
+    return [_consent(consent, seen.texts[consent.text_hash], seen) for consent in seen.consents]
 
 
-def _consent(one: Consent, text: Text, seen: Seen) -> dict[str, Any]:
+def _consent(consent: Consent, text: Text, seen: Seen) -> dict[str, Any]:
     return {
         "title": text.bundle["title"],
         "text": text.bundle["text"],
         "locale": text.locale,
-        "state": policy.effective_state(one, seen.now),
-        "decided_at": one.decided_at,
+        "state": policy.effective_state(consent, seen.now),
+        "decided_at": consent.decided_at,
     }
 
 

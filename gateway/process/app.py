@@ -45,7 +45,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     )
     app.on_response_prepare.append(frame.protect(parts.base))
     app[PARTS] = parts
-    app[FORM_DIGESTS] = {one: digest_of(parts.config, one) for one in parts.config.forms}
+    app[FORM_DIGESTS] = {form: digest_of(parts.config, form) for form in parts.config.forms}
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
     app[MESSAGES] = _messages(parts)

@@ -222,7 +222,7 @@ async def _listening(process: Process) -> AsyncIterator[None]:
 
 def _health(process: Process) -> Health:
     worker = process.worker
-    return Health(process.parts, None if worker is None else lambda: worker.ready)
+    return Health(process.parts.stores, None if worker is None else lambda: worker.ready)
 
 
 @asynccontextmanager

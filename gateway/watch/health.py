@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from gateway.parts import Parts
 from storage.database import Database
 from storage.errors import StorageAway
 
@@ -15,8 +14,10 @@ _PATIENCE = 3.0
 class Health:
     """Looks when asked; nothing is remembered, so recovery shows at once."""
 
-    def __init__(self, parts: Parts, worker_ready: Callable[[], bool] | None = None) -> None:
-        self._parts = parts
+    def __init__(
+        self, stores: Mapping[str, Database], worker_ready: Callable[[], bool] | None = None
+    ) -> None:
+        self._stores = stores  # by what they are called when they are lacking
         self._worker_ready = worker_ready
 
     async def failing(self) -> list[str]:
@@ -24,13 +25,8 @@ class Health:
 
         Not whether the relay answers: mail waits in the outbox for that.
         """
-        stores = {
-            "data": self._parts.data,
-            "keys": self._parts.key_database,
-            "guard": self._parts.guard,
-        }
-        answers = await asyncio.gather(*(_answers(one) for one in stores.values()))
-        lacking = [name for name, fine in zip(stores, answers, strict=True) if not fine]
+        answers = await asyncio.gather(*(_answers(store) for store in self._stores.values()))
+        lacking = [name for name, fine in zip(self._stores, answers, strict=True) if not fine]
         if self._worker_ready is not None and not self._worker_ready():
             lacking.append("worker")
         return lacking

@@ -5,7 +5,7 @@ Numbers, moments and our own ids: nothing here is about anybody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -85,16 +85,20 @@ async def look(parts: Parts) -> Overview:
 async def epochs(parts: Parts) -> list[KeyEpoch]:
     """Every key-encryption key that the key store knows of, oldest first."""
     now = parts.clock.wall()
-    return [_epoch(parts, one, now) for one in await kek_epochs.known(parts.key_database)]
+    every, held = parts.config.keys.rotate_every, parts.keyring.keks
+    known = await kek_epochs.known(parts.key_database)
+    return [_key_epoch(epoch, now, every, held) for epoch in known]
 
 
-def _epoch(parts: Parts, one: Epoch, now: datetime) -> KeyEpoch:
-    old = one.since + parts.config.keys.rotate_every <= now
+def _key_epoch(
+    epoch: Epoch, now: datetime, rotate_every: timedelta, held: Collection[int]
+) -> KeyEpoch:
+    old = epoch.since + rotate_every <= now
     return KeyEpoch(
-        epoch=one.epoch,
-        state=one.state,
-        since=one.since,
-        keys=one.keys,
-        held=one.epoch in parts.keyring.keks,
-        rotation_due=old and one.state is EpochState.ACTIVE,
+        epoch=epoch.epoch,
+        state=epoch.state,
+        since=epoch.since,
+        keys=epoch.keys,
+        held=epoch.epoch in held,
+        rotation_due=old and epoch.state is EpochState.ACTIVE,
     )

@@ -276,7 +276,7 @@ async def start_app(
     """A process of a gateway that was initialised before."""
     async with open_parts(loaded, clock) as parts:
         await put_in_order(parts)
-        app = create_app(parts, Metrics(), Health(parts))
+        app = create_app(parts, Metrics(), Health(parts.stores))
         begun: list[str] = []
         app.middlewares[:0] = [_noted_in(begun), *around]
         async with _served(app) as base, aiohttp.ClientSession(base) as http:
