@@ -73,7 +73,7 @@ class ProofView(Answer):
     tags=_TAGS,
 )
 async def get_checkpoint(request: web.Request) -> web.StreamResponse:
-    note = await audit_log.checkpoint(request.app[PARTS])
+    note = await audit_log.checkpoint(request.app[PARTS].data)
     if note is None:
         raise NotFound
     return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})
@@ -94,7 +94,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         raise Invalid.at("/kind", "is not a kind of event")
     kind = Kind(query.kind) if query.kind else None
     wanted = EventsWanted(kind, query.since, query.until, query.after, query.limit)
-    found = await audit_log.events(parts, wanted)
+    found = await audit_log.events(parts.data, parts.log, wanted)
     events = [
         AuditEvent(
             event_id=named("evt", logged.entry.eid),
@@ -123,7 +123,8 @@ async def get_proof(request: web.Request) -> web.StreamResponse:
         eid = bits_of(name)
     except ValueError:
         raise NotFound from None  # a second spelling of its bytes
-    found, known = await audit_log.prove(request.app[PARTS], eid)
+    parts = request.app[PARTS]
+    found, known = await audit_log.prove(parts.data, parts.log, eid)
     if found is None:
         raise NotPublished if known else NotFound
     at = found.inclusion

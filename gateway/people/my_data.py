@@ -200,7 +200,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
     if session is not None and raw is not None:
         fields = await read_fields(request)
         sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
-        await close_session(request.app[PARTS], raw)
+        await close_session(request.app[PARTS].data, raw)
     response = _see_other("/my-data", request)
     sessions.take(request, response)
     return response

@@ -68,7 +68,8 @@ def raw_id(request: web.Request) -> bytes | None:
 async def current(request: web.Request) -> Session | None:
     """The session of this request while it lasts."""
     raw = raw_id(request)
-    return None if raw is None else await session_of(request.app[PARTS], raw)
+    parts = request.app[PARTS]
+    return None if raw is None else await session_of(parts.data, parts.clock, raw)
 
 
 def csrf(request: web.Request, session: Session) -> str:

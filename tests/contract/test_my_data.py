@@ -102,9 +102,9 @@ async def test_a_link_opens_one_session_and_ends_after_a_quarter_of_an_hour(
     assert not await fresh_link.look(parts, second)
     assert await open_session(parts, second) is None
 
-    assert await session_of(parts, opened) is not None
+    assert await session_of(parts.data, parts.clock, opened) is not None
     clock.step(SESSION_LIFE - LINK_LIFE)
-    assert await session_of(parts, opened) is None
+    assert await session_of(parts.data, parts.clock, opened) is None
 
 
 async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None:
@@ -115,6 +115,6 @@ async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None
     opened = await open_session(parts, link)
     assert opened is not None
 
-    await close_session(parts, opened)
+    await close_session(parts.data, opened)
 
-    assert await session_of(parts, opened) is None
+    assert await session_of(parts.data, parts.clock, opened) is None

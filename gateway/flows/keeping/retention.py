@@ -132,7 +132,7 @@ class Retention:
                     over = consent_rules.requests(known, theirs, self._terms, now)
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
-            await erasing.begin(parts, connection, whole, now)
+            await erasing.begin(parts.log, connection, whole, now)
         if whole:
             await erasing.finish(parts, whole)
         return len(whole) + len(requests)

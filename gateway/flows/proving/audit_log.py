@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit import log, proof
+from audit import proof
 from audit.kinds import Kind
-from audit.log import Logged
+from audit.log import Log, Logged, latest_checkpoint
 from audit.proof import Proof
-from gateway.parts import Parts
+from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class EventsWanted:
     limit: int
 
 
-async def checkpoint(parts: Parts) -> str | None:
+async def checkpoint(data: Database) -> str | None:
     """The note published last; None while there is none."""
-    async with parts.data.read() as connection:
-        return await log.latest_checkpoint(connection)
+    async with data.read() as connection:
+        return await latest_checkpoint(connection)
 
 
-async def events(parts: Parts, wanted: EventsWanted) -> Sequence[Logged]:
+async def events(data: Database, log: Log, wanted: EventsWanted) -> Sequence[Logged]:
     """Events that have an index, oldest first."""
-    async with parts.data.read() as connection:
-        return await parts.log.events(
+    async with data.read() as connection:
+        return await log.events(
             connection,
             kind=wanted.kind,
             since=wanted.since,
@@ -43,8 +43,8 @@ async def events(parts: Parts, wanted: EventsWanted) -> Sequence[Logged]:
         )
 
 
-async def prove(parts: Parts, eid: bytes) -> tuple[Proof | None, bool]:
+async def prove(data: Database, log: Log, eid: bytes) -> tuple[Proof | None, bool]:
     """The proof of an event, None before a checkpoint covers it; and whether there is such one."""
-    async with parts.data.read() as connection:
-        found = await proof.prove(connection, parts.log, eid)
+    async with data.read() as connection:
+        found = await proof.prove(connection, log, eid)
         return found, found is not None or await proof.is_known(connection, eid)

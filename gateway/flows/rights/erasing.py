@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Draft, Event, draft
 from audit.kinds import Actor, Kind
+from audit.log import Log
 from consent import gates, people
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
@@ -21,7 +22,7 @@ from gateway.parts import Parts
 
 
 async def begin(
-    parts: Parts, connection: AsyncConnection, subjects: Collection[str], now: datetime
+    log: Log, connection: AsyncConnection, subjects: Collection[str], now: datetime
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
@@ -29,7 +30,7 @@ async def begin(
     """
     await gates.begin_erasure(connection, subjects)
     event = Kind.SUBJECT_ERASURE_STARTED
-    await parts.log.stage(connection, [_event(parts, event, now) for _ in subjects])
+    await log.stage(connection, [_event(log, event, now) for _ in subjects])
 
 
 async def finish(parts: Parts, subjects: Sequence[str]) -> int:
@@ -58,12 +59,12 @@ async def _remove(parts: Parts, subjects: Sequence[str]) -> int:
         for one in gone:
             let_go = await parts.log.erase(connection, one)
             # The counts tell a verification that nobody else deleted them.
-            events.append(_event(parts, Kind.SUBJECT_ERASED, now, let_go.refs))
+            events.append(_event(parts.log, Kind.SUBJECT_ERASED, now, let_go.refs))
         await people.remove(connection, gone)
         await parts.log.stage(connection, events)
     return len(gone)
 
 
-def _event(parts: Parts, kind: Kind, now: datetime, refs: dict[str, str] | None = None) -> Draft:
+def _event(log: Log, kind: Kind, now: datetime, refs: dict[str, str] | None = None) -> Draft:
     """About nobody: who it was is what must not be known any more."""
-    return draft(Event(kind, Actor.SYSTEM, now, refs=refs or {}), None, parts.log.node)
+    return draft(Event(kind, Actor.SYSTEM, now, refs=refs or {}), None, log.node)

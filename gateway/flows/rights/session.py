@@ -12,6 +12,8 @@ from consent.fresh_links import Session
 from consent.keys.vault import Compartment
 from consent.trail import Trail
 from gateway.parts import Parts
+from storage.clock import Clock
+from storage.database import Database
 
 _LOOK = (Compartment.PROFILE, Compartment.EVIDENCE)  # what it shows, and that it is told of
 
@@ -46,13 +48,13 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
     return raw
 
 
-async def session_of(parts: Parts, raw: bytes) -> Session | None:
+async def session_of(data: Database, clock: Clock, raw: bytes) -> Session | None:
     """The session while it lasts. Changes nothing."""
-    async with parts.data.read() as connection:
-        return await fresh_links.session_of(connection, raw, await parts.clock.now(connection))
+    async with data.read() as connection:
+        return await fresh_links.session_of(connection, raw, await clock.now(connection))
 
 
-async def close_session(parts: Parts, raw: bytes) -> None:
+async def close_session(data: Database, raw: bytes) -> None:
     """End a session at once."""
-    async with parts.data.begin() as connection:
+    async with data.begin() as connection:
         await fresh_links.close_session(connection, raw)
