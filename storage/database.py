@@ -203,6 +203,8 @@ def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
+        # Text that is not UTF-8 would fail the whole statement, and pass for a store that is away.
+        connection.driver_connection.text_factory = _text
         cursor = connection.cursor()
         _use_wal(cursor)
         for pragma in ("synchronous=FULL", "foreign_keys=ON"):
@@ -217,6 +219,10 @@ def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="replace")
 
 
 def _use_wal(cursor: Any) -> None:

@@ -16,6 +16,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 _SQLITE_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
+# What SQLite gives for a moment that is none. Whoever wrote it could have written this, so
+# nobody gains by it; an exception would come before any row of the statement can be read.
+NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Moment(types.TypeDecorator[datetime]):
     """An aware UTC instant with microseconds; SQLite keeps text that sorts as time."""
@@ -37,9 +41,17 @@ class Moment(types.TypeDecorator[datetime]):
         return value.strftime(_SQLITE_FORMAT) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if isinstance(value, str):
-            return datetime.strptime(value, _SQLITE_FORMAT).replace(tzinfo=UTC)
-        return None if value is None else value.astimezone(UTC)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if isinstance(value, datetime) else _read(value)
+
+
+def _read(stored: Any) -> datetime:
+    """A moment as SQLite keeps it; in its columns anything may stand."""
+    try:
+        return datetime.strptime(stored, _SQLITE_FORMAT).replace(tzinfo=UTC)
+    except (TypeError, ValueError):
+        return NO_MOMENT
 
 
 class _Texts(types.TypeDecorator[list[str]]):
