@@ -19,6 +19,7 @@ from audit.kinds import Kind
 from audit.note import Checkpoint, Verifier
 from audit.report import Findings, Level, Problem
 from audit.rowmac import RowMac
+from audit.times import Times
 from audit.tree import Frontier, Node
 
 KINDS = {kind.value.encode(): kind for kind in Kind}
@@ -61,6 +62,7 @@ class Walk:
         self.next = 0  # the index that comes next
         self._findings = findings
         self._mac = mac
+        self._times = Times(findings)
         self._frontier: Frontier | None = Frontier()  # None after a hole: no root can be given
         self._hole: int | None = None
 
@@ -127,6 +129,7 @@ class Walk:
         kind, found = entry
         eid, at, payloads, count, root = found.group("eid", "at", "commitments", "count", "root")
         eid = a2b_base64(eid)
+        self._times.take(row.leaf_index, at, kind)
         if row.eid != eid or row.kind != kind or row.at != at.decode():
             self._findings.add(Problem.COLUMNS, row.leaf_index, "id, kind or moment is another")
         if count:

@@ -4,7 +4,9 @@ AuditError
 ├── EntryError      bytes that are no entry of ours
 ├── NoteError       a signed note or checkpoint that is malformed or not signed by the key
 ├── LogMissing      the log was never opened here
-├── LogDamaged      stored hashes are missing, so nothing can be proved
+├── LogDamaged      stored hashes are missing or wrong, so nothing can be proved
+├── RowDamaged      a row that the log rests on cannot be read
+├── LogForged       an entry that no gateway wrote; nothing more is signed
 ├── BadPending      a staged row that was not staged by a gateway; sequencing stands still
 └── GuardError      the last published checkpoint and the log do not belong together
     ├── GuardMissing    no guard beside the log
@@ -37,7 +39,7 @@ class LogMissing(AuditError):
 
 
 class LogDamaged(AuditError):
-    """A hash that a proof needs is not stored."""
+    """A hash that a proof needs is not stored, or not the one that the entries give."""
 
     def __init__(self, level: int, position: int) -> None:
         super().__init__(f"the audit tree lacks the node at level {level}, position {position}")
@@ -45,10 +47,30 @@ class LogDamaged(AuditError):
         self.position = position
 
 
+class RowDamaged(AuditError):
+    """A row without which the log cannot go on holds what no gateway writes, or is there twice."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"the row in {table} cannot be used: `gateway audit verify` says more")
+        self.table = table
+
+
+class LogForged(AuditError):
+    """An entry that was never signed is not what a gateway wrote at its index, or is gone."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            f"entry {index} of the audit log is not what a gateway wrote, or is missing. From"
+            " there on nothing is signed; `gateway audit verify` says more. Restore the data"
+            " database from before that."
+        )
+        self.index = index
+
+
 class BadPending(AuditError):
     """A staged row whose MAC or id is wrong; it stays where it is, and so do those behind it."""
 
-    def __init__(self, n: int, problem: str) -> None:
+    def __init__(self, n: int | None, problem: str) -> None:
         super().__init__(f"staged audit row {n}: {problem}")
         self.n = n
         self.problem = problem

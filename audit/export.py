@@ -13,15 +13,19 @@ from typing import Any
 
 from sqlalchemy import select
 
+from audit import checkpoints
 from audit.canonical import canonical
 from audit.check import KINDS, grow, hold, signed, skim
 from audit.entry import GRAMMAR
-from audit.log import Log, latest_checkpoint
+from audit.kinds import Kind
+from audit.log import Log
 from audit.note import Checkpoint, Verifier
 from audit.report import Findings, Problem, Report
 from audit.tables import audit_entry
+from audit.times import Times
 from audit.tree import Frontier, leaf_hash
 from storage.database import Database
+from storage.sound import sound
 
 FORMAT = "consentgw/audit/jsonl/v1"
 _CHUNK = 1024
@@ -34,27 +38,30 @@ _ENTRY_LINE = re.compile(
     + rb')","index":(?P<index>[0-9]+)\}\n'
 )
 
+_Line = tuple[bytes, bytes, bytes | Kind]  # an entry, its moment, its kind
+
 
 async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
     """Write everything that was published, in parts of many lines.
 
     Before the first checkpoint that is a header alone. No transaction stays
-    open while the reader is slow; entries beyond the checkpoint are left out.
+    open while the reader is slow; entries beyond the checkpoint are left out, and
+    so are rows that cannot be read: the check of the export then names the first.
     """
     async with data.read() as connection:
-        note = await latest_checkpoint(connection)
-    size = Verifier(vkey).checkpoint(note).size if note else 0
+        newest = await checkpoints.newest(connection, Verifier(vkey))
+    size = newest.checkpoint.size if newest else 0
     yield _line({"format": FORMAT, "origin": log.origin, "size": size, "vkey": vkey})
     index = audit_entry.c.leaf_index
     for start in range(0, size, _CHUNK):
         query = select(index, audit_entry.c.entry).where(
-            index >= start, index < min(start + _CHUNK, size)
+            index >= start, index < min(start + _CHUNK, size), sound(audit_entry)
         )
         async with data.read() as connection:
             rows = (await connection.execute(query.order_by(index))).all()
         yield b"".join(_entry_line(at, entry) for at, entry in rows)
-    if note:
-        yield _line({"checkpoint": note})
+    if newest:
+        yield _line({"checkpoint": newest.note})
 
 
 def check_jsonl(lines: Iterable[bytes], vkey: str, held: Iterable[str] = ()) -> Report:
@@ -66,7 +73,7 @@ def check_jsonl(lines: Iterable[bytes], vkey: str, held: Iterable[str] = ()) -> 
     findings = Findings()
     verifier = Verifier(vkey)
     claims, level = hold(verifier, held, findings)
-    reader = _Reader(lines, findings)
+    reader = _Reader(lines, findings, Times(findings))
     frontier = Frontier()
     for leaves in reader.leaves():
         grow(frontier, leaves, claims, findings)
@@ -93,9 +100,10 @@ def _compare(checkpoint: Checkpoint, frontier: Frontier, findings: Findings) -> 
 class _Reader:
     """Reads lines up to the first that is wrong: nothing behind that one can be proved."""
 
-    def __init__(self, lines: Iterable[bytes], findings: Findings) -> None:
+    def __init__(self, lines: Iterable[bytes], findings: Findings, times: Times) -> None:
         self._lines = iter(lines)
         self._findings = findings
+        self._times = times
         self._next = 0
         self.note: str | None = None  # the last line, once `leaves` is exhausted
         self.broken = False
@@ -121,12 +129,15 @@ class _Reader:
             self._stop(Problem.EXTRA, None, "lines behind the checkpoint")
 
     def _entry(self, line: bytes) -> bytes | None:
-        raw = _quick(line, self._next) or self._as_json(line)
-        if raw is not None:
-            self._next += 1
+        read = _quick(line, self._next) or self._as_json(line)
+        if read is None:
+            return None
+        raw, at, kind = read
+        self._times.take(self._next, at, kind)
+        self._next += 1
         return raw
 
-    def _as_json(self, line: bytes) -> bytes | None:
+    def _as_json(self, line: bytes) -> _Line | None:
         read = _object(line)
         if isinstance(read.get("checkpoint"), str):
             self.note = read["checkpoint"]
@@ -135,22 +146,22 @@ class _Reader:
             self._stop(Problem.MISSING, self._next, "another line stands in its place")
             return None
         raw = str(read.get("entry")).encode(errors="replace")
-        if skim(raw) is None:
+        if (entry := skim(raw)) is None:
             self._stop(Problem.ALTERED, self._next, "not an entry")
             return None
-        return raw
+        return raw, entry[1]["at"], entry[0]
 
     def _stop(self, problem: Problem, index: int | None, text: str) -> None:
         self.broken = True
         self._findings.add(problem, index, text)
 
 
-def _quick(line: bytes, index: int) -> bytes | None:
-    """The entry in a line as `jsonl` writes it; None: read it as JSON."""
+def _quick(line: bytes, index: int) -> _Line | None:
+    """What is in a line as `jsonl` writes it; None: read it as JSON."""
     found = _ENTRY_LINE.fullmatch(line)
     if found is None or found["kind"] not in KINDS or found["index"] != b"%d" % index:
         return None
-    return found["entry"].replace(b'\\"', b'"')
+    return found["entry"].replace(b'\\"', b'"'), found["at"], found["kind"]
 
 
 def _object(line: bytes) -> Mapping[str, Any]:

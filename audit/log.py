@@ -11,9 +11,9 @@ import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import case, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import nodes, tree
@@ -26,22 +26,25 @@ from audit.entry import (
     format_moment,
     parse,
 )
-from audit.errors import BadPending, LogMissing
+from audit.errors import BadPending, EntryError, LogMissing, RowDamaged
 from audit.kinds import Actor, Kind
 from audit.note import is_name
 from audit.rowmac import RowMac
 from audit.tables import (
-    audit_checkpoint,
     audit_entry,
     audit_item,
     audit_payload,
     audit_pending,
     audit_state,
 )
+from audit.times import told_steps
 from audit.tree import Frontier, leaf_hash
 from storage.locks import try_alone
 from storage.secret import Secret
+from storage.sound import sound
 from storage.types import upsert
+
+_SKIPPED = 1000  # rows read at once behind some that are not ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +127,16 @@ class Log:
         await _stage_payloads(connection, drafts)
         await _stage_items(connection, drafts)
 
-    async def sequence(self, connection: AsyncConnection, limit: int = 1024) -> int | None:
+    async def sequence(
+        self, connection: AsyncConnection, limit: int = 1024, *, now: datetime | None = None
+    ) -> int | None:
         """Give the oldest staged events the next indexes; return how many, or None.
 
         None: another node is at it. Only committed rows are seen, so an index
         never waits for a transaction. Raises `BadPending` for a row that no
         gateway staged: let it end the transaction, and the row stays where it is;
-        nothing is sequenced until somebody has looked at it.
+        nothing is sequenced until somebody has looked at it. Where *now* shows
+        that the clock was set back, that is told first, as an event of its own.
         """
         if not await try_alone(connection, f"audit sequencer {self.origin}"):
             return None
@@ -138,12 +144,17 @@ class Log:
         taken = await _take(connection, limit)
         if not taken:
             return 0
-        read = await self._check(connection, taken)
         start = frontier.size
-        leaves = [leaf_hash(one.entry) for one in taken]
+        checked = [
+            *zip(await self._check(connection, taken), (one.entry for one in taken), strict=True)
+        ]
+        if now is not None:
+            last = await self._entry_at(connection, start - 1)
+            checked = [*told_steps(checked, last, now, self.node)]
+        leaves = [leaf_hash(entry) for _, entry in checked]
         rows = [
-            _row(index, *parts, self.mac)
-            for index, parts in enumerate(zip(taken, read, leaves, strict=True), start)
+            _row(index, *parts, leaf, self.mac)
+            for index, (parts, leaf) in enumerate(zip(checked, leaves, strict=True), start)
         ]
         await connection.execute(insert(audit_entry), rows)
         await nodes.keep(connection, frontier.extend(leaves))
@@ -194,19 +205,26 @@ class Log:
     ) -> list[Logged]:
         """Sequenced events by index, from *since* up to, not including, *until*.
 
-        *after* is the index that the page before ended with.
+        Rows that no gateway wrote are left out. *after* is the index that the
+        page before ended with.
         """
-        query = select(audit_entry.c.leaf_index, audit_entry.c.entry)
+        query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
+        query = query.where(sound(audit_entry)).order_by(audit_entry.c.leaf_index)
         if kind is not None:
             query = query.where(audit_entry.c.kind == kind)
         if since is not None:
             query = query.where(audit_entry.c.at >= format_moment(since))
         if until is not None:
             query = query.where(audit_entry.c.at < format_moment(until))
-        if after is not None:
-            query = query.where(audit_entry.c.leaf_index > after)
-        rows = await connection.execute(query.order_by(audit_entry.c.leaf_index).limit(limit))
-        return [Logged(row.leaf_index, parse(row.entry)) for row in rows]
+        found: list[Logged] = []
+        last, at_once = -1 if after is None else after, limit
+        while True:  # past rows that are not ours, or they would pass for the end
+            query_page = query.where(audit_entry.c.leaf_index > last).limit(at_once)
+            rows = (await connection.execute(query_page)).all()
+            found += [one for row in rows if (one := self._logged(row)) is not None]
+            if len(found) >= limit or len(rows) < at_once:
+                return found[:limit]
+            last, at_once = rows[-1].leaf_index, _SKIPPED
 
     async def inclusion(
         self, connection: AsyncConnection, eid: bytes, size: int | None = None
@@ -217,7 +235,8 @@ class Log:
         the size of a checkpoint.
         """
         query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.leaf_hash)
-        row = (await connection.execute(query.where(audit_entry.c.eid == eid))).one_or_none()
+        query = query.where(audit_entry.c.eid == eid, sound(audit_entry))
+        row = (await connection.execute(query.order_by(audit_entry.c.leaf_index))).first()
         grown = await self.size(connection)
         size = grown if size is None else min(size, grown)
         if row is None or row.leaf_index >= size:
@@ -231,10 +250,20 @@ class Log:
         query = query.where(audit_state.c.log == self.origin)
         if locked:
             query = query.with_for_update()
-        row = (await connection.execute(query)).one_or_none()
-        if row is None:
+        rows = (await connection.execute(query.where(sound(audit_state)))).all()
+        if not rows and not await self._is_there(connection):
             raise LogMissing(self.origin)
-        return Frontier(row.size, row.frontier)
+        try:
+            (row,) = rows
+            return Frontier(row.size, row.frontier)
+        except ValueError:
+            raise RowDamaged(audit_state.name) from None
+
+    async def _is_there(self, connection: AsyncConnection) -> bool:
+        query = (
+            select(func.count()).select_from(audit_state).where(audit_state.c.log == self.origin)
+        )
+        return bool((await connection.execute(query)).scalar_one())
 
     async def _advance(self, connection: AsyncConnection, old: int, frontier: Frontier) -> None:
         statement = update(audit_state).where(
@@ -243,6 +272,26 @@ class Log:
         statement = statement.values(size=frontier.size, frontier=frontier.packed)
         if (await connection.execute(statement)).rowcount != 1:
             raise RuntimeError("two sequencers at once")
+
+    async def _entry_at(self, connection: AsyncConnection, index: int) -> Entry | None:
+        """The entry at *index*; None where there is none that a gateway wrote."""
+        query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
+        query = query.where(audit_entry.c.leaf_index == index, sound(audit_entry))
+        row = (await connection.execute(query)).first()
+        logged = None if row is None else self._logged(row)
+        return None if logged is None else logged.entry
+
+    def _logged(self, row: Any) -> Logged | None:
+        if not self.wrote(row.leaf_index, row.entry, row.mac):
+            return None
+        try:
+            return Logged(row.leaf_index, parse(row.entry))
+        except EntryError:
+            return None
+
+    def wrote(self, index: int, entry: bytes, mac: bytes) -> bool:
+        """Whether a gateway put these bytes at *index*."""
+        return hmac.compare_digest(mac, self.mac.entry(index, entry))
 
     async def _check(self, connection: AsyncConnection, taken: Sequence[_Pending]) -> list[Entry]:
         query = select(audit_entry.c.eid)
@@ -261,37 +310,18 @@ class Log:
         return read
 
 
-async def latest_checkpoint(connection: AsyncConnection) -> str | None:
-    """The note published last; None while there is none."""
-    query = select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
-    note: str | None = (await connection.execute(query)).scalar_one_or_none()
-    return note
-
-
 async def pending(connection: AsyncConnection) -> int:
     """How many staged events have no index yet."""
     query = select(func.count()).select_from(audit_pending)
     return int((await connection.execute(query)).scalar_one())
 
 
-async def published(connection: AsyncConnection) -> int:
-    """How many entries the newest checkpoint covers."""
-    query = select(func.coalesce(func.max(audit_checkpoint.c.size), 0))
-    return int((await connection.execute(query)).scalar_one())
-
-
-async def published_at(connection: AsyncConnection) -> datetime | None:
-    """When the newest checkpoint was stored; None while there is none."""
-    table = audit_checkpoint
-    query = select(table.c.published_at).order_by(table.c.size.desc()).limit(1)
-    moment: datetime | None = (await connection.execute(query)).scalar_one_or_none()
-    return moment
-
-
 async def _draw(connection: AsyncConnection, count: int) -> Sequence[int]:
     if connection.dialect.name == "sqlite":
         # No other transaction writes now; inserting these numbers moves AUTOINCREMENT on.
-        query = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = :name")
+        query = text(
+            "SELECT coalesce(max(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = :name"
+        )
         last: int = (await connection.execute(query, {"name": audit_pending.name})).scalar_one()
         return range(last + 1, last + 1 + count)
     query = text("SELECT nextval('audit_pending_n_seq') FROM generate_series(1, :count)")
@@ -333,25 +363,27 @@ async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:
     """Remove the oldest staged rows and return them.
 
     One statement: between reading and deleting, a transaction with a lower
-    number may commit, and its row must not go unread.
+    number may commit, and its row must not go unread. Raises `BadPending` for
+    one that holds what cannot be staged.
     """
     oldest = select(audit_pending.c.n).order_by(audit_pending.c.n).limit(limit)
     statement = delete(audit_pending).where(audit_pending.c.n.in_(oldest))
-    rows = await connection.execute(
-        statement.returning(
-            audit_pending.c.n, audit_pending.c.eid, audit_pending.c.entry, audit_pending.c.mac
-        )
-    )
+    fits = sound(audit_pending)
+    columns = (case((fits, column)) for column in audit_pending.columns)
+    rows = (await connection.execute(statement.returning(*columns))).all()
+    for row in rows:
+        if row[0] is None:
+            raise BadPending(None, "it cannot be read; `gateway audit verify` names it")
     return sorted(_Pending(*row) for row in rows)
 
 
-def _row(index: int, pending: _Pending, read: Entry, leaf: bytes, mac: RowMac) -> dict[str, object]:
+def _row(index: int, read: Entry, entry: bytes, leaf: bytes, mac: RowMac) -> dict[str, object]:
     return {
         "leaf_index": index,
         "eid": read.eid,
         "kind": read.kind,
         "at": format_moment(read.at),
-        "entry": pending.entry,
+        "entry": entry,
         "leaf_hash": leaf,
-        "mac": mac.entry(index, pending.entry),
+        "mac": mac.entry(index, entry),
     }

@@ -21,6 +21,7 @@ from audit.report import Findings, Problem
 from audit.rowmac import RowMac
 from audit.tables import audit_entry, audit_pending
 from storage.database import Database
+from storage.sound import sound
 
 _AT_ONCE = 500
 _NAMED = 20
@@ -115,9 +116,10 @@ async def read_erased(data: Database, mac: RowMac, erased: Erased) -> None:
 
 
 async def _staged(data: Database) -> AsyncIterator[Any]:
-    after = 0
+    after = -1
     while True:
-        query = select(audit_pending).where(audit_pending.c.n > after).order_by(audit_pending.c.n)
+        query = select(audit_pending).where(audit_pending.c.n > after, sound(audit_pending))
+        query = query.order_by(audit_pending.c.n)
         async with data.read() as connection:
             rows = (await connection.execute(query.limit(_AT_ONCE))).all()
         for row in rows:
@@ -130,7 +132,9 @@ async def _staged(data: Database) -> AsyncIterator[Any]:
 async def _erasures(connection: AsyncConnection, after: int) -> Sequence[Any]:
     index = audit_entry.c.leaf_index
     query = select(index, audit_entry.c.entry, audit_entry.c.mac)
-    query = query.where(audit_entry.c.kind == Kind.SUBJECT_ERASED, index > after)
+    query = query.where(
+        audit_entry.c.kind == Kind.SUBJECT_ERASED, index > after, sound(audit_entry)
+    )
     return (await connection.execute(query.order_by(index).limit(_AT_ONCE))).all()
 
 

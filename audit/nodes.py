@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import tree
 from audit.errors import LogDamaged
 from audit.tables import audit_entry, audit_node
-from audit.tree import STORED_LEVELS, Node, Range
+from audit.tree import STORED_LEVELS, Frontier, Node, Range
+from storage.sound import sound
 
 # By stored level and position; level 0 are the leaves.
 _Stored = dict[tuple[int, int], bytes]
@@ -22,6 +23,21 @@ async def keep(connection: AsyncConnection, nodes: Sequence[Node]) -> None:
     """Store full subtrees that the sequencer completed."""
     if nodes:
         await connection.execute(insert(audit_node), [node._asdict() for node in nodes])
+
+
+async def confirm(connection: AsyncConnection, made: Sequence[Node]) -> None:
+    """Raise `LogDamaged` unless these nodes, made of the entries, are the stored ones."""
+    stored = await _read(connection, {(node.level, node.position) for node in made})
+    for node in made:
+        if stored.get((node.level, node.position)) != node.hash:
+            raise LogDamaged(node.level, node.position)
+
+
+async def frontier_at(connection: AsyncConnection, size: int) -> Frontier:
+    """The right edge of the tree over the first *size* entries, from stored hashes."""
+    pieces = tree.subtrees(Range(0, size))
+    spans = [Range(at << level, (at + 1) << level) for level, at in pieces]
+    return Frontier(size, b"".join(await range_roots(connection, spans)))
 
 
 async def root_at(connection: AsyncConnection, size: int) -> bytes:
@@ -56,8 +72,11 @@ async def _read(connection: AsyncConnection, pieces: set[tuple[int, int]]) -> _S
 def _query(base: int, wanted: Sequence[Range]) -> Any:
     if base == 0:
         index = audit_entry.c.leaf_index
-        return select(index, audit_entry.c.leaf_hash).where(_within(index, wanted))
+        return select(index, audit_entry.c.leaf_hash).where(
+            _within(index, wanted), sound(audit_entry)
+        )
     query = select(audit_node.c.position, audit_node.c.hash).where(audit_node.c.level == base)
+    query = query.where(sound(audit_node))
     return query.where(_within(audit_node.c.position, wanted))
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import checkpoints, tree
 from audit.log import Inclusion, Log
-from audit.tables import audit_checkpoint, audit_entry, audit_pending
+from audit.note import Verifier
+from audit.tables import audit_entry, audit_pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +21,26 @@ class Proof:
     checkpoint: str
 
 
-async def prove(connection: AsyncConnection, log: Log, eid: bytes) -> Proof | None:
+async def prove(
+    connection: AsyncConnection, log: Log, verifier: Verifier, eid: bytes
+) -> Proof | None:
     """Prove the event against the newest published checkpoint; None when that does not cover it.
 
-    Nothing is checked here: where somebody changed an entry or a hash, whoever
-    verifies the proof finds that it does not lead to the signed root.
+    None also where somebody changed its entry or a hash: only what leads to
+    the signed root is given out. Raises `LogDamaged` where hashes are missing.
     """
-    query = select(audit_checkpoint.c.size, audit_checkpoint.c.note)
-    newest = query.order_by(audit_checkpoint.c.size.desc()).limit(1)
-    row = (await connection.execute(newest)).one_or_none()
-    if row is None:
+    newest = await checkpoints.newest(connection, verifier)
+    if newest is None:
         return None
-    found = await log.inclusion(connection, eid, row.size)
-    return None if found is None else Proof(found, row.note)
+    found = await log.inclusion(connection, eid, newest.checkpoint.size)
+    if found is None or not _leads_to(newest.checkpoint.root, found):
+        return None
+    return Proof(found, newest.note)
+
+
+def _leads_to(root: bytes, found: Inclusion) -> bool:
+    leaf = tree.leaf_hash(found.entry)
+    return tree.verify_inclusion(found.index, found.size, leaf, found.path, root)
 
 
 async def is_known(connection: AsyncConnection, eid: bytes) -> bool:

@@ -4,40 +4,58 @@ The guard remembers the last published checkpoint in a store of its own. A new
 one is signed only when it provably continues that, and put into the guard
 before anybody else sees it; so there are never two roots for one size, whoever
 restores what, and however many nodes publish.
+
+What is signed is computed here from the bytes of entries whose MACs fit, not
+taken from stored hashes: whoever writes rows, and has no key, gets nothing signed.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import nodes, note, tree
+from audit import checkpoints, nodes, note, tree
 from audit.errors import (
     GuardAhead,
     GuardBehind,
     GuardConflict,
     GuardMissing,
+    LogDamaged,
+    LogForged,
     LogMissing,
     NoteError,
 )
-from audit.log import Log, published
+from audit.log import Log
 from audit.note import Checkpoint, Verifier
-from audit.tables import audit_checkpoint, audit_guard
-from audit.tree import Frontier
+from audit.tables import audit_entry, audit_guard
+from audit.tree import Frontier, leaf_hash
 from storage.clock import Clock
 from storage.database import Database
 from storage.secret import Secret
-from storage.types import upsert
+from storage.sound import sound
+
+_CHUNK = 1024  # entries read at once
+
+
+class _Walked(NamedTuple):
+    """The right edge over entries that this process has authenticated, behind a guard's tree."""
+
+    held: Checkpoint
+    size: int
+    packed: bytes
 
 
 class Publisher:
-    """Signs what is committed, and keeps guard and log together."""
+    """Signs what is committed and authentic, and keeps guard and log together."""
 
     def __init__(self, log: Log, signing_seed: Secret) -> None:
         self._log = log
         self._seed = signing_seed
         self.vkey = note.vkey(log.origin, signing_seed.reveal())
-        self._verifier = Verifier(self.vkey)
+        self.verifier = Verifier(self.vkey)
+        self._walked: _Walked | None = None
 
     async def create_guard(self, guard: AsyncConnection, data: AsyncConnection) -> bool:
         """Make the guard of a log that has no entries; False where there is one already.
@@ -46,7 +64,7 @@ class Publisher:
         guard would bless whatever they say: `GuardMissing`.
         """
         query = select(audit_guard.c.size).where(audit_guard.c.log == self._log.origin)
-        if (await guard.execute(query)).one_or_none() is not None:
+        if (await guard.execute(query)).first() is not None:
             return False
         try:
             size = await self._log.size(data)
@@ -62,37 +80,34 @@ class Publisher:
         """Publish the log as it stands; None when there is nothing new, or another node did.
 
         A crash at any point is mended by the next call. Raises `GuardError`,
-        and signs nothing, when log and guard do not belong together.
+        and signs nothing, when log and guard do not belong together, and
+        `LogForged` where an entry behind the guard's was not written by a gateway.
         """
         # In this order: each can only be ahead of the one read before it, so
         # another publisher at work is never taken for a restored backup.
         async with data.read() as connection:
-            stored = await published(connection)
+            newest = await checkpoints.newest(connection, self.verifier)
+        stored = 0 if newest is None else newest.checkpoint.size
         held = await self._held(guard, data)
-        checkpoint, frontier = await self._compare(data, held, stored)
-        # A publisher may have died between guard and log.
-        missing = [(checkpoint, held)] if checkpoint.size > stored else []
-        if frontier.size == checkpoint.size:
-            await _store(data, missing, clock)
-            return checkpoint if missing else None
-        grown = Checkpoint(self._log.origin, frontier.size, frontier.root)
-        signed = self._sign(grown)
-        if not await self._swap(guard, held, signed, grown.size):
-            return None
-        await _store(data, [*missing, (grown, signed)], clock)
-        return grown
-
-    async def _compare(self, data: Database, held: str, stored: int) -> tuple[Checkpoint, Frontier]:
         checkpoint = self._open(held)
         if stored > checkpoint.size:
             raise GuardBehind(stored, checkpoint.size)
-        async with data.read() as connection:
-            return checkpoint, await self._grown(connection, checkpoint)
+        grown = await self._grown(data, checkpoint)
+        # A publisher may have died between guard and log.
+        missing = [(checkpoint, held)] if checkpoint.size > stored else []
+        if grown.size == checkpoint.size:
+            await checkpoints.store(data, missing, clock)
+            return checkpoint if missing else None
+        signed = self._sign(grown)
+        if not await self._swap(guard, held, signed, grown.size):
+            return None
+        await checkpoints.store(data, [*missing, (grown, signed)], clock)
+        return grown
 
     async def _held(self, guard: Database, data: Database) -> str:
         query = select(audit_guard.c.note).where(audit_guard.c.log == self._log.origin)
         async with guard.read() as connection:
-            held: str | None = (await connection.execute(query)).scalar_one_or_none()
+            held: str | None = (await connection.execute(query.where(sound(audit_guard)))).scalar()
         if held is None:
             async with data.read() as connection:
                 raise GuardMissing(await self._log.size(connection), None)
@@ -100,23 +115,84 @@ class Publisher:
 
     def _open(self, held: str) -> Checkpoint:
         try:
-            return self._verifier.checkpoint(held)
+            return self.verifier.checkpoint(held)
         except NoteError as error:
             raise GuardConflict(0, None) from error
 
-    async def _grown(self, connection: AsyncConnection, held: Checkpoint) -> Frontier:
-        """The frontier of a log that provably continues what the guard holds."""
+    async def _grown(self, data: Database, held: Checkpoint) -> Checkpoint:
+        """The log as it stands: proved to continue what the guard holds, entry by entry."""
+        async with data.read() as connection:
+            told = await self._told(connection, held)
+        if told.size == held.size:
+            if told.root != held.root:
+                raise GuardConflict(told.size, held.size)
+            return held
         try:
-            frontier = await self._log.frontier(connection)
+            return await self._authenticated(data, held, told)
+        except (GuardConflict, LogDamaged):
+            if self._walked is None:
+                raise
+            self._walked = None  # of rows that a restored database may not have any more
+            return await self._authenticated(data, held, told)
+
+    async def _authenticated(self, data: Database, held: Checkpoint, told: Frontier) -> Checkpoint:
+        walked = await self._walk(data, held, told.size)
+        if walked.packed != told.packed:  # the state could have been written by anybody
+            raise GuardConflict(told.size, held.size)
+        return Checkpoint(self._log.origin, walked.size, walked.root)
+
+    async def _told(self, connection: AsyncConnection, held: Checkpoint) -> Frontier:
+        """The log's own account of itself."""
+        try:
+            told = await self._log.frontier(connection)
         except LogMissing:
             if held.size:
                 raise GuardAhead(0, held.size) from None
             raise
-        if frontier.size < held.size:
-            raise GuardAhead(frontier.size, held.size)
-        if not await _continues(connection, held, frontier):
-            raise GuardConflict(frontier.size, held.size)
+        if told.size < held.size:
+            raise GuardAhead(told.size, held.size)
+        return told
+
+    async def _walk(self, data: Database, held: Checkpoint, size: int) -> Frontier:
+        """Grow the tree that the guard holds by the entries behind it, each of them authenticated.
+
+        Every entry is read from the database, also those that this process has
+        sequenced itself: what another transaction may have made of them since
+        is what is served. How far it came is remembered, so what cannot be
+        signed for a while is not read again at every try.
+        """
+        frontier = await self._start(data, held, size)
+        while frontier.size < size:
+            async with data.read() as connection:
+                leaves = await self._leaves(connection, frontier.size, size)
+                await nodes.confirm(connection, frontier.extend(leaves))
+            self._walked = _Walked(held, frontier.size, frontier.packed)
         return frontier
+
+    async def _start(self, data: Database, held: Checkpoint, size: int) -> Frontier:
+        """Where to go on from: the guard's own tree, or what was walked from there before."""
+        if (known := self._walked) is not None and held.size <= known.size <= size:
+            frontier = Frontier(known.size, known.packed)
+            if known.held == held or (known.size, frontier.root) == (held.size, held.root):
+                return frontier
+        async with data.read() as connection:
+            frontier = await nodes.frontier_at(connection, held.size)
+        if frontier.root != held.root:
+            raise GuardConflict(size, held.size)
+        return frontier
+
+    async def _leaves(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
+        """The leaf hashes of the next entries, made of the bytes that a gateway wrote there."""
+        index = audit_entry.c.leaf_index
+        query = select(index, audit_entry.c.entry, audit_entry.c.mac)
+        query = query.where(index >= start, index < min(start + _CHUNK, size), sound(audit_entry))
+        rows = (await connection.execute(query.order_by(index))).all()
+        for expected, (at, entry, mac) in enumerate(rows, start):
+            if at != expected or not self._log.wrote(at, entry, mac):
+                raise LogForged(expected)
+        if len(rows) < min(_CHUNK, size - start):
+            raise LogForged(start + len(rows))
+        return [leaf_hash(row.entry) for row in rows]
 
     async def _swap(self, guard: Database, held: str, signed: str, size: int) -> bool:
         statement = update(audit_guard).where(
@@ -128,23 +204,3 @@ class Publisher:
 
     def _sign(self, checkpoint: Checkpoint) -> str:
         return note.sign(checkpoint, self._seed.reveal())
-
-
-async def _continues(connection: AsyncConnection, held: Checkpoint, frontier: Frontier) -> bool:
-    """Prove it from stored hashes: the frontier alone could have been written by anybody."""
-    if held.size == 0:
-        return frontier.root == await nodes.root_at(connection, frontier.size)
-    ranges = tree.consistency_ranges(held.size, frontier.size)
-    path = await nodes.range_roots(connection, ranges)
-    return tree.verify_consistency(held.size, frontier.size, held.root, frontier.root, path)
-
-
-async def _store(data: Database, notes: list[tuple[Checkpoint, str]], clock: Clock) -> None:
-    """Store published notes. Another node may have: the guard lets only one be for a size."""
-    if not notes:
-        return
-    async with data.begin() as connection:
-        now = await clock.now(connection)
-        rows = [{"size": one.size, "note": text, "published_at": now} for one, text in notes]
-        statement = upsert(connection, audit_checkpoint).values(rows)
-        await connection.execute(statement.on_conflict_do_nothing())

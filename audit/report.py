@@ -30,6 +30,8 @@ class Problem(StrEnum):
     ITEMS = "items"  # a batch whose items do not give its root
     PAYLOAD = "payload"  # facts that are not what was committed to
     GONE = "gone"  # facts that no erasure accounts for
+    TIME = "time"  # an entry that is dated before one that was there already
+    MALFORMED = "malformed"  # a row that holds what no gateway can have written; readers pass it
     PENDING = "pending"  # a staged row that no gateway staged; nothing behind it gets an index
 
 

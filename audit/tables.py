@@ -19,7 +19,15 @@ from sqlalchemy import (
     text,
 )
 
+from storage.sound import within
 from storage.types import Moment
+
+# What may stand in a column is declared (`storage.sound`), for a row may come from anybody.
+_EID, _HASH, _ENTRY = within(16), within(32), within(1, 4096)
+_NUMBER, _INDEX = within(0, 2**63 - 1), within(0, 2**53 - 1)  # beyond it, JSON is not exact
+_SUBJECT, _NAME, _NOTE = within(1, 40), within(1, 200), within(1, 16_384)
+_FRONTIER = within(0, 32 * 53)
+_PAYLOAD, _ITEM = within(1, 1 << 20), within(1, 1 << 16)  # a form's answers; ids and outcomes
 
 metadata = MetaData()
 
@@ -30,10 +38,10 @@ _Number = BigInteger().with_variant(Integer(), "sqlite")
 audit_pending = Table(
     "audit_pending",
     metadata,
-    Column("n", _Number, primary_key=True, autoincrement=True),
-    Column("eid", LargeBinary, nullable=False, unique=True),
-    Column("entry", LargeBinary, nullable=False),
-    Column("mac", LargeBinary, nullable=False),
+    Column("n", _Number, primary_key=True, autoincrement=True, info=_NUMBER),
+    Column("eid", LargeBinary, nullable=False, unique=True, info=_EID),
+    Column("entry", LargeBinary, nullable=False, info=_ENTRY),
+    Column("mac", LargeBinary, nullable=False, info=_HASH),
     sqlite_autoincrement=True,  # a number is never given twice
 )
 
@@ -41,13 +49,15 @@ audit_pending = Table(
 audit_entry = Table(
     "audit_entry",
     metadata,
-    Column("leaf_index", _Number, primary_key=True, autoincrement=False),
-    Column("eid", LargeBinary, nullable=False, unique=True),
-    Column("kind", String(32), nullable=False),
-    Column("at", String(24), nullable=False),  # as the entry writes it; sorts as time
-    Column("entry", LargeBinary, nullable=False),
-    Column("leaf_hash", LargeBinary, nullable=False),
-    Column("mac", LargeBinary, nullable=False),  # names the row that was tampered with
+    Column("leaf_index", _Number, primary_key=True, autoincrement=False, info=_INDEX),
+    Column("eid", LargeBinary, nullable=False, unique=True, info=_EID),
+    Column("kind", String(32), nullable=False, info=within(1, 32)),
+    Column(
+        "at", String(24), nullable=False, info=within(24)
+    ),  # as the entry writes it; sorts as time
+    Column("entry", LargeBinary, nullable=False, info=_ENTRY),
+    Column("leaf_hash", LargeBinary, nullable=False, info=_HASH),
+    Column("mac", LargeBinary, nullable=False, info=_HASH),  # names the row that was tampered with
     Index("audit_entry_kind", "kind", "leaf_index"),
     Index("audit_entry_at", "at"),
 )
@@ -56,27 +66,27 @@ audit_entry = Table(
 audit_state = Table(
     "audit_state",
     metadata,
-    Column("log", String(200), primary_key=True),
-    Column("size", BigInteger, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("log", String(200), primary_key=True, info=_NAME),
+    Column("size", BigInteger, nullable=False, info=_INDEX),
+    Column("frontier", LargeBinary, nullable=False, info=_FRONTIER),
 )
 
 # Full subtrees of 256, 65536, ... leaves.
 audit_node = Table(
     "audit_node",
     metadata,
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("hash", LargeBinary, nullable=False),
+    Column("level", Integer, primary_key=True, autoincrement=False, info=within(8, 56)),
+    Column("position", BigInteger, primary_key=True, autoincrement=False, info=_INDEX),
+    Column("hash", LargeBinary, nullable=False, info=_HASH),
 )
 
 audit_payload = Table(
     "audit_payload",
     metadata,
-    Column("eid", LargeBinary, primary_key=True),
-    Column("compartment", String(16), primary_key=True),
-    Column("subject", String(40), nullable=False, index=True),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("eid", LargeBinary, primary_key=True, info=_EID),
+    Column("compartment", String(16), primary_key=True, info=within(1, 16)),
+    Column("subject", String(40), nullable=False, index=True, info=_SUBJECT),
+    Column("sealed", LargeBinary, nullable=False, info=_PAYLOAD),
 )
 
 # The commitment stays for ever; subject and facts go when the person is erased.
@@ -84,11 +94,11 @@ audit_payload = Table(
 audit_item = Table(
     "audit_item",
     metadata,
-    Column("eid", LargeBinary, primary_key=True),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("subject", String(40)),
-    Column("commitment", LargeBinary, nullable=False),
-    Column("sealed", LargeBinary),
+    Column("eid", LargeBinary, primary_key=True, info=_EID),
+    Column("position", Integer, primary_key=True, autoincrement=False, info=within(0, 2**31 - 1)),
+    Column("subject", String(40), info=_SUBJECT),
+    Column("commitment", LargeBinary, nullable=False, info=_HASH),
+    Column("sealed", LargeBinary, info=_ITEM),
     Index(
         "audit_item_subject",
         "subject",
@@ -100,9 +110,9 @@ audit_item = Table(
 audit_checkpoint = Table(
     "audit_checkpoint",
     metadata,
-    Column("size", BigInteger, primary_key=True, autoincrement=False),
-    Column("note", Text, nullable=False),
-    Column("published_at", Moment, nullable=False),
+    Column("size", BigInteger, primary_key=True, autoincrement=False, info=_INDEX),
+    Column("note", Text, nullable=False, info=_NOTE),
+    Column("published_at", Moment, nullable=False, info=within(27)),
 )
 
 guard_metadata = MetaData()
@@ -111,7 +121,7 @@ guard_metadata = MetaData()
 audit_guard = Table(
     "audit_guard",
     guard_metadata,
-    Column("log", String(200), primary_key=True),
-    Column("size", BigInteger, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("log", String(200), primary_key=True, info=_NAME),
+    Column("size", BigInteger, nullable=False, info=_INDEX),
+    Column("note", Text, nullable=False, info=_NOTE),
 )

@@ -24,6 +24,7 @@ from audit.entry import (
 from audit.errors import EntryError
 from audit.kinds import Kind
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
+from storage.sound import sound
 
 
 class Opening(StrEnum):
@@ -99,6 +100,7 @@ async def told(
         query = query.join(table, table.c.eid == audit_payload.c.eid).where(
             audit_payload.c.subject.in_(subjects), audit_payload.c.compartment == EVIDENCE
         )
+        query = query.where(sound(audit_payload), sound(table))
         if table is audit_entry:
             query = query.where(audit_entry.c.kind.in_(kinds))
         rows = (await connection.execute(query.order_by(order))).all()
@@ -134,7 +136,7 @@ async def told_of_items(
     """What batch events of *kind* among *eids* say of these people, as `told`."""
     known = await _of_kind(connection, eids, kind)
     query = select(audit_item).where(
-        audit_item.c.eid.in_(known), audit_item.c.subject.in_(subjects)
+        audit_item.c.eid.in_(known), audit_item.c.subject.in_(subjects), sound(audit_item)
     )
     found = []
     for row in await connection.execute(query):
@@ -152,8 +154,8 @@ async def _of_kind(connection: AsyncConnection, eids: Collection[bytes], kind: K
 
 async def _entries_of(connection: AsyncConnection, eids: Collection[bytes]) -> list[Entry]:
     query = union_all(
-        select(audit_pending.c.entry).where(audit_pending.c.eid.in_(eids)),
-        select(audit_entry.c.entry).where(audit_entry.c.eid.in_(eids)),
+        select(audit_pending.c.entry).where(audit_pending.c.eid.in_(eids), sound(audit_pending)),
+        select(audit_entry.c.entry).where(audit_entry.c.eid.in_(eids), sound(audit_entry)),
     )
     entries = [_parsed(one) for one in (await connection.execute(query)).scalars()]
     return [one for one in entries if one is not None]
@@ -190,10 +192,12 @@ def open_one(
     subject: str,
     compartment: str,
     place: tuple[str, str, str],
-    sealed: bytes,
+    sealed: bytes | None,
     commitment: bytes | None,
 ) -> tuple[Opening, dict[str, Any] | None]:
     """Open a payload and compare it with its commitment before believing it."""
+    if sealed is None:
+        return Opening.ALTERED, None  # an erasure takes the subject with it
     try:
         opened = opener.open(subject, compartment, place, sealed)
     except ValueError:
@@ -240,18 +244,19 @@ async def _entries(
         select(audit_item.c.eid).where(audit_item.c.subject == subject),
     )
     query = select(audit_entry.c.leaf_index, audit_entry.c.entry)
-    query = query.where(audit_entry.c.eid.in_(theirs))
+    query = query.where(audit_entry.c.eid.in_(theirs), sound(audit_entry))
     if after is not None:
         query = query.where(audit_entry.c.leaf_index > after)
     rows = await connection.execute(query.order_by(audit_entry.c.leaf_index).limit(limit))
-    return {row.leaf_index: parse(row.entry) for row in rows}
+    read = ((row.leaf_index, _parsed(row.entry)) for row in rows)
+    return {index: entry for index, entry in read if entry is not None}
 
 
 async def _payloads(
     connection: AsyncConnection, subject: str, eids: Sequence[bytes]
 ) -> dict[bytes, list[Any]]:
     query = select(audit_payload).where(
-        audit_payload.c.subject == subject, audit_payload.c.eid.in_(eids)
+        audit_payload.c.subject == subject, audit_payload.c.eid.in_(eids), sound(audit_payload)
     )
     return by_event((await connection.execute(query.order_by(audit_payload.c.compartment))).all())
 
@@ -259,7 +264,9 @@ async def _payloads(
 async def _items(
     connection: AsyncConnection, subject: str, eids: Sequence[bytes]
 ) -> dict[bytes, list[Any]]:
-    query = select(audit_item).where(audit_item.c.subject == subject, audit_item.c.eid.in_(eids))
+    query = select(audit_item).where(
+        audit_item.c.subject == subject, audit_item.c.eid.in_(eids), sound(audit_item)
+    )
     return by_event((await connection.execute(query.order_by(audit_item.c.position))).all())
 
 

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal, or_, select
+from sqlalchemy import Table, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import checkpoints
 from audit.canonical import decode
 from audit.check import Claim, Commitments, EntryRow, Walk, hold, signed
 from audit.entry import EVIDENCE, Opener, batch_root, committed, item_place, payload_place
-from audit.log import Log, published
+from audit.log import Log
 from audit.losses import Losses, read_erased, read_staged
 from audit.note import Verifier
 from audit.report import Findings, Problem, Report
@@ -29,14 +30,18 @@ from audit.tables import (
     audit_node,
     audit_payload,
     audit_state,
+    guard_metadata,
+    metadata,
 )
 from audit.trail import Opening, by_event, open_one
 from audit.tree import STORED_LEVELS, Node
 from storage.database import Database
+from storage.sound import sound, unsound
 
 _CHUNK = 2048  # entries read at once
 _GROUP = 500  # entries whose payloads are read at once
 _ITEMS = 20_000  # batch items read at once
+_MALFORMED = 100  # rows of one table that are named
 _NODE_LEVELS = range(STORED_LEVELS, 64, STORED_LEVELS)
 
 # Gives, for these subjects, somebody who opens what is sealed for them.
@@ -75,10 +80,8 @@ class _State:
 
     size: int | None
     frontier: bytes | None
-    first: int
     end: int  # one past the last row
     nodes: int
-    newest: int  # size of the newest checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,15 @@ class _Live:
     async def run(self, guard: Database, held: Iterable[str], progress: Progress | None) -> Report:
         self._claims, level = hold(self._verifier, held, self._findings)
         async with self._data.read() as connection:
-            newest = await published(connection)
+            stored = await checkpoints.newest(connection, self._verifier)
+        newest = 0 if stored is None else stored.checkpoint.size
         await self._read_guard(guard, newest)  # afterwards: it may only be ahead of it
         state = await self._read_state()
         end = state.end if state.size is None else min(state.size, state.end)
-        self._check_ends(state)
+        await self._check_readable(self._data, metadata.sorted_tables)
+        await self._check_readable(guard, guard_metadata.sorted_tables)
+        self._check_ends(state, newest)
+        await self._check_beyond(end)
         for start in range(0, end, _CHUNK):
             await self._chunk(start, min(start + _CHUNK, end))
             if progress is not None:
@@ -131,9 +138,9 @@ class _Live:
 
     async def _read_guard(self, guard: Database, newest: int) -> None:
         query = select(audit_guard.c.size, audit_guard.c.note)
-        query = query.where(audit_guard.c.log == self._log.origin)
+        query = query.where(audit_guard.c.log == self._log.origin, sound(audit_guard))
         async with guard.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
+            row = (await connection.execute(query)).first()
         if row is None:
             self._findings.add(Problem.GUARD, None, "there is no guard")
             return
@@ -146,20 +153,35 @@ class _Live:
 
     async def _read_state(self) -> _State:
         state = select(audit_state.c.size, audit_state.c.frontier)
-        state = state.where(audit_state.c.log == self._log.origin)
-        index = audit_entry.c.leaf_index
+        state = state.where(audit_state.c.log == self._log.origin, sound(audit_state)).limit(1)
+        last = select(func.coalesce(func.max(audit_entry.c.leaf_index), -1) + 1)
         query = select(
             state.with_only_columns(audit_state.c.size).scalar_subquery(),
             state.with_only_columns(audit_state.c.frontier).scalar_subquery(),
-            select(func.coalesce(func.min(index), 0)).scalar_subquery(),
-            select(func.coalesce(func.max(index), -1) + 1).scalar_subquery(),
+            last.where(sound(audit_entry)).scalar_subquery(),
             select(func.count()).select_from(audit_node).scalar_subquery(),
-            select(func.coalesce(func.max(audit_checkpoint.c.size), 0)).scalar_subquery(),
         )
         async with self._data.read() as connection:
             return _State(*(await connection.execute(query)).one())
 
-    def _check_ends(self, state: _State) -> None:
+    async def _check_readable(self, database: Database, tables: Sequence[Table]) -> None:
+        """Name the rows that everybody else passes over: they hold what no gateway writes."""
+        async with database.read() as connection:
+            for table in tables:
+                for flaw, *key in (await connection.execute(unsound(table, _MALFORMED))).all():
+                    self._malformed(table, ", ".join(str(one) for one in key), flaw)
+
+    def _malformed(self, table: Table, key: str, flaw: str) -> None:
+        text = f"{table.name} {key}: its {flaw} is nothing that a gateway writes"
+        index = int(key) if table is audit_entry and key.isdecimal() else None
+        self._findings.add(Problem.MALFORMED, index, text)
+
+    async def _check_beyond(self, end: int) -> None:
+        """Look at checkpoints of sizes that were not there yet: ours have come since."""
+        async with self._data.read() as connection:
+            await self._read_claims(connection, end, 2**53)
+
+    def _check_ends(self, state: _State, newest: int) -> None:
         """Compare where the log ends with where everybody says that it ends."""
         if state.size is None:
             self._findings.add(Problem.STATE, None, "the log has no state")
@@ -169,9 +191,7 @@ class _Live:
             self._findings.cut_off(state.end, text)
         elif size < state.end:
             self._findings.add(Problem.EXTRA, size, f"only {size} entries are counted")
-        if state.first < 0:
-            self._findings.add(Problem.EXTRA, None, "a row before the beginning")
-        largest = max([state.newest, *self._claims])
+        largest = max([newest, *self._claims])
         if largest > size:
             text = f"a checkpoint of size {largest} was published, the log has {size} entries"
             self._findings.cut_off(min(size, state.end), text)
@@ -190,7 +210,10 @@ class _Live:
         self, connection: AsyncConnection, start: int, end: int
     ) -> dict[int, list[Claim]]:
         query = select(audit_checkpoint.c.size, audit_checkpoint.c.note)
-        query = query.where(audit_checkpoint.c.size.between(start + 1, end))
+        # None is published of nothing; a row that says so is looked at with the first.
+        first = start + 1 if start else 0
+        query = query.where(audit_checkpoint.c.size.between(first, end), sound(audit_checkpoint))
+        query = query.limit(_CHUNK + 1)  # a size has one, unless somebody dropped the key
         claims = {size: [*self._claims[size]] for size in self._claims if start < size <= end}
         for row in await connection.execute(query):
             claim = signed(self._verifier, row.note, "stored", row.size, self._findings)
@@ -218,7 +241,7 @@ class _Live:
     async def _check_duplicates(self) -> None:
         # A unique index forbids it; whoever writes rows can drop an index.
         query = select(func.max(audit_entry.c.leaf_index)).group_by(audit_entry.c.eid)
-        query = query.having(func.count() > 1).limit(100)
+        query = query.where(sound(audit_entry)).having(func.count() > 1).limit(100)
         async with self._data.read() as connection:
             for index in (await connection.execute(query)).scalars():
                 self._findings.add(Problem.DUPLICATE, index, "an event that was there before")
@@ -309,7 +332,8 @@ class _Live:
 
 async def _entries(connection: AsyncConnection, start: int, end: int) -> list[EntryRow]:
     index = audit_entry.c.leaf_index
-    query = select(audit_entry).where(index >= start, index < end).order_by(index)
+    query = select(audit_entry).where(index >= start, index < end, sound(audit_entry))
+    query = query.order_by(index)
     return [EntryRow(*row) for row in (await connection.execute(query)).all()]
 
 
@@ -321,7 +345,8 @@ async def _nodes(connection: AsyncConnection, start: int, end: int) -> dict[tupl
         for one in _NODE_LEVELS
         if start >> one < end >> one
     )
-    query = select(level, position, audit_node.c.hash).where(or_(literal(False), *completed))
+    query = select(level, position, audit_node.c.hash)
+    query = query.where(or_(literal(False), *completed), sound(audit_node))
     return {(row.level, row.position): row.hash for row in await connection.execute(query)}
 
 
@@ -345,7 +370,7 @@ async def _payloads(
     eids = [one.eid for one in group if one.payloads]
     if not eids:
         return {}
-    query = select(audit_payload).where(audit_payload.c.eid.in_(eids))
+    query = select(audit_payload).where(audit_payload.c.eid.in_(eids), sound(audit_payload))
     rows = await connection.execute(
         query.order_by(audit_payload.c.eid, audit_payload.c.compartment)
     )
@@ -365,7 +390,7 @@ async def _items(
         audit_item.c.subject,
         audit_item.c.commitment,
         audit_item.c.sealed if sealed else readable,
-    ).where(audit_item.c.eid.in_(eids))
+    ).where(audit_item.c.eid.in_(eids), sound(audit_item))
     # One item more than due is enough to show that there are too many.
     query = query.where(audit_item.c.position <= max(one.items for one in group))
     rows = await connection.execute(query.order_by(audit_item.c.eid, audit_item.c.position))

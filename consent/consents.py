@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -26,6 +26,7 @@ from consent import tables
 from consent.honesty import consent_mac, honest
 from consent.model import Evidence, State
 from storage.secret import Secret
+from storage.sound import readable
 from storage.types import among
 
 consent = tables.consent
@@ -270,21 +271,39 @@ class Consents:
         )
 
     def _read(self, row: Any) -> Consent:
+        """A consent, whatever its row holds: one that nobody can read must not end a claim.
+
+        What no gateway can have written is replaced by what allows nothing, and
+        the consent is not honest.
+        """
+        read = readable(row, consent)
+        state, evidence = _word(State, read.state), _word(Evidence, read.evidence)
+        known = state is not None and evidence is not None and read is row
         return Consent(
-            id=row.id,
-            subject=row.subject,
-            purpose=row.purpose,
-            text_hash=row.text_hash,
-            form=row.form,
-            locale=row.locale,
-            state=State(row.state),
-            evidence=Evidence(row.evidence),
-            requested_at=row.requested_at,
-            lapses_at=row.lapses_at,
-            decided_at=row.decided_at,
-            ends_at=row.ends_at,
-            mails=row.mails,
-            profile=row.profile,
-            eid=row.eid,
-            honest=honest(row.mac, self._mac(row)),
+            id=read.id,
+            subject=read.subject,
+            purpose=read.purpose,
+            text_hash=read.text_hash,
+            form=read.form,
+            locale=read.locale,
+            state=state or State.REJECTED,
+            evidence=evidence or Evidence.ASSERTED,
+            requested_at=read.requested_at,
+            lapses_at=read.lapses_at,
+            decided_at=read.decided_at,
+            ends_at=read.ends_at,
+            mails=read.mails,
+            profile=read.profile,
+            eid=read.eid,
+            honest=known and honest(read.mac, self._mac(read)),
         )
+
+
+W = TypeVar("W", State, Evidence)
+
+
+def _word(words: type[W], stored: str) -> W | None:
+    try:
+        return words(stored)
+    except ValueError:
+        return None

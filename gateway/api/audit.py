@@ -73,7 +73,8 @@ class ProofView(Answer):
     tags=_TAGS,
 )
 async def get_checkpoint(request: web.Request) -> web.StreamResponse:
-    note = await audit_log.checkpoint(request.app[PARTS].data)
+    parts = request.app[PARTS]
+    note = await audit_log.checkpoint(parts.data, parts.publisher.verifier)
     if note is None:
         raise NotFound
     return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})
@@ -124,7 +125,7 @@ async def get_proof(request: web.Request) -> web.StreamResponse:
     except ValueError:
         raise NotFound from None  # a second spelling of its bytes
     parts = request.app[PARTS]
-    found, known = await audit_log.prove(parts.data, parts.log, eid)
+    found, known = await audit_log.prove(parts.data, parts.log, parts.publisher.verifier, eid)
     if found is None:
         raise NotPublished if known else NotFound
     at = found.inclusion

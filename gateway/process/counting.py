@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from audit import checkpoints
 from audit import log as audit_log
 from consent import intakes
 from delivery import outbox
@@ -27,13 +28,13 @@ async def measure(parts: Parts, counted: Metrics) -> int:
         messages = await outbox.counts(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
-        size = await audit_log.published(connection)
+        newest = await checkpoints.newest(connection, parts.publisher.verifier)
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay
     counted.intake.set(waiting)
     counted.audit_pending.set(pending)
-    counted.audit_size.set(size)
+    counted.audit_size.set(0 if newest is None else newest.checkpoint.size)
     return 0
 
 

@@ -57,7 +57,8 @@ def of(parts: Parts) -> list[Duty]:
 
     async def sequence() -> int:
         async with parts.data.begin() as connection:
-            return await parts.log.sequence(connection) or 0
+            now = await parts.clock.now(connection)
+            return await parts.log.sequence(connection, now=now) or 0
 
     async def publish() -> int:
         await parts.publisher.publish(parts.data, parts.guard, parts.clock)

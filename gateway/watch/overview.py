@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from audit import checkpoints
 from audit import log as audit_log
 from consent import intakes
 from consent.keys import epochs as kek_epochs
@@ -62,6 +63,7 @@ async def look(parts: Parts) -> Overview:
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
+        newest = await checkpoints.newest(connection, parts.publisher.verifier)
         waiting = {
             str(status): sum(n for (_, one), n in counts.items() if one == status)
             for status in (*WAITING, Status.SENDING)
@@ -74,9 +76,9 @@ async def look(parts: Parts) -> Overview:
             intake=await intakes.waiting(connection),
             workers=await delivery_overview.workers(connection),
             audit=Audit(
-                size=await audit_log.published(connection),
+                size=0 if newest is None else newest.checkpoint.size,
                 pending=await audit_log.pending(connection),
-                checkpoint_at=await audit_log.published_at(connection),
+                checkpoint_at=None if newest is None else newest.published_at,
             ),
             epochs=await epochs(parts),
         )

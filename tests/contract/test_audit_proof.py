@@ -21,7 +21,7 @@ async def opened_log(database: Database, keystore: Database) -> None:
 
 async def proof_of(database: Database, eid: bytes) -> Proof | None:
     async with database.read() as connection:
-        return await prove(connection, LOG, eid)
+        return await prove(connection, LOG, PUBLISHER.verifier, eid)
 
 
 def holds(proof: Proof) -> bool:

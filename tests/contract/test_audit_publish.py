@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import note
+from audit import checkpoints, note
 from audit.errors import (
     GuardAhead,
     GuardBehind,
@@ -20,7 +20,6 @@ from audit.errors import (
     LogDamaged,
     LogMissing,
 )
-from audit.log import latest_checkpoint
 from audit.nodes import root_at
 from audit.note import Checkpoint
 from audit.tables import (
@@ -103,8 +102,9 @@ async def test_what_is_sequenced_is_published_once(
 
     async with database.read() as connection:
         assert published == Checkpoint(LOG.origin, 10, await root_at(connection, 10))
-        latest = await latest_checkpoint(connection)
-    assert note.verify(latest or "", PUBLISHER.vkey) == published == await guarded(keystore)
+        latest = await checkpoints.newest(connection, PUBLISHER.verifier)
+    assert latest is not None
+    assert latest.checkpoint == published == await guarded(keystore)
     assert await PUBLISHER.publish(database, keystore, clock) is None
 
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import note
+from audit import checkpoints, note
 from audit.entry import Event, Place, draft
 from audit.export import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
-from audit.log import Log, latest_checkpoint
+from audit.log import Log
 from audit.note import Checkpoint
 from audit.report import Level, Problem, Report
 from audit.rowmac import RowMac
@@ -74,7 +74,8 @@ class Scene:
     async def publish(self) -> str:
         await PUBLISHER.publish(self.data, self.guard, self.clock)
         async with self.data.read() as connection:
-            return await latest_checkpoint(connection) or ""
+            newest = await checkpoints.newest(connection, PUBLISHER.verifier)
+            return newest.note if newest else ""
 
 
 @pytest.fixture
@@ -281,7 +282,7 @@ async def change_the_facts_of_an_unsealed_item(connection: AsyncConnection) -> N
         (change_the_frontier, Problem.STATE, None),
         (delete_the_state, Problem.STATE, None),
         (add_a_row_that_is_not_counted, Problem.EXTRA, 300),
-        (add_a_row_before_the_beginning, Problem.EXTRA, None),
+        (add_a_row_before_the_beginning, Problem.MALFORMED, None),
         (sign_a_checkpoint_with_another_key, Problem.CHECKPOINT, None),
         (put_an_older_checkpoint_in_the_place_of_the_newest, Problem.CHECKPOINT, None),
         (change_the_commitment_of_an_item, Problem.ITEMS, 102),

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit import proof
+from audit import checkpoints, proof
+from audit.errors import AuditError
 from audit.kinds import Kind
-from audit.log import Log, Logged, latest_checkpoint
+from audit.log import Log, Logged
+from audit.note import Verifier
 from audit.proof import Proof
 from storage.database import Database
 
@@ -24,10 +26,11 @@ class EventsWanted:
     limit: int
 
 
-async def checkpoint(data: Database) -> str | None:
+async def checkpoint(data: Database, verifier: Verifier) -> str | None:
     """The note published last; None while there is none."""
     async with data.read() as connection:
-        return await latest_checkpoint(connection)
+        newest = await checkpoints.newest(connection, verifier)
+        return None if newest is None else newest.note
 
 
 async def events(data: Database, log: Log, wanted: EventsWanted) -> Sequence[Logged]:
@@ -43,8 +46,16 @@ async def events(data: Database, log: Log, wanted: EventsWanted) -> Sequence[Log
         )
 
 
-async def prove(data: Database, log: Log, eid: bytes) -> tuple[Proof | None, bool]:
-    """The proof of an event, None before a checkpoint covers it; and whether there is such one."""
+async def prove(
+    data: Database, log: Log, verifier: Verifier, eid: bytes
+) -> tuple[Proof | None, bool]:
+    """The proof of an event, None before a checkpoint covers it; and whether there is such one.
+
+    None, too, while rows that the proof needs are damaged: `audit verify` names them.
+    """
     async with data.read() as connection:
-        found = await proof.prove(connection, log, eid)
+        try:
+            found = await proof.prove(connection, log, verifier, eid)
+        except AuditError:
+            found = None
         return found, found is not None or await proof.is_known(connection, eid)

@@ -1,0 +1,61 @@
+"""Checkpoints as they are stored beside the log: only what our key signed is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.errors import NoteError
+from audit.note import Checkpoint, Verifier
+from audit.tables import audit_checkpoint
+from storage.clock import Clock
+from storage.database import Database
+from storage.sound import sound
+from storage.types import upsert
+
+# Rows that are no checkpoints of ours, and how many of them are looked behind: a few that
+# somebody planted hide nothing, and a million must not keep whoever asks busy.
+_LOOKED_BEHIND = 100
+
+
+class Stored(NamedTuple):
+    """A checkpoint that was published."""
+
+    checkpoint: Checkpoint
+    note: str
+    published_at: datetime
+
+
+async def newest(connection: AsyncConnection, verifier: Verifier) -> Stored | None:
+    """The checkpoint that was published last; None while there is none."""
+    table = audit_checkpoint
+    query = select(table).where(sound(table)).order_by(table.c.size.desc())
+    for limit in (1, _LOOKED_BEHIND):
+        for row in await connection.execute(query.limit(limit)):
+            stored = _read(row, verifier)
+            if stored is not None:
+                return stored
+    return None
+
+
+async def store(data: Database, notes: Sequence[tuple[Checkpoint, str]], clock: Clock) -> None:
+    """Store published notes. Another node may have: the guard lets only one be for a size."""
+    if not notes:
+        return
+    async with data.begin() as connection:
+        now = await clock.now(connection)
+        rows = [{"size": one.size, "note": text, "published_at": now} for one, text in notes]
+        statement = upsert(connection, audit_checkpoint).values(rows)
+        await connection.execute(statement.on_conflict_do_nothing())
+
+
+def _read(row: Any, verifier: Verifier) -> Stored | None:
+    try:
+        checkpoint = verifier.checkpoint(row.note)
+    except NoteError:
+        return None
+    return Stored(checkpoint, row.note, row.published_at) if checkpoint.size == row.size else None

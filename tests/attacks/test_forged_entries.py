@@ -1,0 +1,122 @@
+"""By SQL: entries put into the log where the next one would stand. Nobody signs them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import secrets
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import note
+from audit.canonical import encode
+from audit.kinds import Kind
+from audit.tables import audit_entry, audit_node, audit_pending, audit_state
+from audit.tree import Frontier, leaf_hash
+from gateway.cli import main
+from gateway.keyfiles import keyring
+from tests.support import stores
+from tests.support.databases import Databases
+from tests.support.gateways import Gateway, open_gateway
+from tests.support.waiting import until
+
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+async def gateway(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> AsyncIterator[Gateway]:
+    async with open_gateway(tmp_path, new_database_url, dialect) as opened:
+        await opened.start("serve", "serve", "--worker")
+        yield opened
+
+
+async def command(config: Path, *arguments: str) -> tuple[int, str]:
+    def run() -> int:
+        try:
+            main(["--config", str(config), *arguments])
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        return await asyncio.to_thread(run), said.getvalue()
+
+
+async def signed(gateway: Gateway) -> str:
+    async with gateway.http.get(f"{gateway.base}/v1/audit/checkpoint") as answer:
+        return await answer.text()
+
+
+def size_of(kept: str) -> int:
+    return int(kept.split("\n")[1])
+
+
+async def append(connection: AsyncConnection, entry: bytes, eid: bytes) -> int:
+    """Put it behind the last entry, with everything beside it as a sequencer makes it."""
+    await connection.execute(delete(audit_pending))
+    index = audit_entry.c.leaf_index
+    rows = (await connection.execute(select(audit_entry).order_by(index))).all()
+    added = rows[-1]._asdict() | {"leaf_index": len(rows), "eid": eid, "entry": entry}
+    read = json.loads(entry)
+    added |= {"leaf_hash": leaf_hash(entry), "kind": read["k"], "at": read["t"]}
+    await connection.execute(insert(audit_entry).values(added))
+    frontier = Frontier()
+    made = frontier.extend([*(row.leaf_hash for row in rows), leaf_hash(entry)])
+    assert not made, "a node would have to be forged, too"
+    assert not (await connection.execute(select(audit_node))).all()
+    state = {"size": frontier.size, "frontier": frontier.packed}
+    await connection.execute(update(audit_state).values(state))
+    return len(rows)
+
+
+async def test_a_confirmation_of_2020_that_was_appended_by_sql_is_never_signed(
+    gateway: Gateway,
+) -> None:
+    await gateway.subscribe(ADA)
+    async with stores.open_data(gateway) as data, data.begin() as connection:
+        query = select(audit_entry.c.entry).where(audit_entry.c.kind == Kind.CONSENT_CONFIRMED)
+        real = json.loads((await connection.execute(query)).scalar_one())
+        eid = secrets.token_bytes(16)
+        forged = real | {"id": encode(eid), "t": "2020-01-01T00:00:00.000Z"}
+        raw = json.dumps(forged, sort_keys=True, separators=(",", ":")).encode()
+        at = await append(connection, raw, eid)
+
+    await until(lambda: '"LogForged"' in gateway.log("serve"), 30)
+    await gateway.subscribe("grace@example.org")  # everything else goes on
+    async with asyncio.timeout(30):
+        while await staged_or_sequenced(gateway) <= at + 1:  # noqa: ASYNC110 another process
+            await asyncio.sleep(0.1)
+    kept = await signed(gateway)
+    status, said = await command(gateway.config, "audit", "verify")
+
+    assert size_of(kept) <= at, "it was signed"
+    assert status == 1
+    assert f"first bad index {at}" in said
+    assert await offline(gateway, kept) == 0, "what is signed is still in order"
+
+
+async def staged_or_sequenced(gateway: Gateway) -> int:
+    async with stores.open_data(gateway) as data, data.read() as connection:
+        return len((await connection.execute(select(audit_entry.c.leaf_index))).all())
+
+
+async def offline(gateway: Gateway, kept: str) -> int:
+    bundle, held = gateway.directory / "log.jsonl", gateway.directory / "kept"
+    held.write_text(kept)
+    assert (await command(gateway.config, "audit", "export", "-o", str(bundle)))[0] == 0
+    settings: dict[str, Any] = tomllib.loads(gateway.config.read_text())
+    ring = keyring.load(gateway.directory / "keyring.json")
+    key = note.vkey(settings["audit"]["origin"], ring.signing_seed.reveal())
+    checked = ("audit", "verify", "--bundle", str(bundle), "--key", key, "--checkpoint", str(held))
+    return (await command(gateway.directory / "none.toml", *checked))[0]
