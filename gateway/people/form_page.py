@@ -36,8 +36,6 @@ async def show(
     config = request.app[PARTS].config
     current = await forms.current_texts(request, form, locale)
     view = forms.describe(config, form, locale, current)
-    ticked = set(body.get("purposes", []))
-    answers = body.get("profile", {})
     bundle = next(iter(current.values())).bundle  # in these parts all of one language are alike
     return pages.response(
         request,
@@ -48,27 +46,11 @@ async def show(
         brand=brand(request, form),
         form=form,
         action=f"/forms/{form}",
-        purposes=[
-            {
-                "purpose": purpose.purpose,
-                "title": purpose.title,
-                "text": purpose.text.bundle["text"],
-                "locale": locale,
-                "hash": purpose.text.hash,
-                "required": purpose.required,
-                "checked": purpose.purpose in ticked,
-            }
-            for purpose in view.purposes
-        ],
-        fields=[
-            {**field.model_dump(), "value": str(answers.get(field.name, ""))}
-            for field in view.fields
-        ],
+        purposes=[_ticked(one, body, locale) for one in view.purposes],
+        fields=[_filled(one, body) for one in view.fields],
         email=str(body.get("email", "")),
         errors=errors,
-        stamp=stamps.make(
-            request, form, [purpose.text.hash for purpose in view.purposes], RenderedBy.PAGE
-        ),
+        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes], RenderedBy.PAGE),
         page_url=f"{config.server.public_url}/forms/{form}",
         notice_url=f"/notices/{bundle['notice']}",
         shown={
@@ -77,6 +59,24 @@ async def show(
             "contact": bundle["controller"]["contact"],
         },
     )
+
+
+def _ticked(purpose: forms.FormPurpose, body: Mapping[str, Any], locale: str) -> dict[str, Any]:
+    """A purpose with its wording and its box, as it was left."""
+    return {
+        "purpose": purpose.purpose,
+        "title": purpose.title,
+        "text": purpose.text.bundle["text"],
+        "locale": locale,
+        "hash": purpose.text.hash,
+        "required": purpose.required,
+        "checked": purpose.purpose in body.get("purposes", ()),
+    }
+
+
+def _filled(field: forms.FormFieldView, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A field with what was typed into it."""
+    return {**field.model_dump(), "value": str(body.get("profile", {}).get(field.name, ""))}
 
 
 def _targets(*urls: str | None) -> list[str]:
