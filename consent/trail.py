@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import Draft, Event, Item, Place, draft
+from audit.entry import EVIDENCE, Draft, Event, Item, Place, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import gates
+from consent.evidence import Proof
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 
@@ -39,7 +39,7 @@ class Trail:
         actor: Actor,
         at: datetime,
         *,
-        evidence: Mapping[str, Any],
+        evidence: Proof,
         refs: Mapping[str, str] | None = None,
     ) -> bytes:
         """Add an event about *subject*, whose gate is held; return its id."""
@@ -49,7 +49,7 @@ class Trail:
             at=at,
             eid=secrets.token_bytes(16),
             refs=refs or {},
-            facts={"evidence": evidence},
+            facts={EVIDENCE: evidence.facts()},
             place=self._places[subject],
         )
         made = draft(event, self._vault, self._log.node)
@@ -66,7 +66,7 @@ class Trail:
         actor: Actor,
         at: datetime,
         *,
-        evidence: Mapping[str, Any],
+        evidence: Proof,
         refs: Mapping[str, str] | None = None,
     ) -> bytes:
         """As `record`; where the key for *evidence* is missing the event stands without it.

@@ -20,6 +20,7 @@ PURE = [
     "audit/entry.py",
     "audit/note.py",
     "audit/tree.py",
+    "consent/evidence.py",
     "consent/keys/blind.py",
     "consent/honesty.py",
     "consent/model.py",
@@ -204,6 +205,24 @@ def test_files_are_written_durably_in_one_place() -> None:
     syncing = [path for path in SOURCES if calls_of(path, "fsync")]
 
     assert [path.relative_to(ROOT).as_posix() for path in syncing] == ["storage/files.py"]
+
+
+def gives_a_state(call: ast.Call) -> bool:
+    return ast.unparse(call.func) == "replace" and any(one.arg == "state" for one in call.keywords)
+
+
+def test_only_changes_gives_a_consent_its_next_state() -> None:
+    """Elsewhere a row could get a state that no event in the log tells of."""
+    changing = {
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and (gives_a_state(node) or ast.unparse(node.func) == "Consent")
+    }
+
+    # `consents.py` makes them of rows.
+    assert changing == {"consent/changes.py", "consent/consents.py"}
 
 
 def test_every_exception_that_is_silenced_names_its_rule() -> None:

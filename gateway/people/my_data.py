@@ -12,6 +12,7 @@ from aiohttp import web
 
 from consent import address
 from consent.errors import AddressError
+from consent.evidence import MailSent, Objected, Requested, ServerReply, TakenBack
 from consent.fresh_links import Session
 from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving.preferences import Switched
@@ -298,17 +299,18 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
 
 def _told(step: Step) -> dict[str, Any]:
     """One line of a consent's story; only what the page has words for."""
-    facts = step.facts
-    reply = facts.get("reply") or {}
-    return {
-        "kind": _TOLD[step.kind],
-        "at": step.at,
-        "page_url": facts.get("page_url"),
-        "rendered_by": facts.get("rendered_by"),
-        "code": reply.get("code"),
-        "reply": reply.get("text"),
-        "channel": facts.get("channel"),
-    }
+    told: dict[str, Any] = dict.fromkeys(("page_url", "rendered_by", "code", "reply", "channel"))
+    told |= {"kind": _TOLD[step.kind], "at": step.at}
+    match step.said:
+        case Requested(page_url=page_url, rendered_by=rendered_by):
+            told |= {"page_url": page_url, "rendered_by": rendered_by}
+        case MailSent(reply=ServerReply(code=code, text=text)):
+            told |= {"code": code, "reply": text}
+        case TakenBack(channel=channel) | Objected(channel=channel):
+            told |= {"channel": channel}
+        case _:
+            pass
+    return told
 
 
 def _brand(request: web.Request) -> Brand:

@@ -10,6 +10,7 @@ import pytest
 
 from audit.kinds import Actor, Kind
 from consent import address
+from consent.evidence import PassedOn, Requested, ServerReply, TakenBack
 from consent.sign_ups import Asked, SignUp
 from delivery.outcome import Ending, Phase, Reply
 from delivery.transmission import Envelope
@@ -36,6 +37,7 @@ SIGN_UP = SignUp(
     client="canary/1.0",
     profile={"first_name": "canary"},
 )
+REQUESTED = Requested.by("con_1", SIGN_UP, SIGN_UP.asked[0], NOW)
 HOLDING: dict[str, Any] = {
     "a secret": Secret(b"canary"),
     "an address": ADDRESS,
@@ -47,7 +49,10 @@ HOLDING: dict[str, Any] = {
     ),
     "a withdrawal": Withdrawal("newsletter", Actor.API, "letter", facts={"reference": "canary"}),
     "a person's overview": Overview(EMAIL, "en", {"first_name": "canary"}, [], []),
-    "a step of a consent's story": Step(Kind.CONSENT_REQUESTED, NOW, {"page_url": "canary"}),
+    "a step of a consent's story": Step(Kind.CONSENT_REQUESTED, NOW, REQUESTED),
+    "the proof of a request": REQUESTED,
+    "what a server said": ServerReply(250, "2.0.0", "canary"),
+    "a word that was passed on": TakenBack("con_1", "newsletter", "x", PassedOn(NOW, "canary")),
     "a letter": Letter(
         "message", 1, "permit", NOW, "gate", b"sealed", handle=b"canary", vault="vault"
     ),

@@ -1,42 +1,20 @@
-"""The mail that asks a person to confirm, and the evidence that they were asked."""
+"""The mail that asks a person to confirm."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from consent import tokens
 from consent.consents import Consent
 from consent.keys.vault import Vault
 from consent.links import Confirmation
-from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
 from gateway.flows.sending.content import OurMail, Wording, new_message
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
-
-
-def evidence(consent: str, form: SignUp, asked: Asked, received_at: datetime) -> dict[str, Any]:
-    """What proves a request: who, to what wording, where, when, and who showed it."""
-    return {
-        "consent": consent,
-        "purpose": asked.purpose,
-        "text": asked.text_hash,
-        "address_typed": form.email.typed,
-        "address": form.email.canonical,
-        "received_at": received_at.isoformat(),
-        "form": form.form,
-        "form_digest": form.form_digest,
-        "page_url": form.page_url,
-        "rendered_by": form.rendered_by,
-        "client": form.client,
-        "locale": form.locale,
-        "profile": dict(form.profile),
-        "basis": "consent (Art. 6(1)(a) GDPR)",
-    }
 
 
 def confirmation(

@@ -6,20 +6,19 @@ Nothing else writes "confirmed" than the spending of such a token.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.kinds import Actor, Kind
-from consent import address, gates, links, personal, policy, texts, tokens
+from audit.kinds import Actor
+from consent import address, changes, gates, links, personal, policy, texts, tokens
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
-from consent.model import State
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
@@ -142,9 +141,9 @@ class _Act:
         if not gates.usable(self._gate, self._vault, *_CONFIRMING):
             log.error("key_missing")
             raise StorageAway("key store")
-        confirmed = [self._confirmed(one) for one in asked]
+        confirmed = [new for one in asked if (new := self._confirmed(one)) is not None]
         lapsed = [
-            self._lapsed(other)
+            changes.supersede(other, self.trail, self._now)
             for one in confirmed
             for other in policy.superseded(
                 [c for c in everything if c.purpose == one.purpose], one.id
@@ -157,13 +156,10 @@ class _Act:
 
     async def reject(self) -> set[str]:
         """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
-        actor = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
+        not_me = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
         theirs = [one for one in await self._consents() if one.id in self._found.consents]
-        ended = [
-            withdraw.ended(one, actor, self.trail, self._now)
-            for one in theirs
-            if policy.reject(one.state) is not None
-        ]
+        taken_back = [withdraw.take_back(one, not_me, self.trail, self._now) for one in theirs]
+        ended = [one for one in taken_back if one is not None]
         await self._parts.consents.write(self._connection, ended)
         key = self._parts.keyring.suppression
         await withdraw.block_asking(self._connection, key, [self._gate], self._vault, self._now)
@@ -176,42 +172,12 @@ class _Act:
         found = await self._parts.consents.of_subjects(self._connection, [subject])
         return found.get(subject, [])
 
-    def _confirmed(self, one: Consent) -> Consent:
-        eid = self.trail.record(
-            Kind.CONSENT_CONFIRMED,
-            one.subject,
-            Actor.SUBJECT,
-            self._now,
-            evidence={
-                "consent": one.id,
-                "purpose": one.purpose,
-                "text": one.text_hash,
-                "token": self._found.token_hash.hex(),
-                "action": "button on the page behind the link, by POST",
-                "confirmed_at": self._now.isoformat(),
-            },
-            refs={"text": one.text_hash},
-        )
+    def _confirmed(self, one: Consent) -> Consent | None:
         purpose = self._parts.config.purposes.get(one.purpose)
         after = purpose.expires_after if purpose else None
-        return replace(
-            one,
-            state=State.CONFIRMED,
-            decided_at=self._now,
-            ends_at=None if after is None else self._now + after,
-            eid=eid,
-        )
-
-    def _lapsed(self, one: Consent) -> Consent:
-        eid = self.trail.record(
-            Kind.CONSENT_LAPSED,
-            one.subject,
-            Actor.SYSTEM,
-            self._now,
-            evidence={"consent": one.id, "purpose": one.purpose, "why": "another was confirmed"},
-            refs={"text": one.text_hash},
-        )
-        return replace(one, state=State.LAPSED, eid=eid)
+        ends_at = None if after is None else self._now + after
+        token = self._found.token_hash
+        return changes.confirm(one, token, self.trail, self._now, ends_at=ends_at)
 
     async def _keep_profile(self, confirmed: Sequence[Consent]) -> None:
         """Form answers become the person's own only now that the mailbox confirmed them."""

@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.kinds import Actor, Kind
-from consent import gates, intakes, links, personal, policy, texts
+from consent import changes, gates, intakes, links, personal, policy, texts
 from consent.consents import Consent
+from consent.evidence import Requested
 from consent.gates import Gate, Newcomer
 from consent.intakes import Intake
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
-from consent.model import Evidence, State
 from consent.policy import Nothing, Same
 from consent.sign_ups import Asked, SignUp
 from consent.trail import Trail
@@ -194,31 +193,14 @@ class _Batch:
 
     def _request(self, subject: str, form: SignUp, asked: Asked, received_at: datetime) -> Consent:
         consent_id = ordered_id("con", self.now)
-        eid = self.trail.record(
-            Kind.CONSENT_REQUESTED,
+        return changes.request(
             subject,
-            Actor.SUBJECT,
+            Requested.by(consent_id, form, asked, received_at),
+            self.trail,
             self.now,
-            evidence=asking.evidence(consent_id, form, asked, received_at),
-            refs={"text": asked.text_hash},
-        )
-        return Consent(
-            id=consent_id,
-            subject=subject,
-            purpose=asked.purpose,
-            text_hash=asked.text_hash,
-            form=form.form,
-            locale=form.locale,
-            state=State.PENDING,
-            evidence=Evidence.PROVEN,
-            requested_at=self.now,
             lapses_at=self.now + CONFIRM_WITHIN,
-            decided_at=None,
-            ends_at=None,
-            mails=0,
             # They wait with the request: only its confirmation makes them the person's.
-            profile=personal.seal_answers(subject, consent_id, form.profile, self.vault),
-            eid=eid,
+            answers=personal.seal_answers(subject, consent_id, form.profile, self.vault),
         )
 
     async def write(self, connection: AsyncConnection) -> None:

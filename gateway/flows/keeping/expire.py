@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from audit.kinds import Actor, Kind
-from consent import gates, policy
-from consent.consents import Consent, Due, Ending, Page
+from consent import changes, gates
+from consent.consents import Due, Ending, Page
 from consent.keys.vault import Compartment
-from consent.model import State
 from consent.trail import Trail
 from gateway.flows.keeping.walk import Walk
 from gateway.parts import Parts
@@ -75,31 +73,8 @@ async def _end(parts: Parts, due: Sequence[Due]) -> int:
             changed
             for one in known
             if gates.usable(held.get(one.subject), vault, Compartment.EVIDENCE)
-            and (changed := _ended(one, trail, now)) is not None
+            and (changed := changes.end(one, trail, now)) is not None
         ]
         await parts.consents.write(connection, ended)
         await trail.stage(connection)
     return len(ended)
-
-
-def _ended(one: Consent, trail: Trail, now: datetime) -> Consent | None:
-    """The consent at its end; None when it has none, or when the row is not what we wrote."""
-    why = "its time was over"
-    if policy.lapse(one, now) is State.LAPSED:
-        changed = replace(one, state=State.LAPSED)
-        kind = Kind.CONSENT_LAPSED
-    elif policy.expire(one, now) is State.EXPIRED:
-        changed = replace(one, state=State.EXPIRED, decided_at=policy.end_of(one))
-        kind = Kind.CONSENT_EXPIRED
-        why = "it was not used" if policy.end_of(one) == one.unused_at else why
-    else:
-        return None
-    eid = trail.record(
-        kind,
-        one.subject,
-        Actor.SYSTEM,
-        now,
-        evidence={"consent": one.id, "purpose": one.purpose, "why": why},
-        refs={"text": one.text_hash},
-    )
-    return replace(changed, eid=eid)

@@ -8,7 +8,7 @@ is 503, and repeating it is safe.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,15 +16,16 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
-from consent import address, gates, links, personal, policy, suppressions
+from consent import address, changes, gates, links, personal, suppressions
 from consent.address import Address
 from consent.consents import Consent
 from consent.errors import SealError
+from consent.evidence import Objected, PassedOn, TakenBack
 from consent.gates import Gate
 from consent.keys import blind
 from consent.keys.vault import Compartment, Vault
 from consent.links import Route
-from consent.model import State
+from consent.stored import Stored
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
@@ -49,6 +50,11 @@ class Withdrawal:
     channel: str
     objection: bool = False
     facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
+
+    @property
+    def passed_on(self) -> PassedOn | None:
+        """What a caller told of it; None where the person said it to us."""
+        return None if self.facts is None else PassedOn.read(Stored(dict(self.facts)))
 
     def concerns(self, consent: Consent) -> bool:
         return self.purpose is None or consent.purpose == self.purpose
@@ -121,8 +127,11 @@ class _Ending:
             return  # nothing is permitted any more
         for stored in self.found.get(gate.subject, ()):
             consent = self.changed.get(stored.id, stored)
-            if one.withdrawal.concerns(consent) and policy.withdraw(consent.state) is not None:
-                self.changed[consent.id] = ended(consent, one.withdrawal, self.trail, self.now)
+            if not one.withdrawal.concerns(consent):
+                continue
+            changed = take_back(consent, one.withdrawal, self.trail, self.now)
+            if changed is not None:
+                self.changed[consent.id] = changed
         if one.withdrawal.objection and gate.objected_at is None:
             self._object(gate, one.withdrawal)
 
@@ -131,11 +140,8 @@ class _Ending:
         if gate.subject in self.objecting:
             return
         self.objecting[gate.subject] = gate
-        evidence = {
-            "channel": withdrawal.channel,
-            "consents": [one.id for one in self.found.get(gate.subject, ())],
-            **(withdrawal.facts or {}),
-        }
+        consents = tuple(one.id for one in self.found.get(gate.subject, ()))
+        evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
         actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
         self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
 
@@ -158,25 +164,12 @@ def _strangers(leaving: Sequence[_Leaving]) -> list[Address]:
     ]
 
 
-def ended(consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime) -> Consent:
-    """The consent after it was taken back, its event recorded."""
-    state = policy.withdraw(consent.state) or consent.state
-    kind = Kind.CONSENT_WITHDRAWN if state is State.WITHDRAWN else Kind.CONSENT_REJECTED
-    evidence = {
-        "consent": consent.id,
-        "purpose": consent.purpose,
-        "channel": withdrawal.channel,
-        **(withdrawal.facts or {}),
-    }
-    eid = trail.record_leaving(
-        kind,
-        consent.subject,
-        withdrawal.actor,
-        now,
-        evidence=evidence,
-        refs={"text": consent.text_hash},
-    )
-    return replace(consent, state=state, decided_at=now, eid=eid)
+def take_back(
+    consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime
+) -> Consent | None:
+    """The consent after it was taken back, its event recorded; None: nothing changes."""
+    evidence = TakenBack(consent.id, consent.purpose, withdrawal.channel, withdrawal.passed_on)
+    return changes.take_back(consent, evidence, withdrawal.actor, trail, now)
 
 
 async def block_asking(

@@ -17,8 +17,10 @@ from audit.kinds import Kind
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import gates
+from consent import evidence, gates
+from consent.changes import EVENTS
 from consent.consents import Consent
+from consent.errors import StoredError
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
 from delivery import permits
@@ -28,19 +30,10 @@ from gateway.parts import Parts
 
 _AT_ONCE = 1000
 _MOST = 1000  # doubts that are told; the first is enough to fail
-_STATE_KINDS = frozenset(
-    {
-        Kind.CONSENT_REQUESTED,
-        Kind.CONSENT_CONFIRMED,
-        Kind.CONSENT_REJECTED,
-        Kind.CONSENT_WITHDRAWN,
-        Kind.CONSENT_LAPSED,
-        Kind.CONSENT_EXPIRED,
-    }
-)
-_LEFT = {State.WITHDRAWN: Kind.CONSENT_WITHDRAWN, State.REJECTED: Kind.CONSENT_REJECTED}
+_STATE_KINDS = frozenset(EVENTS.values())
+_LEFT = {state: EVENTS[state] for state in (State.WITHDRAWN, State.REJECTED)}
 # A request that came to nothing may be forgotten; what was decided goes with its facts.
-_DECIDED = frozenset({Kind.CONSENT_CONFIRMED, Kind.CONSENT_WITHDRAWN, Kind.CONSENT_EXPIRED})
+_DECIDED = frozenset(kind for state, kind in EVENTS.items() if state.decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,8 @@ def _compare(consents: Mapping[str, Consent], said: _Events, vault: Vault) -> It
     """Compare rows with the events about them, both of one moment."""
     events: dict[str, list[Told]] = {}
     for event in said.told:
-        events.setdefault(str(event.facts.get("consent")), []).append(event)
+        for consent in _concerned(event):
+            events.setdefault(consent, []).append(event)
     for one in consents.values():
         theirs = [event.eid for event in events.get(one.id, ()) if event.subject == one.subject]
         if one.state in _LEFT and said.untold.get(one.eid) is _LEFT[one.state]:
@@ -141,6 +135,15 @@ def _compare(consents: Mapping[str, Consent], said: _Events, vault: Vault) -> It
     for gone in events.keys() - consents.keys():
         if events[gone][-1].kind in _DECIDED:
             yield f"consent {gone}: the log tells of it, and its row is gone"
+
+
+def _concerned(event: Told) -> Sequence[str]:
+    """The consents that an event is about; of none where no release wrote its facts."""
+    try:
+        said = evidence.read(event.kind, event.facts)
+    except StoredError:
+        return ()
+    return () if said is None else said.consents
 
 
 def _doubt(one: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None:

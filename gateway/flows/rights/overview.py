@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
+from audit.trail import TrailEvent
 from consent import (
+    evidence,
     facts,
     gates,
     personal,
@@ -19,6 +21,8 @@ from consent import (
     texts,
 )
 from consent.consents import Consent
+from consent.errors import StoredError
+from consent.evidence import Proof
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import Granted, State
@@ -29,6 +33,8 @@ from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.limits import Wait
 from gateway.parts import Parts
 
+log = structlog.get_logger()
+
 _SHOWN = (Compartment.PROFILE, Compartment.EVIDENCE)  # what is kept, and its story
 
 
@@ -38,7 +44,7 @@ class Step:
 
     kind: Kind
     at: datetime
-    facts: Mapping[str, Any] = field(repr=False)
+    said: Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +111,24 @@ async def _stories(
     after: int | None = None
     while page := await audit_trail.trail(connection, subject, vault, after=after):
         for event in page:
-            said = next((one.facts for one in event.disclosures if one.position is None), None)
+            said = _said(event)
             if said is None:
                 continue
             step = Step(event.entry.kind, event.entry.at, said)
-            for consent in [said["consent"]] if "consent" in said else said.get("consents", []):
+            for consent in said.consents:
                 stories.setdefault(consent, []).append(step)
         after = page[-1].index
     return stories
+
+
+def _said(event: TrailEvent) -> Proof | None:
+    """What an event says of the person; items of a batch tell of mails, not of consents."""
+    facts = next((one.facts for one in event.disclosures if one.position is None), None)
+    try:
+        return None if facts is None else evidence.read(event.entry.kind, facts)
+    except StoredError:
+        log.error("evidence_not_read")
+        return None
 
 
 async def _choices(

@@ -8,6 +8,7 @@ from consent import (
     gates,
     tokens,
 )
+from consent.evidence import Accessed
 from consent.fresh_links import Session
 from consent.keys.vault import Compartment
 from consent.trail import Trail
@@ -42,7 +43,7 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
             return None
         raw = await fresh_links.open_session(connection, subject, now)
         trail = Trail(parts.log, vault, held)
-        said = {"why": "the person's own look, by a fresh link", "link": found.id}
+        said = Accessed("the person's own look, by a fresh link", found.id)
         trail.record(Kind.SUBJECT_ACCESSED, subject, Actor.SUBJECT, now, evidence=said)
         await trail.stage(connection)
     return raw

@@ -13,6 +13,7 @@ from audit.entry import Item
 from audit.kinds import Actor
 from audit.kinds import Kind as EventKind
 from consent import gates, links
+from consent.evidence import MailSent, ServerReply, Suppressed
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
@@ -21,6 +22,7 @@ from delivery.desk import Ended
 from delivery.outbox import AttemptEnd, Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
+from gateway.config.config import Config
 from gateway.flows.sending import composing, occasion
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
@@ -203,8 +205,8 @@ async def _record_confirmations(
     tokens = {r.message.id: token for r in confirming if (token := _token(r.message))}
     asked = await links.asked(connection, tokens.values())
     for result in confirming:
-        evidence = _mail_evidence(parts, result)
-        evidence["consents"] = list(asked.get(tokens[result.message.id], ()))
+        consents = asked.get(tokens[result.message.id], ())
+        evidence = _mail_evidence(parts.config, result, consents)
         trail.record(
             EventKind.CONSENT_MAIL_SENT,
             result.message.subject,
@@ -214,18 +216,17 @@ async def _record_confirmations(
         )
 
 
-def _mail_evidence(parts: Parts, result: Result) -> dict[str, Any]:
+def _mail_evidence(config: Config, result: Result, consents: tuple[str, ...]) -> MailSent:
     message, reply = result.message, result.reply
-    return {
-        "message": message.id,
-        "message_id_header": composing.message_id_header(parts.config, message),
-        "from": parts.config.senders[message.sender].from_address,
-        "mail": result.digest,
-        "relay": parts.config.delivery.transport,
-        "reply": {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text}
-        if reply
-        else None,
-    }
+    return MailSent(
+        message=message.id,
+        message_id_header=composing.message_id_header(config, message),
+        sender_address=config.senders[message.sender].from_address,
+        mail=result.digest,
+        relay=config.delivery.transport,
+        reply=ServerReply(reply.code, reply.enhanced, reply.text) if reply else None,
+        consents=consents,
+    )
 
 
 async def _suppress(
@@ -245,5 +246,5 @@ async def _suppress(
             subject,
             Actor.SYSTEM,
             now,
-            evidence={"message": result.message.id, "why": "bounce"},
+            evidence=Suppressed(result.message.id, "bounce"),
         )

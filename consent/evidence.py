@@ -1,0 +1,344 @@
+"""What proves a consent: the facts that the log seals with each event about a person.
+
+Each kind of event has one type, which writes its facts and reads them again. A
+name that was written once stays readable for ever, for the proof outlives the
+release that wrote it (`tests/vectors/evidence.json`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from audit.kinds import Kind
+from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.stored import Stored
+
+Facts = dict[str, Any]
+
+
+class Why(StrEnum):
+    """Why a consent ended without anybody's word."""
+
+    TIME = "its time was over"
+    UNUSED = "it was not used"
+    SUPERSEDED = "another was confirmed"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Requested:
+    """Somebody asked: who, to what wording, where, when, and who showed it."""
+
+    consent: str
+    purpose: str
+    text: str
+    address_typed: str
+    address: str
+    received_at: datetime
+    form: str
+    form_digest: str | None
+    page_url: str | None
+    rendered_by: RenderedBy
+    client: str | None
+    locale: str
+    profile: Mapping[str, str]
+    basis: str = "consent (Art. 6(1)(a) GDPR)"
+
+    @classmethod
+    def by(cls, consent: str, form: SignUp, asked: Asked, received_at: datetime) -> Self:
+        """What a form proves of one of the purposes that it asked for."""
+        return cls(
+            consent=consent,
+            purpose=asked.purpose,
+            text=asked.text_hash,
+            address_typed=form.email.typed,
+            address=form.email.canonical,
+            received_at=received_at,
+            form=form.form,
+            form_digest=form.form_digest,
+            page_url=form.page_url,
+            rendered_by=form.rendered_by,
+            client=form.client,
+            locale=form.locale,
+            profile=form.profile,
+        )
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        return (self.consent,)
+
+    def facts(self) -> Facts:
+        return {
+            "consent": self.consent,
+            "purpose": self.purpose,
+            "text": self.text,
+            "address_typed": self.address_typed,
+            "address": self.address,
+            "received_at": self.received_at.isoformat(),
+            "form": self.form,
+            "form_digest": self.form_digest,
+            "page_url": self.page_url,
+            "rendered_by": self.rendered_by,
+            "client": self.client,
+            "locale": self.locale,
+            "profile": dict(self.profile),
+            "basis": self.basis,
+        }
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(
+            consent=stored.text("consent"),
+            purpose=stored.text("purpose"),
+            text=stored.text("text"),
+            address_typed=stored.text("address_typed"),
+            address=stored.text("address"),
+            received_at=stored.moment("received_at"),
+            form=stored.text("form"),
+            form_digest=stored.text_or_none("form_digest"),
+            page_url=stored.text_or_none("page_url"),
+            rendered_by=stored.word("rendered_by", RenderedBy),
+            client=stored.text_or_none("client"),
+            locale=stored.text("locale"),
+            profile=stored.answers("profile"),
+            basis=stored.text("basis"),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ServerReply:
+    """What the receiving server said to the mail that asked."""
+
+    code: int
+    enhanced: str | None
+    text: str
+
+    def facts(self) -> Facts:
+        return {"code": self.code, "enhanced": self.enhanced, "text": self.text}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.number("code"), stored.text_or_none("enhanced"), stored.text("text"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MailSent:
+    """The mail that asks went out: which, to what answer, for which consents."""
+
+    message: str
+    message_id_header: str
+    sender_address: str
+    mail: str | None  # the digest of its bytes; a journal does not know it
+    relay: str
+    reply: ServerReply | None
+    consents: tuple[str, ...]
+
+    def facts(self) -> Facts:
+        return {
+            "message": self.message,
+            "message_id_header": self.message_id_header,
+            "from": self.sender_address,
+            "mail": self.mail,
+            "relay": self.relay,
+            "reply": None if self.reply is None else self.reply.facts(),
+            "consents": list(self.consents),
+        }
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        reply = stored.object_or_none("reply")
+        return cls(
+            message=stored.text("message"),
+            message_id_header=stored.text("message_id_header"),
+            sender_address=stored.text("from"),
+            mail=stored.text_or_none("mail"),
+            relay=stored.text("relay"),
+            reply=None if reply is None else ServerReply.read(reply),
+            consents=stored.texts("consents"),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Confirmed:
+    """The mailbox agreed: by which token, when and how."""
+
+    consent: str
+    purpose: str
+    text: str
+    token: str  # the hash of the link's token, in hex
+    confirmed_at: datetime
+    action: str = "button on the page behind the link, by POST"
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        return (self.consent,)
+
+    def facts(self) -> Facts:
+        return {
+            "consent": self.consent,
+            "purpose": self.purpose,
+            "text": self.text,
+            "token": self.token,
+            "action": self.action,
+            "confirmed_at": self.confirmed_at.isoformat(),
+        }
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(
+            consent=stored.text("consent"),
+            purpose=stored.text("purpose"),
+            text=stored.text("text"),
+            token=stored.text("token"),
+            confirmed_at=stored.moment("confirmed_at"),
+            action=stored.text("action"),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PassedOn:
+    """What a caller tells of a word that came to them: when, and where they keep it."""
+
+    received_at: datetime | None
+    reference: str | None
+
+    def facts(self) -> Facts:
+        received_at = None if self.received_at is None else self.received_at.isoformat()
+        return {"received_at": received_at, "reference": self.reference}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.moment_or_none("received_at"), stored.text_or_none("reference"))
+
+    @classmethod
+    def told_in(cls, stored: Stored) -> Self | None:
+        """None where the person said it to us: nothing was passed on."""
+        told = stored.has("received_at") or stored.has("reference")
+        return cls.read(stored) if told else None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TakenBack:
+    """The person withdrew, or rejected what was asked in their name."""
+
+    consent: str
+    purpose: str
+    channel: str
+    passed_on: PassedOn | None = None
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        return (self.consent,)
+
+    def facts(self) -> Facts:
+        told = {} if self.passed_on is None else self.passed_on.facts()
+        return {"consent": self.consent, "purpose": self.purpose, "channel": self.channel, **told}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(
+            consent=stored.text("consent"),
+            purpose=stored.text("purpose"),
+            channel=stored.text("channel"),
+            passed_on=PassedOn.told_in(stored),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Objected:
+    """The person objected (Art. 21 GDPR), whatever consents there were."""
+
+    channel: str
+    consents: tuple[str, ...]
+    passed_on: PassedOn | None = None
+
+    def facts(self) -> Facts:
+        told = {} if self.passed_on is None else self.passed_on.facts()
+        return {"channel": self.channel, "consents": list(self.consents), **told}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("channel"), stored.texts("consents"), PassedOn.told_in(stored))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EndedByItself:
+    """A request lapsed or a consent expired; nobody said anything."""
+
+    consent: str
+    purpose: str
+    why: Why
+
+    @property
+    def consents(self) -> tuple[str, ...]:
+        return (self.consent,)
+
+    def facts(self) -> Facts:
+        return {"consent": self.consent, "purpose": self.purpose, "why": self.why}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("consent"), stored.text("purpose"), stored.word("why", Why))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Accessed:
+    """Somebody looked at what is kept: why, and by which link."""
+
+    why: str
+    link: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"why": self.why, "link": self.link}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("why"), stored.text("link"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Suppressed:
+    """The mailbox must not be mailed any more: since which message, and why."""
+
+    message: str
+    why: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"message": self.message, "why": self.why}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("message"), stored.text("why"))
+
+
+Proof = (
+    Requested | MailSent | Confirmed | TakenBack | Objected | EndedByItself | Accessed | Suppressed
+)
+
+_TYPES: Mapping[Kind, type[Proof]] = {
+    Kind.CONSENT_REQUESTED: Requested,
+    Kind.CONSENT_MAIL_SENT: MailSent,
+    Kind.CONSENT_CONFIRMED: Confirmed,
+    Kind.CONSENT_REJECTED: TakenBack,
+    Kind.CONSENT_WITHDRAWN: TakenBack,
+    Kind.CONSENT_LAPSED: EndedByItself,
+    Kind.CONSENT_EXPIRED: EndedByItself,
+    Kind.CONSENT_OBJECTED: Objected,
+    Kind.SUBJECT_ACCESSED: Accessed,
+    Kind.SUPPRESSION_ADDED: Suppressed,
+}
+
+
+def read(kind: Kind, facts: Mapping[str, Any]) -> Proof | None:
+    """What an event of *kind* says of a person; None for kinds whose facts have no type here.
+
+    What other releases added is passed over. Raises `StoredError` for facts
+    that none of them wrote.
+    """
+    found = _TYPES.get(kind)
+    return None if found is None else found.read(Stored(dict(facts)))

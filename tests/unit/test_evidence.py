@@ -1,0 +1,179 @@
+"""What the log seals of a person is written under the names it always had, and read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.canonical import canonical
+from audit.kinds import Kind
+from consent import address, evidence
+from consent.changes import EVENTS
+from consent.errors import StoredError
+from consent.evidence import (
+    Accessed,
+    Confirmed,
+    EndedByItself,
+    MailSent,
+    Objected,
+    PassedOn,
+    Proof,
+    Requested,
+    ServerReply,
+    Suppressed,
+    TakenBack,
+    Why,
+)
+from consent.sign_ups import Asked, RenderedBy, SignUp
+
+VECTORS = json.loads(
+    (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
+)["facts"]
+NOW = datetime(2026, 11, 23, 8, 25, 10, 123456, tzinfo=UTC)
+TEXT = f"sha256:{sha256(b'TEST-TEXT').hexdigest()}"
+FORM = f"sha256:{sha256(b'TEST-FORM').hexdigest()}"
+ASKED = Asked("newsletter", TEXT)
+FULL = SignUp(
+    "signup",
+    address.parse("Ada+news@EXAMPLE.org"),
+    "de",
+    (ASKED,),
+    RenderedBy.PAGE,
+    "https://www.acme.example/landing",
+    FORM,
+    "Mozilla/5.0",
+    {"first_name": "Ada", "city": "Köln"},
+)
+LEAST = SignUp("signup", address.parse("ada@example.org"), "en", (ASKED,))
+SENT = MailSent(
+    message="msg_1",
+    message_id_header="1@acme.example",
+    sender_address="news@acme.example",
+    mail="sha256:" + "ab" * 32,
+    relay="relay",
+    reply=ServerReply(250, "2.0.0", "kept for <ada@example.org>"),
+    consents=("con_1", "con_2"),
+)
+LETTER = PassedOn(datetime(2026, 11, 20, 9, tzinfo=timezone(timedelta(hours=1))), "case-7")
+BY_LINK = TakenBack("con_1", "newsletter", "one-click")
+GOLDEN: dict[str, Proof] = {
+    "a request with everything that a form can say": Requested.by("con_1", FULL, ASKED, NOW),
+    "a request that says the least": Requested.by("con_1", LEAST, ASKED, NOW),
+    "a mail that asked, and the server's answer": SENT,
+    "a mail that asked, with a bare answer": replace(SENT, reply=ServerReply(250, None, "")),
+    "a mail whose answer only the journal knew": replace(SENT, mail=None, reply=None),
+    "a confirmation": Confirmed(
+        "con_1", "newsletter", TEXT, sha256(b"TEST-TOKEN").hexdigest(), NOW
+    ),
+    "a request that another one made needless": EndedByItself(
+        "con_1", "newsletter", Why.SUPERSEDED
+    ),
+    "a rejection": replace(BY_LINK, channel="confirmation-link"),
+    "a withdrawal by link": BY_LINK,
+    "a withdrawal that a caller passed on": replace(BY_LINK, channel="phone", passed_on=LETTER),
+    "a withdrawal passed on without date and reference": replace(
+        BY_LINK, channel="letter", passed_on=PassedOn(None, None)
+    ),
+    "an objection": Objected("letter", ("con_1", "con_2")),
+    "an objection that a caller passed on": Objected("letter", ("con_1", "con_2"), LETTER),
+    "a request that nobody answered": EndedByItself("con_1", "newsletter", Why.TIME),
+    "a consent past its date": EndedByItself("con_1", "newsletter", Why.TIME),
+    "a consent that was not used": EndedByItself("con_1", "newsletter", Why.UNUSED),
+    "a look by fresh link": Accessed("the person's own look, by a fresh link", "lnk_1"),
+    "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
+}
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_facts_are_written_and_read_as_in_the_vectors(vector: dict[str, Any]) -> None:
+    proof = GOLDEN[vector["name"]]
+
+    assert canonical(proof.facts()) == canonical(vector["facts"])
+    assert evidence.read(Kind(vector["kind"]), vector["facts"]) == proof
+
+
+def test_every_kind_that_has_facts_of_its_own_is_in_the_vectors() -> None:
+    assert {one["name"] for one in VECTORS} == GOLDEN.keys()
+    assert {Kind(one["kind"]) for one in VECTORS} == set(evidence._TYPES)
+
+
+def test_every_change_of_a_consent_has_facts_that_name_it() -> None:
+    facts = {Kind(one["kind"]): one["facts"] for one in VECTORS}
+
+    for kind in EVENTS.values():
+        said = evidence.read(kind, facts[kind])
+        assert said is not None and said.consents == ("con_1",)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_what_another_release_added_is_passed_over(vector: dict[str, Any]) -> None:
+    facts = vector["facts"] | {"score": 7, "comp": "evidence", "sseq": 0, "sub": "sub_1"}
+
+    assert evidence.read(Kind(vector["kind"]), facts) == GOLDEN[vector["name"]]
+
+
+def test_kinds_whose_facts_have_no_type_are_not_read() -> None:
+    assert evidence.read(Kind.DELIVERY_BATCH, {"message": "msg_1"}) is None
+
+
+TIMES = st.datetimes(timezones=st.just(UTC) | st.just(timezone(timedelta(hours=-3, minutes=-30))))
+REQUESTS = st.builds(
+    Requested,
+    *[st.text()] * 5,
+    received_at=TIMES,
+    form=st.text(),
+    form_digest=st.none() | st.text(),
+    page_url=st.none() | st.text(),
+    rendered_by=st.sampled_from(RenderedBy),
+    client=st.none() | st.text(),
+    locale=st.text(),
+    profile=st.dictionaries(st.text(), st.text()),
+)
+PASSED_ON = st.none() | st.builds(PassedOn, st.none() | TIMES, st.none() | st.text())
+
+
+@given(REQUESTS)
+def test_a_request_is_read_as_it_was_written(proof: Requested) -> None:
+    stored = json.loads(json.dumps(proof.facts()))
+
+    assert evidence.read(Kind.CONSENT_REQUESTED, stored) == proof
+
+
+@given(st.builds(TakenBack, st.text(), st.text(), st.text(), PASSED_ON))
+def test_a_withdrawal_is_read_as_it_was_written(proof: TakenBack) -> None:
+    stored = json.loads(json.dumps(proof.facts()))
+
+    assert evidence.read(Kind.CONSENT_WITHDRAWN, stored) == proof
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.data())
+def test_whatever_is_stored_is_read_or_refused_without_being_quoted(data: st.DataObject) -> None:
+    vector = data.draw(st.sampled_from(VECTORS))
+    names = st.sampled_from(sorted(vector["facts"]))
+    facts = vector["facts"] | data.draw(st.dictionaries(names, JSON))
+
+    try:
+        evidence.read(Kind(vector["kind"]), facts)
+    except StoredError as error:
+        assert str(error) == "stored facts cannot be read"
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_facts_without_what_every_release_wrote_are_refused(vector: dict[str, Any]) -> None:
+    with pytest.raises(StoredError):
+        evidence.read(Kind(vector["kind"]), {})
