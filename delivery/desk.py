@@ -5,13 +5,16 @@ Delivery states it, knowing nothing of people; the composition root meets it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from delivery.outcome import Ending, Kind
 from delivery.permits import Spending
 from delivery.transmission import Envelope
+
+L = TypeVar("L")
+L_co = TypeVar("L_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +26,32 @@ class Composed:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """A leased and permitted message, sealed still: see `Desk.compose`."""
+class Parcel(Generic[L_co]):
+    """A leased and permitted message, with a *letter* that its desk alone can open."""
 
     message: str
     attempt: int
     permit: str
     subject: str
     kind: Kind
+    letter: L_co = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Generic[L_co]):
     """How a parcel's transmission ended; *aborted* by ourselves, before the final dot.
 
     *digest* is that of the mail, once there was one; an *unsendable* message has none.
     """
 
-    parcel: Parcel
+    parcel: Parcel[L_co]
     ending: Ending
     digest: str | None = None
     aborted: bool = False
     unsendable: bool = False
 
 
-class Desk(Protocol):
+class Desk(Protocol[L]):
     """What the worker needs decided and written; the composition root provides it."""
 
     async def register(self, owner: str) -> None: ...
@@ -55,20 +59,21 @@ class Desk(Protocol):
     async def renew(self, owner: str) -> bool:
         """Prolong the lease; False when another took it over."""
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[L]]:
         """Lease and permit up to *wanted* due messages, in one transaction."""
 
-    async def compose(self, parcel: Parcel) -> Composed | None:
+    async def compose(self, parcel: Parcel[L], following: Iterable[Parcel[L]]) -> Composed | None:
         """The mail of *parcel*, asked for right before it begins; None where it has no form as one.
 
-        Nothing else opens the address. Ask once: what a mail was made of is forgotten then.
+        Nothing else opens the address. Ask once: the letter is empty then. What
+        is *following* in the hand, while it is there, may be composed ahead.
         """
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         """Mark permits spent, in one transaction; only those returned may pass the dot."""
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
-        """Write outcomes, in one transaction."""
+    async def settle(self, owner: str, ended: Sequence[Ended[L]]) -> None:
+        """Write outcomes, in one transaction; letters that were not asked for are dropped."""
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
         """Queue again what *owner* holds, does not carry, and may not start any more.

@@ -13,10 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
+from typing import Any, Generic
 
 import structlog
 
-from delivery.desk import Composed, Desk, Ended, Parcel
+from delivery.desk import Composed, Desk, Ended, L, Parcel
 from delivery.errors import JournalError
 from delivery.hand import MOST, Hand
 from delivery.journal import Journal
@@ -58,10 +59,12 @@ class Pace:
     lease: timedelta
 
 
-class Worker:
+class Worker(Generic[L]):
     """What delivers in a process. Run it once; it ends when asked, or visibly."""
 
-    def __init__(self, desk: Desk, pool: Pool, journals: Callable[[], Journal], pace: Pace) -> None:
+    def __init__(
+        self, desk: Desk[L], pool: Pool, journals: Callable[[], Journal], pace: Pace
+    ) -> None:
         self._journals = journals
         self._journal = journals()
         self._desk = desk
@@ -71,12 +74,12 @@ class Worker:
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         pool.tell(self._wake.set)
-        self._hand = Hand[Parcel](pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
+        self._hand = Hand[Parcel[L]](pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
         self._full = False  # the last claim: there is more
         self._held: set[tuple[str, int]] = set()  # attempts, from claim to written outcome
         self._carriers: set[asyncio.Task[None]] = set()
         self._before_dot: set[asyncio.Task[None]] = set()
-        self._ended: asyncio.Queue[Ended | None] = asyncio.Queue()  # None: that was the last
+        self._ended: asyncio.Queue[Ended[L] | None] = asyncio.Queue()  # None: that was the last
         self._lost = False  # the lease, and with it the name
         self._unsettled = False
         self._patient_until: float | None = None  # from the moment that it is to end
@@ -223,7 +226,7 @@ class Worker:
         try:
             while (taken := self._next()) is not None:
                 parcel, deadline = taken
-                mail = await self._desk.compose(parcel)
+                mail = await self._desk.compose(parcel, self._hand)
                 if mail is None:
                     self._ended.put_nowait(Ended(parcel, _UNBEGUN, unsendable=True))
                     continue
@@ -238,7 +241,7 @@ class Worker:
             if self._hand or self._full:
                 self._wake.set()
 
-    def _next(self) -> tuple[Parcel, float] | None:
+    def _next(self) -> tuple[Parcel[L], float] | None:
         """The next message to begin; none once nothing may be begun or would pass its dot."""
         if self.stopping or self._journal_fails:
             return None
@@ -250,8 +253,8 @@ class Worker:
         return taken
 
     async def _transmit(
-        self, connection: Connection, parcel: Parcel, mail: Composed, deadline: float
-    ) -> Ended:
+        self, connection: Connection, parcel: Parcel[L], mail: Composed, deadline: float
+    ) -> Ended[L]:
         guard = _Dialogue(self, parcel, deadline)
         try:
             ending = await transmit(connection, mail.envelope, guard)
@@ -262,7 +265,7 @@ class Worker:
             return Ended(parcel, ending, mail.digest, aborted=aborted)
         return Ended(parcel, ending, mail.digest)
 
-    def _end_unbegun(self, parcels: Sequence[Parcel]) -> None:
+    def _end_unbegun(self, parcels: Sequence[Parcel[L]]) -> None:
         for parcel in parcels:
             self._ended.put_nowait(Ended(parcel, _UNBEGUN))
 
@@ -299,7 +302,7 @@ class Worker:
         spent = await self._desk.spend(self.owner, spendings)
         return [one.permit in spent for one in spendings]
 
-    async def _settle(self, ended: Sequence[Ended]) -> None:
+    async def _settle(self, ended: Sequence[Ended[L]]) -> None:
         """Write outcomes, however long the database is away: the journal keeps them meanwhile.
 
         Who is to end does not wait for ever, nor anew for each group: what is
@@ -325,7 +328,7 @@ class Worker:
         """Seconds that a database which is away is still waited for."""
         return inf if self._patient_until is None else self._patient_until - elapsed()
 
-    async def spend(self, parcel: Parcel) -> bool:
+    async def spend(self, parcel: Parcel[object]) -> bool:
         """Mark a permit spent, with whoever does so at the same time; no answer means no."""
         spending = Spending(parcel.permit, parcel.message, parcel.attempt)
         try:
@@ -334,7 +337,7 @@ class Worker:
         except (StorageAway, TimeoutError):
             return False
 
-    def past_the_dot(self, parcel: Parcel) -> None:
+    def past_the_dot(self, parcel: Parcel[object]) -> None:
         """Note the final dot durably enough for a killed process, before it is written."""
         try:
             self._journal.dot(parcel.message, parcel.attempt)
@@ -348,7 +351,7 @@ class Worker:
         if task is not None:
             self._before_dot.discard(task)
 
-    def accepted(self, parcel: Parcel, reply: Reply) -> None:
+    def accepted(self, parcel: Parcel[object], reply: Reply) -> None:
         """Keep the final reply; a full journal leaves that to the database alone."""
         try:
             self._journal.acc(parcel.message, parcel.attempt, reply.code)
@@ -359,7 +362,7 @@ class Worker:
 class _Dialogue:
     """The fences of one transmission, as `delivery.transmission` asks for them."""
 
-    def __init__(self, worker: Worker, parcel: Parcel, deadline: float) -> None:
+    def __init__(self, worker: Worker[Any], parcel: Parcel[object], deadline: float) -> None:
         self._worker = worker
         self._parcel = parcel
         self._deadline = deadline

@@ -11,6 +11,7 @@ from consent import intakes
 from delivery import outbox
 from delivery.desk import Ended, Parcel
 from delivery.outbox import WAITING, Status
+from gateway.flows.sending.letters import Letter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
@@ -45,12 +46,12 @@ class CountingDesk(Desk):
         super().__init__(parts, aside=aside)
         self._counted = counted
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[Letter]]:
         parcels = await super().claim(owner, wanted)
         for parcel in parcels:
             self._counted.permits.labels(parcel.kind).inc()
         return parcels
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+    async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> None:
         for one in await self._settle(owner, ended):
             self._counted.outcomes.labels(one.message.kind, one.outcome).inc()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from delivery import journal, leases, permits
 from delivery.desk import Composed, Ended, Parcel
 from delivery.permits import Spending
 from gateway.flows.sending import claim, settle
-from gateway.flows.sending.composing import Composer
+from gateway.flows.sending.composing import Composer, Tools
+from gateway.flows.sending.letters import Letter
 from gateway.flows.sending.settle import Result
 from gateway.parts import Parts
 
@@ -21,11 +22,11 @@ class Desk:
 
     def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
-        self._composer = Composer(parts, aside=aside)
+        tools = Tools(parts.config, parts.templates, parts.signers)
+        self._composer = Composer(tools, aside=aside)
 
     async def register(self, owner: str) -> None:
         parts = self._parts
-        self._composer.clear()  # what is left is of an earlier name, whose lease was lost
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
             lease = parts.config.delivery.lease
@@ -37,32 +38,24 @@ class Desk:
             now = await parts.clock.now(connection)
             return await leases.renew(connection, owner, now, parts.config.delivery.lease)
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
-        letters = await claim.claim(self._parts, owner, wanted)
-        self._composer.take(letters)
-        return [
-            Parcel(
-                message=letter.message.id,
-                attempt=letter.attempt,
-                permit=letter.permit,
-                subject=letter.message.subject,
-                kind=letter.message.kind,
-            )
-            for letter in letters
-        ]
+    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[Letter]]:
+        return await claim.claim(self._parts, owner, wanted)
 
-    async def compose(self, parcel: Parcel) -> Composed | None:
-        return await self._composer.mail((parcel.message, parcel.attempt))
+    async def compose(
+        self, parcel: Parcel[Letter], following: Iterable[Parcel[Letter]] = ()
+    ) -> Composed | None:
+        return await self._composer.mail(parcel.letter, following)
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         async with self._parts.data.begin() as connection:
             return await permits.spend(connection, owner, spendings, self._parts.clock)
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+    async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> None:
         await self._settle(owner, ended)
 
-    async def _settle(self, owner: str, ended: Sequence[Ended]) -> list[Result]:
-        self._composer.forget((one.parcel.message, one.parcel.attempt) for one in ended)
+    async def _settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> list[Result]:
+        for one in ended:
+            one.parcel.letter.drop()  # before it waits for a database that is away
         return await settle.settle(self._parts, owner, ended)
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:

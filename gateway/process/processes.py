@@ -23,6 +23,7 @@ from gateway.api import operations
 from gateway.config.config import Config
 from gateway.config.fields import Listen
 from gateway.flows.sending import recover
+from gateway.flows.sending.letters import Letter
 from gateway.http.app_keys import HEALTH
 from gateway.http.runner import Runner, listening_on
 from gateway.keyfiles import dkim_keys
@@ -52,7 +53,7 @@ class Process:
     parts: Parts
     counted: Metrics
     stopping: asyncio.Event
-    worker: Worker | None = None
+    worker: Worker[Letter] | None = None
     url: str | None = None
 
 

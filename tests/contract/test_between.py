@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Sequence
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -149,10 +150,10 @@ async def test_a_mail_that_cannot_be_composed_ends_and_the_others_go(
     await queue(app, BOB, key, text="x")
     compose = composing._composed
 
-    def fail(parts: Any, letter: Any) -> Composed:
-        if letter.message.id == poison:
+    def fail(tools: Any, sealed: Any) -> Composed:
+        if sealed.message.id == poison:
             raise AssertionError("whatever a library thinks of it")
-        return compose(parts, letter)
+        return compose(tools, sealed)
 
     monkeypatch.setattr(composing, "_composed", fail)
 
@@ -162,20 +163,27 @@ async def test_a_mail_that_cannot_be_composed_ends_and_the_others_go(
     assert (seen["status"], seen["reason"]) == ("failed", "not_composable")
 
 
-async def test_nothing_is_kept_of_a_mail_that_was_composed_or_will_not_be(app: App) -> None:
+@pytest.mark.parametrize("aside", [False, True], ids=["in the loop", "aside"])
+async def test_nothing_is_kept_of_a_mail_that_was_composed_or_will_not_be(
+    app: App, aside: bool
+) -> None:
     """Neither the words nor the keys that open them."""
     await app.subscribe(ADA)
     for _ in range(3):
         await queue(app, text="x")
-    desk = Desk(app.parts)
+    desk = Desk(app.parts, aside=aside)
     await desk.register("wrk_x")
-    first, second, third = await desk.claim("wrk_x", 10)
+    parcels = first, second, third = await desk.claim("wrk_x", 10)
+    vaults = [weakref.ref(one.letter._held.vault) for one in parcels]
 
-    mail = await desk.compose(first)
+    mail = await desk.compose(first, [second])
+    await asyncio.sleep(0.05)  # the second is composed ahead, in the loop
+    assert [one() is None for one in vaults] == [True, not aside, False]
     await desk.settle("wrk_x", [Ended(one, Ending(Phase.GREETED)) for one in (second, third)])
 
     assert mail is not None
-    assert (desk._composer._letters, desk._composer._ready) == ({}, {})
+    assert [one() for one in vaults] == [None, None, None]
+    assert [one.letter._held for one in parcels] == [None, None, None]
 
 
 async def test_the_next_mails_are_composed_while_the_first_is_carried_but_not_all_of_them(
@@ -190,13 +198,11 @@ async def test_the_next_mails_are_composed_while_the_first_is_carried_but_not_al
     await desk.register("wrk_x")
     first, *others = await desk.claim("wrk_x", 10)
 
-    await desk.compose(first)
+    await desk.compose(first, others)
     await asyncio.sleep(0.05)
 
-    ready, left = desk._composer._ready, desk._composer._letters
-    assert (len(ready), len(left)) == (2, 2)
+    assert [one.letter.is_sealed for one in others] == [False, False, True, True]
     assert len({(await desk.compose(one)).digest for one in others}) == 4
-    assert (left, ready) == ({}, {})
 
 
 async def test_a_key_kept_for_one_mail_opens_nobody_elses(app: App) -> None:
@@ -207,9 +213,9 @@ async def test_a_key_kept_for_one_mail_opens_nobody_elses(app: App) -> None:
     desk = Desk(app.parts)
     await desk.register("wrk_x")
 
-    await desk.claim("wrk_x", 10)
+    parcels = await desk.claim("wrk_x", 10)
 
-    letters = list(desk._composer._letters.values())
+    letters = [one.letter.unseal() for one in parcels]
     subjects = {letter.message.subject for letter in letters}
     known = [{one for one in subjects if letter.vault.has(one, *Compartment)} for letter in letters]
     assert known == [{letter.message.subject} for letter in letters]

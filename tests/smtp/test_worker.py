@@ -33,14 +33,7 @@ def mails(behaviour: str) -> Iterable[Parcel]:
     for n in count(1):
         to = f"{behaviour}.person{n}@example.test"
         envelope = Envelope("news@acme.example", to, b"Subject: hello\r\n\r\nhello\r\n")
-        yield Letter(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, envelope)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter(Parcel):
-    """A parcel that needs no composing."""
-
-    envelope: Envelope
+        yield Parcel(f"msg_{n}", 1, f"per_{n}", "sub", Kind.MARKETING, envelope)
 
 
 @dataclass
@@ -62,9 +55,8 @@ class YesDesk:
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
         return [parcel for _, parcel in zip(range(wanted), self._left, strict=False)]
 
-    async def compose(self, parcel: Parcel) -> Composed:
-        assert isinstance(parcel, Letter)
-        return Composed("digest", parcel.envelope)
+    async def compose(self, parcel: Parcel, following: Iterable[Parcel]) -> Composed:
+        return Composed("digest", parcel.letter)
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         return {one.permit for one in spendings}

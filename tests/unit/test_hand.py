@@ -26,6 +26,7 @@ def claim(hand: Hand[int], began: float, took: float) -> int:
 def test_messages_leave_in_the_order_of_their_claim(hand: Hand[int]) -> None:
     hand.add([1, 2], began=0.0)
     hand.add([3], began=0.1)
+    assert list(hand) == [1, 2, 3]
 
     assert [hand.take(0.2) for _ in range(4)] == [(1, 1.5), (2, 1.5), (3, 1.6), None]
 

@@ -12,15 +12,17 @@ from audit.kinds import Actor, Kind
 from consent import address
 from consent.evidence import PassedOn, Requested, ServerReply, TakenBack
 from consent.sign_ups import Asked, SignUp
+from delivery.desk import Parcel
 from delivery.outcome import Ending, Phase, Reply
+from delivery.outcome import Kind as MailKind
 from delivery.transmission import Envelope
 from gateway.config import config
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.flows.rights.overview import Overview, Step
-from gateway.flows.sending.composing import Letter
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from gateway.flows.sending.enqueue import Wanted
+from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.permission import Question
 from gateway.keyfiles import keyring
 from storage.secret import Secret
@@ -38,6 +40,7 @@ SIGN_UP = SignUp(
     profile={"first_name": "canary"},
 )
 REQUESTED = Requested.by("con_1", SIGN_UP, SIGN_UP.asked[0], NOW)
+SEALED = Sealed("message", NOW, "gate", b"sealed", handle=b"canary", vault="vault")
 HOLDING: dict[str, Any] = {
     "a secret": Secret(b"canary"),
     "an address": ADDRESS,
@@ -53,9 +56,9 @@ HOLDING: dict[str, Any] = {
     "the proof of a request": REQUESTED,
     "what a server said": ServerReply(250, "2.0.0", "canary"),
     "a word that was passed on": TakenBack("con_1", "newsletter", "x", PassedOn(NOW, "canary")),
-    "a letter": Letter(
-        "message", 1, "permit", NOW, "gate", b"sealed", handle=b"canary", vault="vault"
-    ),
+    "what a mail is made of": SEALED,
+    "a parcel": Parcel("msg_1", 1, "per_1", "sub_1", MailKind.SERVICE, "canary"),
+    "a letter": Letter(SEALED),
     "a mail of ours": OurMail("confirmation", {"confirm": "canary"}),
     "a template with data": CallersTemplate("welcome", {"first_name": "canary"}, "canary"),
     "parts of a mail": CallersParts("canary", "canary", "canary", "canary"),

@@ -25,11 +25,12 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import Granted, Reason, Refused, Unneeded
 from consent.trail import Trail
 from delivery import leases, outbox, permits
+from delivery.desk import Parcel
 from delivery.outbox import Change, Message, Status
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
 from gateway.flows.sending import grounds, occasion, settle
-from gateway.flows.sending.composing import Letter
+from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
 from storage.ids import ordered_id
@@ -43,7 +44,7 @@ _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
 _NOT_FOR_US = timedelta(minutes=1)
 
 
-async def claim(parts: Parts, owner: str, wanted: int) -> list[Letter]:
+async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
     """Lease up to *wanted* due messages that may be sent now; the others end or wait.
 
     Refusals, deferrals and expiries are written in the same transaction. Where
@@ -219,7 +220,7 @@ async def _write(
     owner: str,
     known: _Known,
     decisions: Sequence[_Decision],
-) -> list[Letter]:
+) -> list[Parcel[Letter]]:
     eid = secrets.token_bytes(16)
     issued = [
         (message, _permit(parts, owner, known, message, decision, eid))
@@ -236,18 +237,29 @@ async def _write(
         trail.record_batch(EventKind.PERMIT_BATCH, known.now, items, eid)
         await trail.stage(connection)
     return [
-        Letter(
-            message=message,
+        Parcel(
+            message=message.id,
             attempt=permit.attempt,
             permit=permit.id,
+            subject=message.subject,
+            kind=message.kind,
+            letter=_letter(known, message),
+        )
+        for message, permit in issued
+    ]
+
+
+def _letter(known: _Known, message: Message) -> Letter:
+    return Letter(
+        Sealed(
+            message=message,
             dated_at=message.dated_at or known.now,
             gate=known.locked.gates[message.subject],
             content=known.contents[message.content],
             handle=known.handles.get((message.subject, message.purpose)),
             vault=known.vault.only(message.subject),
         )
-        for message, permit in issued
-    ]
+    )
 
 
 def _permit(

@@ -4,49 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from time import perf_counter
 from typing import Any, assert_never
 
 from consent import links, personal
-from consent.gates import Gate
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import Compartment
 from consent.links import Route
 from delivery import mime
-from delivery.desk import Composed
+from delivery.desk import Composed, Parcel
+from delivery.dkim import Signer
 from delivery.outbox import Message
 from delivery.outcome import Kind
+from delivery.templates import Templates
 from delivery.transmission import Envelope
 from gateway.config.config import Config
 from gateway.flows.sending import content
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
+from gateway.flows.sending.letters import Letter, Sealed
 from gateway.look import looks
-from gateway.parts import Parts
 from gateway.watch import logs
 
-Attempt = tuple[str, int]  # a message by its id, and which try it is
 _AHEAD = 40  # mails; more than the usual twenty connections ask for at once
 _AT_ONCE = 0.001  # seconds; what the relay says meanwhile waits
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A permitted message with what it needs, still sealed."""
+class Tools:
+    """What every mail is composed with."""
 
-    message: Message
-    attempt: int
-    permit: str
-    dated_at: datetime
-    gate: Gate
-    content: bytes
-    handle: bytes | None = field(repr=False)  # opens the unsubscribe link
-    vault: Vault = field(repr=False)
+    config: Config
+    templates: Templates
+    signers: Mapping[str, Signer]
+
+    @property
+    def base(self) -> str:
+        """What links in mails begin with."""
+        return self.config.server.public_url
 
 
 class Composer:
-    """Composes and signs permitted letters as they are asked for, and then forgets them.
+    """Composes and signs permitted letters as they are asked for.
 
     With *aside* in a thread: where the same loop answers strangers it must be,
     for signing would delay the next answer. Elsewhere a thread only fights for
@@ -55,110 +56,96 @@ class Composer:
     sixth less while code and templates stay in the processor's caches.
     """
 
-    def __init__(self, parts: Parts, *, aside: bool) -> None:
-        self._parts = parts
+    def __init__(self, tools: Tools, *, aside: bool) -> None:
+        self._compose = partial(_compose, tools)
         self._aside = aside
-        self._letters: dict[Attempt, Letter] = {}
-        self._ready: dict[Attempt, Composed | None] = {}
         self._going_on = False
 
-    def take(self, letters: Sequence[Letter]) -> None:
-        """Keep letters until their mails are asked for, or they are forgotten."""
-        self._letters |= {(one.message.id, one.attempt): one for one in letters}
+    async def mail(self, letter: Letter, following: Iterable[Parcel[Letter]]) -> Composed | None:
+        """The mail of a letter; None where it has none, for whatever reason. Ask once.
 
-    def forget(self, attempts: Iterable[Attempt]) -> None:
-        """Let go of what will not be asked for any more, with the keys that open it."""
-        for one in attempts:
-            self._letters.pop(one, None)
-            self._ready.pop(one, None)
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        self._letters.clear()
-        self._ready.clear()
-
-    async def mail(self, attempt: Attempt) -> Composed | None:
-        """The mail of a letter; None where it has none, for whatever reason. Ask once."""
+        *following* is what will be asked for next, in order, whenever it is looked at.
+        """
         if self._aside:
-            return await asyncio.to_thread(_compose, self._parts, self._letters.pop(attempt))
-        if attempt not in self._ready:
-            self._ready[attempt] = _compose(self._parts, self._letters.pop(attempt))
-        mail = self._ready.pop(attempt)
+            return await asyncio.to_thread(self._compose, letter.unseal())
+        if letter.is_sealed:
+            letter.compose(self._compose)
         if not self._going_on:
             self._going_on = True
-            asyncio.get_running_loop().call_soon(self._go_on)
-        return mail
+            asyncio.get_running_loop().call_soon(self._go_on, following)
+        return letter.take()
 
-    def _go_on(self) -> None:
+    def _go_on(self, following: Iterable[Parcel[Letter]]) -> None:
         """Compose what will be asked for next, some at a time, until there is enough of it."""
         ends_at = perf_counter() + _AT_ONCE
-        while more := bool(self._letters) and len(self._ready) < _AHEAD:
+        for parcel in islice(following, _AHEAD):
+            if not parcel.letter.is_sealed:
+                continue
             if perf_counter() > ends_at:
-                asyncio.get_running_loop().call_soon(self._go_on)
-                break
-            one = next(iter(self._letters))
-            self._ready[one] = _compose(self._parts, self._letters.pop(one))
-        self._going_on = more
+                asyncio.get_running_loop().call_soon(self._go_on, following)
+                return
+            parcel.letter.compose(self._compose)
+        self._going_on = False
 
 
-def _compose(parts: Parts, letter: Letter) -> Composed | None:
+def _compose(tools: Tools, sealed: Sealed) -> Composed | None:
     try:
-        return _composed(parts, letter)
+        return _composed(tools, sealed)
     except Exception as error:  # noqa: BLE001 it would end the worker, and be claimed first again
-        logs.failed("not_composed", error, message=letter.message.id)
+        logs.failed("not_composed", error, message=sealed.message.id)
         return None
 
 
-def _composed(parts: Parts, letter: Letter) -> Composed:
-    message, gate, vault = letter.message, letter.gate, letter.vault
-    sender = parts.config.senders[message.sender]
+def _composed(tools: Tools, sealed: Sealed) -> Composed:
+    message, gate, vault = sealed.message, sealed.gate, sealed.vault
+    sender = tools.config.senders[message.sender]
     mailbox = personal.open_mailbox(gate, vault)
     place = content.place(message.content, message.kind, message.purpose)
-    opened = vault.open(message.subject, Compartment.PROFILE, place, letter.content)
+    opened = vault.open(message.subject, Compartment.PROFILE, place, sealed.content)
     if mailbox is None or opened is None:
         raise LookupError("the key is gone")
     ways: Mapping[Route, str] = {}
-    if letter.handle is not None:
-        ways = links.links(message.subject, message.purpose, letter.handle, vault, parts.base)
+    if sealed.handle is not None:
+        ways = links.links(message.subject, message.purpose, sealed.handle, vault, tools.base)
     header = mime.Header(
         kind=message.kind,
         sender_name=sender.name,
         sender_address=sender.from_address,
         to=mailbox,
-        message_id=message_id_header(parts.config, message),
-        date=letter.dated_at,
+        message_id=message_id_header(tools.config, message),
+        date=sealed.dated_at,
         list_unsubscribe=ways[Route.UNSUBSCRIBE] if message.kind is Kind.MARKETING else None,
         list_id=f"{message.purpose}.{sender.dkim_domain}"
         if message.kind is Kind.MARKETING
         else None,
     )
-    mail = mime.compose(header, _render(parts, letter, content.read(opened), ways))
-    signature = parts.signers[message.sender].sign(mail.fields, mail.body, letter.dated_at)
+    mail = mime.compose(header, _render(tools, sealed, content.read(opened), ways))
+    signature = tools.signers[message.sender].sign(mail.fields, mail.body, sealed.dated_at)
     raw = mail.wire([signature])
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     return Composed(digest, Envelope(sender.from_address, header.to, raw))
 
 
 def _render(
-    parts: Parts, letter: Letter, said: content.Content, ways: Mapping[Route, str]
+    tools: Tools, sealed: Sealed, said: content.Content, ways: Mapping[Route, str]
 ) -> mime.Content:
     """The words of the mail; *said* is what the message was accepted with."""
-    gate, templates = letter.gate, parts.templates
+    gate, templates = sealed.gate, tools.templates
     locale = gate.locale
-    framed = frame(parts.config, letter.message.sender, locale)
+    framed = frame(tools.config, sealed.message.sender, locale)
     framed["links"] = {str(route): url for route, url in ways.items()}
-    framed["consents"] = _named(parts.config, letter.message, locale)
+    framed["consents"] = _named(tools.config, sealed.message, locale)
     match said:
         case CallersParts(subject, html, text):
             return templates.inline(subject, html, text, locale=locale, frame=framed)
         case CallersTemplate(template, data):
-            data = {"profile": personal.open_profile(gate, letter.vault), **data}
+            data = {"profile": personal.open_profile(gate, sealed.vault), **data}
             return templates.render(template, locale, data, framed, footer=True)
         case OurMail(template):
             locale = said.locale or locale
             framed |= {"locale": locale, "consents": said.consents}
             framed["links"] |= said.links
-            data = {"profile": personal.open_profile(gate, letter.vault)}
+            data = {"profile": personal.open_profile(gate, sealed.vault)}
             return templates.render(template, locale, data, framed, footer=False)
         case _:
             assert_never(said)

@@ -40,7 +40,7 @@ class Result:
     suppress: bool = False
 
 
-async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Result]:
+async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> list[Result]:
     """Write outcomes in one transaction and return them; a mail that never began has none.
 
     What could not be composed ends `failed`: its permit lapses, and nothing was
@@ -72,7 +72,7 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended]) -> list[Resul
 _NOT_STARTED = Outcome.NOT_STARTED
 
 
-def _counts(one: Ended, message: Message, verdict: Verdict, owner: str) -> bool:
+def _counts(one: Ended[object], message: Message, verdict: Verdict, owner: str) -> bool:
     """The fence: a stale worker's word about an attempt is only taken when it is "accepted"."""
     if message.attempt != one.parcel.attempt:
         return False
@@ -106,7 +106,7 @@ async def _undo_attempts(connection: AsyncConnection, messages: Sequence[Message
     await outbox.drop_attempts(connection, attempts)
 
 
-def _result(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Result:
+def _result(one: Ended[object], message: Message, verdict: Verdict, now: datetime) -> Result:
     return Result(
         message=message,
         change=_change(one, message, verdict, now),
@@ -117,7 +117,7 @@ def _result(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Re
     )
 
 
-def _change(one: Ended, message: Message, verdict: Verdict, now: datetime) -> Change:
+def _change(one: Ended[object], message: Message, verdict: Verdict, now: datetime) -> Change:
     if one.aborted:  # by us, for us: the relay and the recipient had no part in it
         return Change(message.id, Status.QUEUED, due_at=now, tried=True)
     if not verdict.again:
