@@ -31,7 +31,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-from storage.types import NO_MOMENT, Moment
+from storage.types import FIRST_YEAR, LAST_YEAR, NO_MOMENT, Moment
 
 _SHOWN = 40  # bytes of a key that a finding quotes
 _MOMENT = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
@@ -120,8 +120,8 @@ def _sound_in_sqlite(element: _Sound, compiler: SQLCompiler, **options: Any) -> 
 def _sound_in_postgresql(element: _Sound, compiler: SQLCompiler, **options: Any) -> str:
     column, least, most, nullable = _parts(element, compiler, options)
     fits = f"{column} BETWEEN {least} AND {most}"
-    if isinstance(_type(element), Moment):  # Python has fewer years
-        fits = f"{column} BETWEEN '0001-01-02Z' AND '9999-12-30Z'"
+    if isinstance(_type(element), Moment):
+        fits = f"{column} BETWEEN {FIRST_YEAR} AND {LAST_YEAR}"
     elif isinstance(_type(element), LargeBinary | String):
         fits = f"octet_length({column}) BETWEEN {least} AND {most}"
     null = f"{column} IS NULL OR" if nullable == "1" else f"{column} IS NOT NULL AND"
