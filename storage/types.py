@@ -21,6 +21,32 @@ _SQLITE_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class _Dated(FunctionElement[datetime]):
+    """A moment as it is read; none where the database has a year that Python lacks."""
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[datetime]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(_Dated)
+def _as_it_is(element: _Dated, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Dated, "postgresql")
+def _within_python(element: _Dated, compiler: SQLCompiler, **options: Any) -> str:
+    # The driver would fail the whole statement for it.
+    column = compiler.process(element.clauses, **options)
+    return f"CASE WHEN {column} BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN {column} END"
+
+
+# In PostgreSQL's words, with a day to spare for every time zone.
+FIRST_YEAR, LAST_YEAR = "'0001-01-02Z'", "'9999-12-30Z'"
+
+
 class Moment(types.TypeDecorator[datetime]):
     """An aware UTC instant with microseconds; SQLite keeps text that sorts as time."""
 
@@ -31,6 +57,9 @@ class Moment(types.TypeDecorator[datetime]):
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String(27))
         return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
+
+    def column_expression(self, column: ColumnElement[datetime]) -> ColumnElement[datetime]:
+        return _Dated(column)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
