@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, String, Table, text
+from sqlalchemy import Table, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Draft, Event, draft
 from audit.errors import AuditError
@@ -26,43 +24,11 @@ from gateway.flows.proving import verify
 from gateway.parts import Parts
 from storage.database import Database
 from storage.ids import named
-from storage.types import Moment
 from tests.support.apps import App
+from tests.support.hostile import attack, drop_constraints, hostile
 
 DATA = metadata.sorted_tables
 TABLES = [*DATA, audit_guard]
-# As SQLite writes them, and the types of column that they may pass for well formed in.
-EVERYWHERE: Mapping[str, tuple[str, set[type]]] = {
-    "null": ("NULL", set()),
-    "text": ("'text'", {str}),
-    "text that is not UTF-8": ("CAST(x'66ff' AS TEXT)", {str}),
-    "a lone surrogate": ("CAST(x'eda080' AS TEXT)", {str}),
-    "text with NUL": ("'a' || char(0) || 'b'", set()),
-    "a long text": ("replace(hex(zeroblob(700000)), '00', 'xx')", set()),
-    "a number": ("12345", {int, str}),
-    "a negative number": ("-1", {str}),
-    "a number beyond 64 bits": ("'99999999999999999999'", {str}),
-    "infinity": ("9e999", {str}),
-    "no bytes": ("x''", set()),
-    "a byte": ("x'00'", {bytes}),
-    "many bytes": ("zeroblob(3000000)", set()),
-}
-# PostgreSQL keeps its types; whoever owns the tables widens them.
-BY_TYPE: Mapping[type, Mapping[str, str]] = {
-    bytes: {
-        "no bytes": r"'\x'",
-        "a byte": r"'\x00'",
-        "many bytes": r"decode(repeat('00', 3000000), 'hex')",
-    },
-    str: {"no text": "''", "a long text": "repeat('ä', 1500000)", "text": "'text'"},
-    int: {"a negative number": "-1", "the largest": "9223372036854775807", "a number": "12345"},
-    datetime: {
-        "never": "'infinity'",
-        "before all": "'-infinity'",
-        "before Christ": "'4000-01-01 BC'",
-        "a year that Python lacks": "'20000-01-01Z'",
-    },
-}
 
 
 @dataclass
@@ -74,15 +40,6 @@ class Scene:
 
     def place(self, table: Table) -> Database:
         return self.app.parts.guard if table is audit_guard else self.app.parts.data
-
-    async def attack(self, table: Table, column: str, value: str) -> None:
-        row = "rowid" if self.app.parts.data.dialect == "sqlite" else "ctid"
-        one = (
-            f"SELECT {row} FROM {table.name} LIMIT 1 OFFSET (SELECT count(*) / 2 FROM {table.name})"
-        )
-        async with self.place(table).begin() as connection:
-            changed = f"UPDATE {table.name} SET {column} = {value} WHERE {row} = ({one})"
-            assert (await connection.execute(text(changed))).rowcount == 1
 
     async def put_back(self) -> None:
         for table in TABLES:
@@ -119,48 +76,6 @@ def events(parts: Parts, count: int, now: datetime) -> list[Draft]:
     return [draft(one, None, parts.log.node) for one in made]
 
 
-async def drop_constraints(connection: AsyncConnection, table: Table) -> None:
-    """As whoever owns a table can."""
-    name = table.name
-    if connection.dialect.name == "sqlite":
-        await connection.execute(text(f"CREATE TABLE forged AS SELECT * FROM {name}"))
-        await connection.execute(text(f"DROP TABLE {name}"))
-        await connection.execute(text(f"ALTER TABLE forged RENAME TO {name}"))
-        return
-    query = "SELECT conname FROM pg_constraint WHERE conrelid = CAST(:name AS regclass)"
-    query += " AND contype IN ('p', 'u')"
-    for constraint in (await connection.execute(text(query), {"name": name})).scalars().all():
-        await connection.execute(text(f'ALTER TABLE {name} DROP CONSTRAINT "{constraint}"'))
-    for index in table.indexes:  # whose entries would be too large
-        await connection.execute(text(f"DROP INDEX {index.name}"))
-    for column in table.columns:
-        change = f"ALTER TABLE {name} ALTER COLUMN {column.name}"
-        if not column.nullable:
-            await connection.execute(text(f"{change} DROP NOT NULL"))
-        if isinstance(column.type, String):
-            await connection.execute(text(f"{change} TYPE text"))
-        elif isinstance(column.type, Integer):
-            await connection.execute(text(f"{change} TYPE bigint"))
-
-
-def hostile(column: Column[Any], dialect: str) -> Iterator[tuple[str, str, bool]]:
-    """What to write: its name, its SQL, and whether a gateway cannot have written it here."""
-    python = datetime if isinstance(column.type, Moment) else column.type.python_type
-    least, most = column.info["within"]
-    empty = "no bytes" if python is bytes and least == 0 else None  # the frontier of nothing
-    if dialect == "sqlite":
-        for name, (value, passes) in EVERYWHERE.items():
-            odd = python not in passes or (python is bytes and least > 1)
-            passed = name == empty or (name == "null" and column.nullable)
-            yield name, value, odd and not passed
-        return
-    yield "null", "NULL", not column.nullable
-    for name, value in BY_TYPE[python].items():
-        fits = python is int and least <= int(value) <= most
-        fits = fits or name == empty
-        yield name, value, not fits and (name not in ("text", "a byte") or least > 1)
-
-
 @pytest.mark.parametrize("table", TABLES, ids=lambda one: one.name)
 async def test_whatever_stands_in_a_column_of_the_log_is_named_and_stops_nobody(
     scene: Scene, table: Table, dialect: str
@@ -168,9 +83,11 @@ async def test_whatever_stands_in_a_column_of_the_log_is_named_and_stops_nobody(
     assert (await verify.verify(scene.app.parts)).ok
     key = await scene.app.key(Scope.AUDIT_READ)
     for column in table.columns:
-        for name, value, odd in hostile(column, dialect):
+        for name, value, odd in hostile(column, dialect, column.info["within"]):
             what = f"{table.name}.{column.name}: {name}"
-            await scene.attack(table, column.name, value)
+            async with scene.place(table).begin() as connection:
+                done = await connection.execute(text(attack(column, dialect, value)))
+                assert done.rowcount == 1
 
             verdict = await verify.verify(scene.app.parts)
             exported = await export_and_check(scene)

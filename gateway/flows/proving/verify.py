@@ -94,10 +94,11 @@ async def _consents(parts: Parts) -> AsyncIterator[str]:
             page = await gates.after(connection, after, _AT_ONCE)
         if not page:
             return
-        vault = await parts.keystore.vault(page)
+        known = [one for one in page if _is_word(one)]
+        vault = await parts.keystore.vault(known)
         async with parts.data.snapshot() as connection:
-            rows = await parts.consents.of_subjects(connection, page)
-            told = await trail.told(connection, page, _STATE_KINDS, vault)
+            rows = await parts.consents.of_subjects(connection, known)
+            told = await trail.told(connection, known, _STATE_KINDS, vault)
             consents = {one.id: one for part in rows.values() for one in part}
             missing = {one.eid for one in consents.values()} - {one.eid for one in told}
             untold = await trail.untold(connection, missing)
@@ -164,21 +165,38 @@ async def _permits(parts: Parts) -> AsyncIterator[str]:
             page = await permits.after(connection, after, _AT_ONCE)
         if not page:
             return
-        subjects = {one.subject for one in page}
+        subjects = {one.subject for one in page if _is_readable(one)}
         vault = await parts.keystore.vault(subjects)
         async with parts.data.snapshot() as connection:
             # Again, beside its events: an erasure may have taken both since.
             still = await permits.after(connection, after, _AT_ONCE)
-            eids = {one.eid for one in still}
+            readable = [one for one in still if _is_readable(one)]
+            eids = {one.eid for one in readable}
+            known = await gates.named(connection, {one.subject for one in readable})
             told = await trail.told_of_items(connection, eids, subjects, Kind.PERMIT_BATCH, vault)
         granted = {_granted(one) for one in told}
         for one in still:
+            if not _is_readable(one):
+                yield f"permit {one.id}: no gateway can have written it"
+            elif one.subject not in known:
+                yield f"permit {one.id}: belongs to nobody"
             # What was granted meanwhile is left to the next verification.
-            if vault.has(one.subject, Compartment.EVIDENCE) and _wanted(one) not in granted:
+            elif vault.has(one.subject, Compartment.EVIDENCE) and _wanted(one) not in granted:
                 yield f"permit {one.id}: no event in the log grants it"
             elif not grounds.fit(one):
                 yield f"permit {one.id}: counts for other things than its ground does"
         after = page[-1].id
+
+
+def _is_readable(one: Permit) -> bool:
+    """Whether its columns hold what they are for; SQLite keeps anything anywhere."""
+    words = (one.id, one.message, one.subject, one.purpose, one.ground_kind, one.ground_id)
+    eid: object = one.eid
+    return isinstance(eid, bytes) and all(map(_is_word, words))
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
 
 
 _Grant = tuple[object, ...]

@@ -1,0 +1,100 @@
+"""What somebody puts into a column who owns the tables and has no key."""
+
+# ruff: noqa: S608 whoever attacks writes SQL as it comes
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Integer, String, Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.types import Moment
+
+# As SQLite writes them, and the types of column that they may pass for well formed in.
+EVERYWHERE: Mapping[str, tuple[str, set[type]]] = {
+    "null": ("NULL", set()),
+    "text": ("'text'", {str}),
+    "text that is not UTF-8": ("CAST(x'66ff' AS TEXT)", {str}),
+    "a lone surrogate": ("CAST(x'eda080' AS TEXT)", {str}),
+    "text with NUL": ("'a' || char(0) || 'b'", set()),
+    "a long text": ("replace(hex(zeroblob(700000)), '00', 'xx')", set()),
+    "a number": ("12345", {int, str}),
+    "a negative number": ("-1", {str}),
+    "a number beyond 64 bits": ("'99999999999999999999'", {str}),
+    "infinity": ("9e999", {str}),
+    "no bytes": ("x''", set()),
+    "a byte": ("x'00'", {bytes}),
+    "many bytes": ("zeroblob(3000000)", set()),
+}
+# PostgreSQL keeps its types; whoever owns the tables widens them.
+BY_TYPE: Mapping[type, Mapping[str, str]] = {
+    bytes: {
+        "no bytes": r"'\x'",
+        "a byte": r"'\x00'",
+        "many bytes": r"decode(repeat('00', 3000000), 'hex')",
+    },
+    str: {"no text": "''", "a long text": "repeat('ä', 1500000)", "text": "'text'"},
+    int: {"a negative number": "-1", "the largest": "9223372036854775807", "a number": "12345"},
+    datetime: {
+        "never": "'infinity'",
+        "before all": "'-infinity'",
+        "before Christ": "'4000-01-01 BC'",
+        "a year that Python lacks": "'20000-01-01Z'",
+    },
+}
+
+
+def attack(column: Column[Any], dialect: str, value: str) -> str:
+    """Write SQL's *value* into the column of the row in the middle."""
+    row = "rowid" if dialect == "sqlite" else "ctid"
+    table = column.table
+    one = f"SELECT {row} FROM {table} LIMIT 1 OFFSET (SELECT count(*) / 2 FROM {table})"
+    return f"UPDATE {table} SET {column.name} = {value} WHERE {row} = ({one})"
+
+
+async def drop_constraints(connection: AsyncConnection, table: Table) -> None:
+    """As whoever owns a table can."""
+    name = table.name
+    if connection.dialect.name == "sqlite":
+        await connection.execute(text(f"CREATE TABLE forged AS SELECT * FROM {name}"))
+        await connection.execute(text(f"DROP TABLE {name}"))
+        await connection.execute(text(f"ALTER TABLE forged RENAME TO {name}"))
+        return
+    query = "SELECT conname FROM pg_constraint WHERE conrelid = CAST(:name AS regclass)"
+    query += " AND contype IN ('p', 'u', 'f')"
+    for constraint in (await connection.execute(text(query), {"name": name})).scalars().all():
+        drop = f'ALTER TABLE {name} DROP CONSTRAINT "{constraint}" CASCADE'
+        await connection.execute(text(drop))
+    for index in table.indexes:  # whose entries would be too large
+        await connection.execute(text(f"DROP INDEX {index.name}"))
+    for column in table.columns:
+        change = f"ALTER TABLE {name} ALTER COLUMN {column.name}"
+        if not column.nullable:
+            await connection.execute(text(f"{change} DROP NOT NULL"))
+        if isinstance(column.type, String):
+            await connection.execute(text(f"{change} TYPE text"))
+        elif isinstance(column.type, Integer):
+            await connection.execute(text(f"{change} TYPE bigint"))
+
+
+def hostile(
+    column: Column[Any], dialect: str, within: tuple[int, int]
+) -> Iterator[tuple[str, str, bool]]:
+    """What to write: its name, its SQL, and whether a gateway cannot have written it here."""
+    python = datetime if isinstance(column.type, Moment) else column.type.python_type
+    least, most = within
+    empty = "no bytes" if python is bytes and least == 0 else None  # the frontier of nothing
+    if dialect == "sqlite":
+        for name, (value, passes) in EVERYWHERE.items():
+            odd = python not in passes or (python is bytes and least > 1)
+            passed = name == empty or (name == "null" and column.nullable)
+            yield name, value, odd and not passed
+        return
+    yield "null", "NULL", not column.nullable
+    for name, value in BY_TYPE[python].items():
+        fits = python is int and least <= int(value) <= most
+        fits = fits or name == empty
+        yield name, value, not fits and (name not in ("text", "a byte") or least > 1)
