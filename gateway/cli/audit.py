@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from audit.report import Report
     from gateway.config.config import Config
     from gateway.flows.proving.verify import Verdict
+
+_LONGEST_LINE = 1 << 20  # of an export; a file without line ends must not fill the memory
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 
@@ -42,7 +45,7 @@ def verify(
     the gateway may run meanwhile. Exits 1 and names the first bad index, or
     "cut off after n", when something is wrong.
     """
-    held = [path.read_text(encoding="utf-8") for path in checkpoint or ()]
+    held = [path.read_text(encoding="utf-8", errors="replace") for path in checkpoint or ()]
     if bundle is None:
         verdict = run(_verify_live(configuration(context), held))
         report, rows = verdict.report, verdict.rows
@@ -81,7 +84,8 @@ def _verify_bundle(
 ) -> Report:
     from audit.export import check_jsonl
 
-    with bundle.open("rb") as lines:
+    with bundle.open("rb") as file:
+        lines = iter(partial(file.readline, _LONGEST_LINE), b"")
         return check_jsonl(lines, key or _own_key(configuration(context)), held)
 
 

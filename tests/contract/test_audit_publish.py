@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints, note
@@ -18,10 +18,12 @@ from audit.errors import (
     GuardConflict,
     GuardMissing,
     LogDamaged,
+    LogForged,
     LogMissing,
 )
 from audit.nodes import root_at
 from audit.note import Checkpoint
+from audit.report import Problem
 from audit.tables import (
     audit_checkpoint,
     audit_entry,
@@ -32,6 +34,7 @@ from audit.tables import (
     metadata,
 )
 from audit.tree import Frontier
+from audit.verify import verify_live
 from storage.database import Database
 from storage.errors import StorageAway
 from tests.support.audit import LOG, PUBLISHER, create_log, system_events, write
@@ -292,6 +295,57 @@ async def test_a_forged_guard_is_noticed(
     async with keystore.begin() as connection:
         signed = note.sign(forged, sha256(b"another key").digest())
         await connection.execute(update(audit_guard).values(size=10, note=signed))
+
+    with pytest.raises(GuardConflict):
+        await PUBLISHER.publish(database, keystore, clock)
+
+
+async def test_a_planted_checkpoint_is_none_and_stops_nothing(
+    database: Database, keystore: Database, clock: SteppedClock
+) -> None:
+    ours = await PUBLISHER.publish(database, keystore, clock)
+    forged = note.sign(Checkpoint(LOG.origin, 99, bytes(32)), sha256(b"another key").digest())
+    async with database.begin() as connection:
+        planted = {"note": forged, "published_at": await clock.now(connection)}
+        rows = [{"size": 99, **planted}, {"size": 100, **planted}]
+        await connection.execute(insert(audit_checkpoint), rows)
+
+    async with database.read() as connection:
+        newest = await checkpoints.newest(connection, PUBLISHER.verifier)
+    await write(database, *system_events(1))
+    grown = await PUBLISHER.publish(database, keystore, clock)
+    report = await verify_live(database, keystore, log=LOG, vkey=PUBLISHER.vkey)
+
+    assert newest is not None
+    assert newest.checkpoint == ours
+    assert grown is not None
+    assert grown.size == 11
+    assert [one.problem for one in report.findings] == [Problem.CHECKPOINT] * 2
+
+
+async def test_an_entry_whose_mac_is_wrong_is_never_signed(
+    database: Database, keystore: Database, clock: SteppedClock
+) -> None:
+    await PUBLISHER.publish(database, keystore, clock)
+    await write(database, *system_events(3))
+    async with database.begin() as connection:
+        wrong = update(audit_entry).where(audit_entry.c.leaf_index == 11)
+        await connection.execute(wrong.values(mac=bytes(32)))
+
+    for _ in range(2):  # also where it goes on from what it walked before
+        with pytest.raises(LogForged) as caught:
+            await PUBLISHER.publish(database, keystore, clock)
+
+    assert caught.value.index == 11
+    assert (await guarded(keystore)).size == 10
+
+
+async def test_a_leaf_hash_that_its_entry_does_not_give_is_never_signed(
+    database: Database, keystore: Database, clock: SteppedClock
+) -> None:
+    await PUBLISHER.publish(database, keystore, clock)
+    await write(database, *system_events(3))
+    await replace_last_leaf(database)  # and the frontier with it; the entry and its MAC fit
 
     with pytest.raises(GuardConflict):
         await PUBLISHER.publish(database, keystore, clock)

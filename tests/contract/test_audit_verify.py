@@ -660,6 +660,11 @@ async def test_a_log_that_grows_between_any_two_reads_is_well(scene: Scene) -> N
     assert report.size == 300 + 3 * 260
 
 
+def put_in(lines: list[bytes], entry: bytes, index: bytes) -> list[bytes]:
+    """Another line in the place of the fifth entry."""
+    return [*lines[:5], b'{"entry":%s,"index":%s}\n' % (entry, index), *lines[6:]]
+
+
 async def exported(scene: Scene) -> list[bytes]:
     parts = [part async for part in jsonl(scene.data, LOG, PUBLISHER.vkey)]
     return b"".join(parts).splitlines(keepends=True)
@@ -713,6 +718,13 @@ async def test_an_altered_log_is_exported_and_the_check_says_where(scene: Scene)
         pytest.param(lambda lines: [], None, None, id="nothing"),
         pytest.param(lambda lines: [*lines, lines[5]], None, None, id="more behind the end"),
         pytest.param(lambda lines: [*lines[:5], b"[" * 99_999, *lines[6:]], 4, None, id="deep"),
+        pytest.param(
+            lambda lines: put_in(lines, b'"\\ud800"', b"4"), 4, None, id="half a character"
+        ),
+        pytest.param(lambda lines: put_in(lines, b'"{}"', b"NaN"), 4, None, id="no number"),
+        pytest.param(lambda lines: put_in(lines, b"1", b"9" * 5000), 4, None, id="a huge number"),
+        pytest.param(lambda lines: put_in(lines, b"null", b"4"), 4, None, id="null"),
+        pytest.param(lambda lines: [*lines[:5], b"\xff\xfe\n", *lines[6:]], 4, None, id="no text"),
         pytest.param(
             lambda lines: [line.replace(b"08:25:10", b"08:25:11") for line in lines],
             None,
