@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from audit import checkpoints
 from audit import log as audit_log
+from audit.note import Verifier
 from consent import intakes
 from delivery import outbox
 from delivery.desk import Ended, Parcel
@@ -16,20 +17,21 @@ from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
 from gateway.watch.metrics import Metrics
+from storage.database import Database
 
 
-def measuring(parts: Parts, counted: Metrics) -> Duty:
+def measuring(data: Database, verifier: Verifier, counted: Metrics) -> Duty:
     """Every process measures for itself: whoever asks it wants an answer from it."""
-    return Duty("measure", timedelta(seconds=5), lambda: measure(parts, counted))
+    return Duty("measure", timedelta(seconds=5), lambda: measure(data, verifier, counted))
 
 
-async def measure(parts: Parts, counted: Metrics) -> int:
+async def measure(data: Database, verifier: Verifier, counted: Metrics) -> int:
     """Set the gauges. What is read here may be older than what was counted."""
-    async with parts.data.read() as connection:
+    async with data.read() as connection:
         messages = await outbox.counts(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
-        newest = await checkpoints.newest(connection, parts.publisher.verifier)
+        newest = await checkpoints.newest(connection, verifier)
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay

@@ -161,7 +161,9 @@ async def _parts_running(
         async with AsyncExitStack() as stack:
             ending = asyncio.Event()
             counted = process.counted
-            tasks = [*duties.of(process.parts), counting.measuring(process.parts, counted)]
+            parts = process.parts
+            measuring = counting.measuring(parts.data, parts.publisher.verifier, counted)
+            tasks = [*duties.of(parts), measuring]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
             if with_worker:

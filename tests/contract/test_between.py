@@ -47,7 +47,8 @@ async def queue(app: App, to: str = ADA, key: dict[str, str] | None = None, **co
 async def subject_of(app: App, email: str) -> str:
     async with app.parts.data.read() as connection:
         question = Question("newsletter", address.parse(email))
-        (found,) = await permission.find_subjects(app.parts, connection, [question])
+        key = app.parts.keyring.blind_index
+        (found,) = await permission.find_subjects(connection, key, [question])
     assert found is not None
     return found
 

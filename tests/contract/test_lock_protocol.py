@@ -81,7 +81,8 @@ class House:
     async def subject(self, person: str = ADA) -> str:
         async with self.one.data.read() as connection:
             question = Question("newsletter", address.parse(person))
-            (found,) = await permission.find_subjects(self.one, connection, [question])
+            key = self.one.keyring.blind_index
+            (found,) = await permission.find_subjects(connection, key, [question])
         assert found is not None
         return found
 

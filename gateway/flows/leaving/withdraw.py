@@ -152,7 +152,8 @@ async def _have_appeared(
     """Whether intake admitted one of *strangers*; from here on it waits, and sees the block."""
     await keep_out(connection, "intake")
     questions = [Question("", email=one) for one in strangers]
-    return any(await permission.find_subjects(parts, connection, questions))
+    key = parts.keyring.blind_index
+    return any(await permission.find_subjects(connection, key, questions))
 
 
 def _strangers(leaving: Sequence[_Leaving]) -> list[Address]:
@@ -266,5 +267,6 @@ class Withdrawals:
     async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
         if all(one.email is None for one in questions):
             return [one.subject for one in questions]
+        key = self._parts.keyring.blind_index
         async with self._parts.data.read() as connection:
-            return await permission.find_subjects(self._parts, connection, questions)
+            return await permission.find_subjects(connection, key, questions)

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
+from audit.log import Log
 from consent import facts, fresh_links, gates, links, policy
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -29,10 +30,13 @@ from delivery.desk import Parcel
 from delivery.outbox import Change, Message, Status
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
+from gateway.config.config import Purpose
 from gateway.flows.sending import grounds, occasion, settle
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
+from storage.clock import Clock
+from storage.database import Database
 from storage.ids import ordered_id
 
 log = structlog.get_logger()
@@ -57,10 +61,21 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
     if not candidates:
         return []
     vault = await parts.keystore.vault({subject for _, subject in candidates})
+    asker = _Asker(owner, wanted, parts.config.delivery.permit_ttl)
+    purposes = parts.config.purposes
     async with parts.data.begin() as connection:
-        found = await _lock(parts, connection, owner, [m for m, _ in candidates], wanted)
-        known = await _read(parts, connection, found, vault)
-        return await _write(parts, connection, owner, known, _decide(parts, known))
+        found = await _lock(connection, parts.clock, asker, [m for m, _ in candidates])
+        known = await _read(connection, parts.clock, parts.consents, purposes, found, vault)
+        return await _write(connection, parts.log, asker, known, _decide(known))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Which worker asks, for how many messages, and how long a permit of theirs lives."""
+
+    owner: str
+    wanted: int
+    ttl: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +85,17 @@ class _Locked:
 
 
 async def _lock(
-    parts: Parts, connection: AsyncConnection, owner: str, candidates: Sequence[str], wanted: int
+    connection: AsyncConnection, clock: Clock, asker: _Asker, candidates: Sequence[str]
 ) -> _Locked:
     """Outbox rows first, then gates: everyone who takes both does so in this order.
 
     A worker whose lease ends before a permit would gets nothing: the takeover
     would lapse the permit, and whoever withdraws would not wait for it.
     """
-    now = await parts.clock.now(connection)
-    if not await leases.runs(connection, owner, now + parts.config.delivery.permit_ttl):
+    now = await clock.now(connection)
+    if not await leases.runs(connection, asker.owner, now + asker.ttl):
         return _Locked((), {})
-    messages = await outbox.lock_due(connection, candidates, now, wanted)
+    messages = await outbox.lock_due(connection, candidates, now, asker.wanted)
     return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
 
 
@@ -95,35 +110,47 @@ class _Known:
     permitted: permits.Moments
     handles: Mapping[tuple[str, str], bytes]
     contents: Mapping[str, bytes]
+    purposes: Mapping[str, Purpose]  # of the configuration
     vault: Vault
     now: datetime
 
 
-async def _read(parts: Parts, connection: AsyncConnection, locked: _Locked, vault: Vault) -> _Known:
+async def _read(
+    connection: AsyncConnection,
+    clock: Clock,
+    consents: Consents,
+    purposes: Mapping[str, Purpose],
+    locked: _Locked,
+    vault: Vault,
+) -> _Known:
     """Read in statements of their own: the ones that locked saw the time before their wait."""
     pairs = {(message.subject, message.purpose) for message in locked.messages}
     occasions = [occasion.of(message) for message in locked.messages]
     fresh = [one.link for one in occasions if isinstance(one, ToOpen)]
     asked = [one.token_hash for one in occasions if isinstance(one, ToConfirm)]
-    now = await parts.clock.now(connection)
+    now = await clock.now(connection)
     return _Known(
         locked=locked,
-        facts=await facts.read(connection, parts.consents, locked.gates, pairs, now),
-        asked=await facts.asked_by(connection, parts.consents, asked),
+        facts=await facts.read(connection, consents, locked.gates, pairs, now),
+        asked=await facts.asked_by(connection, consents, asked),
         fresh=await fresh_links.get(connection, fresh),
-        permitted=await _permitted(parts, connection, pairs, now),
+        permitted=await _permitted(connection, purposes, pairs, now),
         handles=await links.handles(connection, pairs),
         contents=await outbox.contents(connection, {m.content for m in locked.messages}),
+        purposes=purposes,
         vault=vault,
         now=now,
     )
 
 
 async def _permitted(
-    parts: Parts, connection: AsyncConnection, pairs: set[tuple[str, str]], now: datetime
+    connection: AsyncConnection,
+    purposes: Mapping[str, Purpose],
+    pairs: set[tuple[str, str]],
+    now: datetime,
 ) -> permits.Moments:
     """Earlier permits, where a purpose has a frequency cap."""
-    caps = {name: p.at_most for name, p in parts.config.purposes.items() if p.at_most}
+    caps = {name: p.at_most for name, p in purposes.items() if p.at_most}
     capped = {pair for pair in pairs if pair[1] in caps}
     if not capped:
         return {}
@@ -134,12 +161,12 @@ async def _permitted(
 _Decision = tuple[Message, Granted | Change]
 
 
-def _decide(parts: Parts, known: _Known) -> list[_Decision]:
+def _decide(known: _Known) -> list[_Decision]:
     """One after another: a message sees the permits granted before it in this claim."""
     granted = {pair: list(moments) for pair, moments in known.permitted.items()}
     decisions: list[_Decision] = []
     for message in known.locked.messages:
-        decision = _decide_one(parts, known, message, granted)
+        decision = _decide_one(known, message, granted)
         if isinstance(decision, Granted):
             pair = (message.subject, message.purpose)
             granted.setdefault(pair, []).append(Counted(message.id, known.now, spent=False))
@@ -147,12 +174,7 @@ def _decide(parts: Parts, known: _Known) -> list[_Decision]:
     return decisions
 
 
-def _decide_one(
-    parts: Parts,
-    known: _Known,
-    message: Message,
-    granted: permits.Moments,
-) -> Granted | Change:
+def _decide_one(known: _Known, message: Message, granted: permits.Moments) -> Granted | Change:
     if message.expires_at <= known.now:
         return Change(message.id, Status.FAILED, "message_expired")
     gate = known.locked.gates.get(message.subject)
@@ -165,28 +187,33 @@ def _decide_one(
         # While an upgrade rolls, a process of the later release knows it, and claims it then.
         log.error("occasion_unknown", message=message.id)
         return Change(message.id, Status.DEFERRED, None, known.now + _NOT_FOR_US)
-    decision = _permission(parts, known, message, why)
+    decision = _permission(known, message, why)
     if isinstance(decision, Unneeded):
         return Change(message.id, Status.CANCELLED, "not_needed")
     if isinstance(decision, Refused):
         return _refusal(message, decision)
-    purpose = parts.config.purposes.get(message.purpose)
-    if message.kind is Kind.MARKETING and purpose is not None and purpose.at_most is not None:
-        # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
-        permitted = granted.get((message.subject, message.purpose), [])
-        others = [one for one in permitted if one.message != message.id]
-        spent = [one.decided_at for one in others if one.spent]
-        unspent = [one.decided_at for one in others if not one.spent]
-        cap = purpose.at_most
-        again = policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
-        if again is not None:
-            again = min(again, message.expires_at)
-            return Change(message.id, Status.DEFERRED, Reason.FREQUENCY_CAP, again)
+    again = _over_cap(known, message, granted.get((message.subject, message.purpose), ()))
+    if again is not None:
+        again = min(again, message.expires_at)
+        return Change(message.id, Status.DEFERRED, Reason.FREQUENCY_CAP, again)
     return decision
 
 
+def _over_cap(known: _Known, message: Message, permitted: Sequence[Counted]) -> datetime | None:
+    """When a message fits under the cap of its purpose; None: now, or there is none."""
+    purpose = known.purposes.get(message.purpose)
+    cap = None if purpose is None else purpose.at_most
+    if cap is None or message.kind is not Kind.MARKETING:
+        return None
+    # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
+    others = [one for one in permitted if one.message != message.id]
+    spent = [one.decided_at for one in others if one.spent]
+    unspent = [one.decided_at for one in others if not one.spent]
+    return policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
+
+
 def _permission(
-    parts: Parts, known: _Known, message: Message, why: Occasion | None
+    known: _Known, message: Message, why: Occasion | None
 ) -> Granted | Refused | Unneeded:
     about = known.facts[message.subject, message.purpose]
     if message.kind is Kind.MARKETING and why is not None:
@@ -195,7 +222,7 @@ def _permission(
         case ToOpen(link):  # for no purpose of the configuration's
             fresh = known.fresh.get(link)
             return policy.fresh_link_wanted(about.subject_state, about.suppressed, fresh, known.now)
-        case _ if message.purpose not in parts.config.purposes:
+        case _ if message.purpose not in known.purposes:
             return Refused(Reason.PURPOSE_UNKNOWN)
         case ToConfirm(token_hash):
             asked = known.asked.get(token_hash, ())
@@ -215,25 +242,25 @@ def _refusal(message: Message, refused: Refused) -> Change:
 
 
 async def _write(
-    parts: Parts,
     connection: AsyncConnection,
-    owner: str,
+    audit_log: Log,
+    asker: _Asker,
     known: _Known,
     decisions: Sequence[_Decision],
 ) -> list[Parcel[Letter]]:
     eid = secrets.token_bytes(16)
     issued = [
-        (message, _permit(parts, owner, known, message, decision, eid))
+        (message, _permit(asker, known.now, message, decision, eid))
         for message, decision in decisions
         if isinstance(decision, Granted)
     ]
     changes = [decision for _, decision in decisions if isinstance(decision, Change)]
-    await outbox.lease(connection, [message.id for message, _ in issued], owner, known.now)
+    await outbox.lease(connection, [message.id for message, _ in issued], asker.owner, known.now)
     await permits.grant(connection, [permit for _, permit in issued])
     await outbox.change(connection, changes, known.now)
     items = _items(issued, decisions, known)
     if items:
-        trail = Trail(parts.log, known.vault, known.locked.gates)
+        trail = Trail(audit_log, known.vault, known.locked.gates)
         trail.record_batch(EventKind.PERMIT_BATCH, known.now, items, eid)
         await trail.stage(connection)
     return [
@@ -262,21 +289,19 @@ def _letter(known: _Known, message: Message) -> Letter:
     )
 
 
-def _permit(
-    parts: Parts, owner: str, known: _Known, message: Message, granted: Granted, eid: bytes
-) -> Permit:
+def _permit(asker: _Asker, now: datetime, message: Message, granted: Granted, eid: bytes) -> Permit:
     return Permit(
-        id=ordered_id("per", known.now),
+        id=ordered_id("per", now),
         message=message.id,
         attempt=message.attempt + 1,
-        owner=owner,
+        owner=asker.owner,
         subject=message.subject,
         purpose=message.purpose,
         ground_kind=granted.ground.kind,
         ground_id=granted.ground.id,
         terms=grounds.terms(granted.ground.kind),
-        decided_at=known.now,
-        expires_at=known.now + parts.config.delivery.permit_ttl,
+        decided_at=now,
+        expires_at=now + asker.ttl,
         eid=eid,
     )
 
@@ -317,10 +342,12 @@ def _can_be_named(known: _Known, subject: str) -> bool:
     return gates.usable(known.locked.gates.get(subject), known.vault, Compartment.EVIDENCE)
 
 
-async def take_back(parts: Parts, owner: str, carried: Collection[tuple[str, int]]) -> int:
+async def take_back(
+    data: Database, clock: Clock, owner: str, carried: Collection[tuple[str, int]]
+) -> int:
     """Queue again what *owner* holds without carrying that attempt, once its permits ran out."""
-    async with parts.data.begin() as connection:
-        now = await parts.clock.now(connection)
+    async with data.begin() as connection:
+        now = await clock.now(connection)
         lost = await permits.lock_unused(connection, owner, carried, now)
         await settle.take_back(connection, lost, now)
     if lost:

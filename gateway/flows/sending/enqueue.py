@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
+from audit.log import Log
 from consent import gates
 from consent.keys.vault import Compartment, Vault
 from consent.model import Reason, Refused
@@ -32,6 +33,8 @@ from gateway.flows.sending.composing import frame
 from gateway.flows.sending.content import new_message, of_caller
 from gateway.flows.sending.permission import Advice, Question
 from gateway.parts import Parts
+from storage.database import Database
+from storage.secret import Secret
 
 _SERVICE = frozenset({"confirmation", "my_data"})
 
@@ -123,9 +126,10 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     Nothing happened when this raises.
     """
     every = [message for request in handed for message in request.wanted]
-    vault = await parts.keystore.vault(await known_subjects(parts, every))
+    index_key = parts.keyring.blind_index
+    vault = await parts.keystore.vault(await known_subjects(parts.data, index_key, every))
     async with parts.data.begin() as connection:
-        found = await _take(parts, connection, handed)
+        found = await _take(connection, handed, await parts.clock.now(connection))
         new = [n for n, before in enumerate(found) if before is None or isinstance(before, Ticket)]
         wanted = [message for n in new for message in handed[n].wanted]
         decided = iter(await enqueue(parts, connection, wanted, vault))
@@ -147,11 +151,11 @@ def _done(request: Handed, decided: Iterator[Queued | Refused]) -> Done:
 
 
 async def _take(
-    parts: Parts, connection: AsyncConnection, handed: Sequence[Handed]
+    connection: AsyncConnection, handed: Sequence[Handed], now: datetime
 ) -> list[Ticket | Taken | None]:
     """For each request in order the right to do it, or what stands in its way; None: no name."""
     names = [request.name for request in handed if request.name is not None]
-    taken = iter(await idempotency.take(connection, names, await parts.clock.now(connection)))
+    taken = iter(await idempotency.take(connection, names, now))
     return [None if request.name is None else _known(next(taken)) for request in handed]
 
 
@@ -178,18 +182,19 @@ async def enqueue(
         if refused is not None:
             outcome.append(refused)
             continue
-        message = _message(parts, one, given, vault, now)
+        sender = parts.config.purposes[one.to.purpose].sender
+        message = _message(sender, one, given, vault, now)
         messages.append(message)
         outcome.append(Queued(message.id))
     await outbox.enqueue(connection, messages, now)
-    await _audit_refusals(parts, connection, wanted, advice, outcome, vault, now)
+    await _audit_refusals(connection, parts.log, wanted, advice, outcome, vault, now)
     return outcome
 
 
-async def known_subjects(parts: Parts, wanted: Sequence[Wanted]) -> set[str]:
-    """Whose keys an `enqueue` will need."""
-    async with parts.data.read() as connection:
-        found = await permission.find_subjects(parts, connection, [one.to for one in wanted])
+async def known_subjects(data: Database, key: Secret, wanted: Sequence[Wanted]) -> set[str]:
+    """Whose keys an `enqueue` will need; *key* is that of the blind index."""
+    async with data.read() as connection:
+        found = await permission.find_subjects(connection, key, [one.to for one in wanted])
     return {one for one in found if one is not None}
 
 
@@ -201,7 +206,7 @@ def _refusal(given: Advice, vault: Vault) -> Refused | None:
     return None
 
 
-def _message(parts: Parts, one: Wanted, given: Advice, vault: Vault, now: datetime) -> NewMessage:
+def _message(sender: str, one: Wanted, given: Advice, vault: Vault, now: datetime) -> NewMessage:
     assert given.gate is not None  # noqa: S101 `_refusal` looked
     due_at = max(one.send_at or now, now)
     return new_message(
@@ -211,7 +216,7 @@ def _message(parts: Parts, one: Wanted, given: Advice, vault: Vault, now: dateti
         kind=MailKind.MARKETING,
         subject=given.gate.subject,
         purpose=one.to.purpose,
-        sender=parts.config.purposes[one.to.purpose].sender,
+        sender=sender,
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,
@@ -219,8 +224,8 @@ def _message(parts: Parts, one: Wanted, given: Advice, vault: Vault, now: dateti
 
 
 async def _audit_refusals(
-    parts: Parts,
     connection: AsyncConnection,
+    log: Log,
     wanted: Sequence[Wanted],
     advice: Sequence[Advice],
     outcome: Sequence[Queued | Refused],
@@ -236,7 +241,7 @@ async def _audit_refusals(
         items.append(Item(known, {"purpose": one.to.purpose, "reason": result.reason}))
     if items:
         event = Event(Kind.MESSAGE_REFUSED, Actor.API, now, items=items)
-        await parts.log.stage(connection, [draft(event, vault, parts.log.node)])
+        await log.stage(connection, [draft(event, vault, log.node)])
 
 
 class Cancellation(StrEnum):

@@ -13,6 +13,7 @@ from consent.gates import Gate
 from consent.keys import blind
 from consent.model import Granted, Reason, Refused
 from gateway.parts import Parts
+from storage.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def advise(
     parts: Parts, connection: AsyncConnection, questions: Sequence[Question]
 ) -> list[Advice]:
     """Answer in order; never a reason to send."""
-    subjects = await find_subjects(parts, connection, questions)
+    subjects = await find_subjects(connection, parts.keyring.blind_index, questions)
     known = await gates.peek(connection, {one for one in subjects if one is not None})
     pairs = {
         (subject, question.purpose)
@@ -63,10 +64,9 @@ async def advise(
 
 
 async def find_subjects(
-    parts: Parts, connection: AsyncConnection, questions: Sequence[Question]
+    connection: AsyncConnection, key: Secret, questions: Sequence[Question]
 ) -> list[str | None]:
-    """The subjects that are meant, in order."""
-    key = parts.keyring.blind_index
+    """The subjects that are meant, in order; *key* is that of the blind index."""
     indexes = [
         blind.blind_index(key, one.email.canonical) if one.email is not None else None
         for one in questions
