@@ -26,8 +26,8 @@ def in_namespaces(command: Sequence[str], *, young: float | None, name: str | No
     options: list[str] = []
     if young is not None:
         # Both clocks: time.monotonic reads the one, a worker's deadlines the other.
-        up = float(Path("/proc/uptime").read_text().split()[0])
-        options += ["--time", "--monotonic", f"{young - up:.0f}", "--boottime", f"{young - up:.0f}"]
+        offset = f"{young - _uptime():.0f}"
+        options += ["--time", "--monotonic", offset, "--boottime", offset]
     if name is not None:
         options += ["--uts"]
         command = ["sh", "-c", f'hostname {name} && exec "$@"', "sh", *command]
@@ -35,6 +35,13 @@ def in_namespaces(command: Sequence[str], *, young: float | None, name: str | No
         return list(command)
     own = [] if os.geteuid() == 0 else ["--map-current-user", "--keep-caps"]
     return ["unshare", *own, *options, *command]
+
+
+def _uptime() -> float:
+    """Seconds since the machine really started, also where this process was told otherwise."""
+    told = float(Path("/proc/uptime").read_text().split()[0])
+    offsets = Path("/proc/self/timens_offsets").read_text().split()
+    return told - float(offsets[offsets.index("boottime") + 1])
 
 
 def is_allowed(*, young: float | None = None, name: str | None = None) -> bool:
