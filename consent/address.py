@@ -43,8 +43,11 @@ def parse(raw: str) -> Address:
         raise AddressError(AddressProblem.MALFORMED)
     local, domain = parts
     mailbox = f"{local}@{domain}"
+    # Once more: in ASCII a domain is longer than it was typed.
     if len(mailbox) > LONGEST:
         raise AddressError(AddressProblem.TOO_LONG)
+    # A local part may tell cases apart (RFC 5321, section 2.4). If we did, one person who types
+    # their address in two ways would be two, and the one who withdrew goes on being mailed.
     return Address(typed, mailbox, mailbox.lower(), domain)
 
 
@@ -55,6 +58,7 @@ def folded(address: Address) -> str:
     """
     local, _, domain = address.canonical.rpartition("@")
     plain = local.partition("+")[0].replace(".", "")
+    # Of `+a@` and `...@` nothing is left: all of a domain would share one counter.
     return f"{plain or local}@{domain}"
 
 
@@ -69,6 +73,8 @@ def _problem(typed: str) -> AddressProblem | None:
         return AddressProblem.EMPTY
     if len(typed) > LONGEST:
         return AddressProblem.TOO_LONG
+    # A line break would end a header or an SMTP command, and what follows be the attacker's own;
+    # characters that nobody sees would make two addresses look alike.
     if any(unicodedata.category(character).startswith("C") for character in typed):
         return AddressProblem.CONTROL_CHARACTER
     local, _, domain = typed.rpartition("@")
@@ -95,6 +101,7 @@ def _validated(typed: str) -> tuple[str, str] | None:
         )
     except (EmailNotValidError, DomainError):
         return None
+    # One label names a machine of a local network; a last one that ends in a digit, an IP address.
     top = domain.rpartition(".")[2]
     if top == domain or top in _WITHOUT_MAIL or not top[-1].isalpha():
         return None

@@ -61,55 +61,56 @@ def request(
 
 
 def confirm(
-    one: Consent, token_hash: bytes, trail: Trail, now: datetime, *, ends_at: datetime | None
+    consent: Consent, token_hash: bytes, trail: Trail, now: datetime, *, ends_at: datetime | None
 ) -> Consent | None:
     """The consent after the spending of its token; None: nothing changes."""
-    state = policy.confirm(one, now)
+    state = policy.confirm(consent, now)
     if state is None:
         return None
-    evidence = Confirmed(one.id, one.purpose, one.text_hash, token_hash.hex(), now)
+    evidence = Confirmed(consent.id, consent.purpose, consent.text_hash, token_hash.hex(), now)
     eid = trail.record(
-        EVENTS[state], one.subject, Actor.SUBJECT, now, evidence=evidence, refs=_refs(one)
+        EVENTS[state], consent.subject, Actor.SUBJECT, now, evidence=evidence, refs=_refs(consent)
     )
-    return replace(one, state=state, decided_at=now, ends_at=ends_at, eid=eid)
+    return replace(consent, state=state, decided_at=now, ends_at=ends_at, eid=eid)
 
 
 def take_back(
-    one: Consent, evidence: TakenBack, actor: Actor, trail: Trail, now: datetime
+    consent: Consent, evidence: TakenBack, actor: Actor, trail: Trail, now: datetime
 ) -> Consent | None:
     """The consent after a withdrawal or a "not me"; None: nothing changes. Needs no key."""
-    state = policy.withdraw(one.state)
+    state = policy.withdraw(consent.state)
     if state is None:
         return None
     eid = trail.record_leaving(
-        EVENTS[state], one.subject, actor, now, evidence=evidence, refs=_refs(one)
+        EVENTS[state], consent.subject, actor, now, evidence=evidence, refs=_refs(consent)
     )
-    return replace(one, state=state, decided_at=now, eid=eid)
+    return replace(consent, state=state, decided_at=now, eid=eid)
 
 
-def supersede(one: Consent, trail: Trail, now: datetime) -> Consent:
+def supersede(consent: Consent, trail: Trail, now: datetime) -> Consent:
     """A pending request after another one of its purpose was confirmed."""
-    return _end(one, State.LAPSED, Why.SUPERSEDED, trail, now)
+    return _end(consent, State.LAPSED, Why.SUPERSEDED, trail, now)
 
 
-def end(one: Consent, trail: Trail, now: datetime) -> Consent | None:
+def end(consent: Consent, trail: Trail, now: datetime) -> Consent | None:
     """The consent at its end; None when it has none, or when the row is not what we wrote."""
-    if policy.lapse(one, now) is State.LAPSED:
-        return _end(one, State.LAPSED, Why.TIME, trail, now)
-    if policy.expire(one, now) is State.EXPIRED:
-        over_at = policy.end_of(one)
-        why = Why.UNUSED if over_at == one.unused_at else Why.TIME
-        return replace(_end(one, State.EXPIRED, why, trail, now), decided_at=over_at)
+    if policy.lapse(consent, now) is State.LAPSED:
+        return _end(consent, State.LAPSED, Why.TIME, trail, now)
+    if policy.expire(consent, now) is State.EXPIRED:
+        # Not the moment of this run: what was confirmed in between would seem decided before it.
+        over_at = policy.end_of(consent)
+        why = Why.UNUSED if over_at == consent.unused_at else Why.TIME
+        return replace(_end(consent, State.EXPIRED, why, trail, now), decided_at=over_at)
     return None
 
 
-def _end(one: Consent, state: State, why: Why, trail: Trail, now: datetime) -> Consent:
-    evidence = EndedByItself(one.id, one.purpose, why)
+def _end(consent: Consent, state: State, why: Why, trail: Trail, now: datetime) -> Consent:
+    evidence = EndedByItself(consent.id, consent.purpose, why)
     eid = trail.record(
-        EVENTS[state], one.subject, Actor.SYSTEM, now, evidence=evidence, refs=_refs(one)
+        EVENTS[state], consent.subject, Actor.SYSTEM, now, evidence=evidence, refs=_refs(consent)
     )
-    return replace(one, state=state, eid=eid)
+    return replace(consent, state=state, eid=eid)
 
 
-def _refs(one: Consent) -> Mapping[str, str]:
-    return {"text": one.text_hash}
+def _refs(consent: Consent) -> Mapping[str, str]:
+    return {"text": consent.text_hash}

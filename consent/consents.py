@@ -29,7 +29,7 @@ from storage.secret import Secret
 from storage.sound import readable
 from storage.types import among
 
-consent = tables.consent
+table = tables.consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Use:
     unused_after: Mapping[str, timedelta]
     last_used: LastUsed = _never_used
 
-    def may_be_over(self, one: Consent, now: datetime) -> bool:
+    def may_be_over(self, consent: Consent, now: datetime) -> bool:
         """Whether it is so old that its use must be looked up; most consents are not."""
-        after = self.unused_after.get(one.purpose)
-        if after is None or one.state is not State.CONFIRMED or one.decided_at is None:
+        after = self.unused_after.get(consent.purpose)
+        if after is None or consent.state is not State.CONFIRMED or consent.decided_at is None:
             return False
-        return one.decided_at + after <= now
+        return consent.decided_at + after <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Page:
     after: tuple[datetime, str] | None = None
 
 
-class Ending(StrEnum):
+class Deadline(StrEnum):
     """What can be over about a consent, by the moment that it is counted from."""
 
     ANSWER = "answer"  # pending: nobody answered
@@ -110,19 +110,19 @@ class Ending(StrEnum):
     EVIDENCE = "evidence"  # withdrawn or expired: its proof
 
 
-_ENDINGS: Mapping[Ending, tuple[tuple[State, ...], Column[datetime]]] = {
-    Ending.ANSWER: ((State.PENDING,), consent.c.lapses_at),
-    Ending.DATE: ((State.CONFIRMED,), consent.c.ends_at),
-    Ending.USE: ((State.CONFIRMED,), consent.c.decided_at),
-    Ending.REQUEST: ((State.REJECTED, State.LAPSED), consent.c.requested_at),
-    Ending.EVIDENCE: ((State.WITHDRAWN, State.EXPIRED), consent.c.decided_at),
+_DEADLINES: Mapping[Deadline, tuple[tuple[State, ...], Column[datetime]]] = {
+    Deadline.ANSWER: ((State.PENDING,), table.c.lapses_at),
+    Deadline.DATE: ((State.CONFIRMED,), table.c.ends_at),
+    Deadline.USE: ((State.CONFIRMED,), table.c.decided_at),
+    Deadline.REQUEST: ((State.REJECTED, State.LAPSED), table.c.requested_at),
+    Deadline.EVIDENCE: ((State.WITHDRAWN, State.EXPIRED), table.c.decided_at),
 }
 
 
 def _in_words(states: Sequence[State]) -> ColumnElement[bool]:
     """As the partial indexes spell it: a parameter would keep them from being used."""
-    words: list[ColumnElement[str]] = [literal_column(f"'{one}'") for one in states]
-    return consent.c.state == words[0] if len(words) == 1 else consent.c.state.in_(words)
+    words: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in states]
+    return table.c.state == words[0] if len(words) == 1 else table.c.state.in_(words)
 
 
 class Consents:
@@ -141,32 +141,37 @@ class Consents:
         a consent was confirmed so long ago that it may have gone unused.
         """
         found = await self.of_subjects(connection, subjects)
-        rows = [one for consents in found.values() for one in consents]
-        known = {one.id: one for one in await self.with_use(connection, rows, now)}
-        return {s: [known[one.id] for one in consents] for s, consents in found.items()}
+        rows = [consent for consents in found.values() for consent in consents]
+        known = {consent.id: consent for consent in await self.with_use(connection, rows, now)}
+        return {s: [known[consent.id] for consent in consents] for s, consents in found.items()}
 
     async def with_use(
         self, connection: AsyncConnection, rows: Sequence[Consent], now: datetime
     ) -> list[Consent]:
         """The same consents; those that ended at *now* for want of use say so."""
-        doubtful = {one.id: one.subject for one in rows if self._use.may_be_over(one, now)}
+        doubtful = {
+            consent.id: consent.subject for consent in rows if self._use.may_be_over(consent, now)
+        }
         if not doubtful:
             return list(rows)
         used = await self._use.last_used(connection, doubtful)
-        return [self._as_used(one, used, now) if one.id in doubtful else one for one in rows]
+        return [
+            self._as_used(consent, used, now) if consent.id in doubtful else consent
+            for consent in rows
+        ]
 
-    def _as_used(self, one: Consent, used: Mapping[str, datetime], now: datetime) -> Consent:
-        confirmed_at = one.decided_at or one.requested_at
-        last = max(confirmed_at, used.get(one.id, confirmed_at))
-        end = last + self._use.unused_after[one.purpose]
-        return replace(one, unused_at=end) if end <= now else one
+    def _as_used(self, consent: Consent, used: Mapping[str, datetime], now: datetime) -> Consent:
+        confirmed_at = consent.decided_at or consent.requested_at
+        last = max(confirmed_at, used.get(consent.id, confirmed_at))
+        end = last + self._use.unused_after[consent.purpose]
+        return replace(consent, unused_at=end) if end <= now else consent
 
     async def of_subjects(
         self, connection: AsyncConnection, subjects: Iterable[str]
     ) -> dict[str, list[Consent]]:
         """Every consent of these people, oldest request first."""
-        query = select(consent).where(among(consent.c.subject, subjects))
-        rows = await connection.execute(query.order_by(consent.c.requested_at, consent.c.id))
+        query = select(table).where(among(table.c.subject, subjects))
+        rows = await connection.execute(query.order_by(table.c.requested_at, table.c.id))
         found: dict[str, list[Consent]] = {}
         for row in rows:
             found.setdefault(row.subject, []).append(self._read(row))
@@ -176,33 +181,33 @@ class Consents:
         wanted = list(ids)
         if not wanted:
             return {}
-        query = select(consent).where(among(consent.c.id, wanted))
+        query = select(table).where(among(table.c.id, wanted))
         return {row.id: self._read(row) for row in await connection.execute(query)}
 
     async def of_nobody(self, connection: AsyncConnection, limit: int) -> list[str]:
         """Ids of rows whose subject does not exist; keys of the schema forbid it."""
-        theirs = select(tables.subject.c.id).where(tables.subject.c.id == consent.c.subject)
-        query = select(consent.c.id).where(~theirs.exists()).order_by(consent.c.id).limit(limit)
+        theirs = select(tables.subject.c.id).where(tables.subject.c.id == table.c.subject)
+        query = select(table.c.id).where(~theirs.exists()).order_by(table.c.id).limit(limit)
         return list((await connection.execute(query)).scalars())
 
     async def add(self, connection: AsyncConnection, new: Sequence[Consent]) -> None:
         if new:
             rows = [
                 {
-                    "id": one.id,
-                    "subject": one.subject,
-                    "purpose": one.purpose,
-                    "text_hash": one.text_hash,
-                    "form": one.form,
-                    "locale": one.locale,
-                    "evidence": one.evidence,
-                    "requested_at": one.requested_at,
-                    "lapses_at": one.lapses_at,
-                    **self._changing(one),
+                    "id": consent.id,
+                    "subject": consent.subject,
+                    "purpose": consent.purpose,
+                    "text_hash": consent.text_hash,
+                    "form": consent.form,
+                    "locale": consent.locale,
+                    "evidence": consent.evidence,
+                    "requested_at": consent.requested_at,
+                    "lapses_at": consent.lapses_at,
+                    **self._changing(consent),
                 }
-                for one in new
+                for consent in new
             ]
-            await connection.execute(insert(consent), rows)
+            await connection.execute(insert(table), rows)
 
     async def write(self, connection: AsyncConnection, changed: Sequence[Consent]) -> None:
         """Store the new state of consents whose gates are held.
@@ -213,61 +218,64 @@ class Consents:
         if not changed:
             return
         columns = ("state", "decided_at", "ends_at", "mails", "profile", "eid", "mac")
-        values = {name: bindparam(f"new_{name}", type_=consent.c[name].type) for name in columns}
-        statement = update(consent).where(consent.c.id == bindparam("of")).values(values)
+        values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns}
+        statement = update(table).where(table.c.id == bindparam("of")).values(values)
+        # Whatever state stands there: the gates are held, so nobody changed it since it was read.
         rows = []
-        for one in changed:
-            row = {f"new_{name}": value for name, value in self._changing(one).items()}
-            rows.append({"of": one.id, **row})
+        for consent in changed:
+            row = {f"new_{name}": value for name, value in self._changing(consent).items()}
+            rows.append({"of": consent.id, **row})
         await connection.execute(statement, rows)
 
     async def remove(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         """Delete consents that nothing needs any more; no link may name them."""
-        await connection.execute(delete(consent).where(among(consent.c.id, ids)))
+        await connection.execute(delete(table).where(among(table.c.id, ids)))
 
     async def due(
-        self, connection: AsyncConnection, what: Ending, before: datetime, page: Page
+        self, connection: AsyncConnection, what: Deadline, before: datetime, page: Page
     ) -> list[Due]:
         """The next consents whose time is over, oldest first. Nothing is locked.
 
         Ask for page after page: a row that was tampered with stays what it is,
         and must not keep others from their turn.
         """
-        states, moment = _ENDINGS[what]
-        query = select(consent.c.id, consent.c.subject, moment.label("moment")).where(
+        states, moment = _DEADLINES[what]
+        query = select(table.c.id, table.c.subject, moment.label("moment")).where(
             _in_words(states), moment <= before
         )
         if page.after is not None:
+            # Moments repeat: by them alone, a page that ends between two alike loses the second.
             last, last_id = page.after
-            query = query.where(or_(moment > last, and_(moment == last, consent.c.id > last_id)))
-        rows = await connection.execute(query.order_by(moment, consent.c.id).limit(page.limit))
+            query = query.where(or_(moment > last, and_(moment == last, table.c.id > last_id)))
+        rows = await connection.execute(query.order_by(moment, table.c.id).limit(page.limit))
         return [Due((row.moment, row.id), row.subject) for row in rows]
 
-    def _changing(self, one: Consent) -> dict[str, Any]:
+    def _changing(self, consent: Consent) -> dict[str, Any]:
         return {
-            "state": one.state,
-            "decided_at": one.decided_at,
-            "ends_at": one.ends_at,
-            "mails": one.mails,
-            "profile": one.profile if one.state is State.PENDING else None,
-            "eid": one.eid,
-            "mac": self._mac(one),
+            "state": consent.state,
+            "decided_at": consent.decided_at,
+            "ends_at": consent.ends_at,
+            "mails": consent.mails,
+            "profile": consent.profile if consent.state is State.PENDING else None,
+            "eid": consent.eid,
+            # With every change: over the old values it would make our own row look forged.
+            "mac": self._mac(consent),
         }
 
-    def _mac(self, one: Any) -> bytes:
+    def _mac(self, consent: Any) -> bytes:
         """Of a consent, or of its row."""
         return consent_mac(
             self._key,
-            id=one.id,
-            subject=one.subject,
-            purpose=one.purpose,
-            text_hash=one.text_hash,
-            state=one.state,
-            evidence=one.evidence,
-            requested_at=one.requested_at,
-            decided_at=one.decided_at,
-            ends_at=one.ends_at,
-            eid=one.eid,
+            id=consent.id,
+            subject=consent.subject,
+            purpose=consent.purpose,
+            text_hash=consent.text_hash,
+            state=consent.state,
+            evidence=consent.evidence,
+            requested_at=consent.requested_at,
+            decided_at=consent.decided_at,
+            ends_at=consent.ends_at,
+            eid=consent.eid,
         )
 
     def _read(self, row: Any) -> Consent:
@@ -276,7 +284,7 @@ class Consents:
         What no gateway can have written is replaced by what allows nothing, and
         the consent is not honest.
         """
-        read = readable(row, consent)
+        read = readable(row, table)
         state, evidence = _word(State, read.state), _word(Evidence, read.evidence)
         known = state is not None and evidence is not None and read is row
         return Consent(

@@ -28,6 +28,7 @@ class Why(StrEnum):
     SUPERSEDED = "another was confirmed"
 
 
+# None of these has a repr: in a traceback it would write an address into the log.
 @dataclass(frozen=True, slots=True, repr=False)
 class Requested:
     """Somebody asked: who, to what wording, where, when, and who showed it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,7 +44,7 @@ def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str) -> Fact
         restricted=gate.restricted_at is not None,
         objected=gate.objected_at is not None,
         suppressed=_suppressed(gate),
-        consents=[one for one in consents if one.purpose == purpose],
+        consents=[consent for consent in consents if consent.purpose == purpose],
         asking_blocked_at=gate.asking_blocked_at,
     )
 
@@ -60,5 +61,5 @@ async def asked_by(
 ) -> dict[bytes, list[Consent]]:
     """The consents that confirmation mails ask for, by the hash of the mail's token."""
     named = await links.asked(connection, token_hashes)
-    rows = await consents.get(connection, {one for ids in named.values() for one in ids})
-    return {token: [rows[one] for one in ids if one in rows] for token, ids in named.items()}
+    rows = await consents.get(connection, set(chain.from_iterable(named.values())))
+    return {token: [rows[name] for name in ids if name in rows] for token, ids in named.items()}

@@ -51,13 +51,13 @@ async def add(connection: AsyncConnection, links: Sequence[FreshLink]) -> None:
     """Keep new links; the mails that carry them go into the same transaction."""
     rows = [
         {
-            "id": one.id,
-            "token_hash": one.token_hash,
-            "subject": one.subject,
-            "created_at": one.created_at,
-            "expires_at": one.expires_at,
+            "id": link.id,
+            "token_hash": link.token_hash,
+            "subject": link.subject,
+            "created_at": link.created_at,
+            "expires_at": link.expires_at,
         }
-        for one in links
+        for link in links
     ]
     if rows:
         await connection.execute(insert(fresh_link), rows)

@@ -81,16 +81,18 @@ async def admit(
         return set()
     rows = [
         {
-            "id": one.subject,
+            "id": newcomer.subject,
             "state": SubjectState.LIVE,
-            "blind_index": one.blind_index,
-            "address": one.address,
-            "locale": one.locale,
+            "blind_index": newcomer.blind_index,
+            "address": newcomer.address,
+            "locale": newcomer.locale,
             "created_at": now,
             "trail_length": 0,
         }
-        for one in newcomers
+        for newcomer in newcomers
     ]
+    # Who was admitted since the look by somebody else stays who they are; the keys that were
+    # made for this name are swept.
     statement = upsert(connection, subject).on_conflict_do_nothing().returning(subject.c.id)
     return set((await connection.execute(statement, rows)).scalars())
 
@@ -104,7 +106,9 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     wanted = list(subjects)
     if not wanted:
         return {}
+    # In one order: two that lock the same people the other way round wait for each other.
     query = select(subject).where(among(subject.c.id, wanted)).order_by(subject.c.id)
+    # FOR NO KEY UPDATE: FOR UPDATE would also hold up whoever writes a row that only names them.
     rows = await connection.execute(query.with_for_update(key_share=True))
     return {row.id: _gate(row) for row in rows}
 
@@ -130,13 +134,14 @@ async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
         .where(subject.c.id == bindparam("of"))
         .values(trail_length=bindparam("length"), trail_last=bindparam("last"))
     )
-    rows = [{"of": one.subject, "length": one.length, "last": one.last} for one in places]
+    rows = [{"of": place.subject, "length": place.length, "last": place.last} for place in places]
     await connection.execute(statement, rows)
 
 
 async def object_to(connection: AsyncConnection, subjects: Collection[str], now: datetime) -> None:
     """Record objections (Art. 21 GDPR): no purpose may be mailed from here on."""
     if subjects:
+        # The first one stands: what is kept of an objection ends counted from it, repeated or not.
         these = update(subject).where(
             among(subject.c.id, subjects), subject.c.objected_at.is_(None)
         )
@@ -148,6 +153,7 @@ async def block_asking(
 ) -> None:
     """End the confirmation mails that wait for these people; the claim looks at this moment."""
     if subjects:
+        # The last one stands: it ends what was queued up to then, also since the one before.
         these = update(subject).where(among(subject.c.id, subjects))
         await connection.execute(these.values(asking_blocked_at=now))
 
@@ -155,6 +161,7 @@ async def block_asking(
 async def begin_erasure(connection: AsyncConnection, subjects: Collection[str]) -> None:
     """Let go of people whose gates are held: from here nobody finds, mails or asks them."""
     statement = update(subject).where(among(subject.c.id, subjects))
+    # Without an index they are not found: who signs up again is somebody new, with new keys.
     values = {"state": SubjectState.ERASING, "blind_index": None}
     await connection.execute(statement.values(values))
 
@@ -179,10 +186,10 @@ async def suppress(connection: AsyncConnection, subjects: Sequence[str], why: st
 
 
 async def set_profile(
-    connection: AsyncConnection, one: str, locale: str, sealed: bytes | None
+    connection: AsyncConnection, subject_id: str, locale: str, sealed: bytes | None
 ) -> None:
     """Replace what is known of a person; only a confirmation may."""
-    statement = update(subject).where(subject.c.id == one)
+    statement = update(subject).where(subject.c.id == subject_id)
     await connection.execute(statement.values(profile=sealed, locale=locale))
 
 

@@ -32,6 +32,7 @@ def consent_mac(
     It does not show that a row is missing, or that an old row was put back
     whole; comparing `eid` with the audit log does (`gateway audit verify`).
     """
+    # Joined with their lengths: else the end of one column could be moved to the next unnoticed.
     words = (id, subject, purpose, text_hash, state, evidence)
     moments = (requested_at, decided_at, ends_at)
     parts = [word.encode() for word in words] + [_moment(moment) for moment in moments]

@@ -105,15 +105,15 @@ def _open(
 ) -> Opened[T]:
     said: dict[str, T] = {}
     damaged: list[Intake] = []
-    for one in rows:
-        key = keys.get(one.key_id)
+    for row in rows:
+        key = keys.get(row.key_id)
         if key is None:
             continue  # destroyed on purpose
         try:
-            raw = open_sealed(key.reveal(), one.sealed, _aad(one.id))
-            said[one.id] = read(Stored.parse(raw))
+            raw = open_sealed(key.reveal(), row.sealed, _aad(row.id))
+            said[row.id] = read(Stored.parse(raw))
         except (SealError, StoredError, AddressError):
-            damaged.append(one)
+            damaged.append(row)
     return Opened(said, damaged)
 
 
@@ -125,7 +125,8 @@ def _sign_up(stored: Stored) -> SignUp:
         email=Address(*map(email.text, ("typed", "mailbox", "canonical", "domain"))),
         locale=stored.text("locale"),
         asked=tuple(
-            Asked(one.text("purpose"), one.text("text_hash")) for one in stored.objects("asked")
+            Asked(asked.text("purpose"), asked.text("text_hash"))
+            for asked in stored.objects("asked")
         ),
         rendered_by=stored.word("rendered_by", RenderedBy),
         page_url=stored.text_or_none("page_url"),
@@ -137,6 +138,7 @@ def _sign_up(stored: Stored) -> SignUp:
 
 
 def _aad(intake_id: str) -> tuple[str, ...]:
+    # With the row's id: copied into a row that names another address, a form does not open.
     return ("consentgw/intake/v1", "intake", "sealed", intake_id)
 
 
@@ -144,14 +146,14 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
     """Keep acknowledged requests; once committed they survive this process."""
     values = [
         {
-            "id": one.id,
-            "kind": one.kind,
-            "key_id": one.key_id,
-            "blind_index": one.blind_index,
-            "sealed": one.sealed,
-            "received_at": one.received_at,
+            "id": row.id,
+            "kind": row.kind,
+            "key_id": row.key_id,
+            "blind_index": row.blind_index,
+            "sealed": row.sealed,
+            "received_at": row.received_at,
         }
-        for one in rows
+        for row in rows
     ]
     await connection.execute(insert(intake), values)
 
@@ -160,6 +162,7 @@ async def oldest(
     connection: AsyncConnection, limit: int, kind: IntakeKind = IntakeKind.SIGN_UP
 ) -> list[Intake]:
     """The next rows of a kind in the order of arrival; ids are time-ordered."""
+    # Without a lock: keys are fetched next, and no row is held while a key store is waited for.
     query = select(intake).where(intake.c.kind == kind).order_by(intake.c.id).limit(limit)
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)

@@ -49,17 +49,17 @@ async def add_confirmations(
         return
     rows = [
         {
-            "token_hash": one.token_hash,
-            "subject": one.subject,
-            "expires_at": one.expires_at,
+            "token_hash": mail.token_hash,
+            "subject": mail.subject,
+            "expires_at": mail.expires_at,
             "created_at": now,
         }
-        for one in confirmations
+        for mail in confirmations
     ]
     named = [
-        {"token_hash": one.token_hash, "consent": consent, "mac": one.mac(key, consent)}
-        for one in confirmations
-        for consent in one.consents
+        {"token_hash": mail.token_hash, "consent": consent, "mac": mail.mac(key, consent)}
+        for mail in confirmations
+        for consent in mail.consents
     ]
     await connection.execute(insert(tables.confirmation), rows)
     await connection.execute(insert(tables.confirmation_consent), named)
@@ -74,10 +74,11 @@ async def confirmation(
     if row is None:
         return None
     query = select(named.c.consent, named.c.mac).where(named.c.token_hash == token_hash)
-    macs = {one: mac for one, mac in await connection.execute(query.order_by(named.c.consent))}
+    rows = await connection.execute(query.order_by(named.c.consent))
+    macs = {consent: mac for consent, mac in rows}
     found = Confirmation(row.token_hash, row.subject, row.expires_at, tuple(macs))
-    fitting = frozenset(one for one, mac in macs.items() if honest(mac, found.mac(key, one)))
-    return replace(found, honest=fitting)
+    fitting = (consent for consent, mac in macs.items() if honest(mac, found.mac(key, consent)))
+    return replace(found, honest=frozenset(fitting))
 
 
 async def asked(

@@ -14,6 +14,7 @@ async def forget_requests(connection: AsyncConnection, consents: Collection[str]
     """Delete these consents, and the links of mails that asked for nothing else."""
     named, link = tables.confirmation_consent, tables.confirmation
     query = select(named.c.token_hash).where(named.c.consent.in_(consents))
+    # Before what follows: then nothing says any more which links asked for these.
     tokens = set((await connection.execute(query)).scalars())
     await connection.execute(delete(named).where(named.c.consent.in_(consents)))
     asks_more = exists().where(named.c.token_hash == link.c.token_hash)
@@ -29,6 +30,7 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     link, named = tables.confirmation, tables.confirmation_consent
     tokens = select(link.c.token_hash).where(link.c.subject.in_(subjects))
     await connection.execute(delete(named).where(named.c.token_hash.in_(tokens)))
+    # What names another row goes before it: the schema forbids the other order.
     theirs = (link, tables.fresh_link, tables.session, tables.handle, tables.consent)
     for table in theirs:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))

@@ -69,4 +69,5 @@ def _open(
     subject: str, place: tuple[str, str, str], sealed: bytes | None, opener: Opener
 ) -> dict[str, str]:
     raw = None if sealed is None else opener.open(subject, _PROFILE, place, sealed)
+    # Read as it is: what opens under the person's key is what we sealed there.
     return {} if raw is None else dict(json.loads(raw))

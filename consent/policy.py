@@ -122,11 +122,11 @@ def confirmation_wanted(
         return Refused(Reason.RESTRICTED)
     if facts.suppressed is not None:
         return Refused(facts.suppressed)
-    waiting = [one for one in asked if effective_state(one, now) is State.PENDING]
+    waiting = [consent for consent in asked if effective_state(consent, now) is State.PENDING]
     blocked = facts.asking_blocked_at is not None and queued_at <= facts.asking_blocked_at
     if blocked or not waiting:
         return Unneeded()
-    if not all(one.honest for one in asked):
+    if not all(consent.honest for consent in asked):
         return Refused(Reason.UNPROVEN)
     return Granted(Ground.confirmation(min(waiting, key=_requested).id))
 
@@ -178,6 +178,7 @@ def over_cap(
 def _fits_again(
     permitted: Iterable[datetime], count: int, window: timedelta, now: datetime
 ) -> datetime | None:
+    # The next one fits once the oldest of the last *count* has left the window.
     recent = sorted(moment for moment in permitted if moment + window > now)
     return recent[-count] + window if len(recent) >= count else None
 
@@ -216,12 +217,14 @@ def sign_up(
     """
     if existing and isinstance(_by_consents(existing, now), Granted):
         return Nothing()
-    if any(_ended_since(one, received_at) for one in existing):
+    if any(_ended_since(consent, received_at) for consent in existing):
         return Nothing()
     waiting = [
-        one
-        for one in existing
-        if one.honest and one.text_hash == text_hash and effective_state(one, now) is State.PENDING
+        consent
+        for consent in existing
+        if consent.honest
+        and consent.text_hash == text_hash
+        and effective_state(consent, now) is State.PENDING
     ]
     return Same(max(waiting, key=_requested)) if waiting else New()
 
@@ -239,9 +242,8 @@ def confirm(consent: Standing, now: datetime) -> State | None:
 
 def superseded(consents: Iterable[C], confirmed: str) -> list[C]:
     """The other pending requests of a purpose, which end `lapsed` when one is confirmed."""
-    return [
-        one for one in consents if one.id != confirmed and one.state is State.PENDING and one.honest
-    ]
+    others = (consent for consent in consents if consent.id != confirmed)
+    return [other for other in others if other.state is State.PENDING and other.honest]
 
 
 def reject(state: State) -> State | None:
@@ -284,7 +286,7 @@ def expire(consent: Standing, now: datetime) -> State | None:
 
 def end_of(consent: Standing) -> datetime | None:
     """When a confirmed consent ends: by its date, or for want of use. None: never, as of now."""
-    ends = [one for one in (consent.ends_at, consent.unused_at) if one is not None]
+    ends = [end for end in (consent.ends_at, consent.unused_at) if end is not None]
     return min(ends, default=None)
 
 
@@ -296,9 +298,10 @@ def _stop(facts: Facts) -> Reason | None:
 
 def _by_consents(consents: Sequence[Standing], now: datetime) -> Granted | Refused:
     """Decide by the newest decided consent; with none, by what became of the requests."""
-    newest = max((one for one in consents if one.state.decided), key=_decided, default=None)
+    decided = [consent for consent in consents if consent.state.decided]
+    newest = max(decided, key=_decided, default=None)
     standing = newest is not None and effective_state(newest, now) is State.CONFIRMED
-    states = {effective_state(one, now) for one in consents}
+    states = {effective_state(consent, now) for consent in consents}
     if State.PENDING in states and not standing:
         return Refused(Reason.PENDING)
     if newest is None:
@@ -314,7 +317,7 @@ _UNPROVEN = Refused(Reason.UNPROVEN)
 
 def _proven(newest: Standing, consents: Sequence[Standing]) -> bool:
     # One altered row spoils them all: it may be the withdrawal, made to look older.
-    sound = all(one.honest for one in consents) and newest.decided_at is not None
+    sound = all(consent.honest for consent in consents) and newest.decided_at is not None
     return sound and newest.evidence is not Evidence.ASSERTED
 
 

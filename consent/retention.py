@@ -16,7 +16,7 @@ from consent.policy import Standing
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Periods:
     """How long what came to nothing, and what came to an end, is kept."""
 
     unconfirmed: timedelta  # from the request
@@ -35,7 +35,7 @@ class Person:
 C = TypeVar("C", bound=Standing)
 
 
-def whole(person: Person, consents: Sequence[Standing], terms: Terms, now: datetime) -> bool:
+def whole(person: Person, consents: Sequence[Standing], periods: Periods, now: datetime) -> bool:
     """Say whether the whole person is to be forgotten: each reason to know them is over.
 
     Who asked for restriction asked us to keep (Art. 18(1)(b) to (d) GDPR); an
@@ -43,12 +43,12 @@ def whole(person: Person, consents: Sequence[Standing], terms: Terms, now: datet
     """
     if person.state is not SubjectState.LIVE or person.restricted or not consents:
         return False
-    if person.objected_at is not None and person.objected_at + terms.evidence > now:
+    if person.objected_at is not None and person.objected_at + periods.evidence > now:
         return False
-    return all(_over(one, terms, now) for one in consents)
+    return all(_over(consent, periods, now) for consent in consents)
 
 
-def requests(person: Person, consents: Sequence[C], terms: Terms, now: datetime) -> Sequence[C]:
+def requests(person: Person, consents: Sequence[C], periods: Periods, now: datetime) -> Sequence[C]:
     """The requests that came to nothing, of a person who stays for another consent.
 
     The proof of a consent that ended stays with the person's other proof: one
@@ -56,22 +56,27 @@ def requests(person: Person, consents: Sequence[C], terms: Terms, now: datetime)
     """
     if person.state is not SubjectState.LIVE or person.restricted:
         return []
-    if not all(one.honest for one in consents):
+    if not all(consent.honest for consent in consents):
         return []
-    over = [one for one in consents if _request_is_over(one, terms, now)]
+    over = [consent for consent in consents if _request_is_over(consent, periods, now)]
     return over if len(over) < len(consents) else []
 
 
-def _over(one: Standing, terms: Terms, now: datetime) -> bool:
-    return one.honest and (_request_is_over(one, terms, now) or _proof_is_over(one, terms, now))
+def _over(consent: Standing, periods: Periods, now: datetime) -> bool:
+    return consent.honest and (
+        _request_is_over(consent, periods, now) or _proof_is_over(consent, periods, now)
+    )
 
 
-def _request_is_over(one: Standing, terms: Terms, now: datetime) -> bool:
+def _request_is_over(consent: Standing, periods: Periods, now: datetime) -> bool:
     # Its link works for 72 hours, whatever the term: until then it must lead somewhere.
-    came_to_nothing = one.state in (State.REJECTED, State.LAPSED)
-    return came_to_nothing and max(one.requested_at + terms.unconfirmed, one.lapses_at) <= now
+    came_to_nothing = consent.state in (State.REJECTED, State.LAPSED)
+    return (
+        came_to_nothing
+        and max(consent.requested_at + periods.unconfirmed, consent.lapses_at) <= now
+    )
 
 
-def _proof_is_over(one: Standing, terms: Terms, now: datetime) -> bool:
-    ended = one.state in (State.WITHDRAWN, State.EXPIRED)
-    return ended and one.decided_at is not None and one.decided_at + terms.evidence <= now
+def _proof_is_over(consent: Standing, periods: Periods, now: datetime) -> bool:
+    ended = consent.state in (State.WITHDRAWN, State.EXPIRED)
+    return ended and consent.decided_at is not None and consent.decided_at + periods.evidence <= now

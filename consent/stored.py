@@ -32,6 +32,7 @@ class Stored:
     def parse(cls, raw: bytes) -> Stored:
         try:
             return cls(json.loads(raw))
+        # Here and below, `from None`: the parser's error quotes what is personal.
         except (ValueError, RecursionError):
             raise StoredError from None
 
@@ -64,7 +65,7 @@ class Stored:
         return None if self._is_missing(name) else self.moment(name)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(_checked(one, str) for one in _checked(self._document.get(name), list))
+        return tuple(_checked(item, str) for item in _checked(self._document.get(name), list))
 
     def answers(self, name: str) -> Mapping[str, str]:
         """Texts by name; missing is none."""
@@ -78,7 +79,7 @@ class Stored:
         return None if self._is_missing(name) else self.object(name)
 
     def objects(self, name: str) -> list[Stored]:
-        return [Stored(one) for one in _checked(self._document.get(name), list)]
+        return [Stored(item) for item in _checked(self._document.get(name), list)]
 
     def has(self, name: str) -> bool:
         """Whether the name is there, with whatever value."""

@@ -47,10 +47,11 @@ async def add(
 ) -> None:
     """Suppress; what is suppressed already stays so at least as long."""
     # In one order for everybody, or two transactions could wait for each other's rows.
-    for one in sorted(suppressions, key=lambda each: (each.address_hash, each.kind)):
-        row = {"address_hash": one.address_hash, "kind": one.kind, "since": now, "until": one.until}
+    for new in sorted(suppressions, key=lambda new: (new.address_hash, new.kind)):
+        row = {"address_hash": new.address_hash, "kind": new.kind, "since": now, "until": new.until}
         statement = upsert(connection, suppression).values(row)
         held, wanted = suppression.c.until, statement.excluded.until
+        # The later end stands, and none is the latest: a new block must not shorten one that holds.
         for_ever = or_(held.is_(None), wanted.is_(None))
         longer = case((for_ever, null()), (wanted > held, wanted), else_=held)
         await connection.execute(

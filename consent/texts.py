@@ -148,7 +148,7 @@ async def publish(
     rows = await connection.execute(query.with_for_update())
     retired = {row.hash: row.retired_at is not None for row in rows}
     added = await _add(connection, {h: raw for h, raw in texts.items() if h not in retired}, now)
-    again = [one for one in texts if retired.get(one)]
+    again = [digest for digest in texts if retired.get(digest)]
     await _revive(connection, again, now)
     await _mark_current(connection, texts.keys())
     return sorted([*added, *again])
@@ -177,6 +177,7 @@ async def list_texts(connection: AsyncConnection) -> list[Text]:
 
 async def retire(connection: AsyncConnection, text: str, now: datetime) -> Retirement:
     """Let nobody agree to a text any more; consents to it stand. Repeating is harmless."""
+    # Locked, or a node that starts meanwhile makes it current while it is being retired.
     query = select(consent_text).where(consent_text.c.hash == text).with_for_update()
     row = (await connection.execute(query)).one_or_none()
     if row is None:
@@ -206,10 +207,10 @@ def _hash(raw: bytes) -> str:
 async def _keep_notices(
     connection: AsyncConnection, notices: Collection[Notice], now: datetime
 ) -> None:
-    unique = {one.hash: one for one in notices}
+    unique = {notice.hash: notice for notice in notices}
     rows = [
-        {"hash": key, "locale": one.locale, "body": one.body, "published_at": now}
-        for key, one in sorted(unique.items())
+        {"hash": key, "locale": notice.locale, "body": notice.body, "published_at": now}
+        for key, notice in sorted(unique.items())
     ]
     if rows:
         statement = upsert(connection, privacy_notice).values(rows).on_conflict_do_nothing()
@@ -257,6 +258,7 @@ def _read(raw: bytes) -> dict[str, Any]:
         named = isinstance(document["purpose"], str) and isinstance(document["locale"], str)
     except (ValueError, KeyError, TypeError, rfc8785.CanonicalizationError, RecursionError):
         raise TextError("a consent text is a canonical JSON object") from None
+    # One spelling only: with a second, the same wording would have two names to be proven by.
     if canonical != raw or not named:
         raise TextError("a consent text is a canonical JSON object")
     return dict(document)

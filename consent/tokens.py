@@ -35,11 +35,13 @@ def link_token(handle: bytes, route: str) -> str:
     """
     if route == _UNSUBSCRIBE:
         return encode(handle)
+    # One way: who was forwarded a "why" link must not be able to unsubscribe the person.
     return encode(hmac.digest(handle, route.encode(), "sha256")[:HANDLE_SIZE])
 
 
 def hash_of(token: str) -> bytes | None:
     """The hash that a token is found by; None for what can never have been one of ours."""
+    # A plain hash: nobody guesses 128 random bits, and a key would end links when it rotates.
     raw = decode(token)
     if raw is None or len(raw) not in (CONFIRM_SIZE, HANDLE_SIZE):
         return None

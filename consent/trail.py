@@ -28,7 +28,7 @@ class Trail:
         self._log = log
         self._vault = vault
         self._held = held
-        self._places: dict[str, Place] = {one: gate.place for one, gate in held.items()}
+        self._places: dict[str, Place] = {subject: gate.place for subject, gate in held.items()}
         self._moved: set[str] = set()
         self._drafts: list[Draft] = []
 
@@ -96,5 +96,7 @@ class Trail:
 
     async def stage(self, connection: AsyncConnection) -> None:
         """Write the events and the new places; the last thing in a transaction."""
-        await gates.advance(connection, [self._places[one] for one in sorted(self._moved)])
+        await gates.advance(connection, [self._places[subject] for subject in sorted(self._moved)])
+        # The log draws its numbers here, with every lock held: so events about one person stand in
+        # the order in which their gate was taken.
         await self._log.stage(connection, self._drafts)

@@ -48,9 +48,11 @@ class DataKeys:
 
         Keys that exist stay. Whoever is in the erasure ledger gets none.
         """
+        # In one order: two processes that make keys for the same people wait for each other's rows.
         wanted = sorted(set(subjects))
         if not wanted:
             return
+        # A data backup that was put back names erased people: it must get them no new keys.
         async with self._database.begin() as connection:
             erased = await _erased(connection, wanted)
             rows = [
@@ -125,6 +127,7 @@ class DataKeys:
         }
 
     async def _fetch(self, subjects: Sequence[str]) -> dict[str, _Keys]:
+        # Before the question: from its answer on, a key destroyed in between would live too long.
         asked = self._monotonic()
         found: dict[str, dict[str, Secret | Broken]] = {}
         async with self._database.read() as connection:
@@ -132,9 +135,10 @@ class DataKeys:
                 query = select(tables.dek).where(among(tables.dek.c.subject, batch))
                 for row in await connection.execute(query):
                     found.setdefault(row.subject, {})[row.compartment] = self._unwrap(row)
+        # Out first, so that they go in last: the oldest stand first, and leave first. A vault keeps
+        # what it was made with.
         self.forget(found)
         self._cached |= {subject: (asked, keys) for subject, keys in found.items()}
-        # The oldest stand first; a vault keeps what it was made with.
         for subject in list(islice(self._cached, max(0, len(self._cached) - _KEPT))):
             del self._cached[subject]
         return dict(found)

@@ -59,6 +59,7 @@ class IntakeKeys:
         held = self._fresh(now)
         if held is None:
             async with self._renewing:
+                # Whoever waited for the lock finds what the one before them fetched.
                 held = self._fresh(now) or await self._fetch(now)
                 self._held = held
         return held.id, held.key

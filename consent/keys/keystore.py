@@ -61,5 +61,6 @@ class KeyStore:
         async with self._database.begin() as connection:
             await self._people.destroy(connection, pairs, now)
             await self._intake.close(connection, now)
+        # After the commit: whoever asked before it would fetch the keys again, and keep them.
         self._intake.forget()
         self._people.forget(wanted)

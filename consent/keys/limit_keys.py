@@ -44,6 +44,7 @@ class LimitKeys:
             "wrapped": self._wrapper.wrap(Secret(secrets.token_bytes(32)), "limit_key", this),
         }
         async with self._database.begin() as connection:
+            # As text in the order of time: four digits of the year, then two of the week.
             await connection.execute(delete(table).where(table.c.period < last))
             made = upsert(connection, table).values(new).on_conflict_do_nothing()
             await connection.execute(made)

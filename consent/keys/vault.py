@@ -48,7 +48,7 @@ class Vault:
         missing for everybody who was known before.
         """
         held = self._keys.get(subject, {})
-        return all(isinstance(held.get(one), Secret) for one in (compartment, *others))
+        return all(isinstance(held.get(needed), Secret) for needed in (compartment, *others))
 
     def seal(
         self, subject: str, compartment: str, place: tuple[str, str, str], plaintext: bytes

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from consent import tables
-from consent.consents import Ending
+from consent.consents import Deadline
 from delivery import tables as delivery_tables
 from gateway.flows.keeping.expire import Expiry
 from gateway.flows.keeping.walk import Walk
@@ -175,9 +175,9 @@ async def test_looking_for_use_costs_young_consents_no_statement(app: App) -> No
     assert len([one for one in statements if "FROM permit" in one]) == 1
 
 
-@pytest.mark.parametrize("what", [Ending.ANSWER, Ending.DATE, Ending.USE])
+@pytest.mark.parametrize("what", [Deadline.ANSWER, Deadline.DATE, Deadline.USE])
 async def test_altered_rows_in_front_do_not_keep_others_from_their_end(
-    app: App, what: Ending
+    app: App, what: Deadline
 ) -> None:
     people = [f"p{n}@example.org" for n in range(4)]
     for one in people:
@@ -185,7 +185,7 @@ async def test_altered_rows_in_front_do_not_keep_others_from_their_end(
         body = {"email": one, "purposes": ["rare"], "texts": texts}
         await app.http.post("/forms/rare", json=body)
         mails = await app.deliver()
-        if what is not Ending.ANSWER:
+        if what is not Deadline.ANSWER:
             token = mails[-1].token("confirm")
             await app.http.post(f"/confirm/{token}", data={"answer": "confirm"})
         app.step(timedelta(seconds=1))
@@ -197,7 +197,7 @@ async def test_altered_rows_in_front_do_not_keep_others_from_their_end(
     app.step(400 * DAY)
 
     expiry = Expiry(app.parts, {what: Walk(1)}, Walk(1))
-    run = expiry.by_use if what is Ending.USE else expiry.by_date
+    run = expiry.by_use if what is Deadline.USE else expiry.by_date
     ended = sum([await run() for _ in range(4)])
 
     assert ended == 1

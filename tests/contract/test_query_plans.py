@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates
-from consent.consents import Ending, Page
+from consent.consents import Deadline, Page
 from delivery import outbox, overview, retention
 from tests.support.apps import App, open_app
 
@@ -25,7 +25,7 @@ async def app(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIt
         yield opened
 
 
-def due(what: Ending) -> Look:
+def due(what: Deadline) -> Look:
     async def look(app: App, connection: AsyncConnection) -> None:
         now = app.parts.clock.wall()
         for after in (None, (now, "con_0")):
@@ -43,7 +43,7 @@ LOOKS: dict[str, Look] = {
     "messages": lambda app, c: retention.drop_ended(c, app.parts.clock.wall(), 10),
     "permits": lambda app, c: retention.old_permits(c, "per_0", app.parts.clock.wall(), 10),
     "erasures": lambda app, c: gates.erasing(c, "sub_0", 10),
-    **{f"consents by {what}": due(what) for what in Ending},
+    **{f"consents by {what}": due(what) for what in Deadline},
 }
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from consent import retention
 from consent.model import Evidence, State, SubjectState
-from consent.retention import Person, Terms
+from consent.retention import Periods, Person
 from delivery.retention import Need, OldPermit, spare
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
-TERMS = Terms(unconfirmed=30 * DAY, evidence=1000 * DAY)
+PERIODS = Periods(unconfirmed=30 * DAY, evidence=1000 * DAY)
 ADA = Person(SubjectState.LIVE, restricted=False, objected_at=None)
 
 
@@ -34,12 +34,12 @@ class Row:
     honest: bool = True
 
 
-def whole(*rows: Row, person: Person = ADA, terms: Terms = TERMS) -> bool:
-    return retention.whole(person, rows, terms, NOW)
+def whole(*rows: Row, person: Person = ADA, periods: Periods = PERIODS) -> bool:
+    return retention.whole(person, rows, periods, NOW)
 
 
 def requests(*rows: Row, person: Person = ADA) -> list[str]:
-    return [one.id for one in retention.requests(person, rows, TERMS, NOW)]
+    return [one.id for one in retention.requests(person, rows, PERIODS, NOW)]
 
 
 OVER = Row()
@@ -111,16 +111,16 @@ def test_an_altered_row_keeps_everything() -> None:
 
 def test_a_link_that_still_works_leads_somewhere_whatever_the_term() -> None:
     rejected = Row(state=State.REJECTED, requested_at=NOW - DAY, lapses_at=NOW + 2 * DAY)
-    at_once = Terms(unconfirmed=timedelta(), evidence=timedelta())
+    at_once = Periods(unconfirmed=timedelta(), evidence=timedelta())
 
-    assert not whole(rejected, terms=at_once)
-    assert whole(replace(rejected, lapses_at=NOW), terms=at_once)
+    assert not whole(rejected, periods=at_once)
+    assert whole(replace(rejected, lapses_at=NOW), periods=at_once)
 
 
 def test_with_no_evidence_kept_a_withdrawal_ends_everything() -> None:
     just_now = replace(PROVEN_NO, decided_at=NOW)
 
-    assert whole(just_now, terms=Terms(30 * DAY, timedelta()))
+    assert whole(just_now, periods=Periods(30 * DAY, timedelta()))
 
 
 def permit(**changes: Any) -> OldPermit:

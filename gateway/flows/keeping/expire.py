@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consent import changes, gates
-from consent.consents import Due, Ending, Page
+from consent.consents import Deadline, Due, Page
 from consent.keys.vault import Compartment
 from consent.trail import Trail
 from gateway.flows.keeping.walk import Walk
@@ -22,8 +22,8 @@ class Expiry:
     """How far the duties have come: one for dates, a slower one for what went unused."""
 
     parts: Parts
-    dates: dict[Ending, Walk[_Key]] = field(
-        default_factory=lambda: {one: Walk(_AT_ONCE) for one in (Ending.ANSWER, Ending.DATE)}
+    dates: dict[Deadline, Walk[_Key]] = field(
+        default_factory=lambda: {one: Walk(_AT_ONCE) for one in (Deadline.ANSWER, Deadline.DATE)}
     )
     use: Walk[_Key] = field(default_factory=lambda: Walk(_AT_ONCE))
 
@@ -40,12 +40,12 @@ class Expiry:
         after = [p.unused_after for p in self.parts.config.purposes.values() if p.unused_after]
         if not after:
             return 0
-        ended = await self._expire(Ending.USE, self.use, min(after))
+        ended = await self._expire(Deadline.USE, self.use, min(after))
         while self.use.after is not None:
-            ended += await self._expire(Ending.USE, self.use, min(after))
+            ended += await self._expire(Deadline.USE, self.use, min(after))
         return ended
 
-    async def _expire(self, what: Ending, walk: Walk[_Key], old: timedelta = timedelta()) -> int:
+    async def _expire(self, what: Deadline, walk: Walk[_Key], old: timedelta = timedelta()) -> int:
         parts = self.parts
         async with parts.data.read() as connection:
             before = await parts.clock.now(connection) - old

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates, people
 from consent import retention as consent_rules
-from consent.consents import Ending, Page
+from consent.consents import Deadline, Page
 from consent.gates import Gate
-from consent.retention import Person, Terms
+from consent.retention import Periods, Person
 from delivery import retention as delivery_rules
 from delivery.retention import Need
 from gateway.flows.keeping.walk import Walk, stroll
@@ -36,10 +36,10 @@ class Retention:
     def __init__(self, parts: Parts) -> None:
         kept = parts.config.retention
         self._parts = parts
-        self._terms = Terms(kept.unconfirmed, kept.evidence_after_withdrawal)
-        self._people: Mapping[Ending, tuple[timedelta, Walk[tuple[datetime, str]]]] = {
-            Ending.REQUEST: (kept.unconfirmed, Walk(_AT_ONCE)),
-            Ending.EVIDENCE: (kept.evidence_after_withdrawal, Walk(_AT_ONCE)),
+        self._periods = Periods(kept.unconfirmed, kept.evidence_after_withdrawal)
+        self._people: Mapping[Deadline, tuple[timedelta, Walk[tuple[datetime, str]]]] = {
+            Deadline.REQUEST: (kept.unconfirmed, Walk(_AT_ONCE)),
+            Deadline.EVIDENCE: (kept.evidence_after_withdrawal, Walk(_AT_ONCE)),
         }
         self._permits: Walk[str] = Walk(_AT_ONCE)
         self._erasing: Walk[str] = Walk(_AT_ONCE)
@@ -107,7 +107,7 @@ class Retention:
             ]
         )
 
-    async def _people_by(self, what: Ending) -> int:
+    async def _people_by(self, what: Deadline) -> int:
         parts, (kept, walk) = self._parts, self._people[what]
         async with parts.data.read() as connection:
             before = await parts.clock.now(connection) - kept
@@ -126,10 +126,10 @@ class Retention:
             requests: list[str] = []
             for one, gate in held.items():
                 known, theirs = _person(gate), consents.get(one, [])
-                if consent_rules.whole(known, theirs, self._terms, now):
+                if consent_rules.whole(known, theirs, self._periods, now):
                     whole.append(one)
                 else:
-                    over = consent_rules.requests(known, theirs, self._terms, now)
+                    over = consent_rules.requests(known, theirs, self._periods, now)
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
             await erasing.begin(parts.log, connection, whole, now)
