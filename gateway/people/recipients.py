@@ -14,7 +14,7 @@ from consent.links import Route
 from consent.texts import Text
 from gateway.errors import Invalid, NotFound, RequestError, TooMany
 from gateway.flows.joining import confirm
-from gateway.flows.joining.confirm import Answer, Seen
+from gateway.flows.joining.confirm import Declaration, Seen
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
 from gateway.http import pages
@@ -62,9 +62,9 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         if wait is not None:
             raise TooMany(wait.how_long)
         return pages.response(request, "mail_again", brand=_brand(request))
-    if said not in tuple(Answer):
+    if said not in tuple(Declaration):
         raise Invalid.at("/answer", "must be confirm or reject")
-    seen = _found(await confirm.answer(parts, token, Answer(said)))
+    seen = _found(await confirm.answer(parts, token, Declaration(said)))
     if seen.expired:
         return _confirmation_page(request, seen)
     return pages.response(

@@ -11,14 +11,14 @@ from consent.keys.vault import Vault
 from consent.links import Confirmation
 from consent.texts import Text
 from delivery.outbox import NewMessage
-from delivery.outcome import Kind
+from delivery.outcome import Kind as MailKind
+from gateway.config.config import Config
 from gateway.flows.sending.content import OurMail, Wording, new_message
 from gateway.flows.sending.occasion import ToConfirm
-from gateway.parts import Parts
 
 
 def confirmation(
-    parts: Parts,
+    config: Config,
     locale: str,
     asked: Sequence[Consent],
     texts: Mapping[str, Text],
@@ -33,10 +33,11 @@ def confirmation(
     """
     token, token_hash = tokens.new_link_token()
     subject, purpose = asked[0].subject, asked[0].purpose
+    # Each consent has its own end; a link that ended earlier would keep one from being confirmed.
     expires_at = max(consent.lapses_at for consent in asked)
     mail = OurMail(
         "confirmation",
-        links={"confirm": f"{parts.base}/confirm/{token}"},
+        links={"confirm": f"{config.server.public_url}/confirm/{token}"},
         locale=locale,
         consents=[shown(consent, texts) for consent in asked],
     )
@@ -44,10 +45,10 @@ def confirmation(
         mail,
         vault,
         now,
-        kind=Kind.SERVICE,
+        kind=MailKind.SERVICE,
         subject=subject,
         purpose=purpose,
-        sender=parts.config.purposes[purpose].sender,
+        sender=config.purposes[purpose].sender,
         due_at=due_at,
         expires_at=expires_at,
         why=ToConfirm(token_hash),

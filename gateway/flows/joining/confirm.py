@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
 from consent import address, changes, gates, links, personal, policy, texts, tokens
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
@@ -23,11 +23,14 @@ from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
+from gateway.config.config import Purpose
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving import withdraw
 from gateway.limits import Wait
 from gateway.parts import Parts
+from storage.clock import Clock
 from storage.errors import StorageAway
+from storage.secret import Secret
 
 log = structlog.get_logger()
 
@@ -35,7 +38,7 @@ log = structlog.get_logger()
 _CONFIRMING = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
-class Answer(StrEnum):
+class Declaration(StrEnum):
     """What a person can say behind the link."""
 
     CONFIRM = "confirm"
@@ -61,18 +64,20 @@ async def look(parts: Parts, token: str) -> Seen | None:
         found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
         if found is None:
             return None
-        return await _seen(parts, connection, found)
+        return await _seen(connection, parts.consents, parts.clock, found)
 
 
-async def _seen(parts: Parts, connection: AsyncConnection, found: Confirmation) -> Seen:
-    rows = await parts.consents.get(connection, found.consents)
-    consents = [rows[one] for one in found.consents if one in rows]
-    known = await texts.get(connection, {one.text_hash for one in consents})
-    now = await parts.clock.now(connection)
-    return Seen(consents, known, found.expires_at <= now, now)
+async def _seen(
+    connection: AsyncConnection, consents: Consents, clock: Clock, found: Confirmation
+) -> Seen:
+    rows = await consents.get(connection, found.consents)
+    asked = [rows[name] for name in found.consents if name in rows]
+    known = await texts.get(connection, {consent.text_hash for consent in asked})
+    now = await clock.now(connection)
+    return Seen(asked, known, found.expires_at <= now, now)
 
 
-async def answer(parts: Parts, token: str, said: Answer) -> Seen | None:
+async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
     """Spend a token; repeating it grants nothing more and shows what became of it.
 
     Confirming acts on what is pending. "Not me" rejects what is pending,
@@ -86,107 +91,120 @@ async def answer(parts: Parts, token: str, said: Answer) -> Seen | None:
         found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
     if found is None:
         return None
+    # Before the gate is held: whoever holds it keeps claims and withdrawals waiting.
     vault = await parts.keystore.vault([found.subject])
     still_open: set[str] = set()
     async with parts.data.begin() as connection:
         held = await gates.lock(connection, [found.subject])
-        seen = await _seen(parts, connection, found)
+        # Only now: a link that ran out while the lock was waited for confirms nothing any more.
+        seen = await _seen(connection, parts.consents, parts.clock, found)
         gate = held.get(found.subject)
         if gate is not None and gate.live and not seen.expired:
-            act = _Act(parts, connection, gate, vault, found, seen.now)
-            if said is Answer.CONFIRM:
+            act = _Act(
+                connection,
+                consents=parts.consents,
+                purposes=parts.config.purposes,
+                suppression_key=parts.keyring.suppression,
+                gate=gate,
+                vault=vault,
+                found=found,
+                trail=Trail(parts.log, vault, held),
+                now=seen.now,
+            )
+            if said is Declaration.CONFIRM:
                 await act.confirm()
             else:
                 still_open = await act.reject()
             await act.trail.stage(connection)
-            seen = await _seen(parts, connection, found)
+            seen = await _seen(connection, parts.consents, parts.clock, found)
+    # With no connection held: the permits that it waits for are spent by others, who need one.
     await parts.quiet.wait_for(still_open)
     return seen
 
 
+@dataclass(frozen=True)
 class _Act:
     """What one answer changes, in one transaction under the gate."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        connection: AsyncConnection,
-        gate: Gate,
-        vault: Vault,
-        found: Confirmation,
-        now: datetime,
-    ) -> None:
-        self._parts = parts
-        self._connection = connection
-        self._gate = gate
-        self._vault = vault
-        self._found = found
-        self._now = now
-        self.trail = Trail(parts.log, vault, {gate.subject: gate})
+    connection: AsyncConnection
+    consents: Consents
+    purposes: Mapping[str, Purpose]
+    suppression_key: Secret
+    gate: Gate
+    vault: Vault
+    found: Confirmation
+    trail: Trail
+    now: datetime
 
     async def confirm(self) -> None:
         """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed."""
-        subject = self._gate.subject
-        everything = await self._consents()
+        subject = self.gate.subject
+        everything = await self._theirs()
         asked = [
-            one
-            for one in everything
+            consent
+            for consent in everything
             # Rows that we did not write must not confirm anything, nor be made honest by it.
-            if one.id in self._found.honest
-            and one.honest
-            and policy.confirm(one, self._now) is not None
+            if consent.id in self.found.honest
+            and consent.honest
+            and policy.confirm(consent, self.now) is not None
         ]
         if not asked:
             return
-        if not gates.usable(self._gate, self._vault, *_CONFIRMING):
+        if not gates.usable(self.gate, self.vault, *_CONFIRMING):
             log.error("key_missing")
             raise StorageAway("key store")
-        confirmed = [new for one in asked if (new := self._confirmed(one)) is not None]
+        confirmed = [new for consent in asked if (new := self._confirmed(consent)) is not None]
+        # Their links end with them: one of an older mail would put an older wording in its place.
         lapsed = [
-            changes.supersede(other, self.trail, self._now)
-            for one in confirmed
+            changes.supersede(other, self.trail, self.now)
+            for consent in confirmed
             for other in policy.superseded(
-                [c for c in everything if c.purpose == one.purpose], one.id
+                [c for c in everything if c.purpose == consent.purpose], consent.id
             )
         ]
-        await self._parts.consents.write(self._connection, [*confirmed, *lapsed])
-        pairs = {(subject, one.purpose) for one in confirmed}
-        await links.ensure_handles(self._connection, pairs, self._vault)
+        await self.consents.write(self.connection, [*confirmed, *lapsed])
+        pairs = {(subject, consent.purpose) for consent in confirmed}
+        await links.ensure_handles(self.connection, pairs, self.vault)
         await self._keep_profile(confirmed)
 
     async def reject(self) -> set[str]:
         """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
         not_me = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
-        theirs = [one for one in await self._consents() if one.id in self._found.consents]
-        taken_back = [withdraw.take_back(one, not_me, self.trail, self._now) for one in theirs]
-        ended = [one for one in taken_back if one is not None]
-        await self._parts.consents.write(self._connection, ended)
-        key = self._parts.keyring.suppression
-        await withdraw.block_asking(self._connection, key, [self._gate], self._vault, self._now)
+        theirs = [consent for consent in await self._theirs() if consent.id in self.found.consents]
+        ended = [
+            changed
+            for consent in theirs
+            if (changed := withdraw.take_back(consent, not_me, self.trail, self.now)) is not None
+        ]
+        await self.consents.write(self.connection, ended)
+        await withdraw.block_asking(
+            self.connection, self.suppression_key, [self.gate], self.vault, self.now
+        )
         # All that this link stands for: whoever repeats it waits the same way.
-        pairs = {(self._gate.subject, one.purpose) for one in theirs}
-        return set().union(*await permits.open_of(self._connection, list(pairs), self._now))
+        pairs = {(self.gate.subject, consent.purpose) for consent in theirs}
+        return set().union(*await permits.open_of(self.connection, list(pairs), self.now))
 
-    async def _consents(self) -> list[Consent]:
-        subject = self._gate.subject
-        found = await self._parts.consents.of_subjects(self._connection, [subject])
+    async def _theirs(self) -> list[Consent]:
+        subject = self.gate.subject
+        found = await self.consents.of_subjects(self.connection, [subject])
         return found.get(subject, [])
 
-    def _confirmed(self, one: Consent) -> Consent | None:
-        purpose = self._parts.config.purposes.get(one.purpose)
+    def _confirmed(self, consent: Consent) -> Consent | None:
+        # A purpose that left the configuration is confirmed all the same: the person said so.
+        purpose = self.purposes.get(consent.purpose)
         after = purpose.expires_after if purpose else None
-        ends_at = None if after is None else self._now + after
-        token = self._found.token_hash
-        return changes.confirm(one, token, self.trail, self._now, ends_at=ends_at)
+        ends_at = None if after is None else self.now + after
+        token = self.found.token_hash
+        return changes.confirm(consent, token, self.trail, self.now, ends_at=ends_at)
 
     async def _keep_profile(self, confirmed: Sequence[Consent]) -> None:
         """Form answers become the person's own only now that the mailbox confirmed them."""
-        gate, vault = self._gate, self._vault
+        gate, vault = self.gate, self.vault
         profile = personal.open_profile(gate, vault)
-        for one in confirmed:
-            profile |= personal.open_answers(one, vault)
+        for consent in confirmed:
+            profile |= personal.open_answers(consent, vault)
         sealed = personal.seal_profile(gate.subject, profile, vault)
-        await gates.set_profile(self._connection, gate.subject, confirmed[-1].locale, sealed)
+        await gates.set_profile(self.connection, gate.subject, confirmed[-1].locale, sealed)
 
 
 async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | None:
@@ -203,7 +221,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
         found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
         if found is None:
             return None
-        seen = await _seen(parts, connection, found)
+        seen = await _seen(connection, parts.consents, parts.clock, found)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
     asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import changes, gates, intakes, links, personal, policy, texts
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.evidence import Requested
 from consent.gates import Gate, Newcomer
 from consent.intakes import Intake
@@ -24,11 +24,13 @@ from consent.policy import Nothing, Same
 from consent.sign_ups import Asked, SignUp
 from consent.trail import Trail
 from delivery import outbox
+from gateway.config.config import Config
 from gateway.flows.joining import asking
 from gateway.flows.joining.asking_limits import AskingLimits
 from gateway.parts import Parts
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
+from storage.secret import Secret
 
 log = structlog.get_logger()
 
@@ -46,43 +48,47 @@ async def work_off(parts: Parts) -> int:
     """
     async with parts.data.read() as connection:
         waiting = await intakes.oldest(connection, AT_ONCE)
-        known = await gates.find(connection, {one.blind_index for one in waiting})
+        known = await gates.find(connection, {intake.blind_index for intake in waiting})
     if not waiting:
         return 0
     forms = await _open(parts.keystore, waiting)
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
-    made = {one.blind_index: random_id("sub") for one in waiting}
+    made = {intake.blind_index: random_id("sub") for intake in waiting}
     wall = parts.clock.wall()
     await parts.keystore.create(made.values(), wall)
     vault = await parts.keystore.vault([*known.values(), *made.values()])
     newcomers = {index: subject for index, subject in made.items() if index not in known}
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
     async with parts.data.begin() as connection:
+        # One process at a time. An objection of somebody unknown takes the same lock, so that none
+        # is admitted between its look and its block.
         if not await try_alone(connection, "intake"):
             return 0
-        there = await intakes.lock(connection, [one.id for one in waiting])
-        waiting = [one for one in waiting if one.id in there]
+        there = await intakes.lock(connection, [intake.id for intake in waiting])
+        waiting = [intake for intake in waiting if intake.id in there]
         await _admit(connection, waiting, forms, newcomers, vault, wall)
         subjects = {**known, **newcomers}
-        held = await gates.lock(connection, {subjects[one.blind_index] for one in waiting})
+        held = await gates.lock(connection, {subjects[intake.blind_index] for intake in waiting})
         now = await parts.clock.now(connection)
         found = await parts.consents.as_of(connection, held, now)
         addresses = {form.email for form in forms.values()}
         batch = _Batch(
-            parts=parts,
-            people={one: _Person(gate, found.get(one, [])) for one, gate in held.items()},
+            consents=parts.consents,
+            config=parts.config,
+            link_key=parts.keyring.consent_mac,
+            people={name: _Person(gate, found.get(name, [])) for name, gate in held.items()},
             limits=await AskingLimits.read(parts, connection, weekly, addresses, now),
             trail=Trail(parts.log, vault, held),
             vault=vault,
             now=now,
         )
-        done = [one.id for one in waiting if one.id not in forms]
-        for one in waiting:
-            subject = subjects[one.blind_index]
-            if one.id in forms and batch.can_ask(subject):
-                await batch.ask(connection, subject, forms[one.id], one.received_at)
-                done.append(one.id)
+        done = [intake.id for intake in waiting if intake.id not in forms]
+        for intake in waiting:
+            subject = subjects[intake.blind_index]
+            if intake.id in forms and batch.can_ask(subject):
+                await batch.ask(connection, subject, forms[intake.id], intake.received_at)
+                done.append(intake.id)
         await batch.write(connection)
         await intakes.remove(connection, done)
         await batch.trail.stage(connection)
@@ -90,10 +96,10 @@ async def work_off(parts: Parts) -> int:
 
 
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
-    keys = await keystore.intake_keys({one.key_id for one in waiting})
+    keys = await keystore.intake_keys({intake.key_id for intake in waiting})
     opened = intakes.open_sign_ups(waiting, keys)
-    for one in opened.damaged:
-        log.error("intake_not_opened", key_id=one.key_id)
+    for intake in opened.damaged:
+        log.error("intake_not_opened", key_id=intake.key_id)
     return opened.said
 
 
@@ -107,13 +113,13 @@ async def _admit(
 ) -> None:
     """Make gates for people who were never heard of; their keys exist already."""
     rows: dict[bytes, Newcomer] = {}
-    for one in waiting:
-        subject = newcomers.get(one.blind_index)
-        if subject is None or one.id not in forms or one.blind_index in rows:
+    for intake in waiting:
+        subject = newcomers.get(intake.blind_index)
+        if subject is None or intake.id not in forms or intake.blind_index in rows:
             continue
-        form = forms[one.id]
+        form = forms[intake.id]
         sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
-        rows[one.blind_index] = Newcomer(subject, one.blind_index, sealed, form.locale)
+        rows[intake.blind_index] = Newcomer(subject, intake.blind_index, sealed, form.locale)
     await gates.admit(connection, list(rows.values()), now)
 
 
@@ -127,8 +133,8 @@ class _Person:
     changed: dict[str, Consent] = field(default_factory=dict)
 
     def of(self, purpose: str) -> list[Consent]:
-        rows = {one.id: one for one in self.consents} | self.changed | self.new
-        return [one for one in rows.values() if one.purpose == purpose]
+        rows = {consent.id: consent for consent in self.consents} | self.changed | self.new
+        return [consent for consent in rows.values() if consent.purpose == purpose]
 
     def count_mail(self, consent: Consent) -> None:
         group = self.new if consent.id in self.new else self.changed
@@ -143,12 +149,18 @@ class _Mail:
     asked: list[Consent]
     due_at: datetime
 
+    @property
+    def text_hashes(self) -> set[str]:
+        return {consent.text_hash for consent in self.asked}
+
 
 @dataclass
 class _Batch:
     """The sign-ups of one transaction, each applied in the order of arrival."""
 
-    parts: Parts
+    consents: Consents
+    config: Config
+    link_key: Secret  # keeps the links' rows honest
     people: Mapping[str, _Person]
     limits: AskingLimits
     trail: Trail
@@ -180,15 +192,15 @@ class _Batch:
                     consent = self._request(subject, form, asked, received_at)
                     person.new[consent.id] = consent
                     pending.append(consent)
-        fresh = [one for one in pending if one.mails < MAILS_A_REQUEST]
+        fresh = [consent for consent in pending if consent.mails < MAILS_A_REQUEST]
         if not fresh:
             return
         due_at = await self.limits.allow(
             connection, form.email, self.now, by_mailbox=form.by_mailbox
         )
         if due_at is not None:
-            for one in fresh:
-                person.count_mail(one)
+            for consent in fresh:
+                person.count_mail(consent)
             self.mails.append(_Mail(form.locale, fresh, due_at))
 
     def _request(self, subject: str, form: SignUp, asked: Asked, received_at: datetime) -> Consent:
@@ -198,25 +210,27 @@ class _Batch:
             Requested.by(consent_id, form, asked, received_at),
             self.trail,
             self.now,
+            # Not from the post: what waited here must not use up the time there is to answer.
             lapses_at=self.now + CONFIRM_WITHIN,
             # They wait with the request: only its confirmation makes them the person's.
             answers=personal.seal_answers(subject, consent_id, form.profile, self.vault),
         )
 
     async def write(self, connection: AsyncConnection) -> None:
-        consents = self.parts.consents
         people = self.people.values()
-        await consents.add(connection, [one for p in people for one in p.new.values()])
-        await consents.write(connection, [one for p in people for one in p.changed.values()])
+        new = [consent for person in people for consent in person.new.values()]
+        changed = [consent for person in people for consent in person.changed.values()]
+        await self.consents.add(connection, new)
+        await self.consents.write(connection, changed)
         await self.limits.store(connection, self.now)
         known = await texts.valid(connection)
         written = [
             asking.confirmation(
-                self.parts, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at
+                self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at
             )
             for mail in self.mails
-            if all(one.text_hash in known for one in mail.asked)  # else retired since the post
+            if mail.text_hashes <= known.keys()  # else retired since the post
         ]
-        key = self.parts.keyring.consent_mac
-        await links.add_confirmations(connection, key, [token for token, _ in written], self.now)
+        tokens = [token for token, _ in written]
+        await links.add_confirmations(connection, self.link_key, tokens, self.now)
         await outbox.enqueue(connection, [message for _, message in written], self.now)

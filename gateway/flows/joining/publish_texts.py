@@ -14,7 +14,7 @@ from gateway.parts import Parts
 
 def bundles(config: Config) -> tuple[list[bytes], list[Notice]]:
     """Every consent text and privacy notice of the configuration; the same on every node."""
-    locales = sorted({locale for one in config.purposes.values() for locale in one.text})
+    locales = sorted({locale for purpose in config.purposes.values() for locale in purpose.text})
     notices = {locale: texts.notice_of(locale, notice(config, locale)) for locale in locales}
     made = [
         texts.bundle(
@@ -44,16 +44,17 @@ def _how_to_withdraw(locale: str) -> str:
 async def publish(parts: Parts) -> list[str]:
     """Make the configuration's texts current; returns the hashes that are new."""
     made, notices = bundles(parts.config)
+    # Together: a text whose event was lost could be agreed to, and never be proven.
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         fresh = await texts.publish(connection, made, notices, now)
         drafts = [
             draft(
-                Event(Kind.TEXT_PUBLISHED, Actor.SYSTEM, now, refs={"text": one}),
+                Event(Kind.TEXT_PUBLISHED, Actor.SYSTEM, now, refs={"text": text}),
                 None,
                 parts.log.node,
             )
-            for one in fresh
+            for text in fresh
         ]
         await parts.log.stage(connection, drafts)
     return fresh
