@@ -149,8 +149,7 @@ def _require_token(request: web.Request) -> str:
 @page("GET", "/why/{token}", "Why a mail came", tags=_LINKS)
 async def show_why(request: web.Request) -> web.StreamResponse:
     """Who writes, for what, with which wording; neutral for a link that nobody has."""
-    parts = request.app[PARTS]
-    seen = await preferences.look(parts, Route.WHY, _require_token(request))
+    seen = await _look(request, Route.WHY)
     consents = []
     if seen is not None and seen.text is not None:
         shown = _text(seen.text)
@@ -163,7 +162,7 @@ async def show_why(request: web.Request) -> web.StreamResponse:
 @page("GET", "/preferences/{token}", "The switch of one purpose", tags=_LINKS)
 async def show_preferences(request: web.Request) -> web.StreamResponse:
     """This purpose's switch."""
-    seen = await preferences.look(request.app[PARTS], Route.PREFERENCES, _require_token(request))
+    seen = await _look(request, Route.PREFERENCES)
     return _preferences_page(request, seen, switched=None)
 
 
@@ -176,9 +175,10 @@ async def show_preferences(request: web.Request) -> web.StreamResponse:
 )
 async def change_preferences(request: web.Request) -> web.StreamResponse:
     """`purpose.<name>=on|off`; a purpose that the link is not about is not looked at."""
-    parts, token = request.app[PARTS], _require_token(request)
+    parts = request.app[PARTS]
+    _require_token(request)  # before the body: what can be no link of ours has no page
     fields = await read_fields(request)
-    seen = await preferences.look(parts, Route.PREFERENCES, token)
+    seen = await _look(request, Route.PREFERENCES)
     said = None if seen is None else fields.get(f"purpose.{seen.purpose}")
     switched = Switched()
     if seen is not None and said in ("on", "off"):
@@ -188,10 +188,15 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
         if isinstance(became, Wait):
             raise TooMany(became.how_long)
         switched = became
-        seen = await preferences.look(parts, Route.PREFERENCES, token)
+        seen = await _look(request, Route.PREFERENCES)
     elif seen is not None:
         raise Invalid.at("", "must say on or off")
     return _preferences_page(request, seen, switched=switched)
+
+
+async def _look(request: web.Request, route: Route) -> PurposeSeen | None:
+    parts, token = request.app[PARTS], _require_token(request)
+    return await preferences.look(parts.data, parts.clock, parts.consents, route, token)
 
 
 def _preferences_page(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
 from consent import address, facts, gates, links, personal, policy, texts
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.keys.vault import Compartment
 from consent.links import Route
 from consent.model import Granted, State
@@ -23,6 +24,8 @@ from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.limits import Wait
 from gateway.parts import Parts
+from storage.clock import Clock
+from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +39,40 @@ class PurposeSeen:
     waiting: bool
 
 
-async def look(parts: Parts, route: Route, token: str) -> PurposeSeen | None:
+async def look(
+    data: Database, clock: Clock, consents: Consents, route: Route, token: str
+) -> PurposeSeen | None:
     """What a link is about; None for one that nobody has. Changes nothing."""
-    async with parts.data.read() as connection:
+    async with data.read() as connection:
         found = await links.follow(connection, route, token)
-        return None if found is None else await _seen(parts, connection, *found)
+        return None if found is None else await _seen(connection, consents, clock, *found)
 
 
 async def _seen(
-    parts: Parts, connection: AsyncConnection, subject: str, purpose: str
+    connection: AsyncConnection, consents: Consents, clock: Clock, subject: str, purpose: str
 ) -> PurposeSeen:
     known = await gates.peek(connection, [subject])
-    now = await parts.clock.now(connection)
-    read = await facts.read(connection, parts.consents, known, [(subject, purpose)], now)
+    now = await clock.now(connection)
+    read = await facts.read(connection, consents, known, [(subject, purpose)], now)
     about = read[subject, purpose]
-    states = {policy.effective_state(one, now) for one in about.consents}
-    text = await wording(connection, [one for one in about.consents if isinstance(one, Consent)])
+    states = {policy.effective_state(consent, now) for consent in about.consents}
+    rows = [consent for consent in about.consents if isinstance(consent, Consent)]
+    text = await wording(connection, rows)
     on = isinstance(policy.decide(about, now), Granted)
     return PurposeSeen(subject, purpose, text, on, not on and State.PENDING in states)
 
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
     """The wording that was agreed to last."""
-    decided = [one for one in consents if one.decided_at is not None] or consents
+    decided = [consent for consent in consents if consent.decided_at is not None] or consents
     if not decided:
         return None
-    newest = max(decided, key=lambda one: (one.decided_at or one.requested_at, one.id))
+    newest = max(decided, key=_last_said)
     return (await texts.get(connection, [newest.text_hash])).get(newest.text_hash)
+
+
+def _last_said(consent: Consent) -> tuple[datetime, str]:
+    return consent.decided_at or consent.requested_at, consent.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +111,15 @@ async def ask(
     by_mailbox: bool = False,
 ) -> Wait | None:
     """Request consent to *purposes*, as a form would: one mail asks for them all."""
+    # Nothing is locked: this is a post like any other, which intake looks at under the gate.
     async with parts.data.read() as connection:
         gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
     vault = await parts.keystore.vault([subject])
     if not gates.usable(gate, vault, Compartment.PROFILE):
         return None
-    found = [current_text(valid.values(), one, gate.locale) for one in purposes]
-    asked = tuple(Asked(one.purpose, one.hash) for one in found if one is not None)
+    found = [current_text(valid.values(), purpose, gate.locale) for purpose in purposes]
+    asked = tuple(Asked(text.purpose, text.hash) for text in found if text is not None)
     mailbox = personal.open_mailbox(gate, vault)
     if not asked or mailbox is None:
         return None
@@ -125,5 +136,5 @@ async def ask(
 
 def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:
     """The wording that a sign-up shows now, in the person's language where there is one."""
-    current = [one for one in valid if one.current and one.purpose == purpose]
-    return min(current, key=lambda one: (one.locale != locale, one.locale), default=None)
+    current = [text for text in valid if text.current and text.purpose == purpose]
+    return min(current, key=lambda text: (text.locale != locale, text.locale), default=None)

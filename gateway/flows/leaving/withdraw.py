@@ -74,36 +74,6 @@ class _Leaving:
         return None if self.withdrawal.objection else self.withdrawal.purpose
 
 
-async def _commit(parts: Parts, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
-    """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
-
-    None, and nothing written, where nobody's address became somebody's meanwhile.
-    """
-    subjects = {one.subject for one in leaving if one.subject is not None}
-    strangers = _strangers(leaving)
-    vault = await parts.keystore.vault(subjects)
-    async with parts.data.begin() as connection:
-        if strangers and await _have_appeared(parts, connection, strangers):
-            return None
-        held = await gates.lock(connection, subjects)
-        # Facts are read in statements after the lock.
-        found = await parts.consents.of_subjects(connection, held)
-        now = await parts.clock.now(connection)
-        _tell_of_missing_keys(held, vault)
-        ending = _Ending(held, found, Trail(parts.log, vault, held), now)
-        for one in leaving:
-            ending.take(one)
-        await parts.consents.write(connection, list(ending.changed.values()))
-        await gates.object_to(connection, ending.objecting, now)
-        key = parts.keyring.suppression
-        await block_asking(connection, key, list(ending.objecting.values()), vault, now)
-        await _block_addresses(connection, key, [one.canonical for one in strangers], now)
-        wanted = [(one.subject, one.ends) for one in leaving]
-        still_open = await permits.open_of(connection, wanted, now)
-        await ending.trail.stage(connection)
-    return still_open
-
-
 def _tell_of_missing_keys(held: Mapping[str, Gate], vault: Vault) -> None:
     for gate in held.values():
         if gate.live and not gates.usable(gate, vault, Compartment.EVIDENCE):
@@ -121,47 +91,46 @@ class _Ending:
     changed: dict[str, Consent] = field(default_factory=dict)  # by id
     objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
 
-    def take(self, one: _Leaving) -> None:
-        gate = self.held.get(one.subject or "")
+    def take(self, leaver: _Leaving) -> None:
+        gate = self.held.get(leaver.subject or "")
         if gate is None or not gate.live:
             return  # nothing is permitted any more
         for stored in self.found.get(gate.subject, ()):
             consent = self.changed.get(stored.id, stored)
-            if not one.withdrawal.concerns(consent):
+            if not leaver.withdrawal.concerns(consent):
                 continue
-            changed = take_back(consent, one.withdrawal, self.trail, self.now)
+            changed = take_back(consent, leaver.withdrawal, self.trail, self.now)
             if changed is not None:
                 self.changed[consent.id] = changed
-        if one.withdrawal.objection and gate.objected_at is None:
-            self._object(gate, one.withdrawal)
+        if leaver.withdrawal.objection and gate.objected_at is None:
+            self._object(gate, leaver.withdrawal)
 
     def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
         """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
         if gate.subject in self.objecting:
             return
         self.objecting[gate.subject] = gate
-        consents = tuple(one.id for one in self.found.get(gate.subject, ()))
+        consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
         evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
         actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
         self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
 
 
 async def _have_appeared(
-    parts: Parts, connection: AsyncConnection, strangers: Sequence[Address]
+    connection: AsyncConnection, key: Secret, strangers: Sequence[Address]
 ) -> bool:
     """Whether intake admitted one of *strangers*; from here on it waits, and sees the block."""
     await keep_out(connection, "intake")
-    questions = [Question("", email=one) for one in strangers]
-    key = parts.keyring.blind_index
-    return any(await permission.find_subjects(connection, key, questions))
+    indexes = {blind.blind_index(key, stranger.canonical) for stranger in strangers}
+    return bool(await gates.find(connection, indexes))
 
 
 def _strangers(leaving: Sequence[_Leaving]) -> list[Address]:
     """Addresses that object and are nobody's."""
     return [
-        one.email
-        for one in leaving
-        if one.subject is None and one.email is not None and one.withdrawal.objection
+        leaver.email
+        for leaver in leaving
+        if leaver.subject is None and leaver.email is not None and leaver.withdrawal.objection
     ]
 
 
@@ -182,9 +151,9 @@ async def block_asking(
     the gate says when it happened. An address that cannot be opened is not
     blocked: nobody is kept from leaving for it.
     """
-    await gates.block_asking(connection, [one.subject for one in held], now)
+    await gates.block_asking(connection, [gate.subject for gate in held], now)
     known = [_mailbox(gate, vault) for gate in held]
-    canonical = [address.parse(one).canonical for one in known if one is not None]
+    canonical = [address.parse(mailbox).canonical for mailbox in known if mailbox is not None]
     await _block_addresses(connection, key, canonical, now)
 
 
@@ -202,8 +171,8 @@ async def _block_addresses(
     connection: AsyncConnection, key: Secret, canonical: Sequence[str], now: datetime
 ) -> None:
     until = now + ASKING_BLOCK
-    hashes = {blind.suppression_hash(key, one) for one in canonical}
-    blocks = [Suppression(one, Stop.ASKING, until) for one in hashes]
+    hashes = {blind.suppression_hash(key, name) for name in canonical}
+    blocks = [Suppression(digest, Stop.ASKING, until) for digest in hashes]
     await suppressions.add(connection, blocks, now)
 
 
@@ -257,16 +226,49 @@ class Withdrawals:
         return still_open
 
     async def _try(self, said: Sequence[_Said]) -> list[set[str]] | None:
-        subjects = await self._subjects([one.question for one in said])
+        subjects = await self._subjects([word.question for word in said])
         leaving = [
-            _Leaving(one.withdrawal, subject, one.question.email)
-            for one, subject in zip(said, subjects, strict=True)
+            _Leaving(word.withdrawal, subject, word.question.email)
+            for word, subject in zip(said, subjects, strict=True)
         ]
-        return await _commit(self._parts, leaving)
+        return await self._commit(leaving)
 
     async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
-        if all(one.email is None for one in questions):
-            return [one.subject for one in questions]
+        if all(question.email is None for question in questions):
+            return [question.subject for question in questions]
         key = self._parts.keyring.blind_index
         async with self._parts.data.read() as connection:
             return await permission.find_subjects(connection, key, questions)
+
+    async def _commit(self, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
+        """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
+
+        None, and nothing written, where nobody's address became somebody's meanwhile.
+        """
+        subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
+        strangers = _strangers(leaving)
+        parts = self._parts
+        # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
+        vault = await parts.keystore.vault(subjects)
+        async with parts.data.begin() as connection:
+            if strangers and await _have_appeared(connection, parts.keyring.blind_index, strangers):
+                return None
+            held = await gates.lock(connection, subjects)
+            # Facts are read in statements after the lock.
+            found = await parts.consents.of_subjects(connection, held)
+            now = await parts.clock.now(connection)
+            _tell_of_missing_keys(held, vault)
+            ending = _Ending(held, found, Trail(parts.log, vault, held), now)
+            for leaver in leaving:
+                ending.take(leaver)
+            await parts.consents.write(connection, list(ending.changed.values()))
+            await gates.object_to(connection, ending.objecting, now)
+            key = parts.keyring.suppression
+            await block_asking(connection, key, list(ending.objecting.values()), vault, now)
+            unknown = [stranger.canonical for stranger in strangers]
+            await _block_addresses(connection, key, unknown, now)
+            # Those that exist now: what is claimed later waits for these gates, and sees the end.
+            wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
+            still_open = await permits.open_of(connection, wanted, now)
+            await ending.trail.stage(connection)
+        return still_open
