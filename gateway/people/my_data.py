@@ -17,7 +17,7 @@ from consent.fresh_links import Session
 from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.rights import fresh_link, overview
-from gateway.flows.rights.overview import Held, Overview, Step
+from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.session import close_session, open_session
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
@@ -97,7 +97,8 @@ async def ask(request: web.Request) -> web.StreamResponse:
 
 async def show_link(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
-    if not await fresh_link.look(request.app[PARTS], request.match_info["token"]):
+    parts = request.app[PARTS]
+    if not await fresh_link.look(parts.data, parts.clock, request.match_info["token"]):
         return _over(request)
     return pages.response(request, "my_data_open", brand=_brand(request))
 
@@ -229,7 +230,7 @@ def _see_other(path: str, request: web.Request) -> web.Response:
     return web.Response(status=303, headers=headers)
 
 
-async def _overview(request: web.Request, session: Session) -> Overview | None:
+async def _overview(request: web.Request, session: Session) -> OwnData | None:
     return await overview.look(request.app[PARTS], session.subject)
 
 

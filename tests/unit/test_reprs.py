@@ -19,7 +19,7 @@ from delivery.transmission import Envelope
 from gateway.config import config
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawal
-from gateway.flows.rights.overview import Overview, Step
+from gateway.flows.rights.overview import OwnData, Step
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from gateway.flows.sending.enqueue import Wanted
 from gateway.flows.sending.letters import Letter, Sealed
@@ -51,7 +51,7 @@ HOLDING: dict[str, Any] = {
         Question("newsletter", ADDRESS), {"text": "canary"}, "key_1", reference="canary"
     ),
     "a withdrawal": Withdrawal("newsletter", Actor.API, "letter", facts={"reference": "canary"}),
-    "a person's overview": Overview(EMAIL, "en", {"first_name": "canary"}, [], []),
+    "a person's overview": OwnData(EMAIL, "en", {"first_name": "canary"}, [], []),
     "a step of a consent's story": Step(Kind.CONSENT_REQUESTED, NOW, REQUESTED),
     "the proof of a request": REQUESTED,
     "what a server said": ServerReply(250, "2.0.0", "canary"),

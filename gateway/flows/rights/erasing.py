@@ -19,6 +19,8 @@ from consent.keys.vault import Compartment
 from consent.model import SubjectState
 from delivery import retention
 from gateway.parts import Parts
+from storage.clock import Clock
+from storage.database import Database
 
 
 async def begin(
@@ -39,29 +41,33 @@ async def finish(parts: Parts, subjects: Sequence[str]) -> int:
     Of a person whose message is just being sent only the keys go now.
     """
     done = await parts.keystore.erased(subjects)
-    left = [one for one in subjects if not all((one, c) in done for c in Compartment)]
+    left = [subject for subject in subjects if not all((subject, c) in done for c in Compartment)]
+    # Only those: each destruction also closes the intake key, and a person whose message is under
+    # way comes here again and again.
     if left:
         await parts.keystore.erase(left, list(Compartment), parts.clock.wall())
     if not await parts.key_database.empty_wal():
         return 0  # the wrapped keys are still in the log file; nothing else goes before them
-    gone = await _remove(parts, subjects)
+    gone = await _remove(parts.data, parts.clock, parts.log, subjects)
+    # Not waited for: what is left of the rows in it is sealed, and nobody has the keys.
     await parts.data.empty_wal()
     return gone
 
 
-async def _remove(parts: Parts, subjects: Sequence[str]) -> int:
-    async with parts.data.begin() as connection:
+async def _remove(data: Database, clock: Clock, log: Log, subjects: Sequence[str]) -> int:
+    async with data.begin() as connection:
+        # The queue before the gates, as a claim does: else the two could wait for each other.
         waiting = await retention.remove_of(connection, subjects)
         held = await gates.lock(connection, set(subjects) - waiting)
         gone = sorted(s for s, gate in held.items() if gate.state is SubjectState.ERASING)
-        now = await parts.clock.now(connection)
+        now = await clock.now(connection)
         events = []
-        for one in gone:
-            let_go = await parts.log.erase(connection, one)
+        for subject in gone:
+            let_go = await log.erase(connection, subject)
             # The counts tell a verification that nobody else deleted them.
-            events.append(_event(parts.log, Kind.SUBJECT_ERASED, now, let_go.refs))
+            events.append(_event(log, Kind.SUBJECT_ERASED, now, let_go.refs))
         await people.remove(connection, gone)
-        await parts.log.stage(connection, events)
+        await log.stage(connection, events)
     return len(gone)
 
 

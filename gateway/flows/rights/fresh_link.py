@@ -22,7 +22,7 @@ from consent import (
     tokens,
 )
 from consent.address import Address
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate
 from consent.intakes import Intake, IntakeKind, Under
@@ -33,10 +33,13 @@ from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway import limits
+from gateway.config.config import Config
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
 from gateway.limits import Wait
 from gateway.parts import Parts
+from storage.clock import Clock
+from storage.database import Database
 from storage.ids import ordered_id
 from storage.locks import try_alone
 from storage.secret import Secret
@@ -79,7 +82,7 @@ async def work_off(parts: Parts) -> int:
     """
     async with parts.data.read() as connection:
         waiting = await intakes.oldest(connection, AT_ONCE, IntakeKind.FRESH_LINK)
-        known = await gates.find(connection, {one.blind_index for one in waiting})
+        known = await gates.find(connection, {intake.blind_index for intake in waiting})
     if not waiting:
         return 0
     asked = await _open(parts.keystore, waiting)
@@ -89,32 +92,33 @@ async def work_off(parts: Parts) -> int:
     async with parts.data.begin() as connection:
         if not await try_alone(connection, "my-data"):
             return 0
-        there = await intakes.lock(connection, [one.id for one in waiting])
-        waiting = [one for one in waiting if one.id in there]
+        there = await intakes.lock(connection, [intake.id for intake in waiting])
+        waiting = [intake for intake in waiting if intake.id in there]
         held = await gates.lock(connection, known.values())
         now = await parts.clock.now(connection)
         keys = {one: _counters(weekly, email) for one, email in asked.items()}
         every = {key for group in keys.values() for key in group}
         sent = await suppressions.counted_since(connection, every, now - _DAY)
         due: list[tuple[Gate, bytes]] = []
-        for one in waiting:
-            gate = held.get(known.get(one.blind_index, ""))
-            if one.id not in asked or not gates.usable(gate, vault, Compartment.PROFILE):
+        for intake in waiting:
+            gate = held.get(known.get(intake.blind_index, ""))
+            if intake.id not in asked or not gates.usable(gate, vault, Compartment.PROFILE):
                 continue
-            if _is_over(keys[one.id], sent, now):
+            if _is_over(keys[intake.id], sent, now):
                 continue
-            sent.setdefault(keys[one.id][0], []).append(now)
-            due.append((gate, keys[one.id][0]))
-        await _send(parts, connection, due, vault, now)
-        await intakes.remove(connection, [one.id for one in waiting])
+            # At once: the next request for this mailbox may be in the same batch.
+            sent.setdefault(keys[intake.id][0], []).append(now)
+            due.append((gate, keys[intake.id][0]))
+        await _send(connection, parts.consents, parts.config, due, vault, now)
+        await intakes.remove(connection, [intake.id for intake in waiting])
     return len(waiting)
 
 
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, Address]:
-    keys = await keystore.intake_keys({one.key_id for one in waiting})
+    keys = await keystore.intake_keys({intake.key_id for intake in waiting})
     opened = intakes.open_fresh_links(waiting, keys)
-    for one in opened.damaged:
-        log.error("intake_not_opened", key_id=one.key_id)
+    for intake in opened.damaged:
+        log.error("intake_not_opened", key_id=intake.key_id)
     return opened.said
 
 
@@ -126,37 +130,38 @@ def _counters(weekly: Sequence[Secret], email: Address) -> list[bytes]:
 def _is_over(keys: Sequence[bytes], sent: Mapping[bytes, list[datetime]], now: datetime) -> bool:
     """One link in ten minutes, five a day."""
     moments = [moment for key in keys for moment in sent.get(key, [])]
-    return len(moments) >= LINKS_A_DAY or any(now - one < BETWEEN_LINKS for one in moments)
+    return len(moments) >= LINKS_A_DAY or any(now - moment < BETWEEN_LINKS for moment in moments)
 
 
 async def _send(
-    parts: Parts,
     connection: AsyncConnection,
+    known: Consents,
+    config: Config,
     due: Sequence[tuple[Gate, bytes]],
     vault: Vault,
     now: datetime,
 ) -> None:
-    consents = await parts.consents.of_subjects(connection, {gate.subject for gate, _ in due})
-    written = [_mail(parts, gate, consents.get(gate.subject, []), vault, now) for gate, _ in due]
+    consents = await known.of_subjects(connection, {gate.subject for gate, _ in due})
+    written = [_mail(config, gate, consents.get(gate.subject, []), vault, now) for gate, _ in due]
     await suppressions.count_mails(connection, [key for _, key in due], now)
     await fresh_links.add(connection, [link for link, _ in written])
     await outbox.enqueue(connection, [message for _, message in written], now)
 
 
 def _mail(
-    parts: Parts, gate: Gate, consents: Sequence[Consent], vault: Vault, now: datetime
+    config: Config, gate: Gate, consents: Sequence[Consent], vault: Vault, now: datetime
 ) -> tuple[FreshLink, NewMessage]:
     """A new link and the mail that carries it; no word in it comes from whoever asked."""
     token, token_hash = tokens.new_link_token()
     link = FreshLink(ordered_id("lnk", now), token_hash, gate.subject, now, now + LINK_LIFE)
     message = new_message(
-        OurMail("my_data", links={"my_data": f"{parts.base}/my-data/{token}"}),
+        OurMail("my_data", links={"my_data": f"{config.server.public_url}/my-data/{token}"}),
         vault,
         now,
         kind=MailKind.SERVICE,
         subject=gate.subject,
         purpose=PURPOSE,
-        sender=_sender(parts, consents),
+        sender=_sender(config, consents),
         due_at=now,
         expires_at=link.expires_at,
         why=ToOpen(link.id),
@@ -164,17 +169,17 @@ def _mail(
     return link, message
 
 
-def _sender(parts: Parts, consents: Sequence[Consent]) -> str:
+def _sender(config: Config, consents: Sequence[Consent]) -> str:
     """The brand that the person dealt with last; the first one where that is no more."""
-    known = [one.purpose for one in consents if one.purpose in parts.config.purposes]
-    return parts.config.purposes[known[-1]].sender if known else next(iter(parts.config.senders))
+    known = [consent.purpose for consent in consents if consent.purpose in config.purposes]
+    return config.purposes[known[-1]].sender if known else next(iter(config.senders))
 
 
-async def look(parts: Parts, token: str) -> bool:
+async def look(data: Database, clock: Clock, token: str) -> bool:
     """Whether a link still opens something. Changes nothing."""
     digest = tokens.hash_of(token)
     if digest is None:
         return False
-    async with parts.data.read() as connection:
+    async with data.read() as connection:
         found = await fresh_links.find(connection, digest)
-        return found is not None and policy.usable(found, await parts.clock.now(connection))
+        return found is not None and policy.usable(found, await clock.now(connection))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from consent import (
     policy,
     texts,
 )
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.errors import StoredError
 from consent.evidence import Proof
 from consent.gates import Gate
@@ -68,7 +68,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class OwnData:
     """Everything about one person that their own pages show."""
 
     email: str = field(repr=False)
@@ -78,7 +78,7 @@ class Overview:
     choices: Sequence[Choice]
 
 
-async def look(parts: Parts, subject: str) -> Overview | None:
+async def look(parts: Parts, subject: str) -> OwnData | None:
     """What is kept about a person; None when they are no longer live. Changes nothing."""
     vault = await parts.keystore.vault([subject])
     async with parts.data.read() as connection:
@@ -87,14 +87,19 @@ async def look(parts: Parts, subject: str) -> Overview | None:
             return None
         now = await parts.clock.now(connection)
         found = (await parts.consents.as_of(connection, [subject], now)).get(subject, [])
-        known = await texts.get(connection, {one.text_hash for one in found})
+        known = await texts.get(connection, {consent.text_hash for consent in found})
         stories = await _stories(connection, subject, vault)
-        choices = await _choices(parts, connection, gate, now)
+        choices = await _choices(connection, parts.consents, parts.config.purposes, gate, now)
     held = [
-        Held(one, policy.effective_state(one, now), known[one.text_hash], stories.get(one.id, []))
-        for one in reversed(found)
+        Held(
+            consent,
+            policy.effective_state(consent, now),
+            known[consent.text_hash],
+            stories.get(consent.id, []),
+        )
+        for consent in reversed(found)
     ]
-    return Overview(
+    return OwnData(
         email=personal.open_mailbox(gate, vault) or "",
         locale=gate.locale,
         profile=personal.open_profile(gate, vault),
@@ -123,7 +128,7 @@ async def _stories(
 
 def _said(event: TrailEvent) -> Proof | None:
     """What an event says of the person; items of a batch tell of mails, not of consents."""
-    facts = next((one.facts for one in event.disclosures if one.position is None), None)
+    facts = next((part.facts for part in event.disclosures if part.position is None), None)
     try:
         return None if facts is None else evidence.read(event.entry.kind, facts)
     except StoredError:
@@ -132,19 +137,23 @@ def _said(event: TrailEvent) -> Proof | None:
 
 
 async def _choices(
-    parts: Parts, connection: AsyncConnection, gate: Gate, now: datetime
+    connection: AsyncConnection,
+    consents: Consents,
+    purposes: Collection[str],
+    gate: Gate,
+    now: datetime,
 ) -> list[Choice]:
     """Every purpose: as agreed to where it stands or waits, else as it would be asked for."""
     valid = await texts.valid(connection)
-    pairs = [(gate.subject, name) for name in parts.config.purposes]
-    read = await facts.read(connection, parts.consents, {gate.subject: gate}, pairs, now)
+    pairs = [(gate.subject, name) for name in purposes]
+    read = await facts.read(connection, consents, {gate.subject: gate}, pairs, now)
     choices = []
     for pair in pairs:
         about = read[pair]
         on = isinstance(policy.decide(about, now), Granted)
-        states = {policy.effective_state(one, now) for one in about.consents}
+        states = {policy.effective_state(consent, now) for consent in about.consents}
         waiting = not on and State.PENDING in states
-        rows = [one for one in about.consents if isinstance(one, Consent)]
+        rows = [consent for consent in about.consents if isinstance(consent, Consent)]
         agreed = await preferences.wording(connection, rows) if on or waiting else None
         text = agreed or preferences.current_text(valid.values(), pair[1], gate.locale)
         if text is not None:
@@ -163,8 +172,9 @@ async def choose(
     seen = await look(parts, subject)
     if seen is None:
         return Switched()
-    current = {one.purpose: one for one in seen.choices}
+    current = {choice.purpose: choice for choice in seen.choices}
     changed = {name: on for name, on in wanted.items() if name in current}
+    # Off first: whoever is told to wait for the others has left these all the same.
     for name, on in changed.items():
         if not on:  # also what is off already: whoever repeats it waits the same way
             await withdrawals.by_subject(subject, Withdrawal(name, Actor.SUBJECT, "my-data"))

@@ -36,12 +36,14 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         held = await gates.lock(connection, [found.subject])
         now = await parts.clock.now(connection)
         gate = held.get(found.subject)
+        # Before it is spent: else the person would have no link any more, and nothing to see.
         if not gates.usable(gate, vault, *_LOOK):
             return None
         subject = await fresh_links.spend(connection, digest, now)
         if subject is None:
             return None
         raw = await fresh_links.open_session(connection, subject, now)
+        # With what opens the session: a crash leaves no look that nobody can see.
         trail = Trail(parts.log, vault, held)
         said = Accessed("the person's own look, by a fresh link", found.id)
         trail.record(Kind.SUBJECT_ACCESSED, subject, Actor.SUBJECT, now, evidence=said)
