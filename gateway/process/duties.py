@@ -69,7 +69,7 @@ def of(parts: Parts) -> list[Duty]:
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
     expiry = expire.Expiry(parts)
-    rules = retention.Retention(parts).rules()
+    rules = retention.RetentionRules(parts).rules()
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)

@@ -25,7 +25,7 @@ from consent.keys.vault import Compartment
 from delivery.desk import Ended
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
-from gateway.flows.keeping.retention import Retention
+from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
 from gateway.flows.rights import erasing
 from gateway.process import duties
@@ -69,7 +69,7 @@ async def app(open_one: OpenApp) -> AsyncIterator[App]:
 async def run_rules(app: App) -> None:
     """Every rule until it finds nothing more, as its duty would."""
     await app.tick()
-    for rule in Retention(app.parts).rules().values():
+    for rule in RetentionRules(app.parts).rules().values():
         while await rule():
             pass
     await app.tick()
@@ -442,7 +442,7 @@ async def test_keys_that_no_person_names_are_swept_after_a_day(app: App) -> None
 async def test_every_rule_runs_as_a_duty(app: App) -> None:
     names = {one.name for one in duties.of(app.parts)}
 
-    rules = Retention(app.parts).rules()
+    rules = RetentionRules(app.parts).rules()
     assert {f"retention of {what}" for what in rules} | {"expiry", "disuse", "sweep"} <= names
 
 

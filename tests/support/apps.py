@@ -147,7 +147,7 @@ class App:
         """Work off what was posted, expire what is over, give every event its index."""
         while await intake.work_off(self.parts) or await fresh_link.work_off(self.parts):
             pass
-        await expire.expire(self.parts)
+        await expire.Expiry(self.parts).by_date()
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
         await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)

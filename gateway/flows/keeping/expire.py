@@ -23,7 +23,7 @@ class Expiry:
 
     parts: Parts
     dates: dict[Deadline, Walk[_Key]] = field(
-        default_factory=lambda: {one: Walk(_AT_ONCE) for one in (Deadline.ANSWER, Deadline.DATE)}
+        default_factory=lambda: {what: Walk(_AT_ONCE) for what in (Deadline.ANSWER, Deadline.DATE)}
     )
     use: Walk[_Key] = field(default_factory=lambda: Walk(_AT_ONCE))
 
@@ -51,30 +51,26 @@ class Expiry:
             before = await parts.clock.now(connection) - old
             page = Page(walk.limit, walk.after)
             due = await parts.consents.due(connection, what, before, page)
-        walk.move([one.key for one in due])
-        return await _end(parts, due) if due else 0
+        walk.move([candidate.key for candidate in due])
+        return await self._end(due) if due else 0
 
-
-async def expire(parts: Parts) -> int:
-    """One page of everything that is over by its date, for whoever has no walk of their own."""
-    return await Expiry(parts).by_date()
-
-
-async def _end(parts: Parts, due: Sequence[Due]) -> int:
-    subjects = {one.subject for one in due}
-    vault = await parts.keystore.vault(subjects)
-    async with parts.data.begin() as connection:
-        held = await gates.lock(connection, subjects)
-        rows = await parts.consents.get(connection, [one.consent for one in due])
-        now = await parts.clock.now(connection)
-        known = await parts.consents.with_use(connection, list(rows.values()), now)
-        trail = Trail(parts.log, vault, held)
-        ended = [
-            changed
-            for one in known
-            if gates.usable(held.get(one.subject), vault, Compartment.EVIDENCE)
-            and (changed := changes.end(one, trail, now)) is not None
-        ]
-        await parts.consents.write(connection, ended)
-        await trail.stage(connection)
-    return len(ended)
+    async def _end(self, due: Sequence[Due]) -> int:
+        parts = self.parts
+        subjects = {candidate.subject for candidate in due}
+        vault = await parts.keystore.vault(subjects)
+        async with parts.data.begin() as connection:
+            held = await gates.lock(connection, subjects)
+            # Again, under the gates: who answered or left since the page was read has not ended.
+            rows = await parts.consents.get(connection, [candidate.consent for candidate in due])
+            now = await parts.clock.now(connection)
+            known = await parts.consents.with_use(connection, list(rows.values()), now)
+            trail = Trail(parts.log, vault, held)
+            ended = [
+                changed
+                for consent in known
+                if gates.usable(held.get(consent.subject), vault, Compartment.EVIDENCE)
+                and (changed := changes.end(consent, trail, now)) is not None
+            ]
+            await parts.consents.write(connection, ended)
+            await trail.stage(connection)
+        return len(ended)

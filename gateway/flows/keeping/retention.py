@@ -30,7 +30,7 @@ _KEYS_EVERY = timedelta(days=1)
 Drop = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
 
 
-class Retention:
+class RetentionRules:
     """The rules of one process and how far their walks have come."""
 
     def __init__(self, parts: Parts) -> None:
@@ -79,9 +79,10 @@ class Retention:
         parts, walk = self._parts, self._permits
         needs = {
             name: Need(
-                one.at_most.window if one.at_most else timedelta(), one.unused_after or _NONE
+                purpose.at_most.window if purpose.at_most else timedelta(),
+                purpose.unused_after or _NONE,
             )
-            for name, one in parts.config.purposes.items()
+            for name, purpose in parts.config.purposes.items()
         }
         async with parts.data.read() as connection:
             now = await parts.clock.now(connection)
@@ -89,9 +90,11 @@ class Retention:
             page = await delivery_rules.old_permits(
                 connection, walk.after or "", before, walk.limit
             )
-        walk.move([one.id for one in page])
+        walk.move([permit.id for permit in page])
         gone = [
-            one.id for one in page if delivery_rules.spare(one, needs.get(one.purpose, Need()), now)
+            permit.id
+            for permit in page
+            if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
         ]
         if gone:
             async with parts.data.begin() as connection:
@@ -113,26 +116,29 @@ class Retention:
             before = await parts.clock.now(connection) - kept
             page = Page(walk.limit, walk.after)
             due = await parts.consents.due(connection, what, before, page)
-        walk.move([one.key for one in due])
-        return await self._forget(sorted({one.subject for one in due})) if due else 0
+        walk.move([candidate.key for candidate in due])
+        return await self._forget(sorted({candidate.subject for candidate in due})) if due else 0
 
     async def _forget(self, subjects: Sequence[str]) -> int:
         parts = self._parts
         async with parts.data.begin() as connection:
+            # Decided anew under the gates: a sign-up may have given a reason to know them.
             held = await gates.lock(connection, subjects)
             consents = await parts.consents.of_subjects(connection, held)
             now = await parts.clock.now(connection)
             whole = []
             requests: list[str] = []
-            for one, gate in held.items():
-                known, theirs = _person(gate), consents.get(one, [])
+            for subject, gate in held.items():
+                known, theirs = _person(gate), consents.get(subject, [])
                 if consent_rules.whole(known, theirs, self._periods, now):
-                    whole.append(one)
+                    whole.append(subject)
                 else:
                     over = consent_rules.requests(known, theirs, self._periods, now)
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
             await erasing.begin(parts.log, connection, whole, now)
+        # Only once that is committed: keys destroyed for a change that is rolled back would leave
+        # live people whom nobody can read.
         if whole:
             await erasing.finish(parts, whole)
         return len(whole) + len(requests)
