@@ -16,7 +16,7 @@ from gateway.cli.talk import configuration, progress, result, result_json, run, 
 if TYPE_CHECKING:
     from audit.report import Report
     from gateway.config.config import Config
-    from gateway.flows.proving.verify import Verdict
+    from gateway.flows.proving.verify import Verification
 
 _LONGEST_LINE = 1 << 20  # of an export; a file without line ends must not fill the memory
 
@@ -70,7 +70,7 @@ def export(
     say(f"{size} bytes of {format}; check them with: gateway audit verify --bundle {output}")
 
 
-async def _verify_live(config: Config, held: Sequence[str]) -> Verdict:
+async def _verify_live(config: Config, held: Sequence[str]) -> Verification:
     from gateway.flows.proving.verify import verify
     from gateway.process.lifespan import open_parts
 

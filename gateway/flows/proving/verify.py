@@ -19,14 +19,16 @@ from audit.trail import Told
 from audit.verify import Progress
 from consent import evidence, gates
 from consent.changes import EVENTS
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.errors import StoredError
+from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
 from delivery import permits
 from delivery.permits import Permit
 from gateway.flows.sending import grounds
 from gateway.parts import Parts
+from storage.database import Database
 
 _AT_ONCE = 1000
 _MOST = 1000  # doubts that are told; the first is enough to fail
@@ -37,7 +39,7 @@ _DECIDED = frozenset(kind for state, kind in EVENTS.items() if state.decided)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """The log's report, and what does not fit it in other tables, by id."""
 
     report: Report
@@ -50,13 +52,13 @@ class Verdict:
 
 async def verify(
     parts: Parts, held: Iterable[str] = (), progress: Progress | None = None
-) -> Verdict:
+) -> Verification:
     """Check everything, while the gateway runs; changes nothing."""
 
     async def ending(subjects: Collection[str]) -> Collection[str]:
         async with parts.data.read() as connection:
             known = await gates.peek(connection, subjects)
-        return {one for one, gate in known.items() if not gate.live}
+        return {subject for subject, gate in known.items() if not gate.live}
 
     report = await audit_verify.verify_live(
         parts.data,
@@ -69,40 +71,43 @@ async def verify(
         progress=progress,
     )
     rows: list[str] = []
-    async for doubt in _doubts(parts):
+    async for doubt in _doubts(parts.data, parts.consents, parts.keystore):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
-    return Verdict(report, rows)
+    return Verification(report, rows)
 
 
-async def _doubts(parts: Parts) -> AsyncIterator[str]:
-    async with parts.data.read() as connection:
-        strangers = await parts.consents.of_nobody(connection, _AT_ONCE)
-    for one in strangers:
-        yield f"consent {one}: belongs to nobody"
-    async for doubt in _consents(parts):
+async def _doubts(data: Database, consents: Consents, keystore: KeyStore) -> AsyncIterator[str]:
+    async with data.read() as connection:
+        strangers = await consents.of_nobody(connection, _AT_ONCE)
+    for stranger in strangers:
+        yield f"consent {stranger}: belongs to nobody"
+    async for doubt in _doubts_of_consents(data, consents, keystore):
         yield doubt
-    async for doubt in _permits(parts):
+    async for doubt in _doubts_of_permits(data, keystore):
         yield doubt
 
 
-async def _consents(parts: Parts) -> AsyncIterator[str]:
+async def _doubts_of_consents(
+    data: Database, consents: Consents, keystore: KeyStore
+) -> AsyncIterator[str]:
     after = ""
     while True:
-        async with parts.data.read() as connection:
+        async with data.read() as connection:
             page = await gates.after(connection, after, _AT_ONCE)
         if not page:
             return
-        known = [one for one in page if _is_word(one)]
-        vault = await parts.keystore.vault(known)
-        async with parts.data.snapshot() as connection:
-            rows = await parts.consents.of_subjects(connection, known)
+        known = [subject for subject in page if _is_word(subject)]
+        vault = await keystore.vault(known)
+        # Of one moment: a consent withdrawn between two statements would seem put back.
+        async with data.snapshot() as connection:
+            rows = await consents.of_subjects(connection, known)
             told = await trail.told(connection, known, _STATE_KINDS, vault)
-            consents = {one.id: one for part in rows.values() for one in part}
-            missing = {one.eid for one in consents.values()} - {one.eid for one in told}
+            stored = {consent.id: consent for theirs in rows.values() for consent in theirs}
+            missing = {consent.eid for consent in stored.values()} - {event.eid for event in told}
             untold = await trail.untold(connection, missing)
-        for doubt in _compare(consents, _Events(told, untold), vault):
+        for doubt in _compare(stored, _Events(told, untold), vault):
             yield doubt
         after = page[-1]
 
@@ -124,15 +129,16 @@ def _compare(consents: Mapping[str, Consent], said: _Events, vault: Vault) -> It
     """Compare rows with the events about them, both of one moment."""
     events: dict[str, list[Told]] = {}
     for event in said.told:
-        for consent in _concerned(event):
-            events.setdefault(consent, []).append(event)
-    for one in consents.values():
-        theirs = [event.eid for event in events.get(one.id, ()) if event.subject == one.subject]
-        if one.state in _LEFT and said.untold.get(one.eid) is _LEFT[one.state]:
-            theirs.append(one.eid)
-        doubt = _doubt(one, theirs, keys=vault.has(one.subject, Compartment.EVIDENCE))
+        for name in _concerned(event):
+            events.setdefault(name, []).append(event)
+    for consent in consents.values():
+        about = events.get(consent.id, ())
+        theirs = [event.eid for event in about if event.subject == consent.subject]
+        if consent.state in _LEFT and said.untold.get(consent.eid) is _LEFT[consent.state]:
+            theirs.append(consent.eid)
+        doubt = _doubt(consent, theirs, keys=vault.has(consent.subject, Compartment.EVIDENCE))
         if doubt is not None:
-            yield f"consent {one.id}: {doubt}"
+            yield f"consent {consent.id}: {doubt}"
     for gone in events.keys() - consents.keys():
         if events[gone][-1].kind in _DECIDED:
             yield f"consent {gone}: the log tells of it, and its row is gone"
@@ -147,52 +153,53 @@ def _concerned(event: Told) -> Sequence[str]:
     return () if said is None else said.consents
 
 
-def _doubt(one: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None:
+def _doubt(consent: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None:
     """What speaks against a row, given the events of its states in their order."""
-    if not one.honest:
+    if not consent.honest:
         return "was changed by somebody else than the gateway"
     if not keys:
         return None  # an erasure is on its way; without keys nothing can be sent
-    if one.eid not in eids:
+    if consent.eid not in eids:
         return "the event of its state is not in the log"
-    return None if one.eid == eids[-1] else "an old row was put back, or its state undone"
+    return None if consent.eid == eids[-1] else "an old row was put back, or its state undone"
 
 
-async def _permits(parts: Parts) -> AsyncIterator[str]:
+async def _doubts_of_permits(data: Database, keystore: KeyStore) -> AsyncIterator[str]:
     after = ""
     while True:
-        async with parts.data.read() as connection:
+        async with data.read() as connection:
             page = await permits.after(connection, after, _AT_ONCE)
         if not page:
             return
-        subjects = {one.subject for one in page if _is_readable(one)}
-        vault = await parts.keystore.vault(subjects)
-        async with parts.data.snapshot() as connection:
+        subjects = {permit.subject for permit in page if _is_readable(permit)}
+        vault = await keystore.vault(subjects)
+        async with data.snapshot() as connection:
             # Again, beside its events: an erasure may have taken both since.
             still = await permits.after(connection, after, _AT_ONCE)
-            readable = [one for one in still if _is_readable(one)]
-            eids = {one.eid for one in readable}
-            known = await gates.named(connection, {one.subject for one in readable})
+            readable = [permit for permit in still if _is_readable(permit)]
+            eids = {permit.eid for permit in readable}
+            known = await gates.named(connection, {permit.subject for permit in readable})
             told = await trail.told_of_items(connection, eids, subjects, Kind.PERMIT_BATCH, vault)
-        granted = {_granted(one) for one in told}
-        for one in still:
-            if not _is_readable(one):
-                yield f"permit {one.id}: no gateway can have written it"
-            elif one.subject not in known:
-                yield f"permit {one.id}: belongs to nobody"
+        granted = {_granted(event) for event in told}
+        for permit in still:
+            if not _is_readable(permit):
+                yield f"permit {permit.id}: no gateway can have written it"
+            elif permit.subject not in known:
+                yield f"permit {permit.id}: belongs to nobody"
             # What was granted meanwhile is left to the next verification.
-            elif vault.has(one.subject, Compartment.EVIDENCE) and _wanted(one) not in granted:
-                yield f"permit {one.id}: no event in the log grants it"
-            elif not grounds.fit(one):
-                yield f"permit {one.id}: counts for other things than its ground does"
+            elif vault.has(permit.subject, Compartment.EVIDENCE) and _wanted(permit) not in granted:
+                yield f"permit {permit.id}: no event in the log grants it"
+            elif not grounds.fit(permit):
+                yield f"permit {permit.id}: counts for other things than its ground does"
         after = page[-1].id
 
 
-def _is_readable(one: Permit) -> bool:
+def _is_readable(permit: Permit) -> bool:
     """Whether its columns hold what they are for; SQLite keeps anything anywhere."""
-    words = (one.id, one.message, one.subject, one.purpose, one.ground_kind, one.ground_id)
-    eid: object = one.eid
-    return isinstance(eid, bytes) and all(map(_is_word, words))
+    named = (permit.id, permit.message, permit.subject, permit.purpose)
+    ground = (permit.ground_kind, permit.ground_id)
+    eid: object = permit.eid
+    return isinstance(eid, bytes) and all(map(_is_word, (*named, *ground)))
 
 
 def _is_word(value: object) -> bool:
@@ -202,15 +209,16 @@ def _is_word(value: object) -> bool:
 _Grant = tuple[object, ...]
 
 
-def _wanted(one: Permit) -> _Grant:
-    ground = {"kind": one.ground_kind, "id": one.ground_id}
-    return _grant(one.eid, one.subject, one.message, one.attempt, one.purpose, ground)
+def _wanted(permit: Permit) -> _Grant:
+    ground = {"kind": permit.ground_kind, "id": permit.ground_id}
+    named = (permit.message, permit.attempt, permit.purpose)
+    return _grant(permit.eid, permit.subject, *named, ground)
 
 
-def _granted(one: Told) -> _Grant:
-    facts = one.facts
+def _granted(event: Told) -> _Grant:
+    facts = event.facts
     said = [facts.get(name) for name in ("message", "attempt", "purpose")]
-    return _grant(one.eid, one.subject, *said, facts.get("ground") or {})
+    return _grant(event.eid, event.subject, *said, facts.get("ground") or {})
 
 
 def _grant(eid: bytes, subject: str, *said: Any) -> _Grant:
