@@ -33,6 +33,7 @@ def consent_mac(
     whole; comparing `eid` with the audit log does (`gateway audit verify`).
     """
     # Joined with their lengths: else the end of one column could be moved to the next unnoticed.
+    # In this order for ever: with another one, every row that is stored would look forged.
     words = (id, subject, purpose, text_hash, state, evidence)
     moments = (requested_at, decided_at, ends_at)
     parts = [word.encode() for word in words] + [_moment(moment) for moment in moments]

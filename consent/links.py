@@ -78,6 +78,7 @@ async def confirmation(
     macs = {consent: mac for consent, mac in rows}
     found = Confirmation(row.token_hash, row.subject, row.expires_at, tuple(macs))
     fitting = (consent for consent, mac in macs.items() if honest(mac, found.mac(key, consent)))
+    # Those that do not fit are named all the same: "not me" acts on them too.
     return replace(found, honest=frozenset(fitting))
 
 
@@ -137,6 +138,7 @@ async def ensure_handles(
             }
         )
     if rows:
+        # The first one stands: links in mails that people keep for years hang on it.
         statement = upsert(connection, tables.handle).on_conflict_do_nothing()
         await connection.execute(statement, rows)
 
@@ -159,6 +161,7 @@ def links(
     """The full URLs for one mail."""
     handle = opener.open(subject, Compartment.PROFILE, _place(subject, purpose), sealed)
     if handle is None:
+        # Not None: a mail that nobody can unsubscribe from must not be composed.
         raise LookupError("the key of a handle is gone")
     return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}
 
@@ -175,4 +178,5 @@ async def follow(connection: AsyncConnection, route: Route, token: str) -> tuple
 
 
 def _place(subject: str, purpose: str) -> tuple[str, str, str]:
+    # As it was when it was sealed: with a name changed here, no old handle opens any more.
     return ("handle", "sealed", f"{subject}/{purpose}")

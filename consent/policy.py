@@ -219,6 +219,7 @@ def sign_up(
         return Nothing()
     if any(_ended_since(consent, received_at) for consent in existing):
         return Nothing()
+    # Another wording is another request: what was agreed to once must not prove the other.
     waiting = [
         consent
         for consent in existing

@@ -59,6 +59,7 @@ def requests(person: Person, consents: Sequence[C], periods: Periods, now: datet
     if not all(consent.honest for consent in consents):
         return []
     over = [consent for consent in consents if _request_is_over(consent, periods, now)]
+    # Where all are over the whole person goes, with the keys: see `whole`.
     return over if len(over) < len(consents) else []
 
 

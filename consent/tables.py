@@ -69,6 +69,8 @@ consent = Table(
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
     Column("mac", LargeBinary, nullable=False),  # keeps the row honest; key outside the database
     Index("consent_of_subject", "subject", "purpose"),
+    # Those of duties are partial, as `consents._in_words` spells it: over all rows each would be
+    # written with every consent, for the few that are ever due.
     Index(
         "consent_pending",
         "lapses_at",
@@ -183,6 +185,7 @@ intake = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("kind", String(12), nullable=False),  # sign-up | fresh-link
+    # Names a row of another database, so no foreign key holds it: a key goes when none names it.
     Column("key_id", String(40), nullable=False, index=True),
     Column("blind_index", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),

@@ -207,6 +207,7 @@ def _hash(raw: bytes) -> str:
 async def _keep_notices(
     connection: AsyncConnection, notices: Collection[Notice], now: datetime
 ) -> None:
+    # In one order, for several nodes start at once and would wait for each other's rows.
     unique = {notice.hash: notice for notice in notices}
     rows = [
         {"hash": key, "locale": notice.locale, "body": notice.body, "published_at": now}
