@@ -83,12 +83,7 @@ async def work_off(parts: Parts) -> int:
             vault=vault,
             now=now,
         )
-        done = [intake.id for intake in waiting if intake.id not in forms]
-        for intake in waiting:
-            subject = subjects[intake.blind_index]
-            if intake.id in forms and batch.can_ask(subject):
-                await batch.ask(connection, subject, forms[intake.id], intake.received_at)
-                done.append(intake.id)
+        done = await batch.apply(connection, waiting, subjects, forms)
         await batch.write(connection)
         await intakes.remove(connection, done)
         await batch.trail.stage(connection)
@@ -167,6 +162,22 @@ class _Batch:
     vault: Vault
     now: datetime
     mails: list[_Mail] = field(default_factory=list)
+
+    async def apply(
+        self,
+        connection: AsyncConnection,
+        waiting: Sequence[Intake],
+        subjects: Mapping[bytes, str],
+        forms: Mapping[str, SignUp],
+    ) -> list[str]:
+        """Apply what can be applied; returns the ids of all that need not wait for another tick."""
+        done = [intake.id for intake in waiting if intake.id not in forms]
+        for intake in waiting:
+            subject = subjects[intake.blind_index]
+            if intake.id in forms and self.can_ask(subject):
+                await self.ask(connection, subject, forms[intake.id], intake.received_at)
+                done.append(intake.id)
+        return done
 
     def can_ask(self, subject: str) -> bool:
         """A person whom somebody else admitted or is erasing is met again on the next tick."""

@@ -40,6 +40,7 @@ class Expiry:
         after = [p.unused_after for p in self.parts.config.purposes.values() if p.unused_after]
         if not after:
             return 0
+        # By the shortest of all purposes, to find each candidate; its own then decides.
         ended = await self._expire(Deadline.USE, self.use, min(after))
         while self.use.after is not None:
             ended += await self._expire(Deadline.USE, self.use, min(after))

@@ -163,6 +163,7 @@ class RetentionRules:
         self._keys_at = now
 
         async def named(subjects: Sequence[str]) -> set[str]:
+            # Must raise where the data is away: whoever is not named loses their keys for good.
             async with parts.data.read() as connection:
                 return await gates.named(connection, subjects)
 

@@ -96,6 +96,7 @@ class _Ending:
         if gate is None or not gate.live:
             return  # nothing is permitted any more
         for stored in self.found.get(gate.subject, ()):
+            # As the one before left it: two withdrawals of one consent are one end, and one event.
             consent = self.changed.get(stored.id, stored)
             if not leaver.withdrawal.concerns(consent):
                 continue

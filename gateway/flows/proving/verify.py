@@ -56,6 +56,7 @@ async def verify(
     """Check everything, while the gateway runs; changes nothing."""
 
     async def ending(subjects: Collection[str]) -> Collection[str]:
+        # Whose keys may be gone although nobody tampered with anything.
         async with parts.data.read() as connection:
             known = await gates.peek(connection, subjects)
         return {subject for subject, gate in known.items() if not gate.live}
@@ -203,6 +204,7 @@ def _is_readable(permit: Permit) -> bool:
 
 
 def _is_word(value: object) -> bool:
+    # PostgreSQL takes no NUL: asked for by such an id, it would fail the look at everybody.
     return isinstance(value, str) and "\0" not in value
 
 
