@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
@@ -11,7 +13,7 @@ from pydantic import Field, JsonValue
 from consent.model import Reason, RefusalClass, Refused
 from gateway.api import messages
 from gateway.api.messages import MessageAccepted, MessageRequest, count, read_body, wanted_of
-from gateway.callers.api_keys import ApiKey, Scope
+from gateway.callers.api_keys import Scope
 from gateway.callers.idempotency import Clash
 from gateway.errors import Invalid, OutsideKey
 from gateway.flows.sending import enqueue
@@ -24,7 +26,6 @@ from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import parse_json, parse_value
-from gateway.parts import Parts
 
 EXAMPLE: Final[dict[str, Any]] = {
     "messages": [
@@ -86,7 +87,8 @@ class BatchAnswer(Answer):
 async def post_batch(request: web.Request) -> web.StreamResponse:
     body = await read_body(request)
     batch = parse_json(body, BatchRequest)
-    checked = await asyncio.to_thread(_check_all, request.app[PARTS], request[CALLER], batch)
+    read = partial(wanted_of, request.app[PARTS], request[CALLER])
+    checked = await asyncio.to_thread(_check_all, read, batch)
     handed = Handed(checked, repeats.name_of(request, body, status=200), batch=True)
     # Not together with others: it may be long.
     (taken,) = await enqueue.accept_all(request.app[PARTS], [handed])
@@ -96,14 +98,17 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     return answer(BatchAnswer(results=[_result(outcome) for outcome in taken.outcomes]))
 
 
-def _check_all(parts: Parts, caller: ApiKey, batch: BatchRequest) -> list[Wanted | Told]:
-    return [_check(parts, caller, message) for message in batch.messages]
+_Read = Callable[[MessageRequest], Wanted]
 
 
-def _check(parts: Parts, caller: ApiKey, raw: dict[str, JsonValue]) -> Wanted | Told:
+def _check_all(read: _Read, batch: BatchRequest) -> list[Wanted | Told]:
+    return [_check(read, message) for message in batch.messages]
+
+
+def _check(read: _Read, raw: dict[str, JsonValue]) -> Wanted | Told:
     """One message, or what is wrong with it alone."""
     try:
-        return wanted_of(parts, caller, parse_value(raw, MessageRequest))
+        return read(parse_value(raw, MessageRequest))
     except Invalid as error:
         problems = [FieldProblem(pointer=e.pointer, detail=e.detail) for e in error.errors]
     except OutsideKey:

@@ -60,9 +60,9 @@ def _check(config: Config, scopes: list[str], senders: list[str], purposes: list
         ("sender", senders, config.senders.keys()),
         ("purpose", purposes, config.purposes.keys()),
     ):
-        for one in given:
-            if one not in known:
-                message = f"there is no {kind} {one}; known: {', '.join(sorted(known))}"
+        for name in given:
+            if name not in known:
+                message = f"there is no {kind} {name}; known: {', '.join(sorted(known))}"
                 raise typer.BadParameter(message, param_hint=f"--{kind}")
 
 

@@ -139,8 +139,8 @@ def _document(report: Report, rows: Sequence[str]) -> dict[str, object]:
         "first_bad": report.first_bad,
         "cut_off_after": report.cut_off_after,
         "findings": [
-            {"problem": one.problem, "index": one.index, "text": one.text}
-            for one in report.findings
+            {"problem": finding.problem, "index": finding.index, "text": finding.text}
+            for finding in report.findings
         ],
         "rows": list(rows),
     }

@@ -24,10 +24,10 @@ def doctor(
 
     found = _examine(context)
     if as_json:
-        result_json([_row(one) for one in found])
+        result_json([_row(finding) for finding in found])
     else:
         _tell(found)
-    if any(one.level is Level.FAIL for one in found):
+    if any(finding.level is Level.FAIL for finding in found):
         raise typer.Exit(1)
 
 
@@ -39,7 +39,7 @@ def _examine(context: typer.Context) -> Sequence[Finding]:
         config = configuration(context)
     except ConfigError as error:
         fix = "mend it in the configuration; config.toml explains each key"
-        return [examination.fail("configuration", one, fix) for one in error.problems]
+        return [examination.fail("configuration", problem, fix) for problem in error.problems]
     return run(examination.examine(config, txt_records))
 
 
@@ -54,16 +54,21 @@ def txt_records(name: str) -> Sequence[str] | None:
         return []
     except (dns.exception.DNSException, OSError):
         return None
-    return [b"".join(one.strings).decode("ascii", "replace") for one in answer]
+    return [b"".join(record.strings).decode("ascii", "replace") for record in answer]
 
 
 def _tell(found: Sequence[Finding]) -> None:
-    width = max(len(one.about) for one in found)
-    for one in found:
-        result(f"{one.level:<4}  {one.about:<{width}}  {one.text}")
-        if one.fix:
-            result(f"{'':4}  {'':{width}}  → {one.fix}")
+    width = max(len(finding.about) for finding in found)
+    for finding in found:
+        result(f"{finding.level:<4}  {finding.about:<{width}}  {finding.text}")
+        if finding.fix:
+            result(f"{'':4}  {'':{width}}  → {finding.fix}")
 
 
-def _row(one: Finding) -> dict[str, str]:
-    return {"level": one.level, "about": one.about, "text": one.text, "fix": one.fix}
+def _row(finding: Finding) -> dict[str, str]:
+    return {
+        "level": finding.level,
+        "about": finding.about,
+        "text": finding.text,
+        "fix": finding.fix,
+    }

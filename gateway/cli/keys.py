@@ -28,10 +28,10 @@ def status(
     """Show each epoch: its state, its age, how many data keys it wraps."""
     found = run(_epochs(configuration(context)))
     if as_json:
-        result_json([row(one) for one in found])
+        result_json([row(epoch) for epoch in found])
         return
     heading = ("EPOCH", "STATE", "SINCE", "DATA KEYS", "")
-    table([heading, *(_cells(one) for one in found)])
+    table([heading, *(_cells(epoch) for epoch in found)])
 
 
 async def _epochs(config: Config) -> list[KeyEpoch]:
@@ -39,27 +39,38 @@ async def _epochs(config: Config) -> list[KeyEpoch]:
     from gateway.watch import overview
 
     async with open_parts(config) as parts:
-        return await overview.epochs(parts)
+        return await overview.epochs(
+            parts.key_database,
+            parts.clock.wall(),
+            config.keys.rotate_every,
+            parts.keyring.keks,
+        )
 
 
-def row(one: KeyEpoch) -> dict[str, object]:
+def row(epoch: KeyEpoch) -> dict[str, object]:
     """An epoch for a machine."""
     return {
-        "epoch": one.epoch,
-        "state": one.state,
-        "since": one.since.isoformat(),
-        "data_keys": one.keys,
-        "in_keyring": one.held,
-        "rotation_due": one.rotation_due,
+        "epoch": epoch.epoch,
+        "state": epoch.state,
+        "since": epoch.since.isoformat(),
+        "data_keys": epoch.keys,
+        "in_keyring": epoch.held,
+        "rotation_due": epoch.rotation_due,
     }
 
 
-def _cells(one: KeyEpoch) -> tuple[str, ...]:
-    return (str(one.epoch), one.state, f"{one.since:%Y-%m-%d}", str(one.keys), remark(one))
+def _cells(epoch: KeyEpoch) -> tuple[str, ...]:
+    return (
+        str(epoch.epoch),
+        epoch.state,
+        f"{epoch.since:%Y-%m-%d}",
+        str(epoch.keys),
+        remark(epoch),
+    )
 
 
-def remark(one: KeyEpoch) -> str:
+def remark(epoch: KeyEpoch) -> str:
     """What is wrong with an epoch or due for it, if anything."""
-    if not one.held and one.keys:
+    if not epoch.held and epoch.keys:
         return "NOT IN THE KEYRING: its data keys cannot be opened"
-    return "older than keys.rotate_every" if one.rotation_due else ""
+    return "older than keys.rotate_every" if epoch.rotation_due else ""

@@ -43,10 +43,10 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     yield "Intake", f"{seen.intake} waiting"
     if not seen.workers:
         yield "Workers", "none: nothing is delivered"
-    for number, one in enumerate(seen.workers):
-        left = one.lease_until - seen.at
+    for number, worker in enumerate(seen.workers):
+        left = worker.lease_until - seen.at
         lease = f"lease for {_length(left)}" if left > timedelta() else "LEASE RAN OUT"
-        yield "" if number else "Workers", f"{one.id}: {one.messages} messages, {lease}"
+        yield "" if number else "Workers", f"{worker.id}: {worker.messages} messages, {lease}"
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
@@ -83,15 +83,19 @@ def _document(seen: Overview) -> dict[str, object]:
         },
         "intake_waiting": seen.intake,
         "workers": [
-            {"id": one.id, "lease_until": _moment(one.lease_until), "messages": one.messages}
-            for one in seen.workers
+            {
+                "id": worker.id,
+                "lease_until": _moment(worker.lease_until),
+                "messages": worker.messages,
+            }
+            for worker in seen.workers
         ],
         "audit": {
             "size": seen.audit.size,
             "pending": seen.audit.pending,
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
         },
-        "keys": [keys.row(one) for one in seen.epochs],
+        "keys": [keys.row(epoch) for epoch in seen.epochs],
     }
 
 

@@ -10,12 +10,12 @@ from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.config import config
 from gateway.demo.landing import Landing, next_steps, open_landing
-from gateway.parts import Parts
 from gateway.process import initialise, processes
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.processes import Process
 from gateway.watch.metrics import Metrics
-from storage.clock import DatabaseClock
+from storage.clock import Clock, DatabaseClock
+from storage.database import Database
 
 _KEY_NAME = "demo"
 
@@ -40,7 +40,7 @@ async def demonstrate(directory: Path) -> None:
         )
         landing = Landing.of(loaded, inbox.url if inbox else "")
         url = await stack.enter_async_context(open_landing(landing))
-        _say(next_steps(landing, url, await _fresh_key(parts), file))
+        _say(next_steps(landing, url, await _fresh_key(parts.data, parts.clock), file))
         await process.stopping.wait()
         _say("Stopping ...")
 
@@ -53,10 +53,10 @@ def _configuration(directory: Path) -> Path:
     return file
 
 
-async def _fresh_key(parts: Parts) -> str:
+async def _fresh_key(data: Database, clock: Clock) -> str:
     """A key for the printed examples; that of the last run ends, for nobody kept it."""
-    async with parts.data.begin() as connection:
-        now = await parts.clock.now(connection)
+    async with data.begin() as connection:
+        now = await clock.now(connection)
         for old in await api_keys.listed(connection):
             if old.name == _KEY_NAME and old.revoked_at is None:
                 await api_keys.revoke(connection, old.id, now)

@@ -34,7 +34,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         version=document["info"]["version"],
         base=document["servers"][0]["url"],
         groups=_groups(document),
-        schemas=[_schema(name, one) for name, one in document["components"]["schemas"].items()],
+        schemas=[_schema(name, shape) for name, shape in document["components"]["schemas"].items()],
     )
 
 
@@ -136,17 +136,17 @@ def kind(schema: Mapping[str, Any]) -> Markup:
         return Markup('<a href="#schema-{0}">{0}</a>').format(name)
     for several in ("anyOf", "oneOf"):
         if several in schema and "type" not in schema:
-            return Markup(" or ").join(kind(one) for one in schema[several])
+            return Markup(" or ").join(kind(shape) for shape in schema[several])
     if schema.get("type") == "array":
         return escape("list of ") + kind(schema.get("items", {}))
-    return Markup(", ").join(escape(one) for one in _words(schema)) or Markup("")
+    return Markup(", ").join(escape(word) for word in _words(schema)) or Markup("")
 
 
 def _words(schema: Mapping[str, Any]) -> Iterator[str]:
     if "const" in schema:
         yield json.dumps(schema["const"])
     elif "enum" in schema:
-        yield " | ".join(json.dumps(one) for one in schema["enum"])
+        yield " | ".join(json.dumps(value) for value in schema["enum"])
     elif "type" in schema:
         yield str(schema["type"])
     for name, said in (

@@ -46,11 +46,13 @@ async def show(
         brand=brand(request, form),
         form=form,
         action=f"/forms/{form}",
-        purposes=[_ticked(one, body, locale) for one in view.purposes],
-        fields=[_filled(one, body) for one in view.fields],
+        purposes=[_ticked(purpose, body, locale) for purpose in view.purposes],
+        fields=[_filled(field, body) for field in view.fields],
         email=str(body.get("email", "")),
         errors=errors,
-        stamp=stamps.make(request, form, [one.text.hash for one in view.purposes], RenderedBy.PAGE),
+        stamp=stamps.make(
+            request, form, [purpose.text.hash for purpose in view.purposes], RenderedBy.PAGE
+        ),
         page_url=f"{config.server.public_url}/forms/{form}",
         notice_url=f"/notices/{bundle['notice']}",
         shown={

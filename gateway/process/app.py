@@ -48,7 +48,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[FORM_DIGESTS] = {form: digest_of(parts.config, form) for form in parts.config.forms}
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
-    app[MESSAGES] = _messages(parts)
+    write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
+    messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
+    app[MESSAGES] = messages
     app[WITHDRAWALS] = Withdrawals(parts)
     app[AUTHENTICATION] = Authentication(parts.data)
     app[METRICS] = counted
@@ -60,11 +62,6 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
-
-
-def _messages(parts: Parts) -> Grouped[Handed, Taken]:
-    write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
-    return Grouped(severally(write), most=100)
 
 
 def _metrics(counted: Metrics) -> Endpoint:

@@ -109,8 +109,8 @@ async def keep(duties: Sequence[Duty], metrics: Metrics, stopping: asyncio.Event
     What is not begun then is the next process's: nothing depends on a last turn.
     """
     async with asyncio.TaskGroup() as group:
-        for one in duties:
-            group.create_task(_keep_one(one, metrics, stopping), name=f"duty {one.name}")
+        for duty in duties:
+            group.create_task(_keep_one(duty, metrics, stopping), name=f"duty {duty.name}")
 
 
 async def _keep_one(duty: Duty, metrics: Metrics, stopping: asyncio.Event) -> None:

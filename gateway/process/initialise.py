@@ -45,7 +45,7 @@ async def _make_keyring(
     path = config.keys.keyring_file
     if path.exists():
         return [], keyring.load(path)
-    fresh = [await database_schema.is_empty(*one) for one in ((data, DATA), (keys, KEYSTORE))]
+    fresh = [await database_schema.is_empty(*made) for made in ((data, DATA), (keys, KEYSTORE))]
     if not all(fresh):
         raise KeyFileError(
             f"there is no {path}, but the databases were written with one; restore its backup"

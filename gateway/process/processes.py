@@ -255,7 +255,7 @@ async def receiving(config: Config) -> AsyncIterator[OpenInbox | None]:
     if config.delivery.transport != "inbox":
         yield None
         return
-    records = {one.name: one.value for one in dkim_keys.records(config)}
+    records = {record.name: record.value for record in dkim_keys.records(config)}
     async with open_inbox(config.delivery.inbox, records) as inbox:
         yield inbox
 
@@ -280,6 +280,6 @@ def stop_on_signals() -> asyncio.Event:
     """What SIGTERM and SIGINT set from now on, to end the process in order."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, stopping.set)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stopping.set)
     return stopping

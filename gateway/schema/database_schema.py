@@ -119,9 +119,9 @@ async def standing(database: Database, schema: Schema) -> Standing:
 
 async def require_usable(databases: Mapping[str, Database]) -> None:
     """Raise SchemaError naming every schema that this release cannot work on."""
-    stands = {name: await standing(one, SCHEMAS[name]) for name, one in databases.items()}
-    behind = [name for name, one in stands.items() if one is Standing.BEHIND]
-    beyond = [name for name, one in stands.items() if one is Standing.BEYOND]
+    stands = {name: await standing(database, SCHEMAS[name]) for name, database in databases.items()}
+    behind = [name for name, how in stands.items() if how is Standing.BEHIND]
+    beyond = [name for name, how in stands.items() if how is Standing.BEYOND]
     if behind or beyond:
         raise SchemaError(behind, beyond)
 
@@ -135,7 +135,9 @@ def oldest(schema: Schema) -> str:
     """The oldest revision whose code works on the tables of this release."""
     chain = _chain(schema)
     scripts = ScriptDirectory.from_config(alembic_config(schema)).walk_revisions()
-    needed = [chain.index(one.module.oldest) for one in scripts if one.module.oldest is not None]
+    needed = [
+        chain.index(script.module.oldest) for script in scripts if script.module.oldest is not None
+    ]
     return chain[max(needed, default=0)]
 
 

@@ -83,7 +83,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         *about_places(config),
         *about_disk(config),
     ]
-    return found + [one async for one in about_databases(config)]
+    return found + [finding async for finding in about_databases(config)]
 
 
 def about_address(config: Config) -> Iterator[Finding]:
@@ -223,7 +223,7 @@ def about_disk(config: Config) -> Iterator[Finding]:
         yield warn("journal_dir", f"{journal} is open to other users", f"chmod go-w {journal}")
     else:
         yield ok("journal_dir", f"{journal} can be written")
-    for folder in sorted({_nearest(one) for one in [journal, *_sqlite_folders(config)]}):
+    for folder in sorted({_nearest(place) for place in [journal, *_sqlite_folders(config)]}):
         yield _about_space(folder)
 
 
@@ -262,11 +262,11 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
                 schema = await _about_schema(database, name)
                 yield schema
                 if name == "keystore" and schema.level is Level.OK:
-                    for one in await _about_epochs(config, database):
-                        yield one
+                    for finding in await _about_epochs(config, database):
+                        yield finding
                 if name != "guard" or url != config.storage.keystore_url:
-                    async for one in _about_settings(database, name):
-                        yield one
+                    async for finding in _about_settings(database, name):
+                        yield finding
             except StorageAway:
                 yield fail(name, "the database does not answer", "start it, or mend its URL")
 
@@ -297,14 +297,14 @@ async def _about_epochs(config: Config, database: Database) -> list[Finding]:
     except KeyFileError:
         return []  # said already
     known = await epochs.known(database)
-    lost = [one.epoch for one in known if one.keys and one.epoch not in ring.keks]
+    lost = [epoch.epoch for epoch in known if epoch.keys and epoch.epoch not in ring.keks]
     if lost:
         said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
         return [fail("keys", said, "restore the newest backup of the keyring")]
-    if ring.active_kek not in {one.epoch for one in known}:
+    if ring.active_kek not in {epoch.epoch for epoch in known}:
         said = f"does not know the keyring's active epoch {ring.active_kek}"
         return [fail("keys", f"the key store {said}", "use the keyring that belongs to it")]
-    active = next(one for one in known if one.epoch == ring.active_kek)
+    active = next(epoch for epoch in known if epoch.epoch == ring.active_kek)
     age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
     if age > config.keys.rotate_every:
         said = f"epoch {active.epoch} is {age.days} days old"
@@ -318,11 +318,11 @@ async def _about_settings(database: Database, name: str) -> AsyncIterator[Findin
         now = await DatabaseClock().now(connection)
         yield about_clock(name, now - before)
         if database.dialect == "postgresql":
-            for one in about_postgresql(name, await _settings(connection)):
-                yield one
+            for finding in about_postgresql(name, await _settings(connection)):
+                yield finding
             return
     async with database.begin() as connection:
-        values = {one: await _pragma(connection, one) for one in _PRAGMAS}
+        values = {pragma: await _pragma(connection, pragma) for pragma in _PRAGMAS}
     yield about_sqlite(name, values)
 
 
@@ -365,8 +365,8 @@ def about_postgresql(name: str, settings: dict[str, str]) -> Iterator[Finding]:
         yield fail(name, said, "take away what overrides it for our user or database")
     statements = settings.get("log_statement") != "none"
     slow = any(
-        settings.get(one, "-1") != "-1"
-        for one in ("log_min_duration_statement", "log_min_duration_sample")
+        settings.get(setting, "-1") != "-1"
+        for setting in ("log_min_duration_statement", "log_min_duration_sample")
     )
     if (statements or slow) and settings.get("log_parameter_max_length") != "0":
         said = "logs the parameters of statements: keyed hashes and sealed data leave the database"
@@ -389,7 +389,7 @@ async def _pragma(connection: AsyncConnection, name: str) -> str:
 
 def about_sqlite(name: str, values: dict[str, str]) -> Finding:
     """We set these ourselves; a file system without locks, or another build, may refuse them."""
-    wrong = [one for one, wanted in _PRAGMAS.items() if values.get(one) != wanted]
+    wrong = [pragma for pragma, wanted in _PRAGMAS.items() if values.get(pragma) != wanted]
     if wrong:
         said = f"does not keep to {', '.join(wrong)}"
         return fail(name, said, "put the file on a local disk")

@@ -19,12 +19,13 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
+from storage.database import Database
 
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class LogProgress:
     """How far the log has come."""
 
     size: int  # entries under the newest checkpoint
@@ -42,7 +43,7 @@ class Overview:
     oldest_due: datetime | None
     intake: int
     workers: Sequence[WorkerSeen]
-    audit: Audit
+    audit: LogProgress
     epochs: Sequence[KeyEpoch]
 
 
@@ -65,7 +66,7 @@ async def look(parts: Parts) -> Overview:
         counts = await outbox.counts(connection)
         newest = await checkpoints.newest(connection, parts.publisher.verifier)
         waiting = {
-            str(status): sum(n for (_, one), n in counts.items() if one == status)
+            str(status): sum(n for (_, counted), n in counts.items() if counted == status)
             for status in (*WAITING, Status.SENDING)
         }
         return Overview(
@@ -75,21 +76,29 @@ async def look(parts: Parts) -> Overview:
             oldest_due=await delivery_overview.oldest_due(connection, now),
             intake=await intakes.waiting(connection),
             workers=await delivery_overview.workers(connection),
-            audit=Audit(
+            audit=LogProgress(
                 size=0 if newest is None else newest.checkpoint.size,
                 pending=await audit_log.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
             ),
-            epochs=await epochs(parts),
+            epochs=await epochs(
+                parts.key_database,
+                parts.clock.wall(),
+                parts.config.keys.rotate_every,
+                parts.keyring.keks,
+            ),
         )
 
 
-async def epochs(parts: Parts) -> list[KeyEpoch]:
-    """Every key-encryption key that the key store knows of, oldest first."""
-    now = parts.clock.wall()
-    every, held = parts.config.keys.rotate_every, parts.keyring.keks
-    known = await kek_epochs.known(parts.key_database)
-    return [_key_epoch(epoch, now, every, held) for epoch in known]
+async def epochs(
+    key_database: Database, now: datetime, rotate_every: timedelta, held: Collection[int]
+) -> list[KeyEpoch]:
+    """Every key-encryption key that the key store knows of, oldest first.
+
+    *held* are the epochs of this machine's keyring.
+    """
+    known = await kek_epochs.known(key_database)
+    return [_key_epoch(epoch, now, rotate_every, held) for epoch in known]
 
 
 def _key_epoch(
