@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from audit import export
 from audit.entry import Event, draft
+from audit.export.jsonl import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
 from benchmarks.figures import Figure, tell
 from benchmarks.gateway import configuration, durable_postgres, open_gateway, pin
@@ -79,12 +79,10 @@ async def _publish(parts: Parts) -> float:
 
 
 async def _verify(parts: Parts) -> tuple[int, float]:
-    raw = b"".join(
-        [part async for part in export.jsonl(parts.data, parts.log, parts.publisher.vkey)]
-    )
+    raw = b"".join([part async for part in jsonl(parts.data, parts.log, parts.publisher.vkey)])
     lines = raw.splitlines(keepends=True)
     begun = time.perf_counter()
-    report = export.check_jsonl(lines, parts.publisher.vkey)
+    report = check_jsonl(lines, parts.publisher.vkey)
     seconds = time.perf_counter() - begun
     assert report.ok
     return report.size, seconds

@@ -82,7 +82,7 @@ async def _verify_live(config: Config, held: Sequence[str]) -> Verification:
 def _verify_bundle(
     context: typer.Context, bundle: Path, key: str | None, held: Sequence[str]
 ) -> Report:
-    from audit.export import check_jsonl
+    from audit.export.jsonl import check_jsonl
 
     with bundle.open("rb") as file:
         lines = iter(partial(file.readline, _LONGEST_LINE), b"")
@@ -98,13 +98,13 @@ def _own_key(config: Config) -> str:
 
 
 async def _export(config: Config, output: Path) -> int:
-    from audit import export
+    from audit.export.jsonl import jsonl
     from gateway.process.lifespan import open_parts
 
     size = 0
     async with open_parts(config) as parts:
         with _opened(output) as file, progress("exporting", None) as move:
-            async for part in export.jsonl(parts.data, parts.log, parts.publisher.vkey):
+            async for part in jsonl(parts.data, parts.log, parts.publisher.vkey):
                 file.write(part)
                 size += len(part)
                 move(size)

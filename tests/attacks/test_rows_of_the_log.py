@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.entry import Draft, Event, draft
 from audit.errors import AuditError
-from audit.export import check_jsonl, jsonl
+from audit.export.jsonl import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
 from audit.report import Problem
 from audit.tables import audit_entry, audit_guard, metadata

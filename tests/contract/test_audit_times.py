@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from audit.entry import Draft, Event, draft
-from audit.export import check_jsonl, jsonl
+from audit.export.jsonl import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
 from audit.report import Problem, Report
 from audit.tables import audit_pending

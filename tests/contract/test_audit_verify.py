@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints, note
 from audit.entry import Event, Place, draft
-from audit.export import check_jsonl, jsonl
+from audit.export.jsonl import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.note import Checkpoint

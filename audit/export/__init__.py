@@ -1,0 +1,1 @@
+"""The log as files that anybody can check: one module for each format."""
