@@ -7,8 +7,9 @@ from datetime import timedelta
 from http.cookies import SimpleCookie
 
 from consent import address
+from consent.sign_ups import Asked, SignUp
 from gateway.callers.api_keys import Scope
-from gateway.flows.joining.sign_up import Asked, Posted, SignUp, accept_all
+from gateway.flows.joining.sign_up import Posted, accept_all
 from tests.support.apps import ADA, App
 
 NETWORK = "203.0.113.9"

@@ -12,7 +12,7 @@ from pathlib import Path
 from delivery.outcome import Phase
 from delivery.smtp import Pool, Relay
 from delivery.transmission import transmit
-from tests.smtp.test_transmit import DATA, Fences, mail_to
+from tests.smtp.test_transmission import DATA, Fences, mail_to
 from tests.support.connections import take
 
 

@@ -22,3 +22,8 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+def levels(examined: Ran, about: str) -> set[str]:
+    """How the doctor judged one thing."""
+    return {one["level"] for one in examined.json if one["about"] == about}

@@ -1,11 +1,13 @@
-"""The fresh links that were sent, as their mailboxes would read them."""
+"""Asking for fresh links, and those that were sent, as their mailboxes would read them."""
 
 from __future__ import annotations
 
 from sqlalchemy import select
 
+from consent import address
 from delivery import tables
 from delivery.outcome import Kind
+from gateway.flows.rights import fresh_link
 from gateway.flows.rights.fresh_link import PURPOSE
 from gateway.flows.sending.content import OurMail, place, read
 from gateway.parts import Parts
@@ -28,3 +30,10 @@ async def sent_links(parts: Parts) -> list[str]:
         assert isinstance(said, OurMail)
         tokens.append(said.links["my_data"].rpartition("/")[2])
     return tokens
+
+
+async def ask(parts: Parts, one: str) -> int:
+    """Ask for a link and let the duty run; how many links there are now."""
+    await fresh_link.accept(parts, address.parse(one), None)
+    assert await fresh_link.work_off(parts) == 1
+    return len(await sent_links(parts))

@@ -1,4 +1,4 @@
-"""The type of a problem document leads to a page that says what it means."""
+"""The page of the API, and the pages that say what a type of problem means."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from gateway.http import problems
 from tests.support.apps import App
+from tests.support.outline import Outline
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,27 @@ async def test_a_type_that_is_none_is_not_found(embedded: App, slug: str) -> Non
 
     assert (page.status, page.content_type) == (404, "text/html")
     assert "There is no such page" in text
+
+
+async def test_the_page_of_the_api_shows_every_operation_and_loads_nothing(embedded: App) -> None:
+    async with embedded.http.get("/openapi.json") as answer:
+        document = await answer.json()
+
+    async with embedded.http.get("/docs") as page:
+        text = await page.text()
+        policy = page.headers["Content-Security-Policy"]
+
+    outline = Outline(text)
+    ids = {attrs["id"] for _, attrs in outline.tags if "id" in attrs}
+    for path, methods in document["paths"].items():
+        assert path in text
+        assert {one["operationId"] for one in methods.values()} <= ids
+    for name in document["components"]["schemas"]:
+        assert f"schema-{name}" in ids
+    links = [attrs["href"] or "" for tag, attrs in outline.tags if tag == "a"]
+    assert {link[1:] for link in links if link.startswith("#")} <= ids | {"main"}
+    assert all(link.startswith(("#", "/")) for link in links), "a link leaves the site"
+    loading = {"script", "img", "link", "iframe", "object", "source"}
+    assert not [tag for tag, _ in outline.tags if tag in loading]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "&#34;newsletter&#34;" in text or '"newsletter"' in text

@@ -1,18 +1,11 @@
-"""`gateway doctor`, `gateway status`, `gateway keys status`, as the operator runs them."""
+"""`gateway doctor`, as the operator runs it."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
-import pytest
-
-from tests.support.commands import Ran, Run
-
-
-def levels(examined: Ran, about: str) -> set[str]:
-    return {one["level"] for one in examined.json if one["about"] == about}
+from tests.support.commands import Run, levels
 
 
 def test_the_doctor_of_a_new_gateway_finds_no_failure(run: Run, dialect: str) -> None:
@@ -81,45 +74,3 @@ def test_the_doctor_speaks_to_people_too(run: Run) -> None:
 
     assert "ok    configuration" in said
     assert "→ " in said
-
-
-def test_status_of_a_new_gateway_fits_one_screen(run: Run) -> None:
-    run("init")
-
-    shown = run("status")
-    machine = run("status", "--json").json
-
-    assert shown.status == 0
-    assert len(shown.out.splitlines()) < 24
-    assert max(map(len, shown.out.splitlines())) <= 80
-    assert "none: nothing is delivered" in shown.out
-    assert machine["outbox"]["by_status"] == {"queued": 0, "deferred": 0, "sending": 0}
-    assert (machine["intake_waiting"], machine["audit"]["pending"]) == (0, 1)
-
-
-def test_the_key_epochs_are_shown_and_none_is_due(run: Run) -> None:
-    run("init")
-
-    (epoch,) = run("keys", "status", "--json").json
-
-    assert (epoch["epoch"], epoch["state"], epoch["in_keyring"]) == (1, "active", True)
-    assert epoch["rotation_due"] is False
-    assert run("keys", "status").out.splitlines()[1].split()[:2] == ["1", "active"]
-
-
-@pytest.mark.parametrize("dialect", ["sqlite"])
-def test_an_epoch_older_than_the_configuration_says_is_due(run: Run, folder: Path) -> None:
-    run("init")
-    (url,) = [
-        line.split('"')[1].removeprefix("sqlite:///")
-        for line in (folder / "config.toml").read_text().splitlines()
-        if line.startswith("keystore_url")
-    ]
-    with sqlite3.connect(url) as database:
-        database.execute("UPDATE kek_epoch SET since = '2020-01-01T00:00:00.000000Z'")
-    database.close()
-
-    (epoch,) = run("keys", "status", "--json").json
-
-    assert epoch["rotation_due"] is True
-    assert levels(run("doctor", "--json"), "keys") == {"warn"}

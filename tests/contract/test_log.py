@@ -23,7 +23,7 @@ from audit.tables import (
     audit_payload,
     audit_pending,
 )
-from audit.trail import Opening, gaps, trail
+from audit.trail import trail
 from storage.database import Database
 from storage.secret import Secret
 from tests.support.audit import (
@@ -280,67 +280,6 @@ async def test_events_are_found_by_kind_and_moment_and_paged_by_index(database: 
     assert [one.entry.at for one in rotated] == moments[1::2]
     assert [one.entry.eid for one in between] == [events[1].eid, events[2].eid]
     assert [one.index for one in page] == [3, 4]
-
-
-async def test_a_trail_holds_a_persons_events_and_items_and_nobody_elses(
-    database: Database,
-) -> None:
-    ring = KeyRing()
-    kinds = [Kind.CONSENT_REQUESTED, Kind.CONSENT_CONFIRMED]
-    await write(
-        database,
-        *person_events(ring, START, *kinds),
-        *person_events(ring, Place("sub_ada", 0, None), Kind.CONSENT_REQUESTED),
-        batch_event(ring, ["sub_ada", GRACE, None]),
-    )
-
-    async with database.read() as connection:
-        found = await trail(connection, GRACE, ring)
-
-    assert [one.entry.kind for one in found] == [*kinds, Kind.PERMIT_BATCH]
-    assert [one.opening for event in found for one in event.disclosures] == [Opening.OPENED] * 3
-    assert [one.disclosures[0].position for one in found] == [None, None, 1]
-    assert found[1].disclosures[0].facts is not None
-    assert found[1].disclosures[0].facts["number"] == 1
-    assert gaps(found) == []
-
-
-async def test_a_hole_in_a_trail_is_seen(database: Database) -> None:
-    ring = KeyRing()
-    drafts = person_events(ring, START, *[Kind.CONSENT_REQUESTED] * 4)
-    await write(database, drafts[0], drafts[2], drafts[3])
-
-    async with database.read() as connection:
-        found = await trail(connection, GRACE, ring)
-
-    assert gaps(found) == [found[1].index]
-
-
-async def test_an_altered_payload_is_shown_as_such_and_not_read(database: Database) -> None:
-    ring = KeyRing()
-    await write(database, *person_events(ring, START, Kind.CONSENT_REQUESTED))
-    async with database.begin() as connection:
-        await connection.execute(update(audit_payload).values(sealed=bytes(100)))
-
-    async with database.read() as connection:
-        (found,) = await trail(connection, GRACE, ring)
-
-    assert found.disclosures[0].opening is Opening.ALTERED
-    assert found.disclosures[0].facts is None
-
-
-async def test_another_persons_payload_under_the_same_key_does_not_fit(database: Database) -> None:
-    ring = KeyRing()
-    first, second = person_events(ring, START, *[Kind.CONSENT_REQUESTED] * 2)
-    await write(database, first, second)
-    async with database.begin() as connection:
-        moved = update(audit_payload).where(audit_payload.c.eid == second.eid)
-        await connection.execute(moved.values(sealed=first.payloads[0].sealed))
-
-    async with database.read() as connection:
-        found = await trail(connection, GRACE, ring)
-
-    assert [one.disclosures[0].opening for one in found] == [Opening.OPENED, Opening.ALTERED]
 
 
 async def test_erasing_takes_the_facts_and_leaves_the_commitments(database: Database) -> None:

@@ -12,8 +12,6 @@ import rfc8785
 from consent import tables, texts
 from consent.errors import TextError
 from consent.texts import Notice, PublishedNotice, Retirement, notice_of
-from gateway.http import wordings
-from gateway.http.wordings import Wordings
 from storage.database import Database
 from tests.support.clock import START as NOW
 
@@ -180,15 +178,3 @@ async def test_a_notice_is_found_by_its_hash_for_ever(database: Database) -> Non
 async def test_bytes_that_are_not_canonical_are_refused(database: Database, raw: bytes) -> None:
     with pytest.raises(TextError):
         await publish(database, raw)
-
-
-@pytest.mark.parametrize("running", [0.0, 60.0], ids=["from this moment", "for a minute"])
-async def test_the_texts_are_read_before_they_count_as_fresh_however_young_the_machine(
-    database: Database, monkeypatch: pytest.MonkeyPatch, running: float
-) -> None:
-    monkeypatch.setattr(wordings, "monotonic", lambda: running)
-    await publish(database, NEWS)
-    known = Wordings(database)
-    monkeypatch.setattr(wordings, "_FRESH", 3600.0)
-
-    assert (await known.valid()).keys() == {name(NEWS)}

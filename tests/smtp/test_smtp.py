@@ -15,7 +15,7 @@ from delivery import smtp
 from delivery.smtp import Pool, Relay
 from delivery.transmission import Connection, Envelope, Timeouts, transmit
 from storage.secret import Secret
-from tests.smtp.test_transmit import Fences
+from tests.smtp.test_transmission import Fences
 from tests.support.certificates import loopback_contexts
 from tests.support.connections import take
 from tests.support.sink import Sink, open_sink

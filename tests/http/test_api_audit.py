@@ -1,4 +1,4 @@
-"""Proofs of audit events by HTTP, checked by code that shares nothing with ours."""
+"""The log by HTTP, and proofs of its events, checked by code that shares nothing with ours."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.callers.api_keys import Scope
 from tests.support.apps import App
+from tests.support.calls import call
 
 NOBODY = "evt_" + "0" * 26
 
@@ -162,3 +163,48 @@ async def test_a_proof_needs_its_scope(embedded: App) -> None:
 
     assert nobody.status == 401
     assert (answer.status, problem["scope"]) == (403, "audit:read")
+
+
+async def test_the_log_is_listed_in_pages_and_its_checkpoint_is_public(app: App) -> None:
+    key = await app.key(Scope.AUDIT_READ)
+    await app.subscribe()
+    await app.tick()
+
+    _, whole = await call(app, key, "GET", "/v1/audit/events?limit=1000")
+    paged, after = [], ""
+    while True:
+        _, page = await call(app, key, "GET", f"/v1/audit/events?limit=2{after}")
+        paged += page["events"]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+
+    assert paged == whole["events"]
+    assert [one["index"] for one in paged] == list(range(len(paged)))
+    _, some = await call(app, key, "GET", "/v1/audit/events?kind=consent.confirmed")
+    assert [one["kind"] for one in some["events"]] == ["consent.confirmed"]
+    async with app.http.get("/v1/audit/checkpoint") as note:
+        assert note.content_type == "text/plain"
+        lines = (await note.text()).splitlines()
+    assert lines[:2] == ["test.example/audit/gateway", str(len(paged))]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("kind=consent.nothing", "/kind"),
+        ("kind=x", "/kind"),
+        ("limit=0", "/limit"),
+        ("limit=1001", "/limit"),
+        ("after=-1", "/after"),
+        ("after=99999999999999999999", "/after"),
+        ("since=yesterday", "/since"),
+        ("page=2", "/page"),
+    ],
+)
+async def test_a_wrong_question_to_the_log_is_named(app: App, query: str, pointer: str) -> None:
+    key = await app.key(Scope.AUDIT_READ)
+
+    status, problem = await call(app, key, "GET", f"/v1/audit/events?{query}")
+
+    assert (status, [one["pointer"] for one in problem["errors"]]) == (422, [pointer])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from consent import retention
 from consent.model import Evidence, State, SubjectState
 from consent.retention import Periods, Person
-from delivery.retention import Need, OldPermit, spare
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -121,25 +119,3 @@ def test_with_no_evidence_kept_a_withdrawal_ends_everything() -> None:
     just_now = replace(PROVEN_NO, decided_at=NOW)
 
     assert whole(just_now, periods=Periods(30 * DAY, timedelta()))
-
-
-def permit(**changes: Any) -> OldPermit:
-    plain = OldPermit("per_1", "newsletter", NOW - 400 * DAY, None)
-    return replace(plain, **changes)
-
-
-def test_a_permit_that_nothing_asks_for_may_go() -> None:
-    assert spare(permit(), Need(), NOW)
-
-
-def test_a_permit_inside_the_window_of_a_cap_is_needed() -> None:
-    assert not spare(permit(), Need(cap=400 * DAY + INSTANT), NOW)
-    assert spare(permit(), Need(cap=400 * DAY), NOW)
-
-
-def test_the_last_use_of_a_consent_is_needed_until_it_went_unused() -> None:
-    last = permit(last_use=NOW - 400 * DAY)
-
-    assert not spare(last, Need(unused_after=400 * DAY + INSTANT), NOW)
-    assert spare(last, Need(unused_after=400 * DAY), NOW)
-    assert spare(permit(), Need(unused_after=500 * DAY), NOW)

@@ -1,0 +1,52 @@
+"""`gateway api-key`, on both databases, as the operator runs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.commands import Run
+
+
+def test_an_api_key_is_printed_once_and_alone(run: Run) -> None:
+    run("init")
+
+    created = run("api-key", "create", "--name", "shop", "--scope", "messages:send")
+    listed = run("api-key", "list", "--json")
+
+    assert created.status == 0
+    assert created.out.startswith("cgw_")
+    assert len(created.out.split()) == 1
+    (key,) = json.loads(listed.out)
+    assert (key["name"], key["scopes"], key["revoked_at"]) == ("shop", ["messages:send"], None)
+    assert created.out.strip() not in listed.out
+
+
+def test_a_revoked_key_is_listed_as_such(run: Run) -> None:
+    run("init")
+    run("api-key", "create", "--name", "shop", "--scope", "messages:send", "--sender", "acme")
+    (key,) = json.loads(run("api-key", "list", "--json").out)
+
+    revoked = run("api-key", "revoke", key["id"])
+    again = run("api-key", "revoke", key["id"])
+
+    assert (revoked.status, again.status) == (0, 1)
+    assert "revoked 2" in run("api-key", "list").out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--scope", "messages:read"),
+        ("--scope", "messages:send", "--sender", "nobody"),
+        ("--scope", "messages:send", "--purpose", "nothing"),
+        (),
+    ],
+    ids=["unknown scope", "unknown sender", "unknown purpose", "no scope"],
+)
+def test_a_key_for_nothing_that_exists_is_a_usage_error(run: Run, wrong: tuple[str, ...]) -> None:
+    run("init")
+
+    assert run("api-key", "create", "--name", "shop", *wrong).status == 2
+    assert json.loads(run("api-key", "list", "--json").out) == []

@@ -1,0 +1,47 @@
+"""`gateway init`, on both databases: once, and never over what is there."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from gateway.keyfiles import keyring
+from tests.support.commands import Run
+
+
+def test_init_makes_everything_and_repeating_it_makes_nothing(run: Run, folder: Path) -> None:
+    first = run("init")
+    made = keyring.load(folder / "var/keyring.json")
+    second = run("init")
+
+    assert (first.status, second.status) == (0, 0)
+    assert first.err.count("made: ") == 7
+    assert "made: " not in second.err
+    assert keyring.load(folder / "var/keyring.json") == made
+
+
+def test_keys_on_disk_are_the_owners_alone(run: Run, folder: Path) -> None:
+    run("init")
+
+    files = [folder / "var/keyring.json", *(folder / "var/dkim").rglob("*.pem")]
+
+    assert len(files) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_lost_keyring_is_not_replaced_by_a_new_one(run: Run, folder: Path) -> None:
+    run("init")
+    (folder / "var/keyring.json").unlink()
+
+    again = run("init")
+
+    assert again.status == 1
+    assert "restore its backup" in again.err
+    assert not (folder / "var/keyring.json").exists()
+
+
+def test_init_that_stopped_half_way_is_continued(run: Run, folder: Path) -> None:
+    keyring.create(folder / "var/keyring.json")
+
+    assert run("init").status == 0
+    assert run("api-key", "list").status == 0

@@ -1,0 +1,67 @@
+"""What a fresh link opens, on both databases, and when that is over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from consent.fresh_links import LINK_LIFE, SESSION_LIFE
+from gateway.flows.rights import fresh_link
+from gateway.flows.rights.session import close_session, open_session, session_of
+from gateway.parts import Parts
+from tests.support.apps import ADA, App, open_app
+from tests.support.clock import SteppedClock
+from tests.support.fresh_links import ask, sent_links
+
+
+@pytest.fixture
+async def app(
+    dialect: str, tmp_path: Path, new_database_url: Callable[[str], str], clock: SteppedClock
+) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, dialect, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def parts(app: App) -> Parts:
+    return app.parts
+
+
+async def test_a_link_opens_one_session_and_ends_after_a_quarter_of_an_hour(
+    app: App, parts: Parts, clock: SteppedClock
+) -> None:
+    await app.sign_up(ADA)
+    await app.tick()
+    await ask(parts, ADA)
+    clock.step(timedelta(minutes=10))
+    await ask(parts, ADA)
+    first, second = await sent_links(parts)
+
+    opened = await open_session(parts, first)
+    assert opened is not None
+    assert await open_session(parts, first) is None
+    assert not await fresh_link.look(parts, first)
+    assert await fresh_link.look(parts, second)
+    clock.step(LINK_LIFE)
+    assert not await fresh_link.look(parts, second)
+    assert await open_session(parts, second) is None
+
+    assert await session_of(parts.data, parts.clock, opened) is not None
+    clock.step(SESSION_LIFE - LINK_LIFE)
+    assert await session_of(parts.data, parts.clock, opened) is None
+
+
+async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None:
+    await app.sign_up(ADA)
+    await app.tick()
+    await ask(parts, ADA)
+    (link,) = await sent_links(parts)
+    opened = await open_session(parts, link)
+    assert opened is not None
+
+    await close_session(parts.data, opened)
+
+    assert await session_of(parts.data, parts.clock, opened) is None

@@ -1,0 +1,19 @@
+"""`gateway status`, as the operator runs it."""
+
+from __future__ import annotations
+
+from tests.support.commands import Run
+
+
+def test_status_of_a_new_gateway_fits_one_screen(run: Run) -> None:
+    run("init")
+
+    shown = run("status")
+    machine = run("status", "--json").json
+
+    assert shown.status == 0
+    assert len(shown.out.splitlines()) < 24
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert "none: nothing is delivered" in shown.out
+    assert machine["outbox"]["by_status"] == {"queued": 0, "deferred": 0, "sending": 0}
+    assert (machine["intake_waiting"], machine["audit"]["pending"]) == (0, 1)
