@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -277,3 +277,74 @@ def test_a_function_is_one_thought(measured: house.House) -> None:
 def test_signatures_say_what_may_be_touched(measured: house.House) -> None:
     """A function takes what it needs: then nobody has to read it to know what it cannot do."""
     assert len(measured.taking_parts) <= TAKING_PARTS, measured.taking_parts
+
+
+DECLARING = {"errors", "tables"}  # modules of such a name say what there is, and do nothing
+LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
+
+# Longer modules that no test is named after: one step of something that only shows as a whole.
+TESTED_FROM_OUTSIDE = {
+    "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row
+    "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs
+    "audit/losses.py": "contract/test_audit_verify.py",
+    "audit/nodes.py": "contract/test_proof.py",
+    "audit/report.py": "contract/test_audit_verify.py",
+    "consent/consents.py": "attacks/test_rows_of_permission.py",
+    "consent/fresh_links.py": "contract/test_fresh_link.py",
+    "consent/links.py": "http/test_recipients.py",
+    "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
+    "consent/stored.py": "unit/test_evidence.py",
+    "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
+    "consent/trail.py": "unit/test_changes.py",
+    "delivery/desk.py": "smtp/test_worker.py",  # what a worker asks of its desk
+    "delivery/dialogue.py": "smtp/test_transmission.py",
+    "delivery/leases.py": "contract/test_lock_protocol.py",
+    "delivery/outbox.py": "contract/test_lock_protocol.py",
+    "delivery/permits.py": "contract/test_lock_protocol.py",
+    "gateway/cli/__init__.py": "contract/test_commands.py",
+    "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
+    "gateway/config/fields.py": "unit/test_config.py",
+    "gateway/flows/joining/asking_limits.py": "promises/test_it_is_no_weapon.py",
+    "gateway/flows/joining/confirm.py": "http/test_recipients.py",
+    "gateway/flows/keeping/retention.py": "promises/test_nothing_is_kept_longer.py",
+    "gateway/flows/leaving/preferences.py": "http/test_recipients.py",
+    "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
+    "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
+    "gateway/flows/rights/overview.py": "http/test_my_data.py",
+    "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",
+    "gateway/flows/sending/permission.py": "http/test_permissions.py",
+    "gateway/flows/sending/recover.py": "promises/test_accepted_is_kept.py",
+    "gateway/flows/sending/settle.py": "contract/test_lock_protocol.py",
+    "gateway/http/fields.py": "unit/test_api_messages.py",
+    "gateway/http/parsing.py": "http/test_frame.py",
+    "gateway/keyfiles/dkim_keys.py": "contract/test_commands.py",
+    "gateway/people/sessions.py": "http/test_my_data.py",
+    "gateway/process/lifespan.py": "faults/test_start.py",
+    "gateway/process/processes.py": "faults/test_drain.py",
+    "gateway/watch/metrics.py": "http/test_frame.py",
+    "gateway/watch/overview.py": "contract/test_status.py",
+    "storage/sound.py": "attacks/test_rows_of_the_log.py",
+    "storage/types.py": "contract/test_database.py",
+}
+
+
+def names_of_its_test(module: str, stems: Sequence[str]) -> set[str]:
+    """`test_x_z.py` or `test_y_z.py` for `x/y/z.py`, or `test_z.py` where no other is called z."""
+    *folders, stem = module.removesuffix(".py").split("/")
+    alone = {f"test_{stem}.py"} if stems.count(stem) == 1 else set()
+    return alone | {f"test_{folder}_{stem}.py" for folder in folders}
+
+
+def test_the_test_of_a_module_is_found_by_its_name() -> None:
+    """Whoever changes a module must not have to search for what holds it."""
+    long = {
+        path.relative_to(ROOT).as_posix(): path.stem
+        for path in SOURCES
+        if "migrations" not in path.parts and path.stem not in DECLARING
+        if path.read_text().count("\n") > LINES_WITHOUT_A_TEST
+    }
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    nameless = {one for one in long if not names_of_its_test(one, [*long.values()]) & tests}
+
+    assert nameless == TESTED_FROM_OUTSIDE.keys()
+    assert all((ROOT / "tests" / one).exists() for one in TESTED_FROM_OUTSIDE.values())

@@ -28,3 +28,11 @@ async def pointers(app: App, key: dict[str, str], path: str, body: Any) -> list[
     status, problem = await call(app, key, "POST", path, body)
     assert status == 422
     return [one["pointer"] for one in problem["errors"]]
+
+
+async def queue(app: App, to: str = ADA, key: dict[str, str] | None = None, **content: str) -> str:
+    """Hand in a message; its id."""
+    body = {"to": {"email": to}, "purpose": "newsletter", "content": {"subject": "s", **content}}
+    answer = await app.http.post("/v1/messages", json=body, headers=key or await app.key())
+    assert answer.status == 202, await answer.text()
+    return str((await answer.json())["message_id"])
