@@ -43,10 +43,10 @@ async def test_a_link_opens_one_session_and_ends_after_a_quarter_of_an_hour(
     opened = await open_session(parts, first)
     assert opened is not None
     assert await open_session(parts, first) is None
-    assert not await fresh_link.look(parts, first)
-    assert await fresh_link.look(parts, second)
+    assert not await fresh_link.look(parts.data, parts.clock, first)
+    assert await fresh_link.look(parts.data, parts.clock, second)
     clock.step(LINK_LIFE)
-    assert not await fresh_link.look(parts, second)
+    assert not await fresh_link.look(parts.data, parts.clock, second)
     assert await open_session(parts, second) is None
 
     assert await session_of(parts.data, parts.clock, opened) is not None
