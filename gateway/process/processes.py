@@ -236,8 +236,8 @@ async def _admin(process: Process, listen: Listen | None) -> AsyncIterator[None]
         return
     app = web.Application()
     app[HEALTH] = _health(process)
-    app.router.add_get("/healthz", operations.healthz)
-    app.router.add_get("/readyz", operations.readyz)
+    for row in (operations.healthz, operations.readyz):
+        app.router.add_get(row.path, row.handler)
     metrics.add_route(app, process.counted)
     runner = Runner(app)
     await runner.setup()
