@@ -172,7 +172,8 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     tags=_TAGS,
 )
 async def get_message(request: web.Request) -> web.StreamResponse:
-    seen = await messages.look(request.app[PARTS], request.match_info["id"], request[CALLER].id)
+    parts, wanted = request.app[PARTS], request.match_info["id"]
+    seen = await messages.look(parts.data, parts.config, wanted, request[CALLER].id)
     if seen is None:
         raise NotFound
     return answer(
@@ -211,9 +212,9 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
     tags=_TAGS,
 )
 async def delete_message(request: web.Request) -> web.StreamResponse:
-    cancelled = await enqueue.cancel(
-        request.app[PARTS], request.match_info["id"], request[CALLER].id
-    )
+    parts, wanted = request.app[PARTS], request.match_info["id"]
+    caller = request[CALLER].id
+    cancelled = await enqueue.cancel(parts.data, parts.clock, parts.log, wanted, caller)
     if cancelled is Cancellation.UNKNOWN:
         raise NotFound
     if cancelled is Cancellation.TOO_LATE:
@@ -237,7 +238,7 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         content.setdefault("data", {})
     elif "text" not in content:
         content["text"] = plain_text(content["html"])  # not once a permit runs
-    problem = enqueue.check_content(parts, message.purpose, content)
+    problem = enqueue.check_content(parts.config, parts.templates, message.purpose, content)
     if problem is not None:
         raise _invalid(problem)
     _require_near(message, parts.clock.wall())

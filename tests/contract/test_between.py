@@ -15,7 +15,7 @@ from consent.model import State
 from delivery import permits
 from delivery.desk import Parcel
 from gateway.flows.joining import intake
-from gateway.flows.joining.asking_limits import AskingLimits
+from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.rights import overview
 from gateway.flows.sending import permission, recover
@@ -151,5 +151,6 @@ async def fill(app: App, domain: str) -> None:
         now = await parts.clock.now(connection)
         for number in range(RECIPIENT_DOMAIN.burst):
             one = address.parse(f"madeup{number}@{domain}")
-            limits = await AskingLimits.read(parts, connection, weekly, [one], now)
+            keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
+            limits = await AskingLimits.read(connection, keys, [one], now)
             assert await limits.allow(connection, one, now) == now

@@ -20,7 +20,6 @@ from consent.address import Address
 from consent.keys import blind
 from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
 from gateway import limits
-from gateway.parts import Parts
 from storage.secret import Secret
 
 LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
@@ -28,18 +27,28 @@ _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
 
 
+@dataclass(frozen=True, slots=True)
+class AskingKeys:
+    """What addresses are counted and blocked under; *limited* counts recipient domains too."""
+
+    suppression: Secret
+    weekly: Sequence[Secret]  # this week's key first: older ones only for looking back
+    limited: bool
+
+    def block(self, email: Address) -> bytes:
+        return blind.suppression_hash(self.suppression, email.canonical)
+
+
 class AskingLimits:
     """The limits as one transaction sees them; each mail that it allows is counted."""
 
     def __init__(
         self,
-        parts: Parts,
-        weekly: Sequence[Secret],
+        keys: AskingKeys,
         blocked: dict[bytes, set[Stop]],
         counted: dict[bytes, int],
     ) -> None:
-        self._parts = parts
-        self._weekly = weekly  # this week's key first: older ones only for looking back
+        self._keys = keys
         self._blocked = blocked
         self._counted = counted
         self._fresh: list[bytes] = []
@@ -47,20 +56,18 @@ class AskingLimits:
     @classmethod
     async def read(
         cls,
-        parts: Parts,
         connection: AsyncConnection,
-        weekly: Sequence[Secret],
+        keys: AskingKeys,
         addresses: Collection[Address],
         now: datetime,
     ) -> Self:
-        hashes = {_block(parts, one) for one in addresses}
-        counters = [counter for one in addresses for counter in _counters(weekly, one)]
-        keys = {key for counter in counters for key in counter.keys}
+        hashes = {keys.block(one) for one in addresses}
+        counters = [counter for one in addresses for counter in _counters(keys.weekly, one)]
+        counted = {key for counter in counters for key in counter.keys}
         return cls(
-            parts,
-            weekly,
+            keys,
             await suppressions.in_force(connection, hashes, now),
-            await suppressions.confirmations_counted(connection, keys, now),
+            await suppressions.confirmations_counted(connection, counted, now),
         )
 
     async def allow(
@@ -74,8 +81,8 @@ class AskingLimits:
         fills it would keep everybody of a provider from being asked. The block
         keeps strangers away: the mailbox itself may ask all the same.
         """
-        counters = _counters(self._weekly, one)
-        if not by_mailbox and self._blocked.get(_block(self._parts, one)):
+        counters = _counters(self._keys.weekly, one)
+        if not by_mailbox and self._blocked.get(self._keys.block(one)):
             return None
         if any(counter.is_full(self._counted) for counter in counters):
             return None
@@ -95,15 +102,11 @@ class AskingLimits:
         self, connection: AsyncConnection, one: Address, now: datetime
     ) -> timedelta | None:
         """How long a mail to the recipient's domain waits; None: too long."""
-        if not self._parts.config.limits.enabled:
+        if not self._keys.limited:
             return timedelta()
         limit = limits.RECIPIENT_DOMAIN
-        key = limits.limit_key(self._weekly[0], limit, one.domain)
+        key = limits.limit_key(self._keys.weekly[0], limit, one.domain)
         return await limits.reserve(connection, key, limit, now, LONGEST_WAIT)
-
-
-def _block(parts: Parts, one: Address) -> bytes:
-    return blind.suppression_hash(parts.keyring.suppression, one.canonical)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from consent.trail import Trail
 from delivery import outbox
 from gateway.config.config import Config
 from gateway.flows.joining import asking
-from gateway.flows.joining.asking_limits import AskingLimits
+from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
 from gateway.parts import Parts
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
@@ -60,6 +60,8 @@ async def work_off(parts: Parts) -> int:
     vault = await parts.keystore.vault([*known.values(), *made.values()])
     newcomers = {index: subject for index, subject in made.items() if index not in known}
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
+    limited = parts.config.limits.enabled
+    asking = AskingKeys(parts.keyring.suppression, weekly, limited)
     async with parts.data.begin() as connection:
         # One process at a time. An objection of somebody unknown takes the same lock, so that none
         # is admitted between its look and its block.
@@ -78,7 +80,7 @@ async def work_off(parts: Parts) -> int:
             config=parts.config,
             link_key=parts.keyring.consent_mac,
             people={name: _Person(gate, found.get(name, [])) for name, gate in held.items()},
-            limits=await AskingLimits.read(parts, connection, weekly, addresses, now),
+            limits=await AskingLimits.read(connection, asking, addresses, now),
             trail=Trail(parts.log, vault, held),
             vault=vault,
             now=now,

@@ -25,14 +25,17 @@ from delivery.errors import TemplateError
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from delivery.schedule import LIFE
+from delivery.templates import Templates
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered, Ticket
+from gateway.config.config import Config
 from gateway.flows.sending import accepted, permission
 from gateway.flows.sending.accepted import Outcome, Queued, Told
 from gateway.flows.sending.composing import frame
 from gateway.flows.sending.content import new_message, of_caller
 from gateway.flows.sending.permission import Advice, Question
 from gateway.parts import Parts
+from storage.clock import Clock
 from storage.database import Database
 from storage.secret import Secret
 
@@ -95,21 +98,23 @@ class ContentProblem:
     about: str = ""
 
 
-def check_content(parts: Parts, purpose: str, content: Mapping[str, Any]) -> ContentProblem | None:
+def check_content(
+    config: Config, templates: Templates, purpose: str, content: Mapping[str, Any]
+) -> ContentProblem | None:
     """Say what is wrong where a template is not there or lacks a variable.
 
     Renders for a recipient of every language that the purpose has: what is
     wrong is told now, while the caller listens, and not when the mail is due.
     """
-    known = parts.config.purposes.get(purpose)
+    known = config.purposes.get(purpose)
     if known is None or "template" not in content:
         return None
     if content["template"] in _SERVICE:
         return ContentProblem(ContentFlaw.RESERVED)
     for locale in known.text:
-        framed = frame(parts.config, known.sender, locale)
+        framed = frame(config, known.sender, locale)
         try:
-            parts.templates.check(content["template"], locale, content["data"], framed, footer=True)
+            templates.check(content["template"], locale, content["data"], framed, footer=True)
         except TemplateError as error:
             if error.missing is not None:
                 return ContentProblem(ContentFlaw.VARIABLE, error.missing)
@@ -252,9 +257,9 @@ class Cancellation(StrEnum):
     UNKNOWN = "unknown"  # no such message of this caller
 
 
-async def cancel(parts: Parts, message: str, origin: str) -> Cancellation:
+async def cancel(data: Database, clock: Clock, log: Log, message: str, origin: str) -> Cancellation:
     """Cancel what still waits; safe to repeat."""
-    async with parts.data.begin() as connection:
+    async with data.begin() as connection:
         row = (await outbox.lock(connection, [message])).get(message)
         if row is None or row.origin != origin:
             return Cancellation.UNKNOWN
@@ -262,9 +267,9 @@ async def cancel(parts: Parts, message: str, origin: str) -> Cancellation:
             return Cancellation.DONE
         if row.status not in outbox.WAITING:
             return Cancellation.TOO_LATE
-        now = await parts.clock.now(connection)
+        now = await clock.now(connection)
         change = outbox.Change(message, outbox.Status.CANCELLED, "cancelled_by_sender")
         await outbox.change(connection, [change], now)
         event = Event(Kind.MESSAGE_CANCELLED, Actor.API, now)
-        await parts.log.stage(connection, [draft(event, None, parts.log.node)])
+        await log.stage(connection, [draft(event, None, log.node)])
     return Cancellation.DONE

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from delivery import outbox, permits
 from delivery.outbox import Attempt, Message
 from delivery.permits import Permit
+from gateway.config.config import Config
 from gateway.flows.sending.composing import message_id_header
-from gateway.parts import Parts
+from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,12 @@ class MessageSeen:
     message_id_header: str
 
 
-async def look(parts: Parts, message_id: str, origin: str) -> MessageSeen | None:
+async def look(data: Database, config: Config, message_id: str, origin: str) -> MessageSeen | None:
     """A message of this caller, with its attempts; None for another's, or for none."""
-    async with parts.data.read() as connection:
+    async with data.read() as connection:
         message = await outbox.get(connection, message_id)
         if message is None or message.origin != origin:
             return None
         permit = await permits.of_message(connection, message.id, message.attempt)
         attempts = await outbox.attempts(connection, message.id)
-    return MessageSeen(message, permit, attempts, message_id_header(parts.config, message))
+    return MessageSeen(message, permit, attempts, message_id_header(config, message))

@@ -146,7 +146,7 @@ async def record(
     await outbox.change(connection, [r.change for r in results], now)
     await outbox.end_attempts(connection, [_attempt_end(r, vault) for r in results], now)
     trail = Trail(parts.log, vault, held)
-    await _record_confirmations(parts, connection, trail, confirming, now)
+    await _record_confirmations(connection, parts.config, trail, confirming, now)
     await _suppress(connection, trail, suppressing, held, now)
     told = [r for r in results if vault.has(r.message.subject, Compartment.EVIDENCE)]
     items = [_item(r) for r in told]
@@ -195,8 +195,8 @@ def _item(result: Result) -> Item:
 
 
 async def _record_confirmations(
-    parts: Parts,
     connection: AsyncConnection,
+    config: Config,
     trail: Trail,
     confirming: Sequence[Result],
     now: datetime,
@@ -206,7 +206,7 @@ async def _record_confirmations(
     asked = await links.asked(connection, tokens.values())
     for result in confirming:
         consents = asked.get(tokens[result.message.id], ())
-        evidence = _mail_evidence(parts.config, result, consents)
+        evidence = _mail_evidence(config, result, consents)
         trail.record(
             EventKind.CONSENT_MAIL_SENT,
             result.message.subject,
