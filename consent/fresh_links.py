@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage.locks import delete_free
 from storage.types import among
 
 fresh_link = tables.fresh_link
@@ -120,8 +121,8 @@ async def close_session(connection: AsyncConnection, raw: bytes) -> None:
 async def forget(connection: AsyncConnection, now: datetime) -> None:
     """Delete sessions that are over, and links a day later: then nothing counts them."""
     over = now - timedelta(days=1)
-    await connection.execute(delete(fresh_link).where(fresh_link.c.expires_at <= over))
-    await connection.execute(delete(session).where(session.c.expires_at <= now))
+    await delete_free(connection, fresh_link, fresh_link.c.expires_at <= over)
+    await delete_free(connection, session, session.c.expires_at <= now)
 
 
 def _hash(raw: bytes) -> bytes:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
 from consent.honesty import confirmation_mac, honest
 from consent.keys.vault import Compartment
+from storage.locks import delete_free
 from storage.secret import Secret
 from storage.types import among, upsert
 
@@ -100,7 +101,7 @@ async def asked(
 async def forget_confirmations(connection: AsyncConnection, before: datetime) -> int:
     """Delete tokens that expired before *before*; their consents stay."""
     table = tables.confirmation
-    return (await connection.execute(delete(table).where(table.c.expires_at < before))).rowcount
+    return await delete_free(connection, table, table.c.expires_at < before)
 
 
 class Route(StrEnum):

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import case, delete, func, insert, null, or_, select
+from sqlalchemy import case, func, insert, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from storage.ids import ordered_id
+from storage.locks import delete_free
 from storage.types import upsert
 
 suppression = tables.suppression
@@ -111,5 +112,5 @@ async def count_mails(
 
 async def purge(connection: AsyncConnection, now: datetime) -> None:
     """Forget what forbids nothing any more."""
-    await connection.execute(delete(counted).where(counted.c.sent_at <= now - WEEK))
-    await connection.execute(delete(suppression).where(suppression.c.until <= now))
+    await delete_free(connection, counted, counted.c.sent_at <= now - WEEK)
+    await delete_free(connection, suppression, suppression.c.until <= now)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outbox import WAITING, Message, Status, message_of
+from storage.locks import delete_free
 from storage.types import among, upsert
 
 worker = tables.worker
@@ -110,4 +111,4 @@ def _is_abandoned(now: datetime) -> ColumnElement[bool]:
 async def forget_dead(connection: AsyncConnection, now: datetime) -> None:
     """Remove workers whose lease ran out and who hold nothing."""
     holding = exists().where(outbox.c.owner == worker.c.id)
-    await connection.execute(delete(worker).where(worker.c.lease_until <= now, ~holding))
+    await delete_free(connection, worker, and_(worker.c.lease_until <= now, ~holding))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import Status
 from delivery.permits import KEEPS_USE, SPENT
+from storage.locks import delete_free, in_order
 from storage.types import among
 
 outbox = tables.outbox
@@ -109,7 +110,7 @@ async def old_permits(
 
 
 async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:
-    await connection.execute(delete(permit).where(among(permit.c.id, ids)))
+    await delete_free(connection, permit, among(permit.c.id, ids))
 
 
 async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
@@ -125,9 +126,11 @@ async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> s
     gone = [row for row in rows if row.subject not in waiting]
     await _drop_messages(connection, [row.id for row in gone], {row.content for row in gone})
     left = set(subjects) - waiting
-    await connection.execute(delete(permit).where(among(permit.c.subject, left)))
+    theirs = in_order(permit, among(permit.c.subject, left))
+    await connection.execute(delete(permit).where(theirs))
     content = tables.content
-    await connection.execute(delete(content).where(among(content.c.subject, left), ~_in_use()))
+    unused = in_order(content, and_(among(content.c.subject, left), ~_in_use()))
+    await connection.execute(delete(content).where(unused))
     return waiting
 
 
@@ -144,7 +147,8 @@ async def _drop_contents(connection: AsyncConnection, contents: Collection[str |
     """Many messages may name one content: it goes with the last of them."""
     content = tables.content
     wanted = {one for one in contents if one is not None}
-    await connection.execute(delete(content).where(among(content.c.id, wanted), ~_in_use()))
+    unused = in_order(content, and_(among(content.c.id, wanted), ~_in_use()))
+    await connection.execute(delete(content).where(unused))
 
 
 def _in_use() -> ColumnElement[bool]:

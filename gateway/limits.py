@@ -1,4 +1,4 @@
-"""Shared rate limits: one upsert per hit (GCRA), on the database's clock.
+"""Shared rate limits (GCRA), on the database's clock.
 
 Only keyed hashes are stored; their key changes every week and is destroyed.
 """
@@ -6,13 +6,14 @@ Only keyed hashes are stored; their key changes every week and is destroyed.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import case, delete, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import rate_limit
+from storage.locks import delete_free
 from storage.secret import Secret
 from storage.types import upsert
 
@@ -46,59 +47,63 @@ def limit_key(secret: Secret, limit: Limit, value: str) -> bytes:
     return hmac.digest(secret.reveal(), f"{limit.name}\0{value}".encode(), "sha256")
 
 
-async def hit(
-    connection: AsyncConnection, key: bytes, limit: Limit, now: datetime
-) -> timedelta | None:
-    """Count one hit; None when it is within *limit*, else how long to wait.
+class Bucket:
+    """What one row counts: a hit pours in, time empties it. Pure."""
 
-    A refused hit is not counted. Hits at the same moment cannot pass together
-    beyond the burst: the row lock of the upsert orders them.
+    def __init__(self, limit: Limit, empty_at: datetime, longest: timedelta = timedelta()) -> None:
+        self.empty_at = empty_at
+        self._limit = limit
+        self._longest = longest  # how long what is over the burst may wait its turn
+        self._most = limit.interval * limit.burst + longest
+
+    def pour(self, now: datetime) -> timedelta | None:
+        """Count one hit; None: it must not be, and is not counted.
+
+        Otherwise how long it waits for its turn, which is nothing within the burst.
+        A moment that no hit can have put there is from a clock that ran ahead, and
+        would refuse everybody until then: it counts as a full bucket.
+        """
+        self.empty_at = min(max(self.empty_at, now), now + self._most)
+        poured = self.empty_at + self._limit.interval
+        if poured > now + self._most:
+            return None
+        self.empty_at = poured
+        return max(poured - now - self._most + self._longest, timedelta())
+
+    def wait(self, now: datetime) -> timedelta:
+        """How long until a hit that `pour` refused would be counted."""
+        return self.empty_at + self._limit.interval - now - self._most
+
+
+async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+    """Lock the rows of *keys* in that order, and say when each bucket is empty.
+
+    Everybody locks networks before forms, and those of a kind in the order of
+    their keys: otherwise two groups could wait for each other's rows. Read
+    the clock after this, or a moment from before the wait would empty buckets.
     """
-    moment = (now - _EPOCH) // _MICROSECOND
-    interval = limit.interval // _MICROSECOND
-    if await _pour(connection, key, limit, moment, interval * limit.burst) is not None:
-        return None
-    held = select(rate_limit.c.empty_at).where(rate_limit.c.key == key)
-    empty_at = int((await connection.execute(held)).scalar_one())
-    return _MICROSECOND * (empty_at - interval * (limit.burst - 1) - moment)
-
-
-async def of_post(
-    connection: AsyncConnection, secret: Secret, form: str, network: str | None, now: datetime
-) -> Wait | None:
-    """Count one post of a form; None when it is within the limits that may be told.
-
-    Network first: a flood from one network must not use up the form for all others.
-    """
-    counted = [(FORM, form)]
-    if network is not None:
-        counted.insert(0, (NETWORK, network))
-    for limit, value in counted:
-        wait = await hit(connection, limit_key(secret, limit, value), limit, now)
-        if wait is not None:
-            return Wait(wait)
-    return None
-
-
-async def _pour(
-    connection: AsyncConnection, key: bytes, limit: Limit, moment: int, most: int
-) -> int | None:
-    """Add one hit to the bucket unless it would hold over *most*; when it is empty again."""
-    interval = limit.interval // _MICROSECOND
-    stored = rate_limit.c.empty_at
-    empty_at = case((stored > moment, stored), else_=literal(moment)) + interval
-    statement = (
-        upsert(connection, rate_limit)
-        .values(key=key, empty_at=moment + interval)
-        .on_conflict_do_update(
-            index_elements=["key"],
-            set_={"empty_at": empty_at},
-            where=empty_at <= moment + most,
-        )
-        .returning(stored)
+    statement = upsert(connection, rate_limit).on_conflict_do_update(
+        index_elements=["key"], set_={"empty_at": rate_limit.c.empty_at}
     )
-    poured: int | None = (await connection.execute(statement)).scalar_one_or_none()
-    return poured
+    rows = [{"key": key, "empty_at": 0} for key in keys]
+    held = await connection.execute(
+        statement.returning(rate_limit.c.key, rate_limit.c.empty_at), rows
+    )
+    return {key: _EPOCH + _MICROSECOND * empty_at for key, empty_at in held}
+
+
+async def write(connection: AsyncConnection, levels: Mapping[bytes, datetime]) -> None:
+    """Store when the buckets of rows that are held are empty."""
+    statement = upsert(connection, rate_limit)
+    rows = [
+        {"key": key, "empty_at": (empty_at - _EPOCH) // _MICROSECOND}
+        for key, empty_at in levels.items()
+    ]
+    stored = statement.on_conflict_do_update(
+        index_elements=["key"], set_={"empty_at": statement.excluded.empty_at}
+    )
+    if rows:
+        await connection.execute(stored, rows)
 
 
 async def reserve(
@@ -107,18 +112,15 @@ async def reserve(
     """Count one hit that may wait its turn; how long, or None where that is over *longest*.
 
     What is reserved is counted, so that those who wait get moments of their own.
+    For a duty that runs alone: several keys of a transaction are locked as they come.
     """
-    moment = (now - _EPOCH) // _MICROSECOND
-    most = limit.interval * limit.burst + longest
-    empty_at = await _pour(connection, key, limit, moment, most // _MICROSECOND)
-    if empty_at is None:
-        return None
-    early = empty_at - moment - limit.interval * limit.burst // _MICROSECOND
-    return _MICROSECOND * max(early, 0)
+    bucket = Bucket(limit, (await hold(connection, [key]))[key], longest)
+    turn = bucket.pour(now)
+    await write(connection, {key: bucket.empty_at})
+    return turn
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> int:
     """Delete the rows that limit nothing any more; returns how many."""
     moment = (now - _EPOCH) // _MICROSECOND
-    result = await connection.execute(delete(rate_limit).where(rate_limit.c.empty_at <= moment))
-    return result.rowcount
+    return await delete_free(connection, rate_limit, rate_limit.c.empty_at <= moment)

@@ -13,6 +13,7 @@ from delivery.dkim import Signer
 from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
+from gateway.door import Door
 from gateway.keyfiles.keyring import Keyring
 from storage.clock import Clock
 from storage.database import Database
@@ -33,6 +34,7 @@ class Parts:
     publisher: Publisher
     consents: Consents
     quiet: Quiet
+    door: Door
     templates: Templates
     signers: Mapping[str, Signer]
 

@@ -1,10 +1,10 @@
-"""Duties that only one process may run at a time, and who must not run beside one."""
+"""Duties that only one process may run at a time, and rows that several change at once."""
 
 from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, Table, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -27,6 +27,31 @@ async def keep_out(connection: AsyncConnection, duty: str) -> None:
     """
     if connection.dialect.name != "sqlite":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(duty)})
+
+
+async def delete_free(
+    connection: AsyncConnection, table: Table, condition: ColumnElement[bool]
+) -> int:
+    """Delete the rows that fulfil *condition* and nobody holds; returns how many.
+
+    A DELETE of many locks them in whatever order it finds them: waiting for one,
+    while its holder waits for another, would end in a deadlock. What is held is
+    left for the next time.
+    """
+    key = tuple_(*table.primary_key.columns)
+    free = select(*table.primary_key.columns).where(condition).with_for_update(skip_locked=True)
+    return (await connection.execute(delete(table).where(key.in_(free)))).rowcount
+
+
+def in_order(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """As *condition*, for a DELETE or UPDATE of many that waits for rows in the order of keys.
+
+    In one order for everybody who changes them, or two transactions could wait
+    for each other's rows.
+    """
+    columns = table.primary_key.columns
+    held = select(*columns).where(condition).order_by(*columns).with_for_update()
+    return tuple_(*columns).in_(held)
 
 
 def _key(duty: str) -> int:

@@ -19,6 +19,7 @@ from consent.keys import tables
 from consent.keys.vault import Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
+from storage.locks import in_order
 from storage.secret import Secret
 from storage.types import among, upsert
 
@@ -81,7 +82,7 @@ class DataKeys:
         """Delete the keys of *pairs* and enter it in the ledger; `forget` once it is committed."""
         dek, ledger = tables.dek, tables.erasure_ledger
         for batch in _batches(pairs):
-            gone = tuple_(dek.c.subject, dek.c.compartment).in_(batch)
+            gone = in_order(dek, tuple_(dek.c.subject, dek.c.compartment).in_(batch))
             await connection.execute(delete(dek).where(gone))
         rows = [{"subject": s, "compartment": c, "done_at": now} for s, c in pairs]
         await connection.execute(upsert(connection, ledger).on_conflict_do_nothing(), rows)
@@ -110,8 +111,8 @@ class DataKeys:
             unnamed = sorted(set(page) - set(await named(page)))
             for batch in _batches(unnamed):
                 async with self._database.begin() as connection:
-                    gone = delete(tables.dek).where(among(tables.dek.c.subject, batch))
-                    await connection.execute(gone)
+                    gone = in_order(tables.dek, among(tables.dek.c.subject, batch))
+                    await connection.execute(delete(tables.dek).where(gone))
             self.forget(unnamed)
             swept, last = swept + len(unnamed), page[-1]
         return swept

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys import tables
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
 from storage.ids import ordered_id
+from storage.locks import delete_free, in_order
 from storage.secret import Secret
 from storage.types import among
 
@@ -94,9 +95,9 @@ class IntakeKeys:
     async def destroy(self, ids: Iterable[str]) -> None:
         """Destroy closed intake keys that no row names; an open one is left alone."""
         table = tables.intake_key
-        gone = delete(table).where(among(table.c.id, ids), table.c.closed_at.is_not(None))
+        gone = and_(among(table.c.id, ids), table.c.closed_at.is_not(None))
         async with self._database.begin() as connection:
-            await connection.execute(gone)
+            await delete_free(connection, table, gone)
 
     def _fresh(self, now: datetime) -> _Held | None:
         held = self._held
@@ -134,7 +135,7 @@ async def _close(
     connection: AsyncConnection, now: datetime, *, made_before: datetime | None = None
 ) -> None:
     table = tables.intake_key
-    still_open = update(table).where(table.c.closed_at.is_(None))
-    if made_before is not None:
-        still_open = still_open.where(table.c.created_at <= made_before)
-    await connection.execute(still_open.values(closed_at=now))
+    old = true() if made_before is None else table.c.created_at <= made_before
+    still_open = and_(table.c.closed_at.is_(None), old)
+    closed = update(table).where(in_order(table, still_open)).values(closed_at=now)
+    await connection.execute(closed)

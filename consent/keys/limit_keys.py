@@ -8,11 +8,12 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from consent.keys import tables
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
+from storage.locks import delete_free
 from storage.secret import Secret
 from storage.types import upsert
 
@@ -45,7 +46,7 @@ class LimitKeys:
         }
         async with self._database.begin() as connection:
             # As text in the order of time: four digits of the year, then two of the week.
-            await connection.execute(delete(table).where(table.c.period < last))
+            await delete_free(connection, table, table.c.period < last)
             made = upsert(connection, table).values(new).on_conflict_do_nothing()
             await connection.execute(made)
             query = select(table).where(table.c.period.in_([this, last]))

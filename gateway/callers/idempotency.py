@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import idempotency
+from storage.locks import delete_free
 from storage.secret import Secret
 from storage.types import upsert
 
@@ -190,15 +191,8 @@ def _of(name: Name) -> dict[str, object]:
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> int:
-    """Delete what is older than a day; returns how many rows.
-
-    Rows that somebody holds are left for the next time: waiting for them, while
-    they wait for rows deleted here, would end in a deadlock.
-    """
-    old = select(*_COLUMNS).where(idempotency.c.expires_at <= now)
-    free = old.with_for_update(skip_locked=True)
-    result = await connection.execute(delete(idempotency).where(tuple_(*_COLUMNS).in_(free)))
-    return result.rowcount
+    """Delete what is older than a day; returns how many rows."""
+    return await delete_free(connection, idempotency, idempotency.c.expires_at <= now)
 
 
 async def _recall(connection: AsyncConnection, names: Collection[_Row]) -> dict[_Row, Row[Any]]:

@@ -15,6 +15,7 @@ from delivery import dkim, permits
 from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
+from gateway.door import Door
 from gateway.flows.joining import publish_texts
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.look import resources
@@ -52,6 +53,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             publisher=Publisher(log, ring.signing_seed),
             consents=Consents(ring.consent_mac, _use(config)),
             quiet=Quiet(data, clock),
+            door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),
             signers=signers,
         )

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway import limits
-from gateway.limits import Limit
+from gateway.limits import Bucket, Limit
 from gateway.schema.tables import metadata, rate_limit
 from storage.database import Database
 from storage.secret import Secret
@@ -27,7 +27,11 @@ async def data(database: Database) -> AsyncIterator[Database]:
 
 async def hit(data: Database, after: float = 0, key: bytes = KEY) -> timedelta | None:
     async with data.begin() as connection:
-        return await limits.hit(connection, key, FIVE, START + timedelta(seconds=after))
+        bucket = Bucket(FIVE, (await limits.hold(connection, [key]))[key])
+        now = START + timedelta(seconds=after)
+        waits = None if bucket.pour(now) is not None else bucket.wait(now)
+        await limits.write(connection, {key: bucket.empty_at})
+        return waits
 
 
 async def test_a_burst_passes_and_the_next_hit_waits(data: Database) -> None:
@@ -68,11 +72,26 @@ async def test_each_key_counts_alone(data: Database) -> None:
     assert await hit(data, key=other) is None
 
 
-async def test_a_clock_that_went_back_makes_nobody_pass_early(data: Database) -> None:
+async def test_a_clock_that_went_back_makes_nobody_pass_early_and_prolongs_no_wait(
+    data: Database,
+) -> None:
     for _ in range(5):
         await hit(data)
 
-    assert await hit(data, after=-1) == timedelta(seconds=3)
+    assert await hit(data, after=-1) == timedelta(seconds=2)
+    assert await hit(data, after=1) is None
+
+
+async def test_a_hit_while_the_clock_ran_ahead_fills_no_more_than_one_bucket(
+    data: Database,
+) -> None:
+    await hit(data, after=5 * 24 * 3600)
+
+    assert await hit(data) == timedelta(seconds=2)
+    assert await hit(data, after=2) is None
+    assert await hit(data, after=4) is None
+    waits = [await hit(data, after=60) for _ in range(6)]
+    assert waits == [None] * 5 + [timedelta(seconds=2)]
 
 
 async def test_rows_that_limit_nothing_any_more_are_purged(data: Database) -> None:

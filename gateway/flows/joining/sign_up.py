@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import intakes
 from consent.intakes import Under
 from consent.sign_ups import SignUp
-from gateway import limits
+from gateway.door import Visit
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.secret import Secret
@@ -27,6 +24,10 @@ class Posted:
 
     sign_up: SignUp
     network: str | None = field(repr=False)
+
+    @property
+    def visit(self) -> Visit:
+        return Visit(self.sign_up.form, self.network)
 
 
 async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> Wait | None:
@@ -45,22 +46,24 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
     What one of them is refused for stops no other. Limits of network and form
     are told; those of address and domain act later, silently.
     """
-    wall = parts.clock.wall()
-    under = Under(*await parts.keystore.intake_key(wall), parts.keyring.blind_index)
-    (_, weekly), *_ = await parts.keystore.limit_keys(wall)
+    (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
+    waits = parts.door.waiting(weekly, [one.visit for one in posted])
+    free = [n for n, wait in enumerate(waits) if wait is None]
+    if free:
+        told = await _keep(parts, weekly, [posted[n] for n in free])
+        waits = [told.pop(0) if wait is None else wait for wait in waits]
+    return waits
+
+
+async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[Wait | None]:
+    intake_key = await parts.keystore.intake_key(parts.clock.wall())
+    under = Under(*intake_key, parts.keyring.blind_index)
     async with parts.data.begin() as connection:
+        held = await parts.door.hold(connection, weekly, [one.visit for one in posted])
         now = await parts.clock.now(connection)
-        waits = [await _wait_of(parts, connection, weekly, one, now) for one in posted]
+        waits = await held.count(connection, now)
         kept = [one.sign_up for one, wait in zip(posted, waits, strict=True) if wait is None]
         if kept:
             rows = [intakes.seal_sign_up(one, under, now) for one in kept]
             await intakes.add(connection, rows)
     return waits
-
-
-async def _wait_of(
-    parts: Parts, connection: AsyncConnection, weekly: Secret, one: Posted, now: datetime
-) -> Wait | None:
-    if not parts.config.limits.enabled:
-        return None
-    return await limits.of_post(connection, weekly, one.sign_up.form, one.network, now)

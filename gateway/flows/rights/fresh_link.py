@@ -32,8 +32,8 @@ from consent.keys.vault import Compartment, Vault
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
-from gateway import limits
 from gateway.config.config import Config
+from gateway.door import Visit
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
 from gateway.limits import Wait
@@ -62,17 +62,22 @@ async def accept(parts: Parts, email: Address, network: str | None) -> Wait | No
     Only limits of network and form are told, and the work does not depend on
     whether the address is known.
     """
-    wall = parts.clock.wall()
-    under = Under(*await parts.keystore.intake_key(wall), parts.keyring.blind_index)
-    (_, weekly), *_ = await parts.keystore.limit_keys(wall)
+    visit = Visit(_FORM, network)
+    (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
+    (wait,) = parts.door.waiting(weekly, [visit])
+    return await _keep(parts, weekly, email, visit) if wait is None else wait
+
+
+async def _keep(parts: Parts, weekly: Secret, email: Address, visit: Visit) -> Wait | None:
+    intake_key = await parts.keystore.intake_key(parts.clock.wall())
+    under = Under(*intake_key, parts.keyring.blind_index)
     async with parts.data.begin() as connection:
+        held = await parts.door.hold(connection, weekly, [visit])
         now = await parts.clock.now(connection)
-        if parts.config.limits.enabled:
-            wait = await limits.of_post(connection, weekly, _FORM, network, now)
-            if wait is not None:
-                return wait
-        await intakes.add(connection, [intakes.seal_fresh_link(email, under, now)])
-    return None
+        (wait,) = await held.count(connection, now)
+        if wait is None:
+            await intakes.add(connection, [intakes.seal_fresh_link(email, under, now)])
+    return wait
 
 
 async def work_off(parts: Parts) -> int:
