@@ -48,8 +48,18 @@ at_most = "1 per 7d"
 title = { en = "Capped" }
 text = { en = "Yes, once a week." }
 
+[purposes.twice]
+sender = "acme"
+basis = "consent"
+at_most = "2 per 7d"
+title = { en = "Twice" }
+text = { en = "Yes, twice a week." }
+
 [forms.capped]
 purposes = ["capped"]
+
+[forms.twice]
+purposes = ["twice"]
 """
 Kept = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
 
@@ -373,6 +383,26 @@ async def test_a_mail_that_was_put_off_by_its_server_is_not_kept_back_by_its_own
     (again,) = await claim(house.one, "wrk_one")
 
     assert (again.message, again.attempt) == (message, 2)
+
+
+async def test_a_mail_that_its_server_put_off_again_and_again_uses_up_one_place(
+    house: House,
+) -> None:
+    await house.subscribe(ADA, form="twice", purpose="twice")
+    put_off = await house.queue(purpose="twice")
+    for _ in range(3):
+        await make_due(house, put_off)
+        (parcel,) = await claim(house.one, "wrk_one")
+        assert await spend(house.one, "wrk_one", parcel)
+        greylisted = Ending(Phase.RCPT, Reply(451, "4.7.1", ""))
+        await Desk(house.one).settle("wrk_one", [Ended(parcel, greylisted)])
+    second, third = [await house.queue(purpose="twice") for _ in range(2)]
+
+    claimed = [one.message for one in await claim(house.one, "wrk_one")]
+
+    waiting = await house.message(third)
+    assert claimed == [second]
+    assert (waiting.status, waiting.reason) == (Status.DEFERRED, "frequency_cap")
 
 
 async def make_due(house: House, message: str) -> None:

@@ -206,7 +206,9 @@ def _over_cap(known: _Known, message: Message, permitted: Sequence[Counted]) -> 
     if cap is None or message.kind is not Kind.MARKETING:
         return None
     # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
-    others = [one for one in permitted if one.message != message.id]
+    # Nor do those of another use up more than one place: its newest permit counts.
+    tried = sorted(permitted, key=lambda one: one.decided_at)
+    others = {one.message: one for one in tried if one.message != message.id}.values()
     spent = [one.decided_at for one in others if one.spent]
     unspent = [one.decided_at for one in others if not one.spent]
     return policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
