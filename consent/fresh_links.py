@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -87,6 +87,7 @@ async def spend(connection: AsyncConnection, token_hash: bytes, now: datetime) -
     statement = update(fresh_link).where(
         fresh_link.c.token_hash == token_hash,
         fresh_link.c.spent_at.is_(None),
+        fresh_link.c.created_at <= now,
         fresh_link.c.expires_at > now,
     )
     spent = statement.values(spent_at=now).returning(fresh_link.c.subject)
@@ -108,8 +109,13 @@ async def open_session(connection: AsyncConnection, subject: str, now: datetime)
 
 
 async def session_of(connection: AsyncConnection, raw: bytes, now: datetime) -> Session | None:
-    """The session of that id while it lasts."""
-    query = select(session).where(session.c.id_hash == _hash(raw), session.c.expires_at > now)
+    """The session of that id while it lasts.
+
+    One that opens later than now is from a clock that ran ahead, and would last
+    until then.
+    """
+    lasts = and_(session.c.opened_at <= now, session.c.expires_at > now)
+    query = select(session).where(session.c.id_hash == _hash(raw), lasts)
     row = (await connection.execute(query)).first()
     return None if row is None else Session(row.id_hash, row.subject, row.opened_at, row.expires_at)
 

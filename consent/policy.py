@@ -67,6 +67,8 @@ class Link(Protocol):
     @property
     def id(self) -> str: ...
     @property
+    def created_at(self) -> datetime: ...
+    @property
     def expires_at(self) -> datetime: ...
     @property
     def spent_at(self) -> datetime | None: ...
@@ -151,8 +153,11 @@ def fresh_link_wanted(
 
 
 def usable(link: Link, now: datetime) -> bool:
-    """Whether a fresh link still opens something: once, and for its quarter of an hour."""
-    return link.spent_at is None and now < link.expires_at
+    """Whether a fresh link still opens something: once, and for its quarter of an hour.
+
+    Made by a clock that ran ahead it would open until then, so it opens nothing.
+    """
+    return link.spent_at is None and link.created_at <= now < link.expires_at
 
 
 def over_cap(

@@ -6,12 +6,12 @@ blind index by whoever holds only the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import case, func, insert, null, or_, select
+from sqlalchemy import and_, case, func, insert, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -76,9 +76,10 @@ async def in_force(
 
 
 async def confirmations_counted(
-    connection: AsyncConnection, address_keys: Iterable[bytes], now: datetime
+    connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
 ) -> dict[bytes, int]:
     """Confirmation mails of the last seven days under each key."""
+    await _pull_back(connection, address_keys, now)
     query = (
         select(counted.c.address_key, func.count())
         .where(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now - WEEK)
@@ -88,9 +89,10 @@ async def confirmations_counted(
 
 
 async def counted_since(
-    connection: AsyncConnection, address_keys: Iterable[bytes], since: datetime
+    connection: AsyncConnection, address_keys: Collection[bytes], since: datetime, now: datetime
 ) -> dict[bytes, list[datetime]]:
     """When something was counted under each key after *since*."""
+    await _pull_back(connection, address_keys, now)
     query = select(counted.c.address_key, counted.c.sent_at).where(
         counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > since
     )
@@ -98,6 +100,17 @@ async def counted_since(
     for row in await connection.execute(query):
         found.setdefault(row.address_key, []).append(row.sent_at)
     return found
+
+
+async def _pull_back(
+    connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
+) -> None:
+    """Count what a clock that ran ahead dated as of *now*, or it would count until that comes.
+
+    Of the duties that count under a key only one runs at a time.
+    """
+    ahead = and_(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now)
+    await connection.execute(update(counted).where(ahead).values(sent_at=now))
 
 
 async def count_mails(

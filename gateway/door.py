@@ -113,6 +113,8 @@ class Held:
             key: Bucket(limit, self.levels[key]) for visit in self.counted for limit, key in visit
         }
         waits = [self._wait(visit, buckets, now) for visit in self.counted]
+        for one in buckets.values():
+            one.settle(now)  # also a form whose visitors were all refused before it
         changed = {k: b.empty_at for k, b in buckets.items() if b.empty_at != self.levels[k]}
         await limits.write(connection, changed)
         return waits

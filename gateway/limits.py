@@ -60,15 +60,21 @@ class Bucket:
         """Count one hit; None: it must not be, and is not counted.
 
         Otherwise how long it waits for its turn, which is nothing within the burst.
-        A moment that no hit can have put there is from a clock that ran ahead, and
-        would refuse everybody until then: it counts as a full bucket.
         """
-        self.empty_at = min(max(self.empty_at, now), now + self._most)
-        poured = self.empty_at + self._limit.interval
+        self.settle(now)
+        poured = max(self.empty_at, now) + self._limit.interval
         if poured > now + self._most:
             return None
         self.empty_at = poured
         return max(poured - now - self._most + self._longest, timedelta())
+
+    def settle(self, now: datetime) -> None:
+        """Correct what no hit can have put there: it counts as a full bucket.
+
+        Such a moment is from a clock that ran ahead, and would refuse everybody
+        until it comes.
+        """
+        self.empty_at = min(self.empty_at, now + self._most)
 
     def wait(self, now: datetime) -> timedelta:
         """How long until a hit that `pour` refused would be counted."""

@@ -38,9 +38,14 @@ async def delete_free(
     while its holder waits for another, would end in a deadlock. What is held is
     left for the next time.
     """
-    key = tuple_(*table.primary_key.columns)
-    free = select(*table.primary_key.columns).where(condition).with_for_update(skip_locked=True)
-    return (await connection.execute(delete(table).where(key.in_(free)))).rowcount
+    return (await connection.execute(delete(table).where(free(table, condition)))).rowcount
+
+
+def free(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """As *condition*, for a DELETE or UPDATE of many that passes over what somebody holds."""
+    columns = table.primary_key.columns
+    held = select(*columns).where(condition).with_for_update(skip_locked=True)
+    return tuple_(*columns).in_(held)
 
 
 def in_order(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, insert, select, true, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys import tables
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
 from storage.ids import ordered_id
-from storage.locks import delete_free, in_order
+from storage.locks import delete_free, free, in_order
 from storage.secret import Secret
 from storage.types import among
 
@@ -89,7 +89,10 @@ class IntakeKeys:
         """
         table = tables.intake_key
         query = select(table.c.id).where(table.c.closed_at <= now - _INTAKE_GRACE)
-        async with self._database.read() as connection:
+        # Closed by a clock that ran ahead: the grace begins now, not when that moment comes.
+        ahead = free(table, table.c.closed_at > now + _INTAKE_GRACE)
+        async with self._database.begin() as connection:
+            await connection.execute(update(table).where(ahead).values(closed_at=now))
             return list((await connection.execute(query.order_by(table.c.id))).scalars())
 
     async def destroy(self, ids: Iterable[str]) -> None:
@@ -103,12 +106,12 @@ class IntakeKeys:
         held = self._held
         if held is None or self._monotonic() - held.fetched >= _FRESH:
             return None
-        return held if now - held.created_at < INTAKE_KEY_LIFE else None
+        return held if abs(now - held.created_at) < INTAKE_KEY_LIFE else None
 
     async def _fetch(self, now: datetime) -> _Held:
         fetched = self._monotonic()
         async with self._database.begin() as connection:
-            await _close(connection, now, made_before=now - INTAKE_KEY_LIFE)
+            await _close(connection, now, _of_another_hour(now))
             row = await _open(connection) or await self._new(connection, now)
         key = self._wrapper.unwrap(row.epoch, row.wrapped, "intake_key", row.id)
         return _Held(fetched, row.id, row.created_at, key)
@@ -131,11 +134,16 @@ async def _open(connection: AsyncConnection) -> Any | None:
     return (await connection.execute(query)).one_or_none()
 
 
+def _of_another_hour(now: datetime) -> ColumnElement[bool]:
+    """Keys that are too old, or from a clock that ran ahead: those would live until then."""
+    made = tables.intake_key.c.created_at
+    return or_(made <= now - INTAKE_KEY_LIFE, made >= now + INTAKE_KEY_LIFE)
+
+
 async def _close(
-    connection: AsyncConnection, now: datetime, *, made_before: datetime | None = None
+    connection: AsyncConnection, now: datetime, which: ColumnElement[bool] | None = None
 ) -> None:
     table = tables.intake_key
-    old = true() if made_before is None else table.c.created_at <= made_before
-    still_open = and_(table.c.closed_at.is_(None), old)
+    still_open = and_(table.c.closed_at.is_(None), true() if which is None else which)
     closed = update(table).where(in_order(table, still_open)).values(closed_at=now)
     await connection.execute(closed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from consent.keys import tables
 from consent.keys.wrapping import Wrapper
@@ -37,7 +37,7 @@ class LimitKeys:
         return list(self._held[1])
 
     async def _fetch(self, now: datetime) -> list[tuple[str, Secret]]:
-        this, last = _week(now), _week(now - timedelta(days=7))
+        this, last, coming = (_week(now + timedelta(days=n)) for n in (0, -7, 7))
         table = tables.limit_key
         new = {
             "period": this,
@@ -45,8 +45,9 @@ class LimitKeys:
             "wrapped": self._wrapper.wrap(Secret(secrets.token_bytes(32)), "limit_key", this),
         }
         async with self._database.begin() as connection:
-            # As text in the order of time: four digits of the year, then two of the week.
-            await delete_free(connection, table, table.c.period < last)
+            # Those of later weeks are from a clock that ran ahead, and would be kept until then.
+            past = or_(table.c.period < last, table.c.period > coming)
+            await delete_free(connection, table, past)
             made = upsert(connection, table).values(new).on_conflict_do_nothing()
             await connection.execute(made)
             query = select(table).where(table.c.period.in_([this, last]))

@@ -147,10 +147,10 @@ async def _claim(
         }
         for ticket in tickets
     ]
-    over = or_(
-        idempotency.c.expires_at <= now,
-        and_(idempotency.c.status.is_(None), idempotency.c.started_at <= now - _ABANDONED),
-    )
+    started_at = idempotency.c.started_at
+    # One that began later than now is from a clock that ran ahead; a new owner fences it too.
+    abandoned = or_(started_at <= now - _ABANDONED, started_at >= now + _ABANDONED)
+    over = or_(idempotency.c.expires_at <= now, and_(idempotency.c.status.is_(None), abandoned))
     statement = upsert(connection, idempotency)
     taken = statement.on_conflict_do_update(
         index_elements=_COLUMNS,

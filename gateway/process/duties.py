@@ -21,6 +21,7 @@ from typing import Literal
 import structlog
 
 from consent import fresh_links, intakes, links, suppressions
+from delivery import ahead
 from gateway import limits
 from gateway.callers import idempotency
 from gateway.flows.joining import intake
@@ -88,7 +89,10 @@ def of(parts: Parts) -> list[Duty]:
 
 
 async def sweep(parts: Parts) -> int:
-    """Forget what limits, blocks and protects nothing any more."""
+    """Forget what limits, blocks and protects nothing any more; correct what a clock put off."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        await ahead.bring_back(connection, now, parts.config.delivery.lease)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         await suppressions.purge(connection, now)

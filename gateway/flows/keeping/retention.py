@@ -158,7 +158,8 @@ class RetentionRules:
         """
         parts = self._parts
         now = parts.clock.wall()
-        if self._keys_at is not None and now < self._keys_at + _KEYS_EVERY:
+        # A last time that is yet to come is from a clock that ran ahead.
+        if self._keys_at is not None and self._keys_at <= now < self._keys_at + _KEYS_EVERY:
             return 0
         self._keys_at = now
 

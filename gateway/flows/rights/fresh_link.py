@@ -103,7 +103,7 @@ async def work_off(parts: Parts) -> int:
         now = await parts.clock.now(connection)
         keys = {one: _counters(weekly, email) for one, email in asked.items()}
         every = {key for group in keys.values() for key in group}
-        sent = await suppressions.counted_since(connection, every, now - _DAY)
+        sent = await suppressions.counted_since(connection, every, now - _DAY, now)
         due: list[tuple[Gate, bytes]] = []
         for intake in waiting:
             gate = held.get(known.get(intake.blind_index, ""))
