@@ -94,7 +94,7 @@ class Journal:
         kept = _Kind.SYNCED if synced else _Kind.UNSYNCED
         header = _line(_Kind.FORMAT, boot or this_boot(), kept)
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.make_folder(directory)
             descriptor = files.create_open(path, header, prepare=_lock_now)
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else type(error).__name__

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
+from storage import files
 from storage.errors import StorageAway
 
 # PostgreSQL classes (its manual, appendix A): connection lost, rolled back for another's sake,
@@ -148,6 +149,14 @@ def driver_url(url: str) -> URL:
     return parsed.set(drivername=drivers[parsed.get_backend_name()])
 
 
+def sqlite_files(url: str | URL) -> list[Path]:
+    """The file of a SQLite database and what SQLite writes beside it; none of another one."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return []
+    return [Path(f"{parsed.database}{beside}") for beside in ("", "-wal", "-shm", "-journal")]
+
+
 def _postgresql(name: str, url: URL, connections: int, patience: float | None) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -188,9 +197,9 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
 
 
 def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
-    if url.database and url.database != ":memory:":
+    if beside := sqlite_files(url):
         with suppress(OSError):  # then connecting says that it is away, now and later
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(beside[0].parent)
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -199,6 +208,14 @@ def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
         pool_timeout=10,
         connect_args={"timeout": _SQLITE_PATIENCE},
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def make_private(*_: object) -> None:
+        # SQLite would make it by the umask, and gives -wal and -shm the mode of the file. One that
+        # is there must not be opened: closing it would end the locks that SQLite has on it.
+        with suppress(OSError):
+            for path in beside[:1]:
+                path.touch(mode=0o600, exist_ok=False)
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:

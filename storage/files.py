@@ -1,41 +1,41 @@
-"""One way to write a file durably: whole under its name, on the disk, and never over another one.
+"""Files and folders: their owner's alone, whatever the umask, and written durably in one way.
 
-What a crash leaves is the whole file, or none under its name. Beside it may lie
-a draft, `.NAME.` and sixteen hex digits: readers pass it by, and nothing needs it.
+A file is whole under its name, on the disk, and never over another one. What a
+crash leaves is the whole file, or none under its name. Beside it may lie a
+draft, `.NAME.` and sixteen hex digits: readers pass it by, and nothing needs it.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+_OWNERS = 0o600
+_OTHERS = 0o077
+_OTHERS_WRITE = 0o022
 
-def create(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+
+def create(path: Path, content: bytes) -> None:
     """Put *content* at *path*; once this returned it survives the death of the machine.
 
     Raises `FileExistsError`, and changes nothing, when anything is there. After
     any other `OSError` the whole file may stand under its name, or none.
     """
-    os.close(create_open(path, content, mode=mode))
+    os.close(create_open(path, content))
 
 
-def create_open(
-    path: Path,
-    content: bytes,
-    *,
-    prepare: Callable[[int], None] | None = None,
-    mode: int = 0o600,
-) -> int:
+def create_open(path: Path, content: bytes, *, prepare: Callable[[int], None] | None = None) -> int:
     """As `create`; returns the descriptor, open for reading and appending.
 
     *prepare* gets it before the file has its name: whoever locks it there holds
     the lock before anybody can find the file.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, mode)
+    descriptor = os.open(draft, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _OWNERS)
     try:
         if prepare is not None:
             prepare(descriptor)
@@ -47,6 +47,40 @@ def create_open(
         os.close(descriptor)
         raise
     return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """Make *path*, and every folder above it that is missing."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def opener(path: str, flags: int) -> int:
+    """For `open`: what it makes is private; a file that is there keeps its mode."""
+    return os.open(path, flags, _OWNERS)
+
+
+def keep_private(path: Path) -> None:
+    """Take a file that is there from everybody but its owner; what is not ours stays."""
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        # What is no file, such as /dev/null, is everybody's.
+        if stat.S_ISREG(mode) and mode & _OTHERS:
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
+
+
+def loose(paths: Iterable[Path]) -> list[Path]:
+    """Those files that others may read, and their folders that others may write to.
+
+    Who may write to a folder can put another file in place.
+    """
+    if os.name != "posix":
+        return []
+    there = [one for one in paths if one.exists()]
+    folders = sorted({one.parent for one in there})
+    open_files = [one for one in there if one.stat().st_mode & _OTHERS]
+    return open_files + [one for one in folders if one.stat().st_mode & _OTHERS_WRITE]
 
 
 def _rename(draft: Path, path: Path) -> None:

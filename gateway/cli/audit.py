@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
@@ -112,8 +112,16 @@ async def _export(config: Config, output: Path) -> int:
     return size
 
 
-def _opened(output: Path) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdout.buffer) if str(output) == "-" else output.open("wb")
+@contextmanager
+def _opened(output: Path) -> Iterator[BinaryIO]:
+    from storage import files
+
+    if str(output) == "-":
+        yield sys.stdout.buffer
+        return
+    with open(output, "wb", opener=files.opener) as file:
+        files.keep_private(output)  # it may have been there
+        yield file
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:

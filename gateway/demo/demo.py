@@ -14,6 +14,7 @@ from gateway.process import initialise, processes
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.processes import Process
 from gateway.watch.metrics import Metrics
+from storage import files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database
 
@@ -46,11 +47,12 @@ async def demonstrate(directory: Path) -> None:
 
 
 def _configuration(directory: Path) -> Path:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = directory / "config.toml"
-    if not file.exists():
-        file.write_text(config.embedded_default(), encoding="utf-8")
-    return file
+    files.make_folder(directory)
+    path = directory / "config.toml"
+    if not path.exists():
+        with open(path, "x", encoding="utf-8", opener=files.opener) as file:
+            file.write(config.embedded_default())
+    return path
 
 
 async def _fresh_key(data: Database, clock: Clock) -> str:

@@ -15,7 +15,7 @@ def create(path: Path, content: bytes) -> None:
 
     A crash leaves the whole file or none.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     try:
         files.create(path, content)
     except FileExistsError:

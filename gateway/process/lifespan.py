@@ -22,8 +22,9 @@ from gateway.look import resources
 from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
+from storage import files
 from storage.clock import Clock, DatabaseClock
-from storage.database import Database, open_database
+from storage.database import Database, open_database, sqlite_files
 
 
 @asynccontextmanager
@@ -65,8 +66,19 @@ async def put_in_order(parts: Parts) -> None:
     Raises `AuditError` when guard and log do not belong together: that is a
     restored backup, and nothing is served or sent before it was dealt with.
     """
+    keep_private(parts.config)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
     await publish_texts.publish(parts)
+
+
+def keep_private(config: Config) -> None:
+    """Take SQLite's files from others: older releases made them by the umask.
+
+    Those that are not ours stay as they are; `gateway doctor` names them.
+    """
+    for url in (config.storage.url, config.storage.keystore_url, config.guard_url):
+        for path in sqlite_files(url):
+            files.keep_private(path)
 
 
 async def _open_stores(

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"mail_[0-9a-v]{26}\Z")
 _LARGEST: Final = 40_000_000
-_MODE: Final = 0o666  # less the umask: whoever tries things out may look with other programs
 _SHOWN: Final = 500
 _SANDBOX: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
@@ -96,9 +95,14 @@ class Folder:
     def store(self, raw: bytes, now: datetime) -> str:
         """Keep one mail; it appears whole or not at all, and survives what follows."""
         name = ordered_id("mail", now)
-        self.path.mkdir(parents=True, exist_ok=True)
-        files.create(self.path / f"{name}.eml", raw, mode=_MODE)
+        files.make_folder(self.path)
+        files.create(self.path / f"{name}.eml", raw)
         return name
+
+    def keep_private(self) -> None:
+        """Mails are kept in clear: those that an older release left open to others, too."""
+        for path in self.path.glob("mail_*.eml"):
+            files.keep_private(path)
 
     def names(self) -> list[str]:
         """All mails, newest first."""
@@ -192,6 +196,7 @@ async def open_inbox(
     *dns_records* are the TXT records that the DKIM verdict counts as published.
     """
     folder = Folder(Path(config.folder))
+    await asyncio.to_thread(folder.keep_private)
     loop = asyncio.get_running_loop()
     receiver = Receiver(folder, clock or DatabaseClock())
     talking: WeakSet[SMTP] = WeakSet()

@@ -28,8 +28,9 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
+from storage import files
 from storage.clock import DatabaseClock
-from storage.database import Database, open_database
+from storage.database import Database, open_database, sqlite_files
 from storage.errors import StorageAway
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -79,6 +80,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         *about_address(config),
         *about_relay(config),
         *about_keyring(config),
+        *about_data_files(config),
         *about_dkim(config, resolver),
         *about_places(config),
         *about_disk(config),
@@ -136,20 +138,23 @@ def about_keyring(config: Config) -> Iterator[Finding]:
         yield fail("keyring", str(error), "restore its backup, or run `gateway init` if it is new")
         return
     yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
-    yield from _about_modes([path, *config.keys.dkim_dir.rglob("*.pem")])
+    yield from _about_modes("key files", [path, *config.keys.dkim_dir.rglob("*.pem")])
 
 
-def _about_modes(files: Sequence[Path]) -> Iterator[Finding]:
-    """A folder that others may write to lets them put another file in place."""
-    if os.name != "posix":
-        return
-    loose = [one for one in files if stat.S_IMODE(one.stat().st_mode) & 0o077]
-    folders = sorted({one.parent for one in files})
-    loose += [one for one in folders if stat.S_IMODE(one.stat().st_mode) & 0o022]
+def about_data_files(config: Config) -> Iterator[Finding]:
+    """A process takes them from others when it starts, where they are its own."""
+    found = [one for url in _urls(config) for one in sqlite_files(url)]
+    if config.delivery.transport == "inbox":
+        found += config.delivery.inbox.folder.glob("*.eml")
+    yield from _about_modes("data files", found)
+
+
+def _about_modes(about: str, paths: Sequence[Path]) -> Iterator[Finding]:
+    loose = files.loose(paths)
     for one in loose:
-        yield fail("key files", f"{one} is open to other users", f"chmod go-rwx {one}")
+        yield fail(about, f"{one} is open to other users", f"chmod go-rwx {one}")
     if not loose:
-        yield ok("key files", "are the owner's alone")
+        yield ok(about, "are the owner's alone")
 
 
 def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
@@ -178,9 +183,7 @@ def _about_record(record: dkim_keys.Record, published: Sequence[str] | None) -> 
 
 def about_places(config: Config) -> Iterator[Finding]:
     """What lies together is lost, or restored, together."""
-    data, keys, guard = (
-        _place(url) for url in (config.storage.url, config.storage.keystore_url, config.guard_url)
-    )
+    data, keys, guard = map(_place, _urls(config))
     if data == keys:
         yield warn(
             "backups",
@@ -203,6 +206,10 @@ def about_places(config: Config) -> Iterator[Finding]:
         yield warn("guard", "lies where the data lies", "move it to another machine or volume")
     else:
         yield ok("guard", "has a place of its own")
+
+
+def _urls(config: Config) -> tuple[str, str, str]:
+    return config.storage.url, config.storage.keystore_url, config.guard_url
 
 
 def _place(url: str) -> str:
@@ -236,10 +243,8 @@ def _about_space(folder: Path) -> Finding:
 
 
 def _sqlite_folders(config: Config) -> Iterator[Path]:
-    for url in (config.storage.url, config.storage.keystore_url, config.guard_url):
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            yield Path(str(parsed.database)).parent
+    for url in _urls(config):
+        yield from {one.parent for one in sqlite_files(url)}
 
 
 def _nearest(path: Path) -> Path:
@@ -248,12 +253,7 @@ def _nearest(path: Path) -> Path:
 
 
 async def about_databases(config: Config) -> AsyncIterator[Finding]:
-    places = {
-        "data": config.storage.url,
-        "keystore": config.storage.keystore_url,
-        "guard": config.guard_url,
-    }
-    for name, url in places.items():
+    for name, url in zip(("data", "keystore", "guard"), _urls(config), strict=True):
         if missing := _missing_file(url):
             yield fail(name, f"there is no {missing}", "run `gateway init`")
             continue
@@ -273,9 +273,7 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
 
 def _missing_file(url: str) -> Path | None:
     """Opening would make it, and looking changes nothing."""
-    parsed = make_url(url)
-    path = Path(str(parsed.database))
-    return path if parsed.get_backend_name() == "sqlite" and not path.exists() else None
+    return next((one for one in sqlite_files(url)[:1] if not one.exists()), None)
 
 
 async def _about_schema(database: Database, name: str) -> Finding:

@@ -94,6 +94,23 @@ def test_a_folder_that_others_may_write_to_fails(tmp_path: Path) -> None:
     assert worst(list(examination.about_keyring(given))) is Level.FAIL
 
 
+def test_a_database_or_a_mail_that_others_may_read_fails_by_name(tmp_path: Path) -> None:
+    given = config(tmp_path)
+    mails = given.delivery.inbox.folder
+    mails.mkdir(parents=True, mode=0o700)
+    made = [tmp_path / "var" / "gateway.db-wal", mails / "mail_1.eml"]
+    for one in made:
+        one.touch(0o600)
+    assert levels(list(examination.about_data_files(given))) == ["ok"]
+
+    for one in made:
+        one.chmod(0o604)
+
+    found = list(examination.about_data_files(given))
+    assert [one.fix for one in found] == [f"chmod go-rwx {one}" for one in made]
+    assert worst(found) is Level.FAIL
+
+
 def test_a_keyring_that_is_not_there_fails_and_says_what_to_do(tmp_path: Path) -> None:
     (found,) = examination.about_keyring(config(tmp_path))
 
