@@ -77,7 +77,7 @@ class Use:
         after = self.unused_after.get(consent.purpose)
         if after is None or consent.state is not State.CONFIRMED or consent.decided_at is None:
             return False
-        return consent.decided_at + after <= now
+        return consent.decided_at <= now - after  # a stored moment may be the last there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Consents:
 
     def _as_used(self, consent: Consent, used: Mapping[str, datetime], now: datetime) -> Consent:
         confirmed_at = consent.decided_at or consent.requested_at
-        last = max(confirmed_at, used.get(consent.id, confirmed_at))
+        last = min(max(confirmed_at, used.get(consent.id, confirmed_at)), now)
         end = last + self._use.unused_after[consent.purpose]
         return replace(consent, unused_at=end) if end <= now else consent
 

@@ -137,7 +137,11 @@ class _Shown(FunctionElement[str]):
 
 @compiles(_Shown, "sqlite")
 def _shown_in_sqlite(element: _Shown, compiler: SQLCompiler, **options: Any) -> str:
-    return f"quote(substr({_parts(element, compiler, options)[0]}, 1, {_SHOWN}))"
+    (column,) = _parts(element, compiler, options)
+    beginning = f"substr({column}, 1, {_SHOWN})"
+    return (
+        f"quote(CASE WHEN typeof({column}) IN ('text', 'blob') THEN {beginning} ELSE {column} END)"
+    )
 
 
 @compiles(_Shown, "postgresql")
@@ -161,7 +165,7 @@ def _in_sqlite(type_: TypeEngine[Any], column: str) -> tuple[str, str]:
 def _is_moment(column: str) -> str:
     """SQLite's own date arithmetic puts what is no date in order: then it is another text."""
     seconds = f"substr({column}, 1, 19)"
-    written = f"strftime('%Y-%m-%dT%H:%M:%S', {seconds}) = {seconds}"
+    written = f"strftime('%Y-%m-%dT%H:%M:%S', {seconds}, '+0 days') = {seconds}"
     return f" AND {column} GLOB '{_MOMENT}' AND {column} >= '0001' AND {written}"
 
 

@@ -16,13 +16,13 @@ from sqlalchemy.sql.functions import FunctionElement
 
 _SQLITE_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
-# What SQLite gives for a moment that is none. Whoever wrote it could have written this, so
+# What is read for a moment that is none. Whoever wrote it could have written this, so
 # nobody gains by it; an exception would come before any row of the statement can be read.
 NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Dated(FunctionElement[datetime]):
-    """A moment as it is read; none where the database has a year that Python lacks."""
+    """A moment as it is read; `NO_MOMENT` where the database has a year that Python lacks."""
 
     inherit_cache = True
 
@@ -40,11 +40,14 @@ def _as_it_is(element: _Dated, compiler: SQLCompiler, **options: Any) -> str:
 def _within_python(element: _Dated, compiler: SQLCompiler, **options: Any) -> str:
     # The driver would fail the whole statement for it.
     column = compiler.process(element.clauses, **options)
-    return f"CASE WHEN {column} BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN {column} END"
+    # Infinity is what the driver writes for the last moment of Python.
+    fits = f"{column} IS NULL OR {column} BETWEEN {FIRST_YEAR} AND {LAST_YEAR}"
+    fits += f" OR {column} = 'infinity'"
+    return f"CASE WHEN {fits} THEN {column} ELSE TIMESTAMPTZ '{NO_MOMENT.isoformat()}' END"
 
 
-# In PostgreSQL's words, with a day to spare for every time zone.
-FIRST_YEAR, LAST_YEAR = "'0001-01-02Z'", "'9999-12-30Z'"
+# All that Python has, in PostgreSQL's words.
+FIRST_YEAR, LAST_YEAR = "'0001-01-01Z'", "'9999-12-31 23:59:59.999999Z'"
 
 
 class Moment(types.TypeDecorator[datetime]):
