@@ -323,7 +323,6 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",
-    "storage/sound.py": "attacks/test_rows_of_the_log.py",
     "storage/types.py": "contract/test_database.py",
 }
 

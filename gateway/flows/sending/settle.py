@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Actor
 from audit.kinds import Kind as EventKind
+from audit.log import Log
 from consent import gates, links
 from consent.evidence import MailSent, ServerReply, Suppressed
 from consent.gates import Gate
@@ -26,6 +27,7 @@ from gateway.config.config import Config
 from gateway.flows.sending import composing, occasion
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
+from storage.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> li
         broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
         await permits.use_up(connection, broken_off, now)
         results = [_result(*one, now) for one in begun]
-        await record(parts, connection, results, vault)
+        await record(connection, parts.clock, parts.config, parts.log, results, vault)
     return results
 
 
@@ -129,7 +131,12 @@ def _change(one: Ended[object], message: Message, verdict: Verdict, now: datetim
 
 
 async def record(
-    parts: Parts, connection: AsyncConnection, results: Sequence[Result], vault: Vault
+    connection: AsyncConnection,
+    clock: Clock,
+    config: Config,
+    log: Log,
+    results: Sequence[Result],
+    vault: Vault,
 ) -> None:
     """Write results of locked messages: states, attempts, suppressions, audit.
 
@@ -142,11 +149,11 @@ async def record(
     held = await gates.lock(connection, {r.message.subject for r in confirming + suppressing})
     confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
     suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
-    now = await parts.clock.now(connection)
+    now = await clock.now(connection)
     await outbox.change(connection, [r.change for r in results], now)
     await outbox.end_attempts(connection, [_attempt_end(r, vault) for r in results], now)
-    trail = Trail(parts.log, vault, held)
-    await _record_confirmations(connection, parts.config, trail, confirming, now)
+    trail = Trail(log, vault, held)
+    await _record_confirmations(connection, config, trail, confirming, now)
     await _suppress(connection, trail, suppressing, held, now)
     told = [r for r in results if vault.has(r.message.subject, Compartment.EVIDENCE)]
     items = [_item(r) for r in told]
