@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, tree
+from audit import published, tree
 from audit.log import Inclusion, Log
 from audit.note import Verifier
 from audit.tables import audit_entry, audit_pending
@@ -29,7 +29,7 @@ async def prove(
     None also where somebody changed its entry or a hash: only what leads to
     the signed root is given out. Raises `LogDamaged` where hashes are missing.
     """
-    newest = await checkpoints.newest(connection, verifier)
+    newest = await published.newest(connection, verifier)
     if newest is None:
         return None
     found = await log.inclusion(connection, eid, newest.checkpoint.size)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, nodes, note, tree
+from audit import nodes, note, published, tree
 from audit.errors import (
     GuardAhead,
     GuardBehind,
@@ -86,7 +86,7 @@ class Publisher:
         # In this order: each can only be ahead of the one read before it, so
         # another publisher at work is never taken for a restored backup.
         async with data.read() as connection:
-            newest = await checkpoints.newest(connection, self.verifier)
+            newest = await published.newest(connection, self.verifier)
         stored = 0 if newest is None else newest.checkpoint.size
         held = await self._held(guard, data)
         checkpoint = self._open(held)
@@ -96,12 +96,12 @@ class Publisher:
         # A publisher may have died between guard and log.
         missing = [(checkpoint, held)] if checkpoint.size > stored else []
         if grown.size == checkpoint.size:
-            await checkpoints.store(data, missing, clock)
+            await published.store(data, missing, clock)
             return checkpoint if missing else None
         signed = self._sign(grown)
         if not await self._swap(guard, held, signed, grown.size):
             return None
-        await checkpoints.store(data, [*missing, (grown, signed)], clock)
+        await published.store(data, [*missing, (grown, signed)], clock)
         return grown
 
     async def _held(self, guard: Database, data: Database) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Table, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints
+from audit import published
 from audit.canonical import decode
 from audit.check import Claim, Commitments, EntryRow, Walk, hold, signed
 from audit.entry import EVIDENCE, Opener, batch_root, committed, item_place, payload_place
@@ -117,7 +117,7 @@ class _Live:
     async def run(self, guard: Database, held: Iterable[str], progress: Progress | None) -> Report:
         self._claims, level = hold(self._verifier, held, self._findings)
         async with self._data.read() as connection:
-            stored = await checkpoints.newest(connection, self._verifier)
+            stored = await published.newest(connection, self._verifier)
         newest = 0 if stored is None else stored.checkpoint.size
         await self._read_guard(guard, newest)  # afterwards: it may only be ahead of it
         state = await self._read_state()

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from audit import checkpoints
+from audit import published
 from audit.canonical import canonical
 from audit.check import KINDS, grow, hold, signed, skim
 from audit.entry import GRAMMAR
@@ -49,7 +49,7 @@ async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
     so are rows that cannot be read: the check of the export then names the first.
     """
     async with data.read() as connection:
-        newest = await checkpoints.newest(connection, Verifier(vkey))
+        newest = await published.newest(connection, Verifier(vkey))
     size = newest.checkpoint.size if newest else 0
     yield _line({"format": FORMAT, "origin": log.origin, "size": size, "vkey": vkey})
     index = audit_entry.c.leaf_index

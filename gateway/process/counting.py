@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from audit import checkpoints
 from audit import log as audit_log
+from audit import published
 from audit.note import Verifier
 from consent import intakes
 from delivery import outbox
@@ -31,7 +31,7 @@ async def measure(data: Database, verifier: Verifier, counted: Metrics) -> int:
         messages = await outbox.counts(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
-        newest = await checkpoints.newest(connection, verifier)
+        newest = await published.newest(connection, verifier)
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from audit import checkpoints
 from audit import log as audit_log
+from audit import published
 from consent import intakes
 from consent.keys import epochs as kek_epochs
 from consent.keys.epochs import Epoch, EpochState
@@ -64,7 +64,7 @@ async def look(parts: Parts) -> Overview:
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
-        newest = await checkpoints.newest(connection, parts.publisher.verifier)
+        newest = await published.newest(connection, parts.publisher.verifier)
         waiting = {
             str(status): sum(n for (_, counted), n in counts.items() if counted == status)
             for status in (*WAITING, Status.SENDING)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, note
+from audit import note, published
 from audit.entry import Event, Place, draft
 from audit.export.jsonl import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
@@ -74,7 +74,7 @@ class Scene:
     async def publish(self) -> str:
         await PUBLISHER.publish(self.data, self.guard, self.clock)
         async with self.data.read() as connection:
-            newest = await checkpoints.newest(connection, PUBLISHER.verifier)
+            newest = await published.newest(connection, PUBLISHER.verifier)
             return newest.note if newest else ""
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, note
+from audit import note, published
 from audit.errors import (
     GuardAhead,
     GuardBehind,
@@ -105,7 +105,7 @@ async def test_what_is_sequenced_is_published_once(
 
     async with database.read() as connection:
         assert published == Checkpoint(LOG.origin, 10, await root_at(connection, 10))
-        latest = await checkpoints.newest(connection, PUBLISHER.verifier)
+        latest = await published.newest(connection, PUBLISHER.verifier)
     assert latest is not None
     assert latest.checkpoint == published == await guarded(keystore)
     assert await PUBLISHER.publish(database, keystore, clock) is None
@@ -311,7 +311,7 @@ async def test_a_planted_checkpoint_is_none_and_stops_nothing(
         await connection.execute(insert(audit_checkpoint), rows)
 
     async with database.read() as connection:
-        newest = await checkpoints.newest(connection, PUBLISHER.verifier)
+        newest = await published.newest(connection, PUBLISHER.verifier)
     await write(database, *system_events(1))
     grown = await PUBLISHER.publish(database, keystore, clock)
     report = await verify_live(database, keystore, log=LOG, vkey=PUBLISHER.vkey)

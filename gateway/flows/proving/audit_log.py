@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit import checkpoints, proof
+from audit import proof, published
 from audit.errors import AuditError
 from audit.kinds import Kind
 from audit.log import Log, Logged
@@ -29,7 +29,7 @@ class EventsWanted:
 async def checkpoint(data: Database, verifier: Verifier) -> str | None:
     """The note published last; None while there is none."""
     async with data.read() as connection:
-        newest = await checkpoints.newest(connection, verifier)
+        newest = await published.newest(connection, verifier)
         return None if newest is None else newest.note
 
 
