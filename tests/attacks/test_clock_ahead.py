@@ -14,7 +14,7 @@ from delivery import tables
 from gateway.callers import idempotency
 from gateway.callers.api_keys import Scope
 from gateway.callers.idempotency import Ticket
-from gateway.flows.keeping.retention import Retention
+from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.rights.session import open_session, session_of
 from gateway.flows.sending import recover
 from gateway.process import duties
@@ -207,7 +207,7 @@ async def test_keys_of_coming_weeks_are_not_kept_until_then(app: App) -> None:
 
 
 async def test_a_daily_rule_that_ran_then_runs_on_the_next_day(app: App) -> None:
-    rules = Retention(app.parts)
+    rules = RetentionRules(app.parts)
     async with ahead(app):
         await rules.keys()
         await app.parts.keystore.create(["sub_nobody"], app.parts.clock.wall() - FIVE_DAYS)

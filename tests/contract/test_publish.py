@@ -101,13 +101,13 @@ async def replace_last_leaf(database: Database) -> None:
 async def test_what_is_sequenced_is_published_once(
     database: Database, keystore: Database, clock: SteppedClock
 ) -> None:
-    published = await PUBLISHER.publish(database, keystore, clock)
+    checkpoint = await PUBLISHER.publish(database, keystore, clock)
 
     async with database.read() as connection:
-        assert published == Checkpoint(LOG.origin, 10, await root_at(connection, 10))
+        assert checkpoint == Checkpoint(LOG.origin, 10, await root_at(connection, 10))
         latest = await published.newest(connection, PUBLISHER.verifier)
     assert latest is not None
-    assert latest.checkpoint == published == await guarded(keystore)
+    assert latest.checkpoint == checkpoint == await guarded(keystore)
     assert await PUBLISHER.publish(database, keystore, clock) is None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import MetaData, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases
-from gateway.flows.keeping.retention import Retention
+from gateway.flows.keeping.retention import RetentionRules
 from gateway.process import duties
 from storage.locks import in_order
 from tests.support.apps import ADA, App, open_app
@@ -36,9 +36,9 @@ async def forget_dead(app: App) -> None:
 
 DUTIES: dict[str, Callable[[App], Awaitable[Any]]] = {
     "sweep": lambda app: duties.sweep(app.parts),
-    "bodies": lambda app: Retention(app.parts).bodies(),
-    "messages": lambda app: Retention(app.parts).messages(),
-    "permits": lambda app: Retention(app.parts).permits(),
+    "bodies": lambda app: RetentionRules(app.parts).bodies(),
+    "messages": lambda app: RetentionRules(app.parts).messages(),
+    "permits": lambda app: RetentionRules(app.parts).permits(),
     "dead workers": forget_dead,
 }
 

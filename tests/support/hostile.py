@@ -94,7 +94,8 @@ def hostile(
             yield name, value, odd and not passed
         return
     yield "null", "NULL", not column.nullable
-    for name, value in BY_TYPE[python].items():
+    # PostgreSQL keeps nothing but yes and no in a column of these.
+    for name, value in BY_TYPE.get(python, {}).items():
         fits = python is int and least <= int(value) <= most
         fits = fits or name == empty
         yield name, value, not fits and (name not in ("text", "a byte") or least > 1)
