@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from audit.kinds import Actor, Kind
 from consent import gates, links, personal
 from consent.consents import Consent
+from consent.evidence import Confirmed
 from consent.gates import Newcomer
 from consent.keys import blind
 from consent.model import Evidence, State
@@ -32,6 +33,7 @@ from tests.support.postgres import Postgres, postgres
 
 HERE = Path(__file__).parents[1]
 _AT_ONCE = 1000
+_TEXT = "sha256:" + "0" * 64
 _CORES = os.sched_getaffinity(0)  # before any pinning: afterwards only the pinned ones are told
 
 
@@ -116,12 +118,13 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
         await gates.admit(connection, newcomers, now)
         held = await gates.lock(connection, fresh)
         trail = Trail(parts.log, vault, held)
+        ids = {subject: ordered_id("con", now) for subject in fresh}
         consents = [
             Consent(
-                id=ordered_id("con", now),
+                id=id,
                 subject=subject,
                 purpose="newsletter",
-                text_hash="sha256:" + "0" * 64,
+                text_hash=_TEXT,
                 form="newsletter",
                 locale="en",
                 state=State.CONFIRMED,
@@ -132,14 +135,22 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
                 ends_at=None,
                 mails=1,
                 profile=None,
-                eid=trail.record(Kind.CONSENT_CONFIRMED, subject, Actor.SUBJECT, now, evidence={}),
+                eid=trail.record(
+                    Kind.CONSENT_CONFIRMED, subject, Actor.SUBJECT, now, evidence=_agreed(id, now)
+                ),
             )
-            for subject in fresh
+            for subject, id in ids.items()
         ]
         await parts.consents.add(connection, consents)
         await links.ensure_handles(connection, [(one, "newsletter") for one in fresh], vault)
         await trail.stage(connection)
     return list(fresh)
+
+
+def _agreed(consent: str, at: datetime) -> Confirmed:
+    return Confirmed(
+        consent=consent, purpose="newsletter", text=_TEXT, token="0" * 64, confirmed_at=at
+    )
 
 
 async def queue(parts: Parts, people: Sequence[str]) -> None:
