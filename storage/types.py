@@ -75,7 +75,10 @@ class Moment(types.TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        return value.astimezone(UTC) if isinstance(value, datetime) else _read(value)
+        if not isinstance(value, datetime):
+            return _read(value)
+        # The driver reads infinity without a zone, which would be that of this machine.
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _read(stored: Any) -> datetime:

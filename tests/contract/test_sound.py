@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -50,7 +52,20 @@ async def test_what_is_no_moment_is_read_as_one_and_is_not_sound(database: Datab
     assert {tuple(one) for one in named} == {("at", str(n)) for n in range(2, 2 + len(wrong))}
 
 
-async def test_the_last_moment_that_there_is_is_read_as_it_was_written(database: Database) -> None:
+@pytest.fixture(params=["UTC", "Pacific/Auckland", "America/St_Johns"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process as it is elsewhere, for the length of a test."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
+async def test_the_last_moment_that_there_is_is_read_as_it_was_written_in_every_time_zone(
+    database: Database,
+) -> None:
     moments = [LAST, None]
     async with database.begin() as connection:
         for n, at in enumerate(moments, 2):
