@@ -41,6 +41,7 @@ class Kind(StrEnum):
     TEXT_PUBLISHED = "text.published"
     TEXT_RETIRED = "text.retired"
     KEY_ROTATED = "key.rotated"
+    ROWS_ADOPTED = "rows.adopted"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"

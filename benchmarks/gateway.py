@@ -109,13 +109,13 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
         newcomers = [
             Newcomer(
                 subject,
-                blind.blind_index(parts.keyring.blind_index, address),
+                blind.blind_index(parts.keyring.lookup.secret, address),
                 personal.seal_mailbox(subject, address, vault),
                 "en",
             )
             for subject, address in fresh.items()
         ]
-        await gates.admit(connection, newcomers, now)
+        await gates.admit(connection, parts.rows, newcomers, now)
         held = await gates.lock(connection, fresh)
         trail = Trail(parts.log, vault, held)
         ids = {subject: ordered_id("con", now) for subject in fresh}
@@ -142,7 +142,8 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
             for subject, id in ids.items()
         ]
         await parts.consents.add(connection, consents)
-        await links.ensure_handles(connection, [(one, "newsletter") for one in fresh], vault)
+        pairs = [(one, "newsletter") for one in fresh]
+        await links.ensure_handles(connection, parts.rows, pairs, vault)
         await trail.stage(connection)
     return list(fresh)
 
@@ -174,7 +175,7 @@ async def queue(parts: Parts, people: Sequence[str]) -> None:
                 )
                 for subject in part
             ]
-            await outbox.enqueue(connection, messages, now)
+            await outbox.enqueue(connection, parts.rows, messages, now)
 
 
 def pin(cores: set[int]) -> None:

@@ -23,9 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
-from consent.honesty import consent_mac, honest
+from consent.gates import Gate
+from consent.honesty import granting
 from consent.model import Evidence, State
-from storage.secret import Secret
+from storage.honesty import RowKeys
 from storage.sound import readable
 from storage.types import among
 
@@ -128,9 +129,13 @@ def _in_words(states: Sequence[State]) -> ColumnElement[bool]:
 class Consents:
     """Reads and writes consent rows under the key that keeps them honest."""
 
-    def __init__(self, key: Secret, use: Use | None = None) -> None:
-        self._key = key
+    def __init__(self, keys: RowKeys, use: Use | None = None) -> None:
+        self.keys = keys
         self._use = use or Use({})
+
+    def vouches(self, gate: Gate) -> bool:
+        """Say whether a gateway wrote the person's row; what rests on another permits nothing."""
+        return gate.is_honest(self.keys)
 
     async def as_of(
         self, connection: AsyncConnection, subjects: Iterable[str], now: datetime
@@ -217,7 +222,7 @@ class Consents:
         """
         if not changed:
             return
-        columns = ("state", "decided_at", "ends_at", "mails", "profile", "eid", "mac")
+        columns = ("state", "decided_at", "ends_at", "mails", "profile", "eid", "kid", "mac")
         values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns}
         statement = update(table).where(table.c.id == bindparam("of")).values(values)
         # Whatever state stands there: the gates are held, so nobody changed it since it was read.
@@ -259,24 +264,8 @@ class Consents:
             "profile": consent.profile if consent.state is State.PENDING else None,
             "eid": consent.eid,
             # With every change: over the old values it would make our own row look forged.
-            "mac": self._mac(consent),
+            **self.keys.sign(table.name, *granting(consent))._asdict(),
         }
-
-    def _mac(self, consent: Any) -> bytes:
-        """Of a consent, or of its row."""
-        return consent_mac(
-            self._key,
-            id=consent.id,
-            subject=consent.subject,
-            purpose=consent.purpose,
-            text_hash=consent.text_hash,
-            state=consent.state,
-            evidence=consent.evidence,
-            requested_at=consent.requested_at,
-            decided_at=consent.decided_at,
-            ends_at=consent.ends_at,
-            eid=consent.eid,
-        )
 
     def _read(self, row: Any) -> Consent:
         """A consent, whatever its row holds: one that nobody can read must not end a claim.
@@ -303,7 +292,7 @@ class Consents:
             mails=read.mails,
             profile=read.profile,
             eid=read.eid,
-            honest=known and honest(read.mac, self._mac(read)),
+            honest=known and self.keys.fits(table.name, read.kid, read.mac, *granting(read)),
         )
 
 

@@ -30,13 +30,16 @@ async def read(
 ) -> dict[tuple[str, str], Facts]:
     """The facts of each (subject, purpose) as of *now*; a subject without a gate is unknown."""
     found = await consents.as_of(connection, held, now)
+    honest = {subject: consents.vouches(gate) for subject, gate in held.items()}
     return {
-        (subject, purpose): _facts(held.get(subject), found.get(subject, ()), purpose)
+        (subject, purpose): _facts(
+            held.get(subject), found.get(subject, ()), purpose, honest=honest.get(subject, False)
+        )
         for subject, purpose in pairs
     }
 
 
-def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str) -> Facts:
+def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str, *, honest: bool) -> Facts:
     if gate is None:
         return UNKNOWN
     return Facts(
@@ -46,6 +49,7 @@ def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str) -> Fact
         suppressed=_suppressed(gate),
         consents=[consent for consent in consents if consent.purpose == purpose],
         asking_blocked_at=gate.asking_blocked_at,
+        honest=honest,
     )
 
 

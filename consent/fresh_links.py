@@ -1,14 +1,14 @@
 """Links that a mailbox asks for to see its data, and the short sessions that they open.
 
-Of a link and of a session only a hash is kept; both end by the database's clock.
+Of a link and of a session only a keyed hash is kept, so that who writes rows can
+make neither; both end by the database's clock.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
 from storage.types import among
 
@@ -24,6 +25,7 @@ session = tables.session
 
 LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(minutes=30)
+_TOKEN, _SESSION = "fresh_link.token", "session.id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +50,49 @@ class Session:
     expires_at: datetime
 
 
-async def add(connection: AsyncConnection, links: Sequence[FreshLink]) -> None:
+async def add(connection: AsyncConnection, keys: RowKeys, links: Sequence[FreshLink]) -> None:
     """Keep new links; the mails that carry them go into the same transaction."""
-    rows = [
-        {
+    rows = []
+    for link in links:
+        row = {
             "id": link.id,
-            "token_hash": link.token_hash,
+            "token_hash": keys.keyed(_TOKEN, link.token_hash).mac,
             "subject": link.subject,
             "created_at": link.created_at,
             "expires_at": link.expires_at,
         }
-        for link in links
-    ]
+        rows.append(row | keys.sign(fresh_link.name, *row.values())._asdict())
     if rows:
         await connection.execute(insert(fresh_link), rows)
 
 
-async def get(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, FreshLink]:
+async def get(
+    connection: AsyncConnection, keys: RowKeys, ids: Iterable[str]
+) -> dict[str, FreshLink]:
+    """Links by their id; one that no gateway wrote is none."""
     wanted = list(ids)
     if not wanted:
         return {}
     query = select(fresh_link).where(among(fresh_link.c.id, wanted))
-    return {row.id: _link(row) for row in await connection.execute(query)}
+    links = (_link(keys, row) for row in await connection.execute(query))
+    return {link.id: link for link in links if link is not None}
 
 
-async def find(connection: AsyncConnection, token_hash: bytes) -> FreshLink | None:
-    """Find a link, expired or not. Changes nothing."""
-    query = select(fresh_link).where(fresh_link.c.token_hash == token_hash)
+async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) -> FreshLink | None:
+    """Find a link that a gateway wrote, expired or not. Changes nothing."""
+    kept = keys.all_keyed(_TOKEN, token_hash).values()
+    query = select(fresh_link).where(fresh_link.c.token_hash.in_(kept))
     row = (await connection.execute(query)).first()
-    return None if row is None else _link(row)
+    return None if row is None else _link(keys, row)
 
 
-async def spend(connection: AsyncConnection, token_hash: bytes, now: datetime) -> str | None:
-    """Use up a link and return whose it was; None where it was used or is over.
+async def spend(connection: AsyncConnection, link: str, now: datetime) -> str | None:
+    """Use up a link that `find` found and return whose it was; None where it was used or is over.
 
     One statement: of two that come at once, one finds it unspent.
     """
     statement = update(fresh_link).where(
-        fresh_link.c.token_hash == token_hash,
+        fresh_link.c.id == link,
         fresh_link.c.spent_at.is_(None),
         fresh_link.c.created_at <= now,
         fresh_link.c.expires_at > now,
@@ -95,33 +102,44 @@ async def spend(connection: AsyncConnection, token_hash: bytes, now: datetime) -
     return subject
 
 
-async def open_session(connection: AsyncConnection, subject: str, now: datetime) -> bytes:
+async def open_session(
+    connection: AsyncConnection, keys: RowKeys, subject: str, now: datetime
+) -> bytes:
     """Open a session and return its id, which is kept nowhere but in the person's browser."""
     raw = secrets.token_bytes(32)
     row = {
-        "id_hash": _hash(raw),
+        "id_hash": keys.keyed(_SESSION, raw).mac,
         "subject": subject,
         "opened_at": now,
         "expires_at": now + SESSION_LIFE,
     }
-    await connection.execute(insert(session), [row])
+    await connection.execute(
+        insert(session), [row | keys.sign(session.name, *row.values())._asdict()]
+    )
     return raw
 
 
-async def session_of(connection: AsyncConnection, raw: bytes, now: datetime) -> Session | None:
-    """The session of that id while it lasts.
+async def session_of(
+    connection: AsyncConnection, keys: RowKeys, raw: bytes, now: datetime
+) -> Session | None:
+    """The session of that id while it lasts; None for one that no gateway opened.
 
     One that opens later than now is from a clock that ran ahead, and would last
     until then.
     """
+    kept = keys.all_keyed(_SESSION, raw).values()
     lasts = and_(session.c.opened_at <= now, session.c.expires_at > now)
-    query = select(session).where(session.c.id_hash == _hash(raw), lasts)
+    query = select(session).where(session.c.id_hash.in_(kept), lasts)
     row = (await connection.execute(query)).first()
-    return None if row is None else Session(row.id_hash, row.subject, row.opened_at, row.expires_at)
+    if row is None:
+        return None
+    found = Session(row.id_hash, row.subject, row.opened_at, row.expires_at)
+    return found if keys.fits(session.name, row.kid, row.mac, *astuple(found)) else None
 
 
-async def close_session(connection: AsyncConnection, raw: bytes) -> None:
-    await connection.execute(delete(session).where(session.c.id_hash == _hash(raw)))
+async def close_session(connection: AsyncConnection, keys: RowKeys, raw: bytes) -> None:
+    kept = keys.all_keyed(_SESSION, raw).values()
+    await connection.execute(delete(session).where(session.c.id_hash.in_(kept)))
 
 
 async def forget(connection: AsyncConnection, now: datetime) -> None:
@@ -131,11 +149,19 @@ async def forget(connection: AsyncConnection, now: datetime) -> None:
     await delete_free(connection, session, session.c.expires_at <= now)
 
 
-def _hash(raw: bytes) -> bytes:
-    return hashlib.sha256(raw).digest()
+def granting(row: Any) -> tuple[Value, ...]:
+    """What is signed of a link's row. That it was spent is not: the log tells of it."""
+    return (row.id, row.token_hash, row.subject, row.created_at, row.expires_at)
 
 
-def _link(row: Any) -> FreshLink:
+def kept(keys: RowKeys, row: Any) -> dict[str, object]:
+    """What a row of the first release holds otherwise now: there it was a plain hash."""
+    return {"token_hash": keys.keyed(_TOKEN, row.token_hash).mac}
+
+
+def _link(keys: RowKeys, row: Any) -> FreshLink | None:
+    if not keys.fits(fresh_link.name, row.kid, row.mac, *granting(row)):
+        return None
     return FreshLink(
         row.id, row.token_hash, row.subject, row.created_at, row.expires_at, row.spent_at
     )

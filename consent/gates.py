@@ -7,8 +7,8 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
@@ -19,6 +19,7 @@ from audit.entry import Place
 from consent import tables
 from consent.keys.vault import Compartment, Vault
 from consent.model import SubjectState
+from storage.honesty import RowKeys, Value
 from storage.types import among, upsert
 
 subject = tables.subject
@@ -38,6 +39,13 @@ class Gate:
     address: bytes | None  # sealed
     profile: bytes | None  # sealed
     place: Place
+    index: bytes | None = None  # by which the address is found
+    kid: int | None = None
+    mac: bytes | None = None
+
+    def is_honest(self, keys: RowKeys) -> bool:
+        """Say whether a gateway wrote state, index and stops of this row."""
+        return keys.fits(subject.name, self.kid, self.mac, *_granting(self))
 
     @property
     def live(self) -> bool:
@@ -74,7 +82,7 @@ async def find(connection: AsyncConnection, blind_indexes: Iterable[bytes]) -> d
 
 
 async def admit(
-    connection: AsyncConnection, newcomers: Sequence[Newcomer], now: datetime
+    connection: AsyncConnection, keys: RowKeys, newcomers: Sequence[Newcomer], now: datetime
 ) -> set[str]:
     """Make gates and return the subjects that are new; an index that exists keeps its subject."""
     if not newcomers:
@@ -88,6 +96,9 @@ async def admit(
             "locale": newcomer.locale,
             "created_at": now,
             "trail_length": 0,
+            **keys.sign(
+                subject.name, newcomer.subject, SubjectState.LIVE, newcomer.blind_index, *_NO_STOPS
+            )._asdict(),
         }
         for newcomer in newcomers
     ]
@@ -138,32 +149,90 @@ async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
     await connection.execute(statement, rows)
 
 
-async def object_to(connection: AsyncConnection, subjects: Collection[str], now: datetime) -> None:
-    """Record objections (Art. 21 GDPR): no purpose may be mailed from here on."""
-    if subjects:
-        # The first one stands: what is kept of an objection ends counted from it, repeated or not.
-        these = update(subject).where(
-            among(subject.c.id, subjects), subject.c.objected_at.is_(None)
-        )
-        await connection.execute(these.values(objected_at=now))
+async def object_to(
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
+) -> dict[str, Gate]:
+    """Record objections (Art. 21 GDPR): no purpose may be mailed from here on.
+
+    The first one stands: what is kept of an objection ends counted from it, repeated or not.
+    """
+    return await _restate(
+        connection,
+        keys,
+        [(gate, replace(gate, objected_at=gate.objected_at or now)) for gate in held],
+    )
 
 
 async def block_asking(
-    connection: AsyncConnection, subjects: Collection[str], now: datetime
-) -> None:
-    """End the confirmation mails that wait for these people; the claim looks at this moment."""
-    if subjects:
-        # The last one stands: it ends what was queued up to then, also since the one before.
-        these = update(subject).where(among(subject.c.id, subjects))
-        await connection.execute(these.values(asking_blocked_at=now))
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
+) -> dict[str, Gate]:
+    """End the confirmation mails that wait for these people; the claim looks at this moment.
+
+    The last one stands: it ends what was queued up to then, also since the one before.
+    """
+    return await _restate(
+        connection, keys, [(gate, replace(gate, asking_blocked_at=now)) for gate in held]
+    )
 
 
-async def begin_erasure(connection: AsyncConnection, subjects: Collection[str]) -> None:
+async def begin_erasure(
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate]
+) -> dict[str, Gate]:
     """Let go of people whose gates are held: from here nobody finds, mails or asks them."""
-    statement = update(subject).where(among(subject.c.id, subjects))
+    erasing = SubjectState.ERASING
     # Without an index they are not found: who signs up again is somebody new, with new keys.
-    values = {"state": SubjectState.ERASING, "blind_index": None}
-    await connection.execute(statement.values(values))
+    return await _restate(
+        connection, keys, [(gate, replace(gate, state=erasing, index=None)) for gate in held]
+    )
+
+
+async def _restate(
+    connection: AsyncConnection, keys: RowKeys, changes: Sequence[tuple[Gate, Gate]]
+) -> dict[str, Gate]:
+    """Store state, index and stops of held gates, and return the gates as they are now.
+
+    A row that no gateway wrote is stopped like any other and stays dishonest:
+    signing it would hide what was done to it.
+    """
+    if not changes:
+        return {}
+    stated = {}
+    for old, new in changes:
+        signed = keys.sign(subject.name, *_granting(new))._asdict() if old.is_honest(keys) else {}
+        stated[new.subject] = replace(new, **signed)
+    columns = (*_STATED, "kid", "mac")
+    values = {name: bindparam(f"new_{name}", type_=subject.c[name].type) for name in columns}
+    statement = update(subject).where(subject.c.id == bindparam("of")).values(values)
+    rows = [
+        {
+            "of": gate.subject,
+            "new_state": gate.state,
+            "new_blind_index": gate.index,
+            "new_objected_at": gate.objected_at,
+            "new_suppressed": gate.suppressed,
+            "new_asking_blocked_at": gate.asking_blocked_at,
+            "new_kid": gate.kid,
+            "new_mac": gate.mac,
+        }
+        for gate in stated.values()
+    ]
+    await connection.execute(statement, rows)
+    return stated
+
+
+_STATED = ("state", "blind_index", "objected_at", "suppressed", "asking_blocked_at")
+_NO_STOPS = (None, None, None, None)
+
+
+def granting_of(row: Any) -> tuple[Value, ...]:
+    """What is signed of a row of the first release."""
+    return _granting(_gate(row))
+
+
+def _granting(gate: Gate) -> tuple[Value, ...]:
+    """What the MAC of a row covers: who it is, and what permits or stops. No trail, no profile."""
+    stops = (gate.restricted_at, gate.objected_at, gate.suppressed, gate.asking_blocked_at)
+    return (gate.subject, gate.state, gate.index, *stops)
 
 
 async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[str]:
@@ -179,10 +248,15 @@ async def named(connection: AsyncConnection, subjects: Iterable[str]) -> set[str
     return set((await connection.execute(query)).scalars())
 
 
-async def suppress(connection: AsyncConnection, subjects: Sequence[str], why: str) -> None:
+async def suppress(
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], why: str
+) -> dict[str, Gate]:
     """Mail these people nothing more: their mailbox refused for good, or complained."""
-    statement = update(subject).where(among(subject.c.id, subjects), subject.c.suppressed.is_(None))
-    await connection.execute(statement.values(suppressed=why))
+    return await _restate(
+        connection,
+        keys,
+        [(gate, replace(gate, suppressed=gate.suppressed or why)) for gate in held],
+    )
 
 
 async def set_profile(
@@ -205,4 +279,7 @@ def _gate(row: Any) -> Gate:
         address=row.address,
         profile=row.profile,
         place=Place(row.id, row.trail_length, row.trail_last),
+        index=row.blind_index,
+        kid=row.kid,
+        mac=row.mac,
     )

@@ -1,60 +1,58 @@
-"""Rows that a database administrator cannot forge: a MAC over what permission depends on."""
+"""What of a row the MAC covers that keeps it honest (`storage.honesty`, docs/formats/rows.md).
+
+Everything that grants, and never what a statement over many rows may change. A
+MAC does not show that a row is missing, or that an old row was put back whole;
+comparing `eid` with the audit log does (`gateway audit verify`).
+"""
 
 from __future__ import annotations
 
 import hmac
 from datetime import UTC, datetime
+from typing import Any
 
 from consent.keys.seal import pae
-from consent.model import Evidence, State
+from storage.honesty import Value
 from storage.secret import Secret
 
-_DOMAIN = b"consentgw/consent/v1"
+_CONSENT = b"consentgw/consent/v1"
 _CONFIRMATION = b"consentgw/confirmation/v1"
 
 
-def consent_mac(
-    key: Secret,
-    *,
-    id: str,
-    subject: str,
-    purpose: str,
-    text_hash: str,
-    state: State,
-    evidence: Evidence,
-    requested_at: datetime,
-    decided_at: datetime | None,
-    ends_at: datetime | None,
-    eid: bytes,
-) -> bytes:
-    """The MAC of a consent row; write it anew with every change of these columns.
+def granting(consent: Any) -> tuple[Value, ...]:
+    """What permission depends on, of a consent or of its row; sign anew with every change of it."""
+    return (
+        consent.id,
+        consent.subject,
+        consent.purpose,
+        consent.text_hash,
+        consent.form,
+        consent.locale,
+        consent.state,
+        consent.evidence,
+        consent.requested_at,
+        consent.lapses_at,
+        consent.decided_at,
+        consent.ends_at,
+        consent.eid,
+    )
 
-    It does not show that a row is missing, or that an old row was put back
-    whole; comparing `eid` with the audit log does (`gateway audit verify`).
-    """
-    # Joined with their lengths: else the end of one column could be moved to the next unnoticed.
-    # In this order for ever: with another one, every row that is stored would look forged.
-    words = (id, subject, purpose, text_hash, state, evidence)
-    moments = (requested_at, decided_at, ends_at)
+
+def first_consent_mac(key: Secret, consent: Any) -> bytes:
+    """The MAC that the first release gave a consent; only the upgrade still asks for it."""
+    names = (consent.id, consent.subject, consent.purpose, consent.text_hash)
+    words = (*names, consent.state, consent.evidence)
+    moments = (consent.requested_at, consent.decided_at, consent.ends_at)
     parts = [word.encode() for word in words] + [_moment(moment) for moment in moments]
-    return hmac.digest(key.reveal(), pae(_DOMAIN, *parts, eid), "sha256")
+    return hmac.digest(key.reveal(), pae(_CONSENT, *parts, consent.eid), "sha256")
 
 
-def confirmation_mac(
+def first_confirmation_mac(
     key: Secret, *, token_hash: bytes, subject: str, expires_at: datetime, consent: str
 ) -> bytes:
-    """The MAC of one consent that a confirmation mail asked for, with the mail's token.
-
-    Without it, whoever can write rows could plant a token of their own for
-    somebody's pending request, and confirm it by an honest click.
-    """
+    """The MAC that the first release gave a consent that a mail asked for."""
     parts = (token_hash, subject.encode(), _moment(expires_at), consent.encode())
     return hmac.digest(key.reveal(), pae(_CONFIRMATION, *parts), "sha256")
-
-
-def honest(stored: bytes, expected: bytes) -> bool:
-    """Say whether a stored MAC is the expected one, in constant time."""
-    return hmac.compare_digest(stored, expected)
 
 
 def _moment(moment: datetime | None) -> bytes:

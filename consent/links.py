@@ -9,16 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
-from consent.honesty import confirmation_mac, honest
 from consent.keys.vault import Compartment
+from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
-from storage.secret import Secret
 from storage.types import among, upsert
 
 
@@ -32,20 +32,22 @@ class Confirmation:
     consents: tuple[str, ...]
     honest: frozenset[str] = frozenset()  # those of the consents whose stored MAC fitted
 
-    def mac(self, key: Secret, consent: str) -> bytes:
-        return confirmation_mac(
-            key,
-            token_hash=self.token_hash,
-            subject=self.subject,
-            expires_at=self.expires_at,
-            consent=consent,
-        )
+    def granting(self, consent: str) -> tuple[Value, ...]:
+        """What ties the token to one of the consents, as its row is signed.
+
+        Without it, whoever can write rows could plant a token of their own for
+        somebody's pending request, and confirm it by an honest click.
+        """
+        return (self.token_hash, self.subject, self.expires_at, consent)
 
 
 async def add_confirmations(
-    connection: AsyncConnection, key: Secret, confirmations: Sequence[Confirmation], now: datetime
+    connection: AsyncConnection,
+    keys: RowKeys,
+    confirmations: Sequence[Confirmation],
+    now: datetime,
 ) -> None:
-    """Store new tokens; *key* keeps the rows honest."""
+    """Store new tokens; *keys* keep the rows honest."""
     if not confirmations:
         return
     rows = [
@@ -58,7 +60,11 @@ async def add_confirmations(
         for mail in confirmations
     ]
     named = [
-        {"token_hash": mail.token_hash, "consent": consent, "mac": mail.mac(key, consent)}
+        {
+            "token_hash": mail.token_hash,
+            "consent": consent,
+            **keys.sign(tables.confirmation_consent.name, *mail.granting(consent))._asdict(),
+        }
         for mail in confirmations
         for consent in mail.consents
     ]
@@ -67,20 +73,24 @@ async def add_confirmations(
 
 
 async def confirmation(
-    connection: AsyncConnection, key: Secret, token_hash: bytes
+    connection: AsyncConnection, keys: RowKeys, token_hash: bytes
 ) -> Confirmation | None:
     """Find what a token asked for, expired or not."""
     table, named = tables.confirmation, tables.confirmation_consent
     row = (await connection.execute(select(table).where(table.c.token_hash == token_hash))).first()
     if row is None:
         return None
-    query = select(named.c.consent, named.c.mac).where(named.c.token_hash == token_hash)
-    rows = await connection.execute(query.order_by(named.c.consent))
-    macs = {consent: mac for consent, mac in rows}
-    found = Confirmation(row.token_hash, row.subject, row.expires_at, tuple(macs))
-    fitting = (consent for consent, mac in macs.items() if honest(mac, found.mac(key, consent)))
+    query = select(named).where(named.c.token_hash == token_hash).order_by(named.c.consent)
+    asked = (await connection.execute(query)).all()
+    consents = tuple(tie.consent for tie in asked)
+    found = Confirmation(row.token_hash, row.subject, row.expires_at, consents)
+    fitting = frozenset(
+        tie.consent
+        for tie in asked
+        if keys.fits(named.name, tie.kid, tie.mac, *found.granting(tie.consent))
+    )
     # Those that do not fit are named all the same: "not me" acts on them too.
-    return replace(found, honest=frozenset(fitting))
+    return replace(found, honest=fitting)
 
 
 async def asked(
@@ -120,24 +130,22 @@ _HASHES = {
 
 
 async def ensure_handles(
-    connection: AsyncConnection, pairs: Iterable[tuple[str, str]], sealer: Sealer
+    connection: AsyncConnection, keys: RowKeys, pairs: Iterable[tuple[str, str]], sealer: Sealer
 ) -> None:
     """Give each (subject, purpose) its handle; one that exists is kept for ever."""
     rows = []
     for subject, purpose in sorted(set(pairs)):
         handle = tokens.new_handle()
-        rows.append(
-            {
-                "subject": subject,
-                "purpose": purpose,
-                "sealed": sealer.seal(
-                    subject, Compartment.PROFILE, _place(subject, purpose), handle
-                ),
-                "unsubscribe_hash": tokens.hash_of(tokens.link_token(handle, Route.UNSUBSCRIBE)),
-                "why_hash": tokens.hash_of(tokens.link_token(handle, Route.WHY)),
-                "preferences_hash": tokens.hash_of(tokens.link_token(handle, Route.PREFERENCES)),
-            }
-        )
+        place = _place(subject, purpose)
+        row = {
+            "subject": subject,
+            "purpose": purpose,
+            "sealed": sealer.seal(subject, Compartment.PROFILE, place, handle),
+            "unsubscribe_hash": tokens.hash_of(tokens.link_token(handle, Route.UNSUBSCRIBE)),
+            "why_hash": tokens.hash_of(tokens.link_token(handle, Route.WHY)),
+            "preferences_hash": tokens.hash_of(tokens.link_token(handle, Route.PREFERENCES)),
+        }
+        rows.append(row | keys.sign(tables.handle.name, *row.values())._asdict())
     if rows:
         # The first one stands: links in mails that people keep for years hang on it.
         statement = upsert(connection, tables.handle).on_conflict_do_nothing()
@@ -145,15 +153,31 @@ async def ensure_handles(
 
 
 async def handles(
-    connection: AsyncConnection, pairs: Iterable[tuple[str, str]]
+    connection: AsyncConnection, keys: RowKeys, pairs: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], bytes]:
-    """The sealed handles of each (subject, purpose)."""
+    """The sealed handles of each (subject, purpose); one that somebody altered is missing.
+
+    Its links may lead nowhere: a mail that nobody can leave by must not go out.
+    """
     wanted = set(pairs)
-    table = tables.handle
-    query = select(table.c.subject, table.c.purpose, table.c.sealed)
-    query = query.where(among(table.c.subject, {subject for subject, _ in wanted}))
-    found = {(row.subject, row.purpose): row.sealed for row in await connection.execute(query)}
+    query = select(tables.handle)
+    query = query.where(among(tables.handle.c.subject, {subject for subject, _ in wanted}))
+    found = {
+        (row.subject, row.purpose): row.sealed
+        for row in await connection.execute(query)
+        if _is_ours(keys, row)
+    }
     return {pair: found[pair] for pair in wanted if pair in found}
+
+
+def granting(row: Any) -> tuple[Value, ...]:
+    """What is signed of a handle's row: whose it is, and what its links are found by."""
+    hashes = (row.unsubscribe_hash, row.why_hash, row.preferences_hash)
+    return (row.subject, row.purpose, row.sealed, *hashes)
+
+
+def _is_ours(keys: RowKeys, row: Any) -> bool:
+    return keys.fits(tables.handle.name, row.kid, row.mac, *granting(row))
 
 
 def links(
@@ -167,15 +191,22 @@ def links(
     return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}
 
 
-async def follow(connection: AsyncConnection, route: Route, token: str) -> tuple[str, str] | None:
-    """Whose (subject, purpose) a link is; None for a token that nobody has."""
+async def follow(
+    connection: AsyncConnection, keys: RowKeys, route: Route, token: str
+) -> tuple[str, str] | None:
+    """Whose (subject, purpose) a link is; None for a token that nobody has.
+
+    Leaving never depends on a MAC: a row that somebody wrote can only take away.
+    What a link shows does depend on it.
+    """
     digest = tokens.hash_of(token)
     if digest is None:
         return None
-    table = tables.handle
-    query = select(table.c.subject, table.c.purpose).where(_HASHES[route] == digest)
+    query = select(tables.handle).where(_HASHES[route] == digest)
     row = (await connection.execute(query)).first()
-    return None if row is None else (row.subject, row.purpose)
+    if row is None or (route is not Route.UNSUBSCRIBE and not _is_ours(keys, row)):
+        return None
+    return row.subject, row.purpose
 
 
 def _place(subject: str, purpose: str) -> tuple[str, str, str]:

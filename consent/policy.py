@@ -87,6 +87,7 @@ class Facts:
     suppressed: Reason | None  # suppressed_complaint before suppressed_bounce
     consents: Sequence[Standing]  # every one of this purpose, in any order
     asking_blocked_at: datetime | None = None  # the last "not me" or objection
+    honest: bool = True  # the person's row is what we wrote
 
 
 def decide(facts: Facts, now: datetime) -> Granted | Refused:
@@ -104,6 +105,8 @@ def decide(facts: Facts, now: datetime) -> Granted | Refused:
     if not facts.consents:
         return Refused(Reason.UNKNOWN)
     stop = _stop(facts)
+    if stop is None and not facts.honest:
+        return _UNPROVEN  # a stop may have been taken away
     return Refused(stop) if stop else _by_consents(facts.consents, now)
 
 
@@ -128,25 +131,27 @@ def confirmation_wanted(
     blocked = facts.asking_blocked_at is not None and queued_at <= facts.asking_blocked_at
     if blocked or not waiting:
         return Unneeded()
-    if not all(consent.honest for consent in asked):
+    if not facts.honest or not all(consent.honest for consent in asked):
         return Refused(Reason.UNPROVEN)
     return Granted(Ground.confirmation(min(waiting, key=_requested).id))
 
 
 def fresh_link_wanted(
-    subject_state: SubjectState | None, suppressed: Reason | None, link: Link | None, now: datetime
+    facts: Facts, link: Link | None, now: datetime
 ) -> Granted | Refused | Unneeded:
     """Say whether the mail that carries the fresh *link* may be sent at *now*.
 
     Who restricted, objected or complained may still see what is kept about them
     (Art. 15 GDPR); a mailbox that does not exist gets nothing.
     """
-    if subject_state is None:
+    if facts.subject_state is None:
         return Refused(Reason.UNKNOWN)
-    if subject_state is not SubjectState.LIVE:
+    if facts.subject_state is not SubjectState.LIVE:
         return Refused(Reason.ERASED)
-    if suppressed is Reason.SUPPRESSED_BOUNCE:
+    if facts.suppressed is Reason.SUPPRESSED_BOUNCE:
         return Refused(Reason.SUPPRESSED_BOUNCE)
+    if not facts.honest:
+        return _UNPROVEN  # its index may be another's, and the link lead to their data
     if link is None or not usable(link, now):
         return Unneeded()
     return Granted(Ground.service(link.id))

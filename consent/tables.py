@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from storage.types import Moment
+from storage.types import Moment, honest
 
 metadata = MetaData()
 
@@ -41,6 +41,7 @@ subject = Table(
     Column("created_at", Moment, nullable=False),
     Column("trail_length", Integer, nullable=False),
     Column("trail_last", String(44)),
+    *honest(),  # over state, index and stops
     Index(
         "subject_erasing",
         "id",
@@ -67,7 +68,7 @@ consent = Table(
     Column("mails", Integer, nullable=False),  # confirmation mails that named it
     Column("profile", LargeBinary),  # sealed form answers; the subject's once confirmed
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
-    Column("mac", LargeBinary, nullable=False),  # keeps the row honest; key outside the database
+    *honest(from_the_first=True),
     Index("consent_of_subject", "subject", "purpose"),
     # Those of duties are partial, as `consents._in_words` spells it: over all rows each would be
     # written with every consent, for the few that are ever due.
@@ -124,7 +125,7 @@ confirmation_consent = Table(
         primary_key=True,
     ),
     Column("consent", ForeignKey("consent.id"), primary_key=True),
-    Column("mac", LargeBinary, nullable=False),  # also over the token's row; key outside
+    *honest(from_the_first=True),  # also over the token's row
 )
 
 # A link that the mailbox asked for a moment ago, and the session that its spending opened.
@@ -137,6 +138,7 @@ fresh_link = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("spent_at", Moment),
+    *honest(),
 )
 session = Table(
     "session",
@@ -145,6 +147,7 @@ session = Table(
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("opened_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
+    *honest(),
 )
 
 # One handle per subject and purpose, for ever; every link in a mail comes from it.
@@ -157,6 +160,7 @@ handle = Table(
     Column("unsubscribe_hash", LargeBinary, nullable=False, unique=True),
     Column("why_hash", LargeBinary, nullable=False, unique=True),
     Column("preferences_hash", LargeBinary, nullable=False, unique=True),
+    *honest(),
 )
 
 # An address that must not be mailed, or not be asked again, by its keyed hash.

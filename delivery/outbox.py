@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -17,13 +18,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     func,
     insert,
     literal,
     literal_column,
     select,
-    tuple_,
     union_all,
     update,
 )
@@ -31,6 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
+from storage.adopting import Adopter
+from storage.honesty import RowKeys
 from storage.types import among
 
 outbox = tables.outbox
@@ -52,6 +53,22 @@ class Status(StrEnum):
 
 WAITING = (Status.QUEUED, Status.DEFERRED)
 FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
+
+
+class Parked(StrEnum):
+    """Why a message waits that cannot be decided; shown by `status`, the doctor and a metric.
+
+    Stored as the reason of a deferred message. It is looked at again after a
+    while, and goes on by itself once the cause is gone.
+    """
+
+    ALTERED = "parked_altered"  # the row is not what was accepted
+    ATTEMPTS = "parked_attempts"  # its permits do not fit its attempts, or it was sent before
+    KEY_MISSING = "parked_key_missing"
+    OCCASION_UNKNOWN = "parked_occasion_unknown"
+    SENDER_UNKNOWN = "parked_sender_unknown"  # not in the configuration any more
+    HANDLE_MISSING = "parked_handle_missing"  # without it nobody could leave
+
 
 # In words, as the partial index has it: given as parameters SQLite would not
 # use that, and read every message of a year for each claim.
@@ -100,21 +117,11 @@ class Message:
     occasion: str | None
     regarding: str | None
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One transmission as the API shows it."""
-
-    n: int
-    started_at: datetime
-    ended_at: datetime | None
-    code: int | None
-    outcome: str | None
+    honest: bool = True  # the row is what was accepted; only `lock_due` looks
 
 
 async def enqueue(
-    connection: AsyncConnection, messages: Sequence[NewMessage], now: datetime
+    connection: AsyncConnection, keys: RowKeys, messages: Sequence[NewMessage], now: datetime
 ) -> None:
     """Accept *messages*; once committed, each ends with a status and a reason."""
     if not messages:
@@ -124,11 +131,11 @@ async def enqueue(
         for m in messages
     ]
     await connection.execute(insert(tables.content), contents)
-    await connection.execute(insert(outbox), [_new_row(m, now) for m in messages])
+    await connection.execute(insert(outbox), [_new_row(keys, m, now) for m in messages])
 
 
-def _new_row(message: NewMessage, now: datetime) -> dict[str, Any]:
-    return {
+def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any]:
+    row = {
         "id": message.id,
         "kind": message.kind,
         "subject": message.subject,
@@ -145,6 +152,34 @@ def _new_row(message: NewMessage, now: datetime) -> dict[str, Any]:
         "regarding": message.regarding,
         "created_at": now,
     }
+    return row | keys.sign(outbox.name, *(row[name] for name in _ACCEPTED))._asdict()
+
+
+# What was accepted, for whom, under which purpose and class: it never changes, and a row in which
+# it did is nobody's message.
+_ACCEPTED = (
+    "id",
+    "kind",
+    "subject",
+    "purpose",
+    "sender",
+    "content",
+    "expires_at",
+    "origin",
+    "occasion",
+    "regarding",
+    "created_at",
+)
+_accepted = attrgetter(*_ACCEPTED)
+
+
+def is_honest(keys: RowKeys, row: Any) -> bool:
+    """Say whether a row is what was accepted."""
+    return keys.fits(outbox.name, row.kid, row.mac, *_accepted(row))
+
+
+# Messages of the first release are signed as they wait when it is upgraded.
+ADOPTER = Adopter(outbox, select(outbox), _accepted)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
@@ -165,7 +200,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
 
 
 async def lock_due(
-    connection: AsyncConnection, ids: Sequence[str], now: datetime, limit: int
+    connection: AsyncConnection, keys: RowKeys, ids: Sequence[str], now: datetime, limit: int
 ) -> list[Message]:
     """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over.
 
@@ -179,7 +214,8 @@ async def lock_due(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [message_of(row) for row in await connection.execute(query)]
+    rows = await connection.execute(query)
+    return [message_of(row, honest=is_honest(keys, row)) for row in rows]
 
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Message]:
@@ -192,15 +228,6 @@ async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Mes
 async def get(connection: AsyncConnection, message_id: str) -> Message | None:
     row = (await connection.execute(select(outbox).where(outbox.c.id == message_id))).first()
     return None if row is None else message_of(row)
-
-
-async def attempts(connection: AsyncConnection, message_id: str) -> list[Attempt]:
-    table = tables.attempt
-    query = select(table).where(table.c.message == message_id).order_by(table.c.n)
-    return [
-        Attempt(row.n, row.started_at, row.ended_at, row.code, row.outcome)
-        for row in await connection.execute(query)
-    ]
 
 
 async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, bytes]:
@@ -294,60 +321,6 @@ async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: 
     await connection.execute(statement, rows)
 
 
-ABORTED = "aborted"  # outcome of an attempt: its worker ended before the final dot
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptEnd:
-    """How one transmission ended; *reply* is sealed."""
-
-    message: str
-    n: int
-    code: int | None
-    enhanced: str | None
-    outcome: str
-    reply: bytes | None
-
-
-async def end_attempts(
-    connection: AsyncConnection, ends: Sequence[AttemptEnd], now: datetime
-) -> None:
-    if not ends:
-        return
-    table = tables.attempt
-    statement = (
-        update(table)
-        .where(table.c.message == bindparam("of"), table.c.n == bindparam("number"))
-        .values(
-            ended_at=now,
-            code=bindparam("with_code"),
-            enhanced=bindparam("with_enhanced"),
-            outcome=bindparam("as_outcome"),
-            reply=bindparam("sealed"),
-        )
-    )
-    rows = [
-        {
-            "of": end.message,
-            "number": end.n,
-            "with_code": end.code,
-            "with_enhanced": end.enhanced,
-            "as_outcome": end.outcome,
-            "sealed": end.reply,
-        }
-        for end in ends
-    ]
-    await connection.execute(statement, rows)
-
-
-async def drop_attempts(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:
-    """Forget attempts whose MAIL was never written: they were none."""
-    table = tables.attempt
-    keys = list(attempts)
-    if keys:
-        await connection.execute(delete(table).where(tuple_(table.c.message, table.c.n).in_(keys)))
-
-
 async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
     """Messages by class and status that have not ended, for the metrics."""
     query = select(outbox.c.kind, outbox.c.status, func.count())
@@ -358,7 +331,7 @@ async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
     return {(kind, status): number for kind, status, number in await connection.execute(found)}
 
 
-def message_of(row: Any) -> Message:
+def message_of(row: Any, *, honest: bool = True) -> Message:
     return Message(
         id=row.id,
         kind=Kind(row.kind),
@@ -378,4 +351,5 @@ def message_of(row: Any) -> Message:
         occasion=row.occasion,
         regarding=row.regarding,
         created_at=row.created_at,
+        honest=honest,
     )

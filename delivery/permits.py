@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, and_, case, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
+from delivery.outcome import Outcome
 from storage.clock import Clock
 from storage.types import among
 
@@ -171,6 +172,32 @@ async def spent_of(
     named = tuple_(permit.c.message, permit.c.attempt).in_(keys)
     query = select(permit.c.message, permit.c.attempt).where(named, permit.c.state == SPENT)
     return {(row.message, row.attempt) for row in await connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How often a message was permitted, and whether one of these attempts sent it."""
+
+    permits: int = 0
+    sent: bool = False
+
+
+async def attempts_of(connection: AsyncConnection, messages: Sequence[str]) -> dict[str, Attempts]:
+    """What is known of each message's attempts; one that was never permitted is missing.
+
+    A claim grants attempt n+1 only where there are n permits and none that sent:
+    whoever sets a row back to an earlier state does not set these back with it.
+    """
+    if not messages:
+        return {}
+    attempt = tables.attempt
+    sent = exists().where(
+        attempt.c.message == permit.c.message, attempt.c.outcome == Outcome.SENT.value
+    )
+    query = select(permit.c.message, func.count(), func.max(case((sent, 1), else_=0)))
+    query = query.where(among(permit.c.message, messages)).group_by(permit.c.message)
+    rows = await connection.execute(query)
+    return {message: Attempts(count, bool(sent)) for message, count, sent in rows}
 
 
 async def lock_unused(

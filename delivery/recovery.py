@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from delivery.attempts import ABORTED
 from delivery.journal import Mark
-from delivery.outbox import ABORTED, Change, Message, Status
+from delivery.outbox import Change, Message, Status
 from delivery.outcome import Kind
 from delivery.schedule import begin_again, next_due
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from storage.types import Moment
+from storage.types import Moment, honest
 
 metadata = MetaData()
 
@@ -55,6 +55,7 @@ outbox = Table(
     Column("regarding", String(64)),
     Column("created_at", Moment, nullable=False),
     Column("ended_at", Moment, index=True),
+    *honest(),
     Index(
         "outbox_due",
         "kind",

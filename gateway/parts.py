@@ -17,6 +17,7 @@ from gateway.door import Door
 from gateway.keyfiles.keyring import Keyring
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Parts:
     keystore: KeyStore
     log: Log
     publisher: Publisher
+    rows: RowKeys
     consents: Consents
     quiet: Quiet
     door: Door

@@ -28,6 +28,14 @@ def create(path: Path, content: bytes) -> None:
     os.close(create_open(path, content))
 
 
+def replace(path: Path, content: bytes) -> None:
+    """Put *content* in the place of the file at *path*; a crash leaves the one or the other."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    create(draft, content)
+    draft.replace(path)
+    _sync_directory(path.parent)
+
+
 def create_open(path: Path, content: bytes, *, prepare: Callable[[int], None] | None = None) -> int:
     """As `create`; returns the descriptor, open for reading and appending.
 

@@ -44,8 +44,11 @@ class RowKeys:
         self._keys = keys
         self._macs: dict[tuple[int, str], _Mac] = {}
 
-    def sign(self, table: str, *values: Value) -> Signed:
-        """The MAC of a row of *table*; sign anew with every change of these values."""
+    def sign(self, table: str, *values: object) -> Signed:
+        """The MAC of a row of *table*; sign anew with every change of these values.
+
+        Texts, bytes, whole numbers, moments and None; anything else is a TypeError.
+        """
         kid = self._keys.kid
         return Signed(kid, self._mac(kid, table)(values))
 

@@ -52,6 +52,11 @@ class KeySet:
         numbered = enumerate(secrets, 1)
         return cls(Key(n, states.get(n, KeyState.RETIRING), secret) for n, secret in numbered)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeySet) and self.keys == other.keys
+
+    __hash__ = None  # type: ignore[assignment]  # as that of a secret
+
     @property
     def kid(self) -> int:
         """The number of the key that new rows are made with."""

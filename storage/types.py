@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, String, Table, bindparam, types
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Dialect,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    bindparam,
+    types,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -87,6 +98,16 @@ def _read(stored: Any) -> datetime:
         return datetime.strptime(stored, _SQLITE_FORMAT).replace(tzinfo=UTC)
     except (TypeError, ValueError):
         return NO_MOMENT
+
+
+def honest(*, from_the_first: bool = False) -> tuple[Column[int], Column[bytes]]:
+    """The columns of a row that grants something: which key signed it, and the MAC.
+
+    `kid` is empty in rows of the first release until the upgrade has adopted
+    them, and so is the MAC unless such rows had one *from_the_first* on. A row
+    without a key grants nothing.
+    """
+    return Column("kid", Integer), Column("mac", LargeBinary, nullable=not from_the_first)
 
 
 class _Texts(types.TypeDecorator[list[str]]):

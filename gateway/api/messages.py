@@ -11,7 +11,8 @@ from aiohttp import web
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from consent.model import Refused
-from delivery.outbox import Attempt, Status
+from delivery.attempts import Attempt
+from delivery.outbox import Status
 from delivery.permits import Permit
 from delivery.plain_text import plain_text
 from delivery.schedule import LIFE

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import api_key
+from storage.adopting import Adopter
+from storage.honesty import RowKeys
 from storage.ids import random_id
 
+_USE = "api_key.token"
 TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -49,6 +53,7 @@ class ApiKey:
 
 async def create(
     connection: AsyncConnection,
+    keys: RowKeys,
     *,
     name: str,
     scopes: Iterable[Scope],
@@ -61,27 +66,28 @@ async def create(
     key = ApiKey(
         random_id("key"), name, frozenset(scopes), frozenset(senders), frozenset(purposes), now
     )
-    await connection.execute(
-        insert(api_key).values(
-            id=key.id,
-            name=name,
-            token_hash=_hash(token),
-            scopes=" ".join(sorted(key.scopes)),
-            senders=" ".join(sorted(key.senders)),
-            purposes=" ".join(sorted(key.purposes)),
-            created_at=now,
-        )
-    )
+    row = {
+        "id": key.id,
+        "name": name,
+        "token_hash": keys.keyed(_USE, _hash(token)).mac,
+        "scopes": " ".join(sorted(key.scopes)),
+        "senders": " ".join(sorted(key.senders)),
+        "purposes": " ".join(sorted(key.purposes)),
+        "created_at": now,
+        "revoked_at": None,
+    }
+    signed = row | keys.sign(api_key.name, *row.values())._asdict()
+    await connection.execute(insert(api_key).values(signed))
     return key, token
 
 
-async def find(connection: AsyncConnection, token: str) -> ApiKey | None:
-    """The key that *token* opens; None when there is none or it was revoked."""
-    wanted = _hash(token)
-    row = (await connection.execute(select(api_key).where(api_key.c.token_hash == wanted))).first()
-    if row is None or row.revoked_at is not None:
+async def find(connection: AsyncConnection, keys: RowKeys, token: str) -> ApiKey | None:
+    """The key that *token* opens; None where no gateway made one, or it was revoked."""
+    kept = keys.all_keyed(_USE, _hash(token)).values()
+    row = (await connection.execute(select(api_key).where(api_key.c.token_hash.in_(kept)))).first()
+    if row is None or row.revoked_at is not None or not is_honest(keys, row):
         return None
-    return _key(row) if hmac.compare_digest(row.token_hash, wanted) else None
+    return _key(row)
 
 
 async def listed(connection: AsyncConnection) -> list[ApiKey]:
@@ -90,14 +96,47 @@ async def listed(connection: AsyncConnection) -> list[ApiKey]:
     return [_key(row) for row in rows]
 
 
-async def revoke(connection: AsyncConnection, key_id: str, now: datetime) -> bool:
+async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: datetime) -> bool:
     """End a key; False when there is none of that id, or it has ended already."""
-    result = await connection.execute(
-        update(api_key)
-        .where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
-    return result.rowcount == 1
+    query = select(api_key).where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
+    row = (await connection.execute(query.with_for_update())).first()
+    if row is None:
+        return False
+    changes: dict[str, Any] = {"revoked_at": now}
+    if is_honest(keys, row):  # else it stays what it is: nobody's
+        signed = (getattr(row, name) for name in _GRANTING[:-1])
+        changes |= keys.sign(api_key.name, *signed, now)._asdict()
+    await connection.execute(update(api_key).where(api_key.c.id == key_id).values(changes))
+    return True
+
+
+# In the order in which they are signed; that it was revoked is among them, or it could be undone.
+_GRANTING = (
+    "id",
+    "name",
+    "token_hash",
+    "scopes",
+    "senders",
+    "purposes",
+    "created_at",
+    "revoked_at",
+)
+
+
+def is_honest(keys: RowKeys, row: Any) -> bool:
+    """Say whether a gateway wrote this row."""
+    return keys.fits(api_key.name, row.kid, row.mac, *_granting(row))
+
+
+_granting = attrgetter(*_GRANTING)
+
+
+def _kept(keys: RowKeys, row: Any) -> dict[str, object]:
+    """What a row of the first release holds otherwise now: there it was a plain hash."""
+    return {"token_hash": keys.keyed(_USE, row.token_hash).mac}
+
+
+ADOPTER = Adopter(api_key, select(api_key), _granting, _kept)
 
 
 def _hash(token: str) -> bytes:
@@ -105,7 +144,7 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+def _key(row: Any) -> ApiKey:
     return ApiKey(
         id=row.id,
         name=row.name,

@@ -77,6 +77,7 @@ async def _create(
         now = await stores.clock.now(connection)
         key, token = await api_keys.create(
             connection,
+            stores.rows,
             name=name,
             scopes=map(api_keys.Scope, scopes),
             senders=senders,
@@ -94,7 +95,7 @@ async def _revoke(config: Config, key_id: str) -> bool:
 
     async with open_stores(config) as stores, stores.data.begin() as connection:
         now = await stores.clock.now(connection)
-        done = await api_keys.revoke(connection, key_id, now)
+        done = await api_keys.revoke(connection, stores.rows, key_id, now)
         if done:
             await stores.record(connection, Kind.API_KEY_REVOKED, now, {"api_key": key_id})
     return done

@@ -94,7 +94,7 @@ def _own_key(config: Config) -> str:
     from gateway.keyfiles import keyring
 
     ring = keyring.load(config.keys.keyring_file)
-    return note.vkey(config.audit.origin, ring.signing_seed.reveal())
+    return note.vkey(config.audit.origin, ring.signing.secret.reveal())
 
 
 async def _export(config: Config, output: Path) -> int:

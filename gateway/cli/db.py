@@ -16,9 +16,21 @@ def group() -> None:
 
 @app.command()
 def upgrade(context: typer.Context) -> None:
-    """Bring the databases to this release; each changes whole or not at all."""
-    from gateway.schema import database_schema
+    """Bring the databases to this release; stop its processes first, and copy the keyring after.
 
-    changed = run(database_schema.upgrade(configuration(context)))
+    Each database changes whole or not at all. Rows of the first release are
+    signed page by page: a run that was ended goes on where it stopped.
+    """
+    from gateway.process import adoption
+    from gateway.schema import database_schema
+    from storage.clock import DatabaseClock
+
+    config = configuration(context)
+    changed = run(database_schema.upgrade(config))
     for name, new in changed.items():
         say(f"{name}: {'upgraded' if new else 'is current'}")
+    counts = run(
+        adoption.adopt(config, DatabaseClock(), lambda table, n: say(f"{table}: {n} rows"))
+    )
+    if counts is not None:
+        say(f"signed: {sum(counts.values())} rows; copy the keyring to every other machine")

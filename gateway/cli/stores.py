@@ -17,6 +17,7 @@ from gateway.keyfiles import keyring
 from gateway.schema import database_schema
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database
+from storage.honesty import RowKeys
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Stores:
     """The data database and its log, for one command."""
 
     data: Database
+    rows: RowKeys
     log: Log
     clock: Clock
 
@@ -41,4 +43,5 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
     ring = keyring.load(config.keys.keyring_file)
     async with open_database("data", config.storage.url) as data:
         await database_schema.require_usable({"data": data})
-        yield Stores(data, Log(config.audit.origin, ring.audit_mac, "cli"), DatabaseClock())
+        log = Log(config.audit.origin, ring.audit.secret, "cli")
+        yield Stores(data, RowKeys(ring.rows), log, DatabaseClock())

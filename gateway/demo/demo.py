@@ -17,6 +17,7 @@ from gateway.watch.metrics import Metrics
 from storage import files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 _KEY_NAME = "demo"
 
@@ -41,7 +42,7 @@ async def demonstrate(directory: Path) -> None:
         )
         landing = Landing.of(loaded, inbox.url if inbox else "")
         url = await stack.enter_async_context(open_landing(landing))
-        _say(next_steps(landing, url, await _fresh_key(parts.data, parts.clock), file))
+        _say(next_steps(landing, url, await _fresh_key(parts.data, parts.clock, parts.rows), file))
         await process.stopping.wait()
         _say("Stopping ...")
 
@@ -55,14 +56,16 @@ def _configuration(directory: Path) -> Path:
     return path
 
 
-async def _fresh_key(data: Database, clock: Clock) -> str:
+async def _fresh_key(data: Database, clock: Clock, keys: RowKeys) -> str:
     """A key for the printed examples; that of the last run ends, for nobody kept it."""
     async with data.begin() as connection:
         now = await clock.now(connection)
         for old in await api_keys.listed(connection):
             if old.name == _KEY_NAME and old.revoked_at is None:
-                await api_keys.revoke(connection, old.id, now)
-        _, token = await api_keys.create(connection, name=_KEY_NAME, scopes=tuple(Scope), now=now)
+                await api_keys.revoke(connection, keys, old.id, now)
+        _, token = await api_keys.create(
+            connection, keys, name=_KEY_NAME, scopes=tuple(Scope), now=now
+        )
     return token
 
 

@@ -8,19 +8,21 @@ from gateway.callers import api_keys
 from gateway.callers.api_keys import TOKEN, ApiKey, Scope
 from gateway.errors import NotAuthenticated, ScopeMissing
 from storage.database import Database
+from storage.honesty import RowKeys
 
 
 class Authentication:
     """Tells callers apart; every request looks again, so that a revoked key ends at once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: RowKeys) -> None:
         self._database = database
+        self._keys = keys
 
     async def authenticate(self, request: web.BaseRequest, scope: Scope) -> ApiKey:
         """Raise NotAuthenticated or ScopeMissing unless the bearer may do this."""
         token = bearer(request)
         async with self._database.read() as connection:
-            key = await api_keys.find(connection, token)
+            key = await api_keys.find(connection, self._keys, token)
         if key is None:
             raise NotAuthenticated
         if scope not in key.scopes:

@@ -1,4 +1,4 @@
-"""Files that hold keys: mode 0600, written whole and durably, never replaced."""
+"""Files that hold keys: mode 0600, written whole and durably."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def create(path: Path, content: bytes) -> None:
         files.create(path, content)
     except FileExistsError:
         raise KeyFileError(f"{path} exists; it is never overwritten") from None
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put *content* in the place of what is at *path*; a crash leaves the one or the other."""
+    files.replace(path, content)
 
 
 def read(path: Path) -> bytes:

@@ -1,4 +1,8 @@
-"""The keys that no database holds: one JSON file, mode 0600, made once."""
+"""The keys that no database holds: one JSON file, mode 0600.
+
+Of each kind there may be several, each with a number and a state: rows name the
+key that made them, so that one can be followed by another.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,28 @@ import binascii
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import KeyFileError
 from gateway.keyfiles import key_files
+from storage.keysets import Key, KeySet, KeyState
 from storage.secret import Secret
 
-_FORMAT = 1
+_FORMAT = 2
 _SIZE = 32
-_SINGLE = (
-    "blind_index",
-    "suppression",
-    "audit_mac",
-    "consent_mac",
-    "fingerprint",
-    "signing_seed",
-)
-_FIELDS = {"format", "active_kek", "keks", "web", *_SINGLE}
+_HEAD = {"format", "active_kek", "keks", "sets"}
+# How the first release named the keys of each kind; of each it had one, of `web` a list.
+_FIRST = {
+    "lookup": "blind_index",
+    "suppression": "suppression",
+    "audit": "audit_mac",
+    "rows": "consent_mac",
+    "fingerprint": "fingerprint",
+    "signing": "signing_seed",
+}
+_FIRST_FIELDS = {"format", "active_kek", "keks", "web", *_FIRST.values()}
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,20 @@ class Keyring:
 
     keks: Mapping[int, Secret]  # by epoch; they wrap the data keys in the key store
     active_kek: int  # the epoch that wraps new data keys
-    blind_index: Secret  # address -> look-up index
-    suppression: Secret  # address -> hash in the suppression list
-    audit_mac: Secret  # rows of the audit log
-    consent_mac: Secret  # rows of consents
-    fingerprint: Secret  # bodies behind idempotency keys
-    signing_seed: Secret  # Ed25519, signs checkpoints
-    web: tuple[Secret, ...]  # form stamps and cookies; oldest to newest
+    lookup: KeySet  # address -> look-up index
+    suppression: KeySet  # address -> hash in the suppression list
+    audit: KeySet  # rows of the audit log
+    rows: KeySet  # every other row that grants something
+    fingerprint: KeySet  # bodies behind idempotency keys
+    signing: KeySet  # Ed25519, signs checkpoints
+    web: KeySet  # form stamps and cookies
+    format: int = field(default=_FORMAT, kw_only=True)  # of the file; 1: no row is signed yet
+
+    @property
+    def sets(self) -> dict[str, KeySet]:
+        """The sets of keys by their kind."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in named.items() if isinstance(value, KeySet)}
 
 
 def create(path: Path) -> Keyring:
@@ -48,12 +62,9 @@ def create(path: Path) -> Keyring:
 
     Never overwrites: raises KeyFileError when anything is there.
     """
-    keyring = Keyring(
-        keks={1: _new_key()},
-        active_kek=1,
-        web=(_new_key(),),
-        **{name: _new_key() for name in _SINGLE},
-    )
+    kinds = (*_FIRST, "web")
+    made: dict[str, Any] = {kind: KeySet.of(_new_key()) for kind in kinds}
+    keyring = Keyring({1: _new_key()}, 1, **made)
     key_files.create(path, _encode(keyring))
     return keyring
 
@@ -68,6 +79,15 @@ def load(path: Path) -> Keyring:
         raise KeyFileError(f"{path} is damaged or of another release") from None
 
 
+def modernise(path: Path, keyring: Keyring) -> None:
+    """Write a keyring of the first release in today's format: its rows are signed now.
+
+    That is noted here and not in a database: whoever writes rows could have
+    rows of their own signed by undoing it.
+    """
+    key_files.replace(path, _encode(replace(keyring, format=_FORMAT)))
+
+
 def _new_key() -> Secret:
     return Secret(secrets.token_bytes(_SIZE))
 
@@ -77,21 +97,51 @@ def _encode(keyring: Keyring) -> bytes:
         "format": _FORMAT,
         "active_kek": keyring.active_kek,
         "keks": {str(epoch): _text(key) for epoch, key in keyring.keks.items()},
-        "web": [_text(key) for key in keyring.web],
-        **{name: _text(getattr(keyring, name)) for name in _SINGLE},
+        "sets": {
+            kind: [
+                {"kid": key.kid, "state": key.state, "key": key.secret and _text(key.secret)}
+                for key in keys.keys
+            ]
+            for kind, keys in keyring.sets.items()
+        },
     }
     return json.dumps(document, indent=2).encode() + b"\n"
 
 
 def _decode(document: Any) -> Keyring:
-    if set(document) != _FIELDS or document["format"] != _FORMAT:
-        raise ValueError
     keks = {int(epoch): _key(value) for epoch, value in document["keks"].items()}
-    web = tuple(_key(value) for value in document["web"])
-    if document["active_kek"] not in keks or not web:
+    if document["active_kek"] not in keks:
         raise ValueError
-    singles = {name: _key(document[name]) for name in _SINGLE}
-    return Keyring(keks=keks, active_kek=document["active_kek"], web=web, **singles)
+    first = document["format"] == 1
+    sets = _sets_of_the_first(document) if first else _sets(document)
+    active, number = document["active_kek"], 1 if first else _FORMAT
+    return Keyring(keks=keks, active_kek=active, **sets, format=number)
+
+
+def _sets(document: Any) -> dict[str, KeySet]:
+    if set(document) != _HEAD or document["format"] != _FORMAT:
+        raise ValueError
+    return {
+        kind: KeySet(
+            Key(_number(key["kid"]), KeyState(key["state"]), key["key"] and _key(key["key"]))
+            for key in keys
+        )
+        for kind, keys in document["sets"].items()
+    }
+
+
+def _sets_of_the_first(document: Any) -> dict[str, KeySet]:
+    """A keyring of the first release: what it holds is the first key of each kind."""
+    if set(document) != _FIRST_FIELDS:
+        raise ValueError
+    sets = {kind: KeySet.of(_key(document[name])) for kind, name in _FIRST.items()}
+    return sets | {"web": KeySet.of(*map(_key, document["web"]))}
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError
+    return value
 
 
 def _text(key: Secret) -> str:

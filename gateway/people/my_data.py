@@ -98,7 +98,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 async def show_link(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
     parts = request.app[PARTS]
-    if not await fresh_link.look(parts.data, parts.clock, request.match_info["token"]):
+    if not await fresh_link.look(parts.data, parts.clock, parts.rows, request.match_info["token"]):
         return _over(request)
     return pages.response(request, "my_data_open", brand=_brand(request))
 
@@ -202,7 +202,8 @@ async def leave(request: web.Request) -> web.StreamResponse:
     if session is not None and raw is not None:
         fields = await read_fields(request)
         sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
-        await close_session(request.app[PARTS].data, raw)
+        parts = request.app[PARTS]
+        await close_session(parts.data, parts.rows, raw)
     response = _see_other("/my-data", request)
     sessions.take(request, response)
     return response

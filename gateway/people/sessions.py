@@ -69,7 +69,7 @@ async def current(request: web.Request) -> Session | None:
     """The session of this request while it lasts."""
     raw = raw_id(request)
     parts = request.app[PARTS]
-    return None if raw is None else await session_of(parts.data, parts.clock, raw)
+    return None if raw is None else await session_of(parts.data, parts.clock, parts.rows, raw)
 
 
 def csrf(request: web.Request, session: Session) -> str:

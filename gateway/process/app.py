@@ -52,7 +52,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
     app[WITHDRAWALS] = Withdrawals(parts)
-    app[AUTHENTICATION] = Authentication(parts.data)
+    app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
     app[HEALTH] = health
     served = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]

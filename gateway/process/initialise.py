@@ -57,8 +57,8 @@ async def _open_log(
     config: Config, ring: Keyring, data: Database, guard: Database, clock: Clock
 ) -> list[str]:
     """The guard first: a log must never run unwatched."""
-    log = Log(config.audit.origin, ring.audit_mac, "init")
-    publisher = Publisher(log, ring.signing_seed)
+    log = Log(config.audit.origin, ring.audit.secret, "init")
+    publisher = Publisher(log, ring.signing.secret)
     made = []
     async with guard.begin() as guarding, data.read() as reading:
         if await publisher.create_guard(guarding, reading):

@@ -16,6 +16,7 @@ from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.door import Door
+from gateway.errors import KeyFileError
 from gateway.flows.joining import publish_texts
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.look import resources
@@ -25,6 +26,7 @@ from gateway.schema import database_schema
 from storage import files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
+from storage.honesty import RowKeys
 
 
 @asynccontextmanager
@@ -35,13 +37,19 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     as it must be.
     """
     ring = keyring.load(config.keys.keyring_file)
+    if ring.format == 1:
+        raise KeyFileError(
+            f"{config.keys.keyring_file} is of the first release: run `gateway db upgrade`,"
+            " or copy the keyring that it wrote on another machine"
+        )
     signers = dkim_keys.load(config)
     for signer in signers.values():
         dkim.probe(signer)
     async with AsyncExitStack() as stack:
         data, keys, guard = await _open_stores(config, stack)
-        log = Log(config.audit.origin, ring.audit_mac, _node())
+        log = Log(config.audit.origin, ring.audit.secret, _node())
         clock = clock or DatabaseClock()
+        rows = RowKeys(ring.rows)
         yield Parts(
             config=config,
             keyring=ring,
@@ -51,8 +59,9 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             guard=guard,
             keystore=KeyStore(keys, ring.keks, ring.active_kek),
             log=log,
-            publisher=Publisher(log, ring.signing_seed),
-            consents=Consents(ring.consent_mac, _use(config)),
+            publisher=Publisher(log, ring.signing.secret),
+            rows=rows,
+            consents=Consents(rows, _use(config)),
             quiet=Quiet(data, clock),
             door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-from storage.types import Moment
+from storage.types import Moment, honest
 
 metadata = MetaData()
 
@@ -20,6 +20,7 @@ api_key = Table(
     Column("purposes", Text, nullable=False),  # none: every purpose
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
+    *honest(),
 )
 
 # What was answered under an idempotency key; without a status, its first request runs.

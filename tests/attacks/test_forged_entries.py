@@ -123,6 +123,6 @@ async def offline(gateway: Gateway, kept: str) -> int:
     assert (await command(gateway.config, "audit", "export", "-o", str(bundle)))[0] == 0
     settings: dict[str, Any] = tomllib.loads(gateway.config.read_text())
     ring = keyring.load(gateway.directory / "keyring.json")
-    key = note.vkey(settings["audit"]["origin"], ring.signing_seed.reveal())
+    key = note.vkey(settings["audit"]["origin"], ring.signing.secret.reveal())
     checked = ("audit", "verify", "--bundle", str(bundle), "--key", key, "--checkpoint", str(held))
     return (await command(gateway.directory / "none.toml", *checked))[0]

@@ -10,6 +10,7 @@ from gateway.callers.api_keys import ApiKey, Scope
 from gateway.schema.tables import api_key, metadata
 from storage.database import Database
 from tests.support.clock import START
+from tests.support.rows import ROWS
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ async def data(database: Database) -> AsyncIterator[Database]:
 async def created(data: Database, **facts: list[str]) -> tuple[ApiKey, str]:
     async with data.begin() as connection:
         return await api_keys.create(
-            connection, name="shop", scopes=[Scope.MESSAGES_SEND], now=START, **facts
+            connection, ROWS, name="shop", scopes=[Scope.MESSAGES_SEND], now=START, **facts
         )
 
 
@@ -39,14 +40,14 @@ async def test_a_revoked_key_ends_at_once_and_stays_listed(data: Database) -> No
     key, token = await created(data)
 
     async with data.begin() as connection:
-        first = await api_keys.revoke(connection, key.id, START)
-        second = await api_keys.revoke(connection, key.id, START)
+        first = await api_keys.revoke(connection, ROWS, key.id, START)
+        second = await api_keys.revoke(connection, ROWS, key.id, START)
         listed = await api_keys.listed(connection)
 
     assert (first, second) == (True, False)
     assert [(k.id, k.revoked_at) for k in listed] == [(key.id, START)]
     async with data.read() as connection:
-        assert await api_keys.find(connection, token) is None
+        assert await api_keys.find(connection, ROWS, token) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gateway.http.authentication import Authentication
 from gateway.schema.tables import metadata
 from storage.database import Database
 from tests.support.clock import START
+from tests.support.rows import ROWS
 
 
 @pytest.fixture
@@ -24,13 +25,13 @@ async def data(database: Database) -> AsyncIterator[Database]:
 async def created(data: Database, **facts: list[str]) -> tuple[ApiKey, str]:
     async with data.begin() as connection:
         return await api_keys.create(
-            connection, name="shop", scopes=[Scope.MESSAGES_SEND], now=START, **facts
+            connection, ROWS, name="shop", scopes=[Scope.MESSAGES_SEND], now=START, **facts
         )
 
 
 async def authenticate(data: Database, header: str, scope: Scope) -> ApiKey:
     request = make_mocked_request("POST", "/v1/messages", {"Authorization": header})
-    return await Authentication(data).authenticate(request, scope)
+    return await Authentication(data, ROWS).authenticate(request, scope)
 
 
 async def test_a_token_opens_its_key(data: Database) -> None:

@@ -36,7 +36,7 @@ def app(limited: App) -> App:
 async def subject_of(app: App, email: str) -> str:
     async with app.parts.data.read() as connection:
         question = Question("newsletter", address.parse(email))
-        key = app.parts.keyring.blind_index
+        key = app.parts.keyring.lookup.secret
         (found,) = await permission.find_subjects(connection, key, [question])
     assert found is not None
     return found
@@ -76,7 +76,8 @@ async def test_off_ends_the_consent_of_who_may_not_be_mailed_anyway(app: App) ->
     await app.subscribe(ADA)
     subject = await subject_of(app, ADA)
     async with app.parts.data.begin() as connection:
-        await gates.suppress(connection, [subject], "bounce")
+        held = await gates.lock(connection, [subject])
+        await gates.suppress(connection, app.parts.rows, held.values(), "bounce")
 
     await overview.choose(app.parts, Withdrawals(app.parts), subject, {"newsletter": False}, None)
 
@@ -151,6 +152,6 @@ async def fill(app: App, domain: str) -> None:
         now = await parts.clock.now(connection)
         for number in range(RECIPIENT_DOMAIN.burst):
             one = address.parse(f"madeup{number}@{domain}")
-            keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
+            keys = AskingKeys(parts.keyring.suppression.secret, weekly, parts.config.limits.enabled)
             limits = await AskingLimits.read(connection, keys, [one], now)
             assert await limits.allow(connection, one, now) == now

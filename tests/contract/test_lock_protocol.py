@@ -22,7 +22,7 @@ from consent import address, gates
 from consent import tables as consent_tables
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
-from delivery import outbox, permits, tables
+from delivery import attempts, outbox, permits, tables
 from delivery.desk import Ended, Parcel
 from delivery.outbox import Message, Status
 from delivery.outcome import Ending, Phase, Reply
@@ -91,7 +91,7 @@ class House:
     async def subject(self, person: str = ADA) -> str:
         async with self.one.data.read() as connection:
             question = Question("newsletter", address.parse(person))
-            key = self.one.keyring.blind_index
+            key = self.one.keyring.lookup.secret
             (found,) = await permission.find_subjects(connection, key, [question])
         assert found is not None
         return found
@@ -114,7 +114,7 @@ class House:
 
     async def attempts(self, message: str) -> list[str | None]:
         async with self.one.data.read() as connection:
-            return [one.outcome for one in await outbox.attempts(connection, message)]
+            return [one.outcome for one in await attempts.of_message(connection, message)]
 
     async def permit_states(self, message: str) -> list[str]:
         permit = tables.permit

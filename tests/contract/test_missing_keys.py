@@ -32,7 +32,7 @@ Lose = Callable[[App, str], Awaitable[None]]
 
 
 async def subject_of(app: App, email: str = ADA) -> str:
-    index = blind.blind_index(app.parts.keyring.blind_index, email)
+    index = blind.blind_index(app.parts.keyring.lookup.secret, email)
     async with app.parts.data.read() as connection:
         return (await gates.find(connection, [index]))[index]
 

@@ -43,15 +43,15 @@ async def test_a_link_opens_one_session_and_ends_after_a_quarter_of_an_hour(
     opened = await open_session(parts, first)
     assert opened is not None
     assert await open_session(parts, first) is None
-    assert not await fresh_link.look(parts.data, parts.clock, first)
-    assert await fresh_link.look(parts.data, parts.clock, second)
+    assert not await fresh_link.look(parts.data, parts.clock, parts.rows, first)
+    assert await fresh_link.look(parts.data, parts.clock, parts.rows, second)
     clock.step(LINK_LIFE)
-    assert not await fresh_link.look(parts.data, parts.clock, second)
+    assert not await fresh_link.look(parts.data, parts.clock, parts.rows, second)
     assert await open_session(parts, second) is None
 
-    assert await session_of(parts.data, parts.clock, opened) is not None
+    assert await session_of(parts.data, parts.clock, parts.rows, opened) is not None
     clock.step(SESSION_LIFE - LINK_LIFE)
-    assert await session_of(parts.data, parts.clock, opened) is None
+    assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
 
 
 async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None:
@@ -62,6 +62,6 @@ async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None
     opened = await open_session(parts, link)
     assert opened is not None
 
-    await close_session(parts.data, opened)
+    await close_session(parts.data, parts.rows, opened)
 
-    assert await session_of(parts.data, parts.clock, opened) is None
+    assert await session_of(parts.data, parts.clock, parts.rows, opened) is None

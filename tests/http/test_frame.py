@@ -30,6 +30,7 @@ from gateway.watch.metrics import METRICS, Metrics
 from storage.database import Database, open_database
 from storage.errors import StorageAway
 from tests.support.clock import START
+from tests.support.rows import ROWS
 
 Client = TestClient[web.Request, web.Application]
 Start = Callable[[web.Application], Awaitable[Client]]
@@ -119,7 +120,7 @@ async def client(data: Database, aiohttp_client: Start) -> Client:
         middlewares=[metrics.metrics_middleware, problems.middleware(error_page)],
         client_max_size=64 * 1024,
     )
-    app[AUTHENTICATION] = Authentication(data)
+    app[AUTHENTICATION] = Authentication(data, ROWS)
     app[METRICS] = Metrics()
     metrics.add_route(app, app[METRICS])
     openapi.add_routes(app, ENDPOINTS, public_url="https://mail.example.org")
@@ -130,7 +131,7 @@ async def client(data: Database, aiohttp_client: Start) -> Client:
 async def bearer(data: Database) -> dict[str, str]:
     async with data.begin() as connection:
         _, token = await api_keys.create(
-            connection, name="shop:", scopes=[Scope.MESSAGES_SEND], now=START
+            connection, ROWS, name="shop:", scopes=[Scope.MESSAGES_SEND], now=START
         )
     return {"Authorization": f"Bearer {token}"}
 

@@ -99,7 +99,7 @@ async def send(app: App, key: dict[str, str], *asked: tuple[dict[str, Any], str]
 
 async def damage(app: App, email: str, **values: object) -> None:
     """Write something into a person's row."""
-    index = blind.blind_index(app.parts.keyring.blind_index, email)
+    index = blind.blind_index(app.parts.keyring.lookup.secret, email)
     async with app.parts.data.begin() as connection:
         damaged = update(subject).where(subject.c.blind_index == index)
         await connection.execute(damaged.values(**values))

@@ -176,7 +176,9 @@ async def say_not_me(app: App) -> None:
 
 async def complain(app: App) -> None:
     parts = app.parts
-    digest = blind.suppression_hash(parts.keyring.suppression, address.parse(VICTIM).canonical)
+    digest = blind.suppression_hash(
+        parts.keyring.suppression.secret, address.parse(VICTIM).canonical
+    )
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         await suppressions.add(connection, [Suppression(digest, Stop.COMPLAINT)], now)

@@ -161,7 +161,7 @@ async def check(gateway: Gateway, bundle: Path, *kept: str) -> tuple[int, str]:
         held += ["--checkpoint", str(path)]
     origin = tomllib.loads(gateway.config.read_text())["audit"]["origin"]
     ring = keyring.load(gateway.directory / "keyring.json")
-    key = note.vkey(origin, ring.signing_seed.reveal())
+    key = note.vkey(origin, ring.signing.secret.reveal())
     arguments = ("audit", "verify", "--bundle", str(bundle), "--key", key, *held)
     return await command(gateway.directory / "none.toml", *arguments)
 

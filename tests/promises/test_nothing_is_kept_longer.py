@@ -370,7 +370,9 @@ async def test_an_erasure_that_a_crash_interrupted_is_finished(app: App, gap: st
     await app.tick()
     async with app.parts.data.begin() as connection:
         await gates.lock(connection, [subject])
-        await erasing.begin(app.parts.log, connection, [subject], app.parts.clock.wall())
+        held = await gates.lock(connection, [subject])
+        now = app.parts.clock.wall()
+        await erasing.begin(app.parts.log, connection, app.parts.rows, held.values(), now)
     if gap == "after the keys":
         await app.parts.keystore.erase([subject], list(Compartment), app.parts.clock.wall())
     await app.tick()
@@ -419,7 +421,9 @@ async def test_a_message_for_somebody_who_is_being_erased_stops_no_other_mail(ap
         assert (await app.http.post("/v1/messages", json=body, headers=headers)).status == 202
     async with app.parts.data.begin() as connection:
         await gates.lock(connection, [ada])
-        await erasing.begin(app.parts.log, connection, [ada], app.parts.clock.wall())
+        held = await gates.lock(connection, [ada])
+        now = app.parts.clock.wall()
+        await erasing.begin(app.parts.log, connection, app.parts.rows, held.values(), now)
     await app.parts.keystore.erase([ada], list(Compartment), app.parts.clock.wall())
 
     assert [mail.to for mail in await app.deliver()] == [BOB]

@@ -135,7 +135,7 @@ class People:
     async def _stop(self, kind: str, stop: Stop) -> None:
         parts = self.app.parts
         canonical = address.parse(self._address(kind)).canonical
-        digest = blind.suppression_hash(parts.keyring.suppression, canonical)
+        digest = blind.suppression_hash(parts.keyring.suppression.secret, canonical)
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
             await suppressions.add(connection, [Suppression(digest, stop)], now)

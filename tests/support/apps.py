@@ -203,6 +203,7 @@ class App:
             now = await parts.clock.now(connection)
             _, token = await api_keys.create(
                 connection,
+                self.parts.rows,
                 name="test",
                 scopes=scopes or tuple(Scope),
                 senders=senders,

@@ -33,8 +33,8 @@ def test_every_key_is_its_own(file: Path) -> None:
     keyring.create(file)
     document = json.loads(file.read_text())
 
-    found = [document["keks"]["1"], document["web"][0]]
-    found += [value for value in document.values() if isinstance(value, str)]
+    found = [document["keks"]["1"]]
+    found += [key["key"] for keys in document["sets"].values() for key in keys]
 
     assert len(found) == len(set(found)) == 8
 
@@ -66,16 +66,19 @@ def test_a_keyring_that_others_may_read_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda d: d.pop("web"),
+        lambda d: d["sets"].pop("web"),
         lambda d: d.update(extra="x"),
-        lambda d: d.update(format=2),
+        lambda d: d.update(format=3),
         lambda d: d.update(active_kek=2),
         lambda d: d.update(active_kek=[1]),
-        lambda d: d.update(keks={"one": d["blind_index"]}),
+        lambda d: d.update(keks={"one": d["keks"]["1"]}),
         lambda d: d.update(keks=[]),
-        lambda d: d.update(blind_index=d["blind_index"][:-8]),
-        lambda d: d.update(blind_index="!" * 44),
-        lambda d: d.update(web=[]),
+        lambda d: d["sets"]["lookup"][0].update(key=d["keks"]["1"][:-8]),
+        lambda d: d["sets"]["lookup"][0].update(key="!" * 44),
+        lambda d: d["sets"].update(web=[]),
+        lambda d: d["sets"]["rows"][0].update(kid="1"),
+        lambda d: d["sets"]["rows"][0].update(state="gone"),
+        lambda d: d["sets"]["rows"].append(d["sets"]["rows"][0]),
     ],
     ids=[
         "key missing",
@@ -88,6 +91,9 @@ def test_a_keyring_that_others_may_read_is_refused(file: Path) -> None:
         "key short",
         "key not base64",
         "no web key",
+        "number no number",
+        "state unknown",
+        "number twice",
     ],
 )
 def test_a_damaged_keyring_is_refused_without_quoting_it(file: Path, damage: object) -> None:
@@ -100,12 +106,23 @@ def test_a_damaged_keyring_is_refused_without_quoting_it(file: Path, damage: obj
     with pytest.raises(KeyFileError, match="damaged") as caught:
         keyring.load(file)
 
-    assert str(document["audit_mac"]) not in repr(caught.value)
+    assert str(document["keks"]) not in repr(caught.value)
     assert caught.value.__suppress_context__
 
 
 def test_keys_do_not_show_themselves(file: Path) -> None:
     created = keyring.create(file)
 
-    assert json.loads(file.read_text())["audit_mac"] not in repr(created)
+    assert json.loads(file.read_text())["sets"]["audit"][0]["key"] not in repr(created)
     assert "Secret(…)" in repr(created)
+
+
+def test_a_keyring_of_the_first_release_holds_the_first_key_of_each_kind(file: Path) -> None:
+    stored = Path(__file__).parents[1] / "data/c7d57fd/keyring.json"
+    file.parent.mkdir(mode=0o700)
+    file.write_bytes(stored.read_bytes())
+    file.chmod(0o600)
+
+    loaded = keyring.load(file)
+
+    assert {kind: keys.kid for kind, keys in loaded.sets.items()} == dict.fromkeys(loaded.sets, 1)

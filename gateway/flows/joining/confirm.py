@@ -61,7 +61,7 @@ async def look(parts: Parts, token: str) -> Seen | None:
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
+        found = await links.confirmation(connection, parts.rows, digest)
         if found is None:
             return None
         return await _seen(connection, parts.consents, parts.clock, found)
@@ -88,7 +88,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
+        found = await links.confirmation(connection, parts.rows, digest)
     if found is None:
         return None
     # Before the gate is held: whoever holds it keeps claims and withdrawals waiting.
@@ -104,7 +104,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
                 connection,
                 consents=parts.consents,
                 purposes=parts.config.purposes,
-                suppression_key=parts.keyring.suppression,
+                suppression_key=parts.keyring.suppression.secret,
                 gate=gate,
                 vault=vault,
                 found=found,
@@ -164,7 +164,7 @@ class _Act:
         ]
         await self.consents.write(self.connection, [*confirmed, *lapsed])
         pairs = {(subject, consent.purpose) for consent in confirmed}
-        await links.ensure_handles(self.connection, pairs, self.vault)
+        await links.ensure_handles(self.connection, self.consents.keys, pairs, self.vault)
         await self._keep_profile(confirmed)
 
     async def reject(self) -> set[str]:
@@ -178,7 +178,12 @@ class _Act:
         ]
         await self.consents.write(self.connection, ended)
         await withdraw.block_asking(
-            self.connection, self.suppression_key, [self.gate], self.vault, self.now
+            self.connection,
+            self.consents.keys,
+            self.suppression_key,
+            [self.gate],
+            self.vault,
+            self.now,
         )
         # All that this link stands for: whoever repeats it waits the same way.
         pairs = {(self.gate.subject, consent.purpose) for consent in theirs}
@@ -218,7 +223,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        found = await links.confirmation(connection, parts.keyring.consent_mac, digest)
+        found = await links.confirmation(connection, parts.rows, digest)
         if found is None:
             return None
         seen = await _seen(connection, parts.consents, parts.clock, found)

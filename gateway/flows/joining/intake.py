@@ -28,9 +28,9 @@ from gateway.config.config import Config
 from gateway.flows.joining import asking
 from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
 from gateway.parts import Parts
+from storage.honesty import RowKeys
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
-from storage.secret import Secret
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def work_off(parts: Parts) -> int:
     newcomers = {index: subject for index, subject in made.items() if index not in known}
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
     limited = parts.config.limits.enabled
-    asking = AskingKeys(parts.keyring.suppression, weekly, limited)
+    asking = AskingKeys(parts.keyring.suppression.secret, weekly, limited)
     async with parts.data.begin() as connection:
         # One process at a time. An objection of somebody unknown takes the same lock, so that none
         # is admitted between its look and its block.
@@ -69,7 +69,7 @@ async def work_off(parts: Parts) -> int:
             return 0
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
-        await _admit(connection, waiting, forms, newcomers, vault, wall)
+        await _admit(connection, parts.rows, waiting, forms, newcomers, vault, wall)
         subjects = {**known, **newcomers}
         held = await gates.lock(connection, {subjects[intake.blind_index] for intake in waiting})
         now = await parts.clock.now(connection)
@@ -78,7 +78,6 @@ async def work_off(parts: Parts) -> int:
         batch = _Batch(
             consents=parts.consents,
             config=parts.config,
-            link_key=parts.keyring.consent_mac,
             people={name: _Person(gate, found.get(name, [])) for name, gate in held.items()},
             limits=await AskingLimits.read(connection, asking, addresses, now),
             trail=Trail(parts.log, vault, held),
@@ -102,6 +101,7 @@ async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, S
 
 async def _admit(
     connection: AsyncConnection,
+    row_keys: RowKeys,
     waiting: Sequence[Intake],
     forms: Mapping[str, SignUp],
     newcomers: Mapping[bytes, str],
@@ -117,7 +117,7 @@ async def _admit(
         form = forms[intake.id]
         sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
         rows[intake.blind_index] = Newcomer(subject, intake.blind_index, sealed, form.locale)
-    await gates.admit(connection, list(rows.values()), now)
+    await gates.admit(connection, row_keys, list(rows.values()), now)
 
 
 @dataclass
@@ -157,7 +157,6 @@ class _Batch:
 
     consents: Consents
     config: Config
-    link_key: Secret  # keeps the links' rows honest
     people: Mapping[str, _Person]
     limits: AskingLimits
     trail: Trail
@@ -245,5 +244,6 @@ class _Batch:
             if mail.text_hashes <= known.keys()  # else retired since the post
         ]
         tokens = [token for token, _ in written]
-        await links.add_confirmations(connection, self.link_key, tokens, self.now)
-        await outbox.enqueue(connection, [message for _, message in written], self.now)
+        await links.add_confirmations(connection, self.consents.keys, tokens, self.now)
+        messages = [message for _, message in written]
+        await outbox.enqueue(connection, self.consents.keys, messages, self.now)

@@ -57,7 +57,7 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
 
 async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[Wait | None]:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
-    under = Under(*intake_key, parts.keyring.blind_index)
+    under = Under(*intake_key, parts.keyring.lookup.secret)
     async with parts.data.begin() as connection:
         held = await parts.door.hold(connection, weekly, [one.visit for one in posted])
         now = await parts.clock.now(connection)

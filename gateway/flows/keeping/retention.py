@@ -136,7 +136,8 @@ class RetentionRules:
                     over = consent_rules.requests(known, theirs, self._periods, now)
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
-            await erasing.begin(parts.log, connection, whole, now)
+            going = [held[subject] for subject in whole]
+            await erasing.begin(parts.log, connection, parts.rows, going, now)
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:

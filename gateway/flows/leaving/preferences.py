@@ -44,7 +44,7 @@ async def look(
 ) -> PurposeSeen | None:
     """What a link is about; None for one that nobody has. Changes nothing."""
     async with data.read() as connection:
-        found = await links.follow(connection, route, token)
+        found = await links.follow(connection, consents.keys, route, token)
         return None if found is None else await _seen(connection, consents, clock, *found)
 
 

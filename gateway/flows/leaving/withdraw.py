@@ -33,6 +33,7 @@ from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
 from storage.grouping import Grouped, severally
+from storage.honesty import RowKeys
 from storage.locks import keep_out
 from storage.secret import Secret
 
@@ -144,7 +145,12 @@ def take_back(
 
 
 async def block_asking(
-    connection: AsyncConnection, key: Secret, held: Sequence[Gate], vault: Vault, now: datetime
+    connection: AsyncConnection,
+    keys: RowKeys,
+    key: Secret,
+    held: Sequence[Gate],
+    vault: Vault,
+    now: datetime,
 ) -> None:
     """No confirmation mails to these people's addresses for a year, unless a mailbox asks.
 
@@ -152,7 +158,7 @@ async def block_asking(
     the gate says when it happened. An address that cannot be opened is not
     blocked: nobody is kept from leaving for it.
     """
-    await gates.block_asking(connection, [gate.subject for gate in held], now)
+    await gates.block_asking(connection, keys, held, now)
     known = [_mailbox(gate, vault) for gate in held]
     canonical = [address.parse(mailbox).canonical for mailbox in known if mailbox is not None]
     await _block_addresses(connection, key, canonical, now)
@@ -212,7 +218,7 @@ class Withdrawals:
         Ends whatever consent is current then, not only the one the mail was sent under.
         """
         async with self._parts.data.read() as connection:
-            found = await links.follow(connection, Route.UNSUBSCRIBE, token)
+            found = await links.follow(connection, self._parts.rows, Route.UNSUBSCRIBE, token)
         if found is not None:
             subject, purpose = found
             await self.by_subject(subject, Withdrawal(purpose, Actor.SUBJECT, channel))
@@ -237,7 +243,7 @@ class Withdrawals:
     async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
         if all(question.email is None for question in questions):
             return [question.subject for question in questions]
-        key = self._parts.keyring.blind_index
+        key = self._parts.keyring.lookup.secret
         async with self._parts.data.read() as connection:
             return await permission.find_subjects(connection, key, questions)
 
@@ -249,10 +255,11 @@ class Withdrawals:
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         strangers = _strangers(leaving)
         parts = self._parts
+        index_key = parts.keyring.lookup.secret
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            if strangers and await _have_appeared(connection, parts.keyring.blind_index, strangers):
+            if strangers and await _have_appeared(connection, index_key, strangers):
                 return None
             held = await gates.lock(connection, subjects)
             # Facts are read in statements after the lock.
@@ -263,9 +270,9 @@ class Withdrawals:
             for leaver in leaving:
                 ending.take(leaver)
             await parts.consents.write(connection, list(ending.changed.values()))
-            await gates.object_to(connection, ending.objecting, now)
-            key = parts.keyring.suppression
-            await block_asking(connection, key, list(ending.objecting.values()), vault, now)
+            keys, key = parts.rows, parts.keyring.suppression.secret
+            stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
+            await block_asking(connection, keys, key, list(stated.values()), vault, now)
             unknown = [stranger.canonical for stranger in strangers]
             await _block_addresses(connection, key, unknown, now)
             # Those that exist now: what is claimed later waits for these gates, and sees the end.

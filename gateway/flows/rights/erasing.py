@@ -15,24 +15,26 @@ from audit.entry import Draft, Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import gates, people
+from consent.gates import Gate
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
 from delivery import retention
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 
 async def begin(
-    log: Log, connection: AsyncConnection, subjects: Collection[str], now: datetime
+    log: Log, connection: AsyncConnection, keys: RowKeys, held: Collection[Gate], now: datetime
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
     From its commit on nobody finds them by their address or mails them.
     """
-    await gates.begin_erasure(connection, subjects)
+    await gates.begin_erasure(connection, keys, held)
     event = Kind.SUBJECT_ERASURE_STARTED
-    await log.stage(connection, [_event(log, event, now) for _ in subjects])
+    await log.stage(connection, [_event(log, event, now) for _ in held])
 
 
 async def finish(parts: Parts, subjects: Sequence[str]) -> int:

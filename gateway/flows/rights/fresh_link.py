@@ -40,6 +40,7 @@ from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 from storage.ids import ordered_id
 from storage.locks import try_alone
 from storage.secret import Secret
@@ -70,7 +71,7 @@ async def accept(parts: Parts, email: Address, network: str | None) -> Wait | No
 
 async def _keep(parts: Parts, weekly: Secret, email: Address, visit: Visit) -> Wait | None:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
-    under = Under(*intake_key, parts.keyring.blind_index)
+    under = Under(*intake_key, parts.keyring.lookup.secret)
     async with parts.data.begin() as connection:
         held = await parts.door.hold(connection, weekly, [visit])
         now = await parts.clock.now(connection)
@@ -149,8 +150,9 @@ async def _send(
     consents = await known.of_subjects(connection, {gate.subject for gate, _ in due})
     written = [_mail(config, gate, consents.get(gate.subject, []), vault, now) for gate, _ in due]
     await suppressions.count_mails(connection, [key for _, key in due], now)
-    await fresh_links.add(connection, [link for link, _ in written])
-    await outbox.enqueue(connection, [message for _, message in written], now)
+    await fresh_links.add(connection, known.keys, [link for link, _ in written])
+    messages = [message for _, message in written]
+    await outbox.enqueue(connection, known.keys, messages, now)
 
 
 def _mail(
@@ -180,11 +182,11 @@ def _sender(config: Config, consents: Sequence[Consent]) -> str:
     return config.purposes[known[-1]].sender if known else next(iter(config.senders))
 
 
-async def look(data: Database, clock: Clock, token: str) -> bool:
+async def look(data: Database, clock: Clock, keys: RowKeys, token: str) -> bool:
     """Whether a link still opens something. Changes nothing."""
     digest = tokens.hash_of(token)
     if digest is None:
         return False
     async with data.read() as connection:
-        found = await fresh_links.find(connection, digest)
+        found = await fresh_links.find(connection, keys, digest)
         return found is not None and policy.usable(found, await clock.now(connection))

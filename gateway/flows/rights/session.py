@@ -15,6 +15,7 @@ from consent.trail import Trail
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 _LOOK = (Compartment.PROFILE, Compartment.EVIDENCE)  # what it shows, and that it is told of
 
@@ -28,7 +29,7 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        found = await fresh_links.find(connection, digest)
+        found = await fresh_links.find(connection, parts.rows, digest)
     if found is None:
         return None
     vault = await parts.keystore.vault([found.subject])
@@ -39,10 +40,10 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         # Before it is spent: else the person would have no link any more, and nothing to see.
         if not gates.usable(gate, vault, *_LOOK):
             return None
-        subject = await fresh_links.spend(connection, digest, now)
+        subject = await fresh_links.spend(connection, found.id, now)
         if subject is None:
             return None
-        raw = await fresh_links.open_session(connection, subject, now)
+        raw = await fresh_links.open_session(connection, parts.rows, subject, now)
         # With what opens the session: a crash leaves no look that nobody can see.
         trail = Trail(parts.log, vault, held)
         said = Accessed("the person's own look, by a fresh link", found.id)
@@ -51,13 +52,13 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
     return raw
 
 
-async def session_of(data: Database, clock: Clock, raw: bytes) -> Session | None:
+async def session_of(data: Database, clock: Clock, keys: RowKeys, raw: bytes) -> Session | None:
     """The session while it lasts. Changes nothing."""
     async with data.read() as connection:
-        return await fresh_links.session_of(connection, raw, await clock.now(connection))
+        return await fresh_links.session_of(connection, keys, raw, await clock.now(connection))
 
 
-async def close_session(data: Database, raw: bytes) -> None:
+async def close_session(data: Database, keys: RowKeys, raw: bytes) -> None:
     """End a session at once."""
     async with data.begin() as connection:
-        await fresh_links.close_session(connection, raw)
+        await fresh_links.close_session(connection, keys, raw)

@@ -27,25 +27,25 @@ from consent.model import Granted, Reason, Refused, Unneeded
 from consent.trail import Trail
 from delivery import leases, outbox, permits
 from delivery.desk import Parcel
-from delivery.outbox import Change, Message, Status
+from delivery.outbox import Change, Message, Parked, Status
 from delivery.outcome import Kind
-from delivery.permits import Counted, Permit
-from gateway.config.config import Purpose
+from delivery.permits import Attempts, Counted, Permit
+from gateway.config.config import Config, Purpose
 from gateway.flows.sending import grounds, occasion, settle
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 from storage.ids import ordered_id
 
 log = structlog.get_logger()
 
 _PEEK = 3  # candidates per wanted message: other workers look at the same ones
-_WITHOUT_KEY = timedelta(minutes=5)
+PARKED_FOR = timedelta(minutes=5)
 # The mailbox and the content are opened, and the permit is told of.
 _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
-_NOT_FOR_US = timedelta(minutes=1)
 
 
 async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
@@ -62,10 +62,10 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
         return []
     vault = await parts.keystore.vault({subject for _, subject in candidates})
     asker = _Asker(owner, wanted, parts.config.delivery.permit_ttl)
-    purposes = parts.config.purposes
     async with parts.data.begin() as connection:
-        found = await _lock(connection, parts.clock, asker, [m for m, _ in candidates])
-        known = await _read(connection, parts.clock, parts.consents, purposes, found, vault)
+        ids = [message for message, _ in candidates]
+        found = await _lock(connection, parts.clock, parts.rows, asker, ids)
+        known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
         return await _write(connection, parts.log, asker, known, _decide(known))
 
 
@@ -85,7 +85,11 @@ class _Locked:
 
 
 async def _lock(
-    connection: AsyncConnection, clock: Clock, asker: _Asker, candidates: Sequence[str]
+    connection: AsyncConnection,
+    clock: Clock,
+    keys: RowKeys,
+    asker: _Asker,
+    candidates: Sequence[str],
 ) -> _Locked:
     """Outbox rows first, then gates: everyone who takes both does so in this order.
 
@@ -95,7 +99,7 @@ async def _lock(
     now = await clock.now(connection)
     if not await leases.runs(connection, asker.owner, now + asker.ttl):
         return _Locked((), {})
-    messages = await outbox.lock_due(connection, candidates, now, asker.wanted)
+    messages = await outbox.lock_due(connection, keys, candidates, now, asker.wanted)
     return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
 
 
@@ -108,9 +112,11 @@ class _Known:
     asked: Mapping[bytes, Sequence[Consent]]  # by the token of the mail that asks
     fresh: Mapping[str, FreshLink]
     permitted: permits.Moments
+    attempts: Mapping[str, Attempts]
     handles: Mapping[tuple[str, str], bytes]
     contents: Mapping[str, bytes]
     purposes: Mapping[str, Purpose]  # of the configuration
+    senders: Collection[str]
     vault: Vault
     now: datetime
 
@@ -119,7 +125,7 @@ async def _read(
     connection: AsyncConnection,
     clock: Clock,
     consents: Consents,
-    purposes: Mapping[str, Purpose],
+    config: Config,
     locked: _Locked,
     vault: Vault,
 ) -> _Known:
@@ -133,11 +139,13 @@ async def _read(
         locked=locked,
         facts=await facts.read(connection, consents, locked.gates, pairs, now),
         asked=await facts.asked_by(connection, consents, asked),
-        fresh=await fresh_links.get(connection, fresh),
-        permitted=await _permitted(connection, purposes, pairs, now),
-        handles=await links.handles(connection, pairs),
+        fresh=await fresh_links.get(connection, consents.keys, fresh),
+        permitted=await _permitted(connection, config.purposes, pairs, now),
+        attempts=await permits.attempts_of(connection, [m.id for m in locked.messages]),
+        handles=await links.handles(connection, consents.keys, pairs),
         contents=await outbox.contents(connection, {m.content for m in locked.messages}),
-        purposes=purposes,
+        purposes=config.purposes,
+        senders=config.senders.keys(),
         vault=vault,
         now=now,
     )
@@ -177,16 +185,11 @@ def _decide(known: _Known) -> list[_Decision]:
 def _decide_one(known: _Known, message: Message, granted: permits.Moments) -> Granted | Change:
     if message.expires_at <= known.now:
         return Change(message.id, Status.FAILED, "message_expired")
-    gate = known.locked.gates.get(message.subject)
-    if gate and gate.live and not gates.usable(gate, known.vault, *_SENDING):
-        # Its key was not there before the lock; the next claim fetches it.
-        log.error("key_missing", message=message.id)
-        return Change(message.id, Status.DEFERRED, None, known.now + _WITHOUT_KEY)
     why = occasion.of(message)
-    if isinstance(why, Unknown):
-        # While an upgrade rolls, a process of the later release knows it, and claims it then.
-        log.error("occasion_unknown", message=message.id)
-        return Change(message.id, Status.DEFERRED, None, known.now + _NOT_FOR_US)
+    park = _why_to_park(known, message, why)
+    if park is not None or isinstance(why, Unknown):
+        log.error("message_parked", message=message.id, why=park)
+        return Change(message.id, Status.DEFERRED, park, known.now + PARKED_FOR)
     decision = _permission(known, message, why)
     if isinstance(decision, Unneeded):
         return Change(message.id, Status.CANCELLED, "not_needed")
@@ -214,6 +217,35 @@ def _over_cap(known: _Known, message: Message, permitted: Sequence[Counted]) -> 
     return policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
 
 
+def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None) -> Parked | None:
+    """What keeps a message from being decided at all; it is looked at again later.
+
+    Refusing would be final, and sending is out of the question: an operator may
+    bring the key or the sender back, and a row that somebody wrote is looked at
+    by a person first.
+    """
+    gate = known.locked.gates.get(message.subject)
+    pair = (message.subject, message.purpose)
+    if not message.honest:
+        return Parked.ALTERED
+    if known.attempts.get(message.id, Attempts()) != Attempts(message.attempt):
+        return Parked.ATTEMPTS
+    if isinstance(why, Unknown):
+        # While an upgrade rolls, a process of the later release knows it, and claims it then.
+        return Parked.OCCASION_UNKNOWN
+    if message.sender not in known.senders:
+        return Parked.SENDER_UNKNOWN
+    if gate is None or not gate.live:
+        return None
+    if not gates.usable(gate, known.vault, *_SENDING):
+        # Its key was not there before the lock; a later claim fetches it.
+        return Parked.KEY_MISSING
+    if message.kind is Kind.MARKETING and pair not in known.handles and known.facts[pair].consents:
+        # A mail that nobody can leave by must not go out.
+        return Parked.HANDLE_MISSING
+    return None
+
+
 def _permission(
     known: _Known, message: Message, why: Occasion | None
 ) -> Granted | Refused | Unneeded:
@@ -223,7 +255,7 @@ def _permission(
     match why:
         case ToOpen(link):  # for no purpose of the configuration's
             fresh = known.fresh.get(link)
-            return policy.fresh_link_wanted(about.subject_state, about.suppressed, fresh, known.now)
+            return policy.fresh_link_wanted(about, fresh, known.now)
         case _ if message.purpose not in known.purposes:
             return Refused(Reason.PURPOSE_UNKNOWN)
         case ToConfirm(token_hash):

@@ -131,7 +131,7 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     Nothing happened when this raises.
     """
     every = [message for request in handed for message in request.wanted]
-    index_key = parts.keyring.blind_index
+    index_key = parts.keyring.lookup.secret
     vault = await parts.keystore.vault(await known_subjects(parts.data, index_key, every))
     async with parts.data.begin() as connection:
         found = await _take(connection, handed, await parts.clock.now(connection))
@@ -191,7 +191,7 @@ async def enqueue(
         message = _message(sender, one, given, vault, now)
         messages.append(message)
         outcome.append(Queued(message.id))
-    await outbox.enqueue(connection, messages, now)
+    await outbox.enqueue(connection, parts.rows, messages, now)
     await _audit_refusals(connection, parts.log, wanted, advice, outcome, vault, now)
     return outcome
 

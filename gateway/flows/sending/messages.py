@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from delivery import outbox, permits
-from delivery.outbox import Attempt, Message
+from delivery import attempts, outbox, permits
+from delivery.attempts import Attempt
+from delivery.outbox import Message
 from delivery.permits import Permit
 from gateway.config.config import Config
 from gateway.flows.sending.composing import message_id_header
@@ -28,5 +29,5 @@ async def look(data: Database, config: Config, message_id: str, origin: str) -> 
         if message is None or message.origin != origin:
             return None
         permit = await permits.of_message(connection, message.id, message.attempt)
-        attempts = await outbox.attempts(connection, message.id)
-    return MessageSeen(message, permit, attempts, message_id_header(config, message))
+        tried = await attempts.of_message(connection, message.id)
+    return MessageSeen(message, permit, tried, message_id_header(config, message))

@@ -44,7 +44,7 @@ async def advise(
     parts: Parts, connection: AsyncConnection, questions: Sequence[Question]
 ) -> list[Advice]:
     """Answer in order; never a reason to send."""
-    subjects = await find_subjects(connection, parts.keyring.blind_index, questions)
+    subjects = await find_subjects(connection, parts.keyring.lookup.secret, questions)
     known = await gates.peek(connection, {one for one in subjects if one is not None})
     pairs = {
         (subject, question.purpose)

@@ -18,9 +18,10 @@ from consent.evidence import MailSent, ServerReply, Suppressed
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
-from delivery import outbox, permits
+from delivery import attempts, outbox, permits
+from delivery.attempts import ABORTED, AttemptEnd
 from delivery.desk import Ended
-from delivery.outbox import AttemptEnd, Change, Message, Status
+from delivery.outbox import Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
 from gateway.config.config import Config
@@ -28,6 +29,7 @@ from gateway.flows.sending import composing, occasion
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
 from storage.clock import Clock
+from storage.honesty import RowKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> li
         broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
         await permits.use_up(connection, broken_off, now)
         results = [_result(*one, now) for one in begun]
-        await record(connection, parts.clock, parts.config, parts.log, results, vault)
+        await record(connection, parts.clock, parts.config, parts.log, parts.rows, results, vault)
     return results
 
 
@@ -103,16 +105,16 @@ async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now
 
 
 async def _undo_attempts(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-    attempts = [(one.id, one.attempt) for one in messages]
-    await permits.lapse(connection, attempts)
-    await outbox.drop_attempts(connection, attempts)
+    begun = [(one.id, one.attempt) for one in messages]
+    await permits.lapse(connection, begun)
+    await attempts.drop(connection, begun)
 
 
 def _result(one: Ended[object], message: Message, verdict: Verdict, now: datetime) -> Result:
     return Result(
         message=message,
         change=_change(one, message, verdict, now),
-        outcome=outbox.ABORTED if one.aborted else verdict.outcome,
+        outcome=ABORTED if one.aborted else verdict.outcome,
         reply=one.ending.reply,
         digest=one.digest,
         suppress=verdict.suppress,
@@ -135,6 +137,7 @@ async def record(
     clock: Clock,
     config: Config,
     log: Log,
+    keys: RowKeys,
     results: Sequence[Result],
     vault: Vault,
 ) -> None:
@@ -151,10 +154,10 @@ async def record(
     suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
     now = await clock.now(connection)
     await outbox.change(connection, [r.change for r in results], now)
-    await outbox.end_attempts(connection, [_attempt_end(r, vault) for r in results], now)
+    await attempts.end(connection, [_attempt_end(r, vault) for r in results], now)
     trail = Trail(log, vault, held)
     await _record_confirmations(connection, config, trail, confirming, now)
-    await _suppress(connection, trail, suppressing, held, now)
+    await _suppress(connection, keys, trail, suppressing, held, now)
     told = [r for r in results if vault.has(r.message.subject, Compartment.EVIDENCE)]
     items = [_item(r) for r in told]
     if items:
@@ -238,6 +241,7 @@ def _mail_evidence(config: Config, result: Result, consents: tuple[str, ...]) ->
 
 async def _suppress(
     connection: AsyncConnection,
+    keys: RowKeys,
     trail: Trail,
     suppressing: Sequence[Result],
     held: Mapping[str, Gate],
@@ -246,7 +250,8 @@ async def _suppress(
     """The server says that the mailbox does not exist: it is not asked again."""
     fresh = {r.message.subject: r for r in suppressing}
     fresh = {one: r for one, r in fresh.items() if held[one].suppressed is None}
-    await gates.suppress(connection, sorted(fresh), "bounce")
+    gone = [held[subject] for subject in sorted(fresh)]
+    await gates.suppress(connection, keys, gone, "bounce")
     for subject, result in fresh.items():
         trail.record(
             EventKind.SUPPRESSION_ADDED,

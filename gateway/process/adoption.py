@@ -1,0 +1,68 @@
+"""The rows of an installation of the first release are signed, once: part of `gateway db upgrade`.
+
+Its processes are stopped meanwhile. A run that was killed goes on where it
+ended; the last thing that changes is the keyring's format, and until then no
+process of this release starts. What the first release had signed is adopted
+only where that fits; what it had not, as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import consent.adopting
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from audit.log import Log
+from delivery import outbox
+from gateway.callers import api_keys
+from gateway.config.config import Config
+from gateway.keyfiles import keyring
+from gateway.keyfiles.keyring import Keyring
+from storage.adopting import Adopter
+from storage.clock import Clock
+from storage.database import Database, open_database
+from storage.honesty import RowKeys
+
+_AT_ONCE = 500
+Told = Callable[[str, int], None]  # a table, and how many of its rows were looked at
+
+
+async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] | None:
+    """Sign what waits for it; returns how many rows of each table are, None where all are."""
+    path = config.keys.keyring_file
+    if not path.exists():
+        return None  # nothing was ever kept here
+    ring = keyring.load(path)
+    if ring.format != 1:
+        return None
+    async with open_database("data", config.storage.url, patience=None) as data:
+        for adopter in _adopters(ring):
+            done = 0
+            while number := await _page(data, adopter, RowKeys(ring.rows)):
+                done += number
+                tell(adopter.table.name, done)
+        log = Log(config.audit.origin, ring.audit.secret, "upgrade")
+        counts = await _record(data, log, clock, ring)
+    keyring.modernise(path, ring)
+    return counts
+
+
+def _adopters(ring: Keyring) -> list[Adopter]:
+    return [*consent.adopting.adopters(ring.rows.secret), outbox.ADOPTER, api_keys.ADOPTER]
+
+
+async def _page(data: Database, adopter: Adopter, keys: RowKeys) -> int:
+    async with data.begin() as connection:
+        return await adopter.adopt(connection, keys, _AT_ONCE)
+
+
+async def _record(data: Database, log: Log, clock: Clock, ring: Keyring) -> Mapping[str, int]:
+    """One event with a count for each table: what is signed from here on was not planted before."""
+    async with data.begin() as connection:
+        counts = {one.table.name: await one.count(connection) for one in _adopters(ring)}
+        now = await clock.now(connection)
+        refs = {name: str(count) for name, count in counts.items()}
+        event = Event(Kind.ROWS_ADOPTED, Actor.SYSTEM, now, refs=refs)
+        await log.stage(connection, [draft(event, None, log.node)])
+    return counts
