@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -133,8 +133,8 @@ async def session_of(
     row = (await connection.execute(query)).first()
     if row is None:
         return None
-    found = Session(row.id_hash, row.subject, row.opened_at, row.expires_at)
-    return found if keys.fits(session.name, row.kid, row.mac, *astuple(found)) else None
+    fits = keys.fits(session.name, row.kid, row.mac, *granting_session(row))
+    return Session(row.id_hash, row.subject, row.opened_at, row.expires_at) if fits else None
 
 
 async def close_session(connection: AsyncConnection, keys: RowKeys, raw: bytes) -> None:
@@ -152,6 +152,11 @@ async def forget(connection: AsyncConnection, now: datetime) -> None:
 def granting(row: Any) -> tuple[Value, ...]:
     """What is signed of a link's row. That it was spent is not: the log tells of it."""
     return (row.id, row.token_hash, row.subject, row.created_at, row.expires_at)
+
+
+def granting_session(row: Any) -> tuple[Value, ...]:
+    """What is signed of a session's row."""
+    return (row.id_hash, row.subject, row.opened_at, row.expires_at)
 
 
 def kept(keys: RowKeys, row: Any) -> dict[str, object]:

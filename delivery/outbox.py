@@ -30,8 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
-from storage.adopting import Adopter
 from storage.honesty import RowKeys
+from storage.signed import SignedTable
 from storage.types import among
 
 outbox = tables.outbox
@@ -178,8 +178,8 @@ def is_honest(keys: RowKeys, row: Any) -> bool:
     return keys.fits(outbox.name, row.kid, row.mac, *_accepted(row))
 
 
-# Messages of the first release are signed as they wait when it is upgraded.
-ADOPTER = Adopter(outbox, select(outbox), _accepted)
+# Once its content is gone a message has ended, and its row is not what was accepted any more.
+SIGNED = SignedTable(outbox, select(outbox).where(outbox.c.content.is_not(None)), _accepted)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:

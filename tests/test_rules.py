@@ -121,7 +121,7 @@ GUESSABLE = {
     "audit/check.py": 1,  # the MAC of an entry
     "audit/log.py": 2,  # of both, staged and sequenced
     "audit/losses.py": 2,  # of both, where rows are missing
-    "consent/adopting.py": 2,  # of a consent, and of what ties a token to it
+    "consent/signed.py": 2,  # of a consent, and of what ties a token to it
     "consent/keys/seal.py": 1,  # the commitment of a sealed value
     "gateway/people/sessions.py": 1,  # the token of a session's form
     "gateway/callers/idempotency.py": 2,

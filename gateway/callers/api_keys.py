@@ -16,9 +16,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import api_key
-from storage.adopting import Adopter
 from storage.honesty import RowKeys
 from storage.ids import random_id
+from storage.signed import Adopter, SignedTable
 
 _USE = "api_key.token"
 TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -136,7 +136,8 @@ def _kept(keys: RowKeys, row: Any) -> dict[str, object]:
     return {"token_hash": keys.keyed(_USE, row.token_hash).mac}
 
 
-ADOPTER = Adopter(api_key, select(api_key), _granting, _kept)
+SIGNED = SignedTable(api_key, select(api_key), _granting)
+ADOPTER = Adopter(SIGNED, kept=_kept)
 
 
 def _hash(token: str) -> bytes:

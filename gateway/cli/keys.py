@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.talk import configuration, result_json, run, table
+from gateway.cli.talk import configuration, result_json, run, say, table
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
     from gateway.watch.overview import KeyEpoch
+    from storage.keysets import Key, KeySet
 
 app = typer.Typer(help="The key-encryption keys.", no_args_is_help=True)
 
@@ -25,13 +27,32 @@ def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
-    """Show each epoch: its state, its age, how many data keys it wraps."""
-    found = run(_epochs(configuration(context)))
+    """Show each key-encryption key, and the other keys of the keyring by their number.
+
+    An epoch has a state, an age, and a number of data keys that it wraps. Of the
+    other kinds the active key makes new rows; retiring ones still count.
+    """
+    config = configuration(context)
+    found, sets = run(_epochs(config)), _sets(config)
     if as_json:
-        result_json([row(epoch) for epoch in found])
+        kinds = {kind: [_key(key) for key in keys.keys] for kind, keys in sets.items()}
+        result_json({"epochs": [row(epoch) for epoch in found], "keys": kinds})
         return
     heading = ("EPOCH", "STATE", "SINCE", "DATA KEYS", "")
     table([heading, *(_cells(epoch) for epoch in found)])
+    say("")
+    rows = ((kind, str(key.kid), key.state) for kind, keys in sets.items() for key in keys.keys)
+    table([("KIND", "KEY", "STATE"), *rows])
+
+
+def _sets(config: Config) -> Mapping[str, KeySet]:
+    from gateway.keyfiles import keyring
+
+    return keyring.load(config.keys.keyring_file).sets
+
+
+def _key(key: Key) -> dict[str, object]:
+    return {"kid": key.kid, "state": key.state}
 
 
 async def _epochs(config: Config) -> list[KeyEpoch]:

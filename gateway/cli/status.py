@@ -38,6 +38,8 @@ async def _look(config: Config) -> Overview:
 
 def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     yield "Outbox", _counts(seen.outbox)
+    if seen.parked:
+        yield "  PARKED", f"{_counts(seen.parked)}; see docs/operations.md"
     yield "  longest due", _age(seen.oldest_due, seen.at)
     yield "  ended in a day", _counts(seen.ended)
     yield "Intake", f"{seen.intake} waiting"
@@ -78,6 +80,7 @@ def _document(seen: Overview) -> dict[str, object]:
         "at": seen.at.isoformat(),
         "outbox": {
             "by_status": dict(seen.outbox),
+            "parked": dict(seen.parked),
             "ended_in_a_day": dict(seen.ended),
             "oldest_due_at": _moment(seen.oldest_due),
         },

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import consent.adopting
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
+from consent import signed
 from delivery import outbox
 from gateway.callers import api_keys
 from gateway.config.config import Config
 from gateway.keyfiles import keyring
 from gateway.keyfiles.keyring import Keyring
-from storage.adopting import Adopter
 from storage.clock import Clock
 from storage.database import Database, open_database
 from storage.honesty import RowKeys
+from storage.signed import Adopter
 
-_AT_ONCE = 500
 Told = Callable[[str, int], None]  # a table, and how many of its rows were looked at
 
 
@@ -41,7 +40,7 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
             done = 0
             while number := await _page(data, adopter, RowKeys(ring.rows)):
                 done += number
-                tell(adopter.table.name, done)
+                tell(adopter.signed.table.name, done)
         log = Log(config.audit.origin, ring.audit.secret, "upgrade")
         counts = await _record(data, log, clock, ring)
     keyring.modernise(path, ring)
@@ -49,18 +48,18 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
 
 
 def _adopters(ring: Keyring) -> list[Adopter]:
-    return [*consent.adopting.adopters(ring.rows.secret), outbox.ADOPTER, api_keys.ADOPTER]
+    return [*signed.adopters(ring.rows.secret), Adopter(outbox.SIGNED), api_keys.ADOPTER]
 
 
 async def _page(data: Database, adopter: Adopter, keys: RowKeys) -> int:
     async with data.begin() as connection:
-        return await adopter.adopt(connection, keys, _AT_ONCE)
+        return await adopter.adopt(connection, keys)
 
 
 async def _record(data: Database, log: Log, clock: Clock, ring: Keyring) -> Mapping[str, int]:
     """One event with a count for each table: what is signed from here on was not planted before."""
     async with data.begin() as connection:
-        counts = {one.table.name: await one.count(connection) for one in _adopters(ring)}
+        counts = {one.signed.table.name: await one.count(connection) for one in _adopters(ring)}
         now = await clock.now(connection)
         refs = {name: str(count) for name, count in counts.items()}
         event = Event(Kind.ROWS_ADOPTED, Actor.SYSTEM, now, refs=refs)

@@ -9,9 +9,9 @@ from audit import log as audit_log
 from audit import published
 from audit.note import Verifier
 from consent import intakes
-from delivery import outbox
+from delivery import outbox, overview
 from delivery.desk import Ended, Parcel
-from delivery.outbox import WAITING, Status
+from delivery.outbox import WAITING, Parked, Status
 from gateway.flows.sending.letters import Letter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
@@ -29,12 +29,15 @@ async def measure(data: Database, verifier: Verifier, counted: Metrics) -> int:
     """Set the gauges. What is read here may be older than what was counted."""
     async with data.read() as connection:
         messages = await outbox.counts(connection)
+        parked = await overview.parked(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
         newest = await published.newest(connection, verifier)
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay
+    for why in Parked:
+        counted.parked.labels(why).set(parked.get(why, 0))
     counted.intake.set(waiting)
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)

@@ -54,6 +54,12 @@ class Metrics:
             "gateway_outcomes", "Attempts that ended", ["kind", "outcome"], registry=registry
         )
         self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
+        self.parked = Gauge(
+            "gateway_outbox_parked",
+            "Messages that cannot be decided and are looked at again, by why",
+            ["reason"],
+            registry=registry,
+        )
         self.intake = Gauge(
             "gateway_intake_waiting", "Sign-ups not worked off yet", registry=registry
         )

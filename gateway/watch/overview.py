@@ -39,6 +39,7 @@ class Overview:
 
     at: datetime
     outbox: Mapping[str, int]  # what has not ended, by status
+    parked: Mapping[str, int]  # of these, what cannot be decided, by why
     ended: Mapping[str, int]  # in the last day, by status
     oldest_due: datetime | None
     intake: int
@@ -72,6 +73,7 @@ async def look(parts: Parts) -> Overview:
         return Overview(
             at=now,
             outbox=waiting,
+            parked=await delivery_overview.parked(connection),
             ended=await delivery_overview.ended_since(connection, now - _DAY),
             oldest_due=await delivery_overview.oldest_due(connection, now),
             intake=await intakes.waiting(connection),

@@ -21,7 +21,7 @@ from tests.support.hostile import attack, drop_constraints, hostile
 GRACE = "grace@example.org"
 WORD_OR_NUMBER = (0, 2**31)
 # What the MAC leaves out may be another value of the same type.
-UNPROVEN = {"form", "locale", "lapses_at", "mails", "profile"}
+UNPROVEN = {"mails", "profile"}
 # What the event of a permit says, too.
 GRANTED = {"message", "attempt", "subject", "purpose", "ground_kind", "ground_id", "eid"}
 

@@ -17,20 +17,32 @@ from audit.kinds import Kind
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import evidence, gates
+from consent import evidence, gates, signed
 from consent.changes import EVENTS
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
-from delivery import permits
+from delivery import outbox, permits
 from delivery.permits import Permit
+from gateway.callers import api_keys
 from gateway.flows.sending import grounds
 from gateway.parts import Parts
 from storage.database import Database
 
 _AT_ONCE = 1000
+_CHANGED = "was changed by somebody else than the gateway"
+# Consents are looked at with their events.
+_SIGNED = (
+    signed.SUBJECT,
+    signed.TIE,
+    signed.HANDLE,
+    signed.FRESH_LINK,
+    signed.SESSION,
+    outbox.SIGNED,
+    api_keys.SIGNED,
+)
 _MOST = 1000  # doubts that are told; the first is enough to fail
 _STATE_KINDS = frozenset(EVENTS.values())
 _LEFT = {state: EVENTS[state] for state in (State.WITHDRAWN, State.REJECTED)}
@@ -84,6 +96,9 @@ async def _doubts(data: Database, consents: Consents, keystore: KeyStore) -> Asy
         strangers = await consents.of_nobody(connection, _AT_ONCE)
     for stranger in strangers:
         yield f"consent {stranger}: belongs to nobody"
+    for table in _SIGNED:
+        async for row in table.strangers(data, consents.keys):
+            yield f"{row}: {_CHANGED}"
     async for doubt in _doubts_of_consents(data, consents, keystore):
         yield doubt
     async for doubt in _doubts_of_permits(data, keystore):
@@ -157,7 +172,7 @@ def _concerned(event: Told) -> Sequence[str]:
 def _doubt(consent: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None:
     """What speaks against a row, given the events of its states in their order."""
     if not consent.honest:
-        return "was changed by somebody else than the gateway"
+        return _CHANGED
     if not keys:
         return None  # an erasure is on its way; without keys nothing can be sent
     if consent.eid not in eids:

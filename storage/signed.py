@@ -1,0 +1,108 @@
+"""Tables whose rows carry a MAC: what it covers, which do not fit, how old ones are signed.
+
+Rows of the first release are signed once, when an installation is upgraded,
+page by page, each page in a transaction of its own: a run that was killed goes
+on where it ended. A row that could not be signed is given no key that ever was
+(`NOBODYS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, Table, and_, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import Database
+from storage.honesty import RowKeys
+
+NOBODYS = 0  # kids begin at one
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTable:
+    """What the MAC of a row covers; *rows* gives those that carry one, with what else it needs."""
+
+    table: Table
+    rows: Select[Any]
+    values: Callable[[Any], Sequence[object]]
+
+    def fits(self, keys: RowKeys, row: Any) -> bool:
+        """Say whether a gateway wrote this row, whatever it holds."""
+        return keys.fits(self.table.name, row.kid, row.mac, *self.values(row))
+
+    async def strangers(self, data: Database, keys: RowKeys) -> AsyncIterator[str]:
+        """Name the rows that no gateway wrote; memory does not grow with the table."""
+        place = tuple_(*self.table.primary_key)
+        query = self.rows.order_by(*self.table.primary_key).limit(_AT_ONCE)
+        after: tuple[Any, ...] | None = None
+        while True:
+            async with data.read() as connection:
+                page = query if after is None else query.where(place > tuple_(*after))
+                rows = (await connection.execute(page)).all()
+            for row in rows:
+                if not self.fits(keys, row):
+                    yield f"{self.table.name} {_name(self._key(row))}"
+            if len(rows) < _AT_ONCE:
+                return
+            after = self._key(rows[-1])
+
+    def _key(self, row: Any) -> tuple[Any, ...]:
+        return tuple(getattr(row, column.name) for column in self.table.primary_key)
+
+
+def _name(key: tuple[Any, ...]) -> str:
+    return "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in key)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopter:
+    """How rows of the first release are signed.
+
+    *before* says whether the first release had written a row, as far as its rows
+    tell; *kept* gives columns that are kept otherwise now.
+    """
+
+    signed: SignedTable
+    before: Callable[[Any], bool] = lambda _row: True
+    kept: Callable[[RowKeys, Any], Mapping[str, object]] = lambda _keys, _row: {}
+
+    async def adopt(self, connection: AsyncConnection, keys: RowKeys) -> int:
+        """Sign some rows; returns how many there were, 0 when none is left."""
+        table = self.signed.table
+        query = self.signed.rows.where(table.c.kid.is_(None)).limit(_AT_ONCE)
+        rows = (await connection.execute(query)).all()
+        for row in rows:
+            this = and_(*(column == getattr(row, column.name) for column in table.primary_key))
+            await connection.execute(update(table).where(this).values(self._new(keys, row)))
+        return len(rows)
+
+    def _new(self, keys: RowKeys, row: Any) -> dict[str, object]:
+        try:
+            if self.before(row):
+                kept = dict(self.kept(keys, row))
+                values = self.signed.values(_Changed(row, kept))
+                return kept | keys.sign(self.signed.table.name, *values)._asdict()
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            pass  # of types that no release wrote
+        return {"kid": NOBODYS, "mac": b""}
+
+    async def count(self, connection: AsyncConnection) -> int:
+        """How many rows are signed."""
+        table = self.signed.table
+        query = select(func.count()).select_from(table).where(table.c.kid > NOBODYS)
+        return int((await connection.execute(query)).scalar_one())
+
+
+class _Changed:
+    """A row with some columns as they will be."""
+
+    def __init__(self, row: Any, changes: Mapping[str, object]) -> None:
+        self._row = row
+        self._changes = changes
+
+    def __getattr__(self, name: str) -> object:
+        return self._changes[name] if name in self._changes else getattr(self._row, name)
