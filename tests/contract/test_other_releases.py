@@ -11,17 +11,20 @@ from sqlalchemy import Insert, insert, select, text, update
 
 from consent import address
 from consent.model import GroundKind
-from delivery import permits, retention, tables
+from delivery import outbox, permits, retention, tables
 from delivery.permits import Terms
 from gateway.flows.rights import fresh_link
 from gateway.flows.sending import grounds
+from gateway.flows.sending.claim import PARKED_FOR
 from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA
 from storage.database import Database
+from storage.signed import Adopter
 from tests.support.apps import ADA, App
 from tests.support.clock import START
 
 BOB = "bob@example.org"
+LATER = shutil.ignore_patterns("data_0002*", "data_0003*")
 HASH, LINK = "00ff" * 16, "lnk_06eb1vkk0345bbpfmu1qikssr4"
 
 
@@ -66,7 +69,7 @@ def granted(kind: str) -> Insert:
 async def test_the_upgrade_says_what_the_first_release_left_to_be_guessed(
     database: Database, tmp_path: Path
 ) -> None:
-    shutil.copytree(DATA.migrations, tmp_path / "data", ignore=shutil.ignore_patterns("data_0002*"))
+    shutil.copytree(DATA.migrations, tmp_path / "data", ignore=LATER)
     await database_schema.upgrade_one(database, replace(DATA, migrations=tmp_path / "data"))
     async with database.begin() as connection:
         for name, regarding in {"msg_hash": HASH, "msg_link": LINK, "msg_none": None}.items():
@@ -88,15 +91,23 @@ async def test_the_upgrade_says_what_the_first_release_left_to_be_guessed(
     assert filled == {str(kind): grounds.terms(kind) for kind in GroundKind}
 
 
-async def as_the_first_release(app: App) -> None:
-    """Make all rows those of a process that knows neither occasions nor terms."""
-    nothing = dict.fromkeys(("counts", "for_all", "keeps_use"))
+async def as_it_was_left(app: App, occasion: str | None) -> None:
+    """Make all messages of that occasion, and sign them as those that another release left."""
+    unsigned = {"occasion": occasion, "kid": None, "mac": None}
     async with app.parts.data.begin() as connection:
-        await connection.execute(update(tables.outbox).values(occasion=None))
+        await connection.execute(update(tables.outbox).values(unsigned))
+        await Adopter(outbox.SIGNED).adopt(connection, app.parts.rows)
+
+
+async def as_the_first_release(app: App) -> None:
+    """Make all rows those of a process that knew neither occasions nor terms."""
+    nothing = dict.fromkeys(("counts", "for_all", "keeps_use"))
+    await as_it_was_left(app, None)
+    async with app.parts.data.begin() as connection:
         await connection.execute(update(tables.permit).values(nothing))
 
 
-async def test_mails_that_a_process_of_the_first_release_queues_are_sent(limited: App) -> None:
+async def test_mails_that_a_process_of_the_first_release_queued_are_sent(limited: App) -> None:
     await limited.subscribe(ADA)
     await limited.sign_up(BOB)
     await limited.tick()
@@ -112,16 +123,15 @@ async def test_mails_that_a_process_of_the_first_release_queues_are_sent(limited
 async def test_a_mail_that_only_a_later_release_understands_is_left_to_it(limited: App) -> None:
     await limited.sign_up(BOB)
     await limited.tick()
-    outbox = tables.outbox
-    async with limited.parts.data.begin() as connection:
-        await connection.execute(update(outbox).values(occasion="birthday"))
+    await as_it_was_left(limited, "birthday")
 
     assert await limited.deliver() == []
 
     async with limited.parts.data.begin() as connection:
-        assert (await connection.execute(select(outbox.c.status))).scalar_one() == "deferred"
-        await connection.execute(update(outbox).values(occasion="confirmation"))
-    limited.step(timedelta(minutes=1))
+        status = select(tables.outbox.c.status)
+        assert (await connection.execute(status)).scalar_one() == "deferred"
+    await as_it_was_left(limited, "confirmation")
+    limited.step(PARKED_FOR)
     assert [mail.to for mail in await limited.deliver()] == [BOB]
 
 
