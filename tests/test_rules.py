@@ -323,6 +323,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",
+    "storage/signed.py": "attacks/test_planted_rows.py",
     "storage/types.py": "contract/test_database.py",
 }
 

@@ -53,6 +53,22 @@ class Metrics:
         self.outcomes = Counter(
             "gateway_outcomes", "Attempts that ended", ["kind", "outcome"], registry=registry
         )
+        self.failing = Gauge(
+            "gateway_duty_failing",
+            "1 while a duty fails for another reason than a store that is away",
+            ["duty"],
+            registry=registry,
+        )
+        self.duties = Histogram(
+            "gateway_duty_seconds",
+            "Runs of a duty, by how they ended",
+            ["duty", "result"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._gauge_what_waits(registry)
+
+    def _gauge_what_waits(self, registry: CollectorRegistry) -> None:
         self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
         self.parked = Gauge(
             "gateway_outbox_parked",
@@ -68,19 +84,6 @@ class Metrics:
         )
         self.audit_size = Gauge(
             "gateway_audit_size", "Entries under the newest checkpoint", registry=registry
-        )
-        self.failing = Gauge(
-            "gateway_duty_failing",
-            "1 while a duty fails for another reason than a store that is away",
-            ["duty"],
-            registry=registry,
-        )
-        self.duties = Histogram(
-            "gateway_duty_seconds",
-            "Runs of a duty, by how they ended",
-            ["duty", "result"],
-            buckets=_SECONDS,
-            registry=registry,
         )
 
 
