@@ -270,7 +270,7 @@ async def set_profile(
 def _gate(row: Any) -> Gate:
     return Gate(
         subject=row.id,
-        state=SubjectState(row.state),
+        state=_state(row.state),
         locale=row.locale,
         restricted_at=row.restricted_at,
         objected_at=row.objected_at,
@@ -283,3 +283,11 @@ def _gate(row: Any) -> Gate:
         kid=row.kid,
         mac=row.mac,
     )
+
+
+def _state(stored: Any) -> SubjectState:
+    # Raising would end whoever reads many people for the sake of one row.
+    try:
+        return SubjectState(stored)
+    except ValueError:
+        return SubjectState.ALTERED

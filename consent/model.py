@@ -13,6 +13,7 @@ class SubjectState(StrEnum):
     LIVE = "live"
     ERASING = "erasing"
     ERASED = "erased"
+    ALTERED = "altered"  # what a row holds that no gateway wrote; nothing is permitted under it
 
 
 class State(StrEnum):

@@ -97,11 +97,8 @@ def decide(facts: Facts, now: datetime) -> Granted | Refused:
     a failed look-up can never turn into a sent mail. The order of the checks is
     the order of `Reason`; purposes and caps are checked around it.
     """
-    if facts.subject_state is None:
-        return Refused(Reason.UNKNOWN)
-    if facts.subject_state is not SubjectState.LIVE:
-        # Nothing is left of what was asked, so this stands before "never asked".
-        return Refused(Reason.ERASED)
+    if gone := _gone(facts.subject_state):
+        return gone
     if not facts.consents:
         return Refused(Reason.UNKNOWN)
     stop = _stop(facts)
@@ -119,10 +116,8 @@ def confirmation_wanted(
     whatever request. Later ones are blocked where they are asked for, and not
     here: the mailbox itself may ask again.
     """
-    if facts.subject_state is None:
-        return Refused(Reason.UNKNOWN)
-    if facts.subject_state is not SubjectState.LIVE:
-        return Refused(Reason.ERASED)
+    if gone := _gone(facts.subject_state):
+        return gone
     if facts.restricted:
         return Refused(Reason.RESTRICTED)
     if facts.suppressed is not None:
@@ -144,10 +139,8 @@ def fresh_link_wanted(
     Who restricted, objected or complained may still see what is kept about them
     (Art. 15 GDPR); a mailbox that does not exist gets nothing.
     """
-    if facts.subject_state is None:
-        return Refused(Reason.UNKNOWN)
-    if facts.subject_state is not SubjectState.LIVE:
-        return Refused(Reason.ERASED)
+    if gone := _gone(facts.subject_state):
+        return gone
     if facts.suppressed is Reason.SUPPRESSED_BOUNCE:
         return Refused(Reason.SUPPRESSED_BOUNCE)
     if not facts.honest:
@@ -155,6 +148,19 @@ def fresh_link_wanted(
     if link is None or not usable(link, now):
         return Unneeded()
     return Granted(Ground.service(link.id))
+
+
+def _gone(state: SubjectState | None) -> Refused | None:
+    match state:
+        case SubjectState.LIVE:
+            return None
+        case None:
+            return Refused(Reason.UNKNOWN)
+        case SubjectState.ALTERED:
+            return _UNPROVEN
+        case SubjectState.ERASING | SubjectState.ERASED:
+            # Nothing is left of what was asked, so this stands before "never asked".
+            return Refused(Reason.ERASED)
 
 
 def usable(link: Link, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import Table, insert, select, update
 
 from consent import gates
 from consent import tables as consents
+from consent.keys import blind
 from consent.tokens import encode
 from delivery import tables as delivery
 from delivery.outbox import Parked
@@ -23,6 +24,7 @@ from gateway.schema.tables import api_key
 from tests.support.apps import ADA, App
 from tests.support.clock import START
 
+BOB = "bob@example.org"
 TOKEN = "cgw_" + "A" * 43
 RAW = b"r" * 32
 MESSAGE = {
@@ -220,3 +222,26 @@ async def test_a_mail_that_nobody_could_leave_by_is_not_sent(app: App, column: s
 
     assert await app.deliver() == []
     assert (await row_of_message(app, message["id"]))["reason"] == Parked.HANDLE_MISSING
+
+
+async def test_a_person_in_a_state_that_no_gateway_wrote_keeps_nobody_else_from_their_mail(
+    app: App,
+) -> None:
+    """Nothing is mailed to them, they can leave, and the row is named."""
+    await app.subscribe(ADA)
+    await app.subscribe(BOB)
+    await app.deliver()
+    headers = await app.key()
+    assert await post(app, headers, MESSAGE | {"to": {"email": BOB}}) == 202
+    assert await post(app, headers) == 202
+    async with app.parts.data.begin() as connection:
+        hashed = blind.blind_index(app.parts.keyring.lookup.secret, ADA)
+        altered = update(consents.subject).where(consents.subject.c.blind_index == hashed)
+        await connection.execute(altered.values(state="vip"))
+
+    assert [mail.to for mail in await app.deliver()] == [BOB]
+    assert await post(app, headers) == 403
+    assert any("subject" in one for one in await doubts(app))
+    leave = {"to": {"email": ADA}, "purpose": "newsletter", "kind": "withdraw", "channel": "phone"}
+    async with app.http.post("/v1/withdrawals", json=leave, headers=headers) as answer:
+        assert answer.status == 200
