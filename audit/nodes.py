@@ -40,12 +40,6 @@ async def frontier_at(connection: AsyncConnection, size: int) -> Frontier:
     return Frontier(size, b"".join(await range_roots(connection, spans)))
 
 
-async def root_at(connection: AsyncConnection, size: int) -> bytes:
-    """The root over the first *size* entries, from stored hashes."""
-    (root,) = await range_roots(connection, [Range(0, size)])
-    return root
-
-
 async def range_roots(connection: AsyncConnection, ranges: Sequence[Range]) -> list[bytes]:
     """The root over each range of leaves.
 

@@ -225,7 +225,7 @@ _NO_STOPS = (None, None, None, None)
 
 
 def granting_of(row: Any) -> tuple[Value, ...]:
-    """What is signed of a row of the first release."""
+    """What is signed of a row as the database gives it."""
     return _granting(_gate(row))
 
 

@@ -34,8 +34,8 @@ SESSION = SignedTable(tables.session, select(tables.session), fresh_links.granti
 def adopters(first: Secret) -> list[Adopter]:
     """One for each table; *first* is the key of the first release's MACs.
 
-    Consents were signed before: one that was not keeps granting nothing. Its
-    sessions are not adopted: they lasted half an hour.
+    Consents were signed before: one that was not keeps granting nothing. There
+    are no sessions to adopt: the migration deletes them.
     """
 
     def consent_fits(row: Any) -> bool:

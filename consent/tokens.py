@@ -1,7 +1,7 @@
 """The tokens in the links of our mails (docs/formats/tokens.md).
 
 A token is random, or derived from a random handle; it says nothing about the
-person, and the database keeps only its hash.
+person, and the database keeps only its hash, of a fresh link a keyed one.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import and_, case, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
@@ -30,13 +30,6 @@ LAPSED = "lapsed"
 # For rows that are looked up by name. PostgreSQL must not know it for the words of the index of
 # open permits: it would read that instead, with all that lies dead there until it is vacuumed.
 _IS_OPEN = permit.c.state.concat("") == OPEN
-
-# Rows of a process of the first release, beside which ours run while an upgrade rolls, lack terms:
-# they follow from the ground. To go once a migration fills what is left and says
-# `oldest = "data_0002"` or later.
-COUNTS = func.coalesce(permit.c.counts, permit.c.ground_kind.not_in(["confirmation", "service"]))
-FOR_ALL = func.coalesce(permit.c.for_all, permit.c.ground_kind == "confirmation")
-KEEPS_USE = func.coalesce(permit.c.keeps_use, permit.c.ground_kind == "consent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +223,7 @@ async def lock_unused(
 
 async def of_message(connection: AsyncConnection, message: str, attempt: int) -> Permit | None:
     """The permit of one attempt; none before the first, nor once it is no longer kept."""
-    query = _permits().where(permit.c.message == message, permit.c.attempt == attempt)
+    query = select(permit).where(permit.c.message == message, permit.c.attempt == attempt)
     row = (await connection.execute(query)).first()
     return None if row is None else _permit(row)
 
@@ -273,7 +266,7 @@ async def moments(
         permit.c.subject, permit.c.purpose, permit.c.message, permit.c.decided_at, permit.c.state
     ).where(
         among(permit.c.subject, {subject for subject, _ in wanted}),
-        COUNTS,
+        permit.c.counts,
         permit.c.decided_at > since,
         counted,
     )
@@ -315,8 +308,7 @@ async def open_of(
 ) -> list[set[str]]:
     """As `open_permits`, for each subject and purpose in order; nobody (None) has none."""
     subjects = {subject for subject, _ in wanted if subject is not None}
-    for_all = FOR_ALL.label("for_all")
-    query = select(permit.c.id, permit.c.subject, permit.c.purpose, for_all).where(
+    query = select(permit.c.id, permit.c.subject, permit.c.purpose, permit.c.for_all).where(
         among(permit.c.subject, subjects), permit.c.state == OPEN, permit.c.expires_at > now
     )
     theirs: dict[str | None, list[tuple[str, str, bool]]] = {}
@@ -338,13 +330,8 @@ async def open_among(connection: AsyncConnection, ids: Collection[str], now: dat
 
 async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:
     """The next permits by id, for whoever checks them all."""
-    query = _permits().where(permit.c.id > last).order_by(permit.c.id).limit(limit)
+    query = select(permit).where(permit.c.id > last).order_by(permit.c.id).limit(limit)
     return [_permit(row) for row in await connection.execute(query)]
-
-
-def _permits() -> Select[Any]:
-    terms = {"is_counted": COUNTS, "is_for_all": FOR_ALL, "is_keeping_use": KEEPS_USE}
-    return select(permit, *(term.label(name) for name, term in terms.items()))
 
 
 def _permit(row: Any) -> Permit:
@@ -357,7 +344,7 @@ def _permit(row: Any) -> Permit:
         purpose=row.purpose,
         ground_kind=row.ground_kind,
         ground_id=row.ground_id,
-        terms=Terms(row.is_counted, row.is_for_all, row.is_keeping_use),
+        terms=Terms(row.counts, row.for_all, row.keeps_use),
         decided_at=row.decided_at,
         expires_at=row.expires_at,
         eid=row.eid,

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outbox import Status
-from delivery.permits import KEEPS_USE, SPENT
+from delivery.permits import SPENT
 from storage.locks import delete_free, in_order
 from storage.types import among
 
@@ -94,7 +94,7 @@ async def old_permits(
         other.c.ground_id == permit.c.ground_id,
         other.c.state == SPENT,
     )
-    is_last = and_(permit.c.state == SPENT, KEEPS_USE, ~used_again)
+    is_last = and_(permit.c.state == SPENT, permit.c.keeps_use, ~used_again)
     query = select(
         permit.c.id, permit.c.purpose, permit.c.decided_at, permit.c.spent_at, is_last.label("last")
     ).where(

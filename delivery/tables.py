@@ -86,10 +86,10 @@ permit = Table(
     Column("purpose", String(64), nullable=False),
     Column("ground_kind", String(16), nullable=False),
     Column("ground_id", String(40), nullable=False),
-    # Terms, as `permits.Terms` has them; none: of a process that did not know them yet.
-    Column("counts", Boolean),
-    Column("for_all", Boolean),
-    Column("keeps_use", Boolean),
+    # Terms, as `permits.Terms` has them.
+    Column("counts", Boolean, nullable=False),
+    Column("for_all", Boolean, nullable=False),
+    Column("keeps_use", Boolean, nullable=False),
     Column("state", String(8), nullable=False),  # open | spent | lapsed
     Column("decided_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),

@@ -1,8 +1,8 @@
 """Rows that whoever writes the database cannot forge: a MAC over what they grant.
 
 The key is outside the database. A MAC does not show that a row is missing, nor
-that an old row was put back whole: comparing rows with the log does
-(`gateway audit verify`).
+that an old row was put back whole: comparing rows with the log does, which
+`gateway audit verify` does for consents and permits, and for no others yet.
 """
 
 from __future__ import annotations

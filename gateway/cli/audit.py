@@ -41,9 +41,10 @@ def verify(
 ) -> None:
     """Check that nothing in the log was altered, and say how much that is worth.
 
-    On the live log also that every consent and every permit fits its event;
-    the gateway may run meanwhile. Exits 1 and names the first bad index, or
-    "cut off after n", when something is wrong.
+    On the live log also that every consent and every permit fits its event, and
+    that a gateway wrote every row that grants something; it may run meanwhile.
+    Exits 1 and names the first bad index, or "cut off after n", when something
+    is wrong.
     """
     held = [path.read_text(encoding="utf-8", errors="replace") for path in checkpoint or ()]
     if bundle is None:

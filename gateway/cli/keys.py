@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from gateway.watch.overview import KeyEpoch
     from storage.keysets import Key, KeySet
 
-app = typer.Typer(help="The key-encryption keys.", no_args_is_help=True)
+app = typer.Typer(help="The keys outside the databases.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """The key-encryption keys."""
+    """The keys outside the databases."""
 
 
 @app.command()

@@ -1,9 +1,9 @@
 """The rows of an installation of the first release are signed, once: part of `gateway db upgrade`.
 
 Its processes are stopped meanwhile. A run that was killed goes on where it
-ended; the last thing that changes is the keyring's format, and until then no
-process of this release starts. What the first release had signed is adopted
-only where that fits; what it had not, as it stands.
+ended; the last thing that changes is the keyring's format, and until then
+nothing of this release works with rows (`keyring.current`). What the first
+release had signed is adopted only where that fits; what it had not, as it stands.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.door import Door
-from gateway.errors import KeyFileError
 from gateway.flows.joining import publish_texts
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.look import resources
@@ -36,12 +35,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     Raises `SchemaError`, `KeyFileError` or `SigningError` when something is not
     as it must be.
     """
-    ring = keyring.load(config.keys.keyring_file)
-    if ring.format == 1:
-        raise KeyFileError(
-            f"{config.keys.keyring_file} is of the first release: run `gateway db upgrade`,"
-            " or copy the keyring that it wrote on another machine"
-        )
+    ring = keyring.current(config.keys.keyring_file)
     signers = dkim_keys.load(config)
     for signer in signers.values():
         dkim.probe(signer)

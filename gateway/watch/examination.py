@@ -137,7 +137,10 @@ def about_keyring(config: Config) -> Iterator[Finding]:
     except KeyFileError as error:
         yield fail("keyring", str(error), "restore its backup, or run `gateway init` if it is new")
         return
-    yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
+    if ring.format == 1:
+        yield fail("keyring", f"{path} is of the first release", "run `gateway db upgrade`")
+    else:
+        yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
     yield from _about_modes("key files", [path, *config.keys.dkim_dir.rglob("*.pem")])
 
 

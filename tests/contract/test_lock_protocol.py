@@ -1,4 +1,4 @@
-"""The lock protocol of `design.md`, on PostgreSQL: who waits for whom, in both orders.
+"""The order of locks (`docs/architecture.md`), on PostgreSQL: who waits for whom, in both orders.
 
 Flows and databases are real; a gate that the test holds makes them line up.
 """

@@ -1,4 +1,4 @@
-"""Rows as another release writes them: filled by the upgrade, and understood beside it."""
+"""Rows as another release writes them: filled and signed by the upgrade, understood after it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.apps import ADA, App
 from tests.support.clock import START
 
 BOB = "bob@example.org"
-LATER = shutil.ignore_patterns("data_0002*", "data_0003*")
+LATER = shutil.ignore_patterns("data_0002*")
 HASH, LINK = "00ff" * 16, "lnk_06eb1vkk0345bbpfmu1qikssr4"
 
 
@@ -66,11 +66,16 @@ def granted(kind: str) -> Insert:
     return insert(tables.permit).values(values)
 
 
+async def as_of_the_first_release(database: Database, folder: Path) -> None:
+    """An empty database as that release made it."""
+    shutil.copytree(DATA.migrations, folder / "data", ignore=LATER)
+    await database_schema.upgrade_one(database, replace(DATA, migrations=folder / "data"))
+
+
 async def test_the_upgrade_says_what_the_first_release_left_to_be_guessed(
     database: Database, tmp_path: Path
 ) -> None:
-    shutil.copytree(DATA.migrations, tmp_path / "data", ignore=LATER)
-    await database_schema.upgrade_one(database, replace(DATA, migrations=tmp_path / "data"))
+    await as_of_the_first_release(database, tmp_path)
     async with database.begin() as connection:
         for name, regarding in {"msg_hash": HASH, "msg_link": LINK, "msg_none": None}.items():
             await connection.execute(queued(name, regarding))
@@ -91,20 +96,11 @@ async def test_the_upgrade_says_what_the_first_release_left_to_be_guessed(
     assert filled == {str(kind): grounds.terms(kind) for kind in GroundKind}
 
 
-async def as_it_was_left(app: App, occasion: str | None) -> None:
-    """Make all messages of that occasion, and sign them as those that another release left."""
-    unsigned = {"occasion": occasion, "kid": None, "mac": None}
+async def adopted(app: App, **values: str) -> None:
+    """Sign all messages as those that another release left, with those values."""
     async with app.parts.data.begin() as connection:
-        await connection.execute(update(tables.outbox).values(unsigned))
+        await connection.execute(update(tables.outbox).values(kid=None, mac=None, **values))
         await Adopter(outbox.SIGNED).adopt(connection, app.parts.rows)
-
-
-async def as_the_first_release(app: App) -> None:
-    """Make all rows those of a process that knew neither occasions nor terms."""
-    nothing = dict.fromkeys(("counts", "for_all", "keeps_use"))
-    await as_it_was_left(app, None)
-    async with app.parts.data.begin() as connection:
-        await connection.execute(update(tables.permit).values(nothing))
 
 
 async def test_mails_that_a_process_of_the_first_release_queued_are_sent(limited: App) -> None:
@@ -113,7 +109,7 @@ async def test_mails_that_a_process_of_the_first_release_queued_are_sent(limited
     await limited.tick()
     await fresh_link.accept(limited.parts, address.parse(ADA), None)
     await fresh_link.work_off(limited.parts)
-    await as_the_first_release(limited)
+    await adopted(limited)
 
     to = {mail.to: mail for mail in await limited.deliver()}
 
@@ -123,26 +119,28 @@ async def test_mails_that_a_process_of_the_first_release_queued_are_sent(limited
 async def test_a_mail_that_only_a_later_release_understands_is_left_to_it(limited: App) -> None:
     await limited.sign_up(BOB)
     await limited.tick()
-    await as_it_was_left(limited, "birthday")
+    await adopted(limited, occasion="birthday")
 
     assert await limited.deliver() == []
 
     async with limited.parts.data.begin() as connection:
         status = select(tables.outbox.c.status)
         assert (await connection.execute(status)).scalar_one() == "deferred"
-    await as_it_was_left(limited, "confirmation")
+    await adopted(limited, occasion="confirmation")
     limited.step(PARKED_FOR)
     assert [mail.to for mail in await limited.deliver()] == [BOB]
 
 
-async def test_permits_of_a_process_of_the_first_release_count_for_the_same(
-    database: Database,
+async def test_permits_of_the_first_release_count_for_the_same(
+    database: Database, tmp_path: Path
 ) -> None:
-    await database_schema.upgrade_one(database, DATA)
+    await as_of_the_first_release(database, tmp_path)
     async with database.begin() as connection:
         for kind in GroundKind:
             await connection.execute(granted(str(kind)))
+    await database_schema.upgrade_one(database, DATA)
 
+    async with database.begin() as connection:
         page = await permits.after(connection, "", 10)
         pair, before = ("sub_1", "news"), START - timedelta(days=1)
         counted = await permits.moments(connection, [pair], before, START)

@@ -21,7 +21,7 @@ from audit.errors import (
     LogForged,
     LogMissing,
 )
-from audit.nodes import root_at
+from audit.nodes import frontier_at
 from audit.note import Checkpoint
 from audit.report import Problem
 from audit.tables import (
@@ -104,7 +104,7 @@ async def test_what_is_sequenced_is_published_once(
     checkpoint = await PUBLISHER.publish(database, keystore, clock)
 
     async with database.read() as connection:
-        assert checkpoint == Checkpoint(LOG.origin, 10, await root_at(connection, 10))
+        assert checkpoint == Checkpoint(LOG.origin, 10, (await frontier_at(connection, 10)).root)
         latest = await published.newest(connection, PUBLISHER.verifier)
     assert latest is not None
     assert latest.checkpoint == checkpoint == await guarded(keystore)
@@ -169,7 +169,7 @@ async def test_many_publishers_never_sign_two_roots_for_one_size(
     assert checkpoints[-1].size == 34
     async with database.read() as connection:
         for one in checkpoints:
-            assert one.root == await root_at(connection, one.size)
+            assert one.root == (await frontier_at(connection, one.size)).root
 
 
 async def test_whoever_loses_the_swap_publishes_nothing(
@@ -291,7 +291,7 @@ async def test_a_forged_guard_is_noticed(
     database: Database, keystore: Database, clock: SteppedClock
 ) -> None:
     async with database.read() as connection:
-        forged = Checkpoint(LOG.origin, 10, await root_at(connection, 10))
+        forged = Checkpoint(LOG.origin, 10, (await frontier_at(connection, 10)).root)
     async with keystore.begin() as connection:
         signed = note.sign(forged, sha256(b"another key").digest())
         await connection.execute(update(audit_guard).values(size=10, note=signed))

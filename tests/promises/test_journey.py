@@ -1,4 +1,4 @@
-"""The whole journey from outside, as contract.md describes it: HTTP and SMTP only."""
+"""The whole journey from outside: HTTP and SMTP only."""
 
 from __future__ import annotations
 

@@ -347,7 +347,7 @@ def test_whoever_objected_may_ask_again() -> None:
     assert isinstance(wanted(row(State.PENDING), objected=True), Granted)
 
 
-# Transitions: the table of product.md
+# Transitions: every state with every declaration
 
 
 def test_a_sign_up_makes_a_new_request_where_nothing_stands() -> None:

@@ -1,7 +1,8 @@
-"""Verifying the live log together with what rests on it: consents and permits.
+"""Verifying the live log together with what rests on it: consents, permits, rows that grant.
 
 The log alone shows that no entry was altered. That a consent says what its last
-event says, and that every permit has an event, ties the tables to the log.
+event says, and that every permit has an event, ties the tables to the log; a
+MAC says of every row that grants something that a gateway wrote it.
 Memory does not grow with the number of people.
 """
 

@@ -2,7 +2,7 @@
 
 The document has the shape of the API's answers, so that one reader does for
 every release: what an earlier one remembered is read here, and a process of an
-earlier one, beside which this may run for a while, answers with what it finds.
+earlier one, where one may run beside this, answers with what it finds.
 Whoever changes that shape adds a reader for the new one and keeps this.
 """
 

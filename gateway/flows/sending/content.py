@@ -1,7 +1,8 @@
 """What a message is to say, as it is stored until its mail is composed.
 
-The bytes are those of the first release: messages wait for months, and while an
-upgrade rolls, processes of both releases read what either of them queued.
+The bytes are those of the first release: messages wait for months, over
+upgrades, and where two releases run beside each other, each reads what the
+other queued.
 """
 
 from __future__ import annotations

@@ -53,12 +53,8 @@ def of(message: Message) -> Occasion | Unknown | None:
     """The occasion of *message*; None for one that rests on a consent alone."""
     if message.regarding is None and message.occasion is None:
         return None
-    word, regarding = message.occasion, message.regarding or ""
-    if word is None:
-        # Queued by a process of the first release, beside which ours run while an upgrade rolls.
-        # To go once a migration fills what is left and says `oldest = "data_0002"` or later.
-        word = _Word.FRESH_LINK if regarding.startswith("lnk_") else _Word.CONFIRMATION
-    match word:
+    regarding = message.regarding or ""
+    match message.occasion:
         case _Word.CONFIRMATION:
             return _to_confirm(regarding)
         case _Word.FRESH_LINK:
