@@ -47,6 +47,14 @@ class Gate:
         """Say whether a gateway wrote state, index and stops of this row."""
         return keys.fits(subject.name, self.kid, self.mac, *_granting(self))
 
+    def gone(self, keys: RowKeys) -> bool:
+        """Whether their erasure has begun, as a gateway wrote it.
+
+        What somebody else wrote ends nothing: it could be undone, and who left
+        meanwhile would have been told so and be mailed again.
+        """
+        return not self.live and self.is_honest(keys)
+
     @property
     def live(self) -> bool:
         """Whether the person is still here: not being erased, and not erased."""
@@ -194,12 +202,31 @@ async def _restate(
     A row that no gateway wrote is stopped like any other and stays dishonest:
     signing it would hide what was done to it.
     """
-    if not changes:
-        return {}
-    stated = {}
+    signed = []
     for old, new in changes:
-        signed = keys.sign(subject.name, *_granting(new))._asdict() if old.is_honest(keys) else {}
-        stated[new.subject] = replace(new, **signed)
+        if old.is_honest(keys):
+            signed.append(replace(new, **keys.sign(subject.name, *_granting(new))._asdict()))
+        else:
+            await _stop(connection, old, new)
+    if signed:
+        await _write(connection, signed)
+    return {new.subject: new for _, new in changes} | {gate.subject: gate for gate in signed}
+
+
+async def _stop(connection: AsyncConnection, old: Gate, new: Gate) -> None:
+    """Write only what changes: what stands beside it may be of any type, and cannot be written."""
+    attributes = {name: _ATTRIBUTES.get(name, name) for name in _STATED}
+    values = {
+        column: getattr(new, name)
+        for column, name in attributes.items()
+        if getattr(new, name) != getattr(old, name)
+    }
+    if values:
+        statement = update(subject).where(subject.c.id == new.subject)
+        await connection.execute(statement.values(values))
+
+
+async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
     columns = (*_STATED, "kid", "mac")
     values = {name: bindparam(f"new_{name}", type_=subject.c[name].type) for name in columns}
     statement = update(subject).where(subject.c.id == bindparam("of")).values(values)
@@ -214,13 +241,13 @@ async def _restate(
             "new_kid": gate.kid,
             "new_mac": gate.mac,
         }
-        for gate in stated.values()
+        for gate in stated
     ]
     await connection.execute(statement, rows)
-    return stated
 
 
 _STATED = ("state", "blind_index", "objected_at", "suppressed", "asking_blocked_at")
+_ATTRIBUTES = {"blind_index": "index"}  # where they are not named as their column is
 _NO_STOPS = (None, None, None, None)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select, update
 
+from audit.kinds import Actor
 from consent import gates
 from consent import tables as consents
 from consent.keys import blind
@@ -17,6 +18,7 @@ from delivery import tables as delivery
 from delivery.outbox import Parked
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
+from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights.session import open_session
 from gateway.flows.sending.claim import PARKED_FOR
@@ -245,3 +247,61 @@ async def test_a_person_in_a_state_that_no_gateway_wrote_keeps_nobody_else_from_
     leave = {"to": {"email": ADA}, "purpose": "newsletter", "kind": "withdraw", "channel": "phone"}
     async with app.http.post("/v1/withdrawals", json=leave, headers=headers) as answer:
         assert answer.status == 200
+
+
+async def leave(app: App, headers: dict[str, str], kind: str) -> int:
+    body = {"to": {"email": ADA}, "kind": kind, "channel": "phone"}
+    body |= {"purpose": "newsletter"} if kind == "withdraw" else {"all": True}
+    async with app.http.post("/v1/withdrawals", json=body, headers=headers) as answer:
+        return answer.status
+
+
+HIDING = [
+    pytest.param({"state": state}, id=f"state {state}") for state in ("vip", "erasing", "erased")
+]
+
+
+@pytest.mark.parametrize("kind", ["withdraw", "object"])
+@pytest.mark.parametrize("hidden", [*HIDING, pytest.param({"objected_at": START}, id="objected")])
+async def test_who_left_while_their_row_was_altered_has_left(
+    app: App, hidden: dict[str, Any], kind: str
+) -> None:
+    """The row fits again as soon as it is as it was; what was answered must stand all the same."""
+    await app.subscribe(ADA)
+    headers = await app.key()
+    before = await row_of(app, consents.subject)
+    await alter(app, consents.subject, **hidden)
+
+    assert await leave(app, headers, kind) == 200
+
+    await alter(app, consents.subject, **before)
+    assert await post(app, headers) == 403
+    assert (await row_of(app, consents.consent))["state"] == "withdrawn"
+
+
+async def test_who_left_while_the_purpose_of_their_consent_was_another_has_left(app: App) -> None:
+    await app.subscribe(ADA)
+    headers = await app.key()
+    await alter(app, consents.consent, purpose="product-updates")
+
+    assert await leave(app, headers, "withdraw") == 200
+
+    await alter(app, consents.consent, purpose="newsletter")
+    assert await post(app, headers) == 403
+
+
+@pytest.mark.parametrize("column", ["mac", "blind_index", "kid"])
+async def test_no_type_of_a_column_keeps_anybody_from_leaving(app: App, column: str) -> None:
+    if app.parts.data.dialect != "sqlite":
+        pytest.skip("columns of PostgreSQL have one type")
+    await app.subscribe(ADA)
+    headers = await app.key()
+    handle = (await row_of(app, consents.subject))["id"]
+    async with app.parts.data.begin() as connection:
+        await connection.exec_driver_sql(f"UPDATE subject SET {column} = 'text'")  # noqa: S608
+
+    objection = Withdrawal(None, Actor.SUBJECT, "phone", objection=True)
+    await Withdrawals(app.parts).by_subject(handle, objection)
+
+    assert (await row_of(app, consents.consent))["state"] == "withdrawn"
+    assert await post(app, headers) == 403

@@ -46,7 +46,7 @@ def test_what_was_queued_for_an_occasion_is_for_that_one(one: Occasion) -> None:
 
 @pytest.mark.parametrize("one", OCCASIONS)
 def test_what_is_about_something_for_no_known_reason_is_not_guessed(one: Occasion) -> None:
-    """The upgrade says it of what the first release queued (tests/contract/test_other_releases.py)."""
+    """Of what the first release queued the upgrade says it."""
     regarding = occasion.columns(one)["regarding"]
 
     assert occasion.of(replace(WAITING, regarding=regarding)) == Unknown()

@@ -99,7 +99,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await _seen(connection, parts.consents, parts.clock, found)
         gate = held.get(found.subject)
-        if gate is not None and gate.live and not seen.expired:
+        if gate is not None and not gate.gone(parts.rows) and not seen.expired:
             act = _Act(
                 connection,
                 consents=parts.consents,

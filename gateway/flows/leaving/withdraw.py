@@ -58,7 +58,8 @@ class Withdrawal:
         return None if self.facts is None else PassedOn.read(Stored(dict(self.facts)))
 
     def concerns(self, consent: Consent) -> bool:
-        return self.purpose is None or consent.purpose == self.purpose
+        """Those that no gateway wrote, too: a purpose may have been altered to escape this."""
+        return self.purpose in (None, consent.purpose) or not consent.honest
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def _tell_of_missing_keys(held: Mapping[str, Gate], vault: Vault) -> None:
 class _Ending:
     """What withdrawals of one transaction end, one after another, each seeing those before."""
 
+    keys: RowKeys
     held: Mapping[str, Gate]
     found: Mapping[str, Sequence[Consent]]
     trail: Trail
@@ -94,7 +96,7 @@ class _Ending:
 
     def take(self, leaver: _Leaving) -> None:
         gate = self.held.get(leaver.subject or "")
-        if gate is None or not gate.live:
+        if gate is None or gate.gone(self.keys):
             return  # nothing is permitted any more
         for stored in self.found.get(gate.subject, ()):
             # As the one before left it: two withdrawals of one consent are one end, and one event.
@@ -104,7 +106,9 @@ class _Ending:
             changed = take_back(consent, leaver.withdrawal, self.trail, self.now)
             if changed is not None:
                 self.changed[consent.id] = changed
-        if leaver.withdrawal.objection and gate.objected_at is None:
+        # An objection that somebody planted could be taken away again, and is in no log.
+        stands = gate.objected_at is not None and gate.is_honest(self.keys)
+        if leaver.withdrawal.objection and not stands:
             self._object(gate, leaver.withdrawal)
 
     def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
@@ -254,7 +258,7 @@ class Withdrawals:
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         strangers = _strangers(leaving)
-        parts = self._parts
+        parts, keys = self._parts, self._parts.rows
         index_key = parts.keyring.lookup.secret
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
@@ -266,11 +270,11 @@ class Withdrawals:
             found = await parts.consents.of_subjects(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)
-            ending = _Ending(held, found, Trail(parts.log, vault, held), now)
+            ending = _Ending(keys, held, found, Trail(parts.log, vault, held), now)
             for leaver in leaving:
                 ending.take(leaver)
             await parts.consents.write(connection, list(ending.changed.values()))
-            keys, key = parts.rows, parts.keyring.suppression.secret
+            key = parts.keyring.suppression.secret
             stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
             await block_asking(connection, keys, key, list(stated.values()), vault, now)
             unknown = [stranger.canonical for stranger in strangers]

@@ -72,7 +72,7 @@ async def verify(
         # Whose keys may be gone although nobody tampered with anything.
         async with parts.data.read() as connection:
             known = await gates.peek(connection, subjects)
-        return {subject for subject, gate in known.items() if not gate.live}
+        return {subject for subject, gate in known.items() if gate.gone(parts.rows)}
 
     report = await audit_verify.verify_live(
         parts.data,
