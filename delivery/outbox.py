@@ -32,7 +32,7 @@ from delivery import tables
 from delivery.outcome import Kind
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
-from storage.types import among
+from storage.types import among, is_name
 
 outbox = tables.outbox
 
@@ -63,7 +63,7 @@ class Parked(StrEnum):
     """
 
     ALTERED = "parked_altered"  # the row is not what was accepted
-    ATTEMPTS = "parked_attempts"  # its permits do not fit its attempts, or it was sent before
+    ATTEMPTS = "parked_attempts"  # its permits do not fit its attempts, or it may have been sent
     KEY_MISSING = "parked_key_missing"
     OCCASION_UNKNOWN = "parked_occasion_unknown"
     SENDER_UNKNOWN = "parked_sender_unknown"  # not in the configuration any more
@@ -196,7 +196,8 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
             .limit(limit - len(found))
         )
         found += [(row.id, row.subject) for row in await connection.execute(query)]
-    return found
+    # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
+    return [pair for pair in found if all(is_name(name) for name in pair)]
 
 
 async def lock_due(

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
-from delivery.outcome import Outcome
+from delivery.outcome import Kind, Outcome
 from storage.clock import Clock
 from storage.types import among
 
@@ -169,17 +169,27 @@ async def spent_of(
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often a message was permitted, and whether one of these attempts sent it."""
+    """How often a message was permitted, and what became of it then."""
 
     permits: int = 0
     sent: bool = False
+    open: bool = False  # one of these attempts may have sent it: its end is uncertain, or not told
+
+    def allow(self, message: Message) -> bool:
+        """Whether the attempt after this one may be begun.
+
+        What may have been sent is not sent again, except for service mails: a
+        confirmation that comes twice does less harm than one that never comes.
+        """
+        closed = message.kind is Kind.SERVICE or not self.open
+        return self.permits == message.attempt and not self.sent and closed
 
 
 async def attempts_of(connection: AsyncConnection, messages: Sequence[str]) -> dict[str, Attempts]:
     """What is known of each message's attempts; one that was never permitted is missing.
 
-    A claim grants attempt n+1 only where there are n permits and none that sent:
-    whoever sets a row back to an earlier state does not set these back with it.
+    A claim grants attempt n+1 only where there are n permits and none that sent or
+    may have: whoever sets a row back to an earlier state does not set these back.
     """
     if not messages:
         return {}
@@ -187,10 +197,22 @@ async def attempts_of(connection: AsyncConnection, messages: Sequence[str]) -> d
     sent = exists().where(
         attempt.c.message == permit.c.message, attempt.c.outcome == Outcome.SENT.value
     )
-    query = select(permit.c.message, func.count(), func.max(case((sent, 1), else_=0)))
+    told = exists().where(
+        attempt.c.message == permit.c.message,
+        attempt.c.n == permit.c.attempt,
+        attempt.c.outcome != Outcome.UNCERTAIN.value,
+    )
+    untold = and_(permit.c.state == SPENT, ~told)
+    query = select(permit.c.message, func.count(), _any(sent), _any(untold))
     query = query.where(among(permit.c.message, messages)).group_by(permit.c.message)
     rows = await connection.execute(query)
-    return {message: Attempts(count, bool(sent)) for message, count, sent in rows}
+    return {
+        message: Attempts(count, bool(sent), bool(untold)) for message, count, sent, untold in rows
+    }
+
+
+def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.max(case((condition, 1), else_=0))
 
 
 async def lock_unused(

@@ -140,6 +140,12 @@ def among(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bo
     return _Among(column, bindparam(None, list(values), type_=_Texts(), unique=True))
 
 
+def is_name(value: object) -> bool:
+    """Whether `among` can ask for *value*; SQLite keeps anything anywhere."""
+    # PostgreSQL takes no NUL: asked for by such an id, it would fail the look at everybody.
+    return isinstance(value, str) and "\0" not in value
+
+
 @compiles(_Among, "postgresql")
 def _any(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(one, **options) for one in element.clauses)

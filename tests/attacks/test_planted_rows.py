@@ -25,6 +25,7 @@ from gateway.flows.sending.claim import PARKED_FOR
 from gateway.schema.tables import api_key
 from tests.support.apps import ADA, App
 from tests.support.clock import START
+from tests.support.hostile import by_sql
 
 BOB = "bob@example.org"
 TOKEN = "cgw_" + "A" * 43
@@ -189,6 +190,32 @@ async def test_a_sent_message_that_is_queued_again_is_not_sent_again(app: App) -
 
     assert await app.deliver() == []
     assert (await row_of_message(app, message["id"]))["reason"] == Parked.ATTEMPTS
+
+
+@pytest.mark.parametrize("outcome", [None, "uncertain"], ids=["not told", "uncertain"])
+async def test_what_may_have_been_sent_is_not_sent_again(app: App, outcome: str | None) -> None:
+    """Set back while its worker carries it, and after nobody could say whether it left."""
+    message = await queued(app)
+    assert len(await app.deliver()) == 1
+    await alter(app, delivery.attempt, outcome=outcome)
+    async with app.parts.data.begin() as connection:
+        this = update(delivery.outbox).where(delivery.outbox.c.id == message["id"])
+        await connection.execute(this.values(status="queued", owner=None, ended_at=None))
+
+    assert await app.deliver() == []
+    assert (await row_of_message(app, message["id"]))["reason"] == Parked.ATTEMPTS
+
+
+async def test_a_message_whose_content_is_gone_keeps_nobody_from_their_mail(app: App) -> None:
+    message = await queued(app)
+    await app.sign_up(BOB)
+    await app.tick()
+    free = ["SET LOCAL session_replication_role = replica"]  # from foreign keys
+    free = free if app.parts.data.dialect == "postgresql" else []
+    await by_sql(app, *free, f"DELETE FROM content WHERE id = '{message['content']}'")  # noqa: S608
+
+    assert [mail.to for mail in await app.deliver()] == [BOB]
+    assert (await row_of_message(app, message["id"]))["reason"] == Parked.ALTERED
 
 
 async def test_a_request_cannot_be_prolonged(app: App) -> None:

@@ -4,19 +4,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
-from sqlalchemy import Table, text
+from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 
 from consent.tables import consent
 from delivery.tables import permit
 from gateway.flows.proving import verify
-from storage.database import driver_url
 from tests.support.apps import ADA, App
-from tests.support.hostile import attack, drop_constraints, hostile
+from tests.support.hostile import attack, by_sql, drop_constraints, hostile
 
 GRACE = "grace@example.org"
 WORD_OR_NUMBER = (0, 2**31)
@@ -26,29 +22,15 @@ UNPROVEN = {"mails", "profile"}
 GRANTED = {"message", "attempt", "subject", "purpose", "ground_kind", "ground_id", "eid"}
 
 
-async def run(app: App, *statements: str) -> None:
-    """As somebody with the database's own client, which looks after no foreign keys in SQLite."""
-    parts = app.parts
-    if parts.data.dialect == "sqlite":
-        path = str(driver_url(parts.config.storage.url).database)
-        with closing(sqlite3.connect(path, timeout=10)) as raw, raw:
-            for one in statements:
-                raw.execute(one)
-        return
-    async with parts.data.begin() as connection:
-        for one in statements:
-            await connection.execute(text(one))
-
-
 async def loosen(app: App, table: Table) -> None:
     """Drop every constraint, and keep the rows."""
     name = table.name
     if app.parts.data.dialect == "postgresql":
         async with app.parts.data.begin() as connection:
             await drop_constraints(connection, table)
-    await run(app, f"CREATE TABLE kept_{name} AS SELECT * FROM {name}")
+    await by_sql(app, f"CREATE TABLE kept_{name} AS SELECT * FROM {name}")
     if app.parts.data.dialect == "sqlite":
-        await run(app, f"DROP TABLE {name}", f"CREATE TABLE {name} AS SELECT * FROM kept_{name}")
+        await by_sql(app, f"DROP TABLE {name}", f"CREATE TABLE {name} AS SELECT * FROM kept_{name}")
     for _ in range(20):
         try:  # what was prepared for the tables as they were fails once
             await verify.verify(app.parts)
@@ -59,7 +41,7 @@ async def loosen(app: App, table: Table) -> None:
 
 async def put_back(app: App, table: Table) -> None:
     name = table.name
-    await run(app, f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept_{name}")
+    await by_sql(app, f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept_{name}")
 
 
 async def test_whatever_stands_in_a_consent_is_no_consent_and_stops_nobody(
@@ -71,7 +53,7 @@ async def test_whatever_stands_in_a_consent_is_no_consent_and_stops_nobody(
     for column in consent.columns:
         for name, value, _ in hostile(column, dialect, WORD_OR_NUMBER):
             what = f"{column.name}: {name}"
-            await run(app, attack(column, dialect, value))
+            await by_sql(app, attack(column, dialect, value))
 
             verdict = await verify.verify(app.parts)
             answers = [await app.permission(one) for one in (ADA, GRACE)]
@@ -102,7 +84,7 @@ async def test_a_claim_goes_past_a_consent_that_cannot_be_read(
         content = {"content": {"subject": "News", "text": "Hello."}}
         async with app.http.post("/v1/messages", json=body | content, headers=key) as answer:
             assert answer.status == 202
-    await run(app, attack(consent.c[column], dialect, value))
+    await by_sql(app, attack(consent.c[column], dialect, value))
 
     mails = await app.deliver()
 
@@ -117,7 +99,7 @@ async def test_whatever_stands_in_a_permit_is_named_and_ends_no_verification(
     await loosen(app, permit)
     for column in permit.columns:
         for name, value, _ in hostile(column, dialect, WORD_OR_NUMBER):
-            await run(app, attack(column, dialect, value))
+            await by_sql(app, attack(column, dialect, value))
 
             verdict = await verify.verify(app.parts)
             await put_back(app, permit)

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Integer, String, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.database import driver_url
 from storage.types import Moment
+from tests.support.apps import App
 
 # As SQLite writes them, and the types of column that they may pass for well formed in.
 EVERYWHERE: Mapping[str, tuple[str, set[type]]] = {
@@ -99,3 +103,17 @@ def hostile(
         fits = python is int and least <= int(value) <= most
         fits = fits or name == empty
         yield name, value, not fits and (name not in ("text", "a byte") or least > 1)
+
+
+async def by_sql(app: App, *statements: str) -> None:
+    """As somebody with the database's own client, which looks after no foreign keys in SQLite."""
+    parts = app.parts
+    if parts.data.dialect == "sqlite":
+        path = str(driver_url(parts.config.storage.url).database)
+        with closing(sqlite3.connect(path, timeout=10)) as raw, raw:
+            for one in statements:
+                raw.execute(one)
+        return
+    async with parts.data.begin() as connection:
+        for one in statements:
+            await connection.execute(text(one))

@@ -31,6 +31,7 @@ from gateway.callers import api_keys
 from gateway.flows.sending import grounds
 from gateway.parts import Parts
 from storage.database import Database
+from storage.types import is_name
 
 _AT_ONCE = 1000
 _CHANGED = "was changed by somebody else than the gateway"
@@ -115,7 +116,7 @@ async def _doubts_of_consents(
             page = await gates.after(connection, after, _AT_ONCE)
         if not page:
             return
-        known = [subject for subject in page if _is_word(subject)]
+        known = [subject for subject in page if is_name(subject)]
         vault = await keystore.vault(known)
         # Of one moment: a consent withdrawn between two statements would seem put back.
         async with data.snapshot() as connection:
@@ -216,12 +217,7 @@ def _is_readable(permit: Permit) -> bool:
     named = (permit.id, permit.message, permit.subject, permit.purpose)
     ground = (permit.ground_kind, permit.ground_id)
     eid: object = permit.eid
-    return isinstance(eid, bytes) and all(map(_is_word, (*named, *ground)))
-
-
-def _is_word(value: object) -> bool:
-    # PostgreSQL takes no NUL: asked for by such an id, it would fail the look at everybody.
-    return isinstance(value, str) and "\0" not in value
+    return isinstance(eid, bytes) and all(map(is_name, (*named, *ground)))
 
 
 _Grant = tuple[object, ...]

@@ -226,9 +226,9 @@ def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None
     """
     gate = known.locked.gates.get(message.subject)
     pair = (message.subject, message.purpose)
-    if not message.honest:
+    if not message.honest or message.content not in known.contents:
         return Parked.ALTERED
-    if known.attempts.get(message.id, Attempts()) != Attempts(message.attempt):
+    if not known.attempts.get(message.id, Attempts()).allow(message):
         return Parked.ATTEMPTS
     if isinstance(why, Unknown):
         # While an upgrade rolls, a process of the later release knows it, and claims it then.
