@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hmac import compare_digest
 from typing import Any
 
 from sqlalchemy import select, union, union_all
@@ -23,6 +24,7 @@ from audit.entry import (
 )
 from audit.errors import EntryError
 from audit.kinds import Kind
+from audit.rowmac import RowMac
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
 from storage.sound import sound
 
@@ -145,6 +147,23 @@ async def told_of_items(
         if facts is not None:
             found.append(Told(row.subject, row.eid, kind, facts))
     return found
+
+
+async def happened(connection: AsyncConnection, mac: RowMac, kind: Kind) -> bool:
+    """Whether a gateway staged or logged an event of *kind*, of which there are few.
+
+    Reads all that is staged: nothing for a request to ask.
+    """
+    logged = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
+    logged = logged.where(audit_entry.c.kind == kind, sound(audit_entry))
+    staged = select(audit_pending.c.n, audit_pending.c.entry, audit_pending.c.mac)
+    staged = staged.where(sound(audit_pending))
+    for query, mac_of in ((logged, mac.entry), (staged, mac.pending)):
+        for at, entry, stored in await connection.execute(query):
+            read = _parsed(entry)
+            if read is not None and read.kind is kind and compare_digest(stored, mac_of(at, entry)):
+                return True
+    return False
 
 
 async def _of_kind(connection: AsyncConnection, eids: Collection[bytes], kind: Kind) -> set[bytes]:

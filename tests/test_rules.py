@@ -121,6 +121,7 @@ GUESSABLE = {
     "audit/check.py": 1,  # the MAC of an entry
     "audit/log.py": 2,  # of both, staged and sequenced
     "audit/losses.py": 2,  # of both, where rows are missing
+    "audit/trail.py": 1,  # of one of a kind
     "consent/signed.py": 2,  # of a consent, and of what ties a token to it
     "consent/keys/seal.py": 1,  # the commitment of a sealed value
     "gateway/people/sessions.py": 1,  # the token of a session's form
@@ -319,6 +320,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/http/parsing.py": "http/test_frame.py",
     "gateway/keyfiles/dkim_keys.py": "contract/test_commands.py",
     "gateway/people/sessions.py": "http/test_my_data.py",
+    "gateway/process/adoption.py": "faults/test_stored_lives.py",
     "gateway/process/lifespan.py": "faults/test_start.py",
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/watch/metrics.py": "http/test_frame.py",

@@ -32,5 +32,7 @@ def upgrade(context: typer.Context) -> None:
     counts = run(
         adoption.adopt(config, DatabaseClock(), lambda table, n: say(f"{table}: {n} rows"))
     )
-    if counts is not None:
+    if counts == {}:
+        say("rows were signed before; the keyring is of this release now")
+    elif counts is not None:
         say(f"signed: {sum(counts.values())} rows; copy the keyring to every other machine")

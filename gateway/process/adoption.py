@@ -4,12 +4,17 @@ Its processes are stopped meanwhile. A run that was killed goes on where it
 ended; the last thing that changes is the keyring's format, and until then
 nothing of this release works with rows (`keyring.current`). What the first
 release had signed is adopted only where that fits; what it had not, as it stands.
+
+It is done once for all machines, and the log says so: a keyring of the first
+release that turns up later, on another machine or from a backup, is written
+anew, and signs nothing that somebody wrote meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from audit import trail
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
@@ -28,7 +33,10 @@ Told = Callable[[str, int], None]  # a table, and how many of its rows were look
 
 
 async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] | None:
-    """Sign what waits for it; returns how many rows of each table are, None where all are."""
+    """Sign what waits for it; returns how many rows of each table are signed now.
+
+    None where nothing was to do; empty where another run signed them before.
+    """
     path = config.keys.keyring_file
     if not path.exists():
         return None  # nothing was ever kept here
@@ -36,15 +44,23 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
     if ring.format != 1:
         return None
     async with open_database("data", config.storage.url, patience=None) as data:
-        for adopter in _adopters(ring):
-            done = 0
-            while number := await _page(data, adopter, RowKeys(ring.rows)):
-                done += number
-                tell(adopter.signed.table.name, done)
         log = Log(config.audit.origin, ring.audit.secret, "upgrade")
-        counts = await _record(data, log, clock, ring)
+        async with data.read() as connection:
+            done = await trail.happened(connection, log.mac, Kind.ROWS_ADOPTED)
+        counts = {} if done else await _sign(data, log, clock, ring, tell)
     keyring.modernise(path, ring)
     return counts
+
+
+async def _sign(
+    data: Database, log: Log, clock: Clock, ring: Keyring, tell: Told
+) -> Mapping[str, int]:
+    for adopter in _adopters(ring):
+        done = 0
+        while number := await _page(data, adopter, RowKeys(ring.rows)):
+            done += number
+            tell(adopter.signed.table.name, done)
+    return await _record(data, log, clock, ring)
 
 
 def _adopters(ring: Keyring) -> list[Adopter]:

@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from gateway.config import config
-from tests.support.gateways import Gateway, _free_port
+from tests.support.gateways import Gateway
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 DEVICE = Path("/dev/null")
@@ -31,7 +32,7 @@ def careless() -> Iterator[None]:
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """The embedded default, with its local inbox, on ports of its own."""
-    ports = {one: str(_free_port()) for one in ("8080", "8025", "2525")}
+    ports = {one: str(free_port()) for one in ("8080", "8025", "2525")}
     raw = _PORT.sub(lambda found: f"127.0.0.1:{ports[found[1]]}", config.embedded_default())
     file = tmp_path / "config.toml"
     file.write_text(raw)

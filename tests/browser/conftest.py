@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ import pytest
 from gateway.config import config as configuration
 from gateway.demo.landing import Landing, open_landing
 from gateway.smtp.inbox import Folder, Mail, read_mail
+from tests.support.ports import free_port
 
 _HERE = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -82,7 +82,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 @asynccontextmanager
 async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
     """As `site`; *origin* may use the form's script beside the landing page."""
-    ports = free_ports(4)
+    ports = [free_port() for _ in range(4)]
     gateway, landing, inbox, smtp = (f"127.0.0.1:{port}" for port in ports)
     raw = configuration.embedded_default()
     for old, new in (
@@ -135,17 +135,6 @@ async def _is_ready(http: aiohttp.ClientSession) -> bool:
         async with http.get("/readyz") as answer:
             return answer.status == 200
     return False
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.browser.conftest import Site, free_ports, open_site
+from tests.browser.conftest import Site, open_site
 from tests.browser.test_journey import ADA, visit
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.wide
 
@@ -44,7 +45,7 @@ async def host_page(site: Site, port: int, html: str) -> AsyncIterator[str]:
 async def test_the_snippet_works_under_a_strict_policy_and_without_the_script(
     tmp_path: Path, chromium: Any
 ) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     async with open_site(tmp_path, origin=f"http://127.0.0.1:{port}") as site:
         html = site.command("forms", "snippet", "newsletter")
         async with host_page(site, port, html) as url, visit(chromium, site) as person:

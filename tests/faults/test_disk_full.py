@@ -15,7 +15,8 @@ from typing import Protocol
 import pytest
 
 from tests.support import crowds
-from tests.support.gateways import Gateway, _free_port, open_gateway
+from tests.support.gateways import Gateway, open_gateway
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 ADA = "ada@example.org"
@@ -159,7 +160,7 @@ async def test_a_full_journal_stops_the_dots_and_nothing_else(
 ) -> None:
     async with open_gateway(tmp_path, new_database_url, "postgresql", connections=2) as gateway:
         await gateway.start("serve", "serve")
-        place = f"127.0.0.1:{_free_port()}"
+        place = f"127.0.0.1:{free_port()}"
         await gateway.start("worker", "worker", "--listen", place)
         key = await asyncio.to_thread(gateway.api_key)
         await gateway.subscribe(ADA)

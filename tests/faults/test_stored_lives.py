@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
+from gateway.schema.tables import api_key
 from tests.support.databases import Databases
 from tests.support.stored import LIVES, Life, open_life
+from tests.support.stores import open_data
 
 AT_ONCE = timedelta(minutes=1)  # links of the hour still work
 LATER = timedelta(hours=2)  # what waited for its time is due
@@ -79,6 +83,29 @@ async def test_an_old_link_still_leaves_and_the_log_continues_what_was_published
     said = await asyncio.to_thread(life.gateway.command, *verify)
 
     assert said.startswith("ok: ")
+
+
+async def test_an_old_keyring_that_turns_up_later_signs_nothing(life: Life) -> None:
+    """On another machine, or from a backup: what was planted meanwhile stays nobody's."""
+    token = f"cgw_{'A' * 43}"
+    planted = dict.fromkeys(("senders", "purposes"), "") | {
+        "id": "key_planted",
+        "name": "mine",
+        "token_hash": hashlib.sha256(token.encode()).digest(),
+        "scopes": "permissions:read",
+        "created_at": datetime(2026, 11, 26, tzinfo=UTC),
+    }
+    async with open_data(life.gateway) as data, data.begin() as connection:
+        await connection.execute(insert(api_key).values(planted))
+    life.put_keyring_back()
+
+    await asyncio.to_thread(life.gateway.command, "db", "upgrade")
+
+    await life.start(AT_ONCE)
+    question = {"to": {"email": "ada@example.org"}, "purpose": "newsletter"}
+    status, _ = await life.gateway.call(token, "POST", "/v1/permissions", question)
+    assert status == 401
+    assert await permission(life, "ada@example.org") == "granted"
 
 
 async def permission(life: Life, email: str) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.gateways import Gateway, _free_port, open_gateway
+from tests.support.gateways import Gateway, open_gateway
+from tests.support.ports import free_port
 
 ADA = "ada@example.org"
 
@@ -54,7 +55,7 @@ async def test_what_was_permitted_and_sent_is_counted_and_queues_are_measured(
 
 
 async def test_a_worker_answers_for_itself_where_it_is_told_to(gateway: Gateway) -> None:
-    place = f"127.0.0.1:{_free_port()}"
+    place = f"127.0.0.1:{free_port()}"
 
     await gateway.start("worker", "worker", "--listen", place)
 

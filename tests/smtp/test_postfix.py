@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +20,7 @@ from delivery.transmission import Envelope, transmit
 from tests.smtp.test_opendkim import judged
 from tests.support.connections import take
 from tests.support.mails import AT, header, records, signer
+from tests.support.ports import free_port
 from tests.support.sink import Sink, open_sink
 from tests.support.waiting import until
 
@@ -68,13 +68,6 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from typing import Any
 import aiohttp
 
 from tests.support.databases import Databases, Urls, copy_initialised
+from tests.support.ports import free_port
 
 _HERE = Path(__file__).parents[2]
 _TEMPLATE = """
@@ -345,7 +346,7 @@ async def open_gateway(
         urls = new_database_url(dialect), new_database_url(dialect)
         await _initialise(directory, urls)
     relay, relay_port = _start_relay(relay_log)
-    port = _free_port()
+    port = free_port()
     more: dict[str, Any] = {"permit_ttl": permit_ttl, "lease": lease, "connections": connections}
     more |= {"limits": limits, "cap": cap}
     config = _configure(directory, urls, port=port, relay_port=relay_port, **more)
@@ -371,12 +372,3 @@ def _start_relay(log: Path) -> tuple[subprocess.Popen[bytes], int]:
     assert relay.stdout is not None
     with relay.stdout:
         return relay, int(relay.stdout.readline())
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -23,7 +23,8 @@ from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA, GUARD, KEYSTORE, Schema
 from storage.database import open_database
 from tests.support.databases import Databases
-from tests.support.gateways import _HERE, Gateway, _environment, _free_port, _start_relay
+from tests.support.gateways import _HERE, Gateway, _environment, _start_relay
+from tests.support.ports import free_port
 
 LIVES = sorted(path.parent for path in (_HERE / "tests/data").glob("*/known.json"))
 _SCHEMAS = {"data": (DATA,), "keys": (KEYSTORE, GUARD)}
@@ -35,6 +36,12 @@ class Life:
 
     gateway: Gateway
     known: Mapping[str, Any]
+    kept: Path
+
+    def put_keyring_back(self) -> None:
+        """The keyring as it was before any upgrade."""
+        kept = (self.kept / "keyring.json").read_bytes()
+        (self.gateway.directory / "keyring.json").write_bytes(kept)
 
     async def start(self, after: timedelta) -> None:
         """Serve and deliver, with a clock that shows so long *after* it was kept."""
@@ -72,14 +79,14 @@ async def open_life(
             url = new_database_url(dialect)
             await _pour(file, url, _SCHEMAS[name])
             config = config.replace(f"sqlite:///{name}.db", url)
-    port = _free_port()
+    port = free_port()
     relay, relay_port = _start_relay(relay_log)
     path = directory / "config.toml"
     path.write_text(config.replace("RELAY_PORT", str(relay_port)).replace("PORT", str(port)))
     gateway = Gateway(directory, path, f"http://127.0.0.1:{port}", relay_log, relay_port)
     async with aiohttp.ClientSession() as gateway.http:
         try:
-            yield Life(gateway, json.loads((kept / "known.json").read_text()))
+            yield Life(gateway, json.loads((kept / "known.json").read_text()), kept)
         finally:
             for process in [*gateway.processes.values(), relay]:
                 process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -31,7 +32,11 @@ Rows = list[dict[str, Any]]
 def urls(gateway: Gateway) -> tuple[str, str]:
     """Where data and key store are."""
     storage = tomllib.loads(gateway.config.read_text())["storage"]
-    return storage["url"], storage["keystore_url"]
+    beside = f"sqlite:///{gateway.directory}/"  # where a configuration means it
+    data, keys = (
+        re.sub("^sqlite:///(?!/)", beside, storage[name]) for name in ("url", "keystore_url")
+    )
+    return data, keys
 
 
 @asynccontextmanager
