@@ -86,20 +86,18 @@ async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) ->
     return None if row is None else _link(keys, row)
 
 
-async def spend(connection: AsyncConnection, link: str, now: datetime) -> str | None:
-    """Use up a link that `find` found and return whose it was; None where it was used or is over.
+async def spend(connection: AsyncConnection, link: FreshLink, now: datetime) -> bool:
+    """Use up a link that `find` found, and checked; False where it was used or is over.
 
-    One statement: of two that come at once, one finds it unspent.
+    One statement: of two that come at once, one finds it unspent. Nothing else
+    of the row is read again: by now somebody may have written it.
     """
+    if not link.created_at <= now < link.expires_at:
+        return False
     statement = update(fresh_link).where(
-        fresh_link.c.id == link,
-        fresh_link.c.spent_at.is_(None),
-        fresh_link.c.created_at <= now,
-        fresh_link.c.expires_at > now,
+        fresh_link.c.id == link.id, fresh_link.c.spent_at.is_(None)
     )
-    spent = statement.values(spent_at=now).returning(fresh_link.c.subject)
-    subject: str | None = (await connection.execute(spent)).scalar_one_or_none()
-    return subject
+    return (await connection.execute(statement.values(spent_at=now))).rowcount == 1
 
 
 async def open_session(

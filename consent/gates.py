@@ -186,12 +186,26 @@ async def block_asking(
 async def begin_erasure(
     connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate]
 ) -> dict[str, Gate]:
-    """Let go of people whose gates are held: from here nobody finds, mails or asks them."""
-    erasing = SubjectState.ERASING
+    """Let go of people whose gates are held: from here nobody finds, mails or asks them.
+
+    Signed whatever stood in their rows: what is signed is that nothing is
+    permitted, and only an erasure that a gateway began may destroy their keys.
+    """
     # Without an index they are not found: who signs up again is somebody new, with new keys.
-    return await _restate(
-        connection, keys, [(gate, replace(gate, state=erasing, index=None)) for gate in held]
-    )
+    # Without stops, for those may be of any type, and nothing is left that they could stop.
+    going = [
+        replace(
+            gate,
+            state=SubjectState.ERASING,
+            index=None,
+            restricted_at=None,
+            objected_at=None,
+            suppressed=None,
+            asking_blocked_at=None,
+        )
+        for gate in held
+    ]
+    return await _sign(connection, keys, going) if going else {}
 
 
 async def _restate(
@@ -205,12 +219,21 @@ async def _restate(
     signed = []
     for old, new in changes:
         if old.is_honest(keys):
-            signed.append(replace(new, **keys.sign(subject.name, *_granting(new))._asdict()))
+            signed.append(new)
         else:
             await _stop(connection, old, new)
-    if signed:
-        await _write(connection, signed)
-    return {new.subject: new for _, new in changes} | {gate.subject: gate for gate in signed}
+    written = await _sign(connection, keys, signed) if signed else {}
+    return {new.subject: new for _, new in changes} | written
+
+
+async def _sign(
+    connection: AsyncConnection, keys: RowKeys, stated: Iterable[Gate]
+) -> dict[str, Gate]:
+    signed = [
+        replace(gate, **keys.sign(subject.name, *_granting(gate))._asdict()) for gate in stated
+    ]
+    await _write(connection, signed)
+    return {gate.subject: gate for gate in signed}
 
 
 async def _stop(connection: AsyncConnection, old: Gate, new: Gate) -> None:
@@ -235,6 +258,7 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
             "of": gate.subject,
             "new_state": gate.state,
             "new_blind_index": gate.index,
+            "new_restricted_at": gate.restricted_at,
             "new_objected_at": gate.objected_at,
             "new_suppressed": gate.suppressed,
             "new_asking_blocked_at": gate.asking_blocked_at,
@@ -246,7 +270,14 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
     await connection.execute(statement, rows)
 
 
-_STATED = ("state", "blind_index", "objected_at", "suppressed", "asking_blocked_at")
+_STATED = (
+    "state",
+    "blind_index",
+    "restricted_at",
+    "objected_at",
+    "suppressed",
+    "asking_blocked_at",
+)
 _ATTRIBUTES = {"blind_index": "index"}  # where they are not named as their column is
 _NO_STOPS = (None, None, None, None)
 
@@ -262,11 +293,11 @@ def _granting(gate: Gate) -> tuple[Value, ...]:
     return (gate.subject, gate.state, gate.index, *stops)
 
 
-async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[str]:
-    """The next people by id whose erasure has begun and not ended."""
-    query = select(subject.c.id).where(subject.c.state == SubjectState.ERASING)
+async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[Gate]:
+    """The next people by id of whom their rows say that their erasure has begun and not ended."""
+    query = select(subject).where(subject.c.state == SubjectState.ERASING)
     query = query.where(subject.c.id > after).order_by(subject.c.id).limit(limit)
-    return list((await connection.execute(query)).scalars())
+    return [_gate(row) for row in await connection.execute(query)]
 
 
 async def named(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:

@@ -29,10 +29,20 @@ def create(path: Path, content: bytes) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put *content* in the place of the file at *path*; a crash leaves the one or the other."""
+    """Put *content* in the place of the file at *path*; a crash leaves the one or the other.
+
+    It stays its owner's, whoever writes it, and where a link leads. After an
+    `OSError` the old one stands, and nothing lies beside it.
+    """
+    path = path.resolve()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     create(draft, content)
-    draft.replace(path)
+    try:
+        _give(draft, path.stat())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
 
 
@@ -89,6 +99,13 @@ def loose(paths: Iterable[Path]) -> list[Path]:
     folders = sorted({one.parent for one in there})
     open_files = [one for one in there if one.stat().st_mode & _OTHERS]
     return open_files + [one for one in folders if one.stat().st_mode & _OTHERS_WRITE]
+
+
+def _give(path: Path, like: os.stat_result) -> None:
+    """To the owner of the old file: else what root wrote, only root could read."""
+    made = path.stat()
+    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
+        os.chown(path, like.st_uid, like.st_gid)
 
 
 def _rename(draft: Path, path: Path) -> None:

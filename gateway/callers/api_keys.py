@@ -51,6 +51,13 @@ class ApiKey:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """A row that no gateway wrote as it stands: it opens nothing."""
+
+    id: str
+
+
 async def create(
     connection: AsyncConnection,
     keys: RowKeys,
@@ -90,22 +97,27 @@ async def find(connection: AsyncConnection, keys: RowKeys, token: str) -> ApiKey
     return _key(row)
 
 
-async def listed(connection: AsyncConnection) -> list[ApiKey]:
-    """Every key there ever was, oldest first."""
+async def listed(connection: AsyncConnection, keys: RowKeys) -> list[ApiKey | Altered]:
+    """Every key there ever was, and every row beside them that no gateway wrote, oldest first."""
     rows = await connection.execute(select(api_key).order_by(api_key.c.created_at, api_key.c.id))
-    return [_key(row) for row in rows]
+    return [_key(row) if is_honest(keys, row) else Altered(str(row.id)) for row in rows]
 
 
 async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: datetime) -> bool:
-    """End a key; False when there is none of that id, or it has ended already."""
-    query = select(api_key).where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
+    """End a key; False when there is none of that id, or it has ended already.
+
+    One whose row somebody altered opens nothing, but would again if that were
+    undone: revoked, it does not.
+    """
+    query = select(api_key).where(api_key.c.id == key_id)
     row = (await connection.execute(query.with_for_update())).first()
-    if row is None:
+    if row is None or (is_honest(keys, row) and row.revoked_at is not None):
         return False
+    *granted, _ = _granting(row)
     changes: dict[str, Any] = {"revoked_at": now}
-    if is_honest(keys, row):  # else it stays what it is: nobody's
-        signed = (getattr(row, name) for name in _GRANTING[:-1])
-        changes |= keys.sign(api_key.name, *signed, now)._asdict()
+    # What is altered in more than this column cannot be told from a row that was never ours.
+    if keys.fits(api_key.name, row.kid, row.mac, *granted, None):
+        changes |= keys.sign(api_key.name, *granted, now)._asdict()
     await connection.execute(update(api_key).where(api_key.c.id == key_id).values(changes))
     return True
 

@@ -9,7 +9,7 @@ import typer
 from gateway.cli.talk import configuration, fail, result, result_json, run, say, table
 
 if TYPE_CHECKING:
-    from gateway.callers.api_keys import ApiKey
+    from gateway.callers.api_keys import Altered, ApiKey
     from gateway.config.config import Config
 
 app = typer.Typer(help="Keys of callers of the API.", no_args_is_help=True)
@@ -36,7 +36,10 @@ def list_keys(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
-    """List the keys; the secrets themselves are stored nowhere."""
+    """List the keys; the secrets themselves are stored nowhere.
+
+    An altered one was written by no gateway as it stands; it opens nothing.
+    """
     keys = [_row(key) for key in run(_listed(configuration(context)))]
     if as_json:
         result_json(keys)
@@ -101,17 +104,22 @@ async def _revoke(config: Config, key_id: str) -> bool:
     return done
 
 
-async def _listed(config: Config) -> list[ApiKey]:
+async def _listed(config: Config) -> list[ApiKey | Altered]:
     from gateway.callers import api_keys
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.read() as connection:
-        return await api_keys.listed(connection)
+        return await api_keys.listed(connection, stores.rows)
 
 
-def _row(key: ApiKey) -> dict[str, Any]:
+def _row(key: ApiKey | Altered) -> dict[str, Any]:
+    from gateway.callers.api_keys import Altered
+
+    if isinstance(key, Altered):
+        return {"id": key.id, "altered": True}
     return {
         "id": key.id,
+        "altered": False,
         "name": key.name,
         "scopes": sorted(key.scopes),
         "senders": sorted(key.senders),
@@ -122,6 +130,8 @@ def _row(key: ApiKey) -> dict[str, Any]:
 
 
 def _cells(key: dict[str, Any]) -> tuple[str, ...]:
+    if key["altered"]:
+        return key["id"], "-", "-", "-", "altered in the database; revoke it, and make a new one"
     bound = [*key["senders"], *key["purposes"]]
     state = f"revoked {key['revoked_at']}" if key["revoked_at"] else "valid"
     return key["id"], key["name"], " ".join(key["scopes"]), " ".join(bound) or "-", state

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# A row may hold what a terminal obeys. As JSON writes them, for JSON is printed too.
+_OBEYED = {
+    code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
+
 
 def say(text: str) -> None:
     """Talk to the person at the terminal."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(text.translate(_OBEYED) + "\n")
 
 
 def fail(text: str) -> typer.Exit:
@@ -30,7 +35,7 @@ def fail(text: str) -> typer.Exit:
 
 
 def result(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(text.translate(_OBEYED) + "\n")
 
 
 def result_json(value: Any) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gateway.callers import api_keys
-from gateway.callers.api_keys import Scope
+from gateway.callers.api_keys import ApiKey, Scope
 from gateway.config import config
 from gateway.demo.landing import Landing, next_steps, open_landing
 from gateway.process import initialise, processes
@@ -60,8 +60,8 @@ async def _fresh_key(data: Database, clock: Clock, keys: RowKeys) -> str:
     """A key for the printed examples; that of the last run ends, for nobody kept it."""
     async with data.begin() as connection:
         now = await clock.now(connection)
-        for old in await api_keys.listed(connection):
-            if old.name == _KEY_NAME and old.revoked_at is None:
+        for old in await api_keys.listed(connection, keys):
+            if isinstance(old, ApiKey) and old.name == _KEY_NAME and old.revoked_at is None:
                 await api_keys.revoke(connection, keys, old.id, now)
         _, token = await api_keys.create(
             connection, keys, name=_KEY_NAME, scopes=tuple(Scope), now=now

@@ -23,8 +23,14 @@ def create(path: Path, content: bytes) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put *content* in the place of what is at *path*; a crash leaves the one or the other."""
-    files.replace(path, content)
+    """Put *content* in the place of what is at *path*; a crash leaves the one or the other.
+
+    Raises KeyFileError, and leaves what was there, when it cannot be written.
+    """
+    try:
+        files.replace(path, content)
+    except OSError as error:
+        raise KeyFileError(f"cannot write {path} anew: {error.strerror}") from None
 
 
 def read(path: Path) -> bytes:

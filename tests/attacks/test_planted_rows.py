@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Table, insert, select, update
 
 from audit.kinds import Actor
-from consent import gates
+from consent import fresh_links, gates, tokens
 from consent import tables as consents
 from consent.keys import blind
 from consent.tokens import encode
@@ -18,6 +18,7 @@ from delivery import tables as delivery
 from delivery.outbox import Parked
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
+from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights.session import open_session
@@ -25,6 +26,7 @@ from gateway.flows.sending.claim import PARKED_FOR
 from gateway.schema.tables import api_key
 from tests.support.apps import ADA, App
 from tests.support.clock import START
+from tests.support.fresh_links import ask, sent_links
 from tests.support.hostile import by_sql
 
 BOB = "bob@example.org"
@@ -97,14 +99,41 @@ async def test_a_key_that_was_given_more_opens_nothing(app: App, change: dict[st
     assert await post(app, headers) == 401
 
 
+async def revoke(app: App) -> bool:
+    async with app.parts.data.begin() as connection:
+        (key,) = await api_keys.listed(connection, app.parts.rows)
+        return await api_keys.revoke(connection, app.parts.rows, key.id, START)
+
+
 async def test_a_revocation_cannot_be_undone_by_one_column(app: App) -> None:
     headers = await app.key()
-    async with app.parts.data.begin() as connection:
-        (key,) = await api_keys.listed(connection)
-        await api_keys.revoke(connection, app.parts.rows, key.id, START)
+    await revoke(app)
     await alter(app, api_key, revoked_at=None)
 
     assert await post(app, headers) == 401
+
+
+async def test_a_key_that_looks_revoked_already_can_be_revoked_for_good(app: App) -> None:
+    """Else whoever planted the moment lets the key live again, once its owner looked away."""
+    headers = await app.key()
+    await alter(app, api_key, revoked_at=START)
+
+    assert await revoke(app)
+    await alter(app, api_key, revoked_at=None)
+    assert await post(app, headers) == 401
+
+
+@pytest.mark.parametrize("change", [{"scopes": "root:all"}, {"name": "mine"}], ids=str)
+async def test_an_altered_key_is_listed_as_such_and_can_be_revoked(
+    app: App, change: dict[str, str]
+) -> None:
+    await app.key()
+    await alter(app, api_key, **change)
+
+    async with app.parts.data.read() as connection:
+        (listed,) = await api_keys.listed(connection, app.parts.rows)
+    assert isinstance(listed, api_keys.Altered)
+    assert await revoke(app)
 
 
 async def test_a_planted_link_shows_nothing_and_is_named(app: App) -> None:
@@ -304,6 +333,39 @@ async def test_who_left_while_their_row_was_altered_has_left(
     await alter(app, consents.subject, **before)
     assert await post(app, headers) == 403
     assert (await row_of(app, consents.consent))["state"] == "withdrawn"
+
+
+async def test_an_erasure_that_no_gateway_began_destroys_no_key(app: App) -> None:
+    """A restored row brings the person back; a destroyed key, nobody."""
+    await app.subscribe(ADA)
+    before = await row_of(app, consents.subject)
+    await alter(app, consents.subject, state="erasing")
+
+    assert await RetentionRules(app.parts).erasures() == 0
+
+    assert any("subject" in doubt for doubt in await doubts(app))
+    await alter(app, consents.subject, **before)
+    assert await app.permission() == "granted"
+    assert len(await app.deliver()) == 0
+
+
+async def test_a_link_is_spent_by_what_was_checked_not_by_what_stands_there_since(
+    app: App,
+) -> None:
+    await app.subscribe(ADA)
+    await ask(app.parts, ADA)
+    (token,) = await sent_links(app.parts)
+    digest = tokens.hash_of(token)
+    assert digest is not None
+    async with app.parts.data.read() as connection:
+        found = await fresh_links.find(connection, app.parts.rows, digest)
+    assert found is not None
+    app.step(timedelta(minutes=16))
+
+    await alter(app, consents.fresh_link, expires_at=app.parts.clock.wall() + timedelta(days=9))
+
+    async with app.parts.data.begin() as connection:
+        assert not await fresh_links.spend(connection, found, app.parts.clock.wall())
 
 
 async def test_who_left_while_the_purpose_of_their_consent_was_another_has_left(app: App) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -42,10 +43,10 @@ async def test_a_revoked_key_ends_at_once_and_stays_listed(data: Database) -> No
     async with data.begin() as connection:
         first = await api_keys.revoke(connection, ROWS, key.id, START)
         second = await api_keys.revoke(connection, ROWS, key.id, START)
-        listed = await api_keys.listed(connection)
+        listed = await api_keys.listed(connection, ROWS)
 
     assert (first, second) == (True, False)
-    assert [(k.id, k.revoked_at) for k in listed] == [(key.id, START)]
+    assert listed == [replace(key, revoked_at=START)]
     async with data.read() as connection:
         assert await api_keys.find(connection, ROWS, token) is None
 

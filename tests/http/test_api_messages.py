@@ -194,7 +194,7 @@ async def test_while_the_first_is_in_flight_the_second_is_told_so(app: App) -> N
     await app.subscribe()
     parts = app.parts
     async with parts.data.begin() as connection:
-        caller = (await api_keys.listed(connection))[0]
+        caller = (await api_keys.listed(connection, parts.rows))[0]
     body = (
         b'{"to": {"email": "ada@example.org"}, "purpose": "newsletter", '
         b'"content": {"subject": "News", "text": "Hello."}}'

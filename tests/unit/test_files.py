@@ -104,3 +104,40 @@ def test_a_file_can_be_locked_before_it_has_its_name(tmp_path: Path) -> None:
         os.close(held)
     assert named == [False]
     assert path.read_bytes() == b"content, more"
+
+
+def test_a_file_that_is_written_anew_is_found_by_its_link(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    files.create(tmp_path / "kept" / "key", b"first")
+    (tmp_path / "key").symlink_to(tmp_path / "kept" / "key")
+
+    files.replace(tmp_path / "key", b"second")
+
+    assert (tmp_path / "key").is_symlink()
+    assert (tmp_path / "kept" / "key").read_bytes() == b"second"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+def test_a_file_that_is_written_anew_stays_its_owners(tmp_path: Path) -> None:
+    files.create(tmp_path / "key", b"first")
+    os.chown(tmp_path / "key", 12345, 54321)
+
+    files.replace(tmp_path / "key", b"second")
+
+    found = (tmp_path / "key").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 54321, 0o600)
+
+
+@pytest.mark.parametrize(
+    ("where", "step"), [(files, "_give"), (Path, "replace")], ids=["owner", "name"]
+)
+def test_a_file_that_cannot_be_written_anew_leaves_no_copy_of_its_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: object, step: str
+) -> None:
+    files.create(tmp_path / "key", b"first")
+    monkeypatch.setattr(where, step, refuse)
+
+    with pytest.raises(OSError, match="no"):
+        files.replace(tmp_path / "key", b"second")
+
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"first"]

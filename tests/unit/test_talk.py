@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -33,6 +34,18 @@ def test_progress_is_not_written_into_a_file(monkeypatch: pytest.MonkeyPatch) ->
         advance(5)
 
     assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize(("speak", "screen"), [(talk.say, "stderr"), (talk.result, "stdout")])
+def test_what_stands_in_a_row_commands_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, speak: Callable[[str], None], screen: str
+) -> None:
+    monkeypatch.setattr(sys, screen, Terminal())
+
+    speak("key_\x1b[2J\x9b31m\rof nobody\tü\nnext")
+
+    shown = getattr(sys, screen).getvalue()
+    assert shown == "key_\\u001b[2J\\u009b31m\\u000dof nobody\tü\nnext\n"
 
 
 @pytest.mark.parametrize(

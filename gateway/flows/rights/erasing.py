@@ -17,7 +17,6 @@ from audit.log import Log
 from consent import gates, people
 from consent.gates import Gate
 from consent.keys.vault import Compartment
-from consent.model import SubjectState
 from delivery import retention
 from gateway.parts import Parts
 from storage.clock import Clock
@@ -38,7 +37,7 @@ async def begin(
 
 
 async def finish(parts: Parts, subjects: Sequence[str]) -> int:
-    """Second and third step for people who are `erasing`; returns how many are gone.
+    """Second and third step for people whose erasure `begin` began; returns how many are gone.
 
     Of a person whose message is just being sent only the keys go now.
     """
@@ -50,18 +49,20 @@ async def finish(parts: Parts, subjects: Sequence[str]) -> int:
         await parts.keystore.erase(left, list(Compartment), parts.clock.wall())
     if not await parts.key_database.empty_wal():
         return 0  # the wrapped keys are still in the log file; nothing else goes before them
-    gone = await _remove(parts.data, parts.clock, parts.log, subjects)
+    gone = await _remove(parts.data, parts.clock, parts.log, parts.rows, subjects)
     # Not waited for: what is left of the rows in it is sealed, and nobody has the keys.
     await parts.data.empty_wal()
     return gone
 
 
-async def _remove(data: Database, clock: Clock, log: Log, subjects: Sequence[str]) -> int:
+async def _remove(
+    data: Database, clock: Clock, log: Log, keys: RowKeys, subjects: Sequence[str]
+) -> int:
     async with data.begin() as connection:
         # The queue before the gates, as a claim does: else the two could wait for each other.
         waiting = await retention.remove_of(connection, subjects)
         held = await gates.lock(connection, set(subjects) - waiting)
-        gone = sorted(s for s, gate in held.items() if gate.state is SubjectState.ERASING)
+        gone = sorted(subject for subject, gate in held.items() if gate.gone(keys))
         now = await clock.now(connection)
         events = []
         for subject in gone:

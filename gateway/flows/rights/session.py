@@ -40,14 +40,13 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         # Before it is spent: else the person would have no link any more, and nothing to see.
         if not gates.usable(gate, vault, *_LOOK):
             return None
-        subject = await fresh_links.spend(connection, found.id, now)
-        if subject is None:
+        if not await fresh_links.spend(connection, found, now):
             return None
-        raw = await fresh_links.open_session(connection, parts.rows, subject, now)
+        raw = await fresh_links.open_session(connection, parts.rows, found.subject, now)
         # With what opens the session: a crash leaves no look that nobody can see.
         trail = Trail(parts.log, vault, held)
         said = Accessed("the person's own look, by a fresh link", found.id)
-        trail.record(Kind.SUBJECT_ACCESSED, subject, Actor.SUBJECT, now, evidence=said)
+        trail.record(Kind.SUBJECT_ACCESSED, found.subject, Actor.SUBJECT, now, evidence=said)
         await trail.stage(connection)
     return raw
 
