@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -73,8 +73,30 @@ class Opened(Generic[T]):
 
 def seal_sign_up(form: SignUp, under: Under, now: datetime) -> Intake:
     """The row that keeps a sign-up."""
-    raw = json.dumps(asdict(form), ensure_ascii=False).encode()
+    raw = json.dumps(_document(form), ensure_ascii=False).encode()
     return _sealed(IntakeKind.SIGN_UP, form.email, raw, under, now)
+
+
+def _document(form: SignUp) -> dict[str, object]:
+    # Written out: `asdict` copies deeply, which took forty microseconds of each sign-up.
+    email = form.email
+    return {
+        "form": form.form,
+        "email": {
+            "typed": email.typed,
+            "mailbox": email.mailbox,
+            "canonical": email.canonical,
+            "domain": email.domain,
+        },
+        "locale": form.locale,
+        "asked": [{"purpose": asked.purpose, "text_hash": asked.text_hash} for asked in form.asked],
+        "rendered_by": form.rendered_by,
+        "page_url": form.page_url,
+        "form_digest": form.form_digest,
+        "client": form.client,
+        "profile": dict(form.profile),
+        "by_mailbox": form.by_mailbox,
+    }
 
 
 def open_sign_ups(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[SignUp]:

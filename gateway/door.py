@@ -44,6 +44,11 @@ class Told:
         if len(self._until) > self._most:
             del self._until[next(iter(self._until))]
 
+    @property
+    def anybody(self) -> bool:
+        """Whether there is anything to look for: mostly there is not."""
+        return bool(self._until)
+
     def left(self, key: bytes) -> Wait | None:
         """How long it waits still; None: it was told nothing, or that is over."""
         until = self._until.get(key)
@@ -69,10 +74,12 @@ class Door:
         A flood then costs no transaction. It says no for no longer than the
         database told, and never yes.
         """
-        keys = [
-            None if v.network is None else limit_key(weekly, NETWORK, v.network) for v in visits
-        ]
-        return [None if key is None else self._told.left(key) for key in keys]
+        return [self._left(weekly, visit.network) for visit in visits]
+
+    def _left(self, weekly: Secret, network: str | None) -> Wait | None:
+        if network is None or not self._told.anybody:
+            return None
+        return self._told.left(limit_key(weekly, NETWORK, network))
 
     async def hold(
         self, connection: AsyncConnection, weekly: Secret, visits: Sequence[Visit]
