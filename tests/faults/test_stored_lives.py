@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
+from audit.tables import audit_entry
 from gateway.schema.tables import api_key
 from tests.support.databases import Databases
 from tests.support.stored import LIVES, Life, open_life
@@ -33,12 +34,17 @@ STANDING = {
 
 
 @pytest.fixture(params=LIVES, ids=lambda path: path.name)
-async def life(
+async def kept_life(
     request: pytest.FixtureRequest, dialect: str, tmp_path: Path, new_database_url: Databases
 ) -> AsyncIterator[Life]:
     async with open_life(request.param, tmp_path, new_database_url, dialect) as opened:
-        await asyncio.to_thread(opened.gateway.command, "db", "upgrade")
         yield opened
+
+
+@pytest.fixture
+async def life(kept_life: Life) -> Life:
+    await asyncio.to_thread(kept_life.gateway.command, "db", "upgrade")
+    return kept_life
 
 
 async def test_whoever_had_a_link_or_a_key_uses_it(life: Life) -> None:
@@ -106,6 +112,23 @@ async def test_an_old_keyring_that_turns_up_later_signs_nothing(life: Life) -> N
     status, _ = await life.gateway.call(token, "POST", "/v1/permissions", question)
     assert status == 401
     assert await permission(life, "ada@example.org") == "granted"
+
+
+async def test_an_upgrade_that_is_killed_goes_on_where_it_ended(kept_life: Life) -> None:
+    statement, deaths = 3, 0
+    while await asyncio.to_thread(kept_life.upgrade_killed_at, statement) == -signal.SIGKILL:
+        statement, deaths = statement + max(3, statement // 4), deaths + 1
+    assert deaths > 5
+
+    await kept_life.start(AT_ONCE)
+    assert {one: await permission(kept_life, one) for one in STANDING} == STANDING
+    messages = kept_life.known["messages"]
+    await kept_life.gateway.await_status(kept_life.known["key"], messages["sent"], "sent")
+    said = await asyncio.to_thread(kept_life.gateway.command, "audit", "verify")
+    assert said.startswith("ok: ")
+    async with open_data(kept_life.gateway) as data, data.read() as connection:
+        kinds = (await connection.execute(select(audit_entry.c.kind))).scalars().all()
+    assert kinds.count("rows.adopted") == 1
 
 
 async def permission(life: Life, email: str) -> str:

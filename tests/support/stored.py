@@ -43,6 +43,15 @@ class Life:
         kept = (self.kept / "keyring.json").read_bytes()
         (self.gateway.directory / "keyring.json").write_bytes(kept)
 
+    def upgrade_killed_at(self, statement: int) -> int:
+        """Upgrade and be killed at that statement; the exit code, 0 where it ended before."""
+        command = ["--config", str(self.gateway.config), "db", "upgrade"]
+        killed = [sys.executable, "-m", "tests.support.killed", str(statement), *command]
+        done = subprocess.run(
+            killed, cwd=_HERE, env=_environment(), capture_output=True, timeout=60
+        )
+        return done.returncode
+
     async def start(self, after: timedelta) -> None:
         """Serve and deliver, with a clock that shows so long *after* it was kept."""
         gateway = self.gateway
