@@ -13,10 +13,10 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import NamedTuple
 
+from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR
 from audit.errors import NoteError
 from audit.kinds import Kind
-from audit.note import Checkpoint, Verifier
 from audit.report import Findings, Level, Problem
 from audit.rowmac import RowMac
 from audit.times import Times

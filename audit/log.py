@@ -17,6 +17,7 @@ from sqlalchemy import case, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import nodes, tree
+from audit.checkpoints import is_name
 from audit.entry import (
     EVIDENCE,
     Draft,
@@ -28,7 +29,6 @@ from audit.entry import (
 )
 from audit.errors import BadPending, EntryError, LogMissing, RowDamaged
 from audit.kinds import Actor, Kind
-from audit.note import is_name
 from audit.rowmac import RowMac
 from audit.tables import (
     audit_entry,

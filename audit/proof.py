@@ -8,8 +8,8 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import published, tree
+from audit.checkpoints import Verifier
 from audit.log import Inclusion, Log
-from audit.note import Verifier
 from audit.tables import audit_entry, audit_pending
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import nodes, note, published, tree
+from audit import checkpoints, nodes, published, tree
+from audit.checkpoints import Checkpoint, Verifier
 from audit.errors import (
     GuardAhead,
     GuardBehind,
@@ -28,7 +29,6 @@ from audit.errors import (
     NoteError,
 )
 from audit.log import Log
-from audit.note import Checkpoint, Verifier
 from audit.tables import audit_entry, audit_guard
 from audit.tree import Frontier, leaf_hash
 from storage.clock import Clock
@@ -53,7 +53,7 @@ class Publisher:
     def __init__(self, log: Log, signing_seed: Secret) -> None:
         self._log = log
         self._seed = signing_seed
-        self.vkey = note.vkey(log.origin, signing_seed.reveal())
+        self.vkey = checkpoints.vkey(log.origin, signing_seed.reveal())
         self.verifier = Verifier(self.vkey)
         self._walked: _Walked | None = None
 
@@ -203,4 +203,4 @@ class Publisher:
             return done.rowcount == 1
 
     def _sign(self, checkpoint: Checkpoint) -> str:
-        return note.sign(checkpoint, self._seed.reveal())
+        return checkpoints.sign(checkpoint, self._seed.reveal())

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.checkpoints import Checkpoint, Verifier
 from audit.errors import NoteError
-from audit.note import Checkpoint, Verifier
 from audit.tables import audit_checkpoint
 from storage.clock import Clock
 from storage.database import Database

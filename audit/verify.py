@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import published
 from audit.canonical import decode
 from audit.check import Claim, Commitments, EntryRow, Walk, hold, signed
+from audit.checkpoints import Verifier
 from audit.entry import EVIDENCE, Opener, batch_root, committed, item_place, payload_place
 from audit.log import Log
 from audit.losses import Losses, read_erased, read_staged
-from audit.note import Verifier
 from audit.report import Findings, Problem, Report
 from audit.tables import (
     audit_checkpoint,

@@ -10,9 +10,9 @@ rejected or withdrawn: writing it anew would hide what was done to it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar, assert_never
 
 from consent.model import (
@@ -25,8 +25,6 @@ from consent.model import (
     SubjectState,
     Unneeded,
 )
-
-LOOK_AGAIN = timedelta(minutes=1)  # at a cap that a permit may yet give back
 
 
 class Standing(Protocol):
@@ -169,34 +167,6 @@ def usable(link: Link, now: datetime) -> bool:
     Made by a clock that ran ahead it would open until then, so it opens nothing.
     """
     return link.spent_at is None and link.created_at <= now < link.expires_at
-
-
-def over_cap(
-    spent: Collection[datetime],
-    count: int,
-    window: timedelta,
-    now: datetime,
-    *,
-    unspent: Collection[datetime] = (),
-) -> datetime | None:
-    """Say when the next mail fits under a cap of *count* per *window*; None: now.
-
-    The moments are those of permits. One that is *unspent* counts, but may yet
-    lapse: where only such ones are in the way, they are looked at again soon,
-    or a mail that was never sent would keep another back for the whole window.
-    """
-    again = _fits_again(spent, count, window, now)
-    if again is not None or _fits_again([*spent, *unspent], count, window, now) is None:
-        return again
-    return now + LOOK_AGAIN
-
-
-def _fits_again(
-    permitted: Iterable[datetime], count: int, window: timedelta, now: datetime
-) -> datetime | None:
-    # The next one fits once the oldest of the last *count* has left the window.
-    recent = sorted(moment for moment in permitted if moment + window > now)
-    return recent[-count] + window if len(recent) >= count else None
 
 
 def effective_state(consent: Standing, now: datetime) -> State:

@@ -10,7 +10,7 @@ from storage.clock import Clock
 from storage.database import Database
 
 
-class Quiet:
+class PermitWait:
     """Waits until permits can start no transmission; one poll serves all waiters."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -19,7 +19,7 @@ class Quiet:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._poll: asyncio.Task[None] | None = None
 
-    async def wait_for(self, permits: set[str]) -> None:
+    async def until_over(self, permits: set[str]) -> None:
         """Return when each of *permits* is spent, lapsed or expired by the database's clock.
 
         Raises `StorageAway` when that cannot be known. A waiter that is

@@ -10,7 +10,7 @@ from audit.publish import Publisher
 from consent.consents import Consents
 from consent.keys.keystore import KeyStore
 from delivery.dkim import Signer
-from delivery.quiet import Quiet
+from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.door import Door
@@ -35,7 +35,7 @@ class Parts:
     publisher: Publisher
     rows: RowKeys
     consents: Consents
-    quiet: Quiet
+    permit_wait: PermitWait
     door: Door
     templates: Templates
     signers: Mapping[str, Signer]

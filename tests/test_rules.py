@@ -18,9 +18,10 @@ SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py
 PURE = [
     "audit/canonical.py",
     "audit/entry.py",
-    "audit/note.py",
+    "audit/checkpoints.py",
     "audit/tree.py",
     "consent/evidence.py",
+    "consent/frequency_cap.py",
     "consent/keys/blind.py",
     "consent/honesty.py",
     "consent/model.py",

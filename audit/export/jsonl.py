@@ -16,10 +16,10 @@ from sqlalchemy import select
 from audit import published
 from audit.canonical import canonical
 from audit.check import KINDS, grow, hold, signed, skim
+from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR
 from audit.kinds import Kind
 from audit.log import Log
-from audit.note import Checkpoint, Verifier
 from audit.report import Findings, Problem, Report
 from audit.tables import audit_entry
 from audit.times import Times

@@ -91,11 +91,11 @@ def _verify_bundle(
 
 
 def _own_key(config: Config) -> str:
-    from audit import note
+    from audit import checkpoints
     from gateway.keyfiles import keyring
 
     ring = keyring.load(config.keys.keyring_file)
-    return note.vkey(config.audit.origin, ring.signing.secret.reveal())
+    return checkpoints.vkey(config.audit.origin, ring.signing.secret.reveal())
 
 
 async def _export(config: Config, output: Path) -> int:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from audit import log as audit_log
 from audit import published
-from audit.note import Verifier
+from audit.checkpoints import Verifier
 from consent import intakes
 from delivery import outbox, overview
 from delivery.desk import Ended, Parcel

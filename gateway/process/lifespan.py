@@ -12,7 +12,7 @@ from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
 from delivery import dkim, permits
-from delivery.quiet import Quiet
+from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.door import Door
@@ -56,7 +56,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
             consents=Consents(rows, _use(config)),
-            quiet=Quiet(data, clock),
+            permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),
             signers=signers,

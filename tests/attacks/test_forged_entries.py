@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import note
+from audit import checkpoints
 from audit.canonical import encode
 from audit.kinds import Kind
 from audit.tables import audit_entry, audit_node, audit_pending, audit_state
@@ -123,6 +123,6 @@ async def offline(gateway: Gateway, kept: str) -> int:
     assert (await command(gateway.config, "audit", "export", "-o", str(bundle)))[0] == 0
     settings: dict[str, Any] = tomllib.loads(gateway.config.read_text())
     ring = keyring.load(gateway.directory / "keyring.json")
-    key = note.vkey(settings["audit"]["origin"], ring.signing.secret.reveal())
+    key = checkpoints.vkey(settings["audit"]["origin"], ring.signing.secret.reveal())
     checked = ("audit", "verify", "--bundle", str(bundle), "--key", key, "--checkpoint", str(held))
     return (await command(gateway.directory / "none.toml", *checked))[0]

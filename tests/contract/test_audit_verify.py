@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import note, published
+from audit import checkpoints, published
+from audit.checkpoints import Checkpoint
 from audit.entry import Event, Place, draft
 from audit.export.jsonl import check_jsonl, jsonl
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from audit.note import Checkpoint
 from audit.report import Level, Problem, Report
 from audit.rowmac import RowMac
 from audit.tables import (
@@ -229,7 +229,7 @@ async def add_a_row_before_the_beginning(connection: AsyncConnection) -> None:
 
 
 async def sign_a_checkpoint_with_another_key(connection: AsyncConnection) -> None:
-    forged = note.sign(Checkpoint(LOG.origin, 100, bytes(32)), sha256(b"another").digest())
+    forged = checkpoints.sign(Checkpoint(LOG.origin, 100, bytes(32)), sha256(b"another").digest())
     first = update(audit_checkpoint).where(audit_checkpoint.c.size == 100)
     await connection.execute(first.values(note=forged))
 
@@ -422,7 +422,7 @@ async def test_a_restored_guard_is_a_failure(scene: Scene) -> None:
 
 
 async def test_a_forged_guard_is_a_failure(scene: Scene) -> None:
-    forged = note.sign(Checkpoint(LOG.origin, 300, bytes(32)), sha256(b"another").digest())
+    forged = checkpoints.sign(Checkpoint(LOG.origin, 300, bytes(32)), sha256(b"another").digest())
     async with scene.guard.begin() as connection:
         await connection.execute(update(audit_guard).values(note=forged))
 
@@ -440,7 +440,7 @@ async def rewrite_with_every_key(scene: Scene) -> None:
         await put(connection, 40, mac=mac.entry(40, forged["entry"]))
         frontier = await LOG.frontier(connection)
         await connection.execute(delete(audit_checkpoint))
-    signed = note.sign(
+    signed = checkpoints.sign(
         Checkpoint(LOG.origin, 300, frontier.root), sha256(b"TEST-SIGNING-KEY").digest()
     )
     async with scene.guard.begin() as connection:
@@ -474,7 +474,7 @@ async def test_a_checkpoint_kept_outside_shows_what_was_cut_off(scene: Scene) ->
 
 
 async def test_a_checkpoint_of_anybody_is_not_held(scene: Scene) -> None:
-    forged = note.sign(Checkpoint(LOG.origin, 300, bytes(32)), sha256(b"another").digest())
+    forged = checkpoints.sign(Checkpoint(LOG.origin, 300, bytes(32)), sha256(b"another").digest())
 
     report = await scene.verify(held=[forged, "nonsense"])
 

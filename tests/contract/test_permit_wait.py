@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import permits, tables
+from delivery.permit_wait import PermitWait
 from delivery.permits import Permit, Terms
-from delivery.quiet import Quiet
 from storage.database import Database
 from storage.errors import StorageAway
 from tests.support.clock import START, SteppedClock
@@ -43,12 +43,12 @@ def held_clock() -> HeldClock:
 
 
 @pytest.fixture
-async def quiet(database: Database, held_clock: HeldClock) -> Quiet:
+async def wait(database: Database, held_clock: HeldClock) -> PermitWait:
     """Over two open permits, `first` and `second`."""
     async with database.begin() as connection:
         await connection.run_sync(tables.metadata.create_all)
         await permits.grant(connection, [permit("first"), permit("second")])
-    return Quiet(database, held_clock)
+    return PermitWait(database, held_clock)
 
 
 def permit(name: str) -> Permit:
@@ -56,19 +56,19 @@ def permit(name: str) -> Permit:
     return Permit(*named, Terms(True, False, True), START, START + TTL, b"e")
 
 
-async def test_nothing_to_wait_for_asks_nobody(quiet: Quiet, held_clock: HeldClock) -> None:
-    await quiet.wait_for(set())
+async def test_nothing_to_wait_for_asks_nobody(wait: PermitWait, held_clock: HeldClock) -> None:
+    await wait.until_over(set())
 
     assert held_clock.asked == 0
 
 
 async def test_who_comes_while_the_poll_asks_waits_for_the_next_answer(
-    quiet: Quiet, held_clock: HeldClock
+    wait: PermitWait, held_clock: HeldClock
 ) -> None:
     held_clock.answers.clear()
-    first = asyncio.create_task(quiet.wait_for({"first"}))
+    first = asyncio.create_task(wait.until_over({"first"}))
     await until(lambda: held_clock.asked == 1)
-    second = asyncio.create_task(quiet.wait_for({"second"}))
+    second = asyncio.create_task(wait.until_over({"second"}))
     await asyncio.sleep(0)
 
     held_clock.answers.set()
@@ -81,10 +81,10 @@ async def test_who_comes_while_the_poll_asks_waits_for_the_next_answer(
 
 
 async def test_a_waiter_that_is_cancelled_ends_nothing_for_the_others(
-    quiet: Quiet, held_clock: HeldClock
+    wait: PermitWait, held_clock: HeldClock
 ) -> None:
-    gone = asyncio.create_task(quiet.wait_for({"first", "second"}))
-    stays = asyncio.create_task(quiet.wait_for({"first"}))
+    gone = asyncio.create_task(wait.until_over({"first", "second"}))
+    stays = asyncio.create_task(wait.until_over({"first"}))
     await until(lambda: held_clock.asked >= 1)
 
     gone.cancel()
@@ -98,9 +98,9 @@ async def test_a_waiter_that_is_cancelled_ends_nothing_for_the_others(
 
 
 async def test_every_waiter_learns_that_the_database_is_away_and_the_next_one_asks_anew(
-    quiet: Quiet, held_clock: HeldClock
+    wait: PermitWait, held_clock: HeldClock
 ) -> None:
-    waiters = [asyncio.create_task(quiet.wait_for({one})) for one in ("first", "second")]
+    waiters = [asyncio.create_task(wait.until_over({one})) for one in ("first", "second")]
     await until(lambda: held_clock.asked >= 1)
 
     held_clock.away = True
@@ -109,13 +109,13 @@ async def test_every_waiter_learns_that_the_database_is_away_and_the_next_one_as
     assert [type(one) for one in outcomes] == [StorageAway, StorageAway]
     held_clock.away = False
     held_clock.step(TTL)
-    await quiet.wait_for({"first", "second"})
+    await wait.until_over({"first", "second"})
 
 
 async def test_a_spent_permit_is_waited_for_no_longer(
-    quiet: Quiet, held_clock: HeldClock, database: Database
+    wait: PermitWait, held_clock: HeldClock, database: Database
 ) -> None:
-    waiter = asyncio.create_task(quiet.wait_for({"first"}))
+    waiter = asyncio.create_task(wait.until_over({"first"}))
     await until(lambda: held_clock.asked >= 1)
 
     async with database.begin() as connection:

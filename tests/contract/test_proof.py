@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import delete, not_, or_
 
-from audit import note, tree
+from audit import checkpoints, tree
 from audit.proof import Proof, is_known, prove
 from audit.tables import audit_entry
 from storage.database import Database
@@ -26,7 +26,7 @@ async def proof_of(database: Database, eid: bytes) -> Proof | None:
 
 def holds(proof: Proof) -> bool:
     """Whether the proof leads to the root that its own checkpoint signs."""
-    signed = note.verify(proof.checkpoint, PUBLISHER.vkey)
+    signed = checkpoints.verify(proof.checkpoint, PUBLISHER.vkey)
     found = proof.inclusion
     leaf = tree.leaf_hash(found.entry)
     return found.size == signed.size and tree.verify_inclusion(

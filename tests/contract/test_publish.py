@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import note, published
+from audit import checkpoints, published
+from audit.checkpoints import Checkpoint
 from audit.errors import (
     GuardAhead,
     GuardBehind,
@@ -22,7 +23,6 @@ from audit.errors import (
     LogMissing,
 )
 from audit.nodes import frontier_at
-from audit.note import Checkpoint
 from audit.report import Problem
 from audit.tables import (
     audit_checkpoint,
@@ -72,7 +72,7 @@ async def opened_log(database: Database, keystore: Database) -> None:
 async def guarded(keystore: Database) -> Checkpoint:
     async with keystore.read() as connection:
         row = (await connection.execute(select(audit_guard))).one()
-    checkpoint = note.verify(row.note, PUBLISHER.vkey)
+    checkpoint = checkpoints.verify(row.note, PUBLISHER.vkey)
     assert checkpoint.size == row.size
     return checkpoint
 
@@ -81,7 +81,7 @@ async def stored(database: Database) -> list[Checkpoint]:
     async with database.read() as connection:
         query = select(audit_checkpoint).order_by(audit_checkpoint.c.size)
         rows = (await connection.execute(query)).all()
-    checkpoints = [note.verify(row.note, PUBLISHER.vkey) for row in rows]
+    checkpoints = [checkpoints.verify(row.note, PUBLISHER.vkey) for row in rows]
     assert [one.size for one in checkpoints] == [row.size for row in rows]
     return checkpoints
 
@@ -293,7 +293,7 @@ async def test_a_forged_guard_is_noticed(
     async with database.read() as connection:
         forged = Checkpoint(LOG.origin, 10, (await frontier_at(connection, 10)).root)
     async with keystore.begin() as connection:
-        signed = note.sign(forged, sha256(b"another key").digest())
+        signed = checkpoints.sign(forged, sha256(b"another key").digest())
         await connection.execute(update(audit_guard).values(size=10, note=signed))
 
     with pytest.raises(GuardConflict):
@@ -304,7 +304,9 @@ async def test_a_planted_checkpoint_is_none_and_stops_nothing(
     database: Database, keystore: Database, clock: SteppedClock
 ) -> None:
     ours = await PUBLISHER.publish(database, keystore, clock)
-    forged = note.sign(Checkpoint(LOG.origin, 99, bytes(32)), sha256(b"another key").digest())
+    forged = checkpoints.sign(
+        Checkpoint(LOG.origin, 99, bytes(32)), sha256(b"another key").digest()
+    )
     async with database.begin() as connection:
         planted = {"note": forged, "published_at": await clock.now(connection)}
         rows = [{"size": 99, **planted}, {"size": 100, **planted}]

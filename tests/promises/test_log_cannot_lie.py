@@ -19,7 +19,7 @@ from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import note
+from audit import checkpoints
 from audit.kinds import Kind
 from audit.tables import audit_entry, audit_payload, audit_pending
 from consent import tokens
@@ -161,7 +161,7 @@ async def check(gateway: Gateway, bundle: Path, *kept: str) -> tuple[int, str]:
         held += ["--checkpoint", str(path)]
     origin = tomllib.loads(gateway.config.read_text())["audit"]["origin"]
     ring = keyring.load(gateway.directory / "keyring.json")
-    key = note.vkey(origin, ring.signing.secret.reveal())
+    key = checkpoints.vkey(origin, ring.signing.secret.reveal())
     arguments = ("audit", "verify", "--bundle", str(bundle), "--key", key, *held)
     return await command(gateway.directory / "none.toml", *arguments)
 

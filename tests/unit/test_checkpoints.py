@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import note
+from audit import checkpoints
 from audit.canonical import encode
+from audit.checkpoints import Checkpoint, Verifier
 from audit.errors import NoteError
-from audit.note import Checkpoint, Verifier
 from tests.support.audit import VECTORS
 
 GIVEN = VECTORS["checkpoint"]
@@ -20,16 +20,16 @@ CHECKPOINT = Checkpoint(GIVEN["origin"], 7, bytes.fromhex(VECTORS["roots_hex"]["
 
 
 def signed(text: str) -> str:
-    return note.sign_text(text, GIVEN["origin"], SEED)
+    return checkpoints.sign_text(text, GIVEN["origin"], SEED)
 
 
 def test_a_checkpoint_is_signed_as_the_vector_says() -> None:
-    assert note.sign(CHECKPOINT, SEED) == GIVEN["note"]
-    assert note.vkey(GIVEN["origin"], SEED) == GIVEN["vkey"]
+    assert checkpoints.sign(CHECKPOINT, SEED) == GIVEN["note"]
+    assert checkpoints.vkey(GIVEN["origin"], SEED) == GIVEN["vkey"]
 
 
 def test_the_signed_checkpoint_of_the_vector_is_read() -> None:
-    assert note.verify(GIVEN["note"], GIVEN["vkey"]) == CHECKPOINT
+    assert checkpoints.verify(GIVEN["note"], GIVEN["vkey"]) == CHECKPOINT
 
 
 def test_the_example_of_the_standard_verifies() -> None:
@@ -42,7 +42,7 @@ def test_the_example_of_the_standard_verifies() -> None:
 def test_a_witness_may_sign_too() -> None:
     witnessed = GIVEN["note"] + VECTORS["cosignature"]["line"] + "\n"
 
-    assert note.verify(witnessed, GIVEN["vkey"]) == CHECKPOINT
+    assert checkpoints.verify(witnessed, GIVEN["vkey"]) == CHECKPOINT
 
 
 @given(st.integers(0, len(GIVEN["note"]) - 1), st.characters(codec="utf-8"))
@@ -51,12 +51,12 @@ def test_no_character_can_be_changed(at: int, other: str) -> None:
 
     if changed != GIVEN["note"]:
         with pytest.raises(NoteError):
-            note.verify(changed, GIVEN["vkey"])
+            checkpoints.verify(changed, GIVEN["vkey"])
 
 
 @given(st.text())
 def test_random_text_raises_only_its_own_error(text: str) -> None:
-    for read in (note.parse, lambda one: note.verify(one, GIVEN["vkey"]), Verifier):
+    for read in (checkpoints.parse, lambda one: checkpoints.verify(one, GIVEN["vkey"]), Verifier):
         with pytest.raises(NoteError):
             read(text)
 
@@ -65,7 +65,7 @@ def test_random_text_raises_only_its_own_error(text: str) -> None:
 def test_what_is_written_is_read(size: int, root: bytes) -> None:
     checkpoint = Checkpoint("a.example/log", size, root)
 
-    assert note.parse(note.format(checkpoint)) == checkpoint
+    assert checkpoints.parse(checkpoints.format(checkpoint)) == checkpoint
 
 
 @pytest.mark.parametrize(
@@ -85,24 +85,24 @@ def test_what_is_written_is_read(size: int, root: bytes) -> None:
 )
 def test_a_signature_does_not_help_what_is_no_checkpoint(text: str) -> None:
     with pytest.raises(NoteError):
-        note.verify(signed(text), GIVEN["vkey"])
+        checkpoints.verify(signed(text), GIVEN["vkey"])
 
 
 def test_a_key_signs_for_its_own_log_only() -> None:
-    other = note.format(Checkpoint("other.example/log", 1, bytes(32)))
+    other = checkpoints.format(Checkpoint("other.example/log", 1, bytes(32)))
 
     with pytest.raises(NoteError, match="another log"):
-        note.verify(signed(other), GIVEN["vkey"])
+        checkpoints.verify(signed(other), GIVEN["vkey"])
 
 
 def test_another_key_of_the_same_name_is_not_believed() -> None:
-    forged = note.sign(CHECKPOINT, sha256(b"another").digest())
+    forged = checkpoints.sign(CHECKPOINT, sha256(b"another").digest())
 
     with pytest.raises(NoteError, match="not signed"):
-        note.verify(forged, GIVEN["vkey"])
+        checkpoints.verify(forged, GIVEN["vkey"])
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\nb", "ä"], ids=repr)
 def test_a_name_that_no_note_can_carry_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="note"):
-        note.sign_text("text\n", name, SEED)
+        checkpoints.sign_text("text\n", name, SEED)

@@ -118,7 +118,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
             await act.trail.stage(connection)
             seen = await _seen(connection, parts.consents, parts.clock, found)
     # With no connection held: the permits that it waits for are spent by others, who need one.
-    await parts.quiet.wait_for(still_open)
+    await parts.permit_wait.until_over(still_open)
     return seen
 
 

@@ -214,7 +214,7 @@ class Withdrawals:
         """
         still_open = await self._written(_Said(question, withdrawal))
         # No connection is held here: whoever waits must not keep others from the database.
-        await self._parts.quiet.wait_for(still_open)
+        await self._parts.permit_wait.until_over(still_open)
 
     async def by_link(self, token: str, channel: str) -> None:
         """Withdraw what an unsubscribe link stands for; a link that nobody has ends nothing.

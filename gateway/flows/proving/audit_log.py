@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit import proof, published
+from audit.checkpoints import Verifier
 from audit.errors import AuditError
 from audit.kinds import Kind
 from audit.log import Log, Logged
-from audit.note import Verifier
 from audit.proof import Proof
 from storage.database import Database
 

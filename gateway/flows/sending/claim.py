@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
 from audit.log import Log
-from consent import facts, fresh_links, gates, links, policy
+from consent import facts, frequency_cap, fresh_links, gates, links, policy
 from consent.consents import Consent, Consents
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
@@ -214,7 +214,7 @@ def _over_cap(known: _Known, message: Message, permitted: Sequence[Counted]) -> 
     others = {one.message: one for one in tried if one.message != message.id}.values()
     spent = [one.decided_at for one in others if one.spent]
     unspent = [one.decided_at for one in others if not one.spent]
-    return policy.over_cap(spent, cap.count, cap.window, known.now, unspent=unspent)
+    return frequency_cap.fits_at(spent, cap.count, cap.window, known.now, unspent=unspent)
 
 
 def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None) -> Parked | None:
