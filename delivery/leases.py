@@ -67,14 +67,14 @@ async def lock_held(connection: AsyncConnection, owner: str) -> list[Message]:
     return [message_of(row) for row in rows]
 
 
-async def subjects_held(connection: AsyncConnection, owner: str) -> set[str]:
-    """Whose keys settling what *owner* has under way needs; fetch them before locking it."""
-    query = select(outbox.c.subject).where(outbox.c.owner == owner)
-    return set((await connection.execute(query)).scalars())
+async def held(connection: AsyncConnection, owner: str) -> dict[str, str]:
+    """Look at what *owner* has under way, without locking, and whose keys settling it needs."""
+    query = select(outbox.c.id, outbox.c.subject).where(outbox.c.owner == owner)
+    return {row.id: row.subject for row in await connection.execute(query)}
 
 
 async def subjects_of(connection: AsyncConnection, messages: Collection[str]) -> set[str]:
-    """As `subjects_held`, for messages by name."""
+    """Whose keys settling *messages* needs; fetch them before locking those."""
     query = select(outbox.c.subject).where(among(outbox.c.id, messages))
     return set((await connection.execute(query)).scalars())
 

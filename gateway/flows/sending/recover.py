@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,33 +36,30 @@ async def from_journals(parts: Parts) -> int:
 
 async def _from_journal(parts: Parts, replay: Replay) -> int:
     async with parts.data.read() as connection:
-        subjects = await leases.subjects_held(connection, replay.owner)
-    vault = await parts.keystore.vault(subjects)
+        seen = await leases.held(connection, replay.owner)
+    vault = await parts.keystore.vault(set(seen.values()))
+    marks = {attempt: mark for attempt, mark in replay.marks() if attempt[0] in seen}
     async with parts.data.begin() as connection:
         held = await leases.lock_held(connection, replay.owner)
-        count = await _settle(parts, connection, _Found(held, replay.marks, replay.complete), vault)
+        count = await _settle(parts, connection, _Found(held, marks, replay.complete), vault)
         await leases.forget(connection, replay.owner)
-    accepted = sorted({message for (message, _), mark in replay.marks.items() if mark.accepted})
-    for start in range(0, len(accepted), _AT_ONCE):
-        count += await _accepted_late(parts, accepted[start : start + _AT_ONCE], replay)
+    accepted = ((attempt, mark) for attempt, mark in replay.marks() if mark.accepted)
+    while some := dict(islice(accepted, _AT_ONCE)):
+        count += await _accepted_late(parts, some, complete=replay.complete)
     log.info("journal_replayed", worker=replay.owner, messages=count)
     return count
 
 
-async def _accepted_late(parts: Parts, messages: Sequence[str], replay: Replay) -> int:
-    """A takeover was in doubt about these; the journal knows better."""
+async def _accepted_late(parts: Parts, marks: Mapping[Key, Mark], *, complete: bool) -> int:
+    """A takeover was in doubt about these, which were accepted; the journal knows better."""
+    messages = {message for message, _ in marks}
     async with parts.data.read() as connection:
         subjects = await leases.subjects_of(connection, messages)
     vault = await parts.keystore.vault(subjects)
     async with parts.data.begin() as connection:
         doubted = await leases.lock_doubted(connection, messages)
-        late = [m for m in doubted if _was_accepted(m, replay.marks)]
-        return await _settle(parts, connection, _Found(late, replay.marks, replay.complete), vault)
-
-
-def _was_accepted(message: Message, marks: Mapping[Key, Mark]) -> bool:
-    mark = marks.get((message.id, message.attempt))
-    return mark is not None and mark.accepted
+        late = [message for message in doubted if (message.id, message.attempt) in marks]
+        return await _settle(parts, connection, _Found(late, marks, complete), vault)
 
 
 async def abandoned(parts: Parts) -> int:
