@@ -170,6 +170,7 @@ async def queue(parts: Parts, people: Sequence[str]) -> None:
                     subject=subject,
                     purpose="newsletter",
                     sender="acme",
+                    id_domain="acme.example",
                     due_at=now,
                     expires_at=now + timedelta(days=5),
                 )

@@ -166,6 +166,12 @@ async def get(connection: AsyncConnection, hashes: Collection[str]) -> dict[str,
     return {row.hash: _text(row) for row in await connection.execute(query)}
 
 
+async def was_asked(connection: AsyncConnection, purpose: str) -> bool:
+    """Whether there is or was a wording for *purpose*: people may have agreed to it."""
+    query = select(consent_text.c.hash).where(consent_text.c.purpose == purpose).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def list_texts(connection: AsyncConnection) -> list[Text]:
     """Every text there ever was, by purpose and language, oldest first."""
     columns = consent_text.c

@@ -6,7 +6,7 @@ holding a gate: a claim takes outbox rows first and gates after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -86,6 +86,7 @@ class NewMessage:
     subject: str
     purpose: str
     sender: str
+    id_domain: str
     content_id: str
     content: bytes
     due_at: datetime
@@ -117,6 +118,8 @@ class Message:
     occasion: str | None
     regarding: str | None
     created_at: datetime
+    # Of its Message-ID; none: unknown to the upgrade from the first release, its sender was gone.
+    id_domain: str | None = None
     honest: bool = True  # the row is what was accepted; only `lock_due` looks
 
 
@@ -141,6 +144,7 @@ def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any
         "subject": message.subject,
         "purpose": message.purpose,
         "sender": message.sender,
+        "id_domain": message.id_domain,
         "content": message.content_id,
         "status": Status.QUEUED,
         "due_at": message.due_at,
@@ -163,6 +167,7 @@ _ACCEPTED = (
     "subject",
     "purpose",
     "sender",
+    "id_domain",
     "content",
     "expires_at",
     "origin",
@@ -180,6 +185,17 @@ def is_honest(keys: RowKeys, row: Any) -> bool:
 
 # Once its content is gone a message has ended, and its row is not what was accepted any more.
 SIGNED = SignedTable(outbox, select(outbox).where(outbox.c.content.is_not(None)), _accepted)
+
+
+async def name_domains(connection: AsyncConnection, domains: Mapping[str, str]) -> None:
+    """Keep with messages of the first release what was their sender's alone; safe to repeat.
+
+    Before they are signed: what is signed stays as it is.
+    """
+    unnamed = and_(outbox.c.id_domain.is_(None), outbox.c.kid.is_(None))
+    for sender, domain in sorted(domains.items()):
+        statement = update(outbox).where(unnamed, outbox.c.sender == sender)
+        await connection.execute(statement.values(id_domain=domain))
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
@@ -339,6 +355,7 @@ def message_of(row: Any, *, honest: bool = True) -> Message:
         subject=row.subject,
         purpose=row.purpose,
         sender=row.sender,
+        id_domain=row.id_domain,
         content=row.content or "",
         status=Status(row.status),
         reason=row.reason,

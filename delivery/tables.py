@@ -40,6 +40,7 @@ outbox = Table(
     Column("subject", String(40), nullable=False, index=True),
     Column("purpose", String(64), nullable=False),
     Column("sender", String(64), nullable=False),
+    Column("id_domain", String(253)),  # of its Message-ID, whatever becomes of the sender
     Column("content", ForeignKey("content.id"), index=True),  # none: its retention is over
     Column("status", String(12), nullable=False),
     Column("reason", String(32)),

@@ -47,9 +47,17 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
         log = Log(config.audit.origin, ring.audit.secret, "upgrade")
         async with data.read() as connection:
             done = await trail.happened(connection, log.mac, Kind.ROWS_ADOPTED)
+        if not done:
+            await _name_domains(data, config)
         counts = {} if done else await _sign(data, log, clock, ring, tell)
     keyring.modernise(path, ring)
     return counts
+
+
+async def _name_domains(data: Database, config: Config) -> None:
+    async with data.begin() as connection:
+        domains = {name: sender.dkim_domain for name, sender in config.senders.items()}
+        await outbox.name_domains(connection, domains)
 
 
 async def _sign(

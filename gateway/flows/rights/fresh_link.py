@@ -161,6 +161,7 @@ def _mail(
     """A new link and the mail that carries it; no word in it comes from whoever asked."""
     token, token_hash = tokens.new_link_token()
     link = FreshLink(ordered_id("lnk", now), token_hash, gate.subject, now, now + LINK_LIFE)
+    sender = _sender(config, consents)
     message = new_message(
         OurMail("my_data", links={"my_data": f"{config.server.public_url}/my-data/{token}"}),
         vault,
@@ -168,7 +169,8 @@ def _mail(
         kind=MailKind.SERVICE,
         subject=gate.subject,
         purpose=PURPOSE,
-        sender=_sender(config, consents),
+        sender=sender,
+        id_domain=config.senders[sender].dkim_domain,
         due_at=now,
         expires_at=link.expires_at,
         why=ToOpen(link.id),

@@ -89,7 +89,9 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         found = (await parts.consents.as_of(connection, [subject], now)).get(subject, [])
         known = await texts.get(connection, {consent.text_hash for consent in found})
         stories = await _stories(connection, subject, vault)
-        choices = await _choices(connection, parts.consents, parts.config.purposes, gate, now)
+        # Such as left the configuration, too: what was agreed to can be taken back.
+        purposes = dict.fromkeys([*parts.config.purposes, *(one.purpose for one in found)])
+        choices = await _choices(connection, parts.consents, purposes, gate, now)
     held = [
         Held(
             consent,
@@ -173,7 +175,10 @@ async def choose(
     if seen is None:
         return Switched()
     current = {choice.purpose: choice for choice in seen.choices}
-    changed = {name: on for name, on in wanted.items() if name in current}
+    theirs = {held.consent.purpose for held in seen.consents}
+    changed = {
+        name: on for name, on in wanted.items() if name in current or (name in theirs and not on)
+    }
     # Off first: whoever is told to wait for the others has left these all the same.
     for name, on in changed.items():
         if not on:  # also what is off already: whoever repeats it waits the same way
@@ -188,6 +193,6 @@ async def choose(
     ended = {
         name
         for name, on in changed.items()
-        if not on and (current[name].on or current[name].waiting)
+        if not on and name in current and (current[name].on or current[name].waiting)
     }
     return Switched(off=frozenset(ended), on=frozenset(ask_for))

@@ -187,8 +187,7 @@ async def enqueue(
         if refused is not None:
             outcome.append(refused)
             continue
-        sender = parts.config.purposes[one.to.purpose].sender
-        message = _message(sender, one, given, vault, now)
+        message = _message(parts.config, one, given, vault, now)
         messages.append(message)
         outcome.append(Queued(message.id))
     await outbox.enqueue(connection, parts.rows, messages, now)
@@ -211,7 +210,7 @@ def _refusal(given: Advice, vault: Vault) -> Refused | None:
     return None
 
 
-def _message(sender: str, one: Wanted, given: Advice, vault: Vault, now: datetime) -> NewMessage:
+def _message(config: Config, one: Wanted, given: Advice, vault: Vault, now: datetime) -> NewMessage:
     assert given.gate is not None  # noqa: S101 `_refusal` looked
     due_at = max(one.send_at or now, now)
     return new_message(
@@ -221,7 +220,8 @@ def _message(sender: str, one: Wanted, given: Advice, vault: Vault, now: datetim
         kind=MailKind.MARKETING,
         subject=given.gate.subject,
         purpose=one.to.purpose,
-        sender=sender,
+        sender=config.purposes[one.to.purpose].sender,
+        id_domain=config.sender_of(one.to.purpose).dkim_domain,
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,

@@ -97,9 +97,7 @@ async def _settle(parts: Parts, connection: AsyncConnection, found: _Found, vaul
     await permits.lapse(connection, decided.lapsed)
     by_id = {message.id: message for message in held}
     results = [_result(by_id[c.message], c, decided.ended, marks) for c in decided.changes]
-    await settle.record(
-        connection, parts.clock, parts.config, parts.log, parts.rows, results, vault
-    )
+    await settle.record(connection, parts.clock, parts.log, parts.rows, results, vault)
     return len(results)
 
 

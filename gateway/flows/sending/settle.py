@@ -69,7 +69,9 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> li
         broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
         await permits.use_up(connection, broken_off, now)
         results = [_result(*one, now) for one in begun]
-        await record(connection, parts.clock, parts.config, parts.log, parts.rows, results, vault)
+        await record(
+            connection, parts.clock, parts.log, parts.rows, results, vault, composed_by=parts.config
+        )
     return results
 
 
@@ -135,13 +137,17 @@ def _change(one: Ended[object], message: Message, verdict: Verdict, now: datetim
 async def record(
     connection: AsyncConnection,
     clock: Clock,
-    config: Config,
     log: Log,
     keys: RowKeys,
     results: Sequence[Result],
     vault: Vault,
+    *,
+    composed_by: Config | None = None,
 ) -> None:
     """Write results of locked messages: states, attempts, suppressions, audit.
+
+    *composed_by* is the configuration that the mails were composed under; none:
+    another process did it, under one that may have been another.
 
     Marketing takes no gate here; a confirmation mail that went out and a
     mailbox that does not exist are events in a person's own trail, and do. Who
@@ -156,7 +162,7 @@ async def record(
     await outbox.change(connection, [r.change for r in results], now)
     await attempts.end(connection, [_attempt_end(r, vault) for r in results], now)
     trail = Trail(log, vault, held)
-    await _record_confirmations(connection, config, trail, confirming, now)
+    await _record_confirmations(connection, composed_by, trail, confirming, now)
     await _suppress(connection, keys, trail, suppressing, held, now)
     told = [r for r in results if vault.has(r.message.subject, Compartment.EVIDENCE)]
     items = [_item(r) for r in told]
@@ -206,7 +212,7 @@ def _item(result: Result) -> Item:
 
 async def _record_confirmations(
     connection: AsyncConnection,
-    config: Config,
+    config: Config | None,
     trail: Trail,
     confirming: Sequence[Result],
     now: datetime,
@@ -226,14 +232,15 @@ async def _record_confirmations(
         )
 
 
-def _mail_evidence(config: Config, result: Result, consents: tuple[str, ...]) -> MailSent:
+def _mail_evidence(config: Config | None, result: Result, consents: tuple[str, ...]) -> MailSent:
     message, reply = result.message, result.reply
+    sender = None if config is None else config.senders.get(message.sender)
     return MailSent(
         message=message.id,
-        message_id_header=composing.message_id_header(config, message),
-        sender_address=config.senders[message.sender].from_address,
+        message_id_header=composing.message_id_header(message),
+        sender_address=None if sender is None else sender.from_address,
         mail=result.digest,
-        relay=config.delivery.transport,
+        relay=None if config is None else config.delivery.transport,
         reply=ServerReply(reply.code, reply.enhanced, reply.text) if reply else None,
         consents=consents,
     )

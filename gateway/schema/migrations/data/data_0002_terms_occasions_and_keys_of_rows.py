@@ -31,6 +31,7 @@ _SIGNED_BEFORE = ("confirmation_consent", "consent")
 
 def upgrade() -> None:
     _say_what_had_to_be_guessed()
+    _keep_the_domain_of_a_message_id()
     op.execute("DELETE FROM session")  # each lasts half an hour, and could not be signed
     for table in _NEW:
         with op.batch_alter_table(table, schema=None) as batch_op:
@@ -54,6 +55,12 @@ def _say_what_had_to_be_guessed() -> None:
     with op.batch_alter_table("permit", schema=None) as batch_op:
         for name in terms:
             batch_op.alter_column(name, existing_type=sa.Boolean(), nullable=False)
+
+
+def _keep_the_domain_of_a_message_id() -> None:
+    """The configuration has it: `gateway db upgrade` fills it in before it signs."""
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("id_domain", sa.String(length=253), nullable=True))
 
 
 def downgrade() -> None:
