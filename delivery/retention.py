@@ -92,6 +92,7 @@ async def old_permits(
         other.c.purpose == permit.c.purpose,
         other.c.decided_at > permit.c.decided_at,
         other.c.ground_id == permit.c.ground_id,
+        other.c.keeps_use,
         other.c.state == SPENT,
     )
     is_last = and_(permit.c.state == SPENT, permit.c.keeps_use, ~used_again)
