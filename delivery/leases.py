@@ -15,8 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outbox import WAITING, Message, Status, message_of
+from delivery.sharing import Rank
 from storage.locks import delete_free
 from storage.types import among, upsert
+
+_MOST_SHARES = 16  # a claim looks at as many messages for each share as it wants itself
 
 worker = tables.worker
 outbox = tables.outbox
@@ -53,6 +56,16 @@ async def runs(connection: AsyncConnection, owner: str, now: datetime) -> bool:
     query = select(worker.c.lease_until).where(worker.c.id == owner)
     until = (await connection.execute(query)).scalar_one_or_none()
     return until is not None and until > now
+
+
+async def rank(connection: AsyncConnection, owner: str, now: datetime) -> Rank:
+    """The place of *owner* among the workers that run; one that does not has none to mind."""
+    query = select(worker.c.id).where(worker.c.lease_until > now).order_by(worker.c.id)
+    running = list((await connection.execute(query)).scalars())
+    if owner not in running:
+        return Rank()
+    of = min(len(running), _MOST_SHARES)
+    return Rank(running.index(owner) % of, of)
 
 
 def running(owner: str, now: datetime) -> ColumnElement[bool]:

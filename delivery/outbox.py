@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
+from delivery.sharing import Due
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
 from storage.types import among, is_name
@@ -198,12 +199,12 @@ async def name_domains(connection: AsyncConnection, domains: Mapping[str, str]) 
         await connection.execute(statement.values(id_domain=domain))
 
 
-async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """Look at up to *limit* due messages without locking: (message, subject), service first.
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
+    """Look at up to *limit* due messages without locking, service first, then oldest first.
 
-    What is seen here may be gone when it is locked; it only tells whose keys to fetch.
+    What is seen here may be gone when it is locked.
     """
-    found: list[tuple[str, str]] = []
+    found: list[Due] = []
     for kind in (Kind.SERVICE, Kind.MARKETING):
         query = (
             select(outbox.c.id, outbox.c.subject)
@@ -211,18 +212,31 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
             .order_by(outbox.c.due_at, outbox.c.id)
             .limit(limit - len(found))
         )
-        found += [(row.id, row.subject) for row in await connection.execute(query)]
+        urgent = kind is Kind.SERVICE
+        found += [Due(row.id, row.subject, urgent) for row in await connection.execute(query)]
     # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
-    return [pair for pair in found if all(is_name(name) for name in pair)]
+    return [one for one in found if is_name(one.message) and is_name(one.subject)]
 
 
 async def lock_due(
     connection: AsyncConnection, keys: RowKeys, ids: Sequence[str], now: datetime, limit: int
 ) -> list[Message]:
-    """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over.
+    """Lock up to *limit* of *ids* that still wait, the first ones first.
 
-    Service first here too: a confirmation must not stand in line behind a campaign.
+    What another claim holds is passed over, and made up for by those behind.
     """
+    locked: list[Message] = []
+    for start in range(0, len(ids), limit):
+        if len(locked) < limit:
+            some, left = ids[start : start + limit], limit - len(locked)
+            locked += await _lock_some(connection, keys, some, now, left)
+    return locked
+
+
+async def _lock_some(
+    connection: AsyncConnection, keys: RowKeys, ids: Sequence[str], now: datetime, limit: int
+) -> list[Message]:
+    """As `lock_due`, for what is alike but for its age: service first here too."""
     urgency = case((outbox.c.kind == Kind.SERVICE, 0), else_=1)
     query = (
         select(outbox)

@@ -35,6 +35,7 @@ PURE = [
     "delivery/mime.py",
     "delivery/outcome.py",
     "delivery/schedule.py",
+    "delivery/sharing.py",
     "storage/domains.py",
 ]
 

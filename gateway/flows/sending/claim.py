@@ -30,6 +30,7 @@ from delivery.desk import Parcel
 from delivery.outbox import Change, Message, Parked, Status
 from delivery.outcome import Kind
 from delivery.permits import Attempts, Counted, Permit
+from delivery.sharing import in_turn
 from gateway.config.config import Config, Purpose
 from gateway.flows.sending import grounds, occasion, settle
 from gateway.flows.sending.letters import Letter, Sealed
@@ -42,7 +43,7 @@ from storage.ids import ordered_id
 
 log = structlog.get_logger()
 
-_PEEK = 3  # candidates per wanted message: other workers look at the same ones
+_SPARE = 2  # candidates per wanted message: others may have taken the first ones
 PARKED_FOR = timedelta(minutes=5)
 # The mailbox and the content are opened, and the permit is told of.
 _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
@@ -57,13 +58,15 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
     """
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
-        candidates = await outbox.due(connection, now, wanted * _PEEK)
-    if not candidates:
+        rank = await leases.rank(connection, owner, now)
+        seen = await outbox.due(connection, now, wanted * (rank.of + 1))
+    if not seen:
         return []
-    vault = await parts.keystore.vault({subject for _, subject in candidates})
+    candidates = in_turn(seen, rank, now)[: wanted * _SPARE]
+    vault = await parts.keystore.vault({one.subject for one in candidates})
     asker = _Asker(owner, wanted, parts.config.delivery.permit_ttl)
     async with parts.data.begin() as connection:
-        ids = [message for message, _ in candidates]
+        ids = [one.message for one in candidates]
         found = await _lock(connection, parts.clock, parts.rows, asker, ids)
         known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
         return await _write(connection, parts.log, asker, known, _decide(known))
