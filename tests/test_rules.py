@@ -302,7 +302,6 @@ TESTED_FROM_OUTSIDE = {
     "delivery/dialogue.py": "smtp/test_transmission.py",
     "delivery/leases.py": "contract/test_lock_protocol.py",
     "delivery/outbox.py": "contract/test_lock_protocol.py",
-    "delivery/permits.py": "contract/test_lock_protocol.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
     "gateway/config/fields.py": "unit/test_config.py",
