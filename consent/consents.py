@@ -27,10 +27,11 @@ from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
 from storage.honesty import RowKeys
-from storage.sound import readable
+from storage.sound import fits, readable
 from storage.types import among
 
 table = tables.consent
+TABLE = table.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +190,6 @@ class Consents:
         query = select(table).where(among(table.c.id, wanted))
         return {row.id: self._read(row) for row in await connection.execute(query)}
 
-    async def of_nobody(self, connection: AsyncConnection, limit: int) -> list[str]:
-        """Ids of rows whose subject does not exist; keys of the schema forbid it."""
-        theirs = select(tables.subject.c.id).where(tables.subject.c.id == table.c.subject)
-        query = select(table.c.id).where(~theirs.exists()).order_by(table.c.id).limit(limit)
-        return list((await connection.execute(query)).scalars())
-
     async def add(self, connection: AsyncConnection, new: Sequence[Consent]) -> None:
         if new:
             rows = [
@@ -246,7 +241,10 @@ class Consents:
         """
         states, moment = _DEADLINES[what]
         query = select(table.c.id, table.c.subject, moment.label("moment")).where(
-            _in_words(states), moment <= before
+            # What holds no moment, or no name, would be where no next page begins.
+            _in_words(states),
+            moment <= before,
+            fits(table.c.id, table.c.subject, moment),
         )
         if page.after is not None:
             # Moments repeat: by them alone, a page that ends between two alike loses the second.

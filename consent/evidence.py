@@ -130,10 +130,11 @@ class MailSent:
     """The mail that asks went out: which, to what answer, for which consents."""
 
     message: str
-    message_id_header: str
-    sender_address: str
-    mail: str | None  # the digest of its bytes; a journal does not know it
-    relay: str
+    message_id_header: str | None
+    # A journal knows neither, nor the digest of its bytes, nor a reply's text.
+    sender_address: str | None
+    mail: str | None
+    relay: str | None
     reply: ServerReply | None
     consents: tuple[str, ...]
 
@@ -153,10 +154,10 @@ class MailSent:
         reply = stored.object_or_none("reply")
         return cls(
             message=stored.text("message"),
-            message_id_header=stored.text("message_id_header"),
-            sender_address=stored.text("from"),
+            message_id_header=stored.text_or_none("message_id_header"),
+            sender_address=stored.text_or_none("from"),
             mail=stored.text_or_none("mail"),
-            relay=stored.text("relay"),
+            relay=stored.text_or_none("relay"),
             reply=None if reply is None else ServerReply.read(reply),
             consents=stored.texts("consents"),
         )

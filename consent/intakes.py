@@ -7,13 +7,13 @@ the clear but the look-up index of its address.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import and_, delete, exists, func, insert, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -23,12 +23,17 @@ from consent.keys import blind
 from consent.keys.seal import open_sealed, seal
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
-from storage.ids import ordered_id
+from storage import parking
+from storage.ids import moment_of, ordered_id
+from storage.locks import delete_free
 from storage.secret import Secret
+from storage.sound import sound
 from storage.types import among
 
 intake = tables.intake
+NAME = intake.name
 T = TypeVar("T")
+_REST_OF_IT = timedelta(microseconds=999)
 
 
 class IntakeKind(StrEnum):
@@ -48,6 +53,16 @@ class Intake:
     sealed: bytes
     received_at: datetime
     kind: IntakeKind = IntakeKind.SIGN_UP
+    index_kid: int | None = None
+
+    @property
+    def sealed_at(self) -> datetime:
+        """When it was received, as far as its seal holds: the id has the millisecond.
+
+        Whoever writes rows may date one back, which makes it count for less, and
+        cannot date it after somebody left.
+        """
+        return min(self.received_at, moment_of(self.id) + _REST_OF_IT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,7 @@ class Under:
 
     key_id: str
     key: Secret
+    index_kid: int
     index: Secret
 
 
@@ -119,7 +135,7 @@ def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: dat
     intake_id = ordered_id("int", now)
     index = blind.blind_index(under.index, email.canonical)
     sealed = seal(under.key.reveal(), raw, _aad(intake_id))
-    return Intake(intake_id, under.key_id, index, sealed, now, kind)
+    return Intake(intake_id, under.key_id, index, sealed, now, kind, under.index_kid)
 
 
 def _open(
@@ -172,6 +188,7 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
             "kind": row.kind,
             "key_id": row.key_id,
             "blind_index": row.blind_index,
+            "index_kid": row.index_kid,
             "sealed": row.sealed,
             "received_at": row.received_at,
         }
@@ -181,14 +198,25 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
 
 
 async def oldest(
-    connection: AsyncConnection, limit: int, kind: IntakeKind = IntakeKind.SIGN_UP
+    connection: AsyncConnection,
+    limit: int,
+    now: datetime,
+    kind: IntakeKind = IntakeKind.SIGN_UP,
 ) -> list[Intake]:
-    """The next rows of a kind in the order of arrival; ids are time-ordered."""
+    """The next rows of a kind in the order of arrival; ids are time-ordered.
+
+    Behind them, if there is room, those that were parked and whose time has come.
+    Rows that hold what no gateway writes are passed over: see `unreadable`.
+    """
     # Without a lock: keys are fetched next, and no row is held while a key store is waited for.
-    query = select(intake).where(intake.c.kind == kind).order_by(intake.c.id).limit(limit)
+    query = select(intake).where(intake.c.kind == kind, sound(intake))
+    fresh = parking.first(query, intake.c.id, now).order_by(intake.c.id).limit(limit)
+    rows = list((await connection.execute(fresh)).all())
+    again = parking.again(query, intake.c.id, now).limit(limit - len(rows))
+    rows += (await connection.execute(again)).all()
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
-        for row in await connection.execute(query)
+        for row in rows
     ]
 
 
@@ -202,9 +230,40 @@ async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
     await connection.execute(delete(intake).where(among(intake.c.id, ids)))
 
 
+async def oldest_received(connection: AsyncConnection) -> datetime | None:
+    """When the oldest request that waits was received, whatever its kind; None: none waits."""
+    query = select(intake.c.received_at).order_by(intake.c.id).limit(1)
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def asking_again(connection: AsyncConnection, blind_indexes: Collection[bytes]) -> set[bytes]:
+    """Those of these addresses for which something waits."""
+    query = select(intake.c.blind_index).where(intake.c.blind_index.in_(set(blind_indexes)))
+    return set((await connection.execute(query)).scalars())
+
+
 async def keys_in_use(connection: AsyncConnection) -> set[str]:
     """Intake keys that some row still needs."""
     return set((await connection.execute(select(intake.c.key_id).distinct())).scalars())
+
+
+async def give_up(connection: AsyncConnection, before: datetime) -> int:
+    """Delete parked requests that came up to *before*; returns how many.
+
+    Nobody waits for an answer to them any more, and nothing is kept without a reason.
+    """
+    received = and_(intake.c.received_at <= before, sound(intake))
+    parked = exists().where(parking.parked.c.table == NAME, parking.parked.c.row == intake.c.id)
+    over = and_(received, parked.correlate(intake))
+    ids = list((await connection.execute(select(intake.c.id).where(over))).scalars())
+    await parking.release(connection, NAME, ids)
+    return await delete_free(connection, intake, among(intake.c.id, ids))
+
+
+async def unreadable(connection: AsyncConnection) -> int:
+    """How many rows hold what no gateway writes; nobody works them off."""
+    query = select(func.count()).select_from(intake).where(not_(sound(intake)))
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def waiting(connection: AsyncConnection) -> int:

@@ -1,8 +1,9 @@
 """What one worker process did at the final dot, kept where a crash cannot undo it.
 
-One append-only file per process; whoever holds its lock owns it, and its name
-is the owner in the leases. `docs/formats/journal.md` defines the bytes: ids and
-reply codes, nothing else.
+One file per process; whoever holds its lock owns it, and its name is the owner
+in the leases. It is appended to, and now and then written anew with what is not
+settled: what is under way bounds it, not what went before.
+`docs/formats/journal.md` defines the bytes: ids and reply codes, nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fcntl
 import os
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -25,7 +26,8 @@ from storage import files
 
 _SUFFIX: Final = ".journal"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-_COMPACT_FROM: Final = 1 << 20
+# Of new lines until it is written anew: some 2,700 messages share what that costs.
+_CUT_AFTER: Final = 256 << 10
 _LINE: Final = 128  # more than any line takes
 
 
@@ -76,13 +78,15 @@ class Journal:
     the machine.
     """
 
-    def __init__(self, path: Path, descriptor: int, *, synced: bool) -> None:
+    def __init__(self, path: Path, descriptor: int, header: bytes, *, synced: bool) -> None:
         self.owner = path.name.removesuffix(_SUFFIX)
         self._path = path
         self._descriptor = descriptor
+        self._header = header
         self._synced = synced
-        self._header_length = self._length = os.fstat(descriptor).st_size
-        self._unsettled: set[Place] = set()
+        self._length = len(header)
+        self._cut_at = self._length + _CUT_AFTER
+        self._unsettled: dict[Place, bytes] = {}  # the last line of each
         self._broken = False
 
     @classmethod
@@ -99,16 +103,15 @@ class Journal:
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else type(error).__name__
             raise JournalError(f"the journal cannot be started: {why}") from error
-        return cls(path, descriptor, synced=synced)
+        return cls(path, descriptor, header, synced=synced)
 
     def dot(self, message: str, attempt: int) -> None:
         """Say that the final dot is about to be written. No line, no dot: let the error stop it."""
-        self._append(_line(_Kind.DOT, message, str(attempt)))
-        self._unsettled.add((message, attempt))
+        self._append((message, attempt), _line(_Kind.DOT, message, str(attempt)))
 
     def acc(self, message: str, attempt: int, code: int) -> None:
         """Keep the final reply; a failure undoes nothing that the server said."""
-        self._append(_line(_Kind.ACC, message, str(attempt), str(code)))
+        self._append((message, attempt), _line(_Kind.ACC, message, str(attempt), str(code)))
 
     def try_out(self) -> None:
         """Raise `JournalError` unless a line would fit now; leaves nothing behind.
@@ -126,20 +129,39 @@ class Journal:
         if self._broken:
             raise JournalError("the journal ends in half a line")
 
-    def settled(self, message: str, attempt: int) -> None:
-        """Forget an attempt whose outcome the database has committed.
+    def settled(self, attempts: Iterable[Place]) -> None:
+        """Forget attempts whose outcome the database has committed.
 
-        When none is left the file shrinks to its header, so it never grows
-        beyond what one busy stretch writes.
+        After enough lines the file is written anew with what is left, and never
+        holds more than that and those lines. Where it cannot be, it stays as it is.
         """
-        self._unsettled.discard((message, attempt))
-        if not self._unsettled and self._length > _COMPACT_FROM:
-            os.ftruncate(self._descriptor, self._header_length)
-            self._length = self._header_length
+        for attempt in attempts:
+            self._unsettled.pop(attempt, None)
+        if self._length >= self._cut_at:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Put a file of what is not settled in the place of this one; a crash leaves either.
+
+        One file, so that nobody who replays it can miss a part: what has no line
+        in a whole journal is sent again.
+        """
+        content = self._header + b"".join(self._unsettled.values())
+        try:
+            descriptor = files.replace_open(self._path, content, prepare=_lock_now)
+        except OSError:
+            self._cut_at = self._length + _CUT_AFTER
+            if os.fstat(self._descriptor).st_nlink == 0:
+                # The new one has our name, and is not ours: a line in this one would be nobody's.
+                self.close()
+            return
+        os.close(self._descriptor)
+        self._descriptor, self._length, self._broken = descriptor, len(content), False
+        self._cut_at = self._length + _CUT_AFTER
 
     def release(self) -> None:
         """Remove the file: everything in it is settled."""
-        self._path.unlink(missing_ok=True)
+        files.remove(self._path)
         self.close()
 
     def close(self) -> None:
@@ -159,7 +181,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, attempt: Place, line: bytes) -> None:
         if self._broken:
             raise JournalError("the journal ends in half a line")
         try:
@@ -170,6 +192,7 @@ class Journal:
             self._cut_back()
             raise JournalError("the journal cannot be written to") from error
         self._length += len(line)
+        self._unsettled[attempt] = line
 
     def _cut_back(self) -> None:
         # A full disk takes half a line, and the next one must not continue it: where even this
@@ -191,14 +214,20 @@ class Replay:
     """
 
     owner: str
-    marks: Mapping[Place, Mark]
     complete: bool
     path: Path
     descriptor: int
 
+    def marks(self) -> Iterator[tuple[Place, Mark]]:
+        """What its lines say, in their order: of an attempt the last one counts.
+
+        Read anew each time, line by line: those of older releases grew without end.
+        """
+        return (said for line in _lines(self.descriptor) if (said := _said(line)) is not None)
+
     def release(self) -> None:
         """Remove the file: its marks are committed in the database."""
-        self.path.unlink(missing_ok=True)
+        files.remove(self.path)
 
 
 def replayable(directory: Path, boot: str | None = None) -> Iterator[Replay]:
@@ -212,7 +241,8 @@ def replayable(directory: Path, boot: str | None = None) -> Iterator[Replay]:
         if descriptor is None:
             continue
         try:
-            yield _read(path, descriptor, boot or this_boot())
+            complete = _is_complete(descriptor, boot or this_boot())
+            yield Replay(path.name.removesuffix(_SUFFIX), complete, path, descriptor)
         finally:
             os.close(descriptor)
 
@@ -238,25 +268,43 @@ def _lock_now(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _read(path: Path, descriptor: int, boot: str) -> Replay:
-    # What follows the last line end was being written when the process died: what it
-    # announces did not happen.
-    first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]
-    match _words(first):
-        case [_Kind.FORMAT, written_in, kept]:
-            complete = kept == _Kind.SYNCED or written_in == boot
+def _is_complete(descriptor: int, boot: str) -> bool:
+    lines = _lines(descriptor)
+    match _words(next(lines, b"")):
+        case [_Kind.FORMAT, written_in, kept] if kept == _Kind.SYNCED or written_in == boot:
+            # One that cannot be read may have announced a dot.
+            return all(_said(line) is not None for line in lines)
         case _:
-            complete = False
-    marks: dict[Place, Mark] = {}
-    for line in lines:
+            return False
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """The lines, without their ends; an empty one for what is too long to be one of ours.
+
+    What follows the last line end was being written when the process died: what
+    it announces did not happen.
+    """
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        file.seek(0)
+        while line := file.readline(_LINE + 1):
+            if line.endswith(b"\n"):
+                yield line[:-1]
+            elif len(line) > _LINE:
+                yield b""
+
+
+def _said(line: bytes) -> tuple[Place, Mark] | None:
+    """What a line says of an attempt; None for any other line."""
+    try:
         match _words(line):
             case [_Kind.DOT, message, attempt]:
-                marks[message, int(attempt)] = Mark()
+                return (message, int(attempt)), Mark()
             case [_Kind.ACC, message, attempt, code]:
-                marks[message, int(attempt)] = Mark(int(code))
+                return (message, int(attempt)), Mark(int(code))
             case _:
-                complete = False  # it may have announced a dot
-    return Replay(path.name.removesuffix(_SUFFIX), marks, complete, path, descriptor)
+                return None
+    except ValueError:
+        return None  # its checksum fits, but we write no such numbers or letters
 
 
 def _line(*words: str) -> bytes:

@@ -6,12 +6,12 @@ holding a gate: a claim takes outbox rows first and gates after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -32,7 +32,8 @@ from delivery import tables
 from delivery.outcome import Kind
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
-from storage.types import among, is_name
+from storage.sound import readable
+from storage.types import among
 
 outbox = tables.outbox
 
@@ -51,6 +52,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+NO_ATTEMPT = -1  # what stands in a row that has no number there; no permit has it
 WAITING = (Status.QUEUED, Status.DEFERRED)
 FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
 
@@ -58,8 +60,9 @@ FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
 class Parked(StrEnum):
     """Why a message waits that cannot be decided; shown by `status`, the doctor and a metric.
 
-    Stored as the reason of a deferred message. It is looked at again after a
-    while, and goes on by itself once the cause is gone.
+    Stored as the reason of a deferred message, which stands aside meanwhile
+    (`storage.parking`). It is looked at again after a while, and goes on by itself
+    once the cause is gone.
     """
 
     ALTERED = "parked_altered"  # the row is not what was accepted
@@ -68,6 +71,7 @@ class Parked(StrEnum):
     OCCASION_UNKNOWN = "parked_occasion_unknown"
     SENDER_UNKNOWN = "parked_sender_unknown"  # not in the configuration any more
     HANDLE_MISSING = "parked_handle_missing"  # without it nobody could leave
+    FAILED = "parked_failed"  # deciding it raised an error, which the log names
 
 
 # In words, as the partial index has it: given as parameters SQLite would not
@@ -75,6 +79,12 @@ class Parked(StrEnum):
 IS_WAITING: ColumnElement[bool] = outbox.c.status.in_(
     [literal_column(f"'{one}'") for one in WAITING]
 )
+
+
+# Signed by nobody, for it changes with every try: whatever stands there must fail no statement
+# that counts on. No message is tried so often in its life.
+_MOST_TRIES = 10_000
+_TRIES = case((outbox.c.tries.between(0, _MOST_TRIES), outbox.c.tries), else_=_MOST_TRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ class NewMessage:
     subject: str
     purpose: str
     sender: str
+    id_domain: str
     content_id: str
     content: bytes
     due_at: datetime
@@ -117,6 +128,8 @@ class Message:
     occasion: str | None
     regarding: str | None
     created_at: datetime
+    # Of its Message-ID; none: unknown to the upgrade from the first release, its sender was gone.
+    id_domain: str | None = None
     honest: bool = True  # the row is what was accepted; only `lock_due` looks
 
 
@@ -141,6 +154,7 @@ def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any
         "subject": message.subject,
         "purpose": message.purpose,
         "sender": message.sender,
+        "id_domain": message.id_domain,
         "content": message.content_id,
         "status": Status.QUEUED,
         "due_at": message.due_at,
@@ -163,6 +177,7 @@ _ACCEPTED = (
     "subject",
     "purpose",
     "sender",
+    "id_domain",
     "content",
     "expires_at",
     "origin",
@@ -182,41 +197,15 @@ def is_honest(keys: RowKeys, row: Any) -> bool:
 SIGNED = SignedTable(outbox, select(outbox).where(outbox.c.content.is_not(None)), _accepted)
 
 
-async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """Look at up to *limit* due messages without locking: (message, subject), service first.
+async def name_domains(connection: AsyncConnection, domains: Mapping[str, str]) -> None:
+    """Keep with messages of the first release what was their sender's alone; safe to repeat.
 
-    What is seen here may be gone when it is locked; it only tells whose keys to fetch.
+    Before they are signed: what is signed stays as it is.
     """
-    found: list[tuple[str, str]] = []
-    for kind in (Kind.SERVICE, Kind.MARKETING):
-        query = (
-            select(outbox.c.id, outbox.c.subject)
-            .where(outbox.c.kind == kind, IS_WAITING, outbox.c.due_at <= now)
-            .order_by(outbox.c.due_at, outbox.c.id)
-            .limit(limit - len(found))
-        )
-        found += [(row.id, row.subject) for row in await connection.execute(query)]
-    # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
-    return [pair for pair in found if all(is_name(name) for name in pair)]
-
-
-async def lock_due(
-    connection: AsyncConnection, keys: RowKeys, ids: Sequence[str], now: datetime, limit: int
-) -> list[Message]:
-    """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over.
-
-    Service first here too: a confirmation must not stand in line behind a campaign.
-    """
-    urgency = case((outbox.c.kind == Kind.SERVICE, 0), else_=1)
-    query = (
-        select(outbox)
-        .where(among(outbox.c.id, ids), IS_WAITING, outbox.c.due_at <= now)
-        .order_by(urgency, outbox.c.due_at, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = await connection.execute(query)
-    return [message_of(row, honest=is_honest(keys, row)) for row in rows]
+    unnamed = and_(outbox.c.id_domain.is_(None), outbox.c.kid.is_(None))
+    for sender, domain in sorted(domains.items()):
+        statement = update(outbox).where(unnamed, outbox.c.sender == sender)
+        await connection.execute(statement.values(id_domain=domain))
 
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Message]:
@@ -290,7 +279,7 @@ async def _end(connection: AsyncConnection, changes: Sequence[Change], now: date
             "status": status,
             "reason": reason,
             "owner": None,
-            "tries": outbox.c.tries + tried,
+            "tries": _TRIES + tried,
             "ended_at": now,
         }
         statement = update(outbox).where(among(outbox.c.id, messages)).values(values)
@@ -304,7 +293,7 @@ async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: 
         "status": bindparam("to"),
         "reason": bindparam("why"),
         "owner": None,
-        "tries": outbox.c.tries + bindparam("tried"),
+        "tries": _TRIES + bindparam("tried"),
         "ended_at": None,
         "due_at": func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now),
     }
@@ -333,24 +322,40 @@ async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
 
 
 def message_of(row: Any, *, honest: bool = True) -> Message:
+    """A message, whatever its row holds: one that nobody can read must not end whoever settles.
+
+    What no gateway can have written is replaced by what sends nothing.
+    """
+    read = readable(row, outbox)
     return Message(
-        id=row.id,
-        kind=Kind(row.kind),
-        subject=row.subject,
-        purpose=row.purpose,
-        sender=row.sender,
-        content=row.content or "",
-        status=Status(row.status),
-        reason=row.reason,
-        due_at=row.due_at,
-        expires_at=row.expires_at,
-        attempt=row.attempt,
-        tries=row.tries,
-        owner=row.owner,
-        dated_at=row.dated_at,
-        origin=row.origin,
-        occasion=row.occasion,
-        regarding=row.regarding,
-        created_at=row.created_at,
-        honest=honest,
+        id=read.id,
+        kind=_word(Kind, read.kind, Kind.MARKETING),
+        subject=read.subject,
+        purpose=read.purpose,
+        sender=read.sender,
+        id_domain=read.id_domain,
+        content=read.content or "",
+        status=_word(Status, read.status, Status.FAILED),
+        reason=read.reason,
+        due_at=read.due_at,
+        expires_at=read.expires_at,
+        attempt=read.attempt,
+        tries=min(max(read.tries, 0), _MOST_TRIES),
+        owner=read.owner,
+        dated_at=read.dated_at,
+        origin=read.origin,
+        occasion=read.occasion,
+        regarding=read.regarding,
+        created_at=read.created_at,
+        honest=honest and read is row,
     )
+
+
+W = TypeVar("W", Kind, Status)
+
+
+def _word(words: type[W], stored: str, otherwise: W) -> W:
+    try:
+        return words(stored)
+    except ValueError:
+        return otherwise

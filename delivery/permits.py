@@ -304,12 +304,16 @@ async def moments(
 async def last_spent(
     connection: AsyncConnection, grounds: Mapping[str, str]
 ) -> dict[str, datetime]:
-    """When a permit was last spent on each ground, given whose it is; none: missing."""
+    """When a permit that counts as its use was last spent on each ground; none: missing.
+
+    *grounds* says whose each is.
+    """
     query = (
         select(permit.c.ground_id, func.max(permit.c.spent_at))
         .where(
             among(permit.c.subject, grounds.values()),
             among(permit.c.ground_id, grounds),
+            permit.c.keeps_use,
             permit.c.state == SPENT,
         )
         .group_by(permit.c.ground_id)

@@ -319,8 +319,7 @@ class Worker(Generic[L]):
                 await asyncio.sleep(min(delay, patience))
                 delay = min(delay * 2, 5.0)
             else:
-                for one in ended:
-                    self._journal.settled(one.parcel.message, one.parcel.attempt)
+                self._journal.settled((one.parcel.message, one.parcel.attempt) for one in ended)
                 return
 
     @property

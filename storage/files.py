@@ -7,12 +7,16 @@ draft, `.NAME.` and sixteen hex digits: readers pass it by, and nothing needs it
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+Prepare = Callable[[int], None]
 
 _OWNERS = 0o600
 _OTHERS = 0o077
@@ -32,26 +36,39 @@ def replace(path: Path, content: bytes) -> None:
     """Put *content* in the place of the file at *path*; a crash leaves the one or the other.
 
     It stays its owner's, whoever writes it, and where a link leads. After an
-    `OSError` the old one stands, and nothing lies beside it.
+    `OSError` either of the two may stand there, and nothing lies beside it.
     """
     path = path.resolve()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    create(draft, content)
-    try:
-        _give(draft, path.stat())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
+    os.close(replace_open(path, content, prepare=partial(_give, like=path.stat())))
 
 
-def create_open(path: Path, content: bytes, *, prepare: Callable[[int], None] | None = None) -> int:
+def create_open(path: Path, content: bytes, *, prepare: Prepare | None = None) -> int:
     """As `create`; returns the descriptor, open for reading and appending.
 
     *prepare* gets it before the file has its name: whoever locks it there holds
     the lock before anybody can find the file.
     """
+    return _open_new(path, content, prepare, _name)
+
+
+def replace_open(path: Path, content: bytes, *, prepare: Prepare | None = None) -> int:
+    """As `replace`; returns the descriptor as `create_open` does.
+
+    After an `OSError` either of the two may stand there, and the new one is nobody's.
+    """
+    return _open_new(path, content, prepare, _put_over)
+
+
+def remove(path: Path) -> None:
+    """Delete the file at *path*, and drafts of it that a crash left; nobody may be writing it."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        draft.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def _open_new(
+    path: Path, content: bytes, prepare: Prepare | None, place: Callable[[Path, Path], None]
+) -> int:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _OWNERS)
     try:
@@ -59,7 +76,7 @@ def create_open(path: Path, content: bytes, *, prepare: Callable[[int], None] | 
             prepare(descriptor)
         _write(descriptor, content)
         os.fsync(descriptor)
-        _rename(draft, path)
+        place(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         os.close(descriptor)
@@ -101,16 +118,21 @@ def loose(paths: Iterable[Path]) -> list[Path]:
     return open_files + [one for one in folders if one.stat().st_mode & _OTHERS_WRITE]
 
 
-def _give(path: Path, like: os.stat_result) -> None:
+def _give(descriptor: int, like: os.stat_result) -> None:
     """To the owner of the old file: else what root wrote, only root could read."""
-    made = path.stat()
+    made = os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
-        os.chown(path, like.st_uid, like.st_gid)
+        os.fchown(descriptor, like.st_uid, like.st_gid)
 
 
-def _rename(draft: Path, path: Path) -> None:
+def _name(draft: Path, path: Path) -> None:
     os.link(draft, path)  # unlike rename, refuses to replace
     draft.unlink()
+    _sync_directory(path.parent)
+
+
+def _put_over(draft: Path, path: Path) -> None:
+    draft.replace(path)
     _sync_directory(path.parent)
 
 

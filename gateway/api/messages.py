@@ -174,9 +174,10 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 )
 async def get_message(request: web.Request) -> web.StreamResponse:
     parts, wanted = request.app[PARTS], request.match_info["id"]
-    seen = await messages.look(parts.data, parts.config, wanted, request[CALLER].id)
+    seen = await messages.look(parts.data, wanted, request[CALLER].id)
     if seen is None:
         raise NotFound
+    header = seen.message_id_header
     return answer(
         MessageView(
             message_id=seen.message.id,
@@ -184,7 +185,7 @@ async def get_message(request: web.Request) -> web.StreamResponse:
             reason=seen.message.reason,
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
-            message_id_header=f"<{seen.message_id_header}>",
+            message_id_header=None if header is None else f"<{header}>",
         )
     )
 

@@ -13,7 +13,7 @@ from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, OutsideKey
 from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.http.answers import answer
-from gateway.http.app_keys import PARTS, WITHDRAWALS
+from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Label, Moment, Name
@@ -61,14 +61,11 @@ class WithdrawalAnswer(Answer):
     tags=("senders",),
 )
 async def post_withdrawal(request: web.Request) -> web.StreamResponse:
-    config = request.app[PARTS].config
     said = await read_json(request, WithdrawalRequest)
     if said.purpose is None or said.kind == "object":
         _require_unbound(request)
     else:
-        require_covered(config, request[CALLER], said.purpose)
-        if said.purpose not in config.purposes:
-            raise Invalid.at("/purpose", "is not a purpose of this gateway")
+        await _require_purpose(request, said.purpose)
     facts = {
         "received_at": said.received_at.isoformat() if said.received_at else None,
         "reference": said.reference,
@@ -76,6 +73,18 @@ async def post_withdrawal(request: web.Request) -> web.StreamResponse:
     leave = Withdrawal(said.purpose, Actor.API, said.channel, said.kind == "object", facts)
     await request.app[WITHDRAWALS].withdraw(question(said.to, said.purpose or ""), leave)
     return answer(WithdrawalAnswer())
+
+
+async def _require_purpose(request: web.Request, purpose: str) -> None:
+    """One that left the configuration too: who agreed to it then can leave."""
+    config, caller = request.app[PARTS].config, request[CALLER]
+    require_covered(config, caller, purpose)
+    if purpose in config.purposes:
+        return
+    if not await request.app[WORDINGS].was_asked(purpose):
+        raise Invalid.at("/purpose", "is not a purpose of this gateway")
+    if caller.senders and purpose not in caller.purposes:
+        raise OutsideKey  # whose it was is not known any more
 
 
 def _require_unbound(request: web.Request) -> None:

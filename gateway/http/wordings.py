@@ -39,6 +39,11 @@ class Wordings:
         found = [t for t in (await self.valid()).values() if t.current]
         return next((t for t in found if (t.purpose, t.locale) == (purpose, locale)), None)
 
+    async def was_asked(self, purpose: str) -> bool:
+        """Whether people may have agreed to *purpose*, also long ago."""
+        async with self._database.read() as connection:
+            return await texts.was_asked(connection, purpose)
+
     async def notice(self, digest: str) -> PublishedNotice | None:
         """One version of the privacy notice, by its hash; None for one that never was."""
         async with self._database.read() as connection:

@@ -11,7 +11,9 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
-from delivery import dkim, permits
+from consent.lookup import LookUp
+from consent.marks import Marks
+from delivery import dkim, due, permits
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
@@ -22,7 +24,7 @@ from gateway.look import resources
 from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
-from storage import files
+from storage import files, parking
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
 from storage.honesty import RowKeys
@@ -55,7 +57,9 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             log=log,
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
+            lookup=LookUp(ring.lookup, rows),
             consents=Consents(rows, _use(config)),
+            marks=Marks(RowKeys(ring.marks)),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),
@@ -71,7 +75,14 @@ async def put_in_order(parts: Parts) -> None:
     """
     keep_private(parts.config)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    async with parts.data.begin() as connection:
+        await parts.lookup.announce(connection)
     await publish_texts.publish(parts)
+    async with parts.data.begin() as connection:
+        # What was missing may be there again: a configuration is read at a start only.
+        now = await parts.clock.now(connection)
+        await due.look_again(connection, now)
+        await parking.look_again(connection, now)
 
 
 def keep_private(config: Config) -> None:

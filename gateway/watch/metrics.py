@@ -71,13 +71,18 @@ class Metrics:
     def _gauge_what_waits(self, registry: CollectorRegistry) -> None:
         self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
         self.parked = Gauge(
-            "gateway_outbox_parked",
-            "Messages that cannot be decided and are looked at again, by why",
-            ["reason"],
+            "gateway_parked",
+            "Rows that cannot be worked off and are looked at again, by table and why",
+            ["table", "reason"],
             registry=registry,
         )
         self.intake = Gauge(
             "gateway_intake_waiting", "Sign-ups not worked off yet", registry=registry
+        )
+        self.lookup_keys_missing = Gauge(
+            "gateway_lookup_keys_missing",
+            "Keys by which people are found that this process lacks: it takes no sign-ups",
+            registry=registry,
         )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry

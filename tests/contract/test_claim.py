@@ -1,14 +1,18 @@
-"""What a worker holds without carrying it goes back; the attempt that it carries does not."""
+"""What a worker claims among others, and what of it goes back."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
-from delivery import outbox
+from consent.keys.vault import Vault
+from delivery import leases, outbox
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase
+from delivery.sharing import Rank
 from gateway.process.desk import Desk
 from tests.support.apps import App
 
@@ -69,3 +73,47 @@ async def test_a_worker_that_carries_nothing_holds_nothing(app: App, parcel: Par
     await Desk(app.parts).take_back(OWNER, set())
 
     assert await status(app, parcel) == "queued"
+
+
+async def test_four_workers_that_look_at_once_all_get_what_they_want(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one of them comes back with nothing, although there is enough for all."""
+    people = [f"person{n}@example.org" for n in range(60)]
+    for person in people:
+        await app.sign_up(person)
+    for mail in await app.deliver():
+        confirm = f"/confirm/{mail.token('confirm')}"
+        assert (await app.http.post(confirm, data={"answer": "confirm"})).status == 200
+    batch = {"messages": [MESSAGE | {"to": {"email": person}} for person in people]}
+    answer = await app.http.post("/v1/messages/batch", json=batch, headers=await app.key())
+    assert answer.status == 200
+    owners = [f"wrk_{n}" for n in range(4)]
+    for owner in owners:
+        await Desk(app.parts).register(owner)
+    everybody_looked, vault = asyncio.Barrier(len(owners)), app.parts.keystore.vault
+
+    async def fetched_together(subjects: Iterable[str]) -> Vault:
+        await everybody_looked.wait()
+        return await vault(subjects)
+
+    monkeypatch.setattr(app.parts.keystore, "vault", fetched_together)
+    claims = await asyncio.gather(*(Desk(app.parts).claim(owner, 10) for owner in owners))
+
+    messages = [parcel.message for parcels in claims for parcel in parcels]
+    assert len(messages) == len(set(messages))
+    print([len(parcels) for parcels in claims])
+    assert all(len(parcels) >= 8 for parcels in claims)
+    assert len(messages) >= 38
+
+
+async def test_a_worker_knows_its_place_among_those_that_run(app: App) -> None:
+    for owner in ("wrk_b", "wrk_a", "wrk_c"):
+        await Desk(app.parts).register(owner)
+    async with app.parts.data.begin() as connection:
+        now = await app.parts.clock.now(connection)
+        over = now + app.parts.config.delivery.lease
+        ranks = [await leases.rank(connection, f"wrk_{x}", now) for x in "abcd"]
+
+        assert ranks == [Rank(0, 3), Rank(1, 3), Rank(2, 3), Rank()]
+        assert await leases.rank(connection, "wrk_b", over) == Rank()

@@ -62,6 +62,7 @@ SENT = MailSent(
     reply=ServerReply(250, "2.0.0", "kept for <ada@example.org>"),
     consents=("con_1", "con_2"),
 )
+GONE = replace(SENT, sender_address=None, mail=None, relay=None, reply=ServerReply(250, None, ""))
 LETTER = PassedOn(datetime(2026, 11, 20, 9, tzinfo=timezone(timedelta(hours=1))), "case-7")
 BY_LINK = TakenBack("con_1", "newsletter", "one-click")
 GOLDEN: dict[str, Proof] = {
@@ -70,6 +71,10 @@ GOLDEN: dict[str, Proof] = {
     "a mail that asked, and the server's answer": SENT,
     "a mail that asked, with a bare answer": replace(SENT, reply=ServerReply(250, None, "")),
     "a mail whose answer only the journal knew": replace(SENT, mail=None, reply=None),
+    "a mail of a process that is gone": GONE,
+    "a mail of a process of the first release that is gone": replace(
+        GONE, message_id_header=None, reply=None
+    ),
     "a confirmation": Confirmed(
         "con_1", "newsletter", TEXT, sha256(b"TEST-TOKEN").hexdigest(), NOW
     ),

@@ -13,7 +13,7 @@ import pytest
 from storage import files
 
 
-def refuse(*_: object) -> None:
+def refuse(*_: object, **__: object) -> None:
     raise OSError("no")
 
 
@@ -85,6 +85,29 @@ def test_a_part_that_a_full_disk_took_is_followed_by_the_rest(
     files.create(tmp_path / "key", b"content")
 
     assert (tmp_path / "key").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("step", ["write", "fsync"])
+def test_a_failure_to_replace_leaves_the_file_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    files.create(tmp_path / "key", b"first")
+    monkeypatch.setattr(files.os, step, refuse)
+
+    with pytest.raises(OSError, match="no"):
+        files.replace(tmp_path / "key", b"second")
+
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"first"]
+
+
+def test_removed_with_it_is_what_a_crash_left_of_it_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("key", ".key.0123456789abcdef", "key.old", ".keys.0123456789abcdef"):
+        files.create(tmp_path / name, b"content")
+
+    files.remove(tmp_path / "key")
+    files.remove(tmp_path / "key")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"key.old", ".keys.0123456789abcdef"}
 
 
 def test_a_file_can_be_locked_before_it_has_its_name(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def confirmation(
         subject=subject,
         purpose=purpose,
         sender=config.purposes[purpose].sender,
+        id_domain=config.sender_of(purpose).dkim_domain,
         due_at=due_at,
         expires_at=expires_at,
         why=ToConfirm(token_hash),

@@ -7,26 +7,31 @@ simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates, people
+from consent import gates, intakes, people
 from consent import retention as consent_rules
 from consent.consents import Deadline, Page
 from consent.gates import Gate
+from consent.lookup import LookUp
 from consent.retention import Periods, Person
 from delivery import retention as delivery_rules
-from delivery.retention import Need
+from delivery.retention import Need, OldPermit
 from gateway.flows.keeping.walk import Walk, stroll
+from gateway.flows.parked import each_for_itself
 from gateway.flows.rights import erasing
 from gateway.parts import Parts
 
 _AT_ONCE = 200
+_PERSON = "subject"
 _KEYS_EVERY = timedelta(days=1)
 
+T = TypeVar("T")
 Drop = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
 
 
@@ -54,6 +59,7 @@ class RetentionRules:
             "people": self.people,
             "erasures": self.erasures,
             "keys": self.keys,
+            "marks": self.marks,
         }
 
     async def bodies(self) -> int:
@@ -91,15 +97,24 @@ class RetentionRules:
                 connection, walk.after or "", before, walk.limit
             )
         walk.move([permit.id for permit in page])
-        gone = [
-            permit.id
-            for permit in page
-            if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
-        ]
-        if gone:
+
+        async def drop(some: Sequence[OldPermit]) -> int:
+            gone = [
+                permit.id
+                for permit in some
+                if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
+            ]
             async with parts.data.begin() as connection:
                 await delivery_rules.drop_permits(connection, gone)
-        return len(gone)
+            return len(gone)
+
+        return await self._each("permit", {permit.id: permit for permit in page}, drop)
+
+    async def _each(
+        self, table: str, rows: Mapping[str, T], work: Callable[[Sequence[T]], Awaitable[int]]
+    ) -> int:
+        parts = self._parts
+        return sum(await each_for_itself(parts.data, parts.clock, table, rows, work))
 
     async def people(self) -> int:
         """Requests that nobody confirmed, and people of whom no proof must be kept any more."""
@@ -117,7 +132,8 @@ class RetentionRules:
             page = Page(walk.limit, walk.after)
             due = await parts.consents.due(connection, what, before, page)
         walk.move([candidate.key for candidate in due])
-        return await self._forget(sorted({candidate.subject for candidate in due})) if due else 0
+        subjects = sorted({candidate.subject for candidate in due})
+        return await self._each(_PERSON, {one: one for one in subjects}, self._forget)
 
     async def _forget(self, subjects: Sequence[str]) -> int:
         parts = self._parts
@@ -126,18 +142,22 @@ class RetentionRules:
             held = await gates.lock(connection, subjects)
             consents = await parts.consents.of_subjects(connection, held)
             now = await parts.clock.now(connection)
+            # Who is asking again just now is not forgotten, and nothing of it ended.
+            again = await _asking_again(connection, parts.lookup, held)
             whole = []
             requests: list[str] = []
             for subject, gate in held.items():
                 known, theirs = _person(gate), consents.get(subject, [])
                 if consent_rules.whole(known, theirs, self._periods, now):
-                    whole.append(subject)
+                    whole += [] if subject in again else [subject]
                 else:
                     over = consent_rules.requests(known, theirs, self._periods, now)
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
             going = [held[subject] for subject in whole]
-            await erasing.begin(parts.log, connection, parts.rows, going, now)
+            await erasing.begin(
+                parts.log, connection, parts.rows, parts.lookup, parts.marks, going, now
+            )
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:
@@ -153,8 +173,11 @@ class RetentionRules:
         async with parts.data.read() as connection:
             page = await gates.erasing(connection, walk.after or "", walk.limit)
         walk.move([gate.subject for gate in page])
-        begun = [gate.subject for gate in page if gate.gone(parts.rows)]
-        return await erasing.finish(parts, begun) if begun else 0
+        begun = {gate.subject: gate.subject for gate in page if gate.gone(parts.rows)}
+        return await self._each(_PERSON, begun, self._finish)
+
+    async def _finish(self, subjects: Sequence[str]) -> int:
+        return await erasing.finish(self._parts, subjects)
 
     async def keys(self) -> int:
         """Data keys that no person names, once a day.
@@ -174,6 +197,24 @@ class RetentionRules:
                 return await gates.named(connection, subjects)
 
         return await parts.keystore.sweep(named, now)
+
+    async def marks(self) -> int:
+        """Marks of who left, as soon as nothing waits that was received before."""
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            oldest = await intakes.oldest_received(connection)
+            return await parts.marks.drop(connection, oldest, now, _AT_ONCE)
+
+
+async def _asking_again(
+    connection: AsyncConnection, lookup: LookUp, subjects: Collection[str]
+) -> set[str]:
+    """Those for whose address something waits."""
+    names = await lookup.of(connection, subjects)
+    indexes = {index for theirs in names.values() for index in theirs.hashes}
+    waiting = await intakes.asking_again(connection, indexes)
+    return {subject for subject, theirs in names.items() if waiting.intersection(theirs.hashes)}
 
 
 _NONE = timedelta()

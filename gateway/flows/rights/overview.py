@@ -53,7 +53,7 @@ class Held:
 
     consent: Consent
     state: State
-    text: Text
+    text: Text | None  # none: it is not what its hash says any more
     story: Sequence[Step]
 
 
@@ -62,7 +62,7 @@ class Choice:
     """One purpose of the preferences page."""
 
     purpose: str
-    text: Text
+    text: Text | None  # as of a consent
     on: bool
     waiting: bool
 
@@ -89,12 +89,14 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         found = (await parts.consents.as_of(connection, [subject], now)).get(subject, [])
         known = await texts.get(connection, {consent.text_hash for consent in found})
         stories = await _stories(connection, subject, vault)
-        choices = await _choices(connection, parts.consents, parts.config.purposes, gate, now)
+        # Such as left the configuration, too: what was agreed to can be taken back.
+        purposes = dict.fromkeys([*parts.config.purposes, *(one.purpose for one in found)])
+        choices = await _choices(connection, parts.consents, purposes, gate, now)
     held = [
         Held(
             consent,
             policy.effective_state(consent, now),
-            known[consent.text_hash],
+            known.get(consent.text_hash),
             stories.get(consent.id, []),
         )
         for consent in reversed(found)
@@ -154,9 +156,11 @@ async def _choices(
         states = {policy.effective_state(consent, now) for consent in about.consents}
         waiting = not on and State.PENDING in states
         rows = [consent for consent in about.consents if isinstance(consent, Consent)]
-        agreed = await preferences.wording(connection, rows) if on or waiting else None
-        text = agreed or preferences.current_text(valid.values(), pair[1], gate.locale)
-        if text is not None:
+        if on or waiting:  # never in other words than those
+            text = await preferences.wording(connection, rows)
+        else:
+            text = preferences.current_text(valid.values(), pair[1], gate.locale)
+        if text is not None or on or waiting:
             choices.append(Choice(pair[1], text, on, waiting))
     return choices
 
@@ -173,7 +177,10 @@ async def choose(
     if seen is None:
         return Switched()
     current = {choice.purpose: choice for choice in seen.choices}
-    changed = {name: on for name, on in wanted.items() if name in current}
+    theirs = {held.consent.purpose for held in seen.consents}
+    changed = {
+        name: on for name, on in wanted.items() if name in current or (name in theirs and not on)
+    }
     # Off first: whoever is told to wait for the others has left these all the same.
     for name, on in changed.items():
         if not on:  # also what is off already: whoever repeats it waits the same way
@@ -188,6 +195,6 @@ async def choose(
     ended = {
         name
         for name, on in changed.items()
-        if not on and (current[name].on or current[name].waiting)
+        if not on and name in current and (current[name].on or current[name].waiting)
     }
     return Switched(off=frozenset(ended), on=frozenset(ask_for))

@@ -112,7 +112,7 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
         sender_name=sender.name,
         sender_address=sender.from_address,
         to=mailbox,
-        message_id=message_id_header(tools.config, message),
+        message_id=_message_id(message, message.id_domain or sender.dkim_domain),
         date=sealed.dated_at,
         list_unsubscribe=ways[Route.UNSUBSCRIBE] if message.kind is Kind.MARKETING else None,
         list_id=f"{message.purpose}.{sender.dkim_domain}"
@@ -180,6 +180,14 @@ def frame(config: Config, sender: str, locale: str) -> dict[str, Any]:
     }
 
 
-def message_id_header(config: Config, message: Message) -> str:
-    """The Message-ID without brackets: the same on every try, and nothing but our own id."""
-    return f"{message.id.partition('_')[2]}@{config.senders[message.sender].dkim_domain}"
+def message_id_header(message: Message) -> str | None:
+    """The Message-ID without brackets: the same on every try, and nothing but our own id.
+
+    What it was accepted with, whatever the configuration says by now. None where
+    that is not known (`delivery.outbox.Message`).
+    """
+    return None if message.id_domain is None else _message_id(message, message.id_domain)
+
+
+def _message_id(message: Message, domain: str) -> str:
+    return f"{message.id.partition('_')[2]}@{domain}"
