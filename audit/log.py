@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, delete, func, insert, select, text, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import nodes, tree
+from audit import nodes, numbers, tree
 from audit.entry import (
     EVIDENCE,
     Draft,
@@ -118,10 +118,10 @@ class Log:
         """
         if not drafts:
             return
-        numbers = await _draw(connection, len(drafts))
+        drawn = await numbers.draw(connection, len(drafts), self._is_ours)
         pending = [
             {"n": n, "eid": one.eid, "entry": one.entry, "mac": self.mac.pending(n, one.entry)}
-            for n, one in zip(numbers, drafts, strict=True)
+            for n, one in zip(drawn, drafts, strict=True)
         ]
         await connection.execute(insert(audit_pending), pending)
         await _stage_payloads(connection, drafts)
@@ -299,8 +299,12 @@ class Log:
         logged = set((await connection.execute(query)).scalars())
         return [self._checked(one, logged) for one in taken]
 
+    def _is_ours(self, row: Any) -> bool:
+        """Whether a gateway staged this row."""
+        return hmac.compare_digest(row.mac, self.mac.pending(row.n, row.entry))
+
     def _checked(self, one: _Pending, logged: Collection[bytes]) -> Entry:
-        if not hmac.compare_digest(one.mac, self.mac.pending(one.n, one.entry)):
+        if not self._is_ours(one):
             raise BadPending(one.n, "its MAC is wrong")
         read = parse(one.entry)
         if read.eid != one.eid:
@@ -314,18 +318,6 @@ async def pending(connection: AsyncConnection) -> int:
     """How many staged events have no index yet."""
     query = select(func.count()).select_from(audit_pending)
     return int((await connection.execute(query)).scalar_one())
-
-
-async def _draw(connection: AsyncConnection, count: int) -> Sequence[int]:
-    if connection.dialect.name == "sqlite":
-        # No other transaction writes now; inserting these numbers moves AUTOINCREMENT on.
-        query = text(
-            "SELECT coalesce(max(CAST(seq AS INTEGER)), 0) FROM sqlite_sequence WHERE name = :name"
-        )
-        last: int = (await connection.execute(query, {"name": audit_pending.name})).scalar_one()
-        return range(last + 1, last + 1 + count)
-    query = text("SELECT nextval('audit_pending_n_seq') FROM generate_series(1, :count)")
-    return (await connection.execute(query, {"count": count})).scalars().all()
 
 
 async def _stage_payloads(connection: AsyncConnection, drafts: Sequence[Draft]) -> None:

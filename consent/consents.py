@@ -27,10 +27,11 @@ from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
 from storage.honesty import RowKeys
-from storage.sound import readable
+from storage.sound import fits, readable
 from storage.types import among
 
 table = tables.consent
+TABLE = table.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,10 @@ class Consents:
         """
         states, moment = _DEADLINES[what]
         query = select(table.c.id, table.c.subject, moment.label("moment")).where(
-            _in_words(states), moment <= before
+            # What holds no moment, or no name, would be where no next page begins.
+            _in_words(states),
+            moment <= before,
+            fits(table.c.id, table.c.subject, moment),
         )
         if page.after is not None:
             # Moments repeat: by them alone, a page that ends between two alike loses the second.

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import and_, delete, exists, func, insert, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -23,11 +23,15 @@ from consent.keys import blind
 from consent.keys.seal import open_sealed, seal
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
+from storage import parking
 from storage.ids import ordered_id
+from storage.locks import delete_free
 from storage.secret import Secret
+from storage.sound import sound
 from storage.types import among
 
 intake = tables.intake
+NAME = intake.name
 T = TypeVar("T")
 
 
@@ -159,14 +163,25 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
 
 
 async def oldest(
-    connection: AsyncConnection, limit: int, kind: IntakeKind = IntakeKind.SIGN_UP
+    connection: AsyncConnection,
+    limit: int,
+    now: datetime,
+    kind: IntakeKind = IntakeKind.SIGN_UP,
 ) -> list[Intake]:
-    """The next rows of a kind in the order of arrival; ids are time-ordered."""
+    """The next rows of a kind in the order of arrival; ids are time-ordered.
+
+    Behind them, if there is room, those that were parked and whose time has come.
+    Rows that hold what no gateway writes are passed over: see `unreadable`.
+    """
     # Without a lock: keys are fetched next, and no row is held while a key store is waited for.
-    query = select(intake).where(intake.c.kind == kind).order_by(intake.c.id).limit(limit)
+    query = select(intake).where(intake.c.kind == kind, sound(intake))
+    fresh = parking.first(query, intake.c.id, now).order_by(intake.c.id).limit(limit)
+    rows = list((await connection.execute(fresh)).all())
+    again = parking.again(query, intake.c.id, now).limit(limit - len(rows))
+    rows += (await connection.execute(again)).all()
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
-        for row in await connection.execute(query)
+        for row in rows
     ]
 
 
@@ -183,6 +198,25 @@ async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
 async def keys_in_use(connection: AsyncConnection) -> set[str]:
     """Intake keys that some row still needs."""
     return set((await connection.execute(select(intake.c.key_id).distinct())).scalars())
+
+
+async def give_up(connection: AsyncConnection, before: datetime) -> int:
+    """Delete parked requests that came up to *before*; returns how many.
+
+    Nobody waits for an answer to them any more, and nothing is kept without a reason.
+    """
+    received = and_(intake.c.received_at <= before, sound(intake))
+    parked = exists().where(parking.parked.c.table == NAME, parking.parked.c.row == intake.c.id)
+    over = and_(received, parked.correlate(intake))
+    ids = list((await connection.execute(select(intake.c.id).where(over))).scalars())
+    await parking.release(connection, NAME, ids)
+    return await delete_free(connection, intake, among(intake.c.id, ids))
+
+
+async def unreadable(connection: AsyncConnection) -> int:
+    """How many rows hold what no gateway writes; nobody works them off."""
+    query = select(func.count()).select_from(intake).where(not_(sound(intake)))
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def waiting(connection: AsyncConnection) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage import parking
 
 
 async def forget_requests(connection: AsyncConnection, consents: Collection[str]) -> None:
@@ -19,6 +20,7 @@ async def forget_requests(connection: AsyncConnection, consents: Collection[str]
     await connection.execute(delete(named).where(named.c.consent.in_(consents)))
     asks_more = exists().where(named.c.token_hash == link.c.token_hash)
     await connection.execute(delete(link).where(link.c.token_hash.in_(tokens), ~asks_more))
+    await parking.forget(connection, tables.consent.c.id, tables.consent.c.id.in_(consents))
     await connection.execute(delete(tables.consent).where(tables.consent.c.id.in_(consents)))
 
 
@@ -31,6 +33,8 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     tokens = select(link.c.token_hash).where(link.c.subject.in_(subjects))
     await connection.execute(delete(named).where(named.c.token_hash.in_(tokens)))
     # What names another row goes before it: the schema forbids the other order.
+    await parking.forget(connection, tables.consent.c.id, tables.consent.c.subject.in_(subjects))
+    await parking.release(connection, tables.subject.name, subjects)
     theirs = (link, tables.fresh_link, tables.session, tables.handle, tables.consent)
     for table in theirs:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     text,
 )
 
+from storage.sound import within
 from storage.types import Moment, honest
 
 metadata = MetaData()
@@ -53,18 +54,18 @@ subject = Table(
 consent = Table(
     "consent",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("subject", ForeignKey("subject.id"), nullable=False),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("subject", ForeignKey("subject.id"), nullable=False, info=within(1, 40)),
     Column("purpose", String(64), nullable=False),
     Column("text_hash", String(71), nullable=False),
     Column("form", String(64), nullable=False),
     Column("locale", String(35), nullable=False),
     Column("state", String(10), nullable=False),
     Column("evidence", String(12), nullable=False),
-    Column("requested_at", Moment, nullable=False),
-    Column("lapses_at", Moment, nullable=False),
-    Column("decided_at", Moment),
-    Column("ends_at", Moment),
+    Column("requested_at", Moment, nullable=False, info=within(27)),
+    Column("lapses_at", Moment, nullable=False, info=within(27)),
+    Column("decided_at", Moment, info=within(27)),
+    Column("ends_at", Moment, info=within(27)),
     Column("mails", Integer, nullable=False),  # confirmation mails that named it
     Column("profile", LargeBinary),  # sealed form answers; the subject's once confirmed
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
@@ -187,13 +188,13 @@ confirmation_count = Table(
 intake = Table(
     "intake",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("kind", String(12), nullable=False),  # sign-up | fresh-link
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("kind", String(12), nullable=False, info=within(1, 12)),  # sign-up | fresh-link
     # Names a row of another database, so no foreign key holds it: a key goes when none names it.
-    Column("key_id", String(40), nullable=False, index=True),
-    Column("blind_index", LargeBinary, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("received_at", Moment, nullable=False),
+    Column("key_id", String(40), nullable=False, index=True, info=within(1, 40)),
+    Column("blind_index", LargeBinary, nullable=False, info=within(1, 64)),
+    Column("sealed", LargeBinary, nullable=False, info=within(1, 1 << 20)),
+    Column("received_at", Moment, nullable=False, info=within(27)),
 )
 
 consent_text = Table(

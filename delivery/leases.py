@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outbox import WAITING, Message, Status, message_of
+from storage import parking
 from storage.locks import delete_free
+from storage.sound import fits
 from storage.types import among, upsert
 
 worker = tables.worker
@@ -60,22 +62,29 @@ def running(owner: str, now: datetime) -> ColumnElement[bool]:
     return exists().where(worker.c.id == owner, worker.c.lease_until > now)
 
 
-async def lock_held(connection: AsyncConnection, owner: str) -> list[Message]:
-    """Lock everything that *owner* has under way."""
-    query = select(outbox).where(outbox.c.owner == owner, outbox.c.status == Status.SENDING)
+async def held(connection: AsyncConnection, owner: str) -> list[str]:
+    """Look, without locking, for everything that *owner* has under way."""
+    query = select(outbox.c.id).where(outbox.c.owner == owner, outbox.c.status == Status.SENDING)
+    query = query.where(fits(outbox.c.id)).order_by(outbox.c.id)
+    return list((await connection.execute(query)).scalars())
+
+
+async def lock_held(
+    connection: AsyncConnection, owner: str, messages: Collection[str]
+) -> list[Message]:
+    """Lock those of *messages* that *owner* has under way still."""
+    query = select(outbox).where(
+        among(outbox.c.id, messages),
+        outbox.c.owner == owner,
+        outbox.c.status == Status.SENDING,
+    )
     rows = await connection.execute(query.order_by(outbox.c.id).with_for_update())
     return [message_of(row) for row in rows]
 
 
-async def subjects_held(connection: AsyncConnection, owner: str) -> set[str]:
-    """Whose keys settling what *owner* has under way needs; fetch them before locking it."""
-    query = select(outbox.c.subject).where(outbox.c.owner == owner)
-    return set((await connection.execute(query)).scalars())
-
-
 async def subjects_of(connection: AsyncConnection, messages: Collection[str]) -> set[str]:
-    """As `subjects_held`, for messages by name."""
-    query = select(outbox.c.subject).where(among(outbox.c.id, messages))
+    """Whose keys settling *messages* needs; fetch them before locking these."""
+    query = select(outbox.c.subject).where(among(outbox.c.id, messages), fits(outbox.c.subject))
     return set((await connection.execute(query)).scalars())
 
 
@@ -89,9 +98,12 @@ async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -
 
 
 async def abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
-    """Look, without locking, for messages whose worker's lease has run out."""
-    query = select(outbox.c.id).where(_is_abandoned(now)).order_by(outbox.c.id).limit(limit)
-    return list((await connection.execute(query)).scalars())
+    """Look, without locking, for messages whose worker's lease has run out; parked ones last."""
+    query = select(outbox.c.id).where(_is_abandoned(now), fits(outbox.c.id))
+    fresh = parking.first(query, outbox.c.id, now).order_by(outbox.c.id).limit(limit)
+    found = list((await connection.execute(fresh)).scalars())
+    again = parking.again(query, outbox.c.id, now).limit(limit - len(found))
+    return found + list((await connection.execute(again)).scalars())
 
 
 async def lock_abandoned(

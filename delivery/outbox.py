@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,9 +30,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
+from storage import parking
 from storage.honesty import RowKeys
+from storage.locks import free
 from storage.signed import SignedTable
-from storage.types import among, is_name
+from storage.sound import fits, readable
+from storage.types import among
 
 outbox = tables.outbox
 
@@ -58,8 +61,9 @@ FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
 class Parked(StrEnum):
     """Why a message waits that cannot be decided; shown by `status`, the doctor and a metric.
 
-    Stored as the reason of a deferred message. It is looked at again after a
-    while, and goes on by itself once the cause is gone.
+    Stored as the reason of a deferred message, which stands aside meanwhile
+    (`storage.parking`). It is looked at again after a while, and goes on by itself
+    once the cause is gone.
     """
 
     ALTERED = "parked_altered"  # the row is not what was accepted
@@ -68,6 +72,7 @@ class Parked(StrEnum):
     OCCASION_UNKNOWN = "parked_occasion_unknown"
     SENDER_UNKNOWN = "parked_sender_unknown"  # not in the configuration any more
     HANDLE_MISSING = "parked_handle_missing"  # without it nobody could leave
+    FAILED = "parked_failed"  # deciding it raised an error, which the log names
 
 
 # In words, as the partial index has it: given as parameters SQLite would not
@@ -75,6 +80,12 @@ class Parked(StrEnum):
 IS_WAITING: ColumnElement[bool] = outbox.c.status.in_(
     [literal_column(f"'{one}'") for one in WAITING]
 )
+
+
+# Signed by nobody, for it changes with every try: whatever stands there must fail no statement
+# that counts on. No message is tried so often in its life.
+_MOST_TRIES = 10_000
+_TRIES = case((outbox.c.tries.between(0, _MOST_TRIES), outbox.c.tries), else_=_MOST_TRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +198,20 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[tu
 
     What is seen here may be gone when it is locked; it only tells whose keys to fetch.
     """
-    found: list[tuple[str, str]] = []
-    for kind in (Kind.SERVICE, Kind.MARKETING):
-        query = (
-            select(outbox.c.id, outbox.c.subject)
-            .where(outbox.c.kind == kind, IS_WAITING, outbox.c.due_at <= now)
-            .order_by(outbox.c.due_at, outbox.c.id)
-            .limit(limit - len(found))
-        )
-        found += [(row.id, row.subject) for row in await connection.execute(query)]
+    query = select(outbox.c.id, outbox.c.subject)
     # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
-    return [pair for pair in found if all(is_name(name) for name in pair)]
+    query = query.where(IS_WAITING, outbox.c.due_at <= now, fits(outbox.c.id, outbox.c.subject))
+    turns = [
+        parking.first(query.where(outbox.c.kind == kind), outbox.c.id, now)
+        for kind in (Kind.SERVICE, Kind.MARKETING)
+    ]
+    turns.append(parking.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id, now))
+    found: list[tuple[str, str]] = []
+    for turn in turns:  # what was parked comes behind all others
+        if len(found) < limit:
+            turn = turn.order_by(outbox.c.due_at, outbox.c.id).limit(limit - len(found))
+            found += [(row.id, row.subject) for row in await connection.execute(turn)]
+    return found
 
 
 async def lock_due(
@@ -205,9 +219,12 @@ async def lock_due(
 ) -> list[Message]:
     """Lock up to *limit* of *ids* that still wait; what another claim holds is passed over.
 
-    Service first here too: a confirmation must not stand in line behind a campaign.
+    Service first here too: a confirmation must not stand in line behind a campaign;
+    and behind both what was parked.
     """
-    urgency = case((outbox.c.kind == Kind.SERVICE, 0), else_=1)
+    urgency = case(
+        (parking.stands(outbox.c.id, now), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1
+    )
     query = (
         select(outbox)
         .where(among(outbox.c.id, ids), IS_WAITING, outbox.c.due_at <= now)
@@ -290,7 +307,7 @@ async def _end(connection: AsyncConnection, changes: Sequence[Change], now: date
             "status": status,
             "reason": reason,
             "owner": None,
-            "tries": outbox.c.tries + tried,
+            "tries": _TRIES + tried,
             "ended_at": now,
         }
         statement = update(outbox).where(among(outbox.c.id, messages)).values(values)
@@ -304,7 +321,7 @@ async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: 
         "status": bindparam("to"),
         "reason": bindparam("why"),
         "owner": None,
-        "tries": outbox.c.tries + bindparam("tried"),
+        "tries": _TRIES + bindparam("tried"),
         "ended_at": None,
         "due_at": func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now),
     }
@@ -332,25 +349,47 @@ async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
     return {(kind, status): number for kind, status, number in await connection.execute(found)}
 
 
+async def look_again(connection: AsyncConnection, now: datetime) -> None:
+    """Let what is parked be due: a process starts, and the cause may be mended."""
+    named = select(parking.parked.c.row).where(parking.parked.c.table == outbox.name)
+    these = and_(IS_WAITING, outbox.c.due_at > now, outbox.c.id.in_(named))
+    await connection.execute(update(outbox).where(free(outbox, these)).values(due_at=now))
+
+
 def message_of(row: Any, *, honest: bool = True) -> Message:
+    """A message, whatever its row holds: one that nobody can read must not end whoever settles.
+
+    What no gateway can have written is replaced by what sends nothing.
+    """
+    read = readable(row, outbox)
     return Message(
-        id=row.id,
-        kind=Kind(row.kind),
-        subject=row.subject,
-        purpose=row.purpose,
-        sender=row.sender,
-        content=row.content or "",
-        status=Status(row.status),
-        reason=row.reason,
-        due_at=row.due_at,
-        expires_at=row.expires_at,
-        attempt=row.attempt,
-        tries=row.tries,
-        owner=row.owner,
-        dated_at=row.dated_at,
-        origin=row.origin,
-        occasion=row.occasion,
-        regarding=row.regarding,
-        created_at=row.created_at,
-        honest=honest,
+        id=read.id,
+        kind=_word(Kind, read.kind, Kind.MARKETING),
+        subject=read.subject,
+        purpose=read.purpose,
+        sender=read.sender,
+        content=read.content or "",
+        status=_word(Status, read.status, Status.FAILED),
+        reason=read.reason,
+        due_at=read.due_at,
+        expires_at=read.expires_at,
+        attempt=read.attempt,
+        tries=min(max(read.tries, 0), _MOST_TRIES),
+        owner=read.owner,
+        dated_at=read.dated_at,
+        origin=read.origin,
+        occasion=read.occasion,
+        regarding=read.regarding,
+        created_at=read.created_at,
+        honest=honest and read is row,
     )
+
+
+W = TypeVar("W", Kind, Status)
+
+
+def _word(words: type[W], stored: str, otherwise: W) -> W:
+    try:
+        return words(stored)
+    except ValueError:
+        return otherwise

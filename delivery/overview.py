@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
-from delivery.outbox import IS_WAITING, Parked, Status
+from delivery.outbox import IS_WAITING, Status
 from delivery.outcome import Kind
 
 outbox = tables.outbox
@@ -53,11 +53,3 @@ async def workers(connection: AsyncConnection) -> Sequence[WorkerSeen]:
     )
     rows = await connection.execute(query)
     return [WorkerSeen(row.id, row.lease_until, row.messages) for row in rows]
-
-
-async def parked(connection: AsyncConnection) -> dict[str, int]:
-    """How many messages wait that cannot be decided, by why; none: missing."""
-    reason = outbox.c.reason
-    query = select(reason, func.count()).where(IS_WAITING, reason.in_(list(Parked)))
-    rows = await connection.execute(query.group_by(reason))
-    return {why: number for why, number in rows}

@@ -16,11 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import Status
 from delivery.permits import SPENT
+from storage import parking
 from storage.locks import delete_free, in_order
+from storage.sound import fits
 from storage.types import among
 
 outbox = tables.outbox
 permit = tables.permit
+
+
+# What has no name of ours can be asked for in no statement, and would fill every page.
+_NAMED = fits(outbox.c.id, outbox.c.content)
 
 
 async def drop_bodies(connection: AsyncConnection, before: datetime, limit: int) -> int:
@@ -29,7 +35,10 @@ async def drop_bodies(connection: AsyncConnection, before: datetime, limit: int)
     State, reason and reply codes stay for as long as the message.
     """
     query = select(outbox.c.id, outbox.c.content).where(
-        outbox.c.ended_at.is_not(None), outbox.c.ended_at <= before, outbox.c.content.is_not(None)
+        outbox.c.ended_at.is_not(None),
+        outbox.c.ended_at <= before,
+        outbox.c.content.is_not(None),
+        _NAMED,
     )
     query = query.order_by(outbox.c.ended_at, outbox.c.id).limit(limit)
     rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
@@ -45,7 +54,7 @@ async def drop_bodies(connection: AsyncConnection, before: datetime, limit: int)
 async def drop_ended(connection: AsyncConnection, before: datetime, limit: int) -> int:
     """Delete messages that ended up to *before*; their permits outlive them, see `spare`."""
     query = select(outbox.c.id, outbox.c.content).where(
-        outbox.c.ended_at.is_not(None), outbox.c.ended_at <= before
+        outbox.c.ended_at.is_not(None), outbox.c.ended_at <= before, _NAMED
     )
     query = query.order_by(outbox.c.ended_at, outbox.c.id).limit(limit)
     rows = (await connection.execute(query.with_for_update(skip_locked=True))).all()
@@ -101,6 +110,7 @@ async def old_permits(
         permit.c.id > after,
         permit.c.decided_at <= before,
         ~exists().where(outbox.c.id == permit.c.message),
+        fits(permit.c.id),
     )
     rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
     return [
@@ -110,7 +120,8 @@ async def old_permits(
 
 
 async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:
-    await delete_free(connection, permit, among(permit.c.id, ids))
+    if ids:
+        await delete_free(connection, permit, among(permit.c.id, ids))
 
 
 async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
@@ -140,6 +151,7 @@ async def _drop_messages(
     attempt = tables.attempt
     await connection.execute(delete(attempt).where(among(attempt.c.message, ids)))
     await connection.execute(delete(outbox).where(among(outbox.c.id, ids)))
+    await parking.release(connection, outbox.name, ids)
     await _drop_contents(connection, contents)
 
 

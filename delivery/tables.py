@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
 )
 
+from storage.sound import within
 from storage.types import Moment, honest
 
 metadata = MetaData()
@@ -35,12 +36,13 @@ content = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("kind", String(10), nullable=False),  # marketing | service
-    Column("subject", String(40), nullable=False, index=True),
+    Column("subject", String(40), nullable=False, index=True, info=within(1, 40)),
     Column("purpose", String(64), nullable=False),
     Column("sender", String(64), nullable=False),
-    Column("content", ForeignKey("content.id"), index=True),  # none: its retention is over
+    # None: its retention is over.
+    Column("content", ForeignKey("content.id"), index=True, info=within(1, 40)),
     Column("status", String(12), nullable=False),
     Column("reason", String(32)),
     Column("due_at", Moment, nullable=False),
@@ -78,7 +80,7 @@ outbox = Table(
 permit = Table(
     "permit",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("message", String(40), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("owner", String(40), nullable=False),

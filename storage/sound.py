@@ -49,6 +49,11 @@ def sound(table: Table) -> ColumnElement[bool]:
     return and_(*(_Sound(column) for column in table.columns))
 
 
+def fits(*columns: Column[Any]) -> ColumnElement[bool]:
+    """As `sound`, of some columns: those that a row is named and found by."""
+    return and_(*map(_Sound, columns))
+
+
 def unsound(table: Table, limit: int) -> Select[Any]:
     """Rows that are not: `row` names one by its key, however odd, and `flaw` a column of it."""
     flaw = case(*((not_(_Sound(column)), column.name) for column in table.columns))

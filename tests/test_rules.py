@@ -313,6 +313,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",
+    "gateway/flows/sending/parked.py": "attacks/test_poison.py",
     "gateway/flows/sending/permission.py": "http/test_permissions.py",
     "gateway/flows/sending/recover.py": "promises/test_accepted_is_kept.py",
     "gateway/flows/sending/settle.py": "contract/test_lock_protocol.py",
@@ -325,6 +326,8 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",
+    "gateway/watch/parked.py": "attacks/test_poison.py",
+    "storage/parking.py": "attacks/test_poison.py",
     "storage/signed.py": "attacks/test_planted_rows.py",
     "storage/types.py": "contract/test_database.py",
 }

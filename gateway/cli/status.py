@@ -38,11 +38,13 @@ async def _look(config: Config) -> Overview:
 
 def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     yield "Outbox", _counts(seen.outbox)
-    if seen.parked:
-        yield "  PARKED", f"{_counts(seen.parked)}; see docs/operations.md"
     yield "  longest due", _age(seen.oldest_due, seen.at)
     yield "  ended in a day", _counts(seen.ended)
     yield "Intake", f"{seen.intake} waiting"
+    for number, one in enumerate(seen.parked):
+        since = f", first {_age(one.since, seen.at)}" if one.since else ""
+        said = f"{one.rows} of {one.table}: {one.reason}{since}; see gateway doctor"
+        yield "" if number else "PARKED", said
     if not seen.workers:
         yield "Workers", "none: nothing is delivered"
     for number, worker in enumerate(seen.workers):
@@ -80,11 +82,19 @@ def _document(seen: Overview) -> dict[str, object]:
         "at": seen.at.isoformat(),
         "outbox": {
             "by_status": dict(seen.outbox),
-            "parked": dict(seen.parked),
             "ended_in_a_day": dict(seen.ended),
             "oldest_due_at": _moment(seen.oldest_due),
         },
         "intake_waiting": seen.intake,
+        "parked": [
+            {
+                "table": one.table,
+                "reason": one.reason,
+                "rows": one.rows,
+                "since": _moment(one.since),
+            }
+            for one in seen.parked
+        ],
         "workers": [
             {
                 "id": worker.id,

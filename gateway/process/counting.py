@@ -9,13 +9,14 @@ from audit import log as audit_log
 from audit import published
 from audit.note import Verifier
 from consent import intakes
-from delivery import outbox, overview
+from delivery import outbox
 from delivery.desk import Ended, Parcel
-from delivery.outbox import WAITING, Parked, Status
+from delivery.outbox import WAITING, Status
 from gateway.flows.sending.letters import Letter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
+from gateway.watch import parked
 from gateway.watch.metrics import Metrics
 from storage.database import Database
 
@@ -29,15 +30,16 @@ async def measure(data: Database, verifier: Verifier, counted: Metrics) -> int:
     """Set the gauges. What is read here may be older than what was counted."""
     async with data.read() as connection:
         messages = await outbox.counts(connection)
-        parked = await overview.parked(connection)
+        standing = await parked.look(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
         newest = await published.newest(connection, verifier)
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay
-    for why in Parked:
-        counted.parked.labels(why).set(parked.get(why, 0))
+    counted.parked.clear()  # what is worked off is named no more
+    for one in standing:
+        counted.parked.labels(one.table, one.reason).set(one.rows)
     counted.intake.set(waiting)
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)

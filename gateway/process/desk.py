@@ -59,7 +59,7 @@ class Desk:
         return await settle.settle(self._parts, owner, ended)
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
-        await claim.take_back(self._parts.data, self._parts.clock, owner, carried)
+        await settle.take_back_lost(self._parts.data, self._parts.clock, owner, carried)
 
     async def leave(self, owner: str) -> None:
         async with self._parts.data.begin() as connection:

@@ -31,6 +31,7 @@ from gateway.flows.sending import recover
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
+from storage import parking
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -99,7 +100,12 @@ async def sweep(parts: Parts) -> int:
         await limits.purge(connection, now)
         await idempotency.purge(connection, now)
         await fresh_links.forget(connection, now)
-        await links.forget_confirmations(connection, now - parts.config.retention.unconfirmed)
+        unconfirmed = now - parts.config.retention.unconfirmed
+        await links.forget_confirmations(connection, unconfirmed)
+        given_up = await intakes.give_up(connection, unconfirmed)
+        await parking.purge(connection, now)
+    if given_up:
+        log.error("intake_given_up", rows=given_up)
     closed = await parts.keystore.closed_intake_keys(parts.clock.wall())
     async with parts.data.read() as connection:
         in_use = await intakes.keys_in_use(connection)

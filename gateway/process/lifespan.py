@@ -11,7 +11,7 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
-from delivery import dkim, permits
+from delivery import dkim, outbox, permits
 from delivery.quiet import Quiet
 from delivery.templates import Templates
 from gateway.config.config import Config
@@ -22,7 +22,7 @@ from gateway.look import resources
 from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
-from storage import files
+from storage import files, parking
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
 from storage.honesty import RowKeys
@@ -72,6 +72,11 @@ async def put_in_order(parts: Parts) -> None:
     keep_private(parts.config)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
     await publish_texts.publish(parts)
+    async with parts.data.begin() as connection:
+        # What was missing may be there again: a configuration is read at a start only.
+        now = await parts.clock.now(connection)
+        await outbox.look_again(connection, now)
+        await parking.look_again(connection, now)
 
 
 def keep_private(config: Config) -> None:

@@ -27,6 +27,7 @@ import consent.keys.tables
 import consent.tables
 import delivery.tables
 import gateway.schema.tables
+import storage.parking
 from gateway.config.config import Config
 from gateway.errors import SchemaError
 from storage.database import Database, open_database
@@ -63,6 +64,7 @@ DATA = Schema(
         delivery.tables.metadata,
         audit.tables.metadata,
         gateway.schema.tables.metadata,
+        storage.parking.metadata,
     ),
     _HERE / "data",
 )

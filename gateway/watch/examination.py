@@ -10,9 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +26,8 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
+from gateway.watch import parked
+from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database, sqlite_files
@@ -39,38 +39,8 @@ _SKEW = timedelta(seconds=1)
 _OUT_OF_STEP = timedelta(seconds=30)
 
 
-class Level(StrEnum):
-    """How well something is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the examination."""
-
-    level: Level
-    about: str
-    text: str
-    fix: str = ""
-
-
 # The TXT records of a name; None when no resolver answers.
 Resolver = Callable[[str], Sequence[str] | None]
-
-
-def ok(about: str, said: str) -> Finding:
-    return Finding(Level.OK, about, said)
-
-
-def warn(about: str, said: str, fix: str) -> Finding:
-    return Finding(Level.WARN, about, said, fix)
-
-
-def fail(about: str, said: str, fix: str) -> Finding:
-    return Finding(Level.FAIL, about, said, fix)
 
 
 async def examine(config: Config, resolver: Resolver) -> list[Finding]:
@@ -264,14 +234,24 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
             try:
                 schema = await _about_schema(database, name)
                 yield schema
-                if name == "keystore" and schema.level is Level.OK:
-                    for finding in await _about_epochs(config, database):
+                if schema.level is Level.OK:
+                    for finding in await _about_rows(config, database, name):
                         yield finding
                 if name != "guard" or url != config.storage.keystore_url:
                     async for finding in _about_settings(database, name):
                         yield finding
             except StorageAway:
                 yield fail(name, "the database does not answer", "start it, or mend its URL")
+
+
+async def _about_rows(config: Config, database: Database, name: str) -> list[Finding]:
+    match name:
+        case "data":
+            return await parked.about(database)
+        case "keystore":
+            return await _about_epochs(config, database)
+        case _:
+            return []
 
 
 def _missing_file(url: str) -> Path | None:

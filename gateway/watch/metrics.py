@@ -71,9 +71,9 @@ class Metrics:
     def _gauge_what_waits(self, registry: CollectorRegistry) -> None:
         self.outbox = Gauge("gateway_outbox", "Messages by status", ["status"], registry=registry)
         self.parked = Gauge(
-            "gateway_outbox_parked",
-            "Messages that cannot be decided and are looked at again, by why",
-            ["reason"],
+            "gateway_parked",
+            "Rows that cannot be worked off and are looked at again, by table and why",
+            ["table", "reason"],
             registry=registry,
         )
         self.intake = Gauge(

@@ -19,7 +19,9 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
+from gateway.watch import parked
 from storage.database import Database
+from storage.parking import Standing
 
 _DAY = timedelta(days=1)
 
@@ -39,10 +41,10 @@ class Overview:
 
     at: datetime
     outbox: Mapping[str, int]  # what has not ended, by status
-    parked: Mapping[str, int]  # of these, what cannot be decided, by why
     ended: Mapping[str, int]  # in the last day, by status
     oldest_due: datetime | None
     intake: int
+    parked: Sequence[Standing]  # what cannot be worked off
     workers: Sequence[WorkerSeen]
     audit: LogProgress
     epochs: Sequence[KeyEpoch]
@@ -73,10 +75,10 @@ async def look(parts: Parts) -> Overview:
         return Overview(
             at=now,
             outbox=waiting,
-            parked=await delivery_overview.parked(connection),
             ended=await delivery_overview.ended_since(connection, now - _DAY),
             oldest_due=await delivery_overview.oldest_due(connection, now),
             intake=await intakes.waiting(connection),
+            parked=await parked.look(connection),
             workers=await delivery_overview.workers(connection),
             audit=LogProgress(
                 size=0 if newest is None else newest.checkpoint.size,

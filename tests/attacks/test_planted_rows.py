@@ -21,8 +21,8 @@ from gateway.callers.api_keys import Scope
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights.session import open_session
-from gateway.flows.sending.claim import PARKED_FOR
 from gateway.schema.tables import api_key
+from storage import parking
 from tests.support.apps import ADA, App
 from tests.support.clock import START
 from tests.support.hostile import by_sql
@@ -163,7 +163,7 @@ async def test_a_parked_message_goes_on_once_its_row_is_mended(app: App) -> None
     await alter(app, delivery.outbox, origin="key_other")
     assert await app.deliver() == []
     await alter(app, delivery.outbox, origin=message["origin"])
-    app.step(PARKED_FOR)
+    app.step(parking.FIRST)
 
     assert [mail.to for mail in await app.deliver()] == [ADA]
 

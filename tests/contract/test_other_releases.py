@@ -15,9 +15,9 @@ from delivery import outbox, permits, retention, tables
 from delivery.permits import Terms
 from gateway.flows.rights import fresh_link
 from gateway.flows.sending import grounds
-from gateway.flows.sending.claim import PARKED_FOR
 from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA
+from storage import parking
 from storage.database import Database
 from storage.signed import Adopter
 from tests.support.apps import ADA, App
@@ -127,7 +127,7 @@ async def test_a_mail_that_only_a_later_release_understands_is_left_to_it(limite
         status = select(tables.outbox.c.status)
         assert (await connection.execute(status)).scalar_one() == "deferred"
     await adopted(limited, occasion="confirmation")
-    limited.step(PARKED_FOR)
+    limited.step(parking.FIRST)
     assert [mail.to for mail in await limited.deliver()] == [BOB]
 
 

@@ -16,7 +16,7 @@ async def kept(app: App) -> int:
 async def opened(app: App) -> list[SignUp]:
     """What waits, as the duty will read it."""
     async with app.parts.data.read() as connection:
-        waiting = await intakes.oldest(connection, 10)
+        waiting = await intakes.oldest(connection, 10, app.parts.clock.wall())
     keys = await app.parts.keystore.intake_keys({one.key_id for one in waiting})
     return list(intakes.open_sign_ups(waiting, keys).said.values())
 

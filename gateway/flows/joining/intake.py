@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,7 +28,9 @@ from delivery import outbox
 from gateway.config.config import Config
 from gateway.flows.joining import asking
 from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
+from gateway.flows.parked import each_for_itself, put_aside
 from gateway.parts import Parts
+from gateway.watch.parked import Why
 from storage.honesty import RowKeys
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
@@ -40,17 +43,26 @@ MAILS_A_REQUEST = 2
 
 
 async def work_off(parts: Parts) -> int:
-    """Apply the oldest acknowledged sign-ups; returns how many were worked off.
+    """Apply the oldest acknowledged sign-ups; returns how many were worked off or put aside.
+
+    One that cannot be applied keeps none of the others waiting.
+    """
+    async with parts.data.read() as connection:
+        waiting = await intakes.oldest(connection, AT_ONCE, await parts.clock.now(connection))
+    rows = {intake.id: intake for intake in waiting}
+    apply = partial(_apply, parts)
+    return sum(await each_for_itself(parts.data, parts.clock, intakes.NAME, rows, apply))
+
+
+async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
+    """Apply these in one transaction; returns how many do not wait for the next tick.
 
     A sign-up whose subject appeared or ceased to be live while keys were being
     made stays for the next tick. One that no key opens is dropped: its key was
     destroyed on purpose, or the row is damaged and says so in the log.
     """
     async with parts.data.read() as connection:
-        waiting = await intakes.oldest(connection, AT_ONCE)
         known = await gates.find(connection, {intake.blind_index for intake in waiting})
-    if not waiting:
-        return 0
     forms = await _open(parts.keystore, waiting)
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
@@ -69,7 +81,8 @@ async def work_off(parts: Parts) -> int:
             return 0
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
-        await _admit(connection, parts.rows, waiting, forms, newcomers, vault, wall)
+        asking_known = {name: form for name, form in forms.items() if _is_known(parts.config, form)}
+        await _admit(connection, parts.rows, waiting, asking_known, newcomers, vault, wall)
         subjects = {**known, **newcomers}
         held = await gates.lock(connection, {subjects[intake.blind_index] for intake in waiting})
         now = await parts.clock.now(connection)
@@ -84,11 +97,46 @@ async def work_off(parts: Parts) -> int:
             vault=vault,
             now=now,
         )
-        done = await batch.apply(connection, waiting, subjects, forms)
-        await batch.write(connection)
-        await intakes.remove(connection, done)
-        await batch.trail.stage(connection)
-    return len(done)
+        return await _write(connection, batch, waiting, subjects, forms)
+
+
+async def _write(
+    connection: AsyncConnection,
+    batch: _Batch,
+    waiting: Sequence[Intake],
+    subjects: Mapping[bytes, str],
+    forms: Mapping[str, SignUp],
+) -> int:
+    done = await batch.apply(connection, waiting, subjects, forms)
+    await batch.write(connection)
+    await intakes.remove(connection, done)
+    left = [intake for intake in waiting if intake.id not in set(done)]
+    stuck = await _stuck(connection, batch, left, subjects, forms)
+    await put_aside(connection, intakes.NAME, stuck, batch.now)
+    await batch.trail.stage(connection)
+    return len(done) + len(stuck)
+
+
+async def _stuck(
+    connection: AsyncConnection,
+    batch: _Batch,
+    left: Sequence[Intake],
+    subjects: Mapping[bytes, str],
+    forms: Mapping[str, SignUp],
+) -> dict[str, Why]:
+    """Which of those that could not be applied cannot be on the next tick either, and why."""
+    if not left:
+        return {}
+    # Whoever another process admitted or let go of meanwhile is somebody else by now.
+    known = await gates.find(connection, {intake.blind_index for intake in left})
+    stuck: dict[str, Why] = {}
+    for intake in left:
+        subject = subjects[intake.blind_index]
+        why = batch.why_not(subject, forms[intake.id])
+        same = known.get(intake.blind_index) == subject
+        if why is Why.PURPOSE_UNKNOWN or (why is not None and same):
+            stuck[intake.id] = why
+    return stuck
 
 
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
@@ -97,6 +145,11 @@ async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, S
     for intake in opened.damaged:
         log.error("intake_not_opened", key_id=intake.key_id)
     return opened.said
+
+
+def _is_known(config: Config, form: SignUp) -> bool:
+    """Whether all that it asks for can be asked for; an old link may ask for what was dropped."""
+    return all(asked.purpose in config.purposes for asked in form.asked)
 
 
 async def _admit(
@@ -108,7 +161,10 @@ async def _admit(
     vault: Vault,
     now: datetime,
 ) -> None:
-    """Make gates for people who were never heard of; their keys exist already."""
+    """Make gates for people who were never heard of; their keys exist already.
+
+    Only for whoever is asked now: nobody is kept for a request that is parked.
+    """
     rows: dict[bytes, Newcomer] = {}
     for intake in waiting:
         subject = newcomers.get(intake.blind_index)
@@ -175,17 +231,22 @@ class _Batch:
         done = [intake.id for intake in waiting if intake.id not in forms]
         for intake in waiting:
             subject = subjects[intake.blind_index]
-            if intake.id in forms and self.can_ask(subject):
+            if intake.id in forms and self.why_not(subject, forms[intake.id]) is None:
                 await self.ask(connection, subject, forms[intake.id], intake.received_at)
                 done.append(intake.id)
         return done
 
-    def can_ask(self, subject: str) -> bool:
-        """A person whom somebody else admitted or is erasing is met again on the next tick."""
+    def why_not(self, subject: str, form: SignUp) -> Why | None:
+        """What keeps a sign-up from being applied; None: nothing."""
+        if not _is_known(self.config, form):
+            return Why.PURPOSE_UNKNOWN
         person = self.people.get(subject)
-        gate = None if person is None else person.gate
+        if person is None or not person.gate.live:
+            return Why.ALTERED
         # The answers and the mail are sealed, and the request is told of.
-        return gates.usable(gate, self.vault, Compartment.PROFILE, Compartment.EVIDENCE)
+        if not gates.usable(person.gate, self.vault, Compartment.PROFILE, Compartment.EVIDENCE):
+            return Why.KEY_MISSING
+        return None
 
     async def ask(
         self, connection: AsyncConnection, subject: str, form: SignUp, received_at: datetime

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from consent import changes, gates
-from consent.consents import Deadline, Due, Page
-from consent.keys.vault import Compartment
+from consent import changes, gates, policy
+from consent.consents import TABLE, Consent, Deadline, Due, Page
+from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
+from consent.model import SubjectState
 from consent.trail import Trail
 from gateway.flows.keeping.walk import Walk
+from gateway.flows.parked import each_for_itself, put_aside
 from gateway.parts import Parts
+from gateway.watch.parked import Why
 
 _AT_ONCE = 200
 _Key = tuple[datetime, str]
@@ -53,7 +57,8 @@ class Expiry:
             page = Page(walk.limit, walk.after)
             due = await parts.consents.due(connection, what, before, page)
         walk.move([candidate.key for candidate in due])
-        return await self._end(due) if due else 0
+        rows = {candidate.consent: candidate for candidate in due}
+        return sum(await each_for_itself(parts.data, parts.clock, TABLE, rows, self._end))
 
     async def _end(self, due: Sequence[Due]) -> int:
         parts = self.parts
@@ -65,6 +70,7 @@ class Expiry:
             rows = await parts.consents.get(connection, [candidate.consent for candidate in due])
             now = await parts.clock.now(connection)
             known = await parts.consents.with_use(connection, list(rows.values()), now)
+            stuck = _stuck(known, held, vault, now)
             trail = Trail(parts.log, vault, held)
             ended = [
                 changed
@@ -73,5 +79,24 @@ class Expiry:
                 and (changed := changes.end(consent, trail, now)) is not None
             ]
             await parts.consents.write(connection, ended)
+            await put_aside(connection, TABLE, stuck, now)
             await trail.stage(connection)
         return len(ended)
+
+
+def _stuck(
+    consents: Sequence[Consent], held: Mapping[str, Gate], vault: Vault, now: datetime
+) -> dict[str, Why]:
+    """Which of these cannot be written down as over, though they are, and why."""
+    found = {one.id: _why_not(one, held.get(one.subject), vault, now) for one in consents}
+    return {name: why for name, why in found.items() if why is not None}
+
+
+def _why_not(consent: Consent, gate: Gate | None, vault: Vault, now: datetime) -> Why | None:
+    if gate is not None and gate.state in (SubjectState.ERASING, SubjectState.ERASED):
+        return None  # it goes with the person
+    if not consent.honest or gate is None or not gate.live:
+        return Why.ALTERED
+    if policy.effective_state(consent, now) is consent.state:
+        return None  # it was answered, or used, since the page was read
+    return None if gates.usable(gate, vault, Compartment.EVIDENCE) else Why.KEY_MISSING

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,14 +20,17 @@ from consent.consents import Deadline, Page
 from consent.gates import Gate
 from consent.retention import Periods, Person
 from delivery import retention as delivery_rules
-from delivery.retention import Need
+from delivery.retention import Need, OldPermit
 from gateway.flows.keeping.walk import Walk, stroll
+from gateway.flows.parked import each_for_itself
 from gateway.flows.rights import erasing
 from gateway.parts import Parts
 
 _AT_ONCE = 200
+_PERSON = "subject"
 _KEYS_EVERY = timedelta(days=1)
 
+T = TypeVar("T")
 Drop = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
 
 
@@ -91,15 +95,24 @@ class RetentionRules:
                 connection, walk.after or "", before, walk.limit
             )
         walk.move([permit.id for permit in page])
-        gone = [
-            permit.id
-            for permit in page
-            if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
-        ]
-        if gone:
+
+        async def drop(some: Sequence[OldPermit]) -> int:
+            gone = [
+                permit.id
+                for permit in some
+                if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
+            ]
             async with parts.data.begin() as connection:
                 await delivery_rules.drop_permits(connection, gone)
-        return len(gone)
+            return len(gone)
+
+        return await self._each("permit", {permit.id: permit for permit in page}, drop)
+
+    async def _each(
+        self, table: str, rows: Mapping[str, T], work: Callable[[Sequence[T]], Awaitable[int]]
+    ) -> int:
+        parts = self._parts
+        return sum(await each_for_itself(parts.data, parts.clock, table, rows, work))
 
     async def people(self) -> int:
         """Requests that nobody confirmed, and people of whom no proof must be kept any more."""
@@ -117,7 +130,8 @@ class RetentionRules:
             page = Page(walk.limit, walk.after)
             due = await parts.consents.due(connection, what, before, page)
         walk.move([candidate.key for candidate in due])
-        return await self._forget(sorted({candidate.subject for candidate in due})) if due else 0
+        subjects = sorted({candidate.subject for candidate in due})
+        return await self._each(_PERSON, {one: one for one in subjects}, self._forget)
 
     async def _forget(self, subjects: Sequence[str]) -> int:
         parts = self._parts
@@ -150,7 +164,10 @@ class RetentionRules:
         async with parts.data.read() as connection:
             page = await gates.erasing(connection, walk.after or "", walk.limit)
         walk.move(page)
-        return await erasing.finish(parts, page) if page else 0
+        return await self._each(_PERSON, {one: one for one in page}, self._finish)
+
+    async def _finish(self, subjects: Sequence[str]) -> int:
+        return await erasing.finish(self._parts, subjects)
 
     async def keys(self) -> int:
         """Data keys that no person names, once a day.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,6 +35,7 @@ from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
 from gateway.door import Visit
+from gateway.flows.parked import each_for_itself
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
 from gateway.limits import Wait
@@ -87,21 +89,34 @@ async def work_off(parts: Parts) -> int:
     Silent about everything: a stranger, a limit, a mailbox that does not exist.
     """
     async with parts.data.read() as connection:
-        waiting = await intakes.oldest(connection, AT_ONCE, IntakeKind.FRESH_LINK)
+        now = await parts.clock.now(connection)
+        waiting = await intakes.oldest(connection, AT_ONCE, now, IntakeKind.FRESH_LINK)
+    rows = {intake.id: intake for intake in waiting}
+    decide = partial(_decide, parts.data, parts.clock, parts.keystore, parts.consents, parts.config)
+    return sum(await each_for_itself(parts.data, parts.clock, intakes.NAME, rows, decide))
+
+
+async def _decide(
+    data: Database,
+    clock: Clock,
+    keystore: KeyStore,
+    consents: Consents,
+    config: Config,
+    waiting: Sequence[Intake],
+) -> int:
+    async with data.read() as connection:
         known = await gates.find(connection, {intake.blind_index for intake in waiting})
-    if not waiting:
-        return 0
-    asked = await _open(parts.keystore, waiting)
-    wall = parts.clock.wall()
-    vault = await parts.keystore.vault(known.values())
-    weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
-    async with parts.data.begin() as connection:
+    asked = await _open(keystore, waiting)
+    wall = clock.wall()
+    vault = await keystore.vault(known.values())
+    weekly = [secret for _, secret in await keystore.limit_keys(wall)]
+    async with data.begin() as connection:
         if not await try_alone(connection, "my-data"):
             return 0
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
         held = await gates.lock(connection, known.values())
-        now = await parts.clock.now(connection)
+        now = await clock.now(connection)
         keys = {one: _counters(weekly, email) for one, email in asked.items()}
         every = {key for group in keys.values() for key in group}
         sent = await suppressions.counted_since(connection, every, now - _DAY, now)
@@ -115,7 +130,7 @@ async def work_off(parts: Parts) -> int:
             # At once: the next request for this mailbox may be in the same batch.
             sent.setdefault(keys[intake.id][0], []).append(now)
             due.append((gate, keys[intake.id][0]))
-        await _send(connection, parts.consents, parts.config, due, vault, now)
+        await _send(connection, consents, config, due, vault, now)
         await intakes.remove(connection, [intake.id for intake in waiting])
     return len(waiting)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Item
@@ -31,19 +30,16 @@ from delivery.outbox import Change, Message, Parked, Status
 from delivery.outcome import Kind
 from delivery.permits import Attempts, Counted, Permit
 from gateway.config.config import Config, Purpose
-from gateway.flows.sending import grounds, occasion, settle
+from gateway.flows.sending import grounds, occasion, parked
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
 from storage.clock import Clock
-from storage.database import Database
 from storage.honesty import RowKeys
 from storage.ids import ordered_id
-
-log = structlog.get_logger()
+from storage.isolation import isolated
 
 _PEEK = 3  # candidates per wanted message: other workers look at the same ones
-PARKED_FOR = timedelta(minutes=5)
 # The mailbox and the content are opened, and the permit is told of.
 _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
 
@@ -53,20 +49,31 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
 
     Refusals, deferrals and expiries are written in the same transaction. Where
     the answer of a database gets lost, messages may be leased that nobody
-    carries: `take_back` finds them.
+    carries: `settle.take_back_lost` finds them. A message that cannot be decided is parked, and
+    keeps no other from being claimed.
     """
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         candidates = await outbox.due(connection, now, wanted * _PEEK)
     if not candidates:
         return []
-    vault = await parts.keystore.vault({subject for _, subject in candidates})
     asker = _Asker(owner, wanted, parts.config.delivery.permit_ttl)
-    async with parts.data.begin() as connection:
-        ids = [message for message, _ in candidates]
-        found = await _lock(connection, parts.clock, parts.rows, asker, ids)
-        known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
-        return await _write(connection, parts.log, asker, known, _decide(known))
+    parcels: list[Parcel[Letter]] = []
+
+    async def claim_of(some: Sequence[tuple[str, str]]) -> None:
+        left = replace(asker, wanted=wanted - len(parcels))
+        vault = await parts.keystore.vault({subject for _, subject in some})
+        async with parts.data.begin() as connection:
+            ids = [message for message, _ in some]
+            found = await _lock(connection, parts.clock, parts.rows, left, ids)
+            known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
+            claimed = await _write(connection, parts.log, left, known, _decide(known))
+        parcels.extend(claimed)
+
+    _, failed = await isolated(claim_of, candidates)
+    errors = {message: error for (message, _), error in failed}
+    await parked.park_failed(parts.data, parts.clock, errors)
+    return parcels
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +195,7 @@ def _decide_one(known: _Known, message: Message, granted: permits.Moments) -> Gr
     why = occasion.of(message)
     park = _why_to_park(known, message, why)
     if park is not None or isinstance(why, Unknown):
-        log.error("message_parked", message=message.id, why=park)
-        return Change(message.id, Status.DEFERRED, park, known.now + PARKED_FOR)
+        return Change(message.id, Status.DEFERRED, park)
     decision = _permission(known, message, why)
     if isinstance(decision, Unneeded):
         return Change(message.id, Status.CANCELLED, "not_needed")
@@ -288,7 +294,7 @@ async def _write(
         for message, decision in decisions
         if isinstance(decision, Granted)
     ]
-    changes = [decision for _, decision in decisions if isinstance(decision, Change)]
+    changes = await parked.put_off(connection, decisions, known.now)
     await outbox.lease(connection, [message.id for message, _ in issued], asker.owner, known.now)
     await permits.grant(connection, [permit for _, permit in issued])
     await outbox.change(connection, changes, known.now)
@@ -374,16 +380,3 @@ def _items(
 
 def _can_be_named(known: _Known, subject: str) -> bool:
     return gates.usable(known.locked.gates.get(subject), known.vault, Compartment.EVIDENCE)
-
-
-async def take_back(
-    data: Database, clock: Clock, owner: str, carried: Collection[tuple[str, int]]
-) -> int:
-    """Queue again what *owner* holds without carrying that attempt, once its permits ran out."""
-    async with data.begin() as connection:
-        now = await clock.now(connection)
-        lost = await permits.lock_unused(connection, owner, carried, now)
-        await settle.take_back(connection, lost, now)
-    if lost:
-        log.warning("messages_taken_back", worker=owner, messages=len(lost))
-    return len(lost)

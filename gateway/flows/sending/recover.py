@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent.keys.vault import Vault
 from delivery import leases, permits
 from delivery.journal import Mark, Replay, replayable
-from delivery.outbox import Change, Message
+from delivery.outbox import Change, Message, outbox
 from delivery.outcome import Reply
 from delivery.recovery import recover
 from gateway.flows.sending import settle
 from gateway.flows.sending.settle import Result
 from gateway.parts import Parts
+from gateway.watch import logs
+from storage import parking
+from storage.errors import StorageAway
 
 log = structlog.get_logger()
 
@@ -25,38 +29,43 @@ Key = tuple[str, int]
 
 
 async def from_journals(parts: Parts) -> int:
-    """Settle what dead workers of this machine left, and remove their journals."""
+    """Settle what dead workers of this machine left, and remove their journals.
+
+    One that cannot be replayed is left where it is, and keeps no other from being.
+    """
     count = 0
     for replay in replayable(parts.config.delivery.journal_dir):
-        count += await _from_journal(parts, replay)
-        replay.release()
+        try:
+            count += await _from_journal(parts, replay)
+        except StorageAway:
+            raise
+        except Exception as error:  # noqa: BLE001 at a start it would end the process, each time
+            logs.failed("journal_failed", error, worker=replay.owner)
+        else:
+            replay.release()
     return count
 
 
 async def _from_journal(parts: Parts, replay: Replay) -> int:
+    async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
+        return await leases.lock_held(connection, replay.owner, some)
+
+    async def lock_late(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
+        # A takeover was in doubt about these; the journal knows better.
+        doubted = await leases.lock_doubted(connection, some)
+        return [m for m in doubted if _was_accepted(m, replay.marks)]
+
+    known = _Known(replay.marks, replay.complete)
     async with parts.data.read() as connection:
-        subjects = await leases.subjects_held(connection, replay.owner)
-    vault = await parts.keystore.vault(subjects)
+        held = await leases.held(connection, replay.owner)
+    count = await _settle_all(parts, held, lock, known)
     async with parts.data.begin() as connection:
-        held = await leases.lock_held(connection, replay.owner)
-        count = await _settle(parts, connection, _Found(held, replay.marks, replay.complete), vault)
         await leases.forget(connection, replay.owner)
     accepted = sorted({message for (message, _), mark in replay.marks.items() if mark.accepted})
     for start in range(0, len(accepted), _AT_ONCE):
-        count += await _accepted_late(parts, accepted[start : start + _AT_ONCE], replay)
+        count += await _settle_all(parts, accepted[start : start + _AT_ONCE], lock_late, known)
     log.info("journal_replayed", worker=replay.owner, messages=count)
     return count
-
-
-async def _accepted_late(parts: Parts, messages: Sequence[str], replay: Replay) -> int:
-    """A takeover was in doubt about these; the journal knows better."""
-    async with parts.data.read() as connection:
-        subjects = await leases.subjects_of(connection, messages)
-    vault = await parts.keystore.vault(subjects)
-    async with parts.data.begin() as connection:
-        doubted = await leases.lock_doubted(connection, messages)
-        late = [m for m in doubted if _was_accepted(m, replay.marks)]
-        return await _settle(parts, connection, _Found(late, replay.marks, replay.complete), vault)
 
 
 def _was_accepted(message: Message, marks: Mapping[Key, Mark]) -> bool:
@@ -68,41 +77,62 @@ async def abandoned(parts: Parts) -> int:
     """Take over messages whose worker's lease ran out and whose journal nobody can read."""
     async with parts.data.read() as connection:
         seen = await leases.abandoned(connection, await parts.clock.now(connection), _AT_ONCE)
-        subjects = await leases.subjects_of(connection, seen)
-    vault = await parts.keystore.vault(subjects)
+
+    async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
+        return await leases.lock_abandoned(connection, some, await parts.clock.now(connection))
+
+    count = await _settle_all(parts, seen, lock, _Known({}, complete=False))
     async with parts.data.begin() as connection:
-        now = await parts.clock.now(connection)
-        held = await leases.lock_abandoned(connection, seen, now)
-        count = await _settle(parts, connection, _Found(held, {}, complete=False), vault)
-        await leases.forget_dead(connection, now)
+        await leases.forget_dead(connection, await parts.clock.now(connection))
     if count:
         log.warning("messages_taken_over", messages=count)
     return count
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Locked messages whose worker is gone, and what its journal says of them."""
+class _Known:
+    """What the journal of a worker that is gone says; of one out of reach nothing."""
 
-    held: Sequence[Message]
     marks: Mapping[Key, Mark]
     complete: bool
 
 
-async def _settle(parts: Parts, connection: AsyncConnection, found: _Found, vault: Vault) -> int:
-    held, marks = found.held, found.marks
-    if not held:
+Lock = Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Message]]]
+
+
+async def _settle_all(parts: Parts, messages: Sequence[str], lock: Lock, known: _Known) -> int:
+    """Settle those of *messages* that *lock* gives; no bad one keeps another back."""
+    if not messages:
         return 0
-    now = await parts.clock.now(connection)
+    async with parts.data.read() as connection:
+        subjects = await leases.subjects_of(connection, messages)
+
+    async def write(some: Sequence[str], vault: Vault) -> int:
+        async with parts.data.begin() as connection:
+            held = await lock(connection, some)
+            results = await _decided(connection, held, known, await parts.clock.now(connection))
+            await settle.record(
+                connection, parts.clock, parts.config, parts.log, parts.rows, results, vault
+            )
+            await parking.release(connection, outbox.name, [message.id for message in held])
+        return len(results)
+
+    vault = await parts.keystore.vault(subjects)
+    outcomes = [(message, message) for message in messages]
+    return sum(await settle.severally(parts.data, parts.clock, outcomes, vault, write))
+
+
+async def _decided(
+    connection: AsyncConnection, held: Sequence[Message], known: _Known, now: datetime
+) -> list[Result]:
+    """What becomes of locked messages; permits that were not used lapse."""
+    if not held:
+        return []
     spent = await permits.spent_of(connection, [(m.id, m.attempt) for m in held])
-    decided = recover(held, spent, marks, journal_complete=found.complete, now=now)
+    decided = recover(held, spent, known.marks, journal_complete=known.complete, now=now)
     await permits.lapse(connection, decided.lapsed)
     by_id = {message.id: message for message in held}
-    results = [_result(by_id[c.message], c, decided.ended, marks) for c in decided.changes]
-    await settle.record(
-        connection, parts.clock, parts.config, parts.log, parts.rows, results, vault
-    )
-    return len(results)
+    return [_result(by_id[c.message], c, decided.ended, known.marks) for c in decided.changes]
 
 
 def _result(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Item
@@ -25,11 +26,20 @@ from delivery.outbox import Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
 from gateway.config.config import Config
-from gateway.flows.sending import composing, occasion
+from gateway.flows.sending import composing, occasion, parked
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
+from gateway.watch import logs
 from storage.clock import Clock
+from storage.database import Database
 from storage.honesty import RowKeys
+from storage.isolation import isolated
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+R = TypeVar("R")
+_NO_KEYS = Vault({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +55,63 @@ class Result:
 
 
 async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> list[Result]:
-    """Write outcomes in one transaction and return them; a mail that never began has none.
+    """Write outcomes and return them; a mail that never began has none.
 
     What could not be composed ends `failed`: its permit lapses, and nothing was
     sent. Those of an attempt that was taken over are dropped. Only an acceptance
     outlives its lease: it turns `uncertain`, or a second try that was not
     begun, into `sent`.
     """
+
+    async def write(some: Sequence[Ended[object]], vault: Vault) -> list[Result]:
+        async with parts.data.begin() as connection:
+            rows = await outbox.lock(connection, [one.parcel.message for one in some])
+            now = await parts.clock.now(connection)
+            judged = [
+                (one, rows[one.parcel.message], judge(one.ending, one.parcel.kind))
+                for one in some
+                if one.parcel.message in rows
+            ]
+            current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
+            unbegun = [(o, m) for o, m, v in current if v.outcome is _NOT_STARTED]
+            await take_back(connection, [m for o, m in unbegun if not o.unsendable], now)
+            await _give_up(connection, [m for o, m in unbegun if o.unsendable], now)
+            begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
+            broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
+            await permits.use_up(connection, broken_off, now)
+            results = [_result(*one, now) for one in begun]
+            await record(
+                connection, parts.clock, parts.config, parts.log, parts.rows, results, vault
+            )
+        return results
+
     vault = await parts.keystore.vault({one.parcel.subject for one in ended})
-    async with parts.data.begin() as connection:
-        rows = await outbox.lock(connection, [one.parcel.message for one in ended])
-        now = await parts.clock.now(connection)
-        judged = [
-            (one, rows[one.parcel.message], judge(one.ending, one.parcel.kind))
-            for one in ended
-            if one.parcel.message in rows
-        ]
-        current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
-        unbegun = [(o, m) for o, m, v in current if v.outcome is _NOT_STARTED]
-        await take_back(connection, [m for o, m in unbegun if not o.unsendable], now)
-        await _give_up(connection, [m for o, m in unbegun if o.unsendable], now)
-        begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
-        broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
-        await permits.use_up(connection, broken_off, now)
-        results = [_result(*one, now) for one in begun]
-        await record(connection, parts.clock, parts.config, parts.log, parts.rows, results, vault)
-    return results
+    outcomes = [(one.parcel.message, one) for one in ended]
+    written = await severally(parts.data, parts.clock, outcomes, vault, write)
+    return [result for some in written for result in some]
+
+
+async def severally(
+    data: Database,
+    clock: Clock,
+    outcomes: Sequence[tuple[str, T]],
+    vault: Vault,
+    write: Callable[[Sequence[T], Vault], Awaitable[R]],
+) -> list[R]:
+    """Write outcomes, each with the id of its message, at once; no bad one keeps another back.
+
+    One that cannot be written is written as if its person's keys were gone: what
+    became of the message is known then, and no event of the person tells of it.
+    Where that fails too the message is parked as it is, and its worker's end
+    leaves it to the takeover.
+    """
+    done, failed = await isolated(lambda some: write([one for _, one in some], vault), outcomes)
+    for (message, _), error in failed:
+        logs.failed("outcome_failed", error, message=message)
+    bare = [one for one, _ in failed]
+    more, lost = await isolated(lambda some: write([one for _, one in some], _NO_KEYS), bare)
+    await parked.leave(data, clock, {message: error for (message, _), error in lost})
+    return done + more
 
 
 _NOT_STARTED = Outcome.NOT_STARTED
@@ -96,6 +137,19 @@ async def take_back(
         for one in messages
     ]
     await outbox.change(connection, changes, now)
+
+
+async def take_back_lost(
+    data: Database, clock: Clock, owner: str, carried: Collection[tuple[str, int]]
+) -> int:
+    """Queue again what *owner* holds without carrying that attempt, once its permits ran out."""
+    async with data.begin() as connection:
+        now = await clock.now(connection)
+        lost = await permits.lock_unused(connection, owner, carried, now)
+        await take_back(connection, lost, now)
+    if lost:
+        log.warning("messages_taken_back", worker=owner, messages=len(lost))
+    return len(lost)
 
 
 async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:

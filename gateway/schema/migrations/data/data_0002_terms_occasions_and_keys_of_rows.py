@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from storage import types
+
 revision = "data_0002"
 down_revision = "data_0001"
 branch_labels = None
@@ -31,6 +33,7 @@ _SIGNED_BEFORE = ("confirmation_consent", "consent")
 
 def upgrade() -> None:
     _say_what_had_to_be_guessed()
+    _make_room_for_what_is_parked()
     op.execute("DELETE FROM session")  # each lasts half an hour, and could not be signed
     for table in _NEW:
         with op.batch_alter_table(table, schema=None) as batch_op:
@@ -54,6 +57,21 @@ def _say_what_had_to_be_guessed() -> None:
     with op.batch_alter_table("permit", schema=None) as batch_op:
         for name in terms:
             batch_op.alter_column(name, existing_type=sa.Boolean(), nullable=False)
+
+
+def _make_room_for_what_is_parked() -> None:
+    op.create_table(
+        "parked",
+        sa.Column("table", sa.String(length=32), nullable=False),
+        sa.Column("row", sa.String(length=80), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("since", types.Moment(), nullable=False),
+        sa.Column("next_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("table", "row"),
+    )
+    with op.batch_alter_table("parked", schema=None) as batch_op:
+        batch_op.create_index("parked_next", ["table", "next_at"], unique=False)
 
 
 def downgrade() -> None:

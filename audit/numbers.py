@@ -1,0 +1,70 @@
+"""The numbers of staged events: in the order of locks, and none that somebody planted a row under.
+
+A planted row stops the sequencer, which names it; it must not stop what stages
+events too, or nothing could be done until somebody has looked at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count, islice
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.tables import audit_pending
+from storage.sound import sound
+
+_MOST = 2**62  # no gateway comes so far
+_AT_ONCE = 100_000
+# As a number for each, it is looked up in the index; asked whether there is one, PostgreSQL may
+# read the whole table.
+_NEXT = text("""
+    SELECT drawn.n, (SELECT count(*) FROM audit_pending WHERE audit_pending.n = drawn.n) AS taken
+    FROM (SELECT nextval('audit_pending_n_seq') AS n FROM generate_series(1, :wanted)) AS drawn
+""")
+# Also behind what is there: whoever set the counter back would have every insert fail.
+_LAST = text("""
+    SELECT max(
+        coalesce((SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = :name), 0),
+        coalesce((SELECT CAST(max(n) AS INTEGER) FROM audit_pending), 0)
+    )
+""")
+
+
+async def draw(
+    connection: AsyncConnection, wanted: int, is_ours: Callable[[Any], bool]
+) -> Sequence[int]:
+    """*wanted* numbers in order, each given once; draw them when all locks are held.
+
+    *is_ours* says of a staged row whether a gateway wrote it.
+    """
+    if connection.dialect.name == "postgresql":
+        return await _from_the_sequence(connection, wanted)
+    # No other transaction writes now; inserting these numbers moves AUTOINCREMENT on.
+    last: int = (await connection.execute(_LAST, {"name": audit_pending.name})).scalar_one()
+    if last < _MOST:
+        return range(last + 1, last + 1 + wanted)
+    return await _behind_ours(connection, wanted, is_ours)
+
+
+async def _from_the_sequence(connection: AsyncConnection, wanted: int) -> Sequence[int]:
+    free: list[int] = []
+    more = wanted
+    while len(free) < wanted:
+        rows = await connection.execute(_NEXT, {"wanted": more})
+        free += [n for n, taken in rows if not taken]
+        more = min(more * 2, _AT_ONCE)
+    return sorted(free)[:wanted]
+
+
+async def _behind_ours(
+    connection: AsyncConnection, wanted: int, is_ours: Callable[[Any], bool]
+) -> Sequence[int]:
+    """Where a planted row leaves no number behind it."""
+    query = select(audit_pending).where(sound(audit_pending))
+    rows = (await connection.execute(query)).all()
+    last = max((row.n for row in rows if is_ours(row)), default=0)
+    taken = {row.n for row in rows}
+    return list(islice((n for n in count(last + 1) if n not in taken), wanted))

@@ -1,0 +1,36 @@
+"""Rows that are worked off together, none of which may keep the others from their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from storage.errors import StorageAway
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def isolated(
+    work: Callable[[Sequence[T]], Awaitable[R]], items: Sequence[T]
+) -> tuple[list[R], list[tuple[T, Exception]]]:
+    """Do *work* on all *items* at once; where that fails, on ever smaller parts of them.
+
+    Returns what the parts answered, in their order, and the items on which it failed
+    alone, each with its error. *work* changes all or nothing, in a transaction of its
+    own, and may be repeated. A store that is away is away for all of them: that is
+    raised, and what was not done is left for the next time.
+    """
+    if not items:
+        return [], []
+    try:
+        return [await work(items)], []
+    except StorageAway:
+        raise
+    except Exception as error:  # noqa: BLE001 whose it is shows when each is done alone
+        if len(items) == 1:
+            return [], [(items[0], error)]
+    middle = len(items) // 2
+    done, failed = await isolated(work, items[:middle])
+    more, others = await isolated(work, items[middle:])
+    return done + more, failed + others
