@@ -4,21 +4,17 @@ ConsentError
 ├── AddressError      what was typed is no address that can be mailed
 ├── StoredError       stored JSON that no release of ours wrote
 ├── SealError         sealed bytes were altered, moved, or made under another key
-├── LookUpKeyMissing  people are found by a key that our keyring lacks
 ├── TextError         bytes that are no wording in canonical form
 └── KeyStoreError
     ├── KeyMissing    nothing can be sealed for this person: there is no key
-    └── KeyUnusable   a key exists and cannot be unwrapped; to the log `KeyDamaged`
+    └── KeyUnusable   a key exists and cannot be unwrapped
 
 No error here carries an address, a key or what was sealed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-
-from audit.errors import KeyDamaged
 
 
 class ConsentError(Exception):
@@ -57,14 +53,6 @@ class SealError(ConsentError, ValueError):
         super().__init__("sealed bytes do not open")
 
 
-class LookUpKeyMissing(ConsentError):
-    """People are found by live keys that our keyring lacks: here nobody is looked up."""
-
-    def __init__(self, kids: Iterable[int]) -> None:
-        self.kids = tuple(sorted(kids))
-        super().__init__(f"look-up keys that the keyring lacks: {', '.join(map(str, self.kids))}")
-
-
 class TextError(ConsentError, ValueError):
     """Bytes that are no wording in canonical form."""
 
@@ -82,7 +70,7 @@ class KeyMissing(KeyStoreError):
         self.compartment = compartment
 
 
-class KeyUnusable(KeyStoreError, KeyDamaged):
+class KeyUnusable(KeyStoreError):
     """A key cannot be unwrapped: its epoch is not in our keyring, or its row was altered."""
 
     def __init__(self, epoch: int) -> None:

@@ -2,7 +2,7 @@
 
 The key is outside the database. A MAC does not show that a row is missing, nor
 that an old row was put back whole: comparing rows with the log does, which
-`gateway audit verify` does (`docs/adr/0012-rows-beside-the-log.md`).
+`gateway audit verify` does for consents and permits, and for no others yet.
 """
 
 from __future__ import annotations
@@ -44,13 +44,12 @@ class RowKeys:
         self._keys = keys
         self._macs: dict[tuple[int, str], _Mac] = {}
 
-    def sign(self, table: str, *values: object, kid: int | None = None) -> Signed:
+    def sign(self, table: str, *values: object) -> Signed:
         """The MAC of a row of *table*; sign anew with every change of these values.
 
         Texts, bytes, whole numbers, moments and None; anything else is a TypeError.
-        Give *kid* where the row holds more that was made with that key.
         """
-        kid = self._keys.kid if kid is None else kid
+        kid = self._keys.kid
         return Signed(kid, self._mac(kid, table)(values))
 
     def fits(self, table: str, kid: object, mac: object, *values: object) -> bool:

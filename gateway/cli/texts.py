@@ -21,10 +21,7 @@ def list_texts(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """List every wording that was ever published."""
-    found, altered = run(_listed(configuration(context)))
-    texts = [_row(text) for text in found]
-    for name in altered:
-        say(f"{name}: is not what its hash says; see gateway audit verify")
+    texts = [_row(text) for text in run(_listed(configuration(context)))]
     if as_json:
         result_json(texts)
         return
@@ -45,12 +42,12 @@ def retire(context: typer.Context, text: Annotated[str, typer.Argument(metavar="
     say(f"{text}: retired")
 
 
-async def _listed(config: Config) -> tuple[list[Text], list[str]]:
+async def _listed(config: Config) -> list[Text]:
     from consent import texts
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.read() as connection:
-        return await texts.list_texts(connection), await texts.altered(connection)
+        return await texts.list_texts(connection)
 
 
 async def _retire(config: Config, text: str) -> Retirement:
@@ -60,10 +57,9 @@ async def _retire(config: Config, text: str) -> Retirement:
 
     async with open_stores(config) as stores, stores.data.begin() as connection:
         now = await stores.clock.now(connection)
-        known = (await texts.get(connection, [text])).get(text)
+        known = await texts.get(connection, [text])
         outcome = await texts.retire(connection, text, now)
-        again = known is not None and known.retired_at is not None
-        if outcome is texts.Retirement.RETIRED and not again:
+        if outcome is texts.Retirement.RETIRED and known[text].retired_at is None:
             await stores.record(connection, Kind.TEXT_RETIRED, now, {"text": text})
     return outcome
 

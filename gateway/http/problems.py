@@ -16,7 +16,6 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from consent.errors import LookUpKeyMissing
 from gateway import errors
 from gateway.http.endpoints import wants_page
 from gateway.watch import access, logs
@@ -134,11 +133,8 @@ _NOT_PUBLISHED = Problem(
     409,
     "not-published",
     "Not published yet",
-    "No published checkpoint proves this event yet; ask again. If that lasts for more than a"
-    " minute, rows of the log are damaged: gateway audit verify names them.",
-    "Wait as long as Retry-After says: a checkpoint is published every second or two. One that"
-    " never comes is the operator's matter: gateway audit verify names what is damaged, and a"
-    " backup of the data database from before that has the rows.",
+    "No published checkpoint covers this event yet; ask again.",
+    "Wait as long as Retry-After says: a checkpoint is published every second or two.",
     headers={"Retry-After": "1"},
 )
 _CONFLICT = Problem(
@@ -179,16 +175,6 @@ _AWAY = Problem(
     " repeating a withdrawal is safe, and so is a message with an Idempotency-Key.",
     headers={"Retry-After": _RETRY_AFTER},
 )
-_BEHIND = Problem(
-    503,
-    "keyring-behind",
-    "Keyring behind",
-    "This node lacks a key by which people are found; another node does it, or this one later.",
-    "Send the request again after Retry-After, to another node where there is one. Nothing was"
-    " done. Operators: gateway doctor names the key; copy the newest keyring to this machine, and"
-    " restart.",
-    headers={"Retry-After": _RETRY_AFTER},
-)
 _FAILED = Problem(
     500,
     "internal-error",
@@ -223,7 +209,6 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.Forged: _FORGED,
     errors.TooMany: _TOO_MANY,
     StorageAway: _AWAY,
-    LookUpKeyMissing: _BEHIND,
 }
 
 
@@ -284,7 +269,7 @@ def middleware(error_page: ErrorPage) -> Middleware:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
             problem = describe(error)
-        except (errors.RequestError, StorageAway, LookUpKeyMissing) as error:
+        except (errors.RequestError, StorageAway) as error:
             problem = describe(error)
         except Exception as error:  # noqa: BLE001 the answer to a bug is a 500 that says nothing
             logs.failed("request.failed", error, route=access.route_of(request))

@@ -11,9 +11,7 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
-from consent.lookup import LookUp
-from consent.marks import Marks
-from delivery import dkim, due, permits
+from delivery import dkim, outbox, permits
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
@@ -57,9 +55,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             log=log,
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
-            lookup=LookUp(ring.lookup, rows),
             consents=Consents(rows, _use(config)),
-            marks=Marks(RowKeys(ring.marks)),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),
@@ -75,13 +71,11 @@ async def put_in_order(parts: Parts) -> None:
     """
     keep_private(parts.config)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
-    async with parts.data.begin() as connection:
-        await parts.lookup.announce(connection)
     await publish_texts.publish(parts)
     async with parts.data.begin() as connection:
         # What was missing may be there again: a configuration is read at a start only.
         now = await parts.clock.now(connection)
-        await due.look_again(connection, now)
+        await outbox.look_again(connection, now)
         await parking.look_again(connection, now)
 
 

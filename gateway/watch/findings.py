@@ -1,4 +1,4 @@
-"""What an examination finds: one line, and where it is not well, what to do about it."""
+"""What the doctor finds, and how bad it is."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from consent import address
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
@@ -156,10 +155,6 @@ class App:
     async def deliver(self) -> list[Mail]:
         """Claim, permit and "send" everything that is due, to a relay that takes it."""
         await self.tick()
-        return await self.send_due()
-
-    async def send_due(self) -> list[Mail]:
-        """What of `deliver` is the worker's."""
         desk, mails = Desk(self.parts), []
         await desk.register(_OWNER)
         while parcels := await desk.claim(_OWNER, 100):
@@ -224,13 +219,6 @@ class App:
         said = await (await self.http.post("/v1/permissions", json=question, headers=key)).json()
         return "granted" if said["granted"] else str(said["reason"])
 
-    async def subject(self, email: str = ADA) -> str | None:
-        """Who is known by this address, whoever wrote so."""
-        canonical = address.parse(email).canonical
-        async with self.parts.data.read() as connection:
-            found = await self.parts.lookup.find(connection, [canonical])
-        return found[canonical].subject if canonical in found else None
-
     def step(self, by: timedelta) -> None:
         """Let time pass."""
         clock = self.parts.clock
@@ -287,19 +275,13 @@ async def start_app(
     loaded: Config, clock: Clock, around: Sequence[Middleware] = ()
 ) -> AsyncIterator[App]:
     """A process of a gateway that was initialised before."""
-    async with open_parts(loaded, clock) as parts, serve(parts, around) as app:
-        yield app
-
-
-@asynccontextmanager
-async def serve(parts: Parts, around: Sequence[Middleware] = ()) -> AsyncIterator[App]:
-    """What a process does once its parts are open."""
-    await put_in_order(parts)
-    app = create_app(parts, Metrics(), Health(parts.stores))
-    begun: list[str] = []
-    app.middlewares[:0] = [_noted_in(begun), *around]
-    async with _served(app) as base, aiohttp.ClientSession(base) as http:
-        yield App(parts, http, base, begun)
+    async with open_parts(loaded, clock) as parts:
+        await put_in_order(parts)
+        app = create_app(parts, Metrics(), Health(parts.stores))
+        begun: list[str] = []
+        app.middlewares[:0] = [_noted_in(begun), *around]
+        async with _served(app) as base, aiohttp.ClientSession(base) as http:
+            yield App(parts, http, base, begun)
 
 
 def _noted_in(begun: list[str]) -> Middleware:

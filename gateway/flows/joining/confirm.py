@@ -5,7 +5,7 @@ Nothing else writes "confirmed" than the spending of such a token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,7 +30,7 @@ from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.errors import StorageAway
-from storage.keysets import KeySet
+from storage.secret import Secret
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class Seen:
     """What became of a request, for the page."""
 
     consents: Sequence[Consent]
-    texts: Mapping[str, Text]  # by hash; one that somebody altered is missing
+    texts: Mapping[str, Text]
     expired: bool
     now: datetime
 
@@ -104,11 +104,10 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
                 connection,
                 consents=parts.consents,
                 purposes=parts.config.purposes,
-                suppression_keys=parts.keyring.suppression,
+                suppression_key=parts.keyring.suppression.secret,
                 gate=gate,
                 vault=vault,
                 found=found,
-                wordings=seen.texts.keys(),
                 trail=Trail(parts.log, vault, held),
                 now=seen.now,
             )
@@ -130,19 +129,15 @@ class _Act:
     connection: AsyncConnection
     consents: Consents
     purposes: Mapping[str, Purpose]
-    suppression_keys: KeySet
+    suppression_key: Secret
     gate: Gate
     vault: Vault
     found: Confirmation
-    wordings: Collection[str]  # by hash, those that can be shown
     trail: Trail
     now: datetime
 
     async def confirm(self) -> None:
-        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed.
-
-        Nor is what nobody could read: it waits until its wording is back.
-        """
+        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed."""
         subject = self.gate.subject
         everything = await self._theirs()
         asked = [
@@ -158,11 +153,7 @@ class _Act:
         if not gates.usable(self.gate, self.vault, *_CONFIRMING):
             log.error("key_missing")
             raise StorageAway("key store")
-        shown = [consent for consent in asked if consent.text_hash in self.wordings]
-        if not shown:
-            log.error("wording_missing")
-            raise StorageAway("data")
-        confirmed = [new for consent in shown if (new := self._confirmed(consent)) is not None]
+        confirmed = [new for consent in asked if (new := self._confirmed(consent)) is not None]
         # Their links end with them: one of an older mail would put an older wording in its place.
         lapsed = [
             changes.supersede(other, self.trail, self.now)
@@ -178,7 +169,7 @@ class _Act:
 
     async def reject(self) -> set[str]:
         """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
-        not_me = withdraw.Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME)
+        not_me = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
         theirs = [consent for consent in await self._theirs() if consent.id in self.found.consents]
         ended = [
             changed
@@ -189,7 +180,7 @@ class _Act:
         await withdraw.block_asking(
             self.connection,
             self.consents.keys,
-            self.suppression_keys,
+            self.suppression_key,
             [self.gate],
             self.vault,
             self.now,
@@ -232,17 +223,12 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     if digest is None:
         return None
     async with parts.data.read() as connection:
-        # Before anything is looked at: who leaves after this has left from what is asked here.
-        looked_at = await parts.clock.now(connection)
         found = await links.confirmation(connection, parts.rows, digest)
         if found is None:
             return None
         seen = await _seen(connection, parts.consents, parts.clock, found)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
-    if any(consent.text_hash not in seen.texts for consent in seen.consents):
-        log.error("wording_missing")
-        raise StorageAway("data")  # not silent: the mail that the page promises would never come
     asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)
     vault = await parts.keystore.vault([found.subject])
     if not asked or not gates.usable(gate, vault, Compartment.PROFILE):
@@ -252,4 +238,4 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
         return None
     form, locale = seen.consents[0].form, seen.consents[0].locale
     again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
-    return await sign_up.accept(parts, again, network, looked_at)
+    return await sign_up.accept(parts, again, network)

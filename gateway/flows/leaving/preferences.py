@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
@@ -27,9 +26,6 @@ from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
-from storage.errors import StorageAway
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +34,9 @@ class PurposeSeen:
 
     subject: str
     purpose: str
-    text: Text | None  # none: nothing was asked for, or its wording is not what it was
+    text: Text | None
     on: bool
     waiting: bool
-    asked: bool  # ever
 
 
 async def look(
@@ -64,12 +59,11 @@ async def _seen(
     rows = [consent for consent in about.consents if isinstance(consent, Consent)]
     text = await wording(connection, rows)
     on = isinstance(policy.decide(about, now), Granted)
-    waiting = not on and State.PENDING in states
-    return PurposeSeen(subject, purpose, text, on, waiting, asked=bool(rows))
+    return PurposeSeen(subject, purpose, text, on, not on and State.PENDING in states)
 
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
-    """The wording that was agreed to last; None where it is not what it was."""
+    """The wording that was agreed to last."""
     decided = [consent for consent in consents if consent.decided_at is not None] or consents
     if not decided:
         return None
@@ -119,17 +113,12 @@ async def ask(
     """Request consent to *purposes*, as a form would: one mail asks for them all."""
     # Nothing is locked: this is a post like any other, which intake looks at under the gate.
     async with parts.data.read() as connection:
-        looked_at = await parts.clock.now(connection)  # who leaves after this has left from it
         gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
     vault = await parts.keystore.vault([subject])
     if not gates.usable(gate, vault, Compartment.PROFILE):
         return None
-    known = [purpose for purpose in purposes if purpose in parts.config.purposes]
-    found = [current_text(valid.values(), purpose, gate.locale) for purpose in known]
-    if any(text is None for text in found):
-        log.error("wording_missing")
-        raise StorageAway("data")  # not silent: the mail that the page promises would never come
+    found = [current_text(valid.values(), purpose, gate.locale) for purpose in purposes]
     asked = tuple(Asked(text.purpose, text.hash) for text in found if text is not None)
     mailbox = personal.open_mailbox(gate, vault)
     if not asked or mailbox is None:
@@ -142,7 +131,7 @@ async def ask(
         client=client,
         by_mailbox=by_mailbox,
     )
-    return await sign_up.accept(parts, form, network, looked_at)
+    return await sign_up.accept(parts, form, network)
 
 
 def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:
