@@ -31,7 +31,14 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     tokens = select(link.c.token_hash).where(link.c.subject.in_(subjects))
     await connection.execute(delete(named).where(named.c.token_hash.in_(tokens)))
     # What names another row goes before it: the schema forbids the other order.
-    theirs = (link, tables.fresh_link, tables.session, tables.handle, tables.consent)
+    theirs = (
+        tables.subject_index,
+        link,
+        tables.fresh_link,
+        tables.session,
+        tables.handle,
+        tables.consent,
+    )
     for table in theirs:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
     await connection.execute(delete(tables.subject).where(tables.subject.c.id.in_(subjects)))

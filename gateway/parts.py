@@ -9,6 +9,8 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents
 from consent.keys.keystore import KeyStore
+from consent.lookup import LookUp
+from consent.marks import Marks
 from delivery.dkim import Signer
 from delivery.quiet import Quiet
 from delivery.templates import Templates
@@ -34,7 +36,9 @@ class Parts:
     log: Log
     publisher: Publisher
     rows: RowKeys
+    lookup: LookUp
     consents: Consents
+    marks: Marks
     quiet: Quiet
     door: Door
     templates: Templates

@@ -10,7 +10,7 @@ import typer
 from gateway.cli.talk import configuration, result, result_json, run
 
 if TYPE_CHECKING:
-    from gateway.watch.examination import Finding
+    from gateway.watch.findings import Finding
 
 _PATIENCE = 3.0  # seconds for one DNS question
 
@@ -20,7 +20,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Look at everything that this machine can see, and say what to fix; exits 1 on a failure."""
-    from gateway.watch.examination import Level
+    from gateway.watch.findings import Level
 
     found = _examine(context)
     if as_json:
@@ -33,13 +33,13 @@ def doctor(
 
 def _examine(context: typer.Context) -> Sequence[Finding]:
     from gateway.errors import ConfigError
-    from gateway.watch import examination
+    from gateway.watch import examination, findings
 
     try:
         config = configuration(context)
     except ConfigError as error:
         fix = "mend it in the configuration; config.toml explains each key"
-        return [examination.fail("configuration", problem, fix) for problem in error.problems]
+        return [findings.fail("configuration", problem, fix) for problem in error.problems]
     return run(examination.examine(config, txt_records))
 
 

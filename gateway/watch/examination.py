@@ -10,9 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +18,6 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent.keys import epochs
 from delivery import dkim
 from delivery.errors import SigningError
 from gateway.config.config import Config
@@ -28,6 +25,8 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
+from gateway.watch import about_keys
+from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database, sqlite_files
@@ -39,38 +38,8 @@ _SKEW = timedelta(seconds=1)
 _OUT_OF_STEP = timedelta(seconds=30)
 
 
-class Level(StrEnum):
-    """How well something is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the examination."""
-
-    level: Level
-    about: str
-    text: str
-    fix: str = ""
-
-
 # The TXT records of a name; None when no resolver answers.
 Resolver = Callable[[str], Sequence[str] | None]
-
-
-def ok(about: str, said: str) -> Finding:
-    return Finding(Level.OK, about, said)
-
-
-def warn(about: str, said: str, fix: str) -> Finding:
-    return Finding(Level.WARN, about, said, fix)
-
-
-def fail(about: str, said: str, fix: str) -> Finding:
-    return Finding(Level.FAIL, about, said, fix)
 
 
 async def examine(config: Config, resolver: Resolver) -> list[Finding]:
@@ -264,8 +233,8 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
             try:
                 schema = await _about_schema(database, name)
                 yield schema
-                if name == "keystore" and schema.level is Level.OK:
-                    for finding in await _about_epochs(config, database):
+                if schema.level is Level.OK:
+                    for finding in await about_keys.about(config, name, database):
                         yield finding
                 if name != "guard" or url != config.storage.keystore_url:
                     async for finding in _about_settings(database, name):
@@ -289,28 +258,6 @@ async def _about_schema(database: Database, name: str) -> Finding:
             return fail(name, "is not at this release's schema", "run `gateway db upgrade`")
         case Standing.BEYOND:
             return fail(name, "has a later release's schema", "run that release")
-
-
-async def _about_epochs(config: Config, database: Database) -> list[Finding]:
-    """A data key whose epoch our keyring lacks opens nothing: that person gets no mail."""
-    try:
-        ring = keyring.load(config.keys.keyring_file)
-    except KeyFileError:
-        return []  # said already
-    known = await epochs.known(database)
-    lost = [epoch.epoch for epoch in known if epoch.keys and epoch.epoch not in ring.keks]
-    if lost:
-        said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
-        return [fail("keys", said, "restore the newest backup of the keyring")]
-    if ring.active_kek not in {epoch.epoch for epoch in known}:
-        said = f"does not know the keyring's active epoch {ring.active_kek}"
-        return [fail("keys", f"the key store {said}", "use the keyring that belongs to it")]
-    active = next(epoch for epoch in known if epoch.epoch == ring.active_kek)
-    age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
-    if age > config.keys.rotate_every:
-        said = f"epoch {active.epoch} is {age.days} days old"
-        return [warn("keys", said, "this release cannot rotate it yet")]
-    return [ok("keys", f"epoch {active.epoch} is active and {age.days} days old")]
 
 
 async def _about_settings(database: Database, name: str) -> AsyncIterator[Finding]:

@@ -12,7 +12,7 @@ from gateway.config import config as configuration
 from gateway.config.config import Config
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.watch import examination
-from gateway.watch.examination import Finding, Level
+from gateway.watch.findings import Finding, Level
 from storage.clock import DatabaseClock
 
 GOOD_PAGES = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
