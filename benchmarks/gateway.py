@@ -16,7 +16,6 @@ from consent import gates, links, personal
 from consent.consents import Consent
 from consent.evidence import Confirmed
 from consent.gates import Newcomer
-from consent.keys import blind
 from consent.model import Evidence, State
 from consent.trail import Trail
 from delivery import outbox
@@ -109,13 +108,13 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
         newcomers = [
             Newcomer(
                 subject,
-                blind.blind_index(parts.keyring.lookup.secret, address),
+                address,
                 personal.seal_mailbox(subject, address, vault),
                 "en",
             )
             for subject, address in fresh.items()
         ]
-        await gates.admit(connection, parts.rows, newcomers, now)
+        await gates.admit(connection, parts.rows, parts.lookup, newcomers, now)
         held = await gates.lock(connection, fresh)
         trail = Trail(parts.log, vault, held)
         ids = {subject: ordered_id("con", now) for subject in fresh}

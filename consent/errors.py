@@ -4,6 +4,7 @@ ConsentError
 ├── AddressError      what was typed is no address that can be mailed
 ├── StoredError       stored JSON that no release of ours wrote
 ├── SealError         sealed bytes were altered, moved, or made under another key
+├── LookUpKeyMissing  people are found by a key that our keyring lacks
 ├── TextError         bytes that are no wording in canonical form
 └── KeyStoreError
     ├── KeyMissing    nothing can be sealed for this person: there is no key
@@ -14,6 +15,7 @@ No error here carries an address, a key or what was sealed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -51,6 +53,14 @@ class SealError(ConsentError, ValueError):
 
     def __init__(self) -> None:
         super().__init__("sealed bytes do not open")
+
+
+class LookUpKeyMissing(ConsentError):
+    """People are found by live keys that our keyring lacks: here nobody is looked up."""
+
+    def __init__(self, kids: Iterable[int]) -> None:
+        self.kids = tuple(sorted(kids))
+        super().__init__(f"look-up keys that the keyring lacks: {', '.join(map(str, self.kids))}")
 
 
 class TextError(ConsentError, ValueError):

@@ -8,19 +8,20 @@ ids, and never locks an outbox row while holding one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
 from consent import tables
 from consent.keys.vault import Compartment, Vault
+from consent.lookup import LookUp
 from consent.model import SubjectState
 from storage.honesty import RowKeys, Value
-from storage.types import among, upsert
+from storage.types import among
 
 subject = tables.subject
 
@@ -39,12 +40,11 @@ class Gate:
     address: bytes | None  # sealed
     profile: bytes | None  # sealed
     place: Place
-    index: bytes | None = None  # by which the address is found
     kid: int | None = None
     mac: bytes | None = None
 
     def is_honest(self, keys: RowKeys) -> bool:
-        """Say whether a gateway wrote state, index and stops of this row."""
+        """Say whether a gateway wrote state and stops of this row."""
         return keys.fits(subject.name, self.kid, self.mac, *_granting(self))
 
     def gone(self, keys: RowKeys) -> bool:
@@ -77,43 +77,60 @@ class Newcomer:
     """A person who was never heard of; keys exist already."""
 
     subject: str
-    blind_index: bytes
+    canonical: str = field(repr=False)
     address: bytes  # sealed
     locale: str
 
 
-async def find(connection: AsyncConnection, blind_indexes: Iterable[bytes]) -> dict[bytes, str]:
-    """Subjects by blind index; nothing is locked."""
-    query = select(subject.c.blind_index, subject.c.id)
-    query = query.where(subject.c.blind_index.in_(set(blind_indexes)))
-    return {row.blind_index: row.id for row in await connection.execute(query)}
-
-
 async def admit(
-    connection: AsyncConnection, keys: RowKeys, newcomers: Sequence[Newcomer], now: datetime
-) -> set[str]:
-    """Make gates and return the subjects that are new; an index that exists keeps its subject."""
+    connection: AsyncConnection,
+    keys: RowKeys,
+    lookup: LookUp,
+    newcomers: Sequence[Newcomer],
+    now: datetime,
+) -> dict[str, Gate]:
+    """Make gates and return those that are new, held; what is somebody's address stays theirs."""
     if not newcomers:
-        return set()
+        return {}
+    fresh = {newcomer.subject: _fresh(newcomer, keys) for newcomer in newcomers}
     rows = [
         {
-            "id": newcomer.subject,
-            "state": SubjectState.LIVE,
-            "blind_index": newcomer.blind_index,
-            "address": newcomer.address,
-            "locale": newcomer.locale,
+            "id": gate.subject,
+            "state": gate.state,
+            "address": gate.address,
+            "locale": gate.locale,
             "created_at": now,
-            "trail_length": 0,
-            **keys.sign(
-                subject.name, newcomer.subject, SubjectState.LIVE, newcomer.blind_index, *_NO_STOPS
-            )._asdict(),
+            "trail_length": gate.place.length,
+            "kid": gate.kid,
+            "mac": gate.mac,
         }
-        for newcomer in newcomers
+        for gate in fresh.values()
     ]
+    # Nobody sees these rows before this transaction ends: that is their lock.
+    await connection.execute(insert(subject), rows)
+    theirs = {newcomer.subject: newcomer.canonical for newcomer in newcomers}
+    admitted = await lookup.add(connection, theirs)
     # Who was admitted since the look by somebody else stays who they are; the keys that were
     # made for this name are swept.
-    statement = upsert(connection, subject).on_conflict_do_nothing().returning(subject.c.id)
-    return set((await connection.execute(statement, rows)).scalars())
+    if late := theirs.keys() - admitted:
+        await connection.execute(delete(subject).where(among(subject.c.id, late)))
+    return {name: gate for name, gate in fresh.items() if name in admitted}
+
+
+def _fresh(newcomer: Newcomer, keys: RowKeys) -> Gate:
+    gate = Gate(
+        newcomer.subject,
+        SubjectState.LIVE,
+        newcomer.locale,
+        restricted_at=None,
+        objected_at=None,
+        suppressed=None,
+        asking_blocked_at=None,
+        address=newcomer.address,
+        profile=None,
+        place=Place(newcomer.subject, 0, None),
+    )
+    return replace(gate, **keys.sign(subject.name, *_granting(gate))._asdict())
 
 
 async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
@@ -186,18 +203,16 @@ async def block_asking(
 async def begin_erasure(
     connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate]
 ) -> dict[str, Gate]:
-    """Let go of people whose gates are held: from here nobody finds, mails or asks them.
+    """Let go of people whose gates are held: from here nobody mails or asks them.
 
     Signed whatever stood in their rows: what is signed is that nothing is
     permitted, and only an erasure that a gateway began may destroy their keys.
     """
-    # Without an index they are not found: who signs up again is somebody new, with new keys.
     # Without stops, for those may be of any type, and nothing is left that they could stop.
     going = [
         replace(
             gate,
             state=SubjectState.ERASING,
-            index=None,
             restricted_at=None,
             objected_at=None,
             suppressed=None,
@@ -211,7 +226,7 @@ async def begin_erasure(
 async def _restate(
     connection: AsyncConnection, keys: RowKeys, changes: Sequence[tuple[Gate, Gate]]
 ) -> dict[str, Gate]:
-    """Store state, index and stops of held gates, and return the gates as they are now.
+    """Store state and stops of held gates, and return the gates as they are now.
 
     A row that no gateway wrote is stopped like any other and stays dishonest:
     signing it would hide what was done to it.
@@ -238,11 +253,8 @@ async def _sign(
 
 async def _stop(connection: AsyncConnection, old: Gate, new: Gate) -> None:
     """Write only what changes: what stands beside it may be of any type, and cannot be written."""
-    attributes = {name: _ATTRIBUTES.get(name, name) for name in _STATED}
     values = {
-        column: getattr(new, name)
-        for column, name in attributes.items()
-        if getattr(new, name) != getattr(old, name)
+        name: getattr(new, name) for name in _STATED if getattr(new, name) != getattr(old, name)
     }
     if values:
         statement = update(subject).where(subject.c.id == new.subject)
@@ -257,7 +269,6 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
         {
             "of": gate.subject,
             "new_state": gate.state,
-            "new_blind_index": gate.index,
             "new_restricted_at": gate.restricted_at,
             "new_objected_at": gate.objected_at,
             "new_suppressed": gate.suppressed,
@@ -270,16 +281,7 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
     await connection.execute(statement, rows)
 
 
-_STATED = (
-    "state",
-    "blind_index",
-    "restricted_at",
-    "objected_at",
-    "suppressed",
-    "asking_blocked_at",
-)
-_ATTRIBUTES = {"blind_index": "index"}  # where they are not named as their column is
-_NO_STOPS = (None, None, None, None)
+_STATED = ("state", "restricted_at", "objected_at", "suppressed", "asking_blocked_at")
 
 
 def granting_of(row: Any) -> tuple[Value, ...]:
@@ -290,7 +292,7 @@ def granting_of(row: Any) -> tuple[Value, ...]:
 def _granting(gate: Gate) -> tuple[Value, ...]:
     """What the MAC of a row covers: who it is, and what permits or stops. No trail, no profile."""
     stops = (gate.restricted_at, gate.objected_at, gate.suppressed, gate.asking_blocked_at)
-    return (gate.subject, gate.state, gate.index, *stops)
+    return (gate.subject, gate.state, *stops)
 
 
 async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[Gate]:
@@ -337,7 +339,6 @@ def _gate(row: Any) -> Gate:
         address=row.address,
         profile=row.profile,
         place=Place(row.id, row.trail_length, row.trail_last),
-        index=row.blind_index,
         kid=row.kid,
         mac=row.mac,
     )

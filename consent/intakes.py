@@ -7,9 +7,9 @@ the clear but the look-up index of its address.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -24,7 +24,7 @@ from consent.keys.seal import open_sealed, seal
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
 from storage import parking
-from storage.ids import ordered_id
+from storage.ids import moment_of, ordered_id
 from storage.locks import delete_free
 from storage.secret import Secret
 from storage.sound import sound
@@ -33,6 +33,7 @@ from storage.types import among
 intake = tables.intake
 NAME = intake.name
 T = TypeVar("T")
+_REST_OF_IT = timedelta(microseconds=999)
 
 
 class IntakeKind(StrEnum):
@@ -52,6 +53,16 @@ class Intake:
     sealed: bytes
     received_at: datetime
     kind: IntakeKind = IntakeKind.SIGN_UP
+    index_kid: int | None = None
+
+    @property
+    def sealed_at(self) -> datetime:
+        """When it was received, as far as its seal holds: the id has the millisecond.
+
+        Whoever writes rows may date one back, which makes it count for less, and
+        cannot date it after somebody left.
+        """
+        return min(self.received_at, moment_of(self.id) + _REST_OF_IT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Under:
 
     key_id: str
     key: Secret
+    index_kid: int
     index: Secret
 
 
@@ -123,7 +135,7 @@ def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: dat
     intake_id = ordered_id("int", now)
     index = blind.blind_index(under.index, email.canonical)
     sealed = seal(under.key.reveal(), raw, _aad(intake_id))
-    return Intake(intake_id, under.key_id, index, sealed, now, kind)
+    return Intake(intake_id, under.key_id, index, sealed, now, kind, under.index_kid)
 
 
 def _open(
@@ -176,6 +188,7 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
             "kind": row.kind,
             "key_id": row.key_id,
             "blind_index": row.blind_index,
+            "index_kid": row.index_kid,
             "sealed": row.sealed,
             "received_at": row.received_at,
         }
@@ -215,6 +228,18 @@ async def lock(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
 
 async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
     await connection.execute(delete(intake).where(among(intake.c.id, ids)))
+
+
+async def oldest_received(connection: AsyncConnection) -> datetime | None:
+    """When the oldest request that waits was received, whatever its kind; None: none waits."""
+    query = select(intake.c.received_at).order_by(intake.c.id).limit(1)
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def asking_again(connection: AsyncConnection, blind_indexes: Collection[bytes]) -> set[bytes]:
+    """Those of these addresses for which something waits."""
+    query = select(intake.c.blind_index).where(intake.c.blind_index.in_(set(blind_indexes)))
+    return set((await connection.execute(query)).scalars())
 
 
 async def keys_in_use(connection: AsyncConnection) -> set[str]:

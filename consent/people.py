@@ -35,7 +35,14 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     # What names another row goes before it: the schema forbids the other order.
     await parking.forget(connection, tables.consent.c.id, tables.consent.c.subject.in_(subjects))
     await parking.release(connection, tables.subject.name, subjects)
-    theirs = (link, tables.fresh_link, tables.session, tables.handle, tables.consent)
+    theirs = (
+        tables.subject_index,
+        link,
+        tables.fresh_link,
+        tables.session,
+        tables.handle,
+        tables.consent,
+    )
     for table in theirs:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
     await connection.execute(delete(tables.subject).where(tables.subject.c.id.in_(subjects)))

@@ -7,7 +7,7 @@ blind index by whoever holds only the database.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -41,6 +41,7 @@ class Suppression:
     address_hash: bytes
     kind: Stop
     until: datetime | None = None
+    kid: int = field(kw_only=True)  # of the set `suppression`: what made the hash
 
 
 async def add(
@@ -49,7 +50,13 @@ async def add(
     """Suppress; what is suppressed already stays so at least as long."""
     # In one order for everybody, or two transactions could wait for each other's rows.
     for new in sorted(suppressions, key=lambda new: (new.address_hash, new.kind)):
-        row = {"address_hash": new.address_hash, "kind": new.kind, "since": now, "until": new.until}
+        row = {
+            "address_hash": new.address_hash,
+            "kid": new.kid,
+            "kind": new.kind,
+            "since": now,
+            "until": new.until,
+        }
         statement = upsert(connection, suppression).values(row)
         held, wanted = suppression.c.until, statement.excluded.until
         # The later end stands, and none is the latest: a new block must not shorten one that holds.

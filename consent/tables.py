@@ -31,7 +31,7 @@ subject = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("state", String(10), nullable=False),  # live | erasing | erased
-    Column("blind_index", LargeBinary, unique=True),
+    Column("blind_index", LargeBinary, unique=True),  # of the first release; moved by the upgrade
     Column("address", LargeBinary),  # sealed, compartment profile
     Column("profile", LargeBinary),  # sealed; what confirmed requests said
     Column("locale", String(35), nullable=False),
@@ -42,13 +42,30 @@ subject = Table(
     Column("created_at", Moment, nullable=False),
     Column("trail_length", Integer, nullable=False),
     Column("trail_last", String(44)),
-    *honest(),  # over state, index and stops
+    *honest(),  # over state and stops
     Index(
         "subject_erasing",
         "id",
         sqlite_where=text("state = 'erasing'"),
         postgresql_where=text("state = 'erasing'"),
     ),
+)
+
+# By what an address is found, under each live look-up key (`consent/lookup.py`).
+subject_index = Table(
+    "subject_index",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("kid", Integer, primary_key=True, autoincrement=False),  # also the key of the MAC
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("mac", LargeBinary, nullable=False),
+)
+# Which look-up keys are live, for nodes that lack one.
+lookup_key = Table(
+    "lookup_key",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    *honest(),
 )
 
 consent = Table(
@@ -170,8 +187,20 @@ suppression = Table(
     metadata,
     Column("address_hash", LargeBinary, primary_key=True),
     Column("kind", String(12), primary_key=True),  # bounce | complaint | asking
+    Column("kid", Integer, nullable=False),  # the key that made the hash
     Column("since", Moment, nullable=False),
     Column("until", Moment),
+)
+
+# Somebody left: what was received for the address up to then does not count (`consent/marks.py`).
+mark = Table(
+    "mark",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("address_hash", LargeBinary, nullable=False, index=True),
+    Column("purpose", String(64), nullable=False),  # none: all of them
+    Column("left_at", Moment, nullable=False, index=True),
+    *honest(),  # under a key of the set `marks`, which also made the hash
 )
 
 # Confirmation mails of the last week, and fresh links of the last day, per folded
@@ -193,6 +222,8 @@ intake = Table(
     # Names a row of another database, so no foreign key holds it: a key goes when none names it.
     Column("key_id", String(40), nullable=False, index=True, info=within(1, 40)),
     Column("blind_index", LargeBinary, nullable=False, info=within(1, 64)),
+    # The look-up key that made it; none in rows of the first release.
+    Column("index_kid", Integer),
     Column("sealed", LargeBinary, nullable=False, info=within(1, 1 << 20)),
     Column("received_at", Moment, nullable=False, info=within(27)),
 )

@@ -9,6 +9,8 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents
 from consent.keys.keystore import KeyStore
+from consent.lookup import LookUp
+from consent.marks import Marks
 from delivery.dkim import Signer
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
@@ -34,8 +36,10 @@ class Parts:
     log: Log
     publisher: Publisher
     rows: RowKeys
+    lookup: LookUp
     consents: Consents
     permit_wait: PermitWait
+    marks: Marks
     door: Door
     templates: Templates
     signers: Mapping[str, Signer]

@@ -44,12 +44,13 @@ class RowKeys:
         self._keys = keys
         self._macs: dict[tuple[int, str], _Mac] = {}
 
-    def sign(self, table: str, *values: object) -> Signed:
+    def sign(self, table: str, *values: object, kid: int | None = None) -> Signed:
         """The MAC of a row of *table*; sign anew with every change of these values.
 
         Texts, bytes, whole numbers, moments and None; anything else is a TypeError.
+        Give *kid* where the row holds more that was made with that key.
         """
-        kid = self._keys.kid
+        kid = self._keys.kid if kid is None else kid
         return Signed(kid, self._mac(kid, table)(values))
 
     def fits(self, table: str, kid: object, mac: object, *values: object) -> bool:

@@ -12,25 +12,28 @@ R = TypeVar("R")
 
 
 async def isolated(
-    work: Callable[[Sequence[T]], Awaitable[R]], items: Sequence[T]
+    work: Callable[[Sequence[T]], Awaitable[R]],
+    items: Sequence[T],
+    *,
+    stops: tuple[type[Exception], ...] = (StorageAway,),
 ) -> tuple[list[R], list[tuple[T, Exception]]]:
     """Do *work* on all *items* at once; where that fails, on ever smaller parts of them.
 
     Returns what the parts answered, in their order, and the items on which it failed
     alone, each with its error. *work* changes all or nothing, in a transaction of its
-    own, and may be repeated. A store that is away is away for all of them: that is
-    raised, and what was not done is left for the next time.
+    own, and may be repeated. What *stops* names concerns all of them, such as a store
+    that is away: that is raised, and what was not done is left for the next time.
     """
     if not items:
         return [], []
     try:
         return [await work(items)], []
-    except StorageAway:
+    except stops:
         raise
     except Exception as error:  # noqa: BLE001 whose it is shows when each is done alone
         if len(items) == 1:
             return [], [(items[0], error)]
     middle = len(items) // 2
-    done, failed = await isolated(work, items[:middle])
-    more, others = await isolated(work, items[middle:])
+    done, failed = await isolated(work, items[:middle], stops=stops)
+    more, others = await isolated(work, items[middle:], stops=stops)
     return done + more, failed + others

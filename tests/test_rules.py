@@ -294,6 +294,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/consents.py": "attacks/test_rows_of_permission.py",
     "consent/fresh_links.py": "contract/test_fresh_link.py",
     "consent/links.py": "http/test_recipients.py",
+    "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
@@ -314,6 +315,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
+    "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",
     "gateway/flows/sending/parked.py": "attacks/test_poison.py",
     "gateway/flows/sending/permission.py": "http/test_permissions.py",

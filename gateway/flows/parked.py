@@ -13,11 +13,13 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consent.errors import LookUpKeyMissing
 from gateway.watch import logs
 from gateway.watch.parked import Why
 from storage import parking
 from storage.clock import Clock
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.isolation import isolated
 
 log = structlog.get_logger()
@@ -45,7 +47,9 @@ async def each_for_itself(
         now = await clock.now(connection)
         stood = await parking.find(connection, table, list(rows), now)
     turn = [(name, row) for name, row in rows.items() if not stood.get(name, False)]
-    done, failed = await isolated(lambda some: work([row for _, row in some]), turn)
+    done, failed = await isolated(
+        lambda some: work([row for _, row in some]), turn, stops=(StorageAway, LookUpKeyMissing)
+    )
     for _, error in failed:
         logs.failed("row_failed", error, table=table)
     bad = {name for (name, _), _ in failed}

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from consent.errors import LookUpKeyMissing
 from gateway import errors
 from gateway.http.endpoints import wants_page
 from gateway.watch import access, logs
@@ -175,6 +176,16 @@ _AWAY = Problem(
     " repeating a withdrawal is safe, and so is a message with an Idempotency-Key.",
     headers={"Retry-After": _RETRY_AFTER},
 )
+_BEHIND = Problem(
+    503,
+    "keyring-behind",
+    "Keyring behind",
+    "This node lacks a key by which people are found; another node does it, or this one later.",
+    "Send the request again after Retry-After, to another node where there is one. Nothing was"
+    " done. Operators: gateway doctor names the key; copy the newest keyring to this machine, and"
+    " restart.",
+    headers={"Retry-After": _RETRY_AFTER},
+)
 _FAILED = Problem(
     500,
     "internal-error",
@@ -209,6 +220,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.Forged: _FORGED,
     errors.TooMany: _TOO_MANY,
     StorageAway: _AWAY,
+    LookUpKeyMissing: _BEHIND,
 }
 
 
@@ -269,7 +281,7 @@ def middleware(error_page: ErrorPage) -> Middleware:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
             problem = describe(error)
-        except (errors.RequestError, StorageAway) as error:
+        except (errors.RequestError, StorageAway, LookUpKeyMissing) as error:
             problem = describe(error)
         except Exception as error:  # noqa: BLE001 the answer to a bug is a 500 that says nothing
             logs.failed("request.failed", error, route=access.route_of(request))

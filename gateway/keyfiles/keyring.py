@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import json
 import secrets
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ _FIRST = {
     "fingerprint": "fingerprint",
     "signing": "signing_seed",
 }
+_MARKS = b"consentgw/keyring/marks/v1"
 _FIRST_FIELDS = {"format", "active_kek", "keks", "web", *_FIRST.values()}
 
 
@@ -43,6 +45,7 @@ class Keyring:
     active_kek: int  # the epoch that wraps new data keys
     lookup: KeySet  # address -> look-up index
     suppression: KeySet  # address -> hash in the suppression list
+    marks: KeySet  # address -> hash in the marks of who left, and their MACs
     audit: KeySet  # rows of the audit log
     rows: KeySet  # every other row that grants something
     fingerprint: KeySet  # bodies behind idempotency keys
@@ -62,7 +65,7 @@ def create(path: Path) -> Keyring:
 
     Never overwrites: raises KeyFileError when anything is there.
     """
-    kinds = (*_FIRST, "web")
+    kinds = (*_FIRST, "marks", "web")
     made: dict[str, Any] = {kind: KeySet.of(_new_key()) for kind in kinds}
     keyring = Keyring({1: _new_key()}, 1, **made)
     key_files.create(path, _encode(keyring))
@@ -146,7 +149,9 @@ def _sets_of_the_first(document: Any) -> dict[str, KeySet]:
     if set(document) != _FIRST_FIELDS:
         raise ValueError
     sets = {kind: KeySet.of(_key(document[name])) for kind, name in _FIRST.items()}
-    return sets | {"web": KeySet.of(*map(_key, document["web"]))}
+    # Made of one that every copy has: each machine may write its copy anew, and all must agree.
+    marks = hmac.digest(sets["suppression"].secret.reveal(), _MARKS, "sha256")
+    return sets | {"marks": KeySet.of(Secret(marks)), "web": KeySet.of(*map(_key, document["web"]))}
 
 
 def _number(value: object) -> int:

@@ -18,7 +18,8 @@ from audit import trail
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import signed
+from consent import lookup, signed
+from consent.lookup import LookUp
 from delivery import outbox
 from gateway.callers import api_keys
 from gateway.config.config import Config
@@ -29,6 +30,7 @@ from storage.database import Database, open_database
 from storage.honesty import RowKeys
 from storage.signed import Adopter
 
+_INDEX = Adopter(lookup.SIGNED)  # its rows are moved from people's; here they are counted
 Told = Callable[[str, int], None]  # a table, and how many of its rows were looked at
 
 
@@ -68,6 +70,10 @@ async def _sign(
         while number := await _page(data, adopter, RowKeys(ring.rows)):
             done += number
             tell(adopter.signed.table.name, done)
+    people, done = LookUp(ring.lookup, RowKeys(ring.rows)), 0
+    while number := await _move(data, people):
+        done += number
+        tell(_INDEX.signed.table.name, done)
     return await _record(data, log, clock, ring)
 
 
@@ -80,10 +86,16 @@ async def _page(data: Database, adopter: Adopter, keys: RowKeys) -> int:
         return await adopter.adopt(connection, keys)
 
 
+async def _move(data: Database, people: LookUp) -> int:
+    async with data.begin() as connection:
+        return await people.adopt(connection)
+
+
 async def _record(data: Database, log: Log, clock: Clock, ring: Keyring) -> Mapping[str, int]:
     """One event with a count for each table: what is signed from here on was not planted before."""
     async with data.begin() as connection:
-        counts = {one.signed.table.name: await one.count(connection) for one in _adopters(ring)}
+        every = [*_adopters(ring), _INDEX]
+        counts = {one.signed.table.name: await one.count(connection) for one in every}
         now = await clock.now(connection)
         refs = {name: str(count) for name, count in counts.items()}
         event = Event(Kind.ROWS_ADOPTED, Actor.SYSTEM, now, refs=refs)

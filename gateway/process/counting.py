@@ -9,6 +9,7 @@ from audit import log as audit_log
 from audit import published
 from audit.checkpoints import Verifier
 from consent import intakes
+from consent.lookup import LookUp
 from delivery import outbox
 from delivery.desk import Ended, Parcel
 from delivery.outbox import WAITING, Status
@@ -21,12 +22,13 @@ from gateway.watch.metrics import Metrics
 from storage.database import Database
 
 
-def measuring(data: Database, verifier: Verifier, counted: Metrics) -> Duty:
+def measuring(data: Database, verifier: Verifier, lookup: LookUp, counted: Metrics) -> Duty:
     """Every process measures for itself: whoever asks it wants an answer from it."""
-    return Duty("measure", timedelta(seconds=5), lambda: measure(data, verifier, counted))
+    every = timedelta(seconds=5)
+    return Duty("measure", every, lambda: measure(data, verifier, lookup, counted))
 
 
-async def measure(data: Database, verifier: Verifier, counted: Metrics) -> int:
+async def measure(data: Database, verifier: Verifier, lookup: LookUp, counted: Metrics) -> int:
     """Set the gauges. What is read here may be older than what was counted."""
     async with data.read() as connection:
         messages = await outbox.counts(connection)
@@ -41,6 +43,7 @@ async def measure(data: Database, verifier: Verifier, counted: Metrics) -> int:
     for one in standing:
         counted.parked.labels(one.table, one.reason).set(one.rows)
     counted.intake.set(waiting)
+    counted.lookup_keys_missing.set(len(lookup.lacking))
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)
     return 0

@@ -4,7 +4,8 @@ Intake, fresh links and the sequencer take a lock that lets one process at a tim
 do them; the others are safe beside themselves, by row locks or compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
-each time; one that cannot be run because a store is away is no failure of ours.
+each time; one that cannot be run because a store is away, or this keyring lacks a
+look-up key that another node has, is no failure of ours.
 Neither ends the process or another duty; `gateway_duty_failing` tells whoever watches.
 """
 
@@ -21,6 +22,7 @@ from typing import Literal
 import structlog
 
 from consent import fresh_links, intakes, links, suppressions
+from consent.errors import LookUpKeyMissing
 from delivery import ahead
 from gateway import limits
 from gateway.callers import idempotency
@@ -139,7 +141,7 @@ async def _keep_one(duty: Duty, metrics: Metrics, stopping: asyncio.Event) -> No
 class _Turn:
     """How one run of a duty ended, and how much it did."""
 
-    result: Literal["done", "away", "failed"]
+    result: Literal["done", "away", "behind", "failed"]
     did: int = 0
 
 
@@ -150,6 +152,9 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
     except StorageAway as error:
         turn = _Turn("away")
         log.warning("duty.waits", duty=duty.name, store=error.store)
+    except LookUpKeyMissing as error:
+        turn = _Turn("behind")
+        log.warning("duty.waits", duty=duty.name, key_id=error.kids)
     except Exception as error:  # noqa: BLE001 one bad row must not stop all duties for good
         turn = _Turn("failed")
         logs.failed("duty.failed", error, duty=duty.name)
@@ -159,5 +164,7 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
 
 def _pause(duty: Duty, result: str, tries: int) -> timedelta:
     """Twice as long after each try that did not succeed."""
-    longest = {"away": _LONGEST_AWAY, "failed": _LONGEST_FAILED}.get(result, duty.every)
+    longest = {"away": _LONGEST_AWAY, "behind": _LONGEST_FAILED, "failed": _LONGEST_FAILED}.get(
+        result, duty.every
+    )
     return max(duty.every, min(duty.every * (1 << min(tries, 16)), longest))

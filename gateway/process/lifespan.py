@@ -11,6 +11,8 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
+from consent.lookup import LookUp
+from consent.marks import Marks
 from delivery import dkim, outbox, permits
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
@@ -55,7 +57,9 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             log=log,
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
+            lookup=LookUp(ring.lookup, rows),
             consents=Consents(rows, _use(config)),
+            marks=Marks(RowKeys(ring.marks)),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),
@@ -71,6 +75,8 @@ async def put_in_order(parts: Parts) -> None:
     """
     keep_private(parts.config)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    async with parts.data.begin() as connection:
+        await parts.lookup.announce(connection)
     await publish_texts.publish(parts)
     async with parts.data.begin() as connection:
         # What was missing may be there again: a configuration is read at a start only.

@@ -162,7 +162,8 @@ async def _parts_running(
             ending = asyncio.Event()
             counted = process.counted
             parts = process.parts
-            measuring = counting.measuring(parts.data, parts.publisher.verifier, counted)
+            verifier = parts.publisher.verifier
+            measuring = counting.measuring(parts.data, verifier, parts.lookup, counted)
             tasks = [*duties.of(parts), measuring]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)

@@ -18,7 +18,6 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent.keys import epochs
 from delivery import dkim
 from delivery.errors import SigningError
 from gateway.config.config import Config
@@ -26,7 +25,7 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
-from gateway.watch import parked
+from gateway.watch import about_keys, parked
 from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
@@ -245,13 +244,8 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
 
 
 async def _about_rows(config: Config, database: Database, name: str) -> list[Finding]:
-    match name:
-        case "data":
-            return await parked.about(database)
-        case "keystore":
-            return await _about_epochs(config, database)
-        case _:
-            return []
+    keys = await about_keys.about(config, name, database)
+    return [*keys, *await parked.about(database)] if name == "data" else keys
 
 
 def _missing_file(url: str) -> Path | None:
@@ -269,28 +263,6 @@ async def _about_schema(database: Database, name: str) -> Finding:
             return fail(name, "is not at this release's schema", "run `gateway db upgrade`")
         case Standing.BEYOND:
             return fail(name, "has a later release's schema", "run that release")
-
-
-async def _about_epochs(config: Config, database: Database) -> list[Finding]:
-    """A data key whose epoch our keyring lacks opens nothing: that person gets no mail."""
-    try:
-        ring = keyring.load(config.keys.keyring_file)
-    except KeyFileError:
-        return []  # said already
-    known = await epochs.known(database)
-    lost = [epoch.epoch for epoch in known if epoch.keys and epoch.epoch not in ring.keks]
-    if lost:
-        said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
-        return [fail("keys", said, "restore the newest backup of the keyring")]
-    if ring.active_kek not in {epoch.epoch for epoch in known}:
-        said = f"does not know the keyring's active epoch {ring.active_kek}"
-        return [fail("keys", f"the key store {said}", "use the keyring that belongs to it")]
-    active = next(epoch for epoch in known if epoch.epoch == ring.active_kek)
-    age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
-    if age > config.keys.rotate_every:
-        said = f"epoch {active.epoch} is {age.days} days old"
-        return [warn("keys", said, "this release cannot rotate it yet")]
-    return [ok("keys", f"epoch {active.epoch} is active and {age.days} days old")]
 
 
 async def _about_settings(database: Database, name: str) -> AsyncIterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the doctor finds, and how bad it is."""
+"""What an examination finds: one line, and where it is not well, what to do about it."""
 
 from __future__ import annotations
 

@@ -79,6 +79,11 @@ class Metrics:
         self.intake = Gauge(
             "gateway_intake_waiting", "Sign-ups not worked off yet", registry=registry
         )
+        self.lookup_keys_missing = Gauge(
+            "gateway_lookup_keys_missing",
+            "Keys by which people are found that this process lacks: it takes no sign-ups",
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

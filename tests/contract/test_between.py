@@ -36,10 +36,9 @@ def app(limited: App) -> App:
 async def subject_of(app: App, email: str) -> str:
     async with app.parts.data.read() as connection:
         question = Question("newsletter", address.parse(email))
-        key = app.parts.keyring.lookup.secret
-        (found,) = await permission.find_subjects(connection, key, [question])
+        (found,) = await permission.find_subjects(connection, app.parts.lookup, [question])
     assert found is not None
-    return found
+    return found.subject
 
 
 async def claim(app: App) -> Sequence[Parcel]:
@@ -152,6 +151,6 @@ async def fill(app: App, domain: str) -> None:
         now = await parts.clock.now(connection)
         for number in range(RECIPIENT_DOMAIN.burst):
             one = address.parse(f"madeup{number}@{domain}")
-            keys = AskingKeys(parts.keyring.suppression.secret, weekly, parts.config.limits.enabled)
+            keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
             limits = await AskingLimits.read(connection, keys, [one], now)
             assert await limits.allow(connection, one, now) == now

@@ -91,10 +91,9 @@ class House:
     async def subject(self, person: str = ADA) -> str:
         async with self.one.data.read() as connection:
             question = Question("newsletter", address.parse(person))
-            key = self.one.keyring.lookup.secret
-            (found,) = await permission.find_subjects(connection, key, [question])
+            (found,) = await permission.find_subjects(connection, self.one.lookup, [question])
         assert found is not None
-        return found
+        return found.subject
 
     async def queue(self, person: str = ADA, purpose: str = "newsletter") -> str:
         body = {
@@ -201,7 +200,7 @@ async def _stop(parts: Parts, subject: str, **values: Any) -> None:
 
 
 async def erase(parts: Parts, subject: str) -> None:
-    await _stop(parts, subject, state=SubjectState.ERASING, blind_index=None)
+    await _stop(parts, subject, state=SubjectState.ERASING)
 
 
 async def restrict(parts: Parts, subject: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from audit.kinds import Actor, Kind
 from consent import address, gates
-from consent.keys import blind, data_keys, tables, vault
+from consent.keys import data_keys, tables, vault
 from consent.keys.vault import Compartment
 from consent.model import State
 from consent.tables import subject as subject_table
@@ -32,9 +32,8 @@ Lose = Callable[[App, str], Awaitable[None]]
 
 
 async def subject_of(app: App, email: str = ADA) -> str:
-    index = blind.blind_index(app.parts.keyring.lookup.secret, email)
     async with app.parts.data.read() as connection:
-        return (await gates.find(connection, [index]))[index]
+        return (await app.parts.lookup.find(connection, [email]))[email].subject
 
 
 async def all_gone(app: App, subject: str) -> None:

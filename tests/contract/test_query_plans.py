@@ -16,6 +16,7 @@ from delivery import outbox, overview, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
+_FEW = ("SCAN lookup_key",)  # as many rows as a keyring has keys of a kind
 Look = Callable[[App, AsyncConnection], Awaitable[Any]]
 
 
@@ -42,6 +43,9 @@ LOOKS: dict[str, Look] = {
     "bodies": lambda app, c: retention.drop_bodies(c, app.parts.clock.wall(), 10),
     "messages": lambda app, c: retention.drop_ended(c, app.parts.clock.wall(), 10),
     "permits": lambda app, c: retention.old_permits(c, "per_0", app.parts.clock.wall(), 10),
+    "look-up": lambda app, c: app.parts.lookup.find(c, ["ada@example.org"]),
+    "marks": lambda app, c: app.parts.marks.read(c, [b"i" * 16]),
+    "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
     "erasures": lambda app, c: gates.erasing(c, "sub_0", 10),
     **{f"consents by {what}": due(what) for what in Deadline},
 }
@@ -66,5 +70,9 @@ async def test_no_table_is_read_whole(app: App, name: str) -> None:
         for statement, parameters in statements:
             rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [str(row[3]) for row in rows]
-            whole = [one for one in steps if one.startswith("SCAN") and _WAITING not in one]
+            whole = [
+                one
+                for one in steps
+                if one.startswith("SCAN") and _WAITING not in one and one not in _FEW
+            ]
             assert not whole, (statement, steps)

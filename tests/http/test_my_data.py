@@ -155,6 +155,7 @@ async def test_an_objection_is_part_of_the_story(app: App) -> None:
     answer = await app.http.post("/v1/withdrawals", json=objection, headers=key)
     assert answer.status == 200
     await app.tick()
+    app.step(timedelta(seconds=1))  # at the same moment it would be from before they left
     person = await session(app)
 
     proof = await (await app.http.get("/my-data/why", headers=person)).text()

@@ -176,12 +176,11 @@ async def say_not_me(app: App) -> None:
 
 async def complain(app: App) -> None:
     parts = app.parts
-    digest = blind.suppression_hash(
-        parts.keyring.suppression.secret, address.parse(VICTIM).canonical
-    )
+    keys = parts.keyring.suppression
+    digest = blind.suppression_hash(keys.secret, address.parse(VICTIM).canonical)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
-        await suppressions.add(connection, [Suppression(digest, Stop.COMPLAINT)], now)
+        await suppressions.add(connection, [Suppression(digest, Stop.COMPLAINT, kid=keys.kid)], now)
 
 
 async def object_to_it(app: App) -> None:

@@ -128,7 +128,7 @@ def _holds(value: object, needle: str | bytes) -> bool:
 
 async def blind_index_of(app: App) -> bytes:
     async with app.parts.data.read() as connection:
-        query = select(consent.tables.subject.c.blind_index)
+        query = select(consent.tables.subject_index.c.hash)
         return bytes((await connection.execute(query)).scalar_one())
 
 
@@ -372,7 +372,15 @@ async def test_an_erasure_that_a_crash_interrupted_is_finished(app: App, gap: st
         await gates.lock(connection, [subject])
         held = await gates.lock(connection, [subject])
         now = app.parts.clock.wall()
-        await erasing.begin(app.parts.log, connection, app.parts.rows, held.values(), now)
+        await erasing.begin(
+            app.parts.log,
+            connection,
+            app.parts.rows,
+            app.parts.lookup,
+            app.parts.marks,
+            held.values(),
+            now,
+        )
     if gap == "after the keys":
         await app.parts.keystore.erase([subject], list(Compartment), app.parts.clock.wall())
     await app.tick()
@@ -423,7 +431,15 @@ async def test_a_message_for_somebody_who_is_being_erased_stops_no_other_mail(ap
         await gates.lock(connection, [ada])
         held = await gates.lock(connection, [ada])
         now = app.parts.clock.wall()
-        await erasing.begin(app.parts.log, connection, app.parts.rows, held.values(), now)
+        await erasing.begin(
+            app.parts.log,
+            connection,
+            app.parts.rows,
+            app.parts.lookup,
+            app.parts.marks,
+            held.values(),
+            now,
+        )
     await app.parts.keystore.erase([ada], list(Compartment), app.parts.clock.wall())
 
     assert [mail.to for mail in await app.deliver()] == [BOB]
@@ -477,12 +493,15 @@ async def test_no_table_is_without_a_rule() -> None:
         "intake_key": "an hour, and until no row names it",
         "kek_epoch": "for ever: no personal data",
         "limit_key": "two weeks",
+        "lookup_key": "with its key; no personal data",
+        "mark": "ten minutes, and until nothing waits that was received before",
         "outbox": "`messages`",
         "permit": "`messages`, or until cap and `unused_after` need it no more",
         "privacy_notice": "for ever: texts name it; no personal data",
         "rate_limit": "until it limits nothing",
         "session": "at its end",
         "subject": "with its last consent",
+        "subject_index": "with the person, at the begin of the erasure",
         "suppression": "its own end",
         "worker": "at the end of its lease",
     }

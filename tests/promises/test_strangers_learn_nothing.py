@@ -135,10 +135,11 @@ class People:
     async def _stop(self, kind: str, stop: Stop) -> None:
         parts = self.app.parts
         canonical = address.parse(self._address(kind)).canonical
-        digest = blind.suppression_hash(parts.keyring.suppression.secret, canonical)
+        keys = parts.keyring.suppression
+        digest = blind.suppression_hash(keys.secret, canonical)
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
-            await suppressions.add(connection, [Suppression(digest, stop)], now)
+            await suppressions.add(connection, [Suppression(digest, stop, kid=keys.kid)], now)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from consent import address
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
@@ -218,6 +219,13 @@ class App:
         key = await self.key(Scope.PERMISSIONS_READ)
         said = await (await self.http.post("/v1/permissions", json=question, headers=key)).json()
         return "granted" if said["granted"] else str(said["reason"])
+
+    async def subject(self, email: str = ADA) -> str | None:
+        """Who is known by this address, whoever wrote so."""
+        canonical = address.parse(email).canonical
+        async with self.parts.data.read() as connection:
+            found = await self.parts.lookup.find(connection, [canonical])
+        return found[canonical].subject if canonical in found else None
 
     def step(self, by: timedelta) -> None:
         """Let time pass."""

@@ -13,7 +13,7 @@ import pytest
 from storage import files
 
 
-def refuse(*_: object) -> None:
+def refuse(*_: object, **__: object) -> None:
     raise OSError("no")
 
 

@@ -24,7 +24,7 @@ ROWS: dict[str, Any] = {one["name"]: one for one in VECTORS["rows"]}
 NOW = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
 KEY = Secret(sha256(b"TEST-INTAKE-KEY").digest())
 KEYS = {"ink_1": KEY}
-UNDER = Under("ink_1", KEY, Secret(sha256(b"TEST-BLIND-INDEX").digest()))
+UNDER = Under("ink_1", KEY, 1, Secret(sha256(b"TEST-BLIND-INDEX").digest()))
 TEXT = f"sha256:{sha256(b'TEST-TEXT').hexdigest()}"
 FORM = f"sha256:{sha256(b'TEST-FORM').hexdigest()}"
 ADA = address.parse("Ada+news@EXAMPLE.org")

@@ -36,7 +36,7 @@ def test_every_key_is_its_own(file: Path) -> None:
     found = [document["keks"]["1"]]
     found += [key["key"] for keys in document["sets"].values() for key in keys]
 
-    assert len(found) == len(set(found)) == 8
+    assert len(found) == len(set(found)) == 9
 
 
 def test_an_existing_keyring_is_never_overwritten(file: Path) -> None:
@@ -126,3 +126,17 @@ def test_a_keyring_of_the_first_release_holds_the_first_key_of_each_kind(file: P
     loaded = keyring.load(file)
 
     assert {kind: keys.kid for kind, keys in loaded.sets.items()} == dict.fromkeys(loaded.sets, 1)
+
+
+def test_every_copy_of_a_keyring_of_the_first_release_makes_the_same_keys(tmp_path: Path) -> None:
+    """Each machine may write its copy anew; marks of one must count on all."""
+    stored = (Path(__file__).parents[1] / "data/c7d57fd/keyring.json").read_bytes()
+    copies = []
+    for name in ("one", "two"):
+        path = tmp_path / name
+        path.touch(0o600)
+        path.write_bytes(stored)
+        keyring.modernise(path, keyring.load(path))
+        copies.append(keyring.current(path))
+
+    assert copies[0] == copies[1]

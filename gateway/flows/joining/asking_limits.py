@@ -20,6 +20,7 @@ from consent.address import Address
 from consent.keys import blind
 from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
 from gateway import limits
+from storage.keysets import KeySet
 from storage.secret import Secret
 
 LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
@@ -31,12 +32,14 @@ _TAGGED = "consentgw/confirmations-tagged/v1"
 class AskingKeys:
     """What addresses are counted and blocked under; *limited* counts recipient domains too."""
 
-    suppression: Secret
+    suppression: KeySet
     weekly: Sequence[Secret]  # this week's key first: older ones only for looking back
     limited: bool
 
-    def block(self, email: Address) -> bytes:
-        return blind.suppression_hash(self.suppression, email.canonical)
+    def blocks(self, email: Address) -> list[bytes]:
+        """By which a block of this address may stand, under each key that made one."""
+        keys = self.suppression.live.values()
+        return [blind.suppression_hash(key, email.canonical) for key in keys]
 
 
 class AskingLimits:
@@ -61,7 +64,7 @@ class AskingLimits:
         addresses: Collection[Address],
         now: datetime,
     ) -> Self:
-        hashes = {keys.block(one) for one in addresses}
+        hashes = {block for one in addresses for block in keys.blocks(one)}
         counters = [counter for one in addresses for counter in _counters(keys.weekly, one)]
         counted = {key for counter in counters for key in counter.keys}
         return cls(
@@ -82,7 +85,7 @@ class AskingLimits:
         keeps strangers away: the mailbox itself may ask all the same.
         """
         counters = _counters(self._keys.weekly, one)
-        if not by_mailbox and self._blocked.get(self._keys.block(one)):
+        if not by_mailbox and any(self._blocked.get(block) for block in self._keys.blocks(one)):
             return None
         if any(counter.is_full(self._counted) for counter in counters):
             return None

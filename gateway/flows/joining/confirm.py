@@ -30,7 +30,7 @@ from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.errors import StorageAway
-from storage.secret import Secret
+from storage.keysets import KeySet
 
 log = structlog.get_logger()
 
@@ -104,7 +104,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
                 connection,
                 consents=parts.consents,
                 purposes=parts.config.purposes,
-                suppression_key=parts.keyring.suppression.secret,
+                suppression_keys=parts.keyring.suppression,
                 gate=gate,
                 vault=vault,
                 found=found,
@@ -129,7 +129,7 @@ class _Act:
     connection: AsyncConnection
     consents: Consents
     purposes: Mapping[str, Purpose]
-    suppression_key: Secret
+    suppression_keys: KeySet
     gate: Gate
     vault: Vault
     found: Confirmation
@@ -180,7 +180,7 @@ class _Act:
         await withdraw.block_asking(
             self.connection,
             self.consents.keys,
-            self.suppression_key,
+            self.suppression_keys,
             [self.gate],
             self.vault,
             self.now,
@@ -223,6 +223,8 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     if digest is None:
         return None
     async with parts.data.read() as connection:
+        # Before anything is looked at: who leaves after this has left from what is asked here.
+        looked_at = await parts.clock.now(connection)
         found = await links.confirmation(connection, parts.rows, digest)
         if found is None:
             return None
@@ -238,4 +240,4 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
         return None
     form, locale = seen.consents[0].form, seen.consents[0].locale
     again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
-    return await sign_up.accept(parts, again, network)
+    return await sign_up.accept(parts, again, network, looked_at)

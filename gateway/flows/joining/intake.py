@@ -6,7 +6,7 @@ neither in the answer that was given nor in when this happens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,8 @@ from consent.gates import Gate, Newcomer
 from consent.intakes import Intake
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
+from consent.lookup import LookUp
+from consent.marks import Marks
 from consent.policy import Nothing, Same
 from consent.sign_ups import Asked, SignUp
 from consent.trail import Trail
@@ -31,7 +33,7 @@ from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
 from gateway.flows.parked import each_for_itself, put_aside
 from gateway.parts import Parts
 from gateway.watch.parked import Why
-from storage.honesty import RowKeys
+from storage.database import Database
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
 
@@ -49,6 +51,9 @@ async def work_off(parts: Parts) -> int:
     """
     async with parts.data.read() as connection:
         waiting = await intakes.oldest(connection, AT_ONCE, await parts.clock.now(connection))
+        if not waiting:
+            await parts.lookup.find(connection, ())  # a key may have come that we lack
+            return 0
     rows = {intake.id: intake for intake in waiting}
     apply = partial(_apply, parts)
     return sum(await each_for_itself(parts.data, parts.clock, intakes.NAME, rows, apply))
@@ -59,33 +64,33 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
 
     A sign-up whose subject appeared or ceased to be live while keys were being
     made stays for the next tick. One that no key opens is dropped: its key was
-    destroyed on purpose, or the row is damaged and says so in the log.
+    destroyed on purpose, or the row is damaged and says so in the log. So is
+    what somebody left for after it was received: nobody comes to be known by it.
     """
-    async with parts.data.read() as connection:
-        known = await gates.find(connection, {intake.blind_index for intake in waiting})
     forms = await _open(parts.keystore, waiting)
+    whose = await _whose(parts.data, parts.lookup, forms)
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
-    made = {intake.blind_index: random_id("sub") for intake in waiting}
     wall = parts.clock.wall()
-    await parts.keystore.create(made.values(), wall)
-    vault = await parts.keystore.vault([*known.values(), *made.values()])
-    newcomers = {index: subject for index, subject in made.items() if index not in known}
+    await parts.keystore.create(whose.made.values(), wall)
+    vault = await parts.keystore.vault([*whose.known.values(), *whose.made.values()])
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
-    limited = parts.config.limits.enabled
-    asking = AskingKeys(parts.keyring.suppression.secret, weekly, limited)
+    asking = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
     async with parts.data.begin() as connection:
-        # One process at a time. An objection of somebody unknown takes the same lock, so that none
-        # is admitted between its look and its block.
+        # One process at a time. Somebody unknown who leaves takes the same lock, so that none is
+        # admitted between their look and their mark.
         if not await try_alone(connection, "intake"):
             return 0
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
-        asking_known = {name: form for name, form in forms.items() if _is_known(parts.config, form)}
-        await _admit(connection, parts.rows, waiting, asking_known, newcomers, vault, wall)
-        subjects = {**known, **newcomers}
-        held = await gates.lock(connection, {subjects[intake.blind_index] for intake in waiting})
+        # Those who are known first: they hold their gate while they leave, and mark it under that.
+        held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
+        forms = await _standing(connection, parts.marks, parts.lookup, waiting, forms, now)
+        # Only for whoever is asked now: nobody comes to be known for a request that is parked.
+        asked = [form for form in forms.values() if _can_be_asked(parts.config, form)]
+        newcomers = whose.newcomers(asked, vault)
+        held |= await gates.admit(connection, parts.rows, parts.lookup, newcomers, wall)
         found = await parts.consents.as_of(connection, held, now)
         addresses = {form.email for form in forms.values()}
         batch = _Batch(
@@ -97,21 +102,22 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
             vault=vault,
             now=now,
         )
-        return await _write(connection, batch, waiting, subjects, forms)
+        return await _write(connection, parts.lookup, batch, waiting, whose, forms)
 
 
 async def _write(
     connection: AsyncConnection,
+    lookup: LookUp,
     batch: _Batch,
     waiting: Sequence[Intake],
-    subjects: Mapping[bytes, str],
+    whose: _Whose,
     forms: Mapping[str, SignUp],
 ) -> int:
-    done = await batch.apply(connection, waiting, subjects, forms)
+    done = await batch.apply(connection, waiting, whose.subjects, forms)
     await batch.write(connection)
     await intakes.remove(connection, done)
-    left = [intake for intake in waiting if intake.id not in set(done)]
-    stuck = await _stuck(connection, batch, left, subjects, forms)
+    left = {intake.id: forms[intake.id] for intake in waiting if intake.id not in set(done)}
+    stuck = await _stuck(connection, lookup, batch, whose.subjects, left)
     await put_aside(connection, intakes.NAME, stuck, batch.now)
     await batch.trail.stage(connection)
     return len(done) + len(stuck)
@@ -119,24 +125,90 @@ async def _write(
 
 async def _stuck(
     connection: AsyncConnection,
+    lookup: LookUp,
     batch: _Batch,
-    left: Sequence[Intake],
-    subjects: Mapping[bytes, str],
-    forms: Mapping[str, SignUp],
+    subjects: Mapping[str, str],
+    left: Mapping[str, SignUp],
 ) -> dict[str, Why]:
     """Which of those that could not be applied cannot be on the next tick either, and why."""
     if not left:
         return {}
-    # Whoever another process admitted or let go of meanwhile is somebody else by now.
-    known = await gates.find(connection, {intake.blind_index for intake in left})
+    found = await lookup.find(connection, {form.email.canonical for form in left.values()})
     stuck: dict[str, Why] = {}
-    for intake in left:
-        subject = subjects[intake.blind_index]
-        why = batch.why_not(subject, forms[intake.id])
-        same = known.get(intake.blind_index) == subject
+    for intake, form in left.items():
+        address = form.email.canonical
+        subject, known = subjects.get(address), found.get(address)
+        why = batch.why_not(subject, form)
+        # Whoever another process admitted or let go of meanwhile is somebody else by now.
+        same = known is not None and (known.subject == subject or not known.honest)
         if why is Why.PURPOSE_UNKNOWN or (why is not None and same):
-            stuck[intake.id] = why
+            stuck[intake] = why
     return stuck
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Whose canonical addresses are, as of a look before anything was locked.
+
+    Where somebody else than a gateway wrote it, it is nobody's, and no
+    newcomer's either: such a sign-up waits.
+    """
+
+    known: Mapping[str, str]
+    made: Mapping[str, str]  # a subject for every address, should it be new
+    new: frozenset[str]
+
+    @property
+    def subjects(self) -> Mapping[str, str]:
+        return {**self.known, **{one: self.made[one] for one in self.new}}
+
+    def newcomers(self, forms: Iterable[SignUp], vault: Vault) -> list[Newcomer]:
+        """People who were never heard of; their keys exist already."""
+        first: dict[str, Newcomer] = {}
+        for form in forms:
+            one = form.email.canonical
+            if one in self.new and one not in first:
+                subject = self.made[one]
+                sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
+                first[one] = Newcomer(subject, one, sealed, form.locale)
+        return list(first.values())
+
+
+async def _whose(data: Database, lookup: LookUp, forms: Mapping[str, SignUp]) -> _Whose:
+    # By the address that was sealed: whoever writes rows may give one another's index.
+    addresses = {form.email.canonical for form in forms.values()}
+    async with data.read() as connection:
+        found = await lookup.find(connection, addresses)
+    return _Whose(
+        known={one: known.subject for one, known in found.items() if known.honest},
+        made={one: random_id("sub") for one in addresses},
+        new=frozenset(addresses - found.keys()),
+    )
+
+
+async def _standing(
+    connection: AsyncConnection,
+    marks: Marks,
+    lookup: LookUp,
+    waiting: Sequence[Intake],
+    forms: Mapping[str, SignUp],
+    now: datetime,
+) -> Mapping[str, SignUp]:
+    """The sign-ups with what they ask for that nobody left since; those that ask for nothing go."""
+    indexes = {id: lookup.hashes(form.email.canonical) for id, form in forms.items()}
+    marked = await marks.read(connection, {one for group in indexes.values() for one in group})
+    standing: dict[str, SignUp] = {}
+    for intake in waiting:
+        if intake.id in forms:
+            form, theirs = forms[intake.id], indexes[intake.id]
+            asked = tuple(
+                one
+                for one in form.asked
+                if not marked.bars(theirs, one.purpose, intake.sealed_at, now)
+            )
+            if asked:
+                standing[intake.id] = replace(form, asked=asked)
+    return standing
 
 
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
@@ -147,33 +219,9 @@ async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, S
     return opened.said
 
 
-def _is_known(config: Config, form: SignUp) -> bool:
-    """Whether all that it asks for can be asked for; an old link may ask for what was dropped."""
+def _can_be_asked(config: Config, form: SignUp) -> bool:
+    """Whether all that it asks for is there; an old link may ask for what was dropped."""
     return all(asked.purpose in config.purposes for asked in form.asked)
-
-
-async def _admit(
-    connection: AsyncConnection,
-    row_keys: RowKeys,
-    waiting: Sequence[Intake],
-    forms: Mapping[str, SignUp],
-    newcomers: Mapping[bytes, str],
-    vault: Vault,
-    now: datetime,
-) -> None:
-    """Make gates for people who were never heard of; their keys exist already.
-
-    Only for whoever is asked now: nobody is kept for a request that is parked.
-    """
-    rows: dict[bytes, Newcomer] = {}
-    for intake in waiting:
-        subject = newcomers.get(intake.blind_index)
-        if subject is None or intake.id not in forms or intake.blind_index in rows:
-            continue
-        form = forms[intake.id]
-        sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
-        rows[intake.blind_index] = Newcomer(subject, intake.blind_index, sealed, form.locale)
-    await gates.admit(connection, row_keys, list(rows.values()), now)
 
 
 @dataclass
@@ -224,23 +272,24 @@ class _Batch:
         self,
         connection: AsyncConnection,
         waiting: Sequence[Intake],
-        subjects: Mapping[bytes, str],
+        subjects: Mapping[str, str],
         forms: Mapping[str, SignUp],
     ) -> list[str]:
         """Apply what can be applied; returns the ids of all that need not wait for another tick."""
         done = [intake.id for intake in waiting if intake.id not in forms]
         for intake in waiting:
-            subject = subjects[intake.blind_index]
-            if intake.id in forms and self.why_not(subject, forms[intake.id]) is None:
-                await self.ask(connection, subject, forms[intake.id], intake.received_at)
+            form = forms.get(intake.id)
+            subject = None if form is None else subjects.get(form.email.canonical)
+            if form is not None and subject and self.why_not(subject, form) is None:
+                await self.ask(connection, subject, form, intake.received_at)
                 done.append(intake.id)
         return done
 
-    def why_not(self, subject: str, form: SignUp) -> Why | None:
+    def why_not(self, subject: str | None, form: SignUp) -> Why | None:
         """What keeps a sign-up from being applied; None: nothing."""
-        if not _is_known(self.config, form):
+        if not _can_be_asked(self.config, form):
             return Why.PURPOSE_UNKNOWN
-        person = self.people.get(subject)
+        person = None if subject is None else self.people.get(subject)
         if person is None or not person.gate.live:
             return Why.ALTERED
         # The answers and the mail are sealed, and the request is told of.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from consent import intakes
 from consent.intakes import Under
@@ -20,23 +21,30 @@ from storage.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A sign-up and whose network it came from, as far as that is known."""
+    """A sign-up and whose network it came from, as far as that is known.
+
+    One that was made of what is known of a person counts as received when that
+    was looked at.
+    """
 
     sign_up: SignUp
     network: str | None = field(repr=False)
+    looked_at: datetime | None = None
 
     @property
     def visit(self) -> Visit:
         return Visit(self.sign_up.form, self.network)
 
 
-async def accept(parts: Parts, sign_up: SignUp, network: str | None) -> Wait | None:
+async def accept(
+    parts: Parts, sign_up: SignUp, network: str | None, looked_at: datetime | None = None
+) -> Wait | None:
     """Keep a sign-up; None once it is acknowledged, else how long to wait.
 
     Once kept it survives the process. The work does not depend on whether the
     address is known.
     """
-    (wait,) = await accept_all(parts, [Posted(sign_up, network)])
+    (wait,) = await accept_all(parts, [Posted(sign_up, network, looked_at)])
     return wait
 
 
@@ -44,8 +52,10 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
     """Keep sign-ups in one transaction; answers for each how long to wait, None when it is kept.
 
     What one of them is refused for stops no other. Limits of network and form
-    are told; those of address and domain act later, silently.
+    are told; those of address and domain act later, silently. Raises
+    `LookUpKeyMissing` where nobody can be looked up.
     """
+    parts.lookup.require()
     (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
     waits = parts.door.waiting(weekly, [one.visit for one in posted])
     free = [n for n, wait in enumerate(waits) if wait is None]
@@ -57,13 +67,16 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
 
 async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[Wait | None]:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
-    under = Under(*intake_key, parts.keyring.lookup.secret)
+    under = Under(*intake_key, *parts.lookup.newest)
     async with parts.data.begin() as connection:
         held = await parts.door.hold(connection, weekly, [one.visit for one in posted])
         now = await parts.clock.now(connection)
         waits = await held.count(connection, now)
-        kept = [one.sign_up for one, wait in zip(posted, waits, strict=True) if wait is None]
+        kept = [one for one, wait in zip(posted, waits, strict=True) if wait is None]
         if kept:
-            rows = [intakes.seal_sign_up(one, under, now) for one in kept]
+            rows = [
+                intakes.seal_sign_up(one.sign_up, under, min(now, one.looked_at or now))
+                for one in kept
+            ]
             await intakes.add(connection, rows)
     return waits

@@ -7,17 +7,18 @@ simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates, people
+from consent import gates, intakes, people
 from consent import retention as consent_rules
 from consent.consents import Deadline, Page
 from consent.gates import Gate
+from consent.lookup import LookUp
 from consent.retention import Periods, Person
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
@@ -58,6 +59,7 @@ class RetentionRules:
             "people": self.people,
             "erasures": self.erasures,
             "keys": self.keys,
+            "marks": self.marks,
         }
 
     async def bodies(self) -> int:
@@ -140,18 +142,22 @@ class RetentionRules:
             held = await gates.lock(connection, subjects)
             consents = await parts.consents.of_subjects(connection, held)
             now = await parts.clock.now(connection)
+            # Who is asking again just now is not forgotten, and nothing of it ended.
+            again = await _asking_again(connection, parts.lookup, held)
             whole = []
             requests: list[str] = []
             for subject, gate in held.items():
                 known, theirs = _person(gate), consents.get(subject, [])
                 if consent_rules.whole(known, theirs, self._periods, now):
-                    whole.append(subject)
+                    whole += [] if subject in again else [subject]
                 else:
                     over = consent_rules.requests(known, theirs, self._periods, now)
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
             going = [held[subject] for subject in whole]
-            await erasing.begin(parts.log, connection, parts.rows, going, now)
+            await erasing.begin(
+                parts.log, connection, parts.rows, parts.lookup, parts.marks, going, now
+            )
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:
@@ -191,6 +197,24 @@ class RetentionRules:
                 return await gates.named(connection, subjects)
 
         return await parts.keystore.sweep(named, now)
+
+    async def marks(self) -> int:
+        """Marks of who left, as soon as nothing waits that was received before."""
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            oldest = await intakes.oldest_received(connection)
+            return await parts.marks.drop(connection, oldest, now, _AT_ONCE)
+
+
+async def _asking_again(
+    connection: AsyncConnection, lookup: LookUp, subjects: Collection[str]
+) -> set[str]:
+    """Those for whose address something waits."""
+    names = await lookup.of(connection, subjects)
+    indexes = {index for theirs in names.values() for index in theirs.hashes}
+    waiting = await intakes.asking_again(connection, indexes)
+    return {subject for subject, theirs in names.items() if waiting.intersection(theirs.hashes)}
 
 
 _NONE = timedelta()

@@ -113,6 +113,7 @@ async def ask(
     """Request consent to *purposes*, as a form would: one mail asks for them all."""
     # Nothing is locked: this is a post like any other, which intake looks at under the gate.
     async with parts.data.read() as connection:
+        looked_at = await parts.clock.now(connection)  # who leaves after this has left from it
         gate = (await gates.peek(connection, [subject])).get(subject)
         valid = await texts.valid(connection)
     vault = await parts.keystore.vault([subject])
@@ -131,7 +132,7 @@ async def ask(
         client=client,
         by_mailbox=by_mailbox,
     )
-    return await sign_up.accept(parts, form, network)
+    return await sign_up.accept(parts, form, network, looked_at)
 
 
 def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:

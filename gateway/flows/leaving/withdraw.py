@@ -7,7 +7,7 @@ is 503, and repeating it is safe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,8 @@ from consent.gates import Gate
 from consent.keys import blind
 from consent.keys.vault import Compartment, Vault
 from consent.links import Route
+from consent.lookup import LookUp, Names
+from consent.marks import Left
 from consent.stored import Stored
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
@@ -34,11 +36,12 @@ from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
 from storage.grouping import Grouped, severally
 from storage.honesty import RowKeys
+from storage.keysets import KeySet
 from storage.locks import keep_out
-from storage.secret import Secret
 
 log = structlog.get_logger()
 
+_NO_NAMES = Names((), whole=False)
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
 
@@ -123,21 +126,49 @@ class _Ending:
 
 
 async def _have_appeared(
-    connection: AsyncConnection, key: Secret, strangers: Sequence[Address]
+    connection: AsyncConnection, lookup: LookUp, strangers: Sequence[Address]
 ) -> bool:
-    """Whether intake admitted one of *strangers*; from here on it waits, and sees the block."""
+    """Whether intake admitted one of *strangers*; from here on it waits, and sees the mark."""
     await keep_out(connection, "intake")
-    indexes = {blind.blind_index(key, stranger.canonical) for stranger in strangers}
-    return bool(await gates.find(connection, indexes))
+    return bool(await lookup.find(connection, {stranger.canonical for stranger in strangers}))
 
 
-def _strangers(leaving: Sequence[_Leaving]) -> list[Address]:
-    """Addresses that object and are nobody's."""
+def _strangers(leaving: Sequence[_Leaving], *, objecting: bool = False) -> list[Address]:
+    """Addresses that leave and are nobody's; all of them, or those that object."""
     return [
         leaver.email
         for leaver in leaving
-        if leaver.subject is None and leaver.email is not None and leaver.withdrawal.objection
+        if leaver.subject is None
+        and leaver.email is not None
+        and (leaver.withdrawal.objection or not objecting)
     ]
+
+
+def _left(
+    leaving: Sequence[_Leaving],
+    present: Mapping[str, Gate],
+    names: Mapping[str, Names],
+    lookup: LookUp,
+    vault: Vault,
+) -> Iterator[Left]:
+    """What to mark: the address that was said, and that of whoever is *present*."""
+    for leaver in leaving:
+        indexes = [] if leaver.email is None else lookup.hashes(leaver.email.canonical)
+        gate = present.get(leaver.subject or "")
+        if gate is not None:
+            indexes += _indexes(gate, names.get(gate.subject, _NO_NAMES), lookup, vault)
+        yield from (Left(index, leaver.ends) for index in indexes)
+
+
+def _indexes(gate: Gate, names: Names, lookup: LookUp, vault: Vault) -> list[bytes]:
+    """By which what a person asked for is found, with no key of theirs.
+
+    Where somebody altered that, also what the sealed address gives: they leave
+    from what is asked for in their name, whatever rows say of it.
+    """
+    mailbox = None if names.whole else _mailbox(gate, vault)
+    made = [] if mailbox is None else lookup.hashes(address.parse(mailbox).canonical)
+    return [*names.hashes, *made]
 
 
 def take_back(
@@ -151,7 +182,7 @@ def take_back(
 async def block_asking(
     connection: AsyncConnection,
     keys: RowKeys,
-    key: Secret,
+    suppression: KeySet,
     held: Sequence[Gate],
     vault: Vault,
     now: datetime,
@@ -165,11 +196,12 @@ async def block_asking(
     await gates.block_asking(connection, keys, held, now)
     known = [_mailbox(gate, vault) for gate in held]
     canonical = [address.parse(mailbox).canonical for mailbox in known if mailbox is not None]
-    await _block_addresses(connection, key, canonical, now)
+    await _block_addresses(connection, suppression, canonical, now)
 
 
 def _mailbox(gate: Gate, vault: Vault) -> str | None:
-    if not gates.usable(gate, vault, Compartment.PROFILE):
+    """The sealed address of somebody who leaves, whatever state and types their row shows."""
+    if not isinstance(gate.address, bytes) or not vault.has(gate.subject, Compartment.PROFILE):
         return None
     try:
         return personal.open_mailbox(gate, vault)
@@ -179,11 +211,11 @@ def _mailbox(gate: Gate, vault: Vault) -> str | None:
 
 
 async def _block_addresses(
-    connection: AsyncConnection, key: Secret, canonical: Sequence[str], now: datetime
+    connection: AsyncConnection, keys: KeySet, canonical: Sequence[str], now: datetime
 ) -> None:
     until = now + ASKING_BLOCK
-    hashes = {blind.suppression_hash(key, name) for name in canonical}
-    blocks = [Suppression(digest, Stop.ASKING, until) for digest in hashes]
+    hashes = {blind.suppression_hash(keys.secret, name) for name in canonical}
+    blocks = [Suppression(digest, Stop.ASKING, until, kid=keys.kid) for digest in hashes]
     await suppressions.add(connection, blocks, now)
 
 
@@ -209,8 +241,9 @@ class Withdrawals:
     async def withdraw(self, question: Question, withdrawal: Withdrawal) -> None:
         """Return when it is final; a repetition waits the same way.
 
-        An objection for nobody's address still blocks asking it. Whose caller is
-        gone is written all the same.
+        What was asked for before in the name of the address, and waits, has ended
+        too, also where the address is nobody's; an objection also blocks asking
+        it. Whose caller is gone is written all the same.
         """
         still_open = await self._written(_Said(question, withdrawal))
         # No connection is held here: whoever waits must not keep others from the database.
@@ -247,9 +280,10 @@ class Withdrawals:
     async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
         if all(question.email is None for question in questions):
             return [question.subject for question in questions]
-        key = self._parts.keyring.lookup.secret
         async with self._parts.data.read() as connection:
-            return await permission.find_subjects(connection, key, questions)
+            found = await permission.find_subjects(connection, self._parts.lookup, questions)
+        # Whoever wrote whose an address is: what is said in its name only takes away.
+        return [None if one is None else one.subject for one in found]
 
     async def _commit(self, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
         """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
@@ -259,26 +293,30 @@ class Withdrawals:
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         strangers = _strangers(leaving)
         parts, keys = self._parts, self._parts.rows
-        index_key = parts.keyring.lookup.secret
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            if strangers and await _have_appeared(connection, index_key, strangers):
+            if strangers and await _have_appeared(connection, parts.lookup, strangers):
                 return None
             held = await gates.lock(connection, subjects)
             # Facts are read in statements after the lock.
             found = await parts.consents.of_subjects(connection, held)
+            names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)
             ending = _Ending(keys, held, found, Trail(parts.log, vault, held), now)
             for leaver in leaving:
                 ending.take(leaver)
             await parts.consents.write(connection, list(ending.changed.values()))
-            key = parts.keyring.suppression.secret
+            blocking = parts.keyring.suppression
             stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
-            await block_asking(connection, keys, key, list(stated.values()), vault, now)
-            unknown = [stranger.canonical for stranger in strangers]
-            await _block_addresses(connection, key, unknown, now)
+            await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
+            unknown = [one.canonical for one in _strangers(leaving, objecting=True)]
+            await _block_addresses(connection, blocking, unknown, now)
+            # Of who is being erased it was marked then.
+            present = {one: gate for one, gate in held.items() if not gate.gone(keys)}
+            left = _left(leaving, present, names, parts.lookup, vault)
+            await parts.marks.add(connection, left, now)
             # Those that exist now: what is claimed later waits for these gates, and sees the end.
             wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
             still_open = await permits.open_of(connection, wanted, now)

@@ -18,7 +18,7 @@ from audit.kinds import Kind
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import evidence, gates, signed
+from consent import evidence, gates, lookup, marks, signed
 from consent.changes import EVENTS
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
@@ -31,6 +31,8 @@ from gateway.callers import api_keys
 from gateway.flows.sending import grounds
 from gateway.parts import Parts
 from storage.database import Database
+from storage.honesty import RowKeys
+from storage.signed import SignedTable
 from storage.types import is_name
 
 _AT_ONCE = 1000
@@ -42,6 +44,7 @@ _SIGNED = (
     signed.HANDLE,
     signed.FRESH_LINK,
     signed.SESSION,
+    lookup.LIVE,
     outbox.SIGNED,
     api_keys.SIGNED,
 )
@@ -85,21 +88,34 @@ async def verify(
         held=held,
         progress=progress,
     )
+    signed_tables = [
+        *((table, parts.rows) for table in _SIGNED),
+        (marks.SIGNED, parts.marks.keys),
+        (parts.lookup.signed, parts.lookup.keys),
+    ]
     rows: list[str] = []
-    async for doubt in _doubts(parts.data, parts.consents, parts.keystore):
+    async for doubt in _doubts(parts.data, parts.consents, parts.keystore, signed_tables):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
     return Verification(report, rows)
 
 
-async def _doubts(data: Database, consents: Consents, keystore: KeyStore) -> AsyncIterator[str]:
+async def _doubts(
+    data: Database,
+    consents: Consents,
+    keystore: KeyStore,
+    signed_tables: Iterable[tuple[SignedTable, RowKeys]],
+) -> AsyncIterator[str]:
     async with data.read() as connection:
         strangers = await consents.of_nobody(connection, _AT_ONCE)
+        astray = await lookup.astray(connection, _AT_ONCE)
     for stranger in strangers:
         yield f"consent {stranger}: belongs to nobody"
-    for table in _SIGNED:
-        async for row in table.strangers(data, consents.keys):
+    for doubt in astray:
+        yield doubt
+    for table, keys in signed_tables:
+        async for row in table.strangers(data, keys):
             yield f"{row}: {_CHANGED}"
     async for doubt in _doubts_of_consents(data, consents, keystore):
         yield doubt

@@ -17,6 +17,8 @@ from audit.log import Log
 from consent import gates, people
 from consent.gates import Gate
 from consent.keys.vault import Compartment
+from consent.lookup import LookUp
+from consent.marks import Left, Marks
 from delivery import retention
 from gateway.parts import Parts
 from storage.clock import Clock
@@ -25,12 +27,23 @@ from storage.honesty import RowKeys
 
 
 async def begin(
-    log: Log, connection: AsyncConnection, keys: RowKeys, held: Collection[Gate], now: datetime
+    log: Log,
+    connection: AsyncConnection,
+    keys: RowKeys,
+    lookup: LookUp,
+    marks: Marks,
+    held: Collection[Gate],
+    now: datetime,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
-    From its commit on nobody finds them by their address or mails them.
+    From its commit on nobody finds them by their address or mails them, and
+    nobody comes to be known by what was asked for in their name before.
     """
+    # Who signs up again is somebody new, with new keys.
+    names = await lookup.forget(connection, [gate.subject for gate in held])
+    left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
+    await marks.add(connection, left, now)
     await gates.begin_erasure(connection, keys, held)
     event = Kind.SUBJECT_ERASURE_STARTED
     await log.stage(connection, [_event(log, event, now) for _ in held])

@@ -30,6 +30,8 @@ from consent.intakes import Intake, IntakeKind, Under
 from consent.keys import blind
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
+from consent.lookup import LookUp
+from consent.marks import Marks
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
@@ -65,6 +67,7 @@ async def accept(parts: Parts, email: Address, network: str | None) -> Wait | No
     Only limits of network and form are told, and the work does not depend on
     whether the address is known.
     """
+    parts.lookup.require()
     visit = Visit(_FORM, network)
     (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
     (wait,) = parts.door.waiting(weekly, [visit])
@@ -73,7 +76,7 @@ async def accept(parts: Parts, email: Address, network: str | None) -> Wait | No
 
 async def _keep(parts: Parts, weekly: Secret, email: Address, visit: Visit) -> Wait | None:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
-    under = Under(*intake_key, parts.keyring.lookup.secret)
+    under = Under(*intake_key, *parts.lookup.newest)
     async with parts.data.begin() as connection:
         held = await parts.door.hold(connection, weekly, [visit])
         now = await parts.clock.now(connection)
@@ -92,47 +95,63 @@ async def work_off(parts: Parts) -> int:
         now = await parts.clock.now(connection)
         waiting = await intakes.oldest(connection, AT_ONCE, now, IntakeKind.FRESH_LINK)
     rows = {intake.id: intake for intake in waiting}
-    decide = partial(_decide, parts.data, parts.clock, parts.keystore, parts.consents, parts.config)
+    decide = partial(_decide, parts)
     return sum(await each_for_itself(parts.data, parts.clock, intakes.NAME, rows, decide))
 
 
-async def _decide(
-    data: Database,
-    clock: Clock,
-    keystore: KeyStore,
-    consents: Consents,
-    config: Config,
-    waiting: Sequence[Intake],
-) -> int:
-    async with data.read() as connection:
-        known = await gates.find(connection, {intake.blind_index for intake in waiting})
-    asked = await _open(keystore, waiting)
-    wall = clock.wall()
-    vault = await keystore.vault(known.values())
-    weekly = [secret for _, secret in await keystore.limit_keys(wall)]
-    async with data.begin() as connection:
+async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
+    asked = await _open(parts.keystore, waiting)
+    async with parts.data.read() as connection:
+        found = await parts.lookup.find(connection, {one.canonical for one in asked.values()})
+    # What is kept of somebody goes only where a gateway wrote that the address is theirs.
+    known = {address: one.subject for address, one in found.items() if one.honest}
+    wall = parts.clock.wall()
+    vault = await parts.keystore.vault(known.values())
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
+    async with parts.data.begin() as connection:
         if not await try_alone(connection, "my-data"):
             return 0
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
         held = await gates.lock(connection, known.values())
-        now = await clock.now(connection)
+        now = await parts.clock.now(connection)
+        asked = await _standing(connection, parts.marks, parts.lookup, waiting, asked, now)
         keys = {one: _counters(weekly, email) for one, email in asked.items()}
         every = {key for group in keys.values() for key in group}
         sent = await suppressions.counted_since(connection, every, now - _DAY, now)
         due: list[tuple[Gate, bytes]] = []
         for intake in waiting:
-            gate = held.get(known.get(intake.blind_index, ""))
-            if intake.id not in asked or not gates.usable(gate, vault, Compartment.PROFILE):
+            if intake.id not in asked:
+                continue
+            gate = held.get(known.get(asked[intake.id].canonical, ""))
+            if not gates.usable(gate, vault, Compartment.PROFILE):
                 continue
             if _is_over(keys[intake.id], sent, now):
                 continue
             # At once: the next request for this mailbox may be in the same batch.
             sent.setdefault(keys[intake.id][0], []).append(now)
             due.append((gate, keys[intake.id][0]))
-        await _send(connection, consents, config, due, vault, now)
+        await _send(connection, parts.consents, parts.config, due, vault, now)
         await intakes.remove(connection, [intake.id for intake in waiting])
     return len(waiting)
+
+
+async def _standing(
+    connection: AsyncConnection,
+    marks: Marks,
+    lookup: LookUp,
+    waiting: Sequence[Intake],
+    asked: Mapping[str, Address],
+    now: datetime,
+) -> Mapping[str, Address]:
+    """Those that nobody for whose address they are left since, from all mails or for good."""
+    indexes = {id: lookup.hashes(email.canonical) for id, email in asked.items()}
+    marked = await marks.read(connection, {one for group in indexes.values() for one in group})
+    return {
+        one.id: asked[one.id]
+        for one in waiting
+        if one.id in asked and not marked.bars(indexes[one.id], None, one.sealed_at, now)
+    }
 
 
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, Address]:

@@ -19,6 +19,7 @@ from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import gates
 from consent.keys.vault import Compartment, Vault
+from consent.lookup import LookUp
 from consent.model import Reason, Refused
 from delivery import outbox
 from delivery.errors import TemplateError
@@ -37,7 +38,6 @@ from gateway.flows.sending.permission import Advice, Question
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
-from storage.secret import Secret
 
 _SERVICE = frozenset({"confirmation", "my_data"})
 
@@ -131,8 +131,7 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     Nothing happened when this raises.
     """
     every = [message for request in handed for message in request.wanted]
-    index_key = parts.keyring.lookup.secret
-    vault = await parts.keystore.vault(await known_subjects(parts.data, index_key, every))
+    vault = await parts.keystore.vault(await known_subjects(parts.data, parts.lookup, every))
     async with parts.data.begin() as connection:
         found = await _take(connection, handed, await parts.clock.now(connection))
         new = [n for n, before in enumerate(found) if before is None or isinstance(before, Ticket)]
@@ -195,11 +194,11 @@ async def enqueue(
     return outcome
 
 
-async def known_subjects(data: Database, key: Secret, wanted: Sequence[Wanted]) -> set[str]:
-    """Whose keys an `enqueue` will need; *key* is that of the blind index."""
+async def known_subjects(data: Database, lookup: LookUp, wanted: Sequence[Wanted]) -> set[str]:
+    """Whose keys an `enqueue` will need."""
     async with data.read() as connection:
-        found = await permission.find_subjects(connection, key, [one.to for one in wanted])
-    return {one for one in found if one is not None}
+        found = await permission.find_subjects(connection, lookup, [one.to for one in wanted])
+    return {one.subject for one in found if one is not None}
 
 
 def _refusal(given: Advice, vault: Vault) -> Refused | None:

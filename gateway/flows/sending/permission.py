@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent import facts, gates, policy
 from consent.address import Address
 from consent.gates import Gate
-from consent.keys import blind
+from consent.lookup import Found, LookUp
 from consent.model import Granted, Reason, Refused
 from gateway.parts import Parts
-from storage.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ async def advise(
     parts: Parts, connection: AsyncConnection, questions: Sequence[Question]
 ) -> list[Advice]:
     """Answer in order; never a reason to send."""
-    subjects = await find_subjects(connection, parts.keyring.lookup.secret, questions)
+    found = await find_subjects(connection, parts.lookup, questions)
+    subjects = [one.subject if one is not None else None for one in found]
     known = await gates.peek(connection, {one for one in subjects if one is not None})
     pairs = {
         (subject, question.purpose)
@@ -52,31 +52,29 @@ async def advise(
         if subject is not None
     }
     now = await parts.clock.now(connection)
-    found = await facts.read(connection, parts.consents, known, pairs, now)
+    read = await facts.read(connection, parts.consents, known, pairs, now)
     advice = []
-    for subject, question in zip(subjects, questions, strict=True):
-        about = facts.UNKNOWN if subject is None else found[subject, question.purpose]
-        decision = policy.decide(about, now)
+    for one, question in zip(found, questions, strict=True):
+        about = facts.UNKNOWN if one is None else read[one.subject, question.purpose]
+        # Not theirs, as far as anybody can prove: what they permit says nothing of this address.
+        doubted = one is not None and not one.honest
+        decision = Refused(Reason.UNPROVEN) if doubted else policy.decide(about, now)
         if question.purpose not in parts.config.purposes:
             decision = Refused(Reason.PURPOSE_UNKNOWN)
-        advice.append(Advice(decision, known.get(subject) if subject is not None else None))
+        advice.append(Advice(decision, known.get(one.subject) if one is not None else None))
     return advice
 
 
 async def find_subjects(
-    connection: AsyncConnection, key: Secret, questions: Sequence[Question]
-) -> list[str | None]:
-    """The subjects that are meant, in order; *key* is that of the blind index."""
-    indexes = [
-        blind.blind_index(key, one.email.canonical) if one.email is not None else None
-        for one in questions
-    ]
-    found = await gates.find(connection, _given(indexes))
-    return [
-        one.subject if index is None else found.get(index)
-        for one, index in zip(questions, indexes, strict=True)
-    ]
+    connection: AsyncConnection, lookup: LookUp, questions: Sequence[Question]
+) -> list[Found | None]:
+    """The people who are meant, in order; one that was named is taken by the name."""
+    asked = {one.email.canonical for one in questions if one.email is not None}
+    found = await lookup.find(connection, asked)
+    return [_meant(one, found) for one in questions]
 
 
-def _given(indexes: Iterable[bytes | None]) -> set[bytes]:
-    return {one for one in indexes if one is not None}
+def _meant(question: Question, found: Mapping[str, Found]) -> Found | None:
+    if question.email is not None:
+        return found.get(question.email.canonical)
+    return None if question.subject is None else Found(question.subject)

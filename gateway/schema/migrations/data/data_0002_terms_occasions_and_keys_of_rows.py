@@ -43,6 +43,8 @@ def upgrade() -> None:
     for table in _SIGNED_BEFORE:
         with op.batch_alter_table(table, schema=None) as batch_op:
             batch_op.add_column(sa.Column("kid", sa.Integer(), nullable=True))
+    _mark_who_leaves()
+    _find_by_numbered_keys()
 
 
 def _say_what_had_to_be_guessed() -> None:
@@ -79,6 +81,52 @@ def _make_room_for_what_is_parked() -> None:
     )
     with op.batch_alter_table("parked", schema=None) as batch_op:
         batch_op.create_index("parked_next", ["table", "next_at"], unique=False)
+
+
+def _mark_who_leaves() -> None:
+    """What was received for an address before somebody left for it does not count."""
+    op.create_table(
+        "mark",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("address_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("left_at", types.Moment(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("mark", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_mark_address_hash"), ["address_hash"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mark_left_at"), ["left_at"], unique=False)
+
+
+def _find_by_numbered_keys() -> None:
+    """Rows that an address is found by, which the upgrade fills; hashes that name their key."""
+    op.create_table(
+        "subject_index",
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("hash", "kid"),
+    )
+    with op.batch_alter_table("subject_index", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_subject_index_subject"), ["subject"], unique=False)
+    op.create_table(
+        "lookup_key",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    with op.batch_alter_table("intake", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("index_kid", sa.Integer(), nullable=True))
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("kid", sa.Integer(), nullable=True))
+    op.execute("UPDATE suppression SET kid = 1")  # of the one key that there was
+    with op.batch_alter_table("suppression", schema=None) as batch_op:
+        batch_op.alter_column("kid", existing_type=sa.Integer(), nullable=False)
 
 
 def downgrade() -> None:

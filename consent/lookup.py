@@ -1,0 +1,243 @@
+"""Whose an address is: rows of keyed hashes, under every live key of the set `lookup`.
+
+Every writer writes one row for each live key, and every look-up asks for all of
+them in one statement. Which keys are live the database says: a node whose
+keyring lacks one of them would make a second person of somebody whom the
+others know, so it looks nobody up, and does everything else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import delete, insert, null, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from consent.errors import LookUpKeyMissing
+from consent.keys import blind
+from consent.model import SubjectState
+from storage.honesty import RowKeys, Value
+from storage.keysets import KeySet, KeyState
+from storage.secret import Secret
+from storage.signed import SignedTable
+from storage.types import among, is_name, upsert
+
+index, live_key = tables.subject_index, tables.lookup_key
+_AT_ONCE = 500
+_FIRST = 1  # the key of the first release, whose rows name none
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whose an address is; where somebody else wrote so (not *honest*) nothing may rest on it."""
+
+    subject: str
+    honest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The hashes that somebody is found by, as they stand; *whole*: as a gateway wrote them."""
+
+    hashes: Sequence[bytes]
+    whole: bool
+
+
+class LookUp:
+    """Writes and asks for the rows that people are found by.
+
+    *lacking* are the live keys that our keyring lacks, as of the last look.
+    """
+
+    def __init__(self, keys: KeySet, rows: RowKeys) -> None:
+        self.keys = RowKeys(keys)
+        self.lacking: frozenset[int] = frozenset()
+        self._set = keys
+        self._rows = rows
+        self._told: frozenset[int] = frozenset()  # live keys, as of the last look
+
+    def require(self) -> None:
+        """Raise `LookUpKeyMissing` where the last look found that a live key is not ours."""
+        if self.lacking:
+            raise LookUpKeyMissing(self.lacking)
+
+    def hashes(self, canonical: str) -> list[bytes]:
+        """Every hash by which an address may be found or marked, newest last."""
+        live = sorted(self._set.live.items())
+        return [blind.blind_index(key, canonical) for _, key in live]
+
+    @property
+    def newest(self) -> tuple[int, Secret]:
+        """The newest of the keys that are written with, and its number."""
+        return max(self._written().items(), key=lambda one: one[0])
+
+    async def find(
+        self, connection: AsyncConnection, addresses: Collection[str]
+    ) -> dict[str, Found]:
+        """Whose these canonical addresses are; nothing is locked.
+
+        Raises `LookUpKeyMissing` where anybody is asked for and a live key is not ours.
+        """
+        keys = self._set.live
+        asked = {
+            (kid, blind.blind_index(key, one)): one
+            for one in set(addresses)
+            for kid, key in keys.items()
+        }
+        rows = await self._look(connection, {digest for _, digest in asked})
+        if asked:
+            self.require()
+        found: dict[str, Found] = {}
+        for row in rows:
+            address = asked.get((row.kid, row.hash))
+            if address is None or not is_name(row.subject):
+                continue
+            new = Found(row.subject, SIGNED.fits(self.keys, row))
+            if address not in found or new.honest:
+                found[address] = new
+        return found
+
+    async def add(self, connection: AsyncConnection, people: Mapping[str, str]) -> set[str]:
+        """Let subjects be found by their canonical address; returns those who are now.
+
+        An address that is somebody's stays theirs, under every key: whoever
+        lost the race for one of them is found by none.
+        """
+        keys = self._written()
+        rows = [
+            self._row(subject, kid, blind.blind_index(key, address))
+            for subject, address in people.items()
+            for kid, key in keys.items()
+        ]
+        if not rows:
+            return set()
+        statement = upsert(connection, index).on_conflict_do_nothing().returning(index.c.subject)
+        written = Counter((await connection.execute(statement, rows)).scalars())
+        lost = {one for one in people if written[one] < len(keys)}
+        if lost:
+            await connection.execute(delete(index).where(among(index.c.subject, lost)))
+        return people.keys() - lost
+
+    async def of(self, connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Names]:
+        """The hashes of these people; who has none is missing. Asks for no key."""
+        query = select(index).where(among(index.c.subject, subjects))
+        rows = (await connection.execute(query)).all()
+        return {subject: self._names(rows, subject) for subject in {row.subject for row in rows}}
+
+    async def forget(
+        self, connection: AsyncConnection, subjects: Collection[str]
+    ) -> dict[str, Names]:
+        """Let people whose gates are held be found no more; returns what they were found by."""
+        statement = delete(index).where(among(index.c.subject, subjects)).returning(index)
+        rows = (await connection.execute(statement)).all()
+        return {subject: self._names(rows, subject) for subject in {row.subject for row in rows}}
+
+    async def announce(self, connection: AsyncConnection) -> None:
+        """Tell every node which of our keys are live; part of a start, before the first look-up.
+
+        Only such as are newer than all that were told: an old keyring that
+        turns up brings no key back.
+        """
+        self._note((await connection.execute(select(live_key))).all())
+        newer = [kid for kid in self._written() if kid > max(self._told, default=0)]
+        for kid in newer:
+            row = {"number": kid, **self._rows.sign(live_key.name, kid)._asdict()}
+            statement = upsert(connection, live_key).values(row)
+            # What somebody planted under that number is not in the way.
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["number"], set_=row)
+            )
+        self._told |= frozenset(newer)
+
+    @property
+    def signed(self) -> SignedTable:
+        """The rows that our keyring can check."""
+        return replace(SIGNED, rows=SIGNED.rows.where(index.c.kid.not_in(self.lacking)))
+
+    async def adopt(self, connection: AsyncConnection) -> int:
+        """Move some hashes of the first release from people's rows here; returns how many.
+
+        0 when none is left. What no release wrote finds nobody.
+        """
+        subject = tables.subject
+        old = select(subject.c.id, subject.c.blind_index).where(subject.c.blind_index.is_not(None))
+        rows = (await connection.execute(old.limit(_AT_ONCE))).all()
+        moved = [
+            self._row(row.id, _FIRST, row.blind_index)
+            for row in rows
+            if isinstance(row.blind_index, bytes)
+        ]
+        if moved:
+            await connection.execute(insert(index), moved)
+        done = among(subject.c.id, [row.id for row in rows])
+        await connection.execute(update(subject).where(done).values(blind_index=None))
+        return len(rows)
+
+    def _written(self) -> dict[int, Secret]:
+        """Those that rows are made with: live by our keyring, or because another node says so."""
+        waiting = {key.kid for key in self._set.keys if key.state is KeyState.ANNOUNCED}
+        return {
+            kid: key
+            for kid, key in self._set.live.items()
+            if kid not in waiting or kid in self._told
+        }
+
+    async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
+        """Rows of these hashes. In the same statement: which keys are live."""
+        theirs = select(*index.columns, null().label("number")).where(index.c.hash.in_(hashes))
+        nobody = (null().label("hash"), live_key.c.kid, null().label("subject"), live_key.c.mac)
+        keys = select(*nobody, live_key.c.number)
+        rows = (await connection.execute(union_all(theirs, keys))).all()
+        self._note([row for row in rows if row.number is not None])
+        return [row for row in rows if row.number is None]
+
+    def _note(self, rows: Iterable[Any]) -> None:
+        told = [row.number for row in rows if LIVE.fits(self._rows, row)]
+        self._told = frozenset(told)
+        self.lacking = self._told - {key.kid for key in self._set.keys}
+
+    def _names(self, rows: Iterable[Any], subject: str) -> Names:
+        theirs = [row for row in rows if row.subject == subject and isinstance(row.hash, bytes)]
+        # Those under a key that we lack we cannot check.
+        checked = [row for row in theirs if row.kid not in self.lacking]
+        whole = bool(theirs) and all(SIGNED.fits(self.keys, row) for row in checked)
+        return Names([row.hash for row in theirs], whole)
+
+    def _row(self, subject: str, kid: int, digest: bytes) -> dict[str, object]:
+        mac = self.keys.sign(index.name, digest, subject, kid=kid).mac
+        return {"hash": digest, "kid": kid, "subject": subject, "mac": mac}
+
+
+async def astray(connection: AsyncConnection, limit: int) -> list[str]:
+    """What finds nobody who lives, and who lives and is found by nothing: a row was deleted."""
+    subject = tables.subject
+    living = select(subject.c.id).where(
+        subject.c.id == index.c.subject, subject.c.state == SubjectState.LIVE
+    )
+    stray = select(index.c.subject).where(~living.exists()).limit(limit)
+    named = select(index.c.hash).where(index.c.subject == subject.c.id)
+    lost = select(subject.c.id).where(subject.c.state == SubjectState.LIVE, ~named.exists())
+    strays = (await connection.execute(stray)).scalars()
+    return [
+        *(f"subject_index of {one}: finds nobody who is here" for one in strays),
+        *(
+            f"subject {one}: no row of subject_index finds them"
+            for one in (await connection.execute(lost.limit(limit))).scalars()
+        ),
+    ]
+
+
+def _granting(row: Any) -> tuple[Value, ...]:
+    return (row.hash, row.subject)
+
+
+def _number(row: Any) -> tuple[Value, ...]:
+    return (row.number,)
+
+
+SIGNED = SignedTable(index, select(index), _granting)  # under the key that made the hash
+LIVE = SignedTable(live_key, select(live_key), _number)
