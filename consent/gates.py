@@ -82,10 +82,11 @@ class Newcomer:
     locale: str
 
 
-async def find(connection: AsyncConnection, blind_indexes: Iterable[bytes]) -> dict[bytes, str]:
+async def find(connection: AsyncConnection, blind_indexes: Iterable[object]) -> dict[bytes, str]:
     """Subjects by blind index; nothing is locked."""
-    query = select(subject.c.blind_index, subject.c.id)
-    query = query.where(subject.c.blind_index.in_(set(blind_indexes)))
+    # What is no bytes, in a row that somebody wrote, would fail the look for everybody.
+    known = {index for index in blind_indexes if isinstance(index, bytes)}
+    query = select(subject.c.blind_index, subject.c.id).where(subject.c.blind_index.in_(known))
     return {row.blind_index: row.id for row in await connection.execute(query)}
 
 
@@ -249,6 +250,8 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
 _STATED = ("state", "blind_index", "objected_at", "suppressed", "asking_blocked_at")
 _ATTRIBUTES = {"blind_index": "index"}  # where they are not named as their column is
 _NO_STOPS = (None, None, None, None)
+_LONGEST_TRAIL = 2**31 - 1  # what the column holds
+_COMMITMENT = 44  # as text
 
 
 def granting_of(row: Any) -> tuple[Value, ...]:
@@ -305,11 +308,23 @@ def _gate(row: Any) -> Gate:
         asking_blocked_at=row.asking_blocked_at,
         address=row.address,
         profile=row.profile,
-        place=Place(row.id, row.trail_length, row.trail_last),
+        place=_place(row),
         index=row.blind_index,
         kid=row.kid,
         mac=row.mac,
     )
+
+
+def _place(row: Any) -> Place:
+    """Where the trail stands; at its beginning where the row says nothing that we wrote.
+
+    A trail with a hole shows it. An event that could not be written would keep
+    everybody of its transaction from what they asked for.
+    """
+    length, last = row.trail_length, row.trail_last
+    known = isinstance(length, int) and 0 <= length < _LONGEST_TRAIL
+    fits = isinstance(last, str) and len(last) <= _COMMITMENT
+    return Place(row.id, length if known else 0, last if fits else None)
 
 
 def _state(stored: Any) -> SubjectState:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -51,6 +51,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+NO_ATTEMPT = -1  # what stands in a row that has no number there; no permit has it
 WAITING = (Status.QUEUED, Status.DEFERRED)
 FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
 
@@ -333,24 +334,39 @@ async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
 
 
 def message_of(row: Any, *, honest: bool = True) -> Message:
+    """A message, whatever its row holds: raising would end whoever reads many for one of them.
+
+    What no gateway can have written is replaced by what sends nothing.
+    """
+    kind, status = _word(Kind, row.kind), _word(Status, row.status)
     return Message(
         id=row.id,
-        kind=Kind(row.kind),
+        kind=kind or Kind.MARKETING,  # not sent again by itself
         subject=row.subject,
         purpose=row.purpose,
         sender=row.sender,
-        content=row.content or "",
-        status=Status(row.status),
+        content=row.content if is_name(row.content) else "",
+        status=status or Status.FAILED,
         reason=row.reason,
         due_at=row.due_at,
         expires_at=row.expires_at,
-        attempt=row.attempt,
-        tries=row.tries,
+        attempt=row.attempt if isinstance(row.attempt, int) else NO_ATTEMPT,
+        tries=row.tries if isinstance(row.tries, int) else 0,
         owner=row.owner,
         dated_at=row.dated_at,
         origin=row.origin,
         occasion=row.occasion,
         regarding=row.regarding,
         created_at=row.created_at,
-        honest=honest,
+        honest=honest and kind is not None,
     )
+
+
+W = TypeVar("W", Kind, Status)
+
+
+def _word(words: type[W], stored: Any) -> W | None:
+    try:
+        return words(stored)
+    except ValueError:
+        return None
