@@ -77,9 +77,19 @@ def seal_sign_up(form: SignUp, under: Under, now: datetime) -> Intake:
     return _sealed(IntakeKind.SIGN_UP, form.email, raw, under, now)
 
 
-def open_sign_ups(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[SignUp]:
-    """The sign-ups in *rows*, by the intake keys that are left."""
-    return _open(rows, keys, _sign_up)
+def open_sign_ups(
+    rows: Sequence[Intake], keys: Mapping[str, Secret], index: Secret
+) -> Opened[SignUp]:
+    """The sign-ups in *rows*, by the intake keys that are left.
+
+    *index* is the key of the index by which people are found.
+    """
+
+    def read(stored: Stored) -> tuple[Address, SignUp]:
+        form = _sign_up(stored)
+        return form.email, form
+
+    return _open(rows, keys, index, read)
 
 
 def seal_fresh_link(email: Address, under: Under, now: datetime) -> Intake:
@@ -88,9 +98,16 @@ def seal_fresh_link(email: Address, under: Under, now: datetime) -> Intake:
     return _sealed(IntakeKind.FRESH_LINK, email, raw, under, now)
 
 
-def open_fresh_links(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[Address]:
-    """The addresses in *rows* that a link was asked for, by the intake keys that are left."""
-    return _open(rows, keys, lambda stored: address.parse(stored.text("email")))
+def open_fresh_links(
+    rows: Sequence[Intake], keys: Mapping[str, Secret], index: Secret
+) -> Opened[Address]:
+    """The addresses in *rows* that a link was asked for, as `open_sign_ups`."""
+
+    def read(stored: Stored) -> tuple[Address, Address]:
+        email = address.parse(stored.text("email"))
+        return email, email
+
+    return _open(rows, keys, index, read)
 
 
 def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: datetime) -> Intake:
@@ -101,7 +118,10 @@ def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: dat
 
 
 def _open(
-    rows: Sequence[Intake], keys: Mapping[str, Secret], read: Callable[[Stored], T]
+    rows: Sequence[Intake],
+    keys: Mapping[str, Secret],
+    index: Secret,
+    read: Callable[[Stored], tuple[Address, T]],
 ) -> Opened[T]:
     said: dict[str, T] = {}
     damaged: list[Intake] = []
@@ -111,8 +131,14 @@ def _open(
             continue  # destroyed on purpose
         try:
             raw = open_sealed(key.reveal(), row.sealed, _aad(row.id))
-            said[row.id] = read(Stored.parse(raw))
+            email, opened = read(Stored.parse(raw))
         except (SealError, StoredError, AddressError):
+            damaged.append(row)
+            continue
+        # Who is found by it is asked or mailed: it must be whose address was posted.
+        if blind.blind_index(index, email.canonical) == row.blind_index:
+            said[row.id] = opened
+        else:
             damaged.append(row)
     return Opened(said, damaged)
 

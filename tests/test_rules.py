@@ -296,6 +296,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
     "consent/trail.py": "unit/test_changes.py",
+    "delivery/account.py": "attacks/test_every_table.py",
     "delivery/attempts.py": "contract/test_lock_protocol.py",
     "delivery/desk.py": "smtp/test_worker.py",  # what a worker asks of its desk
     "delivery/dialogue.py": "smtp/test_transmission.py",
@@ -307,6 +308,8 @@ TESTED_FROM_OUTSIDE = {
     "gateway/config/fields.py": "unit/test_config.py",
     "gateway/flows/joining/asking_limits.py": "promises/test_it_is_no_weapon.py",
     "gateway/flows/joining/confirm.py": "http/test_recipients.py",
+    "gateway/flows/proving/messages.py": "attacks/test_every_table.py",
+    "gateway/flows/proving/people.py": "attacks/test_every_table.py",
     "gateway/flows/keeping/retention.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/leaving/preferences.py": "http/test_recipients.py",
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",

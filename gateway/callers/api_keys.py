@@ -96,6 +96,12 @@ async def listed(connection: AsyncConnection) -> list[ApiKey]:
     return [_key(row) for row in rows]
 
 
+async def ended(connection: AsyncConnection) -> dict[str, bool]:
+    """Of every key there ever was, whether it was revoked; whatever else its row holds."""
+    rows = await connection.execute(select(api_key.c.id, api_key.c.revoked_at))
+    return {row.id: row.revoked_at is not None for row in rows}
+
+
 async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: datetime) -> bool:
     """End a key; False when there is none of that id, or it has ended already."""
     query = select(api_key).where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))

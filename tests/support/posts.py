@@ -18,7 +18,8 @@ async def opened(app: App) -> list[SignUp]:
     async with app.parts.data.read() as connection:
         waiting = await intakes.oldest(connection, 10)
     keys = await app.parts.keystore.intake_keys({one.key_id for one in waiting})
-    return list(intakes.open_sign_ups(waiting, keys).said.values())
+    index = app.parts.keyring.lookup.secret
+    return list(intakes.open_sign_ups(waiting, keys, index).said.values())
 
 
 async def plain(app: App, *more: tuple[str, str], email: str = ADA) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from consent import address, intakes
 from consent.intakes import Intake, IntakeKind, Under
-from consent.keys import seal
+from consent.keys import blind, seal
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from storage.secret import Secret
 
@@ -24,7 +24,8 @@ ROWS: dict[str, Any] = {one["name"]: one for one in VECTORS["rows"]}
 NOW = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
 KEY = Secret(sha256(b"TEST-INTAKE-KEY").digest())
 KEYS = {"ink_1": KEY}
-UNDER = Under("ink_1", KEY, Secret(sha256(b"TEST-BLIND-INDEX").digest()))
+INDEX = Secret(sha256(b"TEST-BLIND-INDEX").digest())
+UNDER = Under("ink_1", KEY, INDEX)
 TEXT = f"sha256:{sha256(b'TEST-TEXT').hexdigest()}"
 FORM = f"sha256:{sha256(b'TEST-FORM').hexdigest()}"
 ADA = address.parse("Ada+news@EXAMPLE.org")
@@ -54,9 +55,10 @@ def golden(name: str) -> Intake:
 
 
 def holding(raw: bytes) -> Intake:
-    """A row that we sealed, with whatever is in it."""
+    """A row that we sealed for the address of `LEAST`, with whatever is in it."""
     aad = ("consentgw/intake/v1", "intake", "sealed", "int_1")
-    return Intake("int_1", "ink_1", b"", seal.seal(KEY.reveal(), raw, aad), NOW)
+    index = blind.blind_index(INDEX, LEAST.email.canonical)
+    return Intake("int_1", "ink_1", index, seal.seal(KEY.reveal(), raw, aad), NOW)
 
 
 def plaintext(one: Intake) -> str:
@@ -77,7 +79,7 @@ def test_a_sign_up_is_kept_as_in_the_vectors(name: str) -> None:
 def test_a_sign_up_of_the_vectors_opens(name: str) -> None:
     row = golden(name)
 
-    assert intakes.open_sign_ups([row], KEYS).said == {row.id: SIGN_UPS[name]}
+    assert intakes.open_sign_ups([row], KEYS, INDEX).said == {row.id: SIGN_UPS[name]}
 
 
 def test_a_request_for_a_link_is_kept_and_opened_as_in_the_vectors() -> None:
@@ -85,13 +87,15 @@ def test_a_request_for_a_link_is_kept_and_opened_as_in_the_vectors() -> None:
 
     assert plaintext(made) == ROWS["a request for a fresh link"]["document"]
     assert (made.blind_index, made.kind) == (row.blind_index, IntakeKind.FRESH_LINK)
-    assert intakes.open_fresh_links([row], KEYS).said == {row.id: address.parse(ADA.canonical)}
+    assert intakes.open_fresh_links([row], KEYS, INDEX).said == {
+        row.id: address.parse(ADA.canonical)
+    }
 
 
 def test_what_is_sealed_opens_again() -> None:
     made = intakes.seal_sign_up(FULL, UNDER, NOW)
 
-    assert intakes.open_sign_ups([made], KEYS).said == {made.id: FULL}
+    assert intakes.open_sign_ups([made], KEYS, INDEX).said == {made.id: FULL}
 
 
 def test_a_row_of_an_older_or_a_later_release_opens() -> None:
@@ -100,7 +104,7 @@ def test_a_row_of_an_older_or_a_later_release_opens() -> None:
 
     row = holding(json.dumps(document | {"score": 7}).encode())
 
-    assert intakes.open_sign_ups([row], KEYS).said == {"int_1": LEAST}
+    assert intakes.open_sign_ups([row], KEYS, INDEX).said == {"int_1": LEAST}
 
 
 BAD = {
@@ -111,6 +115,10 @@ BAD = {
     "no object": holding(b"[]"),
     "nothing in it": holding(b"{}"),
     "another type": holding(b'{"form": 7, "email": "ada", "locale": [], "asked": {}}'),
+    "of another person": replace(
+        golden("a sign-up that says the least"),
+        blind_index=golden("a request for a fresh link").blind_index,
+    ),
     "no address": holding(b'{"email": "nobody"}'),
 }
 
@@ -120,8 +128,8 @@ def test_one_bad_row_stops_none_of_the_others(bad: Intake) -> None:
     good = intakes.seal_sign_up(FULL, UNDER, NOW)
     link = intakes.seal_fresh_link(ADA, UNDER, NOW)
 
-    sign_ups = intakes.open_sign_ups([bad, good], KEYS)
-    links = intakes.open_fresh_links([bad, link], KEYS)
+    sign_ups = intakes.open_sign_ups([bad, good], KEYS, INDEX)
+    links = intakes.open_fresh_links([bad, link], KEYS, INDEX)
 
     assert (sign_ups.said, sign_ups.damaged) == ({good.id: FULL}, [bad])
     assert (list(links.said), links.damaged) == ([link.id], [bad])
@@ -130,7 +138,7 @@ def test_one_bad_row_stops_none_of_the_others(bad: Intake) -> None:
 def test_a_row_whose_key_was_destroyed_is_not_called_damaged() -> None:
     row = intakes.seal_sign_up(FULL, UNDER, NOW)
 
-    assert intakes.open_sign_ups([row], {}) == intakes.Opened({}, [])
+    assert intakes.open_sign_ups([row], {}, INDEX) == intakes.Opened({}, [])
 
 
 JSON = st.recursive(
@@ -145,6 +153,6 @@ FIELDS = st.sampled_from(sorted(json.loads(ROWS["a sign-up that says the least"]
 def test_whatever_a_row_holds_is_read_or_damaged(altered: dict[str, Any]) -> None:
     document = json.loads(ROWS["a sign-up that says the least"]["document"]) | altered
 
-    opened = intakes.open_sign_ups([holding(json.dumps(document).encode())], KEYS)
+    opened = intakes.open_sign_ups([holding(json.dumps(document).encode())], KEYS, INDEX)
 
     assert len(opened.said) + len(opened.damaged) == 1

@@ -22,6 +22,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.policy import Nothing, Same
 from consent.sign_ups import Asked, SignUp
+from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
 from gateway.config.config import Config
@@ -31,6 +32,7 @@ from gateway.parts import Parts
 from storage.honesty import RowKeys
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone
+from storage.secret import Secret
 
 log = structlog.get_logger()
 
@@ -51,7 +53,7 @@ async def work_off(parts: Parts) -> int:
         known = await gates.find(connection, {intake.blind_index for intake in waiting})
     if not waiting:
         return 0
-    forms = await _open(parts.keystore, waiting)
+    forms = await _open(parts.keystore, parts.keyring.lookup.secret, waiting)
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
     made = {intake.blind_index: random_id("sub") for intake in waiting}
@@ -75,6 +77,7 @@ async def work_off(parts: Parts) -> int:
         now = await parts.clock.now(connection)
         found = await parts.consents.as_of(connection, held, now)
         addresses = {form.email for form in forms.values()}
+        hashes = {asked.text_hash for form in forms.values() for asked in form.asked}
         batch = _Batch(
             consents=parts.consents,
             config=parts.config,
@@ -82,6 +85,7 @@ async def work_off(parts: Parts) -> int:
             limits=await AskingLimits.read(connection, asking, addresses, now),
             trail=Trail(parts.log, vault, held),
             vault=vault,
+            wordings=await texts.get(connection, hashes),
             now=now,
         )
         done = await batch.apply(connection, waiting, subjects, forms)
@@ -91,9 +95,11 @@ async def work_off(parts: Parts) -> int:
     return len(done)
 
 
-async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
+async def _open(
+    keystore: KeyStore, index: Secret, waiting: Sequence[Intake]
+) -> Mapping[str, SignUp]:
     keys = await keystore.intake_keys({intake.key_id for intake in waiting})
-    opened = intakes.open_sign_ups(waiting, keys)
+    opened = intakes.open_sign_ups(waiting, keys, index)
     for intake in opened.damaged:
         log.error("intake_not_opened", key_id=intake.key_id)
     return opened.said
@@ -161,6 +167,7 @@ class _Batch:
     limits: AskingLimits
     trail: Trail
     vault: Vault
+    wordings: Mapping[str, Text]  # of these sign-ups, retired or not
     now: datetime
     mails: list[_Mail] = field(default_factory=list)
 
@@ -175,8 +182,9 @@ class _Batch:
         done = [intake.id for intake in waiting if intake.id not in forms]
         for intake in waiting:
             subject = subjects[intake.blind_index]
-            if intake.id in forms and self.can_ask(subject):
-                await self.ask(connection, subject, forms[intake.id], intake.received_at)
+            form = forms.get(intake.id)
+            if form is not None and self.can_ask(subject) and self.can_show(form):
+                await self.ask(connection, subject, form, intake.received_at)
                 done.append(intake.id)
         return done
 
@@ -186,6 +194,13 @@ class _Batch:
         gate = None if person is None else person.gate
         # The answers and the mail are sealed, and the request is told of.
         return gates.usable(gate, self.vault, Compartment.PROFILE, Compartment.EVIDENCE)
+
+    def can_show(self, form: SignUp) -> bool:
+        """What was acknowledged waits while a wording that it names is not what it was."""
+        missing = {asked.text_hash for asked in form.asked} - self.wordings.keys()
+        if missing:
+            log.error("wording_missing")
+        return not missing
 
     async def ask(
         self, connection: AsyncConnection, subject: str, form: SignUp, received_at: datetime
@@ -235,7 +250,7 @@ class _Batch:
         await self.consents.add(connection, new)
         await self.consents.write(connection, changed)
         await self.limits.store(connection, self.now)
-        known = await texts.valid(connection)
+        known = {key: text for key, text in self.wordings.items() if text.retired_at is None}
         written = [
             asking.confirmation(
                 self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at

@@ -39,6 +39,7 @@ from storage.secret import Secret
 
 log = structlog.get_logger()
 
+NOT_ME = "confirmation-link"  # the channel of who says that a request was not theirs
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
 

@@ -91,7 +91,7 @@ async def work_off(parts: Parts) -> int:
         known = await gates.find(connection, {intake.blind_index for intake in waiting})
     if not waiting:
         return 0
-    asked = await _open(parts.keystore, waiting)
+    asked = await _open(parts.keystore, parts.keyring.lookup.secret, waiting)
     wall = parts.clock.wall()
     vault = await parts.keystore.vault(known.values())
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
@@ -120,9 +120,11 @@ async def work_off(parts: Parts) -> int:
     return len(waiting)
 
 
-async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, Address]:
+async def _open(
+    keystore: KeyStore, index: Secret, waiting: Sequence[Intake]
+) -> Mapping[str, Address]:
     keys = await keystore.intake_keys({intake.key_id for intake in waiting})
-    opened = intakes.open_fresh_links(waiting, keys)
+    opened = intakes.open_fresh_links(waiting, keys, index)
     for intake in opened.damaged:
         log.error("intake_not_opened", key_id=intake.key_id)
     return opened.said
