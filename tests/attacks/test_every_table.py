@@ -553,10 +553,10 @@ def _deleted(table: Table, row: Mapping[str, Any], dialect: str) -> str:
 OLD = (
     "of somebody whose rows went on",
     "of who was erased",
-    "that names one of who was erased",
+    "that hangs on one of who was erased",
     "of the person who was erased",
 )
-NAMING = {"attempt", "confirmation_consent"}
+HANGING = {"attempt", "confirmation_consent", "content"}
 
 
 @pytest.mark.parametrize("which", OLD)
@@ -566,7 +566,7 @@ async def test_an_old_row_of_each_table_that_was_put_back_whole_is_named(
     back = []
     for name in sorted(TABLES.keys() - MAY_BE_BACK.keys()):
         changed, gone = await _old_rows(scene, name)
-        group = 3 if name == "subject" else 2 if name in NAMING else 1
+        group = 3 if name == "subject" else 2 if name in HANGING else 1
         found = changed if which == OLD[0] else gone if which == OLD[group] else []
         for row in found[:1]:
             table, (columns, values) = TABLES[name], _written(row, scene.dialect)
