@@ -102,7 +102,10 @@ class Opener(Protocol):
     def open(
         self, subject: str, compartment: str, place: tuple[str, str, str], sealed: bytes
     ) -> bytes | None:
-        """Open, or return None when the key is gone; altered bytes raise `ValueError`."""
+        """Open, or return None when the key is gone; altered bytes raise `ValueError`.
+
+        `KeyDamaged` where the key is there and cannot be used.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 AuditError
 ├── EntryError      bytes that are no entry of ours
+├── KeyDamaged      what is sealed cannot be opened, though its key was not destroyed
 ├── NoteError       a signed note or checkpoint that is malformed or not signed by the key
 ├── LogMissing      the log was never opened here
 ├── LogDamaged      stored hashes are missing or wrong, so nothing can be proved
@@ -24,6 +25,10 @@ class AuditError(Exception):
 
 class EntryError(AuditError):
     """The bytes do not follow the grammar of an entry."""
+
+
+class KeyDamaged(AuditError):
+    """An `Opener` has the key and cannot use it: neither erased nor altered, and not readable."""
 
 
 class NoteError(AuditError):

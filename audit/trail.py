@@ -22,7 +22,7 @@ from audit.entry import (
     parse,
     payload_place,
 )
-from audit.errors import EntryError
+from audit.errors import EntryError, KeyDamaged
 from audit.kinds import Kind
 from audit.rowmac import RowMac
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
@@ -35,6 +35,14 @@ class Opening(StrEnum):
     OPENED = "opened"
     ERASED = "erased"  # the key is gone
     ALTERED = "altered"  # not what was sealed or committed to
+    KEY_DAMAGED = "key damaged"  # it is there, and cannot be used
+
+
+# What a verification says of a payload that was neither opened nor erased.
+FLAWS = {
+    Opening.ALTERED: "is not what the entry commits to",
+    Opening.KEY_DAMAGED: "is sealed under a key that is there and cannot be used",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +88,17 @@ class Told:
     """What one event says of a person, opened and checked."""
 
     subject: str
-    eid: bytes
-    kind: Kind
+    entry: Entry
+    commitment: bytes
     facts: Mapping[str, Any]
+
+    @property
+    def eid(self) -> bytes:
+        return self.entry.eid
+
+    @property
+    def kind(self) -> Kind:
+        return self.entry.kind
 
 
 async def told(
@@ -116,7 +132,9 @@ def _told(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
         return None
     place, commitment = payload_place(entry.eid), entry.commitments.get(EVIDENCE)
     _, facts = open_one(opener, row.subject, EVIDENCE, place, row.sealed, commitment)
-    return None if facts is None else Told(row.subject, entry.eid, entry.kind, facts)
+    if facts is None or commitment is None:
+        return None
+    return Told(row.subject, entry, commitment, facts)
 
 
 async def untold(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, Kind]:
@@ -132,11 +150,12 @@ async def told_of_items(
     connection: AsyncConnection,
     eids: Collection[bytes],
     subjects: Collection[str],
-    kind: Kind,
+    kinds: Collection[Kind],
     opener: Opener,
 ) -> list[Told]:
-    """What batch events of *kind* among *eids* say of these people, as `told`."""
-    known = await _of_kind(connection, eids, kind)
+    """What batch events of *kinds* among *eids* say of these people, as `told`."""
+    entries = await _entries_of(connection, eids)
+    known = {one.eid: one for one in entries if one.kind in kinds}
     query = select(audit_item).where(
         audit_item.c.eid.in_(known), audit_item.c.subject.in_(subjects), sound(audit_item)
     )
@@ -145,30 +164,62 @@ async def told_of_items(
         place = item_place(row.eid, row.position)
         _, facts = open_one(opener, row.subject, EVIDENCE, place, row.sealed, row.commitment)
         if facts is not None:
-            found.append(Told(row.subject, row.eid, kind, facts))
+            found.append(Told(row.subject, known[row.eid], row.commitment, facts))
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch event, and whom its items concern."""
+
+    index: int
+    eid: bytes
+    subjects: frozenset[str]
+
+
+async def batches(
+    connection: AsyncConnection, kinds: Collection[Kind], after: int, limit: int
+) -> list[Batch]:
+    """The next batch events of *kinds* by index, for whoever checks them all."""
+    index = audit_entry.c.leaf_index
+    query = select(index, audit_entry.c.eid).where(audit_entry.c.kind.in_(kinds), index > after)
+    query = query.where(sound(audit_entry)).order_by(index).limit(limit)
+    rows = (await connection.execute(query)).all()
+    items = select(audit_item.c.eid, audit_item.c.subject).distinct()
+    items = items.where(audit_item.c.eid.in_([row.eid for row in rows]), sound(audit_item))
+    concerned: dict[bytes, set[str]] = {}
+    for eid, subject in await connection.execute(items.where(audit_item.c.subject.is_not(None))):
+        concerned.setdefault(eid, set()).add(subject)
+    return [Batch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in rows]
+
+
 async def happened(connection: AsyncConnection, mac: RowMac, kind: Kind) -> bool:
-    """Whether a gateway staged or logged an event of *kind*, of which there are few.
+    """Whether a gateway staged or logged an event of *kind*; see `happenings`."""
+    return bool(await happenings(connection, mac, [kind]))
+
+
+async def happenings(
+    connection: AsyncConnection, mac: RowMac, kinds: Collection[Kind]
+) -> list[Entry]:
+    """The events of *kinds* that a gateway logged or staged, in order; give such as are few.
 
     Reads all that is staged: nothing for a request to ask.
     """
     logged = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
-    logged = logged.where(audit_entry.c.kind == kind, sound(audit_entry))
+    logged = logged.where(audit_entry.c.kind.in_(kinds), sound(audit_entry))
     staged = select(audit_pending.c.n, audit_pending.c.entry, audit_pending.c.mac)
     staged = staged.where(sound(audit_pending))
-    for query, mac_of in ((logged, mac.entry), (staged, mac.pending)):
+    found = []
+    for query, mac_of in (
+        (logged.order_by(audit_entry.c.leaf_index), mac.entry),
+        (staged.order_by(audit_pending.c.n), mac.pending),
+    ):
         for at, entry, stored in await connection.execute(query):
             read = _parsed(entry)
-            if read is not None and read.kind is kind and compare_digest(stored, mac_of(at, entry)):
-                return True
-    return False
-
-
-async def _of_kind(connection: AsyncConnection, eids: Collection[bytes], kind: Kind) -> set[bytes]:
-    """Which of *eids* are events of *kind*, staged or logged."""
-    return {one.eid for one in await _entries_of(connection, eids) if one.kind is kind}
+            ours = compare_digest(stored, mac_of(at, entry))
+            if read is not None and read.kind in kinds and ours:
+                found.append(read)
+    return found
 
 
 async def _entries_of(connection: AsyncConnection, eids: Collection[bytes]) -> list[Entry]:
@@ -219,6 +270,8 @@ def open_one(
         return Opening.ALTERED, None  # an erasure takes the subject with it
     try:
         opened = opener.open(subject, compartment, place, sealed)
+    except KeyDamaged:
+        return Opening.KEY_DAMAGED, None
     except ValueError:
         return Opening.ALTERED, None
     if opened is None:

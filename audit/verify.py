@@ -33,7 +33,7 @@ from audit.tables import (
     guard_metadata,
     metadata,
 )
-from audit.trail import Opening, by_event, open_one
+from audit.trail import FLAWS, Opening, by_event, open_one
 from audit.tree import STORED_LEVELS, Node
 from storage.database import Database
 from storage.sound import sound, unsound
@@ -325,9 +325,9 @@ class _Live:
             self._check_opening(one, opening, f"payload {row.compartment}")
 
     def _check_opening(self, one: Commitments, opening: Opening, name: str) -> None:
-        if opening is Opening.ALTERED:
-            text = f"{name} is not what the entry commits to"
-            self._findings.add(Problem.PAYLOAD, one.leaf_index, text)
+        flaw = FLAWS.get(opening)
+        if flaw is not None:
+            self._findings.add(Problem.PAYLOAD, one.leaf_index, f"{name} {flaw}")
 
 
 async def _entries(connection: AsyncConnection, start: int, end: int) -> list[EntryRow]:

@@ -190,12 +190,6 @@ class Consents:
         query = select(table).where(among(table.c.id, wanted))
         return {row.id: self._read(row) for row in await connection.execute(query)}
 
-    async def of_nobody(self, connection: AsyncConnection, limit: int) -> list[str]:
-        """Ids of rows whose subject does not exist; keys of the schema forbid it."""
-        theirs = select(tables.subject.c.id).where(tables.subject.c.id == table.c.subject)
-        query = select(table.c.id).where(~theirs.exists()).order_by(table.c.id).limit(limit)
-        return list((await connection.execute(query)).scalars())
-
     async def add(self, connection: AsyncConnection, new: Sequence[Consent]) -> None:
         if new:
             rows = [

@@ -8,7 +8,7 @@ ConsentError
 ├── TextError         bytes that are no wording in canonical form
 └── KeyStoreError
     ├── KeyMissing    nothing can be sealed for this person: there is no key
-    └── KeyUnusable   a key exists and cannot be unwrapped
+    └── KeyUnusable   a key exists and cannot be unwrapped; to the log `KeyDamaged`
 
 No error here carries an address, a key or what was sealed.
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+
+from audit.errors import KeyDamaged
 
 
 class ConsentError(Exception):
@@ -80,7 +82,7 @@ class KeyMissing(KeyStoreError):
         self.compartment = compartment
 
 
-class KeyUnusable(KeyStoreError):
+class KeyUnusable(KeyStoreError, KeyDamaged):
     """A key cannot be unwrapped: its epoch is not in our keyring, or its row was altered."""
 
     def __init__(self, epoch: int) -> None:

@@ -78,6 +78,23 @@ async def get(
     return {link.id: link for link in links if link is not None}
 
 
+async def known(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Those of these links that have a row, whoever wrote it."""
+    query = select(fresh_link.c.id).where(among(fresh_link.c.id, ids))
+    return set((await connection.execute(query)).scalars())
+
+
+async def spent_of(
+    connection: AsyncConnection, subjects: Iterable[str]
+) -> dict[str, dict[str, bool]]:
+    """The links of these people, and whether each was spent, by subject."""
+    query = select(fresh_link.c.subject, fresh_link.c.id, fresh_link.c.spent_at)
+    found: dict[str, dict[str, bool]] = {}
+    for row in await connection.execute(query.where(among(fresh_link.c.subject, subjects))):
+        found.setdefault(row.subject, {})[row.id] = row.spent_at is not None
+    return found
+
+
 async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) -> FreshLink | None:
     """Find a link that a gateway wrote, expired or not. Changes nothing."""
     kept = keys.all_keyed(_TOKEN, token_hash).values()

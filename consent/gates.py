@@ -282,6 +282,8 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
 
 
 _STATED = ("state", "restricted_at", "objected_at", "suppressed", "asking_blocked_at")
+_LONGEST_TRAIL = 2**31 - 1  # what the column holds
+_COMMITMENT = 44  # as text
 
 
 def granting_of(row: Any) -> tuple[Value, ...]:
@@ -338,10 +340,22 @@ def _gate(row: Any) -> Gate:
         asking_blocked_at=row.asking_blocked_at,
         address=row.address,
         profile=row.profile,
-        place=Place(row.id, row.trail_length, row.trail_last),
+        place=_place(row),
         kid=row.kid,
         mac=row.mac,
     )
+
+
+def _place(row: Any) -> Place:
+    """Where the trail stands; at its beginning where the row says nothing that we wrote.
+
+    A trail with a hole shows it. An event that could not be written would keep
+    everybody of its transaction from what they asked for.
+    """
+    length, last = row.trail_length, row.trail_last
+    known = isinstance(length, int) and 0 <= length < _LONGEST_TRAIL
+    fits = isinstance(last, str) and len(last) <= _COMMITMENT
+    return Place(row.id, length if known else 0, last if fits else None)
 
 
 def _state(stored: Any) -> SubjectState:

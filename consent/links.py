@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -19,7 +19,7 @@ from consent import tables, tokens
 from consent.keys.vault import Compartment
 from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
-from storage.types import among, upsert
+from storage.types import among, is_name, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def confirmation(
         return None
     query = select(named).where(named.c.token_hash == token_hash).order_by(named.c.consent)
     asked = (await connection.execute(query)).all()
-    consents = tuple(tie.consent for tie in asked)
+    consents = tuple(tie.consent for tie in asked if is_name(tie.consent))
     found = Confirmation(row.token_hash, row.subject, row.expires_at, consents)
     fitting = frozenset(
         tie.consent
@@ -104,8 +104,17 @@ async def asked(
     named = tables.confirmation_consent
     query = select(named).where(named.c.token_hash.in_(wanted))
     for row in await connection.execute(query.order_by(named.c.consent)):
-        found[row.token_hash] = (*found.get(row.token_hash, ()), row.consent)
+        if is_name(row.consent):  # else it can be asked for in no statement
+            found[row.token_hash] = (*found.get(row.token_hash, ()), row.consent)
     return found
+
+
+async def with_consents(connection: AsyncConnection, token_hashes: Iterable[bytes]) -> set[bytes]:
+    """Those tokens that have their row, and a consent that they ask for."""
+    table, named = tables.confirmation, tables.confirmation_consent
+    asks = exists().where(named.c.token_hash == table.c.token_hash)
+    query = select(table.c.token_hash).where(table.c.token_hash.in_(set(token_hashes)), asks)
+    return set((await connection.execute(query)).scalars())
 
 
 async def forget_confirmations(connection: AsyncConnection, before: datetime) -> int:
@@ -168,6 +177,13 @@ async def handles(
         if _is_ours(keys, row)
     }
     return {pair: found[pair] for pair in wanted if pair in found}
+
+
+async def with_handle(connection: AsyncConnection, subjects: Iterable[str]) -> set[tuple[str, str]]:
+    """The (subject, purpose) of these people that have a handle, honest or not."""
+    handle = tables.handle
+    query = select(handle.c.subject, handle.c.purpose).where(among(handle.c.subject, subjects))
+    return {(row.subject, row.purpose) for row in await connection.execute(query)}
 
 
 def granting(row: Any) -> tuple[Value, ...]:

@@ -10,6 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent import tables
 from storage import parking
 
+# What names another row goes before it: the schema forbids the other order.
+_THEIRS = (
+    tables.subject_index,
+    tables.confirmation,
+    tables.fresh_link,
+    tables.session,
+    tables.handle,
+    tables.consent,
+)
+
 
 async def forget_requests(connection: AsyncConnection, consents: Collection[str]) -> None:
     """Delete these consents, and the links of mails that asked for nothing else."""
@@ -24,6 +34,29 @@ async def forget_requests(connection: AsyncConnection, consents: Collection[str]
     await connection.execute(delete(tables.consent).where(tables.consent.c.id.in_(consents)))
 
 
+async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
+    """Rows whose person or link is gone, and what is gone, by table and key.
+
+    Foreign keys forbid them; whoever owns the tables can do without.
+    """
+    tie = tables.confirmation_consent
+    names = [(table.c.subject, tables.subject.c.id) for table in _THEIRS]
+    names += [(tie.c.token_hash, tables.confirmation.c.token_hash)]
+    names += [(tie.c.consent, tables.consent.c.id)]
+    found: set[str] = set()
+    for column, named in names:
+        keys = column.table.primary_key.columns
+        query = select(column, *keys).where(~exists().where(named == column)).limit(limit)
+        for missing, *key in (await connection.execute(query)).all():
+            found.add(f"{column.table.name} {'/'.join(map(_shown, key))}")
+            found.add(f"{named.table.name} {_shown(missing)}")
+    return sorted(found)
+
+
+def _shown(key: object) -> str:
+    return key.hex() if isinstance(key, bytes) else str(key)
+
+
 async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None:
     """Delete everything about people whose gates are held; the gate goes last.
 
@@ -32,17 +65,8 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     link, named = tables.confirmation, tables.confirmation_consent
     tokens = select(link.c.token_hash).where(link.c.subject.in_(subjects))
     await connection.execute(delete(named).where(named.c.token_hash.in_(tokens)))
-    # What names another row goes before it: the schema forbids the other order.
     await parking.forget(connection, tables.consent.c.id, tables.consent.c.subject.in_(subjects))
     await parking.release(connection, tables.subject.name, subjects)
-    theirs = (
-        tables.subject_index,
-        link,
-        tables.fresh_link,
-        tables.session,
-        tables.handle,
-        tables.consent,
-    )
-    for table in theirs:
+    for table in _THEIRS:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
     await connection.execute(delete(tables.subject).where(tables.subject.c.id.in_(subjects)))

@@ -223,7 +223,7 @@ intake = Table(
     Column("key_id", String(40), nullable=False, index=True, info=within(1, 40)),
     Column("blind_index", LargeBinary, nullable=False, info=within(1, 64)),
     # The look-up key that made it; none in rows of the first release.
-    Column("index_kid", Integer),
+    Column("index_kid", Integer, info=within(1, 2**31 - 1)),
     Column("sealed", LargeBinary, nullable=False, info=within(1, 1 << 20)),
     Column("received_at", Moment, nullable=False, info=within(27)),
 )

@@ -1,13 +1,15 @@
 """The wordings that people agree to: immutable, and named by their hash.
 
-docs/formats/consent-text.md defines the bytes.
+docs/formats/consent-text.md defines the bytes. They are hashed again whenever
+they are read: a row whose bytes are not what it is named by is no wording, and
+is shown to nobody under that name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from consent.errors import TextError
-from storage.types import upsert
+from storage.types import among, upsert
 
 consent_text = tables.consent_text
 privacy_notice = tables.privacy_notice
@@ -139,31 +141,37 @@ async def publish(
 
     Stage `text.published` for each of those in the same transaction. Texts that
     are current no longer stay valid until they are retired. A text that was
-    retired and is in the configuration again is new again.
+    retired and is in the configuration again is new again; so is one whose row
+    somebody altered: here its bytes are known, and it is put back.
     """
     texts = {text_hash(raw): raw for raw in bundles}
     await _keep_notices(connection, notices, now)
     # Several nodes start at once: whoever comes second finds everything done.
-    query = select(consent_text.c.hash, consent_text.c.retired_at).order_by(consent_text.c.hash)
-    rows = await connection.execute(query.with_for_update())
-    retired = {row.hash: row.retired_at is not None for row in rows}
-    added = await _add(connection, {h: raw for h, raw in texts.items() if h not in retired}, now)
-    again = [digest for digest in texts if retired.get(digest)]
+    query = select(consent_text).order_by(consent_text.c.hash).with_for_update()
+    kept = {row.hash: row for row in await connection.execute(query)}
+    added = await _add(connection, {h: raw for h, raw in texts.items() if h not in kept}, now)
+    known = {digest: raw for digest, raw in texts.items() if digest in kept}
+    again = [digest for digest in known if kept[digest].retired_at is not None]
     await _revive(connection, again, now)
+    altered = [digest for digest in known if not _is_whole(kept[digest])]
+    await _put_back(connection, {digest: known[digest] for digest in altered})
     await _mark_current(connection, texts.keys())
-    return sorted([*added, *again])
+    return sorted({*added, *again, *altered})
 
 
 async def valid(connection: AsyncConnection) -> dict[str, Text]:
     """Every text that may be agreed to: ever published, not retired."""
     query = select(consent_text).where(consent_text.c.retired_at.is_(None))
-    return {row.hash: _text(row) for row in await connection.execute(query)}
+    return _by_hash(await connection.execute(query))
 
 
 async def get(connection: AsyncConnection, hashes: Collection[str]) -> dict[str, Text]:
-    """Texts by hash, retired or not: what people once agreed to can always be shown."""
-    query = select(consent_text).where(consent_text.c.hash.in_(set(hashes)))
-    return {row.hash: _text(row) for row in await connection.execute(query)}
+    """Texts by hash, retired or not: what people once agreed to can be shown.
+
+    One that is missing was altered or deleted by somebody else: we do neither.
+    """
+    query = select(consent_text).where(among(consent_text.c.hash, hashes))
+    return _by_hash(await connection.execute(query))
 
 
 async def was_asked(connection: AsyncConnection, purpose: str) -> bool:
@@ -178,7 +186,25 @@ async def list_texts(connection: AsyncConnection) -> list[Text]:
     query = select(consent_text).order_by(
         columns.purpose, columns.locale, columns.published_at, columns.hash
     )
-    return [_text(row) for row in await connection.execute(query)]
+    return list(_by_hash(await connection.execute(query)).values())
+
+
+async def altered(connection: AsyncConnection) -> list[str]:
+    """Name the texts and notices that are not what their hash says, or gone, by table and hash."""
+    wordings = (await connection.execute(select(consent_text))).all()
+    notices = (await connection.execute(select(privacy_notice))).all()
+    found = [f"{consent_text.name} {row.hash}" for row in wordings if not _is_whole(row)]
+    # Also one that a wording names, and that is not there.
+    wanted = {str(text.bundle.get("notice")) for text in _by_hash(wordings).values()}
+    whole = {row.hash for row in notices if _notice(row) is not None}
+    broken = (wanted | {row.hash for row in notices}) - whole
+    return [*found, *(f"{privacy_notice.name} {name}" for name in sorted(map(str, broken)))]
+
+
+async def ended(connection: AsyncConnection) -> dict[str, bool]:
+    """Of every text that there is, whether it was retired; whatever else its row holds."""
+    query = select(consent_text.c.hash, consent_text.c.retired_at)
+    return {row.hash: row.retired_at is not None for row in await connection.execute(query)}
 
 
 async def retire(connection: AsyncConnection, text: str, now: datetime) -> Retirement:
@@ -201,9 +227,7 @@ async def notice(connection: AsyncConnection, hash: str) -> PublishedNotice | No
     """A privacy notice that some text names, current or not."""
     query = select(privacy_notice).where(privacy_notice.c.hash == hash)
     row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        return None
-    return PublishedNotice(row.hash, row.locale, row.body, row.published_at)
+    return None if row is None else _notice(row)
 
 
 def _hash(raw: bytes) -> str:
@@ -220,8 +244,16 @@ async def _keep_notices(
         for key, notice in sorted(unique.items())
     ]
     if rows:
-        statement = upsert(connection, privacy_notice).values(rows).on_conflict_do_nothing()
-        await connection.execute(statement)
+        statement = upsert(connection, privacy_notice).values(rows)
+        there = statement.excluded.body
+        # Only a row that somebody altered is written: its bytes are put back.
+        await connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[privacy_notice.c.hash],
+                set_={"body": there},
+                where=privacy_notice.c.body.is_distinct_from(there),
+            )
+        )
 
 
 async def _add(connection: AsyncConnection, texts: Mapping[str, bytes], now: datetime) -> list[str]:
@@ -250,6 +282,12 @@ async def _revive(connection: AsyncConnection, texts: Sequence[str], now: dateti
         await connection.execute(statement.values(retired_at=None, published_at=now))
 
 
+async def _put_back(connection: AsyncConnection, texts: Mapping[str, bytes]) -> None:
+    for digest, raw in texts.items():
+        statement = update(consent_text).where(consent_text.c.hash == digest)
+        await connection.execute(statement.values(_columns(raw)))
+
+
 async def _mark_current(connection: AsyncConnection, texts: Collection[str]) -> None:
     """Only rows that change are written: a start with the same configuration writes none."""
     shown = consent_text.c.hash.in_(set(texts))
@@ -271,13 +309,44 @@ def _read(raw: bytes) -> dict[str, Any]:
     return dict(document)
 
 
-def _text(row: Any) -> Text:
+def _by_hash(rows: Iterable[Any]) -> dict[str, Text]:
+    read = (_text(row) for row in rows)
+    return {text.hash: text for text in read if text is not None}
+
+
+def _text(row: Any) -> Text | None:
+    """A text whose bytes have the hash that names it; whose it is stands in them."""
+    document = _named(row.hash, row.bundle)
+    if document is None:
+        return None
     return Text(
         hash=row.hash,
-        purpose=row.purpose,
-        locale=row.locale,
-        bundle=json.loads(row.bundle),
+        purpose=document["purpose"],
+        locale=document["locale"],
+        bundle=document,
         current=row.current,
         published_at=row.published_at,
         retired_at=row.retired_at,
     )
+
+
+def _is_whole(row: Any) -> bool:
+    """Whether a row is what its hash names, and says of it what its bytes say."""
+    text = _text(row)
+    return text is not None and (row.purpose, row.locale) == (text.purpose, text.locale)
+
+
+def _named(name: str, raw: object) -> dict[str, Any] | None:
+    # Of any type: SQLite keeps anything anywhere.
+    if not isinstance(raw, bytes) or _hash(raw) != name:
+        return None
+    try:
+        return _read(raw)
+    except TextError:
+        return None  # nothing that is published here; somebody gave it the right name
+
+
+def _notice(row: Any) -> PublishedNotice | None:
+    if not isinstance(row.body, bytes) or notice_hash(row.body) != row.hash:
+        return None
+    return PublishedNotice(row.hash, row.locale, row.body, row.published_at)

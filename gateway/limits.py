@@ -19,6 +19,7 @@ from storage.types import upsert
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,14 @@ async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes
     held = await connection.execute(
         statement.returning(rate_limit.c.key, rate_limit.c.empty_at), rows
     )
-    return {key: _EPOCH + _MICROSECOND * empty_at for key, empty_at in held}
+    return {key: _moment(empty_at) for key, empty_at in held}
+
+
+def _moment(stored: object) -> datetime:
+    """As it is stored; what somebody else wrote is a full bucket at most, or an empty one."""
+    if not isinstance(stored, int):
+        return _EPOCH
+    return _EPOCH + _MICROSECOND * min(max(stored, 0), _LATEST)
 
 
 async def write(connection: AsyncConnection, levels: Mapping[bytes, datetime]) -> None:

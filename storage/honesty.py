@@ -2,7 +2,7 @@
 
 The key is outside the database. A MAC does not show that a row is missing, nor
 that an old row was put back whole: comparing rows with the log does, which
-`gateway audit verify` does for consents and permits, and for no others yet.
+`gateway audit verify` does (`docs/adr/0012-rows-beside-the-log.md`).
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def readable(row: Any, table: Table) -> Any:
     it, where it covers the column; where it does not, the row is another one.
     """
     shape = _shape(table)
-    for value, (_, wanted, nullable) in zip(row, shape, strict=True):
+    for value, (_, wanted, nullable) in zip(row, shape, strict=False):  # others may follow
         if not isinstance(value, wanted) and not (nullable and value is None):
             break
     else:

@@ -132,12 +132,14 @@ class _Among(FunctionElement[bool]):
     inherit_cache = True
 
 
-def among(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+def among(column: ColumnElement[str], values: Iterable[object]) -> ColumnElement[bool]:
     """`column IN values`, with one text of the statement however many *values* there are.
 
-    An expanded list is compiled, sent and planned anew for every length.
+    An expanded list is compiled, sent and planned anew for every length. A value
+    that is no text, from a row that somebody wrote, is found nowhere.
     """
-    return _Among(column, bindparam(None, list(values), type_=_Texts(), unique=True))
+    texts = [value for value in values if isinstance(value, str)]
+    return _Among(column, bindparam(None, texts, type_=_Texts(), unique=True))
 
 
 def is_name(value: object) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import and_, delete, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.errors import KeyUnusable
@@ -96,6 +96,14 @@ class DataKeys:
         """What the erasure ledger says is destroyed of these people."""
         async with self._database.read() as connection:
             return await _erased(connection, sorted(set(subjects)))
+
+    async def back(self, limit: int) -> list[tuple[str, str]]:
+        """Keys that were destroyed and are there all the same, by subject and compartment."""
+        dek, ledger = tables.dek, tables.erasure_ledger
+        same = and_(ledger.c.subject == dek.c.subject, ledger.c.compartment == dek.c.compartment)
+        query = select(dek.c.subject, dek.c.compartment).where(exists().where(same)).limit(limit)
+        async with self._database.read() as connection:
+            return [(row.subject, row.compartment) for row in await connection.execute(query)]
 
     async def sweep(
         self, named: Callable[[Sequence[str]], Awaitable[Collection[str]]], now: datetime

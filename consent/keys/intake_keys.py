@@ -16,9 +16,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consent.errors import KeyUnusable
 from consent.keys import tables
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.ids import ordered_id
 from storage.locks import delete_free, free, in_order
 from storage.secret import Secret
@@ -112,9 +114,21 @@ class IntakeKeys:
         fetched = self._monotonic()
         async with self._database.begin() as connection:
             await _close(connection, now, _of_another_hour(now))
-            row = await _open(connection) or await self._new(connection, now)
-        key = self._wrapper.unwrap(row.epoch, row.wrapped, "intake_key", row.id)
+            row = await _open(connection)
+            key = None if row is None else self._usable(row)
+            if row is None or key is None:
+                # Who cannot seal under an altered key seals under another one.
+                await _close(connection, now)
+                row = await self._new(connection, now)
+                key = self._wrapper.unwrap(row.epoch, row.wrapped, "intake_key", row.id)
         return _Held(fetched, row.id, row.created_at, key)
+
+    def _usable(self, row: Any) -> Secret | None:
+        """None where it was altered; `StorageAway` where another node's keyring has its epoch."""
+        try:
+            return self._wrapper.usable(row.epoch, row.wrapped, "intake_key", row.id)
+        except KeyUnusable:
+            raise StorageAway(self._database.name) from None
 
     async def _new(self, connection: AsyncConnection, now: datetime) -> Any:
         key_id = ordered_id("ink", now)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import or_, select
 
+from consent.errors import KeyUnusable
 from consent.keys import tables
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.locks import delete_free
 from storage.secret import Secret
 from storage.types import upsert
@@ -39,11 +42,9 @@ class LimitKeys:
     async def _fetch(self, now: datetime) -> list[tuple[str, Secret]]:
         this, last, coming = (_week(now + timedelta(days=n)) for n in (0, -7, 7))
         table = tables.limit_key
-        new = {
-            "period": this,
-            "epoch": self._wrapper.active,
-            "wrapped": self._wrapper.wrap(Secret(secrets.token_bytes(32)), "limit_key", this),
-        }
+        fresh = Secret(secrets.token_bytes(32))
+        wrapped = self._wrapper.wrap(fresh, "limit_key", this)
+        new = {"period": this, "epoch": self._wrapper.active, "wrapped": wrapped}
         async with self._database.begin() as connection:
             # Those of later weeks are from a clock that ran ahead, and would be kept until then.
             past = or_(table.c.period < last, table.c.period > coming)
@@ -51,9 +52,26 @@ class LimitKeys:
             made = upsert(connection, table).values(new).on_conflict_do_nothing()
             await connection.execute(made)
             query = select(table).where(table.c.period.in_([this, last]))
-            rows = (await connection.execute(query.order_by(table.c.period.desc()))).all()
-        unwrap = self._wrapper.unwrap
-        return [(r.period, unwrap(r.epoch, r.wrapped, "limit_key", r.period)) for r in rows]
+            query = query.order_by(table.c.period.desc()).with_for_update()
+            opened = [(row.period, self._usable(row)) for row in await connection.execute(query)]
+            usable = [(period, secret) for period, secret in opened if secret is not None]
+            if usable and usable[0][0] == this:
+                return usable
+            # Somebody altered this week's: counting begins anew, for nobody could be counted.
+            anew = upsert(connection, table).values(new)
+            anew = anew.on_conflict_do_update(
+                index_elements=[table.c.period],
+                set_={"epoch": anew.excluded.epoch, "wrapped": anew.excluded.wrapped},
+            )
+            await connection.execute(anew)
+            return [(this, fresh), *usable]
+
+    def _usable(self, row: Any) -> Secret | None:
+        """None where it was altered; `StorageAway` where another node's keyring has its epoch."""
+        try:
+            return self._wrapper.usable(row.epoch, row.wrapped, "limit_key", row.period)
+        except KeyUnusable:
+            raise StorageAway(self._database.name) from None
 
 
 def _week(now: datetime) -> str:

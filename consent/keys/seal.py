@@ -51,8 +51,9 @@ def open_sealed(key: bytes, sealed: bytes, aad: Sequence[bytes | str]) -> bytes:
     return plaintext
 
 
-def _try_open(key: bytes, sealed: bytes, aad: Sequence[bytes | str]) -> bytes | None:
-    if len(sealed) < OVERHEAD or not sealed.startswith(_HEAD):
+def _try_open(key: bytes, sealed: object, aad: Sequence[bytes | str]) -> bytes | None:
+    # Of any type: SQLite keeps anything anywhere.
+    if not isinstance(sealed, bytes) or len(sealed) < OVERHEAD or not sealed.startswith(_HEAD):
         return None
     salt, stored = sealed[len(_HEAD) : len(_HEAD) + _SALT], sealed[len(_HEAD) + _SALT : _BODY]
     cipher, nonce, commitment = _derive(key, salt)

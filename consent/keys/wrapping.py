@@ -24,6 +24,15 @@ class Wrapper:
         """Encrypt *key*; it unwraps only as the key of that *name*."""
         return seal(self._keks[self.active].reveal(), key.reveal(), _aad(name, self.active))
 
+    def usable(self, epoch: int, wrapped: bytes, *name: str) -> Secret | None:
+        """As `unwrap`; None where we hold the epoch, so that somebody altered the row."""
+        try:
+            return self.unwrap(epoch, wrapped, *name)
+        except KeyUnusable:
+            if epoch in self._keks:
+                return None
+            raise
+
     def unwrap(self, epoch: int, wrapped: bytes, *name: str) -> Secret:
         """Decrypt a key. Raises `KeyUnusable` without its epoch, or where the row was altered."""
         kek = self._keks.get(epoch)

@@ -103,6 +103,12 @@ async def listed(connection: AsyncConnection, keys: RowKeys) -> list[ApiKey | Al
     return [_key(row) if is_honest(keys, row) else Altered(str(row.id)) for row in rows]
 
 
+async def ended(connection: AsyncConnection) -> dict[str, bool]:
+    """Of every key there ever was, whether it was revoked; whatever else its row holds."""
+    rows = await connection.execute(select(api_key.c.id, api_key.c.revoked_at))
+    return {row.id: row.revoked_at is not None for row in rows}
+
+
 async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: datetime) -> bool:
     """End a key; False when there is none of that id, or it has ended already.
 

@@ -21,7 +21,10 @@ def list_texts(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """List every wording that was ever published."""
-    texts = [_row(text) for text in run(_listed(configuration(context)))]
+    found, altered = run(_listed(configuration(context)))
+    texts = [_row(text) for text in found]
+    for name in altered:
+        say(f"{name}: is not what its hash says; see gateway audit verify")
     if as_json:
         result_json(texts)
         return
@@ -42,12 +45,12 @@ def retire(context: typer.Context, text: Annotated[str, typer.Argument(metavar="
     say(f"{text}: retired")
 
 
-async def _listed(config: Config) -> list[Text]:
+async def _listed(config: Config) -> tuple[list[Text], list[str]]:
     from consent import texts
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.read() as connection:
-        return await texts.list_texts(connection)
+        return await texts.list_texts(connection), await texts.altered(connection)
 
 
 async def _retire(config: Config, text: str) -> Retirement:
@@ -57,9 +60,10 @@ async def _retire(config: Config, text: str) -> Retirement:
 
     async with open_stores(config) as stores, stores.data.begin() as connection:
         now = await stores.clock.now(connection)
-        known = await texts.get(connection, [text])
+        known = (await texts.get(connection, [text])).get(text)
         outcome = await texts.retire(connection, text, now)
-        if outcome is texts.Retirement.RETIRED and known[text].retired_at is None:
+        again = known is not None and known.retired_at is not None
+        if outcome is texts.Retirement.RETIRED and not again:
             await stores.record(connection, Kind.TEXT_RETIRED, now, {"text": text})
     return outcome
 

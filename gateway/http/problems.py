@@ -134,8 +134,11 @@ _NOT_PUBLISHED = Problem(
     409,
     "not-published",
     "Not published yet",
-    "No published checkpoint covers this event yet; ask again.",
-    "Wait as long as Retry-After says: a checkpoint is published every second or two.",
+    "No published checkpoint proves this event yet; ask again. If that lasts for more than a"
+    " minute, rows of the log are damaged: gateway audit verify names them.",
+    "Wait as long as Retry-After says: a checkpoint is published every second or two. One that"
+    " never comes is the operator's matter: gateway audit verify names what is damaged, and a"
+    " backup of the data database from before that has the rows.",
     headers={"Retry-After": "1"},
 )
 _CONFLICT = Problem(

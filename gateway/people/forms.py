@@ -18,6 +18,7 @@ from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer
 from gateway.people import cors, stamps
 from gateway.people.page_models import PageQuery
+from storage.errors import StorageAway
 
 PATH: Final = "/forms/{form:[a-z0-9][a-z0-9_-]*}"  # where each form is; with an ending, its parts
 
@@ -84,11 +85,14 @@ async def preflight(request: web.Request) -> web.StreamResponse:
 
 
 async def current_texts(request: web.Request, form: str, locale: str) -> Mapping[str, Text]:
-    """The text of each purpose that the form shows now; raises NotFound where one has none."""
+    """The text of each purpose that the form shows now; raises `StorageAway` where one has none.
+
+    Every start publishes them: one that is missing is not what it was any more.
+    """
     wordings, config = request.app[WORDINGS], request.app[PARTS].config
     found = {name: await wordings.current(name, locale) for name in config.forms[form].purposes}
     if any(text is None for text in found.values()):
-        raise NotFound
+        raise StorageAway("data")
     return {name: text for name, text in found.items() if text is not None}
 
 

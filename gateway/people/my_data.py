@@ -26,7 +26,7 @@ from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
-from gateway.people import sessions
+from gateway.people import sessions, wording
 from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
 
 _OWN = ("a person's own data",)
@@ -248,11 +248,8 @@ async def _preferences_page(
         brand=_brand(request),
         purposes=[
             {
+                **wording.shown(choice.text, choice.purpose),
                 "purpose": choice.purpose,
-                "title": choice.text.bundle["title"],
-                "text": choice.text.bundle["text"],
-                "locale": choice.text.locale,
-                "sender": choice.text.bundle["sender"]["name"],
                 "on": choice.on,
                 "waiting": choice.waiting or (choice.purpose in asked and not choice.on),
             }
@@ -281,10 +278,7 @@ def _profile(request: web.Request, profile: Mapping[str, str]) -> list[tuple[str
 def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
     return [
         {
-            "title": held.text.bundle["title"],
-            "text": held.text.bundle["text"],
-            "locale": held.text.locale,
-            "sender": held.text.bundle["sender"]["name"],
+            **wording.shown(held.text, held.consent.purpose),
             "state": held.state,
             "decided_at": held.consent.decided_at,
             "requested_at": held.consent.requested_at,
@@ -292,7 +286,7 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "form": held.consent.form,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
-            "notice_url": f"/notices/{held.text.bundle['notice']}",
+            "notice_url": held.text and f"/notices/{held.text.bundle['notice']}",
             "story": [_told(step) for step in held.story if step.kind in _TOLD],
         }
         for held in consents

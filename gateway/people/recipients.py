@@ -11,7 +11,6 @@ from multidict import MultiDictProxy
 from consent import policy, tokens
 from consent.consents import Consent
 from consent.links import Route
-from consent.texts import Text
 from gateway.errors import Invalid, NotFound, RequestError, TooMany
 from gateway.flows.joining import confirm
 from gateway.flows.joining.confirm import Declaration, Seen
@@ -25,6 +24,7 @@ from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look.markdown import to_html
+from gateway.people import wording
 from gateway.people.page_models import ConfirmationAnswer, OneClick, PreferencesAnswer
 
 _LINKS = ("recipients, by link",)
@@ -92,14 +92,12 @@ def _confirmation_page(request: web.Request, seen: Seen) -> web.Response:
 
 
 def _shown(seen: Seen) -> list[dict[str, Any]]:
-    return [_consent(consent, seen.texts[consent.text_hash], seen) for consent in seen.consents]
+    return [_consent(consent, seen) for consent in seen.consents]
 
 
-def _consent(consent: Consent, text: Text, seen: Seen) -> dict[str, Any]:
+def _consent(consent: Consent, seen: Seen) -> dict[str, Any]:
     return {
-        "title": text.bundle["title"],
-        "text": text.bundle["text"],
-        "locale": text.locale,
+        **wording.shown(seen.texts.get(consent.text_hash), consent.purpose),
         "state": policy.effective_state(consent, seen.now),
         "decided_at": consent.decided_at,
     }
@@ -151,9 +149,8 @@ async def show_why(request: web.Request) -> web.StreamResponse:
     """Who writes, for what, with which wording; neutral for a link that nobody has."""
     seen = await _look(request, Route.WHY)
     consents = []
-    if seen is not None and seen.text is not None:
-        shown = _text(seen.text)
-        consents = [{**shown, "sender": seen.text.bundle["sender"]["name"]}]
+    if seen is not None and seen.asked:
+        consents = [wording.shown(seen.text, seen.purpose)]
     return pages.response(
         request, "why", brand=_brand(request), consents=consents, fresh=False, fresh_url="/my-data"
     )
@@ -203,12 +200,11 @@ def _preferences_page(
     request: web.Request, seen: PurposeSeen | None, *, switched: Switched | None
 ) -> web.Response:
     purposes = []
-    if seen is not None and seen.text is not None:
+    if seen is not None and seen.asked:
         asked = switched is not None and seen.purpose in switched.on
         waiting = seen.waiting or (asked and not seen.on)
         state = {"purpose": seen.purpose, "on": seen.on, "waiting": waiting}
-        sender = seen.text.bundle["sender"]["name"]
-        purposes = [{**_text(seen.text), **state, "sender": sender}]
+        purposes = [{**wording.shown(seen.text, seen.purpose), **state}]
     return pages.response(
         request,
         "preferences",
@@ -219,10 +215,6 @@ def _preferences_page(
         fresh_url="/my-data",
         csrf=None,
     )
-
-
-def _text(text: Text) -> dict[str, Any]:
-    return {"title": text.bundle["title"], "text": text.bundle["text"], "locale": text.locale}
 
 
 @page("GET", "/", "Who mails from here, and how to leave", tags=_LINKS)

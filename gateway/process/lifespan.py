@@ -13,7 +13,7 @@ from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from consent.marks import Marks
-from delivery import dkim, outbox, permits
+from delivery import dkim, due, permits
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
@@ -81,7 +81,7 @@ async def put_in_order(parts: Parts) -> None:
     async with parts.data.begin() as connection:
         # What was missing may be there again: a configuration is read at a start only.
         now = await parts.clock.now(connection)
-        await outbox.look_again(connection, now)
+        await due.look_again(connection, now)
         await parking.look_again(connection, now)
 
 

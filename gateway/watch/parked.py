@@ -24,6 +24,7 @@ class Why(StrEnum):
     ATTEMPTS = "attempts"
     KEY_MISSING = "key_missing"
     PURPOSE_UNKNOWN = "purpose_unknown"  # not in the configuration any more
+    WORDING_MISSING = "wording_missing"  # it is not what its hash says, or gone
     SENDER_UNKNOWN = "sender_unknown"
     OCCASION_UNKNOWN = "occasion_unknown"
     HANDLE_MISSING = "handle_missing"
@@ -37,6 +38,7 @@ _WAY_OUT: Mapping[str, str] = {
     Why.ATTEMPTS: _VERIFY,
     Why.KEY_MISSING: "restore the key store",
     Why.PURPOSE_UNKNOWN: "put the purpose back into the configuration, on every node",
+    Why.WORDING_MISSING: "restart a process: it puts back what the configuration has; else restore",
     Why.SENDER_UNKNOWN: "put the sender back into the configuration, on every node",
     Why.OCCASION_UNKNOWN: "finish the upgrade",
     Why.HANDLE_MISSING: "run `gateway audit verify`; restore the data",

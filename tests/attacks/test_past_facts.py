@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from consent import address
 from consent.evidence import MailSent
 from delivery import outbox, tables
 from delivery.desk import Parcel
@@ -25,8 +24,7 @@ from gateway.flows.keeping.expire import Expiry
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving import verify
 from gateway.flows.rights import overview
-from gateway.flows.sending import permission, recover
-from gateway.flows.sending.permission import Question
+from gateway.flows.sending import recover
 from gateway.process.desk import Desk
 from tests.support.apps import ADA, App, Mail, open_app, start_app
 from tests.support.calls import call
@@ -232,11 +230,7 @@ async def states(life: Life, email: str) -> list[str]:
 
 
 async def subject_of(life: Life, email: str) -> str:
-    parts = life.app.parts
-    async with parts.data.read() as connection:
-        question = Question("elsewhere", address.parse(email))
-        key = parts.keyring.lookup.secret
-        (found,) = await permission.find_subjects(connection, key, [question])
+    found = await life.app.subject(email)
     assert found is not None
     return found
 

@@ -20,10 +20,9 @@ from audit.entry import Event, draft
 from audit.errors import BadPending
 from audit.kinds import Actor, Kind
 from audit.tables import audit_pending
-from consent import address, gates, intakes
+from consent import address, intakes
 from consent import tables as consents
 from consent.intakes import Under
-from consent.keys import blind
 from consent.keys import tables as keys
 from consent.sign_ups import Asked, SignUp
 from delivery import outbox
@@ -80,7 +79,7 @@ async def posted(app: App, addresses: Sequence[str], *purposes: str) -> list[str
     """Acknowledge sign-ups without the doors; their rows' ids."""
     now = app.parts.clock.wall()
     (text,) = await app.texts("newsletter")
-    under = Under(*await app.parts.keystore.intake_key(now), app.parts.keyring.lookup.secret)
+    under = Under(*await app.parts.keystore.intake_key(now), *app.parts.lookup.newest)
     asked = tuple(Asked(purpose, text) for purpose in purposes or ("newsletter",))
     forms = [SignUp("signup", address.parse(one), "en", asked) for one in addresses]
     rows = [intakes.seal_sign_up(form, under, now) for form in forms]
@@ -114,10 +113,8 @@ async def statuses(app: App) -> dict[str, int]:
         return {status: number for status, number in await connection.execute(query)}
 
 
-async def subject_of(app: App, email: str = ADA) -> str:
-    index = blind.blind_index(app.parts.keyring.lookup.secret, email)
-    async with app.parts.data.read() as connection:
-        return (await gates.find(connection, [index]))[index]
+async def subject_of(app: App, email: str) -> str:
+    return await app.subject(email)
 
 
 async def lose_keys(app: App, email: str = ADA) -> Sequence[dict[str, Any]]:
@@ -137,16 +134,25 @@ async def give_back(app: App, lost: Sequence[dict[str, Any]]) -> None:
 
 
 async def break_trail(app: App, email: str = ADA) -> None:
-    """Whatever is to be told of this person raises an error."""
-    length = "'many'" if app.parts.data.dialect == "sqlite" else str(2**31 - 1)
-    subject = await subject_of(app, email)
-    await by_sql(app, f"UPDATE subject SET trail_length = {length} WHERE id = '{subject}'")
+    """Whatever is to be told of this person fails: whoever owns the tables can do that."""
+    this = f"NEW.id = '{await subject_of(app, email)}'"
+    if app.parts.data.dialect == "sqlite":
+        refused = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        await by_sql(app, f"CREATE TRIGGER refused BEFORE UPDATE ON subject WHEN {this} {refused}")
+        return
+    body = "BEGIN RAISE EXCEPTION 'no'; END"
+    await by_sql(app, f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS '{quoted(body)}'")
+    each = f"FOR EACH ROW WHEN ({this}) EXECUTE FUNCTION no()"
+    await by_sql(app, f"CREATE TRIGGER refused BEFORE UPDATE ON subject {each}")
 
 
-async def mend_trail(app: App, email: str = ADA) -> None:
-    subject = await subject_of(app, email)
-    count = f"(SELECT count(*) FROM audit_payload WHERE subject = '{subject}')"
-    await by_sql(app, f"UPDATE subject SET trail_length = {count} WHERE id = '{subject}'")
+def quoted(words: str) -> str:
+    return words.replace("'", "''")
+
+
+async def mend_trail(app: App) -> None:
+    on = "" if app.parts.data.dialect == "sqlite" else " ON subject"
+    await by_sql(app, f"DROP TRIGGER refused{on}")
 
 
 # Intake
@@ -536,7 +542,7 @@ async def test_a_consent_is_written_down_as_over_once_its_cause_is_mended(app: A
     app.step(timedelta(hours=73))
     expiry = Expiry(app.parts)
     await expiry.by_date()
-    await mend_trail(app, crowd(1)[0])
+    await mend_trail(app)
     await expiry.by_date()
     assert (await states(app))["pending"] == 1  # its time has not come
 

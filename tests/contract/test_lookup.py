@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -105,6 +106,7 @@ async def test_a_row_that_was_planted_for_a_stranger_keeps_them_waiting_and_harm
 
     async with app.parts.data.begin() as connection:
         await connection.execute(delete(index).where(index.c.mac == planted["mac"]))
+    app.step(timedelta(minutes=1))  # what is parked is looked at again
     assert [mail.to for mail in await app.deliver()] == [ADA]
 
 

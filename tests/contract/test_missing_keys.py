@@ -289,3 +289,18 @@ async def test_another_compartment_locks_nobody_out_of_acts_that_do_not_need_it(
     await app.tick()
     verdict = await verify(app.parts)
     assert (verdict.rows, verdict.report.ok) == ([], True)
+
+
+@pytest.mark.parametrize("lose", [damaged, no_evidence, no_profile])
+async def test_a_key_that_cannot_be_used_is_named_and_ends_no_verification(
+    app: App, lose: Lose
+) -> None:
+    await app.subscribe()
+    subject = await subject_of(app)
+    await app.tick()
+    assert (await verify(app.parts)).ok
+    await lose(app, subject)
+
+    found = await verify(app.parts)
+
+    assert any(row.startswith(f"dek {subject}/") for row in found.rows)

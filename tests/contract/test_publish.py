@@ -81,9 +81,9 @@ async def stored(database: Database) -> list[Checkpoint]:
     async with database.read() as connection:
         query = select(audit_checkpoint).order_by(audit_checkpoint.c.size)
         rows = (await connection.execute(query)).all()
-    checkpoints = [checkpoints.verify(row.note, PUBLISHER.vkey) for row in rows]
-    assert [one.size for one in checkpoints] == [row.size for row in rows]
-    return checkpoints
+    found = [checkpoints.verify(row.note, PUBLISHER.vkey) for row in rows]
+    assert [checkpoint.size for checkpoint in found] == [row.size for row in rows]
+    return found
 
 
 async def replace_last_leaf(database: Database) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates
 from consent.consents import Deadline, Page
-from delivery import outbox, overview, retention
+from delivery import due, outbox, overview, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -26,7 +26,7 @@ async def app(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIt
         yield opened
 
 
-def due(what: Deadline) -> Look:
+def deadline(what: Deadline) -> Look:
     async def look(app: App, connection: AsyncConnection) -> None:
         now = app.parts.clock.wall()
         for after in (None, (now, "con_0")):
@@ -36,7 +36,7 @@ def due(what: Deadline) -> Look:
 
 
 LOOKS: dict[str, Look] = {
-    "claim": lambda app, c: outbox.due(c, app.parts.clock.wall(), 10),
+    "claim": lambda app, c: due.look(c, app.parts.clock.wall(), 10),
     "counts": lambda app, c: outbox.counts(c),
     "oldest due": lambda app, c: overview.oldest_due(c, app.parts.clock.wall()),
     "ended lately": lambda app, c: overview.ended_since(c, app.parts.clock.wall()),
@@ -47,7 +47,7 @@ LOOKS: dict[str, Look] = {
     "marks": lambda app, c: app.parts.marks.read(c, [b"i" * 16]),
     "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
     "erasures": lambda app, c: gates.erasing(c, "sub_0", 10),
-    **{f"consents by {what}": due(what) for what in Deadline},
+    **{f"consents by {what}": deadline(what) for what in Deadline},
 }
 
 

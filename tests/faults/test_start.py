@@ -68,7 +68,7 @@ async def test_a_part_that_fails_ends_the_process_with_a_line_and_exit_1(
     lines = gateway.log("serve").splitlines()
     assert status == 1
     assert any('"process_failed"' in line for line in lines)
-    assert lines[-1].startswith("gateway: OperationalError at delivery/outbox.py")
+    assert lines[-1].startswith("gateway: OperationalError at delivery/due.py")
 
 
 async def test_a_journal_that_cannot_be_made_is_one_line_and_exit_1(gateway: Gateway) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from delivery import journal as journal_module
 from delivery import worker as worker_module
 from delivery.desk import Composed, Ended, Parcel
 from delivery.journal import Journal
@@ -155,6 +156,23 @@ async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_grou
 
     assert 0.4 < took < 3, "four seconds would be once for each group"
     assert journal_in(tmp_path).count("ACC ") == 8, "they are told by whoever replays it"
+
+
+async def test_a_journal_that_is_written_anew_keeps_what_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_CUT_AFTER", 300)
+    (slow,) = islice(mails("delay-dot-6000"), 1)
+    quick = (replace(one, message=f"{one.message}0") for one in islice(mails("ada"), 60))
+    desk = YesDesk([slow, *quick])
+    async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
+        await until(lambda: len(desk.ended) == 60)
+        kept = journal_in(tmp_path)
+        await until(lambda: len(desk.ended) == 61)
+
+    assert len(sink.accepted) == 61
+    assert f"DOT {slow.message} 1 " in kept
+    assert kept.count("DOT ") < 60
 
 
 def journal_in(directory: Path) -> str:

@@ -156,6 +156,10 @@ class App:
     async def deliver(self) -> list[Mail]:
         """Claim, permit and "send" everything that is due, to a relay that takes it."""
         await self.tick()
+        return await self.send_due()
+
+    async def send_due(self) -> list[Mail]:
+        """What of `deliver` is the worker's."""
         desk, mails = Desk(self.parts), []
         await desk.register(_OWNER)
         while parcels := await desk.claim(_OWNER, 100):
@@ -283,13 +287,19 @@ async def start_app(
     loaded: Config, clock: Clock, around: Sequence[Middleware] = ()
 ) -> AsyncIterator[App]:
     """A process of a gateway that was initialised before."""
-    async with open_parts(loaded, clock) as parts:
-        await put_in_order(parts)
-        app = create_app(parts, Metrics(), Health(parts.stores))
-        begun: list[str] = []
-        app.middlewares[:0] = [_noted_in(begun), *around]
-        async with _served(app) as base, aiohttp.ClientSession(base) as http:
-            yield App(parts, http, base, begun)
+    async with open_parts(loaded, clock) as parts, serve(parts, around) as app:
+        yield app
+
+
+@asynccontextmanager
+async def serve(parts: Parts, around: Sequence[Middleware] = ()) -> AsyncIterator[App]:
+    """What a process does once its parts are open."""
+    await put_in_order(parts)
+    app = create_app(parts, Metrics(), Health(parts.stores))
+    begun: list[str] = []
+    app.middlewares[:0] = [_noted_in(begun), *around]
+    async with _served(app) as base, aiohttp.ClientSession(base) as http:
+        yield App(parts, http, base, begun)
 
 
 def _noted_in(begun: list[str]) -> Middleware:

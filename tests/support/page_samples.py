@@ -118,6 +118,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         {"field": "profile.first_name", "code": "field_too_long"},
     ]
     listed = [{"label": "E-Mail", "code": "email_invalid"}, {"label": "", "code": "text_invalid"}]
+    damaged = {**one, "title": "newsletter", "text": None, "locale": "", "sender": None}
     switch = {**one, "on": True, "waiting": False}
     waiting = {**other, "on": False, "waiting": True}
     both = {"off": {"elsewhere"}, "on": {"updates"}}
@@ -139,6 +140,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "confirm-mixed": ("confirm", {"consents": [other, *settled], "may_reject": True}),
         "confirm-already": ("confirm", {"consents": settled[:1], "may_reject": True}),
         "confirm-settled": ("confirm", {"consents": settled[1:], "may_reject": False}),
+        "confirm-damaged": ("confirm", {"consents": [damaged, other], "may_reject": True}),
         "confirmed": ("confirm_done", {"answer": "confirm", "consents": settled[:1]}),
         "rejected": (
             "confirm_done",
@@ -161,6 +163,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "preferences-saved": (
             "preferences",
             {"purposes": [switch, waiting], "switched": both, "csrf": "token", **own},
+        ),
+        "preferences-damaged": (
+            "preferences",
+            {
+                "purposes": [{**damaged, "on": True, "waiting": False}],
+                "switched": None,
+                "csrf": None,
+                **link,
+            },
         ),
         "preferences-neutral": (
             "preferences",

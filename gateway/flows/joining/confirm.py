@@ -5,7 +5,7 @@ Nothing else writes "confirmed" than the spending of such a token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -50,7 +50,7 @@ class Seen:
     """What became of a request, for the page."""
 
     consents: Sequence[Consent]
-    texts: Mapping[str, Text]
+    texts: Mapping[str, Text]  # by hash; one that somebody altered is missing
     expired: bool
     now: datetime
 
@@ -108,6 +108,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
                 gate=gate,
                 vault=vault,
                 found=found,
+                wordings=seen.texts.keys(),
                 trail=Trail(parts.log, vault, held),
                 now=seen.now,
             )
@@ -133,11 +134,15 @@ class _Act:
     gate: Gate
     vault: Vault
     found: Confirmation
+    wordings: Collection[str]  # by hash, those that can be shown
     trail: Trail
     now: datetime
 
     async def confirm(self) -> None:
-        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed."""
+        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed.
+
+        Nor is what nobody could read: it waits until its wording is back.
+        """
         subject = self.gate.subject
         everything = await self._theirs()
         asked = [
@@ -153,7 +158,11 @@ class _Act:
         if not gates.usable(self.gate, self.vault, *_CONFIRMING):
             log.error("key_missing")
             raise StorageAway("key store")
-        confirmed = [new for consent in asked if (new := self._confirmed(consent)) is not None]
+        shown = [consent for consent in asked if consent.text_hash in self.wordings]
+        if not shown:
+            log.error("wording_missing")
+            raise StorageAway("data")
+        confirmed = [new for consent in shown if (new := self._confirmed(consent)) is not None]
         # Their links end with them: one of an older mail would put an older wording in its place.
         lapsed = [
             changes.supersede(other, self.trail, self.now)
@@ -169,7 +178,7 @@ class _Act:
 
     async def reject(self) -> set[str]:
         """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
-        not_me = withdraw.Withdrawal(None, Actor.SUBJECT, "confirmation-link")
+        not_me = withdraw.Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME)
         theirs = [consent for consent in await self._theirs() if consent.id in self.found.consents]
         ended = [
             changed
@@ -231,6 +240,9 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
         seen = await _seen(connection, parts.consents, parts.clock, found)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
+    if any(consent.text_hash not in seen.texts for consent in seen.consents):
+        log.error("wording_missing")
+        raise StorageAway("data")  # not silent: the mail that the page promises would never come
     asked = tuple(Asked(c.purpose, c.text_hash) for c in seen.consents if c.text_hash in valid)
     vault = await parts.keystore.vault([found.subject])
     if not asked or not gates.usable(gate, vault, Compartment.PROFILE):

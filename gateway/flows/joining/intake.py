@@ -25,6 +25,7 @@ from consent.lookup import LookUp
 from consent.marks import Marks
 from consent.policy import Nothing, Same
 from consent.sign_ups import Asked, SignUp
+from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
 from gateway.config.config import Config
@@ -42,6 +43,7 @@ log = structlog.get_logger()
 AT_ONCE = 50  # in the loop that answers: more at a time, and requests wait for them
 CONFIRM_WITHIN = timedelta(hours=72)
 MAILS_A_REQUEST = 2
+_OF_THE_FORM = (Why.PURPOSE_UNKNOWN, Why.WORDING_MISSING)  # whoever it is from
 
 
 async def work_off(parts: Parts) -> int:
@@ -87,8 +89,9 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
         held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
         forms = await _standing(connection, parts.marks, parts.lookup, waiting, forms, now)
+        wordings = await texts.get(connection, _hashes(forms.values()))
         # Only for whoever is asked now: nobody comes to be known for a request that is parked.
-        asked = [form for form in forms.values() if _can_be_asked(parts.config, form)]
+        asked = [form for form in forms.values() if _unasked(parts.config, wordings, form) is None]
         newcomers = whose.newcomers(asked, vault)
         held |= await gates.admit(connection, parts.rows, parts.lookup, newcomers, wall)
         found = await parts.consents.as_of(connection, held, now)
@@ -100,6 +103,7 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
             limits=await AskingLimits.read(connection, asking, addresses, now),
             trail=Trail(parts.log, vault, held),
             vault=vault,
+            wordings=wordings,
             now=now,
         )
         return await _write(connection, parts.lookup, batch, waiting, whose, forms)
@@ -141,7 +145,7 @@ async def _stuck(
         why = batch.why_not(subject, form)
         # Whoever another process admitted or let go of meanwhile is somebody else by now.
         same = known is not None and (known.subject == subject or not known.honest)
-        if why is Why.PURPOSE_UNKNOWN or (why is not None and same):
+        if why in _OF_THE_FORM or (why is not None and same):
             stuck[intake] = why
     return stuck
 
@@ -219,9 +223,15 @@ async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, S
     return opened.said
 
 
-def _can_be_asked(config: Config, form: SignUp) -> bool:
-    """Whether all that it asks for is there; an old link may ask for what was dropped."""
-    return all(asked.purpose in config.purposes for asked in form.asked)
+def _hashes(forms: Iterable[SignUp]) -> set[str]:
+    return {asked.text_hash for form in forms for asked in form.asked}
+
+
+def _unasked(config: Config, wordings: Mapping[str, Text], form: SignUp) -> Why | None:
+    """What a sign-up asks for that cannot be asked: an old link's purpose, a damaged wording."""
+    if any(asked.purpose not in config.purposes for asked in form.asked):
+        return Why.PURPOSE_UNKNOWN
+    return None if _hashes([form]) <= wordings.keys() else Why.WORDING_MISSING
 
 
 @dataclass
@@ -265,6 +275,7 @@ class _Batch:
     limits: AskingLimits
     trail: Trail
     vault: Vault
+    wordings: Mapping[str, Text]  # of these sign-ups, retired or not
     now: datetime
     mails: list[_Mail] = field(default_factory=list)
 
@@ -287,8 +298,8 @@ class _Batch:
 
     def why_not(self, subject: str | None, form: SignUp) -> Why | None:
         """What keeps a sign-up from being applied; None: nothing."""
-        if not _can_be_asked(self.config, form):
-            return Why.PURPOSE_UNKNOWN
+        if why := _unasked(self.config, self.wordings, form):
+            return why
         person = None if subject is None else self.people.get(subject)
         if person is None or not person.gate.live:
             return Why.ALTERED
@@ -345,7 +356,7 @@ class _Batch:
         await self.consents.add(connection, new)
         await self.consents.write(connection, changed)
         await self.limits.store(connection, self.now)
-        known = await texts.valid(connection)
+        known = {key: text for key, text in self.wordings.items() if text.retired_at is None}
         written = [
             asking.confirmation(
                 self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at

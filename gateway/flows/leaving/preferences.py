@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
@@ -26,6 +27,9 @@ from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
+from storage.errors import StorageAway
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,10 @@ class PurposeSeen:
 
     subject: str
     purpose: str
-    text: Text | None
+    text: Text | None  # none: nothing was asked for, or its wording is not what it was
     on: bool
     waiting: bool
+    asked: bool  # ever
 
 
 async def look(
@@ -59,11 +64,12 @@ async def _seen(
     rows = [consent for consent in about.consents if isinstance(consent, Consent)]
     text = await wording(connection, rows)
     on = isinstance(policy.decide(about, now), Granted)
-    return PurposeSeen(subject, purpose, text, on, not on and State.PENDING in states)
+    waiting = not on and State.PENDING in states
+    return PurposeSeen(subject, purpose, text, on, waiting, asked=bool(rows))
 
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
-    """The wording that was agreed to last."""
+    """The wording that was agreed to last; None where it is not what it was."""
     decided = [consent for consent in consents if consent.decided_at is not None] or consents
     if not decided:
         return None
@@ -119,7 +125,11 @@ async def ask(
     vault = await parts.keystore.vault([subject])
     if not gates.usable(gate, vault, Compartment.PROFILE):
         return None
-    found = [current_text(valid.values(), purpose, gate.locale) for purpose in purposes]
+    known = [purpose for purpose in purposes if purpose in parts.config.purposes]
+    found = [current_text(valid.values(), purpose, gate.locale) for purpose in known]
+    if any(text is None for text in found):
+        log.error("wording_missing")
+        raise StorageAway("data")  # not silent: the mail that the page promises would never come
     asked = tuple(Asked(text.purpose, text.hash) for text in found if text is not None)
     mailbox = personal.open_mailbox(gate, vault)
     if not asked or mailbox is None:

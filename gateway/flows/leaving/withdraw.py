@@ -42,6 +42,7 @@ from storage.locks import keep_out
 log = structlog.get_logger()
 
 _NO_NAMES = Names((), whole=False)
+NOT_ME = "confirmation-link"  # the channel of who says that a request was not theirs
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
 

@@ -1,9 +1,9 @@
-"""Verifying the live log together with what rests on it: consents, permits, rows that grant.
+"""Verifying the live log together with what rests on it: people, messages, rows that grant.
 
-The log alone shows that no entry was altered. That a consent says what its last
-event says, and that every permit has an event, ties the tables to the log; a
-MAC says of every row that grants something that a gateway wrote it.
-Memory does not grow with the number of people.
+The log alone shows that no entry was altered. That rows say what events say, and
+that none is missing, ties the tables to the log; a MAC says of every row that
+grants something that a gateway wrote it. Memory does not grow with the number
+of people.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from audit import trail
 from audit import verify as audit_verify
 from audit.kinds import Kind
+from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import evidence, gates, lookup, marks, signed
+from consent import evidence, fresh_links, gates, links, lookup, marks, signed
+from consent import people as removal
 from consent.changes import EVENTS
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
@@ -28,6 +32,9 @@ from consent.model import State
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
+from gateway.flows.proving import people, registry
+from gateway.flows.proving.messages import Messages
+from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
 from gateway.parts import Parts
 from storage.database import Database
@@ -50,6 +57,7 @@ _SIGNED = (
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
 _STATE_KINDS = frozenset(EVENTS.values())
+_GRANTS = (Kind.PERMIT_BATCH,)
 _LEFT = {state: EVENTS[state] for state in (State.WITHDRAWN, State.REJECTED)}
 # A request that came to nothing may be forgotten; what was decided goes with its facts.
 _DECIDED = frozenset(kind for state, kind in EVENTS.items() if state.decided)
@@ -94,7 +102,10 @@ async def verify(
         (parts.lookup.signed, parts.lookup.keys),
     ]
     rows: list[str] = []
-    async for doubt in _doubts(parts.data, parts.consents, parts.keystore, signed_tables):
+    messages = Messages(
+        parts.data, parts.keystore, parts.rows, parts.clock, parts.config.retention.messages
+    )
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
@@ -102,28 +113,33 @@ async def verify(
 
 
 async def _doubts(
-    data: Database,
     consents: Consents,
-    keystore: KeyStore,
+    log: Log,
+    messages: Messages,
     signed_tables: Iterable[tuple[SignedTable, RowKeys]],
 ) -> AsyncIterator[str]:
+    data, keystore = messages.data, messages.keystore
     async with data.read() as connection:
-        strangers = await consents.of_nobody(connection, _AT_ONCE)
-        astray = await lookup.astray(connection, _AT_ONCE)
-    for stranger in strangers:
-        yield f"consent {stranger}: belongs to nobody"
-    for doubt in astray:
-        yield doubt
+        for orphan in await removal.orphans(connection, _AT_ONCE):
+            yield f"{orphan}: belongs to nobody, or is gone"
+        for doubt in await lookup.astray(connection, _AT_ONCE):
+            yield doubt
+    for subject, compartment in await keystore.back(_AT_ONCE):
+        yield f"dek {subject}/{compartment}: was destroyed, and is back"
     for table, keys in signed_tables:
         async for row in table.strangers(data, keys):
             yield f"{row}: {_CHANGED}"
-    async for doubt in _doubts_of_consents(data, consents, keystore):
-        yield doubt
-    async for doubt in _doubts_of_permits(data, keystore):
-        yield doubt
+    for doubts in (
+        registry.doubts(data, log),
+        _doubts_of_people(data, consents, keystore),
+        _doubts_of_permits(data, keystore),
+        messages.doubts(),
+    ):
+        async for doubt in doubts:
+            yield doubt
 
 
-async def _doubts_of_consents(
+async def _doubts_of_people(
     data: Database, consents: Consents, keystore: KeyStore
 ) -> AsyncIterator[str]:
     after = ""
@@ -137,13 +153,46 @@ async def _doubts_of_consents(
         # Of one moment: a consent withdrawn between two statements would seem put back.
         async with data.snapshot() as connection:
             rows = await consents.of_subjects(connection, known)
-            told = await trail.told(connection, known, _STATE_KINDS, vault)
+            told = await trail.told(connection, known, frozenset(Kind), vault)
+            about = await _people(connection, known, rows, told)
             stored = {consent.id: consent for theirs in rows.values() for consent in theirs}
             missing = {consent.eid for consent in stored.values()} - {event.eid for event in told}
             untold = await trail.untold(connection, missing)
-        for doubt in _compare(stored, _Events(told, untold), vault):
+        states = [event for event in told if event.kind in _STATE_KINDS]
+        for doubt in _compare(stored, _Events(states, untold), vault):
             yield doubt
+        live = [one for one in about if one.gate.live and consents.vouches(one.gate)]
+        keyless = [
+            one.gate.subject for one in live if not vault.has(one.gate.subject, *Compartment)
+        ]
+        destroyed = await keystore.erased(keyless)
+        for one in live:
+            for doubt in people.doubts(one, vault, destroyed):
+                yield doubt
         after = page[-1]
+
+
+async def _people(
+    connection: AsyncConnection,
+    subjects: Sequence[str],
+    rows: Mapping[str, Sequence[Consent]],
+    told: Sequence[Told],
+) -> list[Known]:
+    events: dict[str, list[Told]] = {}
+    for event in told:
+        events.setdefault(event.subject, []).append(event)
+    handles = await links.with_handle(connection, subjects)
+    spent = await fresh_links.spent_of(connection, subjects)
+    return [
+        Known(
+            gate,
+            rows.get(subject, ()),
+            events.get(subject, ()),
+            handles,
+            spent.get(subject, {}),
+        )
+        for subject, gate in (await gates.peek(connection, subjects)).items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +262,7 @@ async def _doubts_of_permits(data: Database, keystore: KeyStore) -> AsyncIterato
             readable = [permit for permit in still if _is_readable(permit)]
             eids = {permit.eid for permit in readable}
             known = await gates.named(connection, {permit.subject for permit in readable})
-            told = await trail.told_of_items(connection, eids, subjects, Kind.PERMIT_BATCH, vault)
+            told = await trail.told_of_items(connection, eids, subjects, _GRANTS, vault)
         granted = {_granted(event) for event in told}
         for permit in still:
             if not _is_readable(permit):

@@ -53,7 +53,7 @@ class Held:
 
     consent: Consent
     state: State
-    text: Text
+    text: Text | None  # none: it is not what its hash says any more
     story: Sequence[Step]
 
 
@@ -62,7 +62,7 @@ class Choice:
     """One purpose of the preferences page."""
 
     purpose: str
-    text: Text
+    text: Text | None  # as of a consent
     on: bool
     waiting: bool
 
@@ -96,7 +96,7 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         Held(
             consent,
             policy.effective_state(consent, now),
-            known[consent.text_hash],
+            known.get(consent.text_hash),
             stories.get(consent.id, []),
         )
         for consent in reversed(found)
@@ -156,9 +156,11 @@ async def _choices(
         states = {policy.effective_state(consent, now) for consent in about.consents}
         waiting = not on and State.PENDING in states
         rows = [consent for consent in about.consents if isinstance(consent, Consent)]
-        agreed = await preferences.wording(connection, rows) if on or waiting else None
-        text = agreed or preferences.current_text(valid.values(), pair[1], gate.locale)
-        if text is not None:
+        if on or waiting:  # never in other words than those
+            text = await preferences.wording(connection, rows)
+        else:
+            text = preferences.current_text(valid.values(), pair[1], gate.locale)
+        if text is not None or on or waiting:
             choices.append(Choice(pair[1], text, on, waiting))
     return choices
 

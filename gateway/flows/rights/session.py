@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
 from consent import (
     fresh_links,
@@ -9,8 +12,8 @@ from consent import (
     tokens,
 )
 from consent.evidence import Accessed
-from consent.fresh_links import Session
-from consent.keys.vault import Compartment
+from consent.fresh_links import FreshLink, Session
+from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
 from gateway.parts import Parts
 from storage.clock import Clock
@@ -40,6 +43,8 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         # Before it is spent: else the person would have no link any more, and nothing to see.
         if not gates.usable(gate, vault, *_LOOK):
             return None
+        if await _was_opened(connection, found, vault):
+            return None
         if not await fresh_links.spend(connection, found, now):
             return None
         raw = await fresh_links.open_session(connection, parts.rows, found.subject, now)
@@ -49,6 +54,12 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         trail.record(Kind.SUBJECT_ACCESSED, found.subject, Actor.SUBJECT, now, evidence=said)
         await trail.stage(connection)
     return raw
+
+
+async def _was_opened(connection: AsyncConnection, link: FreshLink, vault: Vault) -> bool:
+    """Whether the log tells that it was spent, whatever its row says."""
+    looks = await audit_trail.told(connection, [link.subject], [Kind.SUBJECT_ACCESSED], vault)
+    return any(look.facts.get("link") == link.id for look in looks)
 
 
 async def session_of(data: Database, clock: Clock, keys: RowKeys, raw: bytes) -> Session | None:

@@ -24,7 +24,7 @@ from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import Granted, Reason, Refused, Unneeded
 from consent.trail import Trail
-from delivery import leases, outbox, permits
+from delivery import due, leases, outbox, permits
 from delivery.desk import Parcel
 from delivery.outbox import Change, Message, Parked, Status
 from delivery.outcome import Kind
@@ -56,7 +56,7 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         rank = await leases.rank(connection, owner, now)
-        seen = await outbox.due(connection, now, wanted * (rank.of + 1))
+        seen = await due.look(connection, now, wanted * (rank.of + 1))
     if not seen:
         return []
     candidates = in_turn(seen, rank, now)[: wanted * _SPARE]
@@ -109,7 +109,7 @@ async def _lock(
     now = await clock.now(connection)
     if not await leases.runs(connection, asker.owner, now + asker.ttl):
         return _Locked((), {})
-    messages = await outbox.lock_due(connection, keys, candidates, now, asker.wanted)
+    messages = await due.lock(connection, keys, candidates, now, asker.wanted)
     return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
 
 

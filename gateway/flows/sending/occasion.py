@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from delivery.outbox import Message
+from storage.types import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def of(message: Message) -> Occasion | Unknown | None:
     if message.regarding is None and message.occasion is None:
         return None
     regarding = message.regarding or ""
+    if not is_name(regarding):
+        return Unknown()  # one that can be asked for in no statement
     match message.occasion:
         case _Word.CONFIRMATION:
             return _to_confirm(regarding)

@@ -34,10 +34,10 @@ async def from_journals(parts: Parts) -> int:
 
     One that cannot be replayed is left where it is, and keeps no other from being.
     """
-    count = 0
+    count, takeover = 0, _Takeover(parts)
     for replay in replayable(parts.config.delivery.journal_dir):
         try:
-            count += await _from_journal(parts, replay)
+            count += await takeover.from_journal(replay)
         except StorageAway:
             raise
         except Exception as error:  # noqa: BLE001 at a start it would end the process, each time
@@ -45,35 +45,6 @@ async def from_journals(parts: Parts) -> int:
         else:
             replay.release()
     return count
-
-
-async def _from_journal(parts: Parts, replay: Replay) -> int:
-    async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
-        return await leases.lock_held(connection, replay.owner, some)
-
-    async with parts.data.read() as connection:
-        seen = await leases.held(connection, replay.owner)
-    under_way = set(seen)
-    marks = {attempt: mark for attempt, mark in replay.marks() if attempt[0] in under_way}
-    count = await _settle_all(parts, seen, lock, _Known(marks, replay.complete))
-    async with parts.data.begin() as connection:
-        await leases.forget(connection, replay.owner)
-    accepted = ((attempt, mark) for attempt, mark in replay.marks() if mark.accepted)
-    while some := dict(islice(accepted, _AT_ONCE)):
-        count += await _accepted_late(parts, some, complete=replay.complete)
-    log.info("journal_replayed", worker=replay.owner, messages=count)
-    return count
-
-
-async def _accepted_late(parts: Parts, marks: Mapping[Key, Mark], *, complete: bool) -> int:
-    """A takeover was in doubt about these, which were accepted; the journal knows better."""
-
-    async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
-        doubted = await leases.lock_doubted(connection, some)
-        return [message for message in doubted if (message.id, message.attempt) in marks]
-
-    messages = sorted({message for message, _ in marks})
-    return await _settle_all(parts, messages, lock, _Known(marks, complete))
 
 
 async def abandoned(parts: Parts) -> int:
@@ -84,7 +55,7 @@ async def abandoned(parts: Parts) -> int:
     async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
         return await leases.lock_abandoned(connection, some, await parts.clock.now(connection))
 
-    count = await _settle_all(parts, seen, lock, _Known({}, complete=False))
+    count = await _Takeover(parts).settle_all(seen, lock, _Known({}, complete=False))
     async with parts.data.begin() as connection:
         await leases.forget_dead(connection, await parts.clock.now(connection))
     if count:
@@ -103,24 +74,60 @@ class _Known:
 Lock = Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Message]]]
 
 
-async def _settle_all(parts: Parts, messages: Sequence[str], lock: Lock, known: _Known) -> int:
-    """Settle those of *messages* that *lock* gives; no bad one keeps another back."""
-    if not messages:
-        return 0
-    async with parts.data.read() as connection:
-        subjects = await leases.subjects_of(connection, messages)
+class _Takeover:
+    """Settles what others had under way, from what is known of them."""
 
-    async def write(some: Sequence[str], vault: Vault) -> int:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def from_journal(self, replay: Replay) -> int:
+        parts = self._parts
+
+        async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
+            return await leases.lock_held(connection, replay.owner, some)
+
+        async with parts.data.read() as connection:
+            seen = await leases.held(connection, replay.owner)
+        under_way = set(seen)
+        marks = {attempt: mark for attempt, mark in replay.marks() if attempt[0] in under_way}
+        count = await self.settle_all(seen, lock, _Known(marks, replay.complete))
         async with parts.data.begin() as connection:
-            held = await lock(connection, some)
-            results = await _decided(connection, held, known, await parts.clock.now(connection))
-            await settle.record(connection, parts.clock, parts.log, parts.rows, results, vault)
-            await parking.release(connection, outbox.name, [message.id for message in held])
-        return len(results)
+            await leases.forget(connection, replay.owner)
+        accepted = ((attempt, mark) for attempt, mark in replay.marks() if mark.accepted)
+        while some := dict(islice(accepted, _AT_ONCE)):
+            count += await self._accepted_late(some, complete=replay.complete)
+        log.info("journal_replayed", worker=replay.owner, messages=count)
+        return count
 
-    vault = await parts.keystore.vault(subjects)
-    outcomes = [(message, message) for message in messages]
-    return sum(await settle.severally(parts.data, parts.clock, outcomes, vault, write))
+    async def _accepted_late(self, marks: Mapping[Key, Mark], *, complete: bool) -> int:
+        """A takeover was in doubt about these, which were accepted; the journal knows better."""
+
+        async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
+            doubted = await leases.lock_doubted(connection, some)
+            return [message for message in doubted if (message.id, message.attempt) in marks]
+
+        messages = sorted({message for message, _ in marks})
+        return await self.settle_all(messages, lock, _Known(marks, complete))
+
+    async def settle_all(self, messages: Sequence[str], lock: Lock, known: _Known) -> int:
+        """Settle those of *messages* that *lock* gives; no bad one keeps another back."""
+        if not messages:
+            return 0
+        parts = self._parts
+        async with parts.data.read() as connection:
+            subjects = await leases.subjects_of(connection, messages)
+
+        async def write(some: Sequence[str], vault: Vault) -> int:
+            async with parts.data.begin() as connection:
+                held = await lock(connection, some)
+                results = await _decided(connection, held, known, await parts.clock.now(connection))
+                await settle.record(connection, parts.clock, parts.log, parts.rows, results, vault)
+                await parking.release(connection, outbox.name, [message.id for message in held])
+            return len(results)
+
+        vault = await parts.keystore.vault(subjects)
+        outcomes = [(message, message) for message in messages]
+        return sum(await settle.severally(parts.data, parts.clock, outcomes, vault, write))
 
 
 async def _decided(

@@ -1,0 +1,110 @@
+"""What the rows of delivery say of messages, for whoever compares them with the log.
+
+Nothing here is asked for a mail: whole tables are read, page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from delivery import permits, tables
+from delivery.outbox import FINAL, Message, Status, message_of
+from delivery.outcome import Kind, Outcome
+from delivery.permits import Attempts
+from storage.types import among, is_name
+
+outbox, content = tables.outbox, tables.content
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A message and what else there is of it."""
+
+    message: Message
+    attempts: Attempts
+    status: str  # as it is stored
+    has_content: bool  # or needs none any more
+
+
+async def after(connection: AsyncConnection, last: str, limit: int) -> list[Account]:
+    """The next messages by id; use a snapshot."""
+    there = exists().where(content.c.id == outbox.c.content).label("there")
+    query = select(outbox, there).where(outbox.c.id > last).order_by(outbox.c.id).limit(limit)
+    rows = (await connection.execute(query)).all()
+    known = await permits.attempts_of(connection, [row.id for row in rows if is_name(row.id)])
+    return [
+        Account(
+            message=message_of(row),
+            attempts=known.get(row.id, Attempts()),
+            status=row.status,
+            has_content=row.content is None or bool(row.there),
+        )
+        for row in rows
+    ]
+
+
+def doubt(one: Account) -> str | None:
+    """What in the rows of a message cannot be of our making; None: nothing.
+
+    A row may have been set back as a whole: then its attempts and permits, which
+    are rows of their own, do not fit it any more.
+    """
+    message, attempts = one.message, one.attempts
+    if one.status != message.status:
+        return "its status is none that there is"
+    if not one.has_content:
+        return f"its content {message.content} is gone"
+    if attempts.permits != message.attempt:
+        return "its attempts are not those of its permits"
+    if attempts.sent != (message.status is Status.SENT):
+        return "it says otherwise than its attempts whether it was sent"
+    waits = message.status not in FINAL and message.status is not Status.SENDING
+    if waits and attempts.open and message.kind is Kind.MARKETING:
+        return "it may have been sent, and waits again"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows there are of some messages."""
+
+    ended: Mapping[str, bool]  # of each message that is there, whether it has ended
+    permits: Collection[tuple[str, int]]  # message and attempt
+    outcomes: Mapping[tuple[str, int], str | None]
+
+    def lacks_permit(self, message: str, attempt: int) -> bool:
+        return message in self.ended and (message, attempt) not in self.permits
+
+    def denies(self, message: str, attempt: int, outcome: str) -> bool:
+        """Whether the attempt is gone, or ended otherwise; a late acceptance outdoes any end."""
+        stored = self.outcomes.get((message, attempt))
+        return message in self.ended and stored not in (outcome, Outcome.SENT)
+
+
+async def of_messages(connection: AsyncConnection, messages: Collection[str]) -> Rows:
+    """The rows of these messages; use a snapshot."""
+    permit, attempt = tables.permit, tables.attempt
+    stands = select(outbox.c.id, outbox.c.status).where(among(outbox.c.id, messages))
+    granted = select(permit.c.message, permit.c.attempt).where(among(permit.c.message, messages))
+    begun = select(attempt.c.message, attempt.c.n, attempt.c.outcome)
+    begun = begun.where(among(attempt.c.message, messages))
+    return Rows(
+        ended={name: status in FINAL for name, status in await connection.execute(stands)},
+        permits={(name, n) for name, n in await connection.execute(granted)},
+        outcomes={(name, n): outcome for name, n, outcome in await connection.execute(begun)},
+    )
+
+
+async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
+    """Contents and attempts of no message, by table and key: we write and delete them together."""
+    attempt = tables.attempt
+    unused = select(content.c.id).where(~exists().where(outbox.c.content == content.c.id))
+    left = select(attempt.c.message, attempt.c.n)
+    left = left.where(~exists().where(outbox.c.id == attempt.c.message))
+    found = [f"content {name}" for (name,) in await connection.execute(unused.limit(limit))]
+    rows = await connection.execute(left.limit(limit))
+    return found + [f"attempt {message}/{n}" for message, n in rows]

@@ -1,0 +1,85 @@
+"""Messages whose time has come: seen without locking, then locked by whoever claims them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, case, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from delivery.outbox import IS_WAITING, Message, is_honest, message_of, outbox
+from delivery.outcome import Kind
+from delivery.sharing import Due
+from storage import parking
+from storage.honesty import RowKeys
+from storage.locks import free
+from storage.sound import fits
+from storage.types import among
+
+
+async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
+    """Look at up to *limit* due messages without locking: service, campaigns, what was parked.
+
+    Oldest first; what is seen here may be gone when it is locked.
+    """
+    query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
+    # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
+    query = query.where(IS_WAITING, outbox.c.due_at <= now, fits(outbox.c.id, outbox.c.subject))
+    turns = [
+        parking.first(query.where(outbox.c.kind == kind), outbox.c.id, now)
+        for kind in (Kind.SERVICE, Kind.MARKETING)
+    ]
+    again = parking.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id, now)
+    found: list[Due] = []
+    for turn in (*turns, again):
+        if len(found) < limit:
+            page = turn.order_by(outbox.c.due_at, outbox.c.id).limit(limit - len(found))
+            found += [
+                Due(row.id, row.subject, urgent=row.kind == Kind.SERVICE, parked=turn is again)
+                for row in await connection.execute(page)
+            ]
+    return found
+
+
+async def lock(
+    connection: AsyncConnection, keys: RowKeys, ids: Sequence[str], now: datetime, limit: int
+) -> list[Message]:
+    """Lock up to *limit* of *ids* that still wait, the first ones first.
+
+    What another claim holds is passed over, and made up for by those behind.
+    """
+    locked: list[Message] = []
+    for start in range(0, len(ids), limit):
+        if len(locked) < limit:
+            some, left = ids[start : start + limit], limit - len(locked)
+            locked += await _lock_some(connection, keys, some, now, left)
+    return locked
+
+
+async def _lock_some(
+    connection: AsyncConnection, keys: RowKeys, ids: Sequence[str], now: datetime, limit: int
+) -> list[Message]:
+    """As `lock`, for what is alike but for its age: service first here too.
+
+    And what was parked last.
+    """
+    urgency = case(
+        (parking.stands(outbox.c.id, now), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1
+    )
+    query = (
+        select(outbox)
+        .where(among(outbox.c.id, ids), IS_WAITING, outbox.c.due_at <= now)
+        .order_by(urgency, outbox.c.due_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = await connection.execute(query)
+    return [message_of(row, honest=is_honest(keys, row)) for row in rows]
+
+
+async def look_again(connection: AsyncConnection, now: datetime) -> None:
+    """Let what is parked be due: a process starts, and the cause may be mended."""
+    named = select(parking.parked.c.row).where(parking.parked.c.table == outbox.name)
+    these = and_(IS_WAITING, outbox.c.due_at > now, outbox.c.id.in_(named))
+    await connection.execute(update(outbox).where(free(outbox, these)).values(due_at=now))

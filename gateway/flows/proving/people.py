@@ -1,0 +1,88 @@
+"""People's own rows beside their events: stops, the place in the trail, keys, links."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from audit import canonical
+from audit.kinds import Kind
+from audit.trail import Told
+from consent.consents import Consent
+from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
+from consent.model import State
+from gateway.flows.leaving.withdraw import NOT_ME
+
+# Confirmed once: by then they had a handle, which is kept for ever.
+_WITH_HANDLE = (State.CONFIRMED, State.WITHDRAWN, State.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one person, all of one moment but the keys, which are older."""
+
+    gate: Gate
+    consents: Sequence[Consent]
+    told: Sequence[Told]  # every event about them that could be opened, in order
+    handles: Collection[tuple[str, str]]
+    links: Mapping[str, bool]  # fresh ones, and whether each was spent
+
+
+def doubts(
+    known: Known, vault: Vault, destroyed: Collection[tuple[str, Compartment]]
+) -> Iterator[str]:
+    """What speaks against the rows of a live person whose own row a gateway wrote."""
+    subject = known.gate.subject
+    yield from _of_keys(subject, vault, destroyed)
+    for stop in _stops(known):
+        yield f"subject {subject}: an old row was put back: the log tells of {stop}"
+    if known.told and not _stands_where(known.gate, known.told[-1]):
+        yield f"subject {subject}: an old row was put back: its trail ends elsewhere"
+    yield from _of_links(known)
+
+
+def _of_keys(
+    subject: str, vault: Vault, destroyed: Collection[tuple[str, Compartment]]
+) -> Iterator[str]:
+    for compartment in Compartment:
+        if vault.has(subject, compartment):
+            continue
+        if (subject, compartment) in destroyed:
+            yield f"subject {subject}: an old row was put back: they were erased"
+        else:
+            yield f"dek {subject}/{compartment}: is missing or damaged, and nobody was erased"
+
+
+def _stops(known: Known) -> Iterator[str]:
+    """What events say that stops mail, and the row does not."""
+    kinds = {event.kind for event in known.told}
+    if Kind.CONSENT_OBJECTED in kinds and known.gate.objected_at is None:
+        yield "an objection"
+    if Kind.SUPPRESSION_ADDED in kinds and known.gate.suppressed is None:
+        yield "a suppression"
+    not_me = any(event.facts.get("channel") == NOT_ME for event in known.told)
+    if not_me and known.gate.asking_blocked_at is None:
+        yield "a “not me”"
+
+
+def _stands_where(gate: Gate, last: Told) -> bool:
+    """Whether the row says that the trail ends with *last*."""
+    ends = (last.facts["sseq"] + 1, canonical.encode(last.commitment))
+    return (gate.place.length, gate.place.last) == ends
+
+
+def _of_links(known: Known) -> Iterator[str]:
+    subject = known.gate.subject
+    for purpose in sorted(_left_by(known.consents)):
+        if (subject, purpose) not in known.handles:
+            yield f"handle {subject}/{purpose}: its links are in mails, and its row is gone"
+    opened = {event.facts.get("link") for event in known.told}
+    for link, spent in known.links.items():
+        if spent != (link in opened):
+            yield f"fresh_link {link}: the log says otherwise whether it was spent"
+
+
+def _left_by(consents: Sequence[Consent]) -> set[str]:
+    """The purposes that mails were sent for, or may have been."""
+    return {one.purpose for one in consents if one.honest and one.state in _WITH_HANDLE}

@@ -1,0 +1,629 @@
+"""By SQL, on every table of a gateway that lived: rows altered, copied, put back, deleted.
+
+Whatever is done to a row, nobody is granted anything by it, gets a mail by it or
+sees somebody's data, no process ends, and who is not touched is served. What
+`audit verify` does not name is listed here, with the reason why it may stand.
+"""
+
+# ruff: noqa: S608 whoever attacks writes SQL as it comes
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Table, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.schema.database_schema import DATA, GUARD, KEYSTORE, SCHEMAS
+from storage.database import driver_url, open_database
+from storage.types import Moment
+from tests.support import lived as living
+from tests.support.apps import open_app
+from tests.support.databases import Databases, Urls
+from tests.support.lived import CROWD, Lived, Outcome, outcome
+from tests.support.stores import dump
+from tests.support.stores import rows as rows_of
+
+# Columns that verification holds to a MAC, to the log or to other rows: altered, they are named.
+NAMED = {
+    "api_key": "id name token_hash scopes senders purposes created_at revoked_at kid mac",
+    "attempt": "message n outcome",
+    "confirmation": "token_hash subject expires_at",
+    "confirmation_consent": "token_hash consent kid mac",
+    "consent": "id subject purpose text_hash form locale state evidence requested_at lapses_at"
+    " decided_at ends_at eid kid mac",
+    "consent_text": "hash purpose locale bundle retired_at",
+    "content": "id",
+    "dek": "subject compartment epoch wrapped",
+    "fresh_link": "id token_hash subject created_at expires_at spent_at kid mac",
+    "handle": "subject purpose sealed unsubscribe_hash why_hash preferences_hash kid mac",
+    "lookup_key": "number kid mac",
+    "mark": "id address_hash purpose left_at kid mac",
+    "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"
+    " occasion regarding created_at kid mac",
+    "permit": "message attempt subject purpose ground_kind ground_id counts for_all keeps_use eid",
+    "privacy_notice": "hash body",
+    "session": "id_hash subject opened_at expires_at kid mac",
+    "subject": "id state restricted_at objected_at suppressed asking_blocked_at"
+    " trail_length trail_last kid mac",
+    "subject_index": "hash kid subject mac",
+}
+# The log and its guard: each column, in tests/attacks/test_rows_of_the_log.py.
+LOG = {table.name for meta in (DATA.tables[2], *GUARD.tables) for table in meta.sorted_tables}
+_SHOWN = "it is shown, and nothing is decided by it"
+_SEALED = "it opens in its own row only; what does not open is not sent, and not shown"
+# What a column that is not named can do, which is to take away, or to be shown.
+HARMLESS = {
+    "attempt": {
+        "owner": _SHOWN,
+        "started_at": _SHOWN,
+        "ended_at": _SHOWN,
+        "code": _SHOWN + "; the log has it",
+        "enhanced": _SHOWN + "; the log has it",
+        "reply": _SEALED,
+    },
+    "confirmation": {"created_at": _SHOWN},
+    "confirmation_count": {
+        "id": "a name of its own",
+        "address_key": "of somebody else: counted there; two mails a request, and one link an hour,"
+        " are what is left",
+        "sent_at": "a count that ends early: as above",
+    },
+    "consent": {
+        "mails": "how often it asked: the week's three hold all the same",
+        "profile": _SEALED,
+    },
+    "consent_text": {
+        "current": "another wording of ours is asked for, or none",
+        "published_at": _SHOWN,
+    },
+    "content": {
+        "subject": "whose rows it goes with; its key goes with them all the same",
+        "sealed": _SEALED,
+        "created_at": _SHOWN,
+    },
+    "dek": {"created_at": "when it is swept, if nobody is named so"},
+    "erasure_ledger": {
+        "subject": "a key that was destroyed is not there to come back",
+        "compartment": "as the subject",
+        "done_at": _SHOWN,
+    },
+    "idempotency": {
+        "api_key": "what a caller is told of their own earlier request",
+        "endpoint": "as the key",
+        "key_hash": "as the key: the same request then counts as a new one of the caller's",
+        "fingerprint": "as the key",
+        "owner": "as the key",
+        "status": "as the key",
+        "answer": "as the key",
+        "started_at": "as the key",
+        "expires_at": "as the key",
+    },
+    "intake": {
+        "id": "what it seals is bound to it, and does not open",
+        "kind": "of the other kind it is nothing that can be read",
+        "key_id": "under another key it does not open",
+        "blind_index": "whom it is from says the address that is sealed in it",
+        "index_kid": "as the index",
+        "sealed": _SEALED,
+        "received_at": "a withdrawal after it ends it, or does not",
+    },
+    "intake_key": {
+        "id": "no row names it, or it does not unwrap",
+        "epoch": "it does not unwrap; where we have no such epoch, forms wait for it (503)",
+        "wrapped": "it does not unwrap",
+        "created_at": "when the next one is made",
+        "closed_at": "when the next one is made, and this one destroyed",
+    },
+    "kek_epoch": {name: "what `keys status` shows" for name in ("epoch", "state", "since")},
+    "limit_key": {
+        "period": "counting begins anew",
+        "epoch": "one that we have not: forms wait for it (503), as on a node that lags behind",
+        "wrapped": "counting begins anew",
+    },
+    "outbox": {
+        "reason": _SHOWN,
+        "due_at": "when, before it expires",
+        "tries": "how far apart tries are",
+        "owner": "nobody settles or spends what another one holds; it is taken over",
+        "dated_at": "the date in the mail",
+        "ended_at": "when it is deleted",
+    },
+    "parked": {
+        name: "when a row is looked at again, within a day"
+        for name in ("table", "row", "tries", "next_at")
+    }
+    | {"reason": _SHOWN, "since": _SHOWN},
+    "permit": {
+        "id": "a name of its own",
+        "owner": "nobody spends what another one holds",
+        "state": "one that is not open cannot be spent, and without that no mail is completed",
+        "decided_at": "which window of a frequency cap it counts in",
+        "expires_at": "the deadline of its worker is the worker's own",
+        "spent_at": "when its consent was used last: it then lives on as if it had been",
+    },
+    "privacy_notice": {"locale": "of the page around it", "published_at": _SHOWN},
+    "rate_limit": {
+        "key": "a count of nobody",
+        "empty_at": "how long somebody waits, a full bucket at most",
+    },
+    "subject": {
+        "blind_index": "nobody is found by it since the first release",
+        "address": _SEALED,
+        "profile": _SEALED,
+        "locale": "the language of pages and mails",
+        "created_at": _SHOWN,
+    },
+    "suppression": {
+        name: "who left, bounced or complained stays so in their own row; a stranger may ask them"
+        " again, three times a week"
+        for name in ("address_hash", "kind", "since", "until", "kid")
+    },
+    "worker": {
+        name: "when its messages are taken over; the attempts tell them apart"
+        for name in ("id", "boot_id", "lease_until", "started_at")
+    },
+}
+_COUNTS = "a count, which begins anew"
+# Tables whose rows may be deleted without a word of the verification.
+MAY_BE_GONE = {
+    "audit_checkpoint": "an earlier one: the newest covers it, and who kept it has it",
+    "audit_node": "there is none yet; tests/attacks/test_rows_of_the_log.py has some",
+    "confirmation_count": _COUNTS,
+    "erasure_ledger": "nothing comes back by it: only a restored backup would ask for it",
+    "idempotency": "the caller's same request then counts as a new one",
+    "intake": "what was acknowledged is lost, and no row tells of it",
+    "intake_key": "what was acknowledged under it is lost, as when it is deleted itself",
+    "kek_epoch": "what `keys status` shows",
+    "limit_key": _COUNTS,
+    "lookup_key": "a node that lacks the key goes on until one that has it starts again",
+    "mark": "one that was not worked off yet asks whoever left meanwhile, once",
+    "parked": "its row is looked at at once",
+    "rate_limit": _COUNTS,
+    "session": "a person asks for another link",
+    "suppression": "who left stays so in their own row; a stranger may ask them again",
+    "worker": "its messages are taken over",
+}
+# Tables of which an old row may be put back without a word of the verification.
+MAY_BE_BACK = {
+    "audit_item": "of who was erased: nobody has the key",
+    "audit_payload": "of who was erased: nobody has the key",
+    "audit_pending": "it is in the log already: nothing is sequenced until somebody looked",
+    "confirmation_count": "a mail more is counted",
+    "intake": "a sign-up is worked off again: it asks whom it asked before, three times a week",
+    "intake_key": "what it opened is gone",
+    "mark": "what was received before it does not count, as when it was made",
+    "parked": "its row is looked at again within a day",
+    "session": "somebody who has its cookie looks for the rest of its half hour",
+    "suppression": "somebody is not asked",
+    "rate_limit": _COUNTS,
+    "worker": "it holds nothing",
+}
+# Duties that a damaged key keeps from their work, and who waits for it.
+WAITING = {"intake_key": {"intake", "fresh_links"}, "limit_key": {"intake", "fresh_links"}}
+
+# Where a form is answered 503 while the key store holds what this node has no key for.
+AWAY = {"intake_key": {503}, "limit_key": {503}}
+
+TABLES = {t.name: t for s in SCHEMAS.values() for meta in s.tables for t in meta.sorted_tables}
+IN_KEYS = {t.name for s in (KEYSTORE, GUARD) for meta in s.tables for t in meta.sorted_tables}
+ATTACKED = sorted(TABLES.keys() - LOG)
+FEW = 4  # of which each look has but one value to show for it
+AT_ONCE = 48  # rows of one table that are altered before the gateway is looked at
+
+
+def test_every_column_is_named_when_it_is_altered_or_harmless_for_a_reason() -> None:
+    listed = {
+        name: {*NAMED.get(name, "").split(), *HARMLESS.get(name, {})}
+        for name in NAMED.keys() | HARMLESS.keys()
+    }
+
+    assert listed == {name: {c.name for c in TABLES[name].columns} for name in ATTACKED}
+    assert not [n for n in HARMLESS if HARMLESS[n].keys() & set(NAMED.get(n, "").split())]
+    assert {*MAY_BE_GONE, *MAY_BE_BACK} <= TABLES.keys()
+
+
+@dataclass
+class Scene:
+    """A copy of the gateway that lived, for one attack after another."""
+
+    lived: Lived
+    dialect: str
+    directory: Path
+    databases: Databases
+    urls: Urls
+    mine: set[str | bytes]  # what rows of the untouched person are known by
+
+    async def anew(self) -> None:
+        """Put everything back."""
+        if self.dialect == "sqlite":
+            for url, path in zip(self.lived.urls, self.urls, strict=True):
+                _copy_file(url, path)
+        else:
+            self.databases.drop()
+            data, keys = self.lived.urls
+            self.urls = self.databases.copy(data), self.databases.copy(keys)
+
+    def url(self, table: str) -> str:
+        return self.urls[1 if table in IN_KEYS else 0]
+
+    async def look(self, *, verified: bool = True) -> Outcome:
+        return await outcome(self.lived, self.urls, verified=verified)
+
+    async def said(self) -> list[str]:
+        return await living.said(self.lived, self.urls)
+
+
+def _copy_file(source: str, target: str) -> None:
+    for beside in ("-wal", "-shm"):
+        Path(target.removeprefix("sqlite:///") + beside).unlink(missing_ok=True)
+    shutil.copy(source.removeprefix("sqlite:///"), target.removeprefix("sqlite:///"))
+
+
+_made: dict[str, tuple[Lived, Outcome, set[str | bytes]]] = {}
+
+
+@pytest.fixture
+async def scene(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[Scene]:
+    if dialect not in _made:
+        _made[dialect] = await _live(dialect, tmp_path, new_database_url)
+    lived, _, mine = _made[dialect]
+    files = tuple(f"sqlite:///{tmp_path}/copy-{name}.db" for name in ("data", "keys"))
+    made = Scene(lived, dialect, tmp_path, new_database_url, (files[0], files[1]), mine)
+    await made.anew()
+    yield made
+
+
+async def _live(
+    dialect: str, tmp_path: Path, databases: Databases
+) -> tuple[Lived, Outcome, set[str | bytes]]:
+    place = tmp_path.parent / f"lived-{dialect}"
+    place.mkdir()
+    async with open_app(place, databases, dialect, limits=True) as app:
+        life = await living.live(app)
+        config, clock = app.parts.config, app.parts.clock
+        mine = await _of(life.people[-1].subject, app.parts.data, app.parts.key_database)
+    databases.keep()
+    urls = (config.storage.url, config.storage.keystore_url)
+    lived = Lived(**vars(life), config=config, moment=clock.wall(), urls=urls)
+    if dialect == "sqlite":
+        copies = tuple(f"sqlite:///{place}/first-{name}.db" for name in ("data", "keys"))
+        for url, copy in zip(urls, copies, strict=True):
+            _copy_file(url, copy)
+        first = await outcome(lived, (copies[0], copies[1]))
+    else:
+        first = await outcome(lived, (databases.copy(urls[0]), databases.copy(urls[1])))
+    return lived, first, mine
+
+
+async def _of(subject: str, *databases: Any) -> set[str | bytes]:
+    """What rows of a person are known by: ids and hashes, of rows that name one of them."""
+    known: set[str | bytes] = {subject}
+    found: list[tuple[Table, dict[str, Any]]] = []
+    for database in databases:
+        async with database.read() as connection:
+            for name, table in TABLES.items():
+                if name not in LOG and (name in IN_KEYS) == (database is databases[1]):
+                    found += [(table, row) for row in await rows_of(connection, table)]
+    size = 0
+    while size != len(known):
+        size = len(known)
+        for table, row in found:
+            if known & {value for value in row.values() if isinstance(value, str | bytes)}:
+                known |= {row[k.name] for k in table.primary_key if _is_id(row[k.name])}
+    return known
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, bytes):
+        return len(value) >= 16
+    return isinstance(value, str) and re.match("(?!key_)[a-z]{3}_", value) is not None
+
+
+def test_a_gateway_that_lived_has_rows_in_every_table_and_is_sound(scene: Scene) -> None:
+    lived, first, _ = _made[scene.dialect]
+
+    assert first.named == []
+    assert first.failed == []
+    assert first.mails[lived.untouched.email] == 1
+    assert first.answers == {"why": 200, "confirm": 200, "my-data": 200, "form": 202, "ask": 200}
+    granted = {one for one, purpose in first.granted if purpose == "newsletter"}
+    assert len(granted) == CROWD + 1 - len(living.GONE)
+    assert lived.revoked not in first.accepted
+
+
+KINDS = ("odd", "later", "nothing", "huge")
+
+
+def _values(column: Column[Any], dialect: str) -> Iterator[tuple[str, str]]:
+    """What to write, by its kind; another row's value is added later."""
+    python = datetime if isinstance(column.type, Moment) else column.type.python_type
+    sqlite = dialect == "sqlite"
+    later: dict[type, str] = {
+        datetime: "'2036-01-01T00:00:00.000000Z'",
+        int: f'"{column.name}" + 1',
+        bool: f'NOT "{column.name}"',
+        str: "'text'",
+        bytes: "x'0011'" if sqlite else r"'\x0011'",
+    }
+    yield "later", later[python]
+    yield "nothing", "NULL"
+    if sqlite:
+        yield "odd", "x'66ff'" if python in (str, datetime) else "'text'"
+        yield (
+            "huge",
+            "zeroblob(300000)" if python is bytes else "replace(hex(zeroblob(99999)), '00', 'xx')",
+        )
+    else:
+        huge: dict[type, str] = {
+            datetime: "'infinity'",
+            int: "2147483647",
+            bytes: "decode(repeat('00', 300000), 'hex')",
+            str: "repeat('x', 300000)",
+        }
+        if python in huge:
+            yield "huge", huge[python]
+
+
+async def _write(scene: Scene, table: str, statements: Sequence[str]) -> list[bool]:
+    """Run statements as somebody who owns the tables; says which of them the database took."""
+    if scene.dialect == "sqlite":
+        path = str(driver_url(scene.url(table)).database)
+        taken = []
+        with closing(sqlite3.connect(path)) as raw, raw:
+            for one in statements:
+                try:
+                    taken.append(raw.execute(one).rowcount > 0)
+                except sqlite3.Error:
+                    taken.append(False)
+        return taken
+    async with (
+        open_database("attack", scene.url(table)) as database,
+        database.begin() as connection,
+    ):
+        # From foreign keys.
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        return [await _try(connection, one) for one in statements]
+
+
+async def _try(connection: AsyncConnection, statement: str) -> bool:
+    try:
+        async with connection.begin_nested():
+            return (await connection.execute(text(statement.replace(":", r"\:")))).rowcount > 0
+    except DBAPIError:
+        return False
+
+
+async def _rows(scene: Scene, table: Table) -> list[dict[str, Any]]:
+    """The rows that are nobody's, or not the untouched person's."""
+    async with open_database("look", scene.url(table.name)) as database, database.read() as found:
+        everything = await rows_of(found, table)
+    people = {one.subject for one in scene.lived.people}
+    if table.name == "dek":  # others belong to nobody, and are swept
+        everything = [row for row in everything if row["subject"] in people]
+    return [row for row in everything if not scene.mine & _ids(row.values())]
+
+
+def _ids(values: Iterable[Any]) -> set[str | bytes]:
+    return {one for one in values if isinstance(one, str | bytes)}
+
+
+def _sql(value: Any, dialect: str) -> str:
+    """A value as a literal."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'" if dialect == "sqlite" else rf"'\x{value.hex()}'"
+    if isinstance(value, datetime):
+        return f"'{value:%Y-%m-%dT%H:%M:%S.%fZ}'"
+    if isinstance(value, bool):
+        return str(value).upper()
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def _where(table: Table, row: Mapping[str, Any], dialect: str) -> str:
+    keys = table.primary_key
+    return " AND ".join(f'"{key.name}" = {_sql(row[key.name], dialect)}' for key in keys)
+
+
+def _another(rows: Sequence[Mapping[str, Any]], at: int, column: str) -> Any:
+    """What another row has there: of words, one that permits."""
+    others = [row[column] for row in rows if row[column] != rows[at][column]]
+    wanted = [one for one in others if one in ("confirmed", "queued", "live")]
+    return next(iter(wanted or others), None)
+
+
+@pytest.mark.parametrize("name", ATTACKED)
+async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
+    scene: Scene, name: str
+) -> None:
+    table, dialect = TABLES[name], scene.dialect
+    _, first, _ = _made[dialect]
+    rows = await _rows(scene, table)
+    assert rows, f"nothing in {name}"
+    cells = [(column, None, "another") for column in table.columns]
+    odd = [(c, value, kind) for c in table.columns for kind, value in _values(c, dialect)]
+    cells += sorted(odd, key=lambda one: KINDS.index(one[2]))
+    if len(rows) < FEW:
+        cells = [one for one in cells if one[2] in ("another", "odd", "nothing")]
+    each = min(AT_ONCE, len(rows))
+    for start in range(0, len(cells), each):
+        done = []
+        for number, (column, value, kind) in enumerate(cells[start : start + each]):
+            at = (start + number * max(1, len(rows) // each)) % len(rows)
+            other = _another(rows, at, column.name)
+            written = value if value is not None else _sql(other, dialect)
+            if value is None and other is None:
+                continue
+            this = _where(table, rows[at], dialect)
+            done.append(
+                (f'UPDATE {name} SET "{column.name}" = {written} WHERE {this}', column, kind, at)
+            )
+        taken = await _write(scene, name, [statement for statement, *_ in done])
+
+        verified = any(kind in ("another", "odd") for _, _, kind, _ in done)
+        seen = await scene.look(verified=verified)
+        await scene.anew()
+
+        what = [statement[:200] for (statement, *_), yes in zip(done, taken, strict=True) if yes]
+        assert seen.beyond(first) == [], what
+        assert set(seen.failed) <= WAITING.get(name, set()), what
+        assert seen.mails[scene.lived.untouched.email] == 1, what
+        assert {one for one in seen.answers.values() if one >= 500} <= AWAY.get(name, set()), what
+        named = NAMED.get(name, "").split()
+        for (statement, column, kind, at), yes in zip(done, taken, strict=True):
+            if yes and kind == "another" and column.name in named:
+                assert _is_named(table, rows[at], seen.named), statement[:300]
+
+
+def _is_named(table: Table, row: Mapping[str, Any], said: Sequence[str]) -> bool:
+    """Whether something is said of the row, or of what it belongs to."""
+    names = [row[key.name] for key in table.primary_key]
+    names += [row[key] for key in ("message", "subject") if row.get(key) is not None]
+    words = [one.hex() if isinstance(one, bytes) else str(one) for one in names]
+    return any(word in doubt for doubt in said for word in words if len(word) > 8)
+
+
+async def test_a_row_that_was_copied_under_a_new_id_grants_nothing_and_stops_nobody(
+    scene: Scene,
+) -> None:
+    _, first, _ = _made[scene.dialect]
+    for name in ATTACKED:
+        table = TABLES[name]
+        rows = await _rows(scene, table)
+        copies = [_copy(table, rows[at], scene.dialect) for at in (0, len(rows) // 2, -1)]
+        taken = await _write(scene, name, [one for copy in copies for one in copy])
+        assert any(taken), name
+
+    seen = await scene.look()
+
+    assert seen.beyond(first) == []
+    assert seen.failed == []
+    assert seen.mails[scene.lived.untouched.email] == 1
+    assert all(status < 500 for status in seen.answers.values()), seen.answers
+
+
+def _copy(table: Table, row: Mapping[str, Any], dialect: str) -> list[str]:
+    """The same with another key; and again, with another value wherever one must be unique."""
+    keys = {key.name for key in table.primary_key}
+    last = [key.name for key in table.primary_key][-1:]
+    unique = keys | {column.name for column in table.columns if column.unique}
+    unique |= {"attempt"} if table.name == "permit" else set()
+    found = []
+    for changed in (set(last), unique):
+        values = {k: _next(v) if k in changed else v for k, v in row.items()}
+        written = ", ".join(_sql(value, dialect) for value in values.values())
+        found.append(f"INSERT INTO {table.name} ({_quoted(values)}) VALUES ({written})")
+    return found
+
+
+def _next(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return bytes([value[0] ^ 1, *value[1:]])
+    if isinstance(value, int):
+        return value + 1000
+    return value if value is None else f"{value[:-1]}{'0' if value[-1:] != '0' else '1'}"
+
+
+NOBODYS = {f"# Notice {number}\n".encode() for number in range(20)}  # that no wording names
+
+
+async def test_a_row_of_each_table_that_was_deleted_is_named(scene: Scene) -> None:
+    gone = []
+    for number, name in enumerate(one for one in ATTACKED if one not in MAY_BE_GONE):
+        table = TABLES[name]
+        # Of somebody else each. The newest: what is over may go.
+        rows = [row for row in await _rows(scene, table) if row.get("body") not in NOBODYS]
+        gone.append((table, rows[-1 - number % min(len(rows), CROWD)]))
+    for table, row in gone:
+        assert await _write(scene, table.name, [_deleted(table, row, scene.dialect)]) == [True]
+
+    said = await scene.said()
+
+    assert [table.name for table, row in gone if not _tells_of(table, row, said)] == []
+
+
+@pytest.mark.parametrize("name", sorted(LOG - MAY_BE_GONE.keys()))
+async def test_a_row_of_the_log_that_was_deleted_is_named(scene: Scene, name: str) -> None:
+    rows = await _rows(scene, TABLES[name])
+    this = _deleted(TABLES[name], rows[len(rows) // 2], scene.dialect)
+    assert await _write(scene, name, [this]) == [True]
+
+    assert await scene.said()
+
+
+def _deleted(table: Table, row: Mapping[str, Any], dialect: str) -> str:
+    return f"DELETE FROM {table.name} WHERE {_where(table, row, dialect)}"
+
+
+OLD = (
+    "of somebody whose rows went on",
+    "of who was erased",
+    "that hangs on one of who was erased",
+    "of the person who was erased",
+)
+HANGING = {"attempt", "confirmation_consent", "content"}
+
+
+@pytest.mark.parametrize("which", OLD)
+async def test_an_old_row_of_each_table_that_was_put_back_whole_is_named(
+    scene: Scene, which: str
+) -> None:
+    back = []
+    for name in sorted(TABLES.keys() - MAY_BE_BACK.keys()):
+        changed, gone = await _old_rows(scene, name)
+        group = 3 if name == "subject" else 2 if name in HANGING else 1
+        found = changed if which == OLD[0] else gone if which == OLD[group] else []
+        for row in found[:1]:
+            table, (columns, values) = TABLES[name], _written(row, scene.dialect)
+            insert = f"INSERT INTO {name} ({columns}) VALUES ({values})"
+            this = _deleted(table, row, scene.dialect)
+            *_, done = await _write(scene, name, [this, insert])
+            assert done, insert
+            back.append((table, row))
+
+    said = await scene.said()
+
+    assert back
+    assert [table.name for table, row in back if not _tells_of(table, row, said)] == [], said
+
+
+async def _old_rows(scene: Scene, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """As they were some time ago: rows that have changed since, and rows that are gone."""
+    keys = [key.name for key in TABLES[name].primary_key]
+    async with open_database("look", scene.url(name)) as database:
+        now = (await dump(database, [name]))[name]
+    known = {tuple(row[k] for k in keys): row for row in now}
+    changed, gone = [], []
+    for row in scene.lived.earlier["keys" if name in IN_KEYS else "data"][name]:
+        same = known.get(tuple(row[k] for k in keys))
+        if same is None:
+            gone.append(row)
+        elif same != row:
+            changed.append(row)
+    return changed, gone
+
+
+def _written(row: Mapping[str, Any], dialect: str) -> tuple[str, str]:
+    return _quoted(row), ", ".join(_sql(value, dialect) for value in row.values())
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _tells_of(table: Table, row: Mapping[str, Any], said: Sequence[str]) -> bool:
+    """Whether the verification names the table and the row, or of the log its place."""
+    if table.name in LOG:
+        return bool(said)
+    return any(table.name in line and _is_named(table, row, [line]) for line in said)

@@ -1,0 +1,433 @@
+"""A gateway that has lived, with rows of many people in every table, and what it lets happen.
+
+It is made once; each attack gets a copy, on which a process is started anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import rfc8785
+from sqlalchemy import insert
+
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
+from consent.keys.tables import kek_epoch
+from consent.keys.vault import Compartment
+from consent.links import Route
+from consent.model import Granted
+from consent.suppressions import Stop, Suppression
+from delivery import leases
+from delivery.desk import Ended
+from delivery.outcome import Ending, Phase, Reply
+from delivery.permits import Spending
+from gateway.callers import api_keys
+from gateway.callers.api_keys import ApiKey, Scope
+from gateway.config.config import Config
+from gateway.flows.joining import publish_texts
+from gateway.flows.leaving import preferences
+from gateway.flows.proving import verify
+from gateway.flows.rights import erasing
+from gateway.flows.rights.session import close_session, open_session, session_of
+from gateway.flows.sending import permission
+from gateway.flows.sending.permission import Question
+from gateway.parts import Parts
+from gateway.process import duties
+from gateway.process.desk import Desk
+from gateway.process.duties import Duty
+from gateway.process.lifespan import open_parts
+from storage import parking
+from tests.support.apps import App, Mail, serve
+from tests.support.clock import SteppedClock
+from tests.support.databases import Urls
+from tests.support.stores import Rows, dump
+
+PURPOSES = ("newsletter", "updates")
+CROWD = 18
+_MINUTE, YEAR = timedelta(minutes=1), timedelta(days=365)
+Earlier = dict[str, dict[str, Rows]]  # by database and table
+
+
+@dataclass
+class Person:
+    """Somebody with a consent, mails, and links of each kind."""
+
+    email: str
+    subject: str = ""
+    tokens: list[str] = field(default_factory=list)  # of confirmation mails
+    why: str = ""
+    spent: str = ""  # a fresh link
+    link: str = ""  # another one, not spent
+    session: bytes = b""
+
+
+@dataclass
+class Life:
+    """Who lived, what opens what, and the rows of both databases as they stood before the end."""
+
+    people: list[Person]
+    keys: dict[str, ApiKey]  # by token
+    revoked: str
+    text: str  # the hash of a wording that is current
+    earlier: Earlier
+
+
+@dataclass
+class Lived(Life):
+    """The gateway as it stands, closed."""
+
+    config: Config
+    moment: datetime
+    urls: Urls
+
+    @property
+    def untouched(self) -> Person:
+        """Whose rows no attack touches."""
+        return self.people[-1]
+
+    def at(self, urls: Urls) -> Config:
+        """The configuration of a copy."""
+        data, keys = urls
+        storage = self.config.storage.model_copy(update={"url": data, "keystore_url": keys})
+        return self.config.model_copy(update={"storage": storage})
+
+
+@dataclass
+class Outcome:
+    """What a process that was started on some rows lets happen."""
+
+    granted: set[tuple[str, str]]
+    accepted: dict[str, ApiKey]
+    opened: set[tuple[str, str]]  # whose link or session, and whose data
+    mails: Counter[str]
+    failed: list[str]  # duties
+    named: list[str]  # by the verification
+    answers: dict[str, int]  # of pages of somebody untouched, and of a stranger's form
+
+    def beyond(self, other: Outcome) -> list[str]:
+        """What it lets happen, and *other* does not."""
+        more = self.mails - other.mails
+        found = [f"granted {one}" for one in self.granted - other.granted]
+        found += [f"opened {one}" for one in self.opened - other.opened]
+        found += [f"{count} more mails to {one}" for one, count in more.items()]
+        for token, key in self.accepted.items():
+            known = other.accepted.get(token)
+            if known is None or (key.scopes, key.senders, key.purposes) != (
+                known.scopes,
+                known.senders,
+                known.purposes,
+            ):
+                found.append(f"a key {key.id} with {sorted(key.scopes)}")
+        return found
+
+
+async def live(app: App) -> Life:
+    """Let people sign up, confirm, read, leave."""
+    people = [Person(f"p{number:02}@example.org") for number in range(CROWD)]
+    people.append(Person("grace@example.org"))
+    by_email = {one.email: one for one in people}
+    parts = app.parts
+    old = await _publish_others(parts)
+    keys = dict([await _key(parts, name) for name in by_email])
+    await _seed(parts)
+    callers = list(keys)
+    for purpose in PURPOSES:
+        for number, one in enumerate(people):
+            await _sign_up(app, one.email, purpose, number)
+        for mail in await app.deliver():
+            by_email[mail.to].tokens.append(mail.token("confirm"))
+        if purpose == PURPOSES[0]:  # the other one waits
+            await _confirm(app, people)
+    await _post(app, people, callers, "first")
+    for mail in await app.deliver():
+        by_email[mail.to].why = mail.token("why")
+    await _open_sessions(app, people)
+    app.step(11 * _MINUTE)
+    for one, token in zip(people, await _fresh_links(app, people), strict=True):
+        one.link = token
+    await _post(app, people, callers, "second")
+    await app.tick()
+    earlier = {"data": await dump(parts.data), "keys": await dump(parts.key_database)}
+    await _go_on(app, people, old)
+    left = [one for number, one in enumerate(people) if number not in GONE]
+    await _post(app, left[::2], callers, "third")
+    revoked = callers[REVOKED]
+    await _revoke(parts, keys[revoked])
+    # Acknowledged, and not worked off:
+    for number in range(4):
+        await _sign_up(app, f"henry{number}@example.org", "newsletter", CROWD + 1)
+    await app.http.post("/my-data", data={"email": people[SPENT].email})
+    (text,) = await app.texts("newsletter")
+    return Life(people, keys, revoked, text, earlier)
+
+
+async def _open_sessions(app: App, people: list[Person]) -> None:
+    parts = app.parts
+    for one, token in zip(people, await _fresh_links(app, people), strict=True):
+        one.spent = token
+        raw = await open_session(parts, token)
+        assert raw is not None
+        session = await session_of(parts.data, parts.clock, parts.rows, raw)
+        assert session is not None
+        one.session, one.subject = raw, session.subject
+
+
+async def _seed(parts: Parts) -> None:
+    """Rows of what one gateway has few of: one is altered in each column at once."""
+    some = range(20)
+    notices = [texts.notice_of("en", f"# Notice {number}\n") for number in some]
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        blocked = [Suppression(bytes([n]) * 16, Stop.ASKING, now + YEAR, kid=1) for n in some]
+        await suppressions.add(connection, blocked, now)
+        made, _ = publish_texts.bundles(parts.config)
+        await texts.publish(connection, made, notices, now)
+        for number in some:
+            await leases.register(connection, f"wrk_{number}", "boot", now, YEAR)
+        gone = {f"msg_{number:026}": "failed" for number in some}
+        await parking.park(connection, "outbox", gone, now)
+    strangers = [f"sub_{number:026}" for number in some]
+    await parts.keystore.erase(strangers, list(Compartment), now)
+    async with parts.key_database.begin() as connection:
+        rows = [{"epoch": 10 + n, "state": "destroyed", "since": now} for n in some]
+        await connection.execute(insert(kek_epoch), rows)
+
+
+async def _sign_up(app: App, email: str, purpose: str, number: int) -> None:
+    body = await app.posted(email, purpose, profile={"first_name": "Ada"})
+    network = {"X-Forwarded-For": f"198.51.100.{number}"}
+    async with app.http.post("/forms/signup", json=body, headers=network) as answer:
+        assert answer.status == 202
+
+
+async def _confirm(app: App, people: list[Person]) -> None:
+    for one in people:
+        async with app.http.post(f"/confirm/{one.tokens[0]}", data={"answer": "confirm"}) as page:
+            assert page.status == 200
+
+
+# What became of some of them after the earlier copy, by their number.
+WITHDREW, OBJECTED, NOT_ME, SPENT, LEFT, BOUNCED, REVOKED, ERASED = range(8)
+GONE = frozenset({WITHDREW, OBJECTED, BOUNCED, ERASED})
+
+
+async def _go_on(app: App, people: list[Person], old: str) -> None:
+    parts = app.parts
+    await _deliver_but(app, people[BOUNCED].email)
+    headers = {"Authorization": f"Bearer {(await _key(parts, 'crm'))[0]}"}
+    for number, body in (
+        (WITHDREW, {"kind": "withdraw", "purpose": "newsletter"}),
+        (OBJECTED, {"kind": "object", "all": True}),
+    ):
+        body = {"to": {"email": people[number].email}, "channel": "letter", **body}
+        async with app.http.post("/v1/withdrawals", json=body, headers=headers) as answer:
+            assert answer.status == 200
+    async with app.http.post(
+        f"/confirm/{people[NOT_ME].tokens[1]}", data={"answer": "reject"}
+    ) as page:
+        assert page.status == 200
+    assert await open_session(parts, people[SPENT].link) is not None
+    await close_session(parts.data, parts.rows, people[LEFT].session)
+    await _erase(parts, people[ERASED].subject)
+    await _retire(parts, old)
+    app.step(11 * _MINUTE)
+    await app.tick()
+
+
+async def outcome(lived: Lived, urls: Urls, *, verified: bool = True) -> Outcome:
+    """Start a process on these databases, let it do everything once, and look."""
+    async with AsyncExitStack() as stack:
+        opened_parts = open_parts(lived.at(urls), SteppedClock(lived.moment))
+        parts = await stack.enter_async_context(opened_parts)
+        named = await _said(parts) if verified else []  # before a start puts anything in order
+        app = await stack.enter_async_context(serve(parts))
+        granted = await _granted(parts, lived.people)
+        accepted = await _accepted(parts, lived)
+        opened = await _opened(parts, lived.people)
+        failed = [one.name for one in duties.of(parts) if not await _runs(one)]
+        mails = Counter(mail.to for mail in await app.send_due())
+        answers = await _answers(app, lived)
+        return Outcome(granted, accepted, opened, mails, failed, named, answers)
+
+
+async def said(lived: Lived, urls: Urls) -> list[str]:
+    """What a verification says of these databases."""
+    async with open_parts(lived.at(urls), SteppedClock(lived.moment)) as parts:
+        return await _said(parts)
+
+
+async def _said(parts: Parts) -> list[str]:
+    found = await verify.verify(parts)
+    return [*found.rows, *(one.text for one in found.report.findings)]
+
+
+async def _runs(duty: Duty) -> bool:
+    try:
+        while await duty.run():
+            pass
+    except Exception as error:  # noqa: BLE001 as `duties` does, and goes on with the others
+        print(f"{duty.name}: {error!r}")
+        return False
+    return True
+
+
+async def _granted(parts: Parts, people: list[Person]) -> set[tuple[str, str]]:
+    asked = [(one.email, purpose) for one in people for purpose in PURPOSES]
+    questions = [Question(purpose, email=address.parse(email)) for email, purpose in asked]
+    async with parts.data.read() as connection:
+        advice = await permission.advise(parts, connection, questions)
+    return {
+        one for one, said in zip(asked, advice, strict=True) if isinstance(said.decision, Granted)
+    }
+
+
+async def _accepted(parts: Parts, lived: Lived) -> dict[str, ApiKey]:
+    async with parts.data.read() as connection:
+        found = {one: await api_keys.find(connection, parts.rows, one) for one in lived.keys}
+    return {token: key for token, key in found.items() if key is not None}
+
+
+async def _opened(parts: Parts, people: list[Person]) -> set[tuple[str, str]]:
+    """Whose data every link and session that ever was leads to."""
+    opened: set[tuple[str, str]] = set()
+    for one in people:
+        found = await session_of(parts.data, parts.clock, parts.rows, one.session)
+        if found is not None:
+            opened.add((f"session of {one.email}", found.subject))
+        for route in (Route.WHY, Route.PREFERENCES):
+            look = preferences.look(parts.data, parts.clock, parts.consents, route, one.why)
+            if (seen := await look) is not None:
+                opened.add((f"mail of {one.email}", seen.subject))
+        async with parts.data.read() as connection:
+            link = await fresh_links.find(connection, parts.rows, _hash(one.link))
+            if link is not None and policy.usable(link, await parts.clock.now(connection)):
+                opened.add((f"link of {one.email}", link.subject))
+            spent = await fresh_links.find(connection, parts.rows, _hash(one.spent))
+            doubtful = spent is not None and policy.usable(spent, await parts.clock.now(connection))
+        if doubtful and await open_session(parts, one.spent) is not None:
+            opened.add((f"link of {one.email}", "that was spent"))
+    return opened
+
+
+def _hash(token: str) -> bytes:
+    digest = tokens.hash_of(token)
+    assert digest is not None
+    return digest
+
+
+async def _answers(app: App, lived: Lived) -> dict[str, int]:
+    statuses, one = {}, lived.untouched
+    for path in (f"/why/{one.why}", f"/confirm/{one.tokens[0]}", "/my-data"):
+        async with app.http.get(path) as page:
+            statuses[path.split("/")[1]] = page.status
+    email = {"email": "ivy@example.org"}
+    body = email | {"purposes": ["newsletter"], "texts": [lived.text]}
+    async with app.http.post("/forms/signup", json=body) as answer:
+        statuses["form"] = answer.status
+    async with app.http.post("/my-data", data=email) as answer:
+        statuses["ask"] = answer.status
+    return statuses
+
+
+async def _key(parts: Parts, name: str) -> tuple[str, ApiKey]:
+    """A new key, told of as the command does."""
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        key, token = await api_keys.create(
+            connection, parts.rows, name=name, scopes=tuple(Scope), now=now
+        )
+        event = Event(Kind.API_KEY_CREATED, Actor.OPERATOR, now, refs={"api_key": key.id})
+        await parts.log.stage(connection, [draft(event, None, "test")])
+    return token, key
+
+
+async def _revoke(parts: Parts, key: ApiKey) -> None:
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        assert await api_keys.revoke(connection, parts.rows, key.id, now)
+        event = Event(Kind.API_KEY_REVOKED, Actor.OPERATOR, now, refs={"api_key": key.id})
+        await parts.log.stage(connection, [draft(event, None, "test")])
+
+
+async def _publish_others(parts: Parts) -> str:
+    """Wordings that were current once; the hash of one."""
+    made, notices = publish_texts.bundles(parts.config)
+    document = json.loads(made[0])
+    others = [rfc8785.dumps(document | {"text": f"Yes, {number}."}) for number in range(16)]
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        names = await texts.publish(connection, [*made, *others], notices, now)
+        events = [Event(Kind.TEXT_PUBLISHED, Actor.SYSTEM, now, refs={"text": n}) for n in names]
+        await parts.log.stage(connection, [draft(one, None, "test") for one in events])
+    await publish_texts.publish(parts)
+    return names[0]
+
+
+async def _retire(parts: Parts, name: str) -> None:
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        assert await texts.retire(connection, name, now) is texts.Retirement.RETIRED
+        event = Event(Kind.TEXT_RETIRED, Actor.OPERATOR, now, refs={"text": name})
+        await parts.log.stage(connection, [draft(event, None, "test")])
+
+
+async def _erase(parts: Parts, subject: str) -> None:
+    async with parts.data.begin() as connection:
+        held = await gates.lock(connection, [subject])
+        now = await parts.clock.now(connection)
+        await erasing.begin(
+            parts.log, connection, parts.rows, parts.lookup, parts.marks, held.values(), now
+        )
+    assert await erasing.finish(parts, [subject]) == 1
+
+
+async def _post(app: App, people: list[Person], tokens: list[str], name: str) -> None:
+    for one, token in zip(people, tokens, strict=False):
+        body: dict[str, Any] = {
+            "to": {"email": one.email},
+            "purpose": "newsletter",
+            "content": {"subject": name, "text": "Hello."},
+        }
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Idempotency-Key": f"{name}-{one.subject or one.email[:3]}",
+        }
+        async with app.http.post("/v1/messages", json=body, headers=headers) as answer:
+            assert answer.status == 202, await answer.text()
+
+
+async def _fresh_links(app: App, people: list[Person]) -> list[str]:
+    for number, one in enumerate(people):
+        network = {"X-Forwarded-For": f"198.51.100.{number}"}
+        question = {"email": one.email}
+        async with app.http.post("/my-data", data=question, headers=network) as answer:
+            assert answer.status == 200
+    sent = {mail.to: mail.token("my-data") for mail in await app.deliver()}
+    return [sent[one.email] for one in people]
+
+
+async def _deliver_but(app: App, nobody: str) -> list[Mail]:
+    """As `App.deliver`, to a relay that does not know one of the mailboxes."""
+    desk, owner = Desk(app.parts), "wrk_lived"
+    await desk.register(owner)
+    mails: list[Mail] = []
+    while parcels := await desk.claim(owner, 100):
+        ended = []
+        for one in parcels:
+            composed = await desk.compose(one)
+            assert composed is not None
+            spending = Spending(one.permit, one.message, one.attempt)
+            assert await desk.spend(owner, [spending]) == {one.permit}
+            to = composed.envelope.rcpt_to
+            refused = Ending(Phase.RCPT, Reply(550, "5.1.1", "no such user"))
+            taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
+            ended.append(Ended(one, refused if to == nobody else taken, composed.digest))
+            mails.append(Mail(to, composed.envelope.data))
+        await desk.settle(owner, ended)
+    return mails
