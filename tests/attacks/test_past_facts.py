@@ -222,6 +222,15 @@ async def test_every_link_of_its_mails_shows_and_does_what_it_did(life: Life) ->
     assert await states(life, BOB) == ["confirmed"]
 
 
+async def test_nobody_is_promised_a_mail_for_a_purpose_that_is_gone(life: Life) -> None:
+    http, preferences = life.app.http, f"/preferences/{life.mail.token('preferences')}"
+    async with http.post(preferences, data={"purpose.elsewhere": "off"}) as page:
+        assert page.status == 200
+
+    async with http.post(preferences, data={"purpose.elsewhere": "on"}) as page:
+        assert (page.status, "a mail is on its way" in await page.text()) == (200, False)
+
+
 async def states(life: Life, email: str) -> list[str]:
     """Of the consents of a person, as their own pages show them."""
     seen = await overview.look(life.app.parts, await subject_of(life, email))

@@ -101,8 +101,8 @@ async def switch(
         leave = Withdrawal(seen.purpose, Actor.SUBJECT, "preferences-link")
         await withdrawals.by_subject(seen.subject, leave)
         return Switched(off=named) if seen.on or seen.waiting else Switched()
-    if seen.on:
-        return Switched()
+    if seen.on or seen.purpose not in parts.config.purposes:
+        return Switched()  # else the page would promise a mail that never comes
     wait = await ask(parts, seen.subject, [seen.purpose], network, client="preferences-link")
     return wait or Switched(on=named)
 
