@@ -232,7 +232,7 @@ async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
 
 async def oldest_received(connection: AsyncConnection) -> datetime | None:
     """When the oldest request that waits was received, whatever its kind; None: none waits."""
-    query = select(intake.c.received_at).order_by(intake.c.id).limit(1)
+    query = select(intake.c.received_at).where(sound(intake)).order_by(intake.c.id).limit(1)
     return (await connection.execute(query)).scalar_one_or_none()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, insert, null, select, union_all, update
+from sqlalchemy import delete, null, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -172,7 +172,11 @@ class LookUp:
             if isinstance(row.blind_index, bytes)
         ]
         if moved:
-            await connection.execute(insert(index), moved)
+            statement = upsert(connection, index)
+            # What somebody planted under a hash is not in the way of whose it was.
+            again = {name: statement.excluded[name] for name in ("subject", "mac")}
+            ours = statement.on_conflict_do_update(index_elements=["hash", "kid"], set_=again)
+            await connection.execute(ours, moved)
         done = among(subject.c.id, [row.id for row in rows])
         await connection.execute(update(subject).where(done).values(blind_index=None))
         return len(rows)

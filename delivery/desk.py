@@ -72,8 +72,12 @@ class Desk(Protocol[L]):
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         """Mark permits spent, in one transaction; only those returned may pass the dot."""
 
-    async def settle(self, owner: str, ended: Sequence[Ended[L]]) -> None:
-        """Write outcomes, in one transaction; letters that were not asked for are dropped."""
+    async def settle(self, owner: str, ended: Sequence[Ended[L]]) -> Collection[str]:
+        """Write outcomes; letters that were not asked for are dropped.
+
+        Returns the messages of which nothing could be written: what the journal
+        says of them must stay.
+        """
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
         """Queue again what *owner* holds, does not carry, and may not start any more.

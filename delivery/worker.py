@@ -82,6 +82,7 @@ class Worker(Generic[L]):
         self._ended: asyncio.Queue[Ended[L] | None] = asyncio.Queue()  # None: that was the last
         self._lost = False  # the lease, and with it the name
         self._unsettled = False
+        self._unwritten = False  # there is an outcome that the database does not take
         self._patient_until: float | None = None  # from the moment that it is to end
         self._journal_fails = False
         self.ready = False
@@ -120,7 +121,7 @@ class Worker(Generic[L]):
                 await self._run_once()
             if not self._lost or self._stopping.is_set():
                 return
-            self._lost = self._unsettled = False
+            self._lost = self._unsettled = self._unwritten = False
             self._patient_until = None
             self._journal = self._journals()
 
@@ -136,7 +137,7 @@ class Worker(Generic[L]):
                 heartbeat.cancel()
         finally:
             self.ready = False
-        if self._lost or self._unsettled:
+        if self._lost or self._unsettled or self._unwritten:
             return  # the journal tells whoever comes next
         with suppress(StorageAway):  # the lease ends by itself
             await self._desk.leave(self.owner)
@@ -311,7 +312,7 @@ class Worker(Generic[L]):
         delay = 0.1
         while not self._unsettled:
             try:
-                await self._desk.settle(self.owner, ended)
+                lost = await self._desk.settle(self.owner, ended)
             except StorageAway as error:
                 log.warning("outcomes_wait", store=error.store, waiting=len(ended))
                 patience = max(self._patience, 0.0)
@@ -319,7 +320,9 @@ class Worker(Generic[L]):
                 await asyncio.sleep(min(delay, patience))
                 delay = min(delay * 2, 5.0)
             else:
-                self._journal.settled((one.parcel.message, one.parcel.attempt) for one in ended)
+                parcels = [one.parcel for one in ended if one.parcel.message not in lost]
+                self._journal.settled((parcel.message, parcel.attempt) for parcel in parcels)
+                self._unwritten = self._unwritten or bool(lost)
                 return
 
     @property

@@ -309,6 +309,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
     "gateway/config/fields.py": "unit/test_config.py",
+    "gateway/flows/parked.py": "attacks/test_poison.py",
     "gateway/flows/joining/asking_limits.py": "promises/test_it_is_no_weapon.py",
     "gateway/flows/joining/confirm.py": "http/test_recipients.py",
     "gateway/flows/proving/messages.py": "attacks/test_every_table.py",

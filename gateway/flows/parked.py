@@ -28,6 +28,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class Busy(Exception):
+    """Another process works these off just now: nothing is known of them here."""
+
+
 async def each_for_itself(
     data: Database,
     clock: Clock,
@@ -47,9 +51,13 @@ async def each_for_itself(
         now = await clock.now(connection)
         stood = await parking.find(connection, table, list(rows), now)
     turn = [(name, row) for name, row in rows.items() if not stood.get(name, False)]
-    done, failed = await isolated(
-        lambda some: work([row for _, row in some]), turn, stops=(StorageAway, LookUpKeyMissing)
-    )
+    stops = (StorageAway, LookUpKeyMissing, Busy)
+    try:
+        done, failed = await isolated(
+            lambda some: work([row for _, row in some]), turn, stops=stops
+        )
+    except Busy:
+        return []
     for _, error in failed:
         logs.failed("row_failed", error, table=table)
     bad = {name for (name, _), _ in failed}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from audit import log as audit_log
@@ -62,6 +62,8 @@ class CountingDesk(Desk):
             self._counted.permits.labels(parcel.kind).inc()
         return parcels
 
-    async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> None:
-        for one in await self._settle(owner, ended):
-            self._counted.outcomes.labels(one.message.kind, one.outcome).inc()
+    async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> Collection[str]:
+        settled = await self._settle(owner, ended)
+        for result in settled.written:
+            self._counted.outcomes.labels(result.message.kind, result.outcome).inc()
+        return settled.lost

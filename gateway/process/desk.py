@@ -10,7 +10,7 @@ from delivery.permits import Spending
 from gateway.flows.sending import claim, settle
 from gateway.flows.sending.composing import Composer, Tools
 from gateway.flows.sending.letters import Letter
-from gateway.flows.sending.settle import Result
+from gateway.flows.sending.settle import Settled
 from gateway.parts import Parts
 
 
@@ -50,10 +50,10 @@ class Desk:
         async with self._parts.data.begin() as connection:
             return await permits.spend(connection, owner, spendings, self._parts.clock)
 
-    async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> None:
-        await self._settle(owner, ended)
+    async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> Collection[str]:
+        return (await self._settle(owner, ended)).lost
 
-    async def _settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> list[Result]:
+    async def _settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> Settled:
         for one in ended:
             one.parcel.letter.drop()  # before it waits for a database that is away
         return await settle.settle(self._parts, owner, ended)

@@ -6,7 +6,7 @@ Whoever asked is told "ask again", asks again, and everything is there once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from itertools import count
@@ -224,14 +224,15 @@ class WatchingDesk(Desk):
         self.journal, self.attempt = "", 0
         self.settled = asyncio.Event()
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
         replied = [one for one in ended if one.ending.phase is Phase.REPLIED]
         for one in replied:
             self.journal = (self._journals / f"{owner}.journal").read_text()
             self.attempt = one.parcel.attempt
-        await super().settle(owner, ended)
+        lost = await super().settle(owner, ended)
         if replied:
             self.settled.set()
+        return lost
 
 
 class GapDesk(Desk):
@@ -265,8 +266,8 @@ class GapDesk(Desk):
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         return await self._gap("spend", super().spend(owner, spendings))
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
-        await self._gap("settle", super().settle(owner, ended))
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
+        return await self._gap("settle", super().settle(owner, ended))
 
     async def take_back(self, owner: str, carried: Any) -> None:
         await self._gap("take_back", super().take_back(owner, carried))

@@ -62,8 +62,9 @@ class YesDesk:
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         return {one.permit for one in spendings}
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
         self.ended += ended
+        return ()
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
         self.carried.append(set(carried))
@@ -183,5 +184,5 @@ def journal_in(directory: Path) -> str:
 class AwayDesk(YesDesk):
     """A desk whose database is away when outcomes are to be written."""
 
-    async def settle(self, owner: str, ended: Sequence[Ended]) -> None:
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
         raise StorageAway("data")

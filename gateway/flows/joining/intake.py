@@ -31,7 +31,7 @@ from delivery import outbox
 from gateway.config.config import Config
 from gateway.flows.joining import asking
 from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
-from gateway.flows.parked import each_for_itself, put_aside
+from gateway.flows.parked import Busy, each_for_itself, put_aside
 from gateway.parts import Parts
 from gateway.watch.parked import Why
 from storage.database import Database
@@ -82,7 +82,7 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
         # One process at a time. Somebody unknown who leaves takes the same lock, so that none is
         # admitted between their look and their mark.
         if not await try_alone(connection, "intake"):
-            return 0
+            raise Busy
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
         # Those who are known first: they hold their gate while they leave, and mark it under that.
@@ -143,9 +143,10 @@ async def _stuck(
         address = form.email.canonical
         subject, known = subjects.get(address), found.get(address)
         why = batch.why_not(subject, form)
-        # Whoever another process admitted or let go of meanwhile is somebody else by now.
-        same = known is not None and (known.subject == subject or not known.honest)
-        if why in _OF_THE_FORM or (why is not None and same):
+        # Whom another process admitted meanwhile is met on the next tick. Who is found by nothing,
+        # and cannot be admitted, would be so on every tick, and stand before all others.
+        elsewhere = known is not None and known.honest and known.subject != subject
+        if why in _OF_THE_FORM or (why is not None and not elsewhere):
             stuck[intake] = why
     return stuck
 

@@ -147,6 +147,8 @@ class RetentionRules:
             whole = []
             requests: list[str] = []
             for subject, gate in held.items():
+                if not gate.is_honest(parts.rows):
+                    continue  # a stop may have been taken away that is a reason to know them
                 known, theirs = _person(gate), consents.get(subject, [])
                 if consent_rules.whole(known, theirs, self._periods, now):
                     whole += [] if subject in again else [subject]

@@ -37,7 +37,7 @@ from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
 from gateway.door import Visit
-from gateway.flows.parked import each_for_itself
+from gateway.flows.parked import Busy, each_for_itself
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
 from gateway.limits import Wait
@@ -110,7 +110,7 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
     async with parts.data.begin() as connection:
         if not await try_alone(connection, "my-data"):
-            return 0
+            raise Busy
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
         held = await gates.lock(connection, known.values())

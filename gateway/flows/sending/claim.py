@@ -65,6 +65,8 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
 
     async def claim_of(some: Sequence[Due]) -> None:
         left = replace(asker, wanted=wanted - len(parcels))
+        if not left.wanted:
+            return  # they are healthy, and wait for the next claim
         vault = await parts.keystore.vault({one.subject for one in some})
         async with parts.data.begin() as connection:
             ids = [one.message for one in some]

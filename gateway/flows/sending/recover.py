@@ -55,7 +55,7 @@ async def abandoned(parts: Parts) -> int:
     async def lock(connection: AsyncConnection, some: Sequence[str]) -> Sequence[Message]:
         return await leases.lock_abandoned(connection, some, await parts.clock.now(connection))
 
-    count = await _Takeover(parts).settle_all(seen, lock, _Known({}, complete=False))
+    count, _ = await _Takeover(parts).settle_all(seen, lock, _Known({}, complete=False))
     async with parts.data.begin() as connection:
         await leases.forget_dead(connection, await parts.clock.now(connection))
     if count:
@@ -74,6 +74,10 @@ class _Known:
 Lock = Callable[[AsyncConnection, Sequence[str]], Awaitable[Sequence[Message]]]
 
 
+class _NotWritten(Exception):
+    """Of some messages nothing could be written: what is known of them must stay."""
+
+
 class _Takeover:
     """Settles what others had under way, from what is known of them."""
 
@@ -90,7 +94,9 @@ class _Takeover:
             seen = await leases.held(connection, replay.owner)
         under_way = set(seen)
         marks = {attempt: mark for attempt, mark in replay.marks() if attempt[0] in under_way}
-        count = await self.settle_all(seen, lock, _Known(marks, replay.complete))
+        count, lost = await self.settle_all(seen, lock, _Known(marks, replay.complete))
+        if lost:
+            raise _NotWritten(f"{len(lost)} outcomes")  # its lines are needed still
         async with parts.data.begin() as connection:
             await leases.forget(connection, replay.owner)
         accepted = ((attempt, mark) for attempt, mark in replay.marks() if mark.accepted)
@@ -107,12 +113,20 @@ class _Takeover:
             return [message for message in doubted if (message.id, message.attempt) in marks]
 
         messages = sorted({message for message, _ in marks})
-        return await self.settle_all(messages, lock, _Known(marks, complete))
+        count, lost = await self.settle_all(messages, lock, _Known(marks, complete))
+        if lost:
+            raise _NotWritten(f"{len(lost)} outcomes")
+        return count
 
-    async def settle_all(self, messages: Sequence[str], lock: Lock, known: _Known) -> int:
-        """Settle those of *messages* that *lock* gives; no bad one keeps another back."""
+    async def settle_all(
+        self, messages: Sequence[str], lock: Lock, known: _Known
+    ) -> tuple[int, frozenset[str]]:
+        """Settle those of *messages* that *lock* gives; no bad one keeps another back.
+
+        Returns how many, and those of which nothing could be written.
+        """
         if not messages:
-            return 0
+            return 0, frozenset()
         parts = self._parts
         async with parts.data.read() as connection:
             subjects = await leases.subjects_of(connection, messages)
@@ -127,7 +141,8 @@ class _Takeover:
 
         vault = await parts.keystore.vault(subjects)
         outcomes = [(message, message) for message in messages]
-        return sum(await settle.severally(parts.data, parts.clock, outcomes, vault, write))
+        counts, lost = await settle.severally(parts.data, parts.clock, outcomes, vault, write)
+        return sum(counts), lost
 
 
 async def _decided(

@@ -54,7 +54,15 @@ class Result:
     suppress: bool = False
 
 
-async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> list[Result]:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcomes that were written, and the messages of which nothing could be."""
+
+    written: Sequence[Result]
+    lost: frozenset[str]
+
+
+async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> Settled:
     """Write outcomes and return them; a mail that never began has none.
 
     What could not be composed ends `failed`: its permit lapses, and nothing was
@@ -93,8 +101,8 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> li
 
     vault = await parts.keystore.vault({one.parcel.subject for one in ended})
     outcomes = [(one.parcel.message, one) for one in ended]
-    written = await severally(parts.data, parts.clock, outcomes, vault, write)
-    return [result for some in written for result in some]
+    written, lost = await severally(parts.data, parts.clock, outcomes, vault, write)
+    return Settled([result for some in written for result in some], lost)
 
 
 async def severally(
@@ -103,21 +111,22 @@ async def severally(
     outcomes: Sequence[tuple[str, T]],
     vault: Vault,
     write: Callable[[Sequence[T], Vault], Awaitable[R]],
-) -> list[R]:
+) -> tuple[list[R], frozenset[str]]:
     """Write outcomes, each with the id of its message, at once; no bad one keeps another back.
 
     One that cannot be written is written as if its person's keys were gone: what
     became of the message is known then, and no event of the person tells of it.
-    Where that fails too the message is parked as it is, and its worker's end
-    leaves it to the takeover.
+    Where that fails too the message is parked as it is, and named in the answer:
+    whoever has a journal keeps its line, or the message would be sent again.
     """
     done, failed = await isolated(lambda some: write([one for _, one in some], vault), outcomes)
     for (message, _), error in failed:
         logs.failed("outcome_failed", error, message=message)
     bare = [one for one, _ in failed]
     more, lost = await isolated(lambda some: write([one for _, one in some], _NO_KEYS), bare)
-    await parked.leave(data, clock, {message: error for (message, _), error in lost})
-    return done + more
+    errors = {message: error for (message, _), error in lost}
+    await parked.leave(data, clock, errors)
+    return done + more, frozenset(errors)
 
 
 _NOT_STARTED = Outcome.NOT_STARTED
