@@ -31,34 +31,15 @@ from tests.attacks.test_poison import (
     crowd,
     posted,
     queued,
-    quoted,
     row_of,
     standing,
     subject_of,
     turn,
 )
 from tests.support.apps import ADA, App
-from tests.support.hostile import by_sql
+from tests.support.hostile import allow, by_sql, refuse
 
 __all__ = ["app"]  # the fixture
-
-
-async def refuse(app: App, table: str, row: str) -> None:
-    """Whoever owns the tables can have the database refuse to change a row."""
-    this = f"NEW.id = '{row}'"
-    if app.parts.data.dialect == "sqlite":
-        refused = "BEGIN SELECT RAISE(ABORT, 'no'); END"
-        await by_sql(app, f"CREATE TRIGGER kept BEFORE UPDATE ON {table} WHEN {this} {refused}")
-        return
-    body = quoted("BEGIN RAISE EXCEPTION 'no'; END")
-    await by_sql(app, f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS '{body}'")
-    each = f"FOR EACH ROW WHEN ({this}) EXECUTE FUNCTION no()"
-    await by_sql(app, f"CREATE TRIGGER kept BEFORE UPDATE ON {table} {each}")
-
-
-async def allow(app: App, table: str) -> None:
-    on = "" if app.parts.data.dialect == "sqlite" else f" ON {table}"
-    await by_sql(app, f"DROP TRIGGER kept{on}")
 
 
 async def test_what_the_database_does_not_take_stays_in_the_journal_and_is_not_sent_again(

@@ -46,7 +46,7 @@ from gateway.watch.findings import Level
 from storage import parking
 from tests.support.apps import ADA, App, open_app
 from tests.support.databases import Databases
-from tests.support.hostile import attack, by_sql, hostile
+from tests.support.hostile import allow, attack, by_sql, hostile, refuse
 from tests.support.posts import kept
 
 BOB = "bob@example.org"
@@ -134,25 +134,12 @@ async def give_back(app: App, lost: Sequence[dict[str, Any]]) -> None:
 
 
 async def break_trail(app: App, email: str = ADA) -> None:
-    """Whatever is to be told of this person fails: whoever owns the tables can do that."""
-    this = f"NEW.id = '{await subject_of(app, email)}'"
-    if app.parts.data.dialect == "sqlite":
-        refused = "BEGIN SELECT RAISE(ABORT, 'no'); END"
-        await by_sql(app, f"CREATE TRIGGER refused BEFORE UPDATE ON subject WHEN {this} {refused}")
-        return
-    body = "BEGIN RAISE EXCEPTION 'no'; END"
-    await by_sql(app, f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS '{quoted(body)}'")
-    each = f"FOR EACH ROW WHEN ({this}) EXECUTE FUNCTION no()"
-    await by_sql(app, f"CREATE TRIGGER refused BEFORE UPDATE ON subject {each}")
-
-
-def quoted(words: str) -> str:
-    return words.replace("'", "''")
+    """Whatever is to be told of this person fails."""
+    await refuse(app, "subject", await subject_of(app, email))
 
 
 async def mend_trail(app: App) -> None:
-    on = "" if app.parts.data.dialect == "sqlite" else " ON subject"
-    await by_sql(app, f"DROP TRIGGER refused{on}")
+    await allow(app, "subject")
 
 
 # Intake

@@ -363,25 +363,21 @@ async def test_an_objection_outlives_a_request_that_came_to_nothing(app: App) ->
     assert await app.permission() == "unknown"
 
 
+async def begin_erasure(app: App, subject: str) -> None:
+    parts = app.parts
+    async with parts.data.begin() as connection:
+        held = (await gates.lock(connection, [subject])).values()
+        now = parts.clock.wall()
+        await erasing.begin(parts.log, connection, parts.rows, parts.lookup, parts.marks, held, now)
+
+
 @pytest.mark.parametrize("gap", ["before the keys", "after the keys"])
 async def test_an_erasure_that_a_crash_interrupted_is_finished(app: App, gap: str) -> None:
     await app.confirmation()
     subject = await subject_of(app)
     app.step(31 * DAY)
     await app.tick()
-    async with app.parts.data.begin() as connection:
-        await gates.lock(connection, [subject])
-        held = await gates.lock(connection, [subject])
-        now = app.parts.clock.wall()
-        await erasing.begin(
-            app.parts.log,
-            connection,
-            app.parts.rows,
-            app.parts.lookup,
-            app.parts.marks,
-            held.values(),
-            now,
-        )
+    await begin_erasure(app, subject)
     if gap == "after the keys":
         await app.parts.keystore.erase([subject], list(Compartment), app.parts.clock.wall())
     await app.tick()
@@ -428,19 +424,7 @@ async def test_a_message_for_somebody_who_is_being_erased_stops_no_other_mail(ap
             "content": {"subject": "News", "text": "Hello."},
         }
         assert (await app.http.post("/v1/messages", json=body, headers=headers)).status == 202
-    async with app.parts.data.begin() as connection:
-        await gates.lock(connection, [ada])
-        held = await gates.lock(connection, [ada])
-        now = app.parts.clock.wall()
-        await erasing.begin(
-            app.parts.log,
-            connection,
-            app.parts.rows,
-            app.parts.lookup,
-            app.parts.marks,
-            held.values(),
-            now,
-        )
+    await begin_erasure(app, ada)
     await app.parts.keystore.erase([ada], list(Compartment), app.parts.clock.wall())
 
     assert [mail.to for mail in await app.deliver()] == [BOB]

@@ -117,3 +117,25 @@ async def by_sql(app: App, *statements: str) -> None:
     async with parts.data.begin() as connection:
         for one in statements:
             await connection.execute(text(one))
+
+
+async def refuse(app: App, table: str, row: str) -> None:
+    """Whoever owns the tables can have the database refuse to change a row."""
+    this = f"NEW.id = '{row}'"
+    if app.parts.data.dialect == "sqlite":
+        refused = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        await by_sql(app, f"CREATE TRIGGER kept BEFORE UPDATE ON {table} WHEN {this} {refused}")
+        return
+    body = _quoted("BEGIN RAISE EXCEPTION 'no'; END")
+    await by_sql(app, f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS '{body}'")
+    each = f"FOR EACH ROW WHEN ({this}) EXECUTE FUNCTION no()"
+    await by_sql(app, f"CREATE TRIGGER kept BEFORE UPDATE ON {table} {each}")
+
+
+async def allow(app: App, table: str) -> None:
+    on = "" if app.parts.data.dialect == "sqlite" else f" ON {table}"
+    await by_sql(app, f"DROP TRIGGER kept{on}")
+
+
+def _quoted(words: str) -> str:
+    return words.replace("'", "''")
