@@ -86,12 +86,12 @@ async def known(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
 
 async def spent_of(
     connection: AsyncConnection, subjects: Iterable[str]
-) -> dict[str, dict[str, bool]]:
-    """The links of these people, and whether each was spent, by subject."""
+) -> dict[str, dict[str, datetime | None]]:
+    """The links of these people, and when each was spent, by subject."""
     query = select(fresh_link.c.subject, fresh_link.c.id, fresh_link.c.spent_at)
-    found: dict[str, dict[str, bool]] = {}
+    found: dict[str, dict[str, datetime | None]] = {}
     for row in await connection.execute(query.where(among(fresh_link.c.subject, subjects))):
-        found.setdefault(row.subject, {})[row.id] = row.spent_at is not None
+        found.setdefault(row.subject, {})[row.id] = row.spent_at
     return found
 
 

@@ -305,13 +305,18 @@ async def _opened(parts: Parts, people: list[Person]) -> set[tuple[str, str]]:
             if (seen := await look) is not None:
                 opened.add((f"mail of {one.email}", seen.subject))
         async with parts.data.read() as connection:
-            link = await fresh_links.find(connection, parts.rows, _hash(one.link))
-            if link is not None and policy.usable(link, await parts.clock.now(connection)):
+            now = await parts.clock.now(connection)
+            links = {
+                which: await fresh_links.find(connection, parts.rows, _hash(which))
+                for which in (one.link, one.spent)
+            }
+        for which, link in links.items():
+            if link is None or not policy.usable(link, now):
+                continue
+            # A row that says "not spent" is not believed alone, as it may have been altered.
+            spent = which == one.spent or one is people[SPENT]
+            if not spent or await open_session(parts, which) is not None:
                 opened.add((f"link of {one.email}", link.subject))
-            spent = await fresh_links.find(connection, parts.rows, _hash(one.spent))
-            doubtful = spent is not None and policy.usable(spent, await parts.clock.now(connection))
-        if doubtful and await open_session(parts, one.spent) is not None:
-            opened.add((f"link of {one.email}", "that was spent"))
     return opened
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from audit import canonical
 from audit.kinds import Kind
@@ -26,7 +27,7 @@ class Known:
     consents: Sequence[Consent]
     told: Sequence[Told]  # every event about them that could be opened, in order
     handles: Collection[tuple[str, str]]
-    links: Mapping[str, bool]  # fresh ones, and whether each was spent
+    links: Mapping[str, datetime | None]  # fresh ones, and when each was spent
 
 
 def doubts(
@@ -77,10 +78,10 @@ def _of_links(known: Known) -> Iterator[str]:
     for purpose in sorted(_left_by(known.consents)):
         if (subject, purpose) not in known.handles:
             yield f"handle {subject}/{purpose}: its links are in mails, and its row is gone"
-    opened = {event.facts.get("link") for event in known.told}
-    for link, spent in known.links.items():
-        if spent != (link in opened):
-            yield f"fresh_link {link}: the log says otherwise whether it was spent"
+    opened = {event.facts.get("link"): event.entry.at for event in known.told}
+    for link, spent_at in known.links.items():
+        if spent_at != opened.get(link):
+            yield f"fresh_link {link}: the log says otherwise when it was spent, or whether"
 
 
 def _left_by(consents: Sequence[Consent]) -> set[str]:
