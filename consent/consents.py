@@ -290,7 +290,7 @@ class Consents:
             mails=read.mails,
             profile=read.profile,
             eid=read.eid,
-            honest=known and self.keys.fits(table.name, read.kid, read.mac, *granting(read)),
+            honest=known and self.keys.fits(table.name, read.kid, read.mac, granting(read)),
         )
 
 

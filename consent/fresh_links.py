@@ -148,7 +148,7 @@ async def session_of(
     row = (await connection.execute(query)).first()
     if row is None:
         return None
-    fits = keys.fits(session.name, row.kid, row.mac, *granting_session(row))
+    fits = keys.fits(session.name, row.kid, row.mac, granting_session(row))
     return Session(row.id_hash, row.subject, row.opened_at, row.expires_at) if fits else None
 
 
@@ -180,7 +180,7 @@ def kept(keys: RowKeys, row: Any) -> dict[str, object]:
 
 
 def _link(keys: RowKeys, row: Any) -> FreshLink | None:
-    if not keys.fits(fresh_link.name, row.kid, row.mac, *granting(row)):
+    if not keys.fits(fresh_link.name, row.kid, row.mac, granting(row)):
         return None
     return FreshLink(
         row.id, row.token_hash, row.subject, row.created_at, row.expires_at, row.spent_at

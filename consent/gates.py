@@ -45,7 +45,7 @@ class Gate:
 
     def is_honest(self, keys: RowKeys) -> bool:
         """Say whether a gateway wrote state and stops of this row."""
-        return keys.fits(subject.name, self.kid, self.mac, *_granting(self))
+        return keys.fits(subject.name, self.kid, self.mac, _granting(self))
 
     def gone(self, keys: RowKeys) -> bool:
         """Whether their erasure has begun, as a gateway wrote it.

@@ -210,10 +210,10 @@ async def oldest(
     """
     # Without a lock: keys are fetched next, and no row is held while a key store is waited for.
     query = select(intake).where(intake.c.kind == kind, sound(intake))
-    fresh = parking.first(query, intake.c.id, now).order_by(intake.c.id).limit(limit)
-    rows = list((await connection.execute(fresh)).all())
-    again = parking.again(query, intake.c.id, now).limit(limit - len(rows))
-    rows += (await connection.execute(again)).all()
+    fresh = parking.first(query, intake.c.id).order_by(intake.c.id).limit(limit)
+    rows = list((await connection.execute(fresh, parking.at(now))).all())
+    again = parking.again(query, intake.c.id).limit(limit - len(rows))
+    rows += (await connection.execute(again, parking.at(now))).all()
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
         for row in rows

@@ -87,7 +87,7 @@ async def confirmation(
     fitting = frozenset(
         tie.consent
         for tie in asked
-        if keys.fits(named.name, tie.kid, tie.mac, *found.granting(tie.consent))
+        if keys.fits(named.name, tie.kid, tie.mac, found.granting(tie.consent))
     )
     # Those that do not fit are named all the same: "not me" acts on them too.
     return replace(found, honest=fitting)
@@ -193,7 +193,7 @@ def granting(row: Any) -> tuple[Value, ...]:
 
 
 def _is_ours(keys: RowKeys, row: Any) -> bool:
-    return keys.fits(tables.handle.name, row.kid, row.mac, *granting(row))
+    return keys.fits(tables.handle.name, row.kid, row.mac, granting(row))
 
 
 def links(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import and_, case, select, update
+from sqlalchemy import Integer, Select, and_, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery.outbox import IS_WAITING, Message, is_honest, message_of, outbox
@@ -15,7 +17,7 @@ from storage import parking
 from storage.honesty import RowKeys
 from storage.locks import free
 from storage.sound import fits
-from storage.types import among
+from storage.types import Moment, among
 
 
 async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
@@ -23,23 +25,34 @@ async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[D
 
     Oldest first; what is seen here may be gone when it is locked.
     """
-    query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
-    # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
-    query = query.where(IS_WAITING, outbox.c.due_at <= now, fits(outbox.c.id, outbox.c.subject))
-    turns = [
-        parking.first(query.where(outbox.c.kind == kind), outbox.c.id, now)
-        for kind in (Kind.SERVICE, Kind.MARKETING)
-    ]
-    again = parking.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id, now)
     found: list[Due] = []
-    for turn in (*turns, again):
+    for turn, parked in _turns():
         if len(found) < limit:
-            page = turn.order_by(outbox.c.due_at, outbox.c.id).limit(limit - len(found))
+            asked = parking.at(now) | {"most": limit - len(found)}
             found += [
-                Due(row.id, row.subject, urgent=row.kind == Kind.SERVICE, parked=turn is again)
-                for row in await connection.execute(page)
+                Due(row.id, row.subject, urgent=row.kind == Kind.SERVICE, parked=parked)
+                for row in await connection.execute(turn, asked)
             ]
     return found
+
+
+@cache
+def _turns() -> list[tuple[Select[Any], bool]]:
+    """The statements of `look`, and whether they are about what was parked."""
+    query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
+    # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
+    fit = fits(outbox.c.id, outbox.c.subject)
+    query = query.where(IS_WAITING, outbox.c.due_at <= bindparam("now", type_=Moment()), fit)
+    turns = [
+        (parking.first(query.where(outbox.c.kind == kind), outbox.c.id), False)
+        for kind in (Kind.SERVICE, Kind.MARKETING)
+    ]
+    again = parking.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id)
+    most = bindparam("most", type_=Integer)
+    return [
+        (turn.order_by(outbox.c.due_at, outbox.c.id).limit(most), parked)
+        for turn, parked in (*turns, (again, True))
+    ]
 
 
 async def lock(
@@ -64,9 +77,7 @@ async def _lock_some(
 
     And what was parked last.
     """
-    urgency = case(
-        (parking.stands(outbox.c.id, now), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1
-    )
+    urgency = case((parking.stands(outbox.c.id), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1)
     query = (
         select(outbox)
         .where(among(outbox.c.id, ids), IS_WAITING, outbox.c.due_at <= now)
@@ -74,7 +85,7 @@ async def _lock_some(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = await connection.execute(query)
+    rows = await connection.execute(query, parking.at(now))
     return [message_of(row, honest=is_honest(keys, row)) for row in rows]
 
 

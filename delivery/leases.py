@@ -113,10 +113,10 @@ async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -
 async def abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
     """Look, without locking, for messages whose worker's lease has run out; parked ones last."""
     query = select(outbox.c.id).where(_is_abandoned(now), fits(outbox.c.id))
-    fresh = parking.first(query, outbox.c.id, now).order_by(outbox.c.id).limit(limit)
-    found = list((await connection.execute(fresh)).scalars())
-    again = parking.again(query, outbox.c.id, now).limit(limit - len(found))
-    return found + list((await connection.execute(again)).scalars())
+    fresh = parking.first(query, outbox.c.id).order_by(outbox.c.id).limit(limit)
+    found = list((await connection.execute(fresh, parking.at(now))).scalars())
+    again = parking.again(query, outbox.c.id).limit(limit - len(found))
+    return found + list((await connection.execute(again, parking.at(now))).scalars())
 
 
 async def lock_abandoned(

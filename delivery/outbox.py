@@ -190,7 +190,7 @@ _accepted = attrgetter(*_ACCEPTED)
 
 def is_honest(keys: RowKeys, row: Any) -> bool:
     """Say whether a row is what was accepted."""
-    return keys.fits(outbox.name, row.kid, row.mac, *_accepted(row))
+    return keys.fits(outbox.name, row.kid, row.mac, _accepted(row))
 
 
 # Once its content is gone a message has ended, and its row is not what was accepted any more.

@@ -15,7 +15,8 @@ import idna
 
 LONGEST: Final = 253  # RFC 1035, section 2.3.4, without the root's empty label
 # RFC 1123, section 2.1, in lower case; hyphens in third and fourth place are IDNA's (RFC 5890).
-_PLAIN_LABEL: Final = re.compile(r"(?!..--)(?!-)[a-z0-9-]{1,63}(?<!-)")
+_LABEL: Final = r"(?!..--)(?!-)[a-z0-9-]{1,63}(?<!-)"
+_PLAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a host that ends in one is IPv4 to a browser
 
 
@@ -39,8 +40,8 @@ def to_ascii(raw: str, *, rooted: bool = False) -> str:
 
 def _encoded(name: str) -> str:
     """The A-labels of *name*, or nothing where it has none."""
-    if name.isascii() and all(_PLAIN_LABEL.fullmatch(one) for one in name.lower().split(".")):
-        return name.lower()
+    if name.isascii() and _PLAIN.fullmatch(lower := name.lower()):
+        return lower
     try:
         domain = idna.encode(name, uts46=True).decode()
         _check_direction(idna.decode(domain))

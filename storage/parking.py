@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -44,6 +45,9 @@ LONGEST = timedelta(days=1)
 _DOUBLINGS = 11  # after which a wait is at its longest anyway
 _NAME = 80  # bytes
 _GONE = timedelta(days=2)  # by then whoever works off its table has looked again, if it is there
+
+# So that a statement can be made once: making one takes longer than executing it.
+_NOW, _LATEST = bindparam("now", type_=Moment()), bindparam("latest", type_=Moment())
 
 metadata = MetaData()
 
@@ -129,26 +133,31 @@ async def forget(
     await connection.execute(delete(parked).where(parked.c.table == column.table.name, named))
 
 
-def stands(column: Column[Any], now: datetime) -> ColumnElement[bool]:
+def at(now: datetime) -> dict[str, datetime]:
+    """What a statement that `stands`, `first` or `again` is part of is executed with."""
+    return {_NOW.key: now, _LATEST.key: now + LONGEST}
+
+
+def stands(column: Column[Any]) -> ColumnElement[bool]:
     """Whether the row of this id stands aside, its time come or not."""
     here = exists().where(
         parked.c.table == column.table.name,
         parked.c.row == column,
-        parked.c.next_at <= now + LONGEST,
+        parked.c.next_at <= _LATEST,
         sound(parked),
     )
     return here.correlate(column.table)
 
 
-def first(query: Select[Any], column: Column[Any], now: datetime) -> Select[Any]:
+def first(query: Select[Any], column: Column[Any]) -> Select[Any]:
     """Without the rows that stand aside."""
-    return query.where(~stands(column, now))
+    return query.where(~stands(column))
 
 
-def again(query: Select[Any], column: Column[Any], now: datetime) -> Select[Any]:
+def again(query: Select[Any], column: Column[Any]) -> Select[Any]:
     """Only those whose time has come, longest ago first: for behind the others."""
     here = and_(parked.c.table == column.table.name, parked.c.row == column)
-    query = query.join(parked, here).where(parked.c.next_at <= now, sound(parked))
+    query = query.join(parked, here).where(parked.c.next_at <= _NOW, sound(parked))
     return query.order_by(parked.c.next_at, column)
 
 

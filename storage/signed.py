@@ -32,7 +32,7 @@ class SignedTable:
 
     def fits(self, keys: RowKeys, row: Any) -> bool:
         """Say whether a gateway wrote this row, whatever it holds."""
-        return keys.fits(self.table.name, row.kid, row.mac, *self.values(row))
+        return keys.fits(self.table.name, row.kid, row.mac, self.values(row))
 
     async def strangers(self, data: Database, keys: RowKeys) -> AsyncIterator[str]:
         """Name the rows that no gateway wrote; memory does not grow with the table."""

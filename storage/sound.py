@@ -7,9 +7,10 @@ what holds anything else is passed over by readers and named by whoever checks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
-from types import SimpleNamespace
+from functools import cache, lru_cache
+from types import NoneType, SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -67,14 +68,21 @@ def readable(row: Any, table: Table) -> Any:
     For rows that carry a MAC: what is put in place of such a value does not fit
     it, where it covers the column; where it does not, the row is another one.
     """
-    shape = _shape(table)
-    for value, (_, wanted, nullable) in zip(row, shape, strict=False):  # others may follow
-        if not isinstance(value, wanted) and not (nullable and value is None):
-            break
-    else:
+    if _is_readable(table, tuple(map(type, row))):
         return row
+    shape = _shape(table)
     return SimpleNamespace(
         **{name: _typed(row, name, wanted, null) for name, wanted, null in shape}
+    )
+
+
+# Several rows are read for every mail, and nearly all of a table are of a few kinds.
+@lru_cache(maxsize=1024)
+def _is_readable(table: Table, found: Sequence[type]) -> bool:
+    """Whether values of these types, others may follow, are what the columns are declared as."""
+    return all(
+        issubclass(kind, wanted) or (nullable and kind is NoneType)
+        for kind, (_, wanted, nullable) in zip(found, _shape(table), strict=False)
     )
 
 

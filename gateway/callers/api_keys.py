@@ -122,7 +122,7 @@ async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: d
     *granted, _ = _granting(row)
     changes: dict[str, Any] = {"revoked_at": now}
     # What is altered in more than this column cannot be told from a row that was never ours.
-    if keys.fits(api_key.name, row.kid, row.mac, *granted, None):
+    if keys.fits(api_key.name, row.kid, row.mac, (*granted, None)):
         changes |= keys.sign(api_key.name, *granted, now)._asdict()
     await connection.execute(update(api_key).where(api_key.c.id == key_id).values(changes))
     return True
@@ -143,7 +143,7 @@ _GRANTING = (
 
 def is_honest(keys: RowKeys, row: Any) -> bool:
     """Say whether a gateway wrote this row."""
-    return keys.fits(api_key.name, row.kid, row.mac, *_granting(row))
+    return keys.fits(api_key.name, row.kid, row.mac, _granting(row))
 
 
 _granting = attrgetter(*_GRANTING)

@@ -62,5 +62,5 @@ def test_a_consent_with_any_column_altered_is_not_honest(column: str, forged: ob
     signed = ROWS.sign("consent", *granting(WRITTEN))
     altered = SimpleNamespace(**{**vars(WRITTEN), column: forged})
 
-    assert ROWS.fits("consent", *signed, *granting(WRITTEN))
-    assert not ROWS.fits("consent", *signed, *granting(altered))
+    assert ROWS.fits("consent", *signed, granting(WRITTEN))
+    assert not ROWS.fits("consent", *signed, granting(altered))

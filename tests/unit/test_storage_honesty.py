@@ -27,19 +27,19 @@ def test_a_row_is_signed_with_the_active_key_and_names_it() -> None:
     kid, mac = KEYS.sign("thing", "a", 1, NOW, None)
 
     assert kid == 2
-    assert KEYS.fits("thing", kid, mac, "a", 1, NOW, None)
+    assert KEYS.fits("thing", kid, mac, ("a", 1, NOW, None))
 
 
 def test_a_row_of_a_retiring_key_still_fits() -> None:
     kid, mac = RowKeys(KeySet.of(OLD)).sign("thing", "a")
 
-    assert KEYS.fits("thing", kid, mac, "a")
+    assert KEYS.fits("thing", kid, mac, ("a",))
 
 
 def test_a_moment_is_the_same_in_every_zone() -> None:
     kid, mac = KEYS.sign("thing", NOW)
 
-    assert KEYS.fits("thing", kid, mac, NOW.astimezone(timezone(timedelta(hours=13))))
+    assert KEYS.fits("thing", kid, mac, (NOW.astimezone(timezone(timedelta(hours=13))),))
 
 
 @given(st.lists(values, max_size=4), st.lists(values, max_size=4))
@@ -48,7 +48,7 @@ def test_two_rows_have_one_mac_only_where_they_are_one(
 ) -> None:
     kid, mac = KEYS.sign("thing", *ours)
 
-    assert KEYS.fits("thing", kid, mac, *other) is (repr(ours) == repr(other))
+    assert KEYS.fits("thing", kid, mac, other) is (repr(ours) == repr(other))
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_what_no_gateway_wrote_does_not_fit_and_raises_nothing(
 ) -> None:
     right = KEYS.sign("thing", "a")
 
-    assert not KEYS.fits(table, kid, right.mac if mac is None else mac, *row)
+    assert not KEYS.fits(table, kid, right.mac if mac is None else mac, row)
 
 
 def test_a_destroyed_key_signs_and_proves_nothing() -> None:
     kid, mac = RowKeys(KeySet.of(OLD)).sign("thing", "a")
     keys = KeySet([Key(1, KeyState.DESTROYED, None), Key(2, KeyState.ACTIVE, NEW)])
 
-    assert not RowKeys(keys).fits("thing", kid, mac, "a")
+    assert not RowKeys(keys).fits("thing", kid, mac, ("a",))
     assert keys.live.keys() == {2}
