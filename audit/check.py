@@ -10,7 +10,6 @@ import re
 from binascii import a2b_base64
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from hmac import compare_digest
 from typing import NamedTuple
 
 from audit.checkpoints import Checkpoint, Verifier
@@ -18,7 +17,7 @@ from audit.entry import GRAMMAR
 from audit.errors import NoteError
 from audit.kinds import Kind
 from audit.report import Findings, Level, Problem
-from audit.rowmac import RowMac
+from audit.rowmac import RowMacs
 from audit.times import Times
 from audit.tree import Frontier, Node
 
@@ -35,6 +34,7 @@ class EntryRow(NamedTuple):
     entry: bytes
     leaf_hash: bytes
     mac: bytes
+    kid: int
 
 
 class Commitments(NamedTuple):
@@ -58,10 +58,10 @@ class Claim(NamedTuple):
 class Walk:
     """One pass over the log in the order of its indexes."""
 
-    def __init__(self, findings: Findings, mac: RowMac) -> None:
+    def __init__(self, findings: Findings, macs: RowMacs) -> None:
         self.next = 0  # the index that comes next
         self._findings = findings
-        self._mac = mac
+        self._macs = macs
         self._times = Times(findings)
         self._frontier: Frontier | None = Frontier()  # None after a hole: no root can be given
         self._hole: int | None = None
@@ -117,7 +117,7 @@ class Walk:
             self._hole = None
 
     def _check_row(self, row: EntryRow, leaf: bytes, commitments: list[Commitments]) -> None:
-        if not compare_digest(row.mac, self._mac.entry(row.leaf_index, row.entry)):
+        if not self._macs.logged(row):
             self._findings.add(Problem.ALTERED, row.leaf_index, "no gateway wrote this here")
             return  # nothing in it means anything
         if row.leaf_hash != leaf:

@@ -7,7 +7,6 @@ who changes something waits for anybody else's event.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,7 @@ from audit.entry import (
 )
 from audit.errors import BadPending, EntryError, LogMissing, RowDamaged
 from audit.kinds import Actor, Kind
-from audit.rowmac import RowMac
+from audit.rowmac import LOGGED, RowMacs
 from audit.tables import (
     audit_entry,
     audit_item,
@@ -39,8 +38,8 @@ from audit.tables import (
 )
 from audit.times import told_steps
 from audit.tree import Frontier, leaf_hash
+from storage.keysets import KeySet
 from storage.locks import try_alone
-from storage.secret import Secret
 from storage.sound import sound
 from storage.types import upsert
 
@@ -84,17 +83,18 @@ class _Pending(NamedTuple):
     eid: bytes
     entry: bytes
     mac: bytes
+    kid: int
 
 
 class Log:
-    """One log: its origin, the key of its row MACs, and the node that writes."""
+    """One log: its origin, the keys of its row MACs, and the node that writes."""
 
-    def __init__(self, origin: str, mac_key: Secret, node: str) -> None:
+    def __init__(self, origin: str, mac_keys: KeySet, node: str) -> None:
         if not is_name(origin):
             raise ValueError("an origin is printable ASCII without space and plus")
         self.origin = origin
         self.node = node
-        self.mac = RowMac(mac_key.reveal(), origin)
+        self.macs = RowMacs(mac_keys, origin)
 
     async def open_log(self, connection: AsyncConnection, now: datetime) -> bool:
         """Begin the log with `log.opened`; False, and nothing done, where it exists.
@@ -118,9 +118,9 @@ class Log:
         """
         if not drafts:
             return
-        drawn = await numbers.draw(connection, len(drafts), self._is_ours)
+        drawn = await numbers.draw(connection, len(drafts), self.macs.staged)
         pending = [
-            {"n": n, "eid": one.eid, "entry": one.entry, "mac": self.mac.pending(n, one.entry)}
+            {"n": n, "eid": one.eid, "entry": one.entry} | self.macs.pending(n, one.entry)._asdict()
             for n, one in zip(drawn, drafts, strict=True)
         ]
         await connection.execute(insert(audit_pending), pending)
@@ -153,7 +153,7 @@ class Log:
             checked = [*told_steps(checked, last, now, self.node)]
         leaves = [leaf_hash(entry) for _, entry in checked]
         rows = [
-            _row(index, *parts, leaf, self.mac)
+            _row(index, *parts, leaf, self.macs)
             for index, (parts, leaf) in enumerate(zip(checked, leaves, strict=True), start)
         ]
         await connection.execute(insert(audit_entry), rows)
@@ -208,7 +208,7 @@ class Log:
         Rows that no gateway wrote are left out. *after* is the index that the
         page before ended with.
         """
-        query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
+        query = select(*LOGGED)
         query = query.where(sound(audit_entry)).order_by(audit_entry.c.leaf_index)
         if kind is not None:
             query = query.where(audit_entry.c.kind == kind)
@@ -275,23 +275,19 @@ class Log:
 
     async def _entry_at(self, connection: AsyncConnection, index: int) -> Entry | None:
         """The entry at *index*; None where there is none that a gateway wrote."""
-        query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
+        query = select(*LOGGED)
         query = query.where(audit_entry.c.leaf_index == index, sound(audit_entry))
         row = (await connection.execute(query)).first()
         logged = None if row is None else self._logged(row)
         return None if logged is None else logged.entry
 
     def _logged(self, row: Any) -> Logged | None:
-        if not self.wrote(row.leaf_index, row.entry, row.mac):
+        if not self.macs.logged(row):
             return None
         try:
             return Logged(row.leaf_index, parse(row.entry))
         except EntryError:
             return None
-
-    def wrote(self, index: int, entry: bytes, mac: bytes) -> bool:
-        """Whether a gateway put these bytes at *index*."""
-        return hmac.compare_digest(mac, self.mac.entry(index, entry))
 
     async def _check(self, connection: AsyncConnection, taken: Sequence[_Pending]) -> list[Entry]:
         query = select(audit_entry.c.eid)
@@ -299,12 +295,8 @@ class Log:
         logged = set((await connection.execute(query)).scalars())
         return [self._checked(one, logged) for one in taken]
 
-    def _is_ours(self, row: Any) -> bool:
-        """Whether a gateway staged this row."""
-        return hmac.compare_digest(row.mac, self.mac.pending(row.n, row.entry))
-
     def _checked(self, one: _Pending, logged: Collection[bytes]) -> Entry:
-        if not self._is_ours(one):
+        if not self.macs.staged(one):
             raise BadPending(one.n, "its MAC is wrong")
         read = parse(one.entry)
         if read.eid != one.eid:
@@ -369,7 +361,7 @@ async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:
     return sorted(_Pending(*row) for row in rows)
 
 
-def _row(index: int, read: Entry, entry: bytes, leaf: bytes, mac: RowMac) -> dict[str, object]:
+def _row(index: int, read: Entry, entry: bytes, leaf: bytes, macs: RowMacs) -> dict[str, object]:
     return {
         "leaf_index": index,
         "eid": read.eid,
@@ -377,5 +369,5 @@ def _row(index: int, read: Entry, entry: bytes, leaf: bytes, mac: RowMac) -> dic
         "at": format_moment(read.at),
         "entry": entry,
         "leaf_hash": leaf,
-        "mac": mac.entry(index, entry),
+        **macs.entry(index, entry)._asdict(),
     }

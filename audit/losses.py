@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from hmac import compare_digest
 from typing import Any
 
 from sqlalchemy import select
@@ -18,7 +17,7 @@ from audit.entry import Entry, parse
 from audit.errors import EntryError
 from audit.kinds import Kind
 from audit.report import Findings, Problem
-from audit.rowmac import RowMac
+from audit.rowmac import LOGGED, RowMacs
 from audit.tables import audit_entry, audit_pending
 from storage.database import Database
 from storage.sound import sound
@@ -81,14 +80,14 @@ class Erased:
         self.items += _count(entry, "items")
 
 
-async def read_staged(data: Database, mac: RowMac, findings: Findings) -> Erased:
+async def read_staged(data: Database, macs: RowMacs, findings: Findings) -> Erased:
     """Check the rows that have no index yet, and return what erasures among them took.
 
     One that no gateway staged keeps the sequencer from everything behind it.
     """
     erased = Erased()
     async for row in _staged(data):
-        if not compare_digest(row.mac, mac.pending(row.n, row.entry)):
+        if not macs.staged(row):
             text = f"staged row {row.n}: no gateway staged it"
         elif (entry := _read(row.entry)) is None or entry.eid != row.eid:
             text = f"staged row {row.n}: its id is not that of its entry"
@@ -99,7 +98,7 @@ async def read_staged(data: Database, mac: RowMac, findings: Findings) -> Erased
     return erased
 
 
-async def read_erased(data: Database, mac: RowMac, erased: Erased) -> None:
+async def read_erased(data: Database, macs: RowMacs, erased: Erased) -> None:
     """Add what the entries of the log account for."""
     after = -1
     while True:
@@ -108,8 +107,7 @@ async def read_erased(data: Database, mac: RowMac, erased: Erased) -> None:
         for row in rows:
             after = row.leaf_index
             entry = _read(row.entry)
-            honest = compare_digest(row.mac, mac.entry(row.leaf_index, row.entry))
-            if honest and entry is not None:
+            if entry is not None and macs.logged(row):
                 erased.take(entry)
         if len(rows) < _AT_ONCE:
             return
@@ -131,8 +129,7 @@ async def _staged(data: Database) -> AsyncIterator[Any]:
 
 async def _erasures(connection: AsyncConnection, after: int) -> Sequence[Any]:
     index = audit_entry.c.leaf_index
-    query = select(index, audit_entry.c.entry, audit_entry.c.mac)
-    query = query.where(
+    query = select(*LOGGED).where(
         audit_entry.c.kind == Kind.SUBJECT_ERASED, index > after, sound(audit_entry)
     )
     return (await connection.execute(query.order_by(index).limit(_AT_ONCE))).all()

@@ -29,6 +29,7 @@ from audit.errors import (
     NoteError,
 )
 from audit.log import Log
+from audit.rowmac import LOGGED
 from audit.tables import audit_entry, audit_guard
 from audit.tree import Frontier, leaf_hash
 from storage.clock import Clock
@@ -184,11 +185,11 @@ class Publisher:
     async def _leaves(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
         """The leaf hashes of the next entries, made of the bytes that a gateway wrote there."""
         index = audit_entry.c.leaf_index
-        query = select(index, audit_entry.c.entry, audit_entry.c.mac)
+        query = select(*LOGGED)
         query = query.where(index >= start, index < min(start + _CHUNK, size), sound(audit_entry))
         rows = (await connection.execute(query.order_by(index))).all()
-        for expected, (at, entry, mac) in enumerate(rows, start):
-            if at != expected or not self._log.wrote(at, entry, mac):
+        for expected, row in enumerate(rows, start):
+            if row.leaf_index != expected or not self._log.macs.logged(row):
                 raise LogForged(expected)
         if len(rows) < min(_CHUNK, size - start):
             raise LogForged(start + len(rows))

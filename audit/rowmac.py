@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+from audit.tables import audit_entry, audit_pending
+from storage.honesty import Signed
+from storage.keysets import KeySet
 
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -43,3 +49,34 @@ class RowMac:
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
+
+
+# The columns that `RowMacs` looks at.
+STAGED = tuple(audit_pending.c[name] for name in ("n", "entry", "mac", "kid"))
+LOGGED = tuple(audit_entry.c[name] for name in ("leaf_index", "entry", "mac", "kid"))
+
+
+class RowMacs:
+    """The MACs of one log's rows under every key of a set; each row names its key."""
+
+    def __init__(self, keys: KeySet, log: str) -> None:
+        self._kid = keys.kid
+        self._macs = {kid: RowMac(key.reveal(), log) for kid, key in keys.live.items()}
+
+    def pending(self, n: int, entry: bytes) -> Signed:
+        """For a row that is staged now."""
+        return Signed(self._kid, self._macs[self._kid].pending(n, entry))
+
+    def entry(self, index: int, entry: bytes) -> Signed:
+        """For a row that gets its index now."""
+        return Signed(self._kid, self._macs[self._kid].entry(index, entry))
+
+    def staged(self, row: Any) -> bool:
+        """Whether a gateway staged this sound row of `audit_pending`."""
+        mac = self._macs.get(row.kid)
+        return mac is not None and compare_digest(row.mac, mac.pending(row.n, row.entry))
+
+    def logged(self, row: Any) -> bool:
+        """Whether a gateway put this sound row of `audit_entry` at its index."""
+        mac = self._macs.get(row.kid)
+        return mac is not None and compare_digest(row.mac, mac.entry(row.leaf_index, row.entry))

@@ -26,10 +26,15 @@ from storage.types import Moment
 _EID, _HASH, _ENTRY = within(16), within(32), within(1, 4096)
 _NUMBER, _INDEX = within(0, 2**63 - 1), within(0, 2**53 - 1)  # beyond it, JSON is not exact
 _SUBJECT, _NAME, _NOTE = within(1, 40), within(1, 200), within(1, 16_384)
+_KID = within(1, 2**31 - 1)
 _FRONTIER = within(0, 32 * 53)
 _PAYLOAD, _ITEM = within(1, 1 << 20), within(1, 1 << 16)  # a form's answers; ids and outcomes
 
 metadata = MetaData()
+
+# The key of the first release, whose rows name none. As a default, since a column that is filled
+# afterwards makes SQLite write the table anew, and forget which numbers it has given.
+_FIRST = text("1")
 
 # SQLite numbers rows by itself only where the type is INTEGER.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -42,6 +47,7 @@ audit_pending = Table(
     Column("eid", LargeBinary, nullable=False, unique=True, info=_EID),
     Column("entry", LargeBinary, nullable=False, info=_ENTRY),
     Column("mac", LargeBinary, nullable=False, info=_HASH),
+    Column("kid", Integer, nullable=False, server_default=_FIRST, info=_KID),
     sqlite_autoincrement=True,  # a number is never given twice
 )
 
@@ -58,6 +64,7 @@ audit_entry = Table(
     Column("entry", LargeBinary, nullable=False, info=_ENTRY),
     Column("leaf_hash", LargeBinary, nullable=False, info=_HASH),
     Column("mac", LargeBinary, nullable=False, info=_HASH),  # names the row that was tampered with
+    Column("kid", Integer, nullable=False, server_default=_FIRST, info=_KID),
     Index("audit_entry_kind", "kind", "leaf_index"),
     Index("audit_entry_at", "at"),
 )

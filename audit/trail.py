@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from hmac import compare_digest
 from typing import Any
 
 from sqlalchemy import select, union, union_all
@@ -24,7 +23,7 @@ from audit.entry import (
 )
 from audit.errors import EntryError, KeyDamaged
 from audit.kinds import Kind
-from audit.rowmac import RowMac
+from audit.rowmac import LOGGED, STAGED, RowMacs
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
 from storage.sound import sound
 
@@ -193,31 +192,26 @@ async def batches(
     return [Batch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in rows]
 
 
-async def happened(connection: AsyncConnection, mac: RowMac, kind: Kind) -> bool:
+async def happened(connection: AsyncConnection, macs: RowMacs, kind: Kind) -> bool:
     """Whether a gateway staged or logged an event of *kind*; see `happenings`."""
-    return bool(await happenings(connection, mac, [kind]))
+    return bool(await happenings(connection, macs, [kind]))
 
 
 async def happenings(
-    connection: AsyncConnection, mac: RowMac, kinds: Collection[Kind]
+    connection: AsyncConnection, macs: RowMacs, kinds: Collection[Kind]
 ) -> list[Entry]:
     """The events of *kinds* that a gateway logged or staged, in order; give such as are few.
 
     Reads all that is staged: nothing for a request to ask.
     """
-    logged = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.mac)
+    logged = select(*LOGGED).order_by(audit_entry.c.leaf_index)
     logged = logged.where(audit_entry.c.kind.in_(kinds), sound(audit_entry))
-    staged = select(audit_pending.c.n, audit_pending.c.entry, audit_pending.c.mac)
-    staged = staged.where(sound(audit_pending))
+    staged = select(*STAGED).order_by(audit_pending.c.n).where(sound(audit_pending))
     found = []
-    for query, mac_of in (
-        (logged.order_by(audit_entry.c.leaf_index), mac.entry),
-        (staged.order_by(audit_pending.c.n), mac.pending),
-    ):
-        for at, entry, stored in await connection.execute(query):
-            read = _parsed(entry)
-            ours = compare_digest(stored, mac_of(at, entry))
-            if read is not None and read.kind in kinds and ours:
+    for query, ours in ((logged, macs.logged), (staged, macs.staged)):
+        for row in await connection.execute(query):
+            read = _parsed(row.entry)
+            if read is not None and read.kind in kinds and ours(row):
                 found.append(read)
     return found
 

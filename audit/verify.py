@@ -111,7 +111,7 @@ class _Live:
         self._ending = ending
         self._findings = Findings()
         self._losses = Losses()
-        self._walk = Walk(self._findings, log.mac)
+        self._walk = Walk(self._findings, log.macs)
         self._claims: dict[int, list[Claim]] = {}  # of guard and holders outside
 
     async def run(self, guard: Database, held: Iterable[str], progress: Progress | None) -> Report:
@@ -248,9 +248,9 @@ class _Live:
 
     async def _check_losses(self) -> None:
         # Staged rows first: an event that gets its index meanwhile is then seen twice, not never.
-        erased = await read_staged(self._data, self._log.mac, self._findings)
+        erased = await read_staged(self._data, self._log.macs, self._findings)
         if self._losses.at:
-            await read_erased(self._data, self._log.mac, erased)
+            await read_erased(self._data, self._log.macs, erased)
             self._losses.report(erased, self._findings)
 
     async def _open(self, group: Sequence[Commitments]) -> None:

@@ -4,7 +4,7 @@ ConsentError
 ├── AddressError      what was typed is no address that can be mailed
 ├── StoredError       stored JSON that no release of ours wrote
 ├── SealError         sealed bytes were altered, moved, or made under another key
-├── LookUpKeyMissing  people are found by a key that our keyring lacks
+├── KeyringBehind    a live key of hashes of addresses is not in our keyring
 ├── TextError         bytes that are no wording in canonical form
 └── KeyStoreError
     ├── KeyMissing    nothing can be sealed for this person: there is no key
@@ -57,12 +57,12 @@ class SealError(ConsentError, ValueError):
         super().__init__("sealed bytes do not open")
 
 
-class LookUpKeyMissing(ConsentError):
-    """People are found by live keys that our keyring lacks: here nobody is looked up."""
+class KeyringBehind(ConsentError):
+    """Hashes of addresses are made with live keys that our keyring lacks: nobody is looked up."""
 
-    def __init__(self, kids: Iterable[int]) -> None:
-        self.kids = tuple(sorted(kids))
-        super().__init__(f"look-up keys that the keyring lacks: {', '.join(map(str, self.kids))}")
+    def __init__(self, keys: Iterable[tuple[str, int]]) -> None:
+        self.keys = tuple(f"{kind} {number}" for kind, number in sorted(keys))
+        super().__init__(f"keys that the keyring lacks: {', '.join(self.keys)}")
 
 
 class TextError(ConsentError, ValueError):

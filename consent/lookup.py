@@ -3,7 +3,9 @@
 Every writer writes one row for each live key, and every look-up asks for all of
 them in one statement. Which keys are live the database says: a node whose
 keyring lacks one of them would make a second person of somebody whom the
-others know, so it looks nobody up, and does everything else.
+others know, so it looks nobody up, and does everything else. The same holds of
+the other keys of hashes of addresses: it would not see who left, or must not be
+asked.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, null, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
-from consent.errors import LookUpKeyMissing
+from consent.errors import KeyringBehind
 from consent.keys import blind
 from consent.model import SubjectState
 from storage.honesty import RowKeys, Value
@@ -26,9 +28,17 @@ from storage.secret import Secret
 from storage.signed import SignedTable
 from storage.types import among, is_name, upsert
 
-index, live_key = tables.subject_index, tables.lookup_key
+index, live_key = tables.subject_index, tables.live_key
 _AT_ONCE = 500
+_LOOKUP = "lookup"
 _FIRST = 1  # the key of the first release, whose rows name none
+
+
+class Live(NamedTuple):
+    """A key that hashes of addresses are made with, by its set and number."""
+
+    kind: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +60,24 @@ class Names:
 class LookUp:
     """Writes and asks for the rows that people are found by.
 
+    *beside* are the other sets of keys that a look needs, by their kind;
     *lacking* are the live keys that our keyring lacks, as of the last look.
     """
 
-    def __init__(self, keys: KeySet, rows: RowKeys) -> None:
+    def __init__(
+        self, keys: KeySet, rows: RowKeys, beside: Mapping[str, KeySet] | None = None
+    ) -> None:
         self.keys = RowKeys(keys)
-        self.lacking: frozenset[int] = frozenset()
+        self.lacking: frozenset[Live] = frozenset()
         self._set = keys
+        self._sets = {_LOOKUP: keys, **(beside or {})}
         self._rows = rows
-        self._told: frozenset[int] = frozenset()  # live keys, as of the last look
+        self._told: frozenset[Live] = frozenset()  # as of the last look
 
     def require(self) -> None:
-        """Raise `LookUpKeyMissing` where the last look found that a live key is not ours."""
+        """Raise `KeyringBehind` where the last look found that a live key is not ours."""
         if self.lacking:
-            raise LookUpKeyMissing(self.lacking)
+            raise KeyringBehind(self.lacking)
 
     def hashes(self, canonical: str) -> list[bytes]:
         """Every hash by which an address may be found or marked, newest last."""
@@ -73,14 +87,15 @@ class LookUp:
     @property
     def newest(self) -> tuple[int, Secret]:
         """The newest of the keys that are written with, and its number."""
-        return max(self._written().items(), key=lambda one: one[0])
+        newest = max(self._written())
+        return newest, self._set.live[newest]
 
     async def find(
         self, connection: AsyncConnection, addresses: Collection[str]
     ) -> dict[str, Found]:
         """Whose these canonical addresses are; nothing is locked.
 
-        Raises `LookUpKeyMissing` where anybody is asked for and a live key is not ours.
+        Raises `KeyringBehind` where anybody is asked for and a live key is not ours.
         """
         keys = self._set.live
         asked = {
@@ -107,7 +122,7 @@ class LookUp:
         An address that is somebody's stays theirs, under every key: whoever
         lost the race for one of them is found by none.
         """
-        keys = self._written()
+        keys = {kid: self._set.live[kid] for kid in self._written()}
         rows = [
             self._row(subject, kid, blind.blind_index(key, address))
             for subject, address in people.items()
@@ -143,20 +158,24 @@ class LookUp:
         turns up brings no key back.
         """
         self._note((await connection.execute(select(live_key))).all())
-        newer = [kid for kid in self._written() if kid > max(self._told, default=0)]
-        for kid in newer:
-            row = {"number": kid, **self._rows.sign(live_key.name, kid)._asdict()}
+        newer = [
+            Live(kind, kid)
+            for kind in self._sets
+            for kid in self._written(kind)
+            if kid > max((of for told, of in self._told if told == kind), default=0)
+        ]
+        for one in newer:
+            row = {**one._asdict(), **self._rows.sign(live_key.name, *one)._asdict()}
             statement = upsert(connection, live_key).values(row)
             # What somebody planted under that number is not in the way.
             await connection.execute(
-                statement.on_conflict_do_update(index_elements=["number"], set_=row)
+                statement.on_conflict_do_update(index_elements=["kind", "number"], set_=row)
             )
         self._told |= frozenset(newer)
 
-    @property
-    def signed(self) -> SignedTable:
-        """The rows that our keyring can check."""
-        return replace(SIGNED, rows=SIGNED.rows.where(index.c.kid.not_in(self.lacking)))
+    def checkable(self, of: SignedTable, kind: str = _LOOKUP) -> SignedTable:
+        """The rows of a table signed by keys of the set *kind* that our keyring can check."""
+        return replace(of, rows=of.rows.where(of.table.c.kid.not_in(self._unknown(kind))))
 
     async def adopt(self, connection: AsyncConnection) -> int:
         """Move some hashes of the first release from people's rows here; returns how many.
@@ -181,33 +200,40 @@ class LookUp:
         await connection.execute(update(subject).where(done).values(blind_index=None))
         return len(rows)
 
-    def _written(self) -> dict[int, Secret]:
+    def _unknown(self, kind: str = _LOOKUP) -> set[int]:
+        """The live keys of that set that we lack."""
+        return {number for of, number in self.lacking if of == kind}
+
+    def _written(self, kind: str = _LOOKUP) -> list[int]:
         """Those that rows are made with: live by our keyring, or because another node says so."""
-        waiting = {key.kid for key in self._set.keys if key.state is KeyState.ANNOUNCED}
-        return {
-            kid: key
-            for kid, key in self._set.live.items()
-            if kid not in waiting or kid in self._told
-        }
+        return [
+            key.kid
+            for key in self._sets[kind].keys
+            if key.secret is not None
+            and (key.state is not KeyState.ANNOUNCED or Live(kind, key.kid) in self._told)
+        ]
 
     async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
         """Rows of these hashes. In the same statement: which keys are live."""
-        theirs = select(*index.columns, null().label("number")).where(index.c.hash.in_(hashes))
+        no_key = (null().label("kind"), null().label("number"))
+        theirs = select(*index.columns, *no_key).where(index.c.hash.in_(hashes))
         nobody = (null().label("hash"), live_key.c.kid, null().label("subject"), live_key.c.mac)
-        keys = select(*nobody, live_key.c.number)
+        keys = select(*nobody, live_key.c.kind, live_key.c.number)
         rows = (await connection.execute(union_all(theirs, keys))).all()
         self._note([row for row in rows if row.number is not None])
         return [row for row in rows if row.number is None]
 
     def _note(self, rows: Iterable[Any]) -> None:
-        told = [row.number for row in rows if LIVE.fits(self._rows, row)]
+        told = [Live(row.kind, row.number) for row in rows if LIVE.fits(self._rows, row)]
         self._told = frozenset(told)
-        self.lacking = self._told - {key.kid for key in self._set.keys}
+        ours = {Live(kind, key.kid) for kind, keys in self._sets.items() for key in keys.keys}
+        self.lacking = self._told - ours
 
     def _names(self, rows: Iterable[Any], subject: str) -> Names:
         theirs = [row for row in rows if row.subject == subject and isinstance(row.hash, bytes)]
         # Those under a key that we lack we cannot check.
-        checked = [row for row in theirs if row.kid not in self.lacking]
+        unknown = self._unknown()
+        checked = [row for row in theirs if row.kid not in unknown]
         whole = bool(theirs) and all(SIGNED.fits(self.keys, row) for row in checked)
         return Names([row.hash for row in theirs], whole)
 
@@ -240,7 +266,7 @@ def _granting(row: Any) -> tuple[Value, ...]:
 
 
 def _number(row: Any) -> tuple[Value, ...]:
-    return (row.number,)
+    return (row.kind, row.number)
 
 
 SIGNED = SignedTable(index, select(index), _granting)  # under the key that made the hash

@@ -60,10 +60,11 @@ subject_index = Table(
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("mac", LargeBinary, nullable=False),
 )
-# Which look-up keys are live, for nodes that lack one.
-lookup_key = Table(
-    "lookup_key",
+# Which keys of hashes of addresses are live, for nodes that lack one.
+live_key = Table(
+    "live_key",
     metadata,
+    Column("kind", String(16), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     *honest(),
 )

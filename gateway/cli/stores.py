@@ -43,5 +43,5 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
     ring = keyring.current(config.keys.keyring_file)
     async with open_database("data", config.storage.url) as data:
         await database_schema.require_usable({"data": data})
-        log = Log(config.audit.origin, ring.audit.secret, "cli")
+        log = Log(config.audit.origin, ring.audit, "cli")
         yield Stores(data, RowKeys(ring.rows), log, DatabaseClock())

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent.errors import LookUpKeyMissing
+from consent.errors import KeyringBehind
 from gateway.watch import logs
 from gateway.watch.parked import Why
 from storage import parking
@@ -51,7 +51,7 @@ async def each_for_itself(
         now = await clock.now(connection)
         stood = await parking.find(connection, table, list(rows), now)
     turn = [(name, row) for name, row in rows.items() if not stood.get(name, False)]
-    stops = (StorageAway, LookUpKeyMissing, Busy)
+    stops = (StorageAway, KeyringBehind, Busy)
     try:
         done, failed = await isolated(
             lambda some: work([row for _, row in some]), turn, stops=stops

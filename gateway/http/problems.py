@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from consent.errors import LookUpKeyMissing
+from consent.errors import KeyringBehind
 from gateway import errors
 from gateway.http.endpoints import wants_page
 from gateway.watch import access, logs
@@ -223,7 +223,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.Forged: _FORGED,
     errors.TooMany: _TOO_MANY,
     StorageAway: _AWAY,
-    LookUpKeyMissing: _BEHIND,
+    KeyringBehind: _BEHIND,
 }
 
 
@@ -284,7 +284,7 @@ def middleware(error_page: ErrorPage) -> Middleware:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
             problem = describe(error)
-        except (errors.RequestError, StorageAway, LookUpKeyMissing) as error:
+        except (errors.RequestError, StorageAway, KeyringBehind) as error:
             problem = describe(error)
         except Exception as error:  # noqa: BLE001 the answer to a bug is a 500 that says nothing
             logs.failed("request.failed", error, route=access.route_of(request))

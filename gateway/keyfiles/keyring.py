@@ -54,6 +54,11 @@ class Keyring:
     format: int = field(default=_FORMAT, kw_only=True)  # of the file; 1: no row is signed yet
 
     @property
+    def beside_lookup(self) -> dict[str, KeySet]:
+        """What else tells of an address: a node that lacks one of these looks nobody up either."""
+        return {"marks": self.marks, "suppression": self.suppression}
+
+    @property
     def sets(self) -> dict[str, KeySet]:
         """The sets of keys by their kind."""
         named = {one.name: getattr(self, one.name) for one in fields(self)}

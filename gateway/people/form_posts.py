@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
-from consent.errors import LookUpKeyMissing
+from consent.errors import KeyringBehind
 from consent.sign_ups import RenderedBy
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, RequestError
@@ -72,7 +72,7 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
         rendered_by = stamps.check(request, form, stamp, body["texts"])
         body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
         await _accept(request, form, parse_value(body, SignUpRequest), rendered_by)
-    except (RequestError, StorageAway, LookUpKeyMissing) as error:
+    except (RequestError, StorageAway, KeyringBehind) as error:
         return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
     thanks = config.forms[form].thank_you_url
     if thanks is not None:
@@ -91,7 +91,7 @@ async def _refuse_plain(
     request: web.Request,
     form: str,
     body: Mapping[str, Any],
-    error: RequestError | StorageAway | LookUpKeyMissing,
+    error: RequestError | StorageAway | KeyringBehind,
     *,
     hosted: bool,
 ) -> web.StreamResponse:

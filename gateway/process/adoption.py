@@ -46,9 +46,9 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
     if ring.format != 1:
         return None
     async with open_database("data", config.storage.url, patience=None) as data:
-        log = Log(config.audit.origin, ring.audit.secret, "upgrade")
+        log = Log(config.audit.origin, ring.audit, "upgrade")
         async with data.read() as connection:
-            done = await trail.happened(connection, log.mac, Kind.ROWS_ADOPTED)
+            done = await trail.happened(connection, log.macs, Kind.ROWS_ADOPTED)
         if not done:
             await _name_domains(data, config)
         counts = {} if done else await _sign(data, log, clock, ring, tell)

@@ -22,7 +22,7 @@ from typing import Literal
 import structlog
 
 from consent import fresh_links, intakes, links, suppressions
-from consent.errors import LookUpKeyMissing
+from consent.errors import KeyringBehind
 from delivery import ahead
 from gateway import limits
 from gateway.callers import idempotency
@@ -152,9 +152,9 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
     except StorageAway as error:
         turn = _Turn("away")
         log.warning("duty.waits", duty=duty.name, store=error.store)
-    except LookUpKeyMissing as error:
+    except KeyringBehind as error:
         turn = _Turn("behind")
-        log.warning("duty.waits", duty=duty.name, key_id=error.kids)
+        log.warning("duty.waits", duty=duty.name, key_id=", ".join(error.keys))
     except Exception as error:  # noqa: BLE001 one bad row must not stop all duties for good
         turn = _Turn("failed")
         logs.failed("duty.failed", error, duty=duty.name)

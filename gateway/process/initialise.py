@@ -57,7 +57,7 @@ async def _open_log(
     config: Config, ring: Keyring, data: Database, guard: Database, clock: Clock
 ) -> list[str]:
     """The guard first: a log must never run unwatched."""
-    log = Log(config.audit.origin, ring.audit.secret, "init")
+    log = Log(config.audit.origin, ring.audit, "init")
     publisher = Publisher(log, ring.signing.secret)
     made = []
     async with guard.begin() as guarding, data.read() as reading:

@@ -43,7 +43,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
         dkim.probe(signer)
     async with AsyncExitStack() as stack:
         data, keys, guard = await _open_stores(config, stack)
-        log = Log(config.audit.origin, ring.audit.secret, _node())
+        log = Log(config.audit.origin, ring.audit, _node())
         clock = clock or DatabaseClock()
         rows = RowKeys(ring.rows)
         yield Parts(
@@ -57,7 +57,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             log=log,
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
-            lookup=LookUp(ring.lookup, rows),
+            lookup=LookUp(ring.lookup, rows, ring.beside_lookup),
             consents=Consents(rows, _use(config)),
             marks=Marks(RowKeys(ring.marks)),
             permit_wait=PermitWait(data, clock),

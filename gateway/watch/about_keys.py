@@ -46,10 +46,11 @@ async def _about_epochs(config: Config, ring: Keyring, database: Database) -> li
 
 async def _about_lookup(ring: Keyring, database: Database) -> Finding:
     """A node that lacks a key by which others find people looks nobody up."""
-    known = LookUp(ring.lookup, RowKeys(ring.rows))
+    known = LookUp(ring.lookup, RowKeys(ring.rows), ring.beside_lookup)
     async with database.read() as connection:
         await known.find(connection, ())
     if not known.lacking:
         return ok("look-up keys", "are those by which every node finds people")
-    said = f"{', '.join(map(str, sorted(known.lacking)))} are missing: no sign-ups, no look-ups"
+    names = ", ".join(f"{kind} {number}" for kind, number in sorted(known.lacking))
+    said = f"{names} are missing: no sign-ups, no look-ups"
     return fail("look-up keys", said, "copy the newest keyring to this machine, and restart")

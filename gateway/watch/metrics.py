@@ -81,7 +81,7 @@ class Metrics:
         )
         self.lookup_keys_missing = Gauge(
             "gateway_lookup_keys_missing",
-            "Keys by which people are found that this process lacks: it takes no sign-ups",
+            "Keys of hashes of addresses that this process lacks: it takes no sign-ups",
             registry=registry,
         )
         self.audit_pending = Gauge(

@@ -47,7 +47,7 @@ NAMED = {
     "dek": "subject compartment epoch wrapped",
     "fresh_link": "id token_hash subject created_at expires_at spent_at kid mac",
     "handle": "subject purpose sealed unsubscribe_hash why_hash preferences_hash kid mac",
-    "lookup_key": "number kid mac",
+    "live_key": "kind number kid mac",
     "mark": "id address_hash purpose left_at kid mac",
     "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"
     " occasion regarding created_at kid mac",
@@ -186,7 +186,7 @@ MAY_BE_GONE = {
     "intake_key": "what was acknowledged under it is lost, as when it is deleted itself",
     "kek_epoch": "what `keys status` shows",
     "limit_key": _COUNTS,
-    "lookup_key": "a node that lacks the key goes on until one that has it starts again",
+    "live_key": "a node that lacks the key goes on until one that has it starts again",
     "mark": "one that was not worked off yet asks whoever left meanwhile, once",
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,
@@ -491,7 +491,9 @@ def _is_named(table: Table, row: Mapping[str, Any], said: Sequence[str]) -> bool
     names = [row[key.name] for key in table.primary_key]
     names += [row[key] for key in ("message", "subject") if row.get(key) is not None]
     words = [one.hex() if isinstance(one, bytes) else str(one) for one in names]
-    return any(word in doubt for doubt in said for word in words if len(word) > 8)
+    whole = f"{table.name} {'/'.join(words[: len(table.primary_key)])}:"
+    long = [word for word in words if len(word) > 8]
+    return any(whole in doubt or any(word in doubt for word in long) for doubt in said)
 
 
 async def test_a_row_that_was_copied_under_a_new_id_grants_nothing_and_stops_nobody(

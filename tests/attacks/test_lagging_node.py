@@ -1,4 +1,4 @@
-"""Two nodes on one database: one that lacks the newest look-up key looks nobody up, and no more."""
+"""Two nodes on one database: one that lacks the newest key looks nobody up, and no more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from consent import intakes, tables
-from consent.errors import LookUpKeyMissing
+from consent.errors import KeyringBehind
 from gateway.callers.api_keys import Scope
 from gateway.config.config import Config
 from gateway.flows.joining import intake
@@ -31,14 +31,14 @@ NEW = base64.b64encode(b"n" * 32).decode()
 CONTENT = {"subject": "News", "text": "Hello."}
 
 
-def with_two_keys(config: Config, first: KeyState, second: KeyState) -> Config:
-    """The same gateway with a keyring that has another look-up key, as an operator copied it."""
+def with_two_keys(config: Config, first: KeyState, second: KeyState, kind: str) -> Config:
+    """The same gateway with a keyring that has another key of a kind, as an operator copied it."""
     path = config.keys.keyring_file
     document = json.loads(path.read_text())
-    old = document["sets"]["lookup"][0]
+    old = document["sets"][kind][0]
     new = {"kid": 2, "state": second, "key": NEW}
-    document["sets"]["lookup"] = [old | {"state": first}, new]
-    newer = path.with_name(f"{second}.json")
+    document["sets"][kind] = [old | {"state": first}, new]
+    newer = path.with_name(f"{kind}-{second}.json")
     newer.touch(0o600)
     newer.write_text(json.dumps(document))
     return config.model_copy(
@@ -48,10 +48,14 @@ def with_two_keys(config: Config, first: KeyState, second: KeyState) -> Config:
 
 @asynccontextmanager
 async def beside(
-    app: App, first: KeyState = KeyState.RETIRING, second: KeyState = KeyState.ACTIVE
+    app: App,
+    first: KeyState = KeyState.RETIRING,
+    second: KeyState = KeyState.ACTIVE,
+    kind: str = "lookup",
 ) -> AsyncIterator[App]:
     """A second node, whose keyring has one key more."""
-    async with start_app(with_two_keys(app.parts.config, first, second), app.parts.clock) as node:
+    config = with_two_keys(app.parts.config, first, second, kind)
+    async with start_app(config, app.parts.clock) as node:
         yield node
 
 
@@ -133,7 +137,7 @@ async def test_what_was_acknowledged_before_it_noticed_waits_for_the_other_node(
         await newer.http.post("/my-data", data={"email": BOB})
 
         for work_off in (intake.work_off, fresh_link.work_off):
-            with pytest.raises(LookUpKeyMissing):
+            with pytest.raises(KeyringBehind):
                 await work_off(app.parts)
         assert await waiting(app) == 2
         (duty,) = [one for one in duties.of(app.parts) if one.name == "intake"]
@@ -191,16 +195,17 @@ async def about_keys(config: Config) -> list[Level]:
 
 async def test_a_planted_key_stops_no_node_and_is_named(app: App) -> None:
     async with app.parts.data.begin() as connection:
-        copied = (await connection.execute(select(tables.lookup_key))).one()
+        query = select(tables.live_key).where(tables.live_key.c.kind == "lookup")
+        copied = (await connection.execute(query)).one()
         for number, mac in ((7, b"m" * 32), (8, copied.mac)):
-            planted = {"number": number, "kid": 1, "mac": mac}
-            await connection.execute(insert(tables.lookup_key).values(planted))
+            planted = {"kind": "lookup", "number": number, "kid": 1, "mac": mac}
+            await connection.execute(insert(tables.live_key).values(planted))
 
     await app.subscribe()
 
     assert await app.permission() == "granted"
     named = (await verify.verify(app.parts)).rows
-    assert {"lookup_key 7", "lookup_key 8"} <= {one.partition(":")[0] for one in named}
+    assert {"live_key lookup/7", "live_key lookup/8"} <= {one.partition(":")[0] for one in named}
 
 
 async def test_verifying_there_doubts_no_row_that_it_cannot_check(app: App) -> None:
@@ -209,3 +214,33 @@ async def test_verifying_there_doubts_no_row_that_it_cannot_check(app: App) -> N
         await app.tick()
 
         assert (await verify.verify(app.parts)).rows == []
+
+
+async def test_without_a_newer_key_of_marks_it_works_off_nothing_of_who_left_meanwhile(
+    app: App,
+) -> None:
+    async with beside(app, kind="marks") as newer:
+        await app.sign_up(BOB)
+        body = {"to": {"email": BOB}, "all": True, "kind": "withdraw", "channel": "phone"}
+        headers = await newer.key()
+        async with newer.http.post("/v1/withdrawals", json=body, headers=headers) as answer:
+            assert answer.status == 200
+
+        with pytest.raises(KeyringBehind):
+            await intake.work_off(app.parts)
+        assert (await verify.verify(app.parts)).rows == []
+        assert await newer.deliver() == []
+
+
+async def test_without_a_newer_key_of_suppressions_it_asks_nobody(app: App) -> None:
+    async with beside(app, kind="suppression") as newer:
+        token = await newer.confirmation(BOB)
+        await newer.http.post(f"/confirm/{token}", data={"answer": "reject"})
+
+        async with app.http.post("/forms/signup", json=await newer.posted(BOB)) as answer:
+            assert answer.status in (202, 503)  # its next look shows it the key
+        with pytest.raises(KeyringBehind):
+            await intake.work_off(app.parts)
+
+        assert await about_keys(app.parts.config) == [Level.FAIL]
+        assert await newer.deliver() == []

@@ -34,6 +34,7 @@ from audit.tables import (
 from audit.tree import Frontier, leaf_hash
 from audit.verify import verify_live
 from storage.database import Database
+from storage.keysets import KeySet
 from storage.secret import Secret
 from tests.support.audit import (
     GRACE,
@@ -192,7 +193,7 @@ async def copy_a_row_to_the_end(connection: AsyncConnection) -> None:
             text("ALTER TABLE audit_entry DROP CONSTRAINT audit_entry_eid_key")
         )
     copied = await row(connection, 40) | {"leaf_index": 300}
-    copied["mac"] = LOG.mac.entry(300, copied["entry"])  # even by who has the key
+    copied["mac"] = LOG.macs.entry(300, copied["entry"]).mac  # even by who has the key
     await connection.execute(insert(audit_entry).values(copied))
     await rebuild(connection)
 
@@ -482,7 +483,7 @@ async def test_a_checkpoint_of_anybody_is_not_held(scene: Scene) -> None:
 
 
 async def test_another_mac_key_makes_every_row_a_stranger(scene: Scene) -> None:
-    other = Log(LOG.origin, Secret(bytes(32)), "node-1")
+    other = Log(LOG.origin, KeySet.of(Secret(bytes(32))), "node-1")
 
     report = await verify_live(scene.data, scene.guard, log=other, vkey=PUBLISHER.vkey)
 

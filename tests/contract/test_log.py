@@ -25,6 +25,7 @@ from audit.tables import (
 )
 from audit.trail import trail
 from storage.database import Database
+from storage.keysets import KeySet
 from storage.secret import Secret
 from tests.support.audit import (
     GRACE,
@@ -66,7 +67,7 @@ async def test_the_first_entry_opens_the_log_and_is_written_once(database: Datab
 
 
 async def test_nothing_can_be_sequenced_before_the_log_is_opened(database: Database) -> None:
-    other = Log("other.example/log", Secret(bytes(32)), "node-1")
+    other = Log("other.example/log", KeySet.of(Secret(bytes(32))), "node-1")
 
     async with database.begin() as connection:
         with pytest.raises(LogMissing):

@@ -16,7 +16,7 @@ from delivery import due, outbox, overview, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
-_FEW = ("SCAN lookup_key",)  # as many rows as a keyring has keys of a kind
+_FEW = ("SCAN live_key",)  # as many rows as a keyring has keys of a kind
 Look = Callable[[App, AsyncConnection], Awaitable[Any]]
 
 

@@ -478,7 +478,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "intake_key": "an hour, and until no row names it",
         "kek_epoch": "for ever: no personal data",
         "limit_key": "two weeks",
-        "lookup_key": "with its key; no personal data",
+        "live_key": "with its key; no personal data",
         "mark": "ten minutes, and until nothing waits that was received before",
         "outbox": "`messages`",
         "parked": "two days after its last time",

@@ -20,13 +20,14 @@ from audit.log import Log
 from audit.publish import Publisher
 from audit.tables import guard_metadata, metadata
 from storage.database import Database
+from storage.keysets import KeySet
 from storage.secret import Secret
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "audit.json").read_text()
 )
 MOMENT = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
-LOG = Log("gw.example.org/audit/2026a", Secret(bytes(range(32))), "node-1")
+LOG = Log("gw.example.org/audit/2026a", KeySet.of(Secret(bytes(range(32)))), "node-1")
 PUBLISHER = Publisher(LOG, Secret(sha256(b"TEST-SIGNING-KEY").digest()))
 GRACE = "sub_grace"
 

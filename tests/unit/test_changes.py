@@ -19,12 +19,13 @@ from consent.keys.vault import Vault
 from consent.model import Evidence, State, SubjectState
 from consent.sign_ups import Asked, SignUp
 from consent.trail import Trail
+from storage.keysets import KeySet
 from storage.secret import Secret
 
 NOW = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
 LATER = NOW + timedelta(hours=80)
 KEY = Secret(b"k" * 32)
-LOG = Log("gw.example.org/audit", Secret(b"m" * 32), "node-1")
+LOG = Log("gw.example.org/audit", KeySet.of(Secret(b"m" * 32)), "node-1")
 GATE = Gate(
     "sub_1", SubjectState.LIVE, "en", None, None, None, None, None, None, Place("sub_1", 0, None)
 )

@@ -53,7 +53,7 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
 
     What one of them is refused for stops no other. Limits of network and form
     are told; those of address and domain act later, silently. Raises
-    `LookUpKeyMissing` where nobody can be looked up.
+    `KeyringBehind` where nobody can be looked up.
     """
     parts.lookup.require()
     (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())

@@ -157,9 +157,7 @@ class RetentionRules:
                     requests += [consent.id for consent in over]
             await people.forget_requests(connection, requests)
             going = [held[subject] for subject in whole]
-            await erasing.begin(
-                parts.log, connection, parts.rows, parts.lookup, parts.marks, going, now
-            )
+            await erasing.begin(parts.log, connection, parts.rows, parts.lookup, None, going, now)
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:

@@ -34,7 +34,7 @@ async def doubts(data: Database, log: Log) -> AsyncIterator[str]:
         altered = await texts.altered(connection)
         published, keys = await texts.ended(connection), await api_keys.ended(connection)
         kinds = [kind for one in (_KEYS, _TEXTS) for kind in (one.made, one.ended)]
-        told = await trail.happenings(connection, log.mac, kinds)
+        told = await trail.happenings(connection, log.macs, kinds)
     for name in altered:
         yield f"{name}: is not what its hash says, or gone"
     for doubt in compare(_TEXTS, told, published):

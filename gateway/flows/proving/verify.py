@@ -98,8 +98,8 @@ async def verify(
     )
     signed_tables = [
         *((table, parts.rows) for table in _SIGNED),
-        (marks.SIGNED, parts.marks.keys),
-        (parts.lookup.signed, parts.lookup.keys),
+        (parts.lookup.checkable(marks.SIGNED, "marks"), parts.marks.keys),
+        (parts.lookup.checkable(lookup.SIGNED), parts.lookup.keys),
     ]
     rows: list[str] = []
     messages = Messages(

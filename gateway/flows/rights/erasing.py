@@ -31,19 +31,21 @@ async def begin(
     connection: AsyncConnection,
     keys: RowKeys,
     lookup: LookUp,
-    marks: Marks,
+    marks: Marks | None,
     held: Collection[Gate],
     now: datetime,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
     From its commit on nobody finds them by their address or mails them, and
-    nobody comes to be known by what was asked for in their name before.
+    nobody comes to be known by what was asked for in their name before: for that
+    give *marks*, but not where they did not end it, who may be asking again.
     """
     # Who signs up again is somebody new, with new keys.
     names = await lookup.forget(connection, [gate.subject for gate in held])
-    left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
-    await marks.add(connection, left, now)
+    if marks is not None:
+        left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
+        await marks.add(connection, left, now)
     await gates.begin_erasure(connection, keys, held)
     event = Kind.SUBJECT_ERASURE_STARTED
     await log.stage(connection, [_event(log, event, now) for _ in held])

@@ -28,6 +28,7 @@ _TERMS = """
         keeps_use = (ground_kind = 'consent')
 """
 _NEW = ("api_key", "fresh_link", "handle", "outbox", "session", "subject")
+_LOG = ("audit_entry", "audit_pending")
 _SIGNED_BEFORE = ("confirmation_consent", "consent")
 
 
@@ -43,6 +44,8 @@ def upgrade() -> None:
     for table in _SIGNED_BEFORE:
         with op.batch_alter_table(table, schema=None) as batch_op:
             batch_op.add_column(sa.Column("kid", sa.Integer(), nullable=True))
+    for table in _LOG:
+        op.add_column(table, sa.Column("kid", sa.Integer(), nullable=False, server_default="1"))
     _mark_who_leaves()
     _find_by_numbered_keys()
 
@@ -114,11 +117,12 @@ def _find_by_numbered_keys() -> None:
     with op.batch_alter_table("subject_index", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_subject_index_subject"), ["subject"], unique=False)
     op.create_table(
-        "lookup_key",
+        "live_key",
+        sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("kid", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("number"),
+        sa.PrimaryKeyConstraint("kind", "number"),
     )
     with op.batch_alter_table("intake", schema=None) as batch_op:
         batch_op.add_column(sa.Column("index_kid", sa.Integer(), nullable=True))
