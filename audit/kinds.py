@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     PERMIT_BATCH = "permit.batch"
     DELIVERY_BATCH = "delivery.batch"
+    PERMISSION_ASKED = "permission.asked"
     MESSAGE_REFUSED = "message.refused"
     MESSAGE_BOUNCED = "message.bounced"
     MESSAGE_COMPLAINED = "message.complained"
@@ -51,6 +52,8 @@ class Kind(StrEnum):
     ERASURE_REPLAYED = "erasure.replayed"
     CLOCK_STEP = "clock.step"
     LOG_OPENED = "log.opened"
+    LOG_COVER = "log.cover"  # tells of nothing: how many entries tell of something stays unknown
+    LOG_SHOWN = "log.shown"  # the first checkpoint that covers it is public
     LOG_CLOSED = "log.closed"
 
 

@@ -138,16 +138,31 @@ class Log:
         nothing is sequenced until somebody has looked at it. Where *now* shows
         that the clock was set back, that is told first, as an event of its own.
         """
-        if not await try_alone(connection, f"audit sequencer {self.origin}"):
+        frontier = await self.held(connection)
+        if frontier is None:
             return None
-        frontier = await self._frontier(connection, locked=True)
         taken = await _take(connection, limit)
         if not taken:
             return 0
+        entries = (one.entry for one in taken)
+        checked = [*zip(await self._check(connection, taken), entries, strict=True)]
+        return await self.append(connection, frontier, checked, now)
+
+    async def held(self, connection: AsyncConnection) -> Frontier | None:
+        """The right edge, for whoever appends until this transaction ends; None: another does."""
+        if not await try_alone(connection, f"audit sequencer {self.origin}"):
+            return None
+        return await self._frontier(connection, locked=True)
+
+    async def append(
+        self,
+        connection: AsyncConnection,
+        frontier: Frontier,
+        checked: Sequence[tuple[Entry, bytes]],
+        now: datetime | None,
+    ) -> int:
+        """Give entries of ours the next indexes behind `held`, and say how many got one."""
         start = frontier.size
-        checked = [
-            *zip(await self._check(connection, taken), (one.entry for one in taken), strict=True)
-        ]
         if now is not None:
             last = await self._entry_at(connection, start - 1)
             checked = [*told_steps(checked, last, now, self.node)]
@@ -205,13 +220,14 @@ class Log:
     ) -> list[Logged]:
         """Sequenced events by index, from *since* up to, not including, *until*.
 
-        Rows that no gateway wrote are left out. *after* is the index that the
-        page before ended with.
+        Rows that no gateway wrote are left out, and cover entries, which tell of
+        nothing, where their kind is not asked for. *after* is the index that the page
+        before ended with.
         """
         query = select(*LOGGED)
         query = query.where(sound(audit_entry)).order_by(audit_entry.c.leaf_index)
-        if kind is not None:
-            query = query.where(audit_entry.c.kind == kind)
+        wanted = audit_entry.c.kind
+        query = query.where(wanted != Kind.LOG_COVER if kind is None else wanted == kind)
         if since is not None:
             query = query.where(audit_entry.c.at >= format_moment(since))
         if until is not None:
@@ -221,7 +237,7 @@ class Log:
         while True:  # past rows that are not ours, or they would pass for the end
             query_page = query.where(audit_entry.c.leaf_index > last).limit(at_once)
             rows = (await connection.execute(query_page)).all()
-            found += [one for row in rows if (one := self._logged(row)) is not None]
+            found += [one for row in rows if (one := self.logged(row)) is not None]
             if len(found) >= limit or len(rows) < at_once:
                 return found[:limit]
             last, at_once = rows[-1].leaf_index, _SKIPPED
@@ -278,10 +294,11 @@ class Log:
         query = select(*LOGGED)
         query = query.where(audit_entry.c.leaf_index == index, sound(audit_entry))
         row = (await connection.execute(query)).first()
-        logged = None if row is None else self._logged(row)
+        logged = None if row is None else self.logged(row)
         return None if logged is None else logged.entry
 
-    def _logged(self, row: Any) -> Logged | None:
+    def logged(self, row: Any) -> Logged | None:
+        """What a row with the columns `LOGGED` says; None where no gateway wrote it there."""
         if not self.macs.logged(row):
             return None
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.checkpoints import Checkpoint, Verifier
@@ -34,12 +34,14 @@ async def newest(connection: AsyncConnection, verifier: Verifier) -> Stored | No
     """The checkpoint that was published last; None while there is none."""
     table = audit_checkpoint
     query = select(table).where(sound(table)).order_by(table.c.size.desc())
-    for limit in (1, _LOOKED_BEHIND):
-        for row in await connection.execute(query.limit(limit)):
-            stored = _read(row, verifier)
-            if stored is not None:
-                return stored
-    return None
+    return await _first(connection, query, verifier)
+
+
+async def first_over(connection: AsyncConnection, verifier: Verifier, index: int) -> Stored | None:
+    """The smallest checkpoint that covers the entry at *index*; None while there is none."""
+    table = audit_checkpoint
+    query = select(table).where(sound(table), table.c.size > index).order_by(table.c.size)
+    return await _first(connection, query, verifier)
 
 
 async def store(data: Database, notes: Sequence[tuple[Checkpoint, str]], clock: Clock) -> None:
@@ -51,6 +53,17 @@ async def store(data: Database, notes: Sequence[tuple[Checkpoint, str]], clock: 
         rows = [{"size": one.size, "note": text, "published_at": now} for one, text in notes]
         statement = upsert(connection, audit_checkpoint).values(rows)
         await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def _first(
+    connection: AsyncConnection, query: Select[Any], verifier: Verifier
+) -> Stored | None:
+    for limit in (1, _LOOKED_BEHIND):
+        for row in await connection.execute(query.limit(limit)):
+            stored = _read(row, verifier)
+            if stored is not None:
+                return stored
+    return None
 
 
 def _read(row: Any, verifier: Verifier) -> Stored | None:

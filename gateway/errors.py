@@ -64,10 +64,10 @@ class SchemaError(GatewayError):
 
 
 class CannotListen(GatewayError):
-    """A server cannot be opened where the configuration wants it."""
+    """A server cannot be opened where *setting* wants it."""
 
-    def __init__(self, host: str, port: int, why: str) -> None:
-        super().__init__(f"cannot listen on {host}:{port}: {why}")
+    def __init__(self, host: str, port: int, why: str, setting: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {why}; set by {setting}")
         self.host = host
         self.port = port
 

@@ -1,4 +1,4 @@
-"""The audit log by HTTP: its events, their proofs, and the checkpoint that anybody may keep."""
+"""The audit log by HTTP: its events, their proofs, and the checkpoints that prove them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gateway.flows.proving import audit_log
 from gateway.flows.proving.audit_log import EventsWanted
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
+from gateway.http.authentication import CALLER
 from gateway.http.endpoints import Media, endpoint
 from gateway.http.fields import Moment
 from gateway.http.models import Answer
@@ -68,13 +69,19 @@ class ProofView(Answer):
 @endpoint(
     "GET",
     "/v1/audit/checkpoint",
-    summary="The newest signed checkpoint (C2SP signed note); public",
+    summary="The newest signed checkpoint (C2SP signed note); to strangers the last public one",
     responses={200: Media("text/plain")},
+    scope=Scope.AUDIT_READ,
+    open_to_all=True,
     tags=_TAGS,
 )
 async def get_checkpoint(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
-    note = await audit_log.checkpoint(parts.data, parts.publisher.verifier)
+    verifier = parts.publisher.verifier
+    if CALLER in request:
+        note = await audit_log.newest_checkpoint(parts.data, verifier)
+    else:
+        note = await audit_log.public_checkpoint(parts.data, parts.log, verifier)
     if note is None:
         raise NotFound
     return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})

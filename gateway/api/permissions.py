@@ -52,7 +52,7 @@ async def post_permission(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     asked = await read_json(request, PermissionRequest)
     require_covered(parts.config, request[CALLER], asked.purpose)
-    decision = await permission.ask(parts, question(asked.to, asked.purpose))
+    decision = await permission.ask(parts, question(asked.to, asked.purpose), request[CALLER].id)
     if isinstance(decision, Granted):
         ground = GroundView(kind=decision.ground.kind, id=decision.ground.id)
         return answer(PermissionGranted(ground=ground))

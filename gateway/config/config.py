@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config import logos, secrets
 from gateway.config.fields import (
+    AdminListen,
     Ceiling,
     Colour,
     DatabaseUrl,
@@ -58,7 +59,7 @@ class Server(Section):
     listen: Endpoint = Listen("127.0.0.1", 8080)
     public_url: PublicUrl
     trusted_proxies: tuple[Network, ...] = ()
-    admin_listen: Endpoint | None = None
+    admin_listen: AdminListen = Listen("127.0.0.1", 9180)
 
 
 class Controller(Section):
@@ -238,6 +239,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _about_purposes(config)
     yield from _about_forms(config)
     yield from _about_delivery(config)
+    if config.server.admin_listen == config.server.listen and config.server.listen.port:
+        yield "server.admin_listen: is where the public listens; metrics are not for everybody"
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
         yield "storage.url: the data must not share a database with the key store or the guard"
     for locale, path in config.controller.notice.items():

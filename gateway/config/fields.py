@@ -33,6 +33,13 @@ def parse_listen(raw: object) -> Listen:
     return Listen(match[1] or match[2], int(match[3]))
 
 
+def parse_admin_listen(raw: object) -> Listen | None:
+    try:
+        return None if raw == "off" else parse_listen(raw)
+    except ValueError:
+        raise ValueError('write host and port, such as "127.0.0.1:9180", or "off"') from None
+
+
 def parse_network(raw: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(raw))
@@ -175,6 +182,7 @@ NoteName = Annotated[Line, AfterValidator(parse_note_name)]
 DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
 FilePath = Annotated[Path, PlainValidator(parse_path)]
 Endpoint = Annotated[Listen, PlainValidator(parse_listen)]
+AdminListen = Annotated[Listen | None, PlainValidator(parse_admin_listen)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network)]
 Duration = Annotated[timedelta, PlainValidator(parse_duration)]
 Lasting = Annotated[timedelta | None, PlainValidator(parse_lasting)]

@@ -34,6 +34,11 @@ AUTHENTICATION = web.AppKey("authentication", Authentication)
 CALLER = web.RequestKey("caller", ApiKey)
 
 
+def shows_no_key(request: web.BaseRequest) -> bool:
+    """Whether a request claims to come from nobody; one with a wrong key claims something."""
+    return "Authorization" not in request.headers
+
+
 def bearer(request: web.BaseRequest) -> str:
     """The token of the Authorization header; raises NotAuthenticated."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -15,7 +15,8 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from gateway.callers.api_keys import Scope
-from gateway.http.authentication import AUTHENTICATION, CALLER
+from gateway.errors import ScopeMissing
+from gateway.http.authentication import AUTHENTICATION, CALLER, shows_no_key
 from gateway.http.parsing import FORM_TYPES
 
 Expect = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
@@ -36,7 +37,8 @@ class Endpoint:
     """One row of the table; call it as the handler that it names.
 
     *form* is what a plain HTML form posts, *people* says that errors are pages,
-    *example* is a body that *request* takes.
+    *example* is a body that *request* takes, *open_to_all* that those without *scope*
+    are answered too, as strangers.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Endpoint:
     form: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     scope: Scope | None = None
+    open_to_all: bool = False
     idempotent: bool = False
     people: bool = False
     example: Mapping[str, Any] | None = None
@@ -55,10 +58,16 @@ class Endpoint:
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Tell the caller apart before the body is read; then handle."""
-        if self.scope is not None:
-            authentication = request.app[AUTHENTICATION]
-            request[CALLER] = await authentication.authenticate(request, self.scope)
+        if self.scope is not None and not (self.open_to_all and shows_no_key(request)):
+            await self._tell_apart(request, self.scope)
         return await self.handler(request)
+
+    async def _tell_apart(self, request: web.Request, scope: Scope) -> None:
+        try:
+            request[CALLER] = await request.app[AUTHENTICATION].authenticate(request, scope)
+        except ScopeMissing:
+            if not self.open_to_all:
+                raise
 
 
 def endpoint(

@@ -162,8 +162,9 @@ def _operation(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
     if bodies := _bodies(row, refs):
         operation["requestBody"] = {"required": row.request is not None, "content": bodies}
     if row.scope is not None:
-        operation["security"] = [{"apiKey": []}]
-        operation["description"] = f"Scope `{row.scope}`."
+        operation["security"] = [{"apiKey": []}, *([{}] if row.open_to_all else [])]
+        without = "; less is told without a key" if row.open_to_all else ""
+        operation["description"] = f"Scope `{row.scope}`{without}."
     return operation
 
 

@@ -16,13 +16,13 @@ from gateway.watch import access, logs
 
 
 @contextmanager
-def listening_on(host: str, port: int) -> Iterator[None]:
-    """Name the address when it cannot be had: a taken port is the commonest first mistake."""
+def listening_on(host: str, port: int, setting: str) -> Iterator[None]:
+    """Name the address, and what sets it, when it cannot be had: the commonest first mistake."""
     try:
         yield
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise CannotListen(host, port, why) from None
+        raise CannotListen(host, port, why, setting) from None
 
 
 class Runner(web.AppRunner):

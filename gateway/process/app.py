@@ -21,7 +21,6 @@ from gateway.http.app_keys import (
     WORDINGS,
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
-from gateway.http.endpoints import Endpoint, Media
 from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
 from gateway.parts import Parts
@@ -56,20 +55,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[METRICS] = counted
     app[HEALTH] = health
     served = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]
-    if parts.config.server.admin_listen is None:
-        served.append(_metrics(counted))
     openapi.add_routes(app, served, public_url=parts.base)
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
-
-
-def _metrics(counted: Metrics) -> Endpoint:
-    return Endpoint(
-        "GET",
-        metrics.PATH,
-        "Metrics for Prometheus, without personal data",
-        metrics.handler(counted),
-        {200: Media("text/plain")},
-        tags=("operator",),
-    )

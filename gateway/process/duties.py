@@ -1,7 +1,7 @@
 """What runs by itself, in every process: any of them can do all of it.
 
-Intake, fresh links and the sequencer take a lock that lets one process at a time
-do them; the others are safe beside themselves, by row locks or compare-and-swap.
+Intake, fresh links, the sequencer and the public checkpoint take a lock that lets one
+process at a time do them; the others are safe beside themselves, by row locks or compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a
@@ -21,6 +21,7 @@ from typing import Literal
 
 import structlog
 
+from audit import public
 from consent import fresh_links, intakes, links, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
@@ -64,6 +65,10 @@ def of(parts: Parts) -> list[Duty]:
             now = await parts.clock.now(connection)
             return await parts.log.sequence(connection, now=now) or 0
 
+    async def show() -> int:
+        await public.show(parts.data, parts.log, parts.clock)
+        return 0
+
     async def publish() -> int:
         await parts.publisher.publish(parts.data, parts.guard, parts.clock)
         return 0
@@ -82,6 +87,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("intake", 0.25, lambda: intake.work_off(parts)),
         duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
         duty("sequencer", 0.2, sequence),
+        duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),

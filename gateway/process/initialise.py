@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from audit import public
 from audit.log import Log
 from audit.publish import Publisher
 from consent.keys import epochs
@@ -64,6 +65,18 @@ async def _open_log(
         if await publisher.create_guard(guarding, reading):
             made.append(f"guard of the log {config.audit.origin}")
     async with data.begin() as connection:
-        if await log.open_log(connection, await clock.now(connection)):
-            made.append(f"log {config.audit.origin}")
+        opened = await log.open_log(connection, await clock.now(connection))
+    if opened:
+        made.append(f"log {config.audit.origin}")
+        await _show_first_checkpoint(log, publisher, data, guard, clock)
     return made
+
+
+async def _show_first_checkpoint(
+    log: Log, publisher: Publisher, data: Database, guard: Database, clock: Clock
+) -> None:
+    """What strangers see from the first request on; after a crash before it a duty does this."""
+    async with data.begin() as connection:
+        await log.sequence(connection)
+    await public.show(data, log, clock)
+    await publisher.publish(data, guard, clock)

@@ -79,7 +79,10 @@ async def work(config: Config, *, listen: Listen | None = None, clock: Clock | N
         if parts is None:
             return
         process = Process(parts, Metrics(), stopping)
-        async with running(process, with_worker=True, with_http=False), _admin(process, listen):
+        async with (
+            running(process, with_worker=True, with_http=False),
+            _admin(process, listen, "--listen"),
+        ):
             _freeze()
             logs.event("working", worker=_owner(process))
             await process.stopping.wait()
@@ -214,11 +217,13 @@ async def _listening(process: Process) -> AsyncIterator[None]:
     await runner.setup()
     try:
         listen = config.server.listen
-        with listening_on(*listen):
+        with listening_on(*listen, "server.listen"):
             await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
         host, port = runner.addresses[0][:2]
         process.url = f"http://{host}:{port}"
-        async with _admin(process, config.server.admin_listen):
+        async with _admin(
+            process, config.server.admin_listen, 'server.admin_listen ("off" for none)'
+        ):
             yield
     finally:
         await runner.cleanup()
@@ -230,8 +235,11 @@ def _health(process: Process) -> Health:
 
 
 @asynccontextmanager
-async def _admin(process: Process, listen: Listen | None) -> AsyncIterator[None]:
-    """Health and metrics of this process on an address of their own, where one is wanted."""
+async def _admin(process: Process, listen: Listen | None, setting: str) -> AsyncIterator[None]:
+    """Health and metrics of this process on an address of their own, where one is wanted.
+
+    Nowhere else: a number that moves with what one person does tells a stranger who they are to us.
+    """
     if listen is None:
         yield
         return
@@ -243,7 +251,7 @@ async def _admin(process: Process, listen: Listen | None) -> AsyncIterator[None]
     runner = Runner(app)
     await runner.setup()
     try:
-        with listening_on(*listen):
+        with listening_on(*listen, setting):
             await web.TCPSite(runner, listen.host, listen.port).start()
         yield
     finally:

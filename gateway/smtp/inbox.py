@@ -206,12 +206,12 @@ async def open_inbox(
         talking.add(session)
         return session
 
-    with listening_on(*config.smtp):
+    with listening_on(*config.smtp, "delivery.inbox.smtp"):
         smtp = await loop.create_server(answer, config.smtp.host, config.smtp.port)
     runner = web.AppRunner(inbox_app(folder, dns_records), access_log=None)
     try:
         await runner.setup()
-        with listening_on(*config.listen):
+        with listening_on(*config.listen, "delivery.inbox.listen"):
             await web.TCPSite(runner, config.listen.host, config.listen.port).start()
         host, port = runner.addresses[0][:2]
         smtp_port = smtp.sockets[0].getsockname()[1]

@@ -80,6 +80,13 @@ def about_address(config: Config) -> Iterator[Finding]:
             "is empty while we listen on the network: behind a proxy all visitors look like one",
             "name the proxy's network in server.trusted_proxies, or listen on 127.0.0.1",
         )
+    admin = config.server.admin_listen
+    if admin is not None and admin.host not in _LOOPBACK:
+        yield warn(
+            "admin_listen",
+            f"answers whoever reaches {admin.host}: metrics move with what single people do",
+            "let only your Prometheus reach it, or listen on 127.0.0.1",
+        )
 
 
 def about_relay(config: Config) -> Iterator[Finding]:

@@ -92,7 +92,6 @@ class Metrics:
         )
 
 
-PATH = "/metrics"
 METRICS = web.AppKey("metrics", Metrics)
 
 
@@ -117,10 +116,5 @@ async def metrics_middleware(request: web.Request, handler: Handler) -> web.Stre
 
 
 def add_route(app: web.Application, metrics: Metrics) -> None:
-    """Serve /metrics from *app*: the main one, or that of `admin_listen`."""
-    app.router.add_get(PATH, handler(metrics))
-
-
-def handler(metrics: Metrics) -> Handler:
-    """What answers Prometheus."""
-    return make_aiohttp_handler(metrics.registry)
+    """Serve /metrics from *app*, which is never the one that everybody reaches."""
+    app.router.add_get("/metrics", make_aiohttp_handler(metrics.registry))

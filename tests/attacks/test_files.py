@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 DEVICE = Path("/dev/null")
-_PORT = re.compile(r"127\.0\.0\.1:(8080|8025|2525)")
+_PORT = re.compile(r"127\.0\.0\.1:(8080|9180|8025|2525)")
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def careless() -> Iterator[None]:
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """The embedded default, with its local inbox, on ports of its own."""
-    ports = {one: str(free_port()) for one in ("8080", "8025", "2525")}
+    ports = {one: str(free_port()) for one in ("8080", "9180", "8025", "2525")}
     raw = _PORT.sub(lambda found: f"127.0.0.1:{ports[found[1]]}", config.embedded_default())
     file = tmp_path / "config.toml"
     file.write_text(raw)

@@ -87,6 +87,7 @@ async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
     raw = configuration.embedded_default()
     for old, new in (
         ('listen = "127.0.0.1:8080"', f'listen = "{gateway}"'),
+        ('admin_listen = "127.0.0.1:9180"', 'admin_listen = "off"'),
         ('public_url = "http://localhost:8080"', f'public_url = "http://{gateway}"'),
         (
             'origins = ["http://127.0.0.1:8090"',

@@ -132,6 +132,6 @@ async def _metric(gateway: Gateway, name: str, wanted: float) -> None:
 
 
 async def _metrics(gateway: Gateway, name: str) -> float | None:
-    async with gateway.http.get(f"{gateway.base}/metrics") as answer:
+    async with gateway.http.get(f"{gateway.admin}/metrics") as answer:
         found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
     return None if found is None else float(found[1])

@@ -24,6 +24,13 @@ async def ask(app: App, event: str, key: dict[str, str]) -> tuple[aiohttp.Client
         return answer, await answer.json(content_type=None)
 
 
+async def checkpoint(app: App, key: dict[str, str]) -> str:
+    async with app.http.get("/v1/audit/checkpoint", headers=key) as note:
+        assert (note.status, note.content_type) == (200, "text/plain")
+        assert note.headers["Cache-Control"] == "no-store"
+        return await note.text()
+
+
 async def events(app: App, key: dict[str, str]) -> list[dict[str, Any]]:
     async with app.http.get("/v1/audit/events?limit=1000", headers=key) as answer:
         found: list[dict[str, Any]] = (await answer.json())["events"]
@@ -68,7 +75,7 @@ async def test_every_event_is_proved_in_the_tree_that_the_checkpoint_signs(app: 
     await app.subscribe()
     await app.tick()
     listed = await events(app, key)
-    newest = await (await app.http.get("/v1/audit/checkpoint")).text()
+    newest = await checkpoint(app, key)
 
     for event in listed:
         answer, proof = await ask(app, event["event_id"], key)
@@ -76,7 +83,7 @@ async def test_every_event_is_proved_in_the_tree_that_the_checkpoint_signs(app: 
         assert answer.status == 200
         size, root = signed_root(proof["checkpoint"], app.parts.publisher.vkey)
         assert proof["checkpoint"] == newest
-        assert proof["size"] == size == len(listed)
+        assert proof["size"] == size == listed[-1]["index"] + 1
         assert (proof["event_id"], proof["index"]) == (event["event_id"], event["index"])
         assert json.loads(proof["entry"])["k"] == event["kind"]
         assert is_included(proof, root)
@@ -165,28 +172,53 @@ async def test_a_proof_needs_its_scope(embedded: App) -> None:
     assert (answer.status, problem["scope"]) == (403, "audit:read")
 
 
-async def test_the_log_is_listed_in_pages_and_its_checkpoint_is_public(app: App) -> None:
+async def pages(app: App, key: dict[str, str], query: str) -> list[dict[str, Any]]:
+    """The whole list, page by page."""
+    found, after = [], ""
+    while True:
+        _, page = await call(app, key, "GET", f"/v1/audit/events?{query}{after}")
+        found += page["events"]
+        if page["next"] is None:
+            return found
+        after = f"&after={page['next']}"
+
+
+async def test_the_log_is_listed_in_pages_without_its_covers(app: App) -> None:
     key = await app.key(Scope.AUDIT_READ)
     await app.subscribe()
     await app.tick()
 
-    _, whole = await call(app, key, "GET", "/v1/audit/events?limit=1000")
-    paged, after = [], ""
-    while True:
-        _, page = await call(app, key, "GET", f"/v1/audit/events?limit=2{after}")
-        paged += page["events"]
-        if page["next"] is None:
-            break
-        after = f"&after={page['next']}"
+    listed = await events(app, key)
+    covers = await pages(app, key, "limit=500&kind=log.cover")
 
-    assert paged == whole["events"]
-    assert [one["index"] for one in paged] == list(range(len(paged)))
-    _, some = await call(app, key, "GET", "/v1/audit/events?kind=consent.confirmed")
-    assert [one["kind"] for one in some["events"]] == ["consent.confirmed"]
-    async with app.http.get("/v1/audit/checkpoint") as note:
-        assert note.content_type == "text/plain"
-        lines = (await note.text()).splitlines()
-    assert lines[:2] == ["test.example/audit/gateway", str(len(paged))]
+    assert await pages(app, key, "limit=2") == listed
+    assert "log.cover" not in [one["kind"] for one in listed]
+    every = sorted(one["index"] for one in [*listed, *covers])
+    assert every == list(range(len(every))), "together they are the log"
+    origin, size = (await checkpoint(app, key)).splitlines()[:2]
+    assert (origin, size) == ("test.example/audit/gateway", str(len(every)))
+    confirmed = await pages(app, key, "kind=consent.confirmed")
+    assert [one["kind"] for one in confirmed] == ["consent.confirmed"]
+
+
+async def test_strangers_are_shown_the_checkpoint_of_the_day_and_auditors_the_newest(
+    app: App,
+) -> None:
+    key, other = await app.key(Scope.AUDIT_READ), await app.key(Scope.MESSAGES_SEND)
+    at_first = await checkpoint(app, {})
+    await app.subscribe()
+    await app.tick()
+
+    newest = await checkpoint(app, key)
+
+    assert await checkpoint(app, {}) == at_first
+    assert await checkpoint(app, other) == at_first, "its key says nothing of the log"
+    for note in (at_first, newest):
+        signed_root(note, app.parts.publisher.vkey)
+    assert int(newest.splitlines()[1]) > int(at_first.splitlines()[1])
+    wrong = {"Authorization": "Bearer cgw_of_nobody"}
+    async with app.http.get("/v1/audit/checkpoint", headers=wrong) as answer:
+        assert answer.status == 401
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,15 @@ async def test_what_was_permitted_and_sent_is_counted_and_queues_are_measured(
 
     await gateway.subscribe(ADA)
 
-    await _metric(gateway, gateway.base, 'gateway_permits_total{kind="service"}', 1)
-    await _metric(gateway, gateway.base, 'gateway_outcomes_total{kind="service",outcome="sent"}', 1)
-    seen = await _metrics(gateway, gateway.base)
+    await _metric(gateway, gateway.admin, 'gateway_permits_total{kind="service"}', 1)
+    await _metric(
+        gateway, gateway.admin, 'gateway_outcomes_total{kind="service",outcome="sent"}', 1
+    )
+    seen = await _metrics(gateway, gateway.admin)
     assert seen['gateway_outbox{status="queued"}'] == 0
-    await _metric(gateway, gateway.base, "gateway_audit_pending", 0)
+    await _metric(gateway, gateway.admin, "gateway_audit_pending", 0)
     async with asyncio.timeout(15):
-        while (await _metrics(gateway, gateway.base))["gateway_audit_size"] < 4:  # noqa: ASYNC110
+        while (await _metrics(gateway, gateway.admin))["gateway_audit_size"] < 4:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
@@ -65,6 +67,52 @@ async def test_a_worker_answers_for_itself_where_it_is_told_to(gateway: Gateway)
     assert await _status(gateway, f"http://{place}/healthz") == 200
     assert "gateway_audit_size" in await _metrics(gateway, f"http://{place}")
     assert gateway.kill("worker", signal.SIGTERM) == 0
+
+
+async def test_the_public_is_told_no_numbers(gateway: Gateway) -> None:
+    await gateway.start("serve", "serve")
+
+    assert await _status(gateway, f"{gateway.base}/metrics") == 404
+    assert "gateway_audit_size" in await _metrics(gateway, gateway.admin)
+    assert await _status(gateway, f"{gateway.admin}/readyz") == 200
+    assert await _status(gateway, f"{gateway.admin}/v1/audit/checkpoint") == 404
+    async with gateway.http.get(f"{gateway.base}/openapi.json") as document:
+        assert "/metrics" not in (await document.json())["paths"]
+
+
+async def test_numbers_are_told_nowhere_where_the_operator_says_off(gateway: Gateway) -> None:
+    _configured(gateway, "off")
+
+    await gateway.start("serve", "serve")
+
+    assert await _status(gateway, f"{gateway.base}/metrics") == 404
+    assert await _status(gateway, f"{gateway.admin}/metrics") is None
+
+
+@pytest.mark.parametrize("which", ["serve", "worker"])
+async def test_a_port_for_numbers_that_is_taken_is_named_by_its_key(
+    gateway: Gateway, which: str
+) -> None:
+    taken = gateway.admin.removeprefix("http://")
+    host, port = taken.split(":")
+    server = await asyncio.start_server(lambda _, writer: writer.close(), host, int(port))
+    arguments = ["serve"] if which == "serve" else ["worker", "--listen", taken]
+
+    async with server:
+        refused = await asyncio.to_thread(gateway.try_command, *arguments)
+
+    key = "server.admin_listen" if which == "serve" else "--listen"
+    last = refused.stderr.splitlines()[-1]
+    assert refused.returncode == 1
+    assert last.startswith(f"gateway: cannot listen on {taken}: Address already in use; set by")
+    assert key in last
+
+
+def _configured(gateway: Gateway, admin: str) -> None:
+    raw = gateway.config.read_text()
+    place = gateway.admin.removeprefix("http://")
+    assert raw.count(f'admin_listen = "{place}"') == 1
+    gateway.config.write_text(raw.replace(place, admin))
 
 
 async def _status(gateway: Gateway, url: str) -> int | None:

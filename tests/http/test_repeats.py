@@ -67,8 +67,7 @@ async def test_what_is_repeated_is_counted_once(app: App) -> None:
         await post(app, key, "/v1/messages", message())
         await post(app, key, "/v1/messages/batch", BATCH)
 
-    async with app.http.get("/metrics") as answer:
-        counted = await answer.text()
+    counted = app.metrics()
 
     assert 'gateway_messages_accepted_total{purpose="newsletter"} 3.0' in counted
     assert 'gateway_refusals_total{reason="unknown"} 1.0' in counted

@@ -96,9 +96,14 @@ async def test_a_port_that_is_taken_is_named(port: int) -> None:
     runner = Runner(web.Application())
     await runner.setup()
     try:
-        with pytest.raises(CannotListen) as caught, listening_on("127.0.0.1", port):
+        with (
+            pytest.raises(CannotListen) as caught,
+            listening_on("127.0.0.1", port, "server.listen"),
+        ):
             await web.TCPSite(runner, "127.0.0.1", port).start()
     finally:
         await runner.cleanup()
 
-    assert str(caught.value) == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert str(caught.value) == (
+        f"cannot listen on 127.0.0.1:{port}: Address already in use; set by server.listen"
+    )

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints
 from audit.kinds import Kind
-from audit.tables import audit_entry, audit_payload, audit_pending
+from audit.tables import audit_checkpoint, audit_entry, audit_payload, audit_pending
 from consent import tokens
 from consent.tables import confirmation, confirmation_consent, consent
 from delivery.tables import outbox, permit
@@ -70,12 +70,13 @@ async def published(gateway: Gateway, data: Database) -> str:
     counts = [select(func.count()).select_from(one) for one in (audit_entry, audit_pending)]
     async with data.snapshot() as connection:
         size = sum([(await connection.execute(one)).scalar_one() for one in counts])
+    newest = select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
     async with asyncio.timeout(20):
         while True:
-            async with gateway.http.get(f"{gateway.base}/v1/audit/checkpoint") as answer:
-                kept = await answer.text()
-            if answer.status == 200 and int(kept.split("\n")[1]) >= size:
-                return kept
+            async with data.read() as connection:
+                kept = (await connection.execute(newest)).scalar_one()
+            if int(kept.split("\n")[1]) >= size:
+                return str(kept)
             await asyncio.sleep(0.05)
 
 

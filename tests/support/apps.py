@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import generate_latest
 
 from consent import address
 from delivery.desk import Ended, Parcel
@@ -143,6 +144,11 @@ class App:
     http: aiohttp.ClientSession
     base: str
     begun: list[str]  # paths of the requests whose handling was begun
+    counted: Metrics
+
+    def metrics(self) -> str:
+        """What `admin_listen` would tell an operator."""
+        return generate_latest(self.counted.registry).decode()
 
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
@@ -295,11 +301,12 @@ async def start_app(
 async def serve(parts: Parts, around: Sequence[Middleware] = ()) -> AsyncIterator[App]:
     """What a process does once its parts are open."""
     await put_in_order(parts)
-    app = create_app(parts, Metrics(), Health(parts.stores))
+    counted = Metrics()
+    app = create_app(parts, counted, Health(parts.stores))
     begun: list[str] = []
     app.middlewares[:0] = [_noted_in(begun), *around]
     async with _served(app) as base, aiohttp.ClientSession(base) as http:
-        yield App(parts, http, base, begun)
+        yield App(parts, http, base, begun, counted)
 
 
 def _noted_in(begun: list[str]) -> Middleware:

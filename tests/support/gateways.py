@@ -33,6 +33,7 @@ _TEMPLATE = """
 [server]
 listen = "127.0.0.1:{port}"
 public_url = "http://127.0.0.1:{port}"
+admin_listen = "{admin}"
 
 [controller]
 name = "Acme GmbH"
@@ -133,6 +134,7 @@ class Gateway:
     base: str
     relay_log: Path
     relay_port: int
+    admin: str = ""  # where `serve` tells its operator how it stands
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     http: aiohttp.ClientSession = field(init=False)
 
@@ -281,6 +283,7 @@ def _configure(
     urls: Urls,
     *,
     port: int = 1,
+    admin: str = "off",
     relay_port: int = 1,
     permit_ttl: str = "2s",
     lease: str = "30m",
@@ -291,6 +294,7 @@ def _configure(
     url, keystore_url = urls
     written = _TEMPLATE.format(
         port=port,
+        admin=admin,
         url=url,
         keystore_url=keystore_url,
         permit_ttl=permit_ttl,
@@ -349,8 +353,10 @@ async def open_gateway(
     port = free_port()
     more: dict[str, Any] = {"permit_ttl": permit_ttl, "lease": lease, "connections": connections}
     more |= {"limits": limits, "cap": cap}
-    config = _configure(directory, urls, port=port, relay_port=relay_port, **more)
-    gateway = Gateway(directory, config, f"http://127.0.0.1:{port}", relay_log, relay_port)
+    admin = f"127.0.0.1:{free_port()}"
+    config = _configure(directory, urls, port=port, admin=admin, relay_port=relay_port, **more)
+    base = f"http://127.0.0.1:{port}"
+    gateway = Gateway(directory, config, base, relay_log, relay_port, f"http://{admin}")
     async with aiohttp.ClientSession() as gateway.http:
         try:
             yield gateway

@@ -339,6 +339,31 @@ def test_a_listener_is_host_and_port(written: str, host: str, port: int) -> None
     assert config.parse(raw, base=Path("/srv")).server.listen == Listen(host, port)
 
 
+@pytest.mark.parametrize(
+    ("written", "where"),
+    [
+        ("off", None),
+        ("0.0.0.0:9180", Listen("0.0.0.0", 9180)),
+    ],
+)
+def test_numbers_are_told_at_a_place_of_their_own_or_nowhere(
+    written: str, where: Listen | None
+) -> None:
+    line = 'admin_listen = "127.0.0.1:9180"'
+    raw = changed(line, f'admin_listen = "{written}"')
+    unset = changed(line, "")
+
+    assert config.parse(raw, base=Path("/srv")).server.admin_listen == where
+    assert config.parse(unset, base=Path("/srv")).server.admin_listen == Listen("127.0.0.1", 9180)
+
+
+@pytest.mark.parametrize("written", ["127.0.0.1:8080", "on", "none", ""])
+def test_numbers_are_not_told_where_the_public_is_answered(written: str) -> None:
+    raw = changed('admin_listen = "127.0.0.1:9180"', f'admin_listen = "{written}"')
+
+    assert [one.partition(":")[0] for one in problems(raw)] == ["server.admin_listen"]
+
+
 def test_a_cap_is_read() -> None:
     raw = changed('# at_most = "2 per 7d"', 'at_most = "2 per 7d"  #')
 

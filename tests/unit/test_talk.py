@@ -58,8 +58,8 @@ def test_what_stands_in_a_row_commands_no_terminal(
             "The configuration is not usable:\nserver: is missing",
         ),
         (
-            ExceptionGroup("parts", [CannotListen("127.0.0.1", 8080, "Address already in use")]),
-            "gateway: cannot listen on 127.0.0.1:8080: Address already in use",
+            ExceptionGroup("parts", [CannotListen("127.0.0.1", 8080, "in use", "server.listen")]),
+            "gateway: cannot listen on 127.0.0.1:8080: in use; set by server.listen",
         ),
     ],
     ids=["ours", "storage", "configuration", "of a part of a process"],

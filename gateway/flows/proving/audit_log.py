@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit import proof, published
+from audit import proof, public, published
 from audit.checkpoints import Verifier
 from audit.errors import AuditError
 from audit.kinds import Kind
@@ -26,11 +26,18 @@ class EventsWanted:
     limit: int
 
 
-async def checkpoint(data: Database, verifier: Verifier) -> str | None:
+async def newest_checkpoint(data: Database, verifier: Verifier) -> str | None:
     """The note published last; None while there is none."""
     async with data.read() as connection:
         newest = await published.newest(connection, verifier)
         return None if newest is None else newest.note
+
+
+async def public_checkpoint(data: Database, log: Log, verifier: Verifier) -> str | None:
+    """The note that strangers may see; None before the first."""
+    async with data.read() as connection:
+        shown = await public.newest(connection, log, verifier)
+        return None if shown is None else shown.note
 
 
 async def events(data: Database, log: Log, wanted: EventsWanted) -> Sequence[Logged]:

@@ -240,9 +240,8 @@ async def _audit_refusals(
     for one, given, result in zip(wanted, advice, outcome, strict=True):
         if isinstance(result, Queued):
             continue
-        told = gates.usable(given.gate, vault, Compartment.EVIDENCE)
-        known = given.gate.subject if told and given.gate else None
-        items.append(Item(known, {"purpose": one.to.purpose, "reason": result.reason}))
+        facts = {"api_key": one.origin, "purpose": one.to.purpose, "reason": result.reason}
+        items.append(Item(given.about(vault), facts))
     if items:
         event = Event(Kind.MESSAGE_REFUSED, Actor.API, now, items=items)
         await log.stage(connection, [draft(event, vault, log.node)])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.entry import Event, Item, draft
+from audit.kinds import Actor, Kind
 from consent import facts, gates, policy
 from consent.address import Address
 from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
 from consent.lookup import Found, LookUp
 from consent.model import Granted, Reason, Refused
 from gateway.parts import Parts
@@ -31,12 +35,35 @@ class Advice:
     decision: Granted | Refused
     gate: Gate | None
 
+    def about(self, vault: Vault) -> str | None:
+        """Whom an event may tell of with this answer; None where nobody is known, or no key."""
+        return self.gate.subject if gates.usable(self.gate, vault, Compartment.EVIDENCE) else None
 
-async def ask(parts: Parts, question: Question) -> Granted | Refused:
-    """The permission as it stands; frequency caps are asked at the claim alone."""
+
+async def ask(parts: Parts, question: Question, caller: str) -> Granted | Refused:
+    """The permission as it stands, once the log holds that *caller* looked.
+
+    No gate is taken: who asks often must not keep anybody from leaving. Frequency caps
+    are asked at the claim alone.
+    """
     async with parts.data.read() as connection:
+        found = await find_subjects(connection, parts.lookup, [question])
+    vault = await parts.keystore.vault({one.subject for one in found if one is not None})
+    async with parts.data.begin() as connection:
         (advice,) = await advise(parts, connection, [question])
+        now = await parts.clock.now(connection)
+        look = draft(_look(question, advice, vault, caller, now), vault, parts.log.node)
+        await parts.log.stage(connection, [look])
     return advice.decision
+
+
+def _look(question: Question, advice: Advice, vault: Vault, caller: str, now: datetime) -> Event:
+    """Of nobody, too, there is one, with as many items: that somebody is known shows in none."""
+    refused = advice.decision if isinstance(advice.decision, Refused) else None
+    facts = {"purpose": question.purpose, "answer": refused.reason if refused else "granted"}
+    item = Item(advice.about(vault), facts)
+    refs = {"api_key": caller}
+    return Event(Kind.PERMISSION_ASKED, Actor.API, now, refs=refs, items=[item])
 
 
 async def advise(

@@ -1,0 +1,107 @@
+"""Public checkpoints: what strangers are told of the log, which says nothing of one person.
+
+Whoever reads how large a log is, before and after asking for somebody, learns
+whether they are known. So strangers see one checkpoint a day, and directly before
+it come cover entries, as many as the dice say: the few entries of one person
+cannot be told from them.
+
+Which checkpoint is public stands in the log itself: the first that covers the
+newest `log.shown`. So every node says the same, and a restart changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import published
+from audit.checkpoints import Verifier
+from audit.entry import Entry, Event, draft, parse
+from audit.kinds import Actor, Kind
+from audit.log import Log, Logged
+from audit.published import Stored
+from audit.rowmac import LOGGED
+from audit.tables import audit_entry
+from storage.clock import Clock
+from storage.database import Database
+from storage.sound import sound
+
+DAY_BEGINS = timedelta(hours=3)  # UTC, where few people are awake who could see it happen
+FEWEST, SPREAD = 256, 1024  # how many cover entries: from FEWEST, and fewer than their sum
+_DAY = timedelta(days=1)
+# Rows that no gateway wrote, and how many of them are looked behind.
+_LOOKED_BEHIND = 100
+
+Dice = Callable[[int], int]
+
+
+def is_due(last: datetime | None, now: datetime) -> bool:
+    """Whether another checkpoint is to be shown, when one was at *last*.
+
+    However many days have begun since, it is one. A clock that ran ahead does not
+    keep the next one away for as long as it was ahead.
+    """
+    if last is None or last > now + _DAY:
+        return True
+    return _day_of(last) < _day_of(now)
+
+
+def _day_of(moment: datetime) -> date:
+    return (moment.astimezone(UTC) - DAY_BEGINS).date()
+
+
+async def show(data: Database, log: Log, clock: Clock, dice: Dice = secrets.randbelow) -> bool:
+    """Append cover entries and `log.shown` where a day has begun; False where none has.
+
+    Nothing tells a crash from a turn that is still to come, and two nodes do not do
+    it both: the sequencer's lock is held, and what is appended is one transaction.
+    """
+    async with data.begin() as connection:
+        frontier = await log.held(connection)
+        if frontier is None:
+            return False
+        now = await clock.now(connection)
+        shown = await _shown(connection, log, 1)
+        if not is_due(shown[0].entry.at if shown else None, now):
+            return False
+        # All of them, whatever the dice say: how long it takes would tell how many are kept.
+        covers = [_entry(log, Kind.LOG_COVER, now) for _ in range(FEWEST + SPREAD)]
+        kept = covers[: FEWEST + dice(SPREAD)]
+        await log.append(connection, frontier, [*kept, _entry(log, Kind.LOG_SHOWN, now)], now)
+    return True
+
+
+async def newest(connection: AsyncConnection, log: Log, verifier: Verifier) -> Stored | None:
+    """The checkpoint that anybody may see; None before the first.
+
+    Until the one that was asked for last is signed, it is the one before.
+    """
+    for shown in await _shown(connection, log, 2):
+        stored = await published.first_over(connection, verifier, shown.index)
+        if stored is not None:
+            return stored
+    return None
+
+
+def _entry(log: Log, kind: Kind, now: datetime) -> tuple[Entry, bytes]:
+    made = draft(Event(kind, Actor.SYSTEM, now), None, log.node).entry
+    return parse(made), made
+
+
+async def _shown(connection: AsyncConnection, log: Log, wanted: int) -> list[Logged]:
+    """The last `log.shown`, newest first; the column alone could have been written by anybody."""
+    query = select(*LOGGED)
+    query = query.where(audit_entry.c.kind == Kind.LOG_SHOWN, sound(audit_entry))
+    query = query.order_by(audit_entry.c.leaf_index.desc())
+    found: list[Logged] = []
+    for limit in (wanted, _LOOKED_BEHIND):
+        rows = (await connection.execute(query.limit(limit))).all()
+        read = [one for row in rows if (one := log.logged(row)) is not None]
+        found = [one for one in read if one.entry.kind is Kind.LOG_SHOWN]
+        if len(found) >= wanted:
+            break
+    return found[:wanted]
