@@ -44,8 +44,12 @@ def status_of(told: str) -> int:
     return int(told.split(" ", 2)[1])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("piece", [1, 4096], ids=["by the byte", "by the page"])
+BY_THE_BYTE = ("preamble", "one value", "one text")
+
+
+@pytest.mark.parametrize(
+    ("shape", "piece"), [(one, 4096) for one in SHAPES] + [(one, 1) for one in BY_THE_BYTE]
+)
 async def test_no_more_is_waited_for_than_is_read(embedded: App, shape: str, piece: int) -> None:
     """A little over the limit is sent, then neither more nor an end: who waits, answers never."""
     key = await embedded.key()

@@ -25,8 +25,9 @@ BEHIND = [
     "-", "//", "/>", "/.", ").", "%3C/a%3E", "%253E", "%2F", "?x=y", ":", "%E2%80%9D", "%E2%80%A6",
     "._",
 ]  # fmt: skip
-AROUND = ["%22{}%22", "%3C{}%3E", "({})", "%E2%80%9C{}%E2%80%9D", "/{}", "%20{}", "'{}',"]
-AS_FOLLOWED = [f"{{}}{behind}" for behind in BEHIND] + AROUND
+AROUND = [
+    ("%22", "%22"), ("%3C", "%3E"), ("(", ")"), ("%E2%80%9C", "%E2%80%9D"), ("/", ""), ("%20", "")
+]  # fmt: skip
 
 
 async def visit(app: App, path: str, method: str = "GET", **posted: str) -> int:
@@ -37,10 +38,9 @@ async def visit(app: App, path: str, method: str = "GET", **posted: str) -> int:
         return page.status
 
 
-@pytest.mark.parametrize("followed", AS_FOLLOWED)
-async def test_leaving_works_by_whatever_became_of_the_link(embedded: App, followed: str) -> None:
-    token = (await nurture(embedded))["unsubscribe"]
-    path = f"/unsubscribe/{followed.format(token)}"
+@pytest.mark.parametrize("behind", BEHIND[:12])
+async def test_leaving_works_by_whatever_became_of_the_link(embedded: App, behind: str) -> None:
+    path = f"/unsubscribe/{(await nurture(embedded))['unsubscribe']}{behind}"
 
     assert await visit(embedded, path) == 200
     assert await embedded.permission() == "granted", "looking changed something"
@@ -49,7 +49,17 @@ async def test_leaving_works_by_whatever_became_of_the_link(embedded: App, follo
     assert await embedded.permission() == "withdrawn"
 
 
-@pytest.mark.parametrize("followed", ["{}.", "{}%3E", "{}/", "%22{}%22", "{}%0D%0A"])
+async def test_the_token_is_found_in_whatever_was_followed(embedded: App) -> None:
+    token = (await nurture(embedded))["why"]
+    links = [token + behind for behind in BEHIND]
+    links += [f"{before}{token}{behind}" for before, behind in AROUND]
+
+    for link in links:
+        async with embedded.http.get(URL(f"{embedded.base}/why/{link}", encoded=True)) as page:
+            assert "Newsletter" in await page.text(), link
+
+
+@pytest.mark.parametrize("followed", ["{}.", "%22{}%22", "{}/%0D%0A"])
 async def test_every_link_of_a_mail_works_so(app: App, followed: str) -> None:
     links = await nurture(app)
     for route in ("why", "preferences"):
@@ -67,14 +77,14 @@ async def test_every_link_of_a_mail_works_so(app: App, followed: str) -> None:
 
 
 @pytest.mark.parametrize("route", ["my-data", "why", "preferences"])
-@pytest.mark.parametrize("followed", ["{}", "{}.", "{}%3E", "{}/", "%22{}%22", "{}%0D%0A"])
-async def test_a_fresh_link_opens_once_so(app: App, route: str, followed: str) -> None:
-    await app.subscribe()
-    path = f"/{route}/{followed.format(await fresh_link(app))}"
+@pytest.mark.parametrize("followed", ["{}.", "%22{}%22", "{}/%0D%0A"])
+async def test_a_fresh_link_opens_once_so(embedded: App, route: str, followed: str) -> None:
+    await embedded.subscribe()
+    path = f"/{route}/{followed.format(await fresh_link(embedded))}"
 
-    assert await visit(app, path) == 200
-    assert await visit(app, path, "POST") == 303
-    assert await visit(app, path, "POST") == 410
+    assert await visit(embedded, path) == 200
+    assert await visit(embedded, path, "POST") == 303
+    assert await visit(embedded, path, "POST") == 410
 
 
 async def test_a_link_is_cut_and_never_made_up(embedded: App) -> None:
@@ -96,7 +106,7 @@ async def test_where_nothing_is_left_nothing_is_found(embedded: App, path: str) 
 async def test_a_link_that_a_mail_program_wrote_as_it_stood_works(embedded: App) -> None:
     """Such bytes are in no URL; some clients send them all the same."""
     token = (await nurture(embedded))["unsubscribe"].encode()
-    for behind in (b">", b'"', b"\xe2\x80\x8b", b"}", b"|"):
+    for behind in (b">", b'"', b"}", b"|"):
         head = b"POST /unsubscribe/" + token + behind + b" HTTP/1.1\r\nHost: x\r\n"
         told, _ = await raw(embedded.base, head + b"Content-Length: 0\r\n\r\n")
         assert " 200 " in told, behind
