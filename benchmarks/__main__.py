@@ -5,9 +5,15 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import delivery, log, sign_ups, signing
+from benchmarks import bodies, delivery, log, sign_ups, signing
 
-ALL = {"signing": signing, "log": log, "delivery": delivery, "sign-ups": sign_ups}
+ALL = {
+    "signing": signing,
+    "log": log,
+    "delivery": delivery,
+    "sign-ups": sign_ups,
+    "bodies": bodies,
+}
 
 
 def main(names: list[str]) -> int:

@@ -25,7 +25,7 @@ from benchmarks.gateway import HERE, durable_postgres, pin
 ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 64
-_PORT, _BARE_PORT = 18080, 18081
+PORT, _BARE_PORT = 18080, 18081
 _BARE = """
 import asyncio, sys
 from aiohttp import web
@@ -61,12 +61,12 @@ def run() -> None:
 
 
 def _compare(name: str, folder: Path, data: str | None, keys: str | None) -> None:
-    config = _configure(folder, data, keys)
-    with _process(_BARE_PORT, "-c", _BARE, str(_BARE_PORT)), _gateway(config):
+    config = configure(folder, data, keys)
+    with _process(_BARE_PORT, "-c", _BARE, str(_BARE_PORT)), running(config):
         bare, ours = [], []
         for _ in range(ROUNDS):
             bare.append(asyncio.run(_load(_BARE_PORT, {"email": "ada@example.org"}, as_form=True)))
-            ours.append(asyncio.run(_load(_PORT, None, as_form=False)))
+            ours.append(asyncio.run(_load(PORT, None, as_form=False)))
     bare_rate = Figure("bare aiohttp form handler", "req/s", [one.rate for one in bare])
     rate = Figure(f"sign-ups accepted durably, {name}", "req/s", [one.rate for one in ours])
     tell(
@@ -77,12 +77,13 @@ def _compare(name: str, folder: Path, data: str | None, keys: str | None) -> Non
     )
 
 
-def _configure(folder: Path, data: str | None, keys: str | None) -> Path:
+def configure(folder: Path, data: str | None, keys: str | None) -> Path:
+    """The configuration of a gateway that is initialised: on SQLite, or on these databases."""
     text = (HERE / "config.toml").read_text()
     if data and keys:
         text = text.replace("sqlite:///var/gateway.db", data)
         text = text.replace("sqlite:///var/keystore.db", keys)
-    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{_PORT}")
+    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{PORT}")
     text = text.replace('transport = "inbox"', 'transport = "relay"')
     text = text.replace("enabled = true", "enabled = false")
     path = folder / "config.toml"
@@ -93,8 +94,9 @@ def _configure(folder: Path, data: str | None, keys: str | None) -> Path:
 
 
 @contextlib.contextmanager
-def _gateway(config: Path) -> Iterator[None]:
-    with _process(_PORT, "-m", "gateway", "--config", str(config), "serve", "--no-worker"):
+def running(config: Path) -> Iterator[None]:
+    """Our gateway, without its worker."""
+    with _process(PORT, "-m", "gateway", "--config", str(config), "serve", "--no-worker"):
         yield
 
 

@@ -10,6 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from consent.errors import AddressError, AddressProblem
 from storage import domains
 from storage.domains import DomainError
+from storage.invisible import is_invisible, trimmed
 
 __all__ = ["Address", "AddressError", "AddressProblem", "folded", "is_tagged", "parse"]
 
@@ -21,7 +22,7 @@ LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 class Address:
     """One mailbox; its repr never shows it."""
 
-    typed: str = field(repr=False)  # as given, for the proof of what was given
+    typed: str = field(repr=False)  # as given but for its edges, for the proof of what was given
     mailbox: str = field(repr=False)  # where to send: local part as given, domain in ASCII
     canonical: str = field(repr=False)  # for recognising it again: lower case whole
     domain: str = field(repr=False)  # in ASCII
@@ -30,11 +31,12 @@ class Address:
 def parse(raw: str) -> Address:
     """Read what somebody typed. Raises `AddressError`, which never quotes it.
 
-    Only the form is checked: no DNS is asked, and reserved domains pass. A
-    local part outside ASCII is refused, since not every server on the way
-    would take it (RFC 6531). Plus tags and dots make different mailboxes.
+    Only the form is checked: no DNS is asked, and reserved domains pass. What
+    nobody sees is cut off at the edges, and refused inside. A local part
+    outside ASCII is refused, since not every server on the way would take it
+    (RFC 6531). Plus tags and dots make different mailboxes.
     """
-    typed = raw.strip(" ")
+    typed = trimmed(raw)
     problem = _problem(typed)
     if problem is not None:
         raise AddressError(problem)
@@ -75,12 +77,18 @@ def _problem(typed: str) -> AddressProblem | None:
         return AddressProblem.TOO_LONG
     # A line break would end a header or an SMTP command, and what follows be the attacker's own;
     # characters that nobody sees would make two addresses look alike.
-    if any(unicodedata.category(character).startswith("C") for character in typed):
+    if any(_is_hidden(character) for character in typed):
         return AddressProblem.CONTROL_CHARACTER
     local, _, domain = typed.rpartition("@")
     if domain and not local.isascii():
         return AddressProblem.NON_ASCII_LOCAL_PART
     return None
+
+
+def _is_hidden(character: str) -> bool:
+    """Spaces are seen by where they are; they are no part of an address either."""
+    hidden = is_invisible(character) or unicodedata.category(character).startswith("C")
+    return hidden and character != " "
 
 
 def _validated(typed: str) -> tuple[str, str] | None:

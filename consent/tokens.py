@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 
 CONFIRM_SIZE = 32
 HANDLE_SIZE = 16
 
 _UNSUBSCRIBE = "unsubscribe"
+_RUN = re.compile("[A-Za-z0-9_-]+")
+_LONG, _SHORT = 43, 22  # characters of a token of each size
 
 
 def new_link_token() -> tuple[str, bytes]:
@@ -37,6 +40,17 @@ def link_token(handle: bytes, route: str) -> str:
         return encode(handle)
     # One way: who was forwarded a "why" link must not be able to unsubscribe the person.
     return encode(hmac.digest(handle, route.encode(), "sha256")[:HANDLE_SIZE])
+
+
+def cut_out(followed: str) -> str:
+    """The token in what somebody followed; links get longer where people and programs copy them.
+
+    A full stop, a bracket, half of an encoding: what cannot belong to a token is
+    cut off on both sides, and so is what is too much for one. Nothing is looked up.
+    """
+    found = _RUN.search(followed)
+    run = found[0] if found else ""
+    return run[: _LONG if len(run) >= _LONG else _SHORT]
 
 
 def hash_of(token: str) -> bytes | None:

@@ -14,7 +14,7 @@ from consent.model import Reason, RefusalClass, Refused
 from gateway.api import messages
 from gateway.api.messages import MessageAccepted, MessageRequest, count, read_body, wanted_of
 from gateway.callers.api_keys import Scope
-from gateway.callers.idempotency import Clash
+from gateway.callers.idempotency import Clash, Name
 from gateway.errors import Invalid, OutsideKey
 from gateway.flows.sending import enqueue
 from gateway.flows.sending.accepted import Outcome, Queued, Told
@@ -86,16 +86,20 @@ class BatchAnswer(Answer):
 )
 async def post_batch(request: web.Request) -> web.StreamResponse:
     body = await read_body(request)
-    batch = parse_json(body, BatchRequest)
-    read = partial(wanted_of, request.app[PARTS], request[CALLER])
-    checked = await asyncio.to_thread(_check_all, read, batch)
-    handed = Handed(checked, repeats.name_of(request, body, status=200), batch=True)
+    checked, name = await asyncio.to_thread(_asked, request, body)
+    handed = Handed(checked, name, batch=True)
     # Not together with others: it may be long.
     (taken,) = await enqueue.accept_all(request.app[PARTS], [handed])
     if isinstance(taken, Clash):
         raise repeats.refusal(taken)
     count(request, checked, taken)
     return answer(BatchAnswer(results=[_result(outcome) for outcome in taken.outcomes]))
+
+
+def _asked(request: web.Request, body: bytes) -> tuple[list[Wanted | Told], Name | None]:
+    batch = parse_json(body, BatchRequest)
+    read = partial(wanted_of, request.app[PARTS], request[CALLER])
+    return _check_all(read, batch), repeats.name_of(request, body, status=200)
 
 
 _Read = Callable[[MessageRequest], Wanted]

@@ -17,6 +17,7 @@ from delivery.permits import Permit
 from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
+from gateway.callers import idempotency
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Clash
 from gateway.errors import Conflict, Invalid, NotFound, PermissionRefused, WrongContentType
@@ -146,11 +147,8 @@ class MessageView(Answer):
 )
 async def post_message(request: web.Request) -> web.StreamResponse:
     body = await read_body(request)
-    message = parse_json(body, MessageRequest)
-    # Rendering in the loop would let one caller's template slow down everybody.
-    wanted = await asyncio.to_thread(wanted_of, request.app[PARTS], request[CALLER], message)
-
-    name = repeats.name_of(request, body, status=202)
+    # Reading and rendering in the loop would let one caller's message slow down everybody.
+    wanted, name = await asyncio.to_thread(_asked, request, body)
     taken = await request.app[MESSAGES](Handed([wanted], name))
     if isinstance(taken, Clash):
         raise repeats.refusal(taken)
@@ -224,8 +222,13 @@ async def delete_message(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
 
 
+def _asked(request: web.Request, body: bytes) -> tuple[Wanted, idempotency.Name | None]:
+    wanted = wanted_of(request.app[PARTS], request[CALLER], parse_json(body, MessageRequest))
+    return wanted, repeats.name_of(request, body, status=202)
+
+
 async def read_body(request: web.Request) -> bytes:
-    """The bytes: they are fingerprinted as they came."""
+    """The bytes: a request may be repeated under what they say."""
     if request.content_type != "application/json":
         raise WrongContentType
     return await read_bytes(request, most=_LARGEST_BODY, patience=_PATIENCE)

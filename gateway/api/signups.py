@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
-from pydantic import StringConstraints
 
 from gateway.api.targets import require_covered
 from gateway.callers.api_keys import Scope
@@ -15,7 +14,7 @@ from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import Line, Name
+from gateway.http.fields import Label, Name
 from gateway.http.networks import visitor_network
 from gateway.http.parsing import read_json
 from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
@@ -32,7 +31,7 @@ class BackendSignUp(SignUpRequest):
     """A sign-up that a back end passes on; the limits count *visitor_network*."""
 
     form: Name
-    visitor_network: Annotated[Line, StringConstraints(max_length=64)] | None = None
+    visitor_network: Label | None = None
 
 
 @endpoint(

@@ -51,6 +51,7 @@ class Name:
     endpoint: str
     key_hash: bytes
     fingerprint: bytes
+    of_bytes: bytes  # as the release before took it: of the body as it came
     status: int
 
     @property
@@ -82,18 +83,27 @@ class Clash(StrEnum):
 
 
 def identify(
-    secret: Secret, *, api_key: str, endpoint: str, key: str, body: bytes, status: int
+    secret: Secret,
+    *,
+    api_key: str,
+    endpoint: str,
+    key: str,
+    body: bytes,
+    meaning: bytes,
+    status: int,
 ) -> Name:
     """Name a request by the idempotency *key* that its caller chose.
 
-    Callers put addresses into such keys and bodies, so both are stored as HMACs.
+    *meaning* tells it from others, *body* is it as it came. Callers put addresses
+    into such keys and bodies, so both are stored as HMACs.
     """
     raw = secret.reveal()
     return Name(
         api_key,
         endpoint,
         key_hash=hmac.digest(raw, b"key\0" + key.encode(), "sha256"),
-        fingerprint=hmac.digest(raw, b"body\0" + body, "sha256"),
+        fingerprint=hmac.digest(raw, b"meaning\0" + meaning, "sha256"),
+        of_bytes=hmac.digest(raw, b"body\0" + body, "sha256"),
         status=status,
     )
 
@@ -215,6 +225,7 @@ def _of_another(name: Name, row: Row[Any] | None) -> Remembered | Clash:
     """The answer to a request whose name another one has or had."""
     if row is None:  # given back between the two statements
         return Clash.IN_FLIGHT
-    if not hmac.compare_digest(row.fingerprint, name.fingerprint):
+    known = (name.fingerprint, name.of_bytes)
+    if not any(hmac.compare_digest(row.fingerprint, one) for one in known):
         return Clash.REUSED
     return Clash.IN_FLIGHT if row.status is None else Remembered(row.answer)

@@ -1,17 +1,21 @@
 """The kinds of values that requests are made of, each with its schema.
 
-What is wrong with a value is said in words that name no value.
+What nobody sees at the edges of a value is cut off before it is looked at: people
+and programs copy it along. Bodies of mails alone are taken as they are. What is
+wrong with a value is said in words that name no value.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     JsonValue,
     PlainValidator,
     StringConstraints,
@@ -19,15 +23,26 @@ from pydantic import (
 )
 
 from consent import address
+from storage.invisible import trimmed
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MOST_DATA = 64 * 1024
+_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
+# Without them some scripts cannot be written, nor some emoji: joiners, marks of direction, tags.
+_SHAPING: Final = frozenset("\u061c\u200c\u200d\u200e\u200f") | {
+    chr(tag) for tag in range(0xE0020, 0xE0080)
+}
+
+
+def _without_edges(raw: object) -> object:
+    return trimmed(raw) if isinstance(raw, str) else raw
 
 
 def _moment(raw: object) -> datetime:
+    raw = _without_edges(raw)
     if not isinstance(raw, str) or not _RFC3339.fullmatch(raw):
         raise ValueError("must be a time as in RFC 3339, with its offset")
     try:
@@ -51,6 +66,18 @@ def _clean(raw: str) -> str:
     return raw
 
 
+def _visible(raw: str) -> str:
+    """One line that shows what it holds: it is printed into mails and pages."""
+    if any(_is_hidden(character) for character in raw):
+        raise ValueError("must be one line without invisible characters")
+    return raw
+
+
+def _is_hidden(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cf", "Zl", "Zp") and character not in _SHAPING
+
+
 def small(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
     try:
         size = len(json.dumps(data, allow_nan=False))
@@ -71,17 +98,17 @@ MailAddress = Annotated[
     PlainValidator(_address),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
 ]
+_Edges: Final = BeforeValidator(_without_edges)
 CleanText = Annotated[str, AfterValidator(_clean)]
-Line = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$"),
-]
-Label = Annotated[Line, StringConstraints(max_length=200)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}$")]
-TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-PageUrl = Annotated[Line, StringConstraints(max_length=2000)]
-Stamp = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,16000}$")]
-Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+FormAnswer = Annotated[str, AfterValidator(_visible), _Edges]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_LINE), _Edges]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE), _Edges]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), _Edges]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}$"), _Edges]
+TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"), _Edges]
+# Whatever somebody's page calls a language: it is chosen by, and never kept.
+Locale = Annotated[str, _Edges]
+PageUrl = Annotated[str, StringConstraints(max_length=2000, pattern=_LINE), _Edges]
+Stamp = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,16000}$"), _Edges]
+Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), _Edges]
 Body = Annotated[CleanText, StringConstraints(max_length=1024 * 1024)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from codecs import BOM_UTF8
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
@@ -25,6 +25,9 @@ from gateway.errors import (
     TooSlow,
     WrongContentType,
 )
+from gateway.http import multipart
+from gateway.http.multipart import NotMultipart
+from storage.invisible import trimmed
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -33,8 +36,9 @@ SMALL: Final = 64 * 1024
 FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 PATIENCE: Final = 20.0  # seconds in which a body of that size arrives over a bad line
 
-_MOST_FIELDS = 200
+_MOST_FIELDS = multipart.MOST_PARTS
 _MOST_ERRORS = 20
+_KEPT: Final = "surrogateescape"  # what is not UTF-8, until it is known whether it matters
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _DETAILS = {
     "extra_forbidden": "is not a field of this request",
@@ -64,8 +68,13 @@ async def read_bytes(
 ) -> bytes:
     """The whole body; never keeps more than *most* bytes, nor waits longer than *patience*.
 
-    Raises BodyTooLarge, TooSlow or BodyLost. A body can be read once.
+    Every body is read by this, and taken apart afterwards: whoever sends one
+    without end costs what is kept of it. One that is compressed is not unpacked;
+    it could become anything, and nobody needs one. Raises WrongContentType for
+    that, BodyTooLarge, TooSlow or BodyLost. A body can be read once.
     """
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise WrongContentType
     body = bytearray()
     async with _reading(request, most, patience):
         async for chunk in request.content.iter_any():
@@ -90,9 +99,9 @@ async def _reading(request: web.Request, most: int, patience: float) -> AsyncIte
 
 
 def parse_json(body: bytes, model: type[ModelT]) -> ModelT:
-    """As `read_json`, from bytes."""
+    """As `read_json`, from bytes; a mark of the byte order before them means nothing."""
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body.removeprefix(BOM_UTF8))
     except ValidationError as error:
         if any(item["type"] == "json_invalid" for item in error.errors(include_input=False)):
             raise MalformedJson from None
@@ -119,58 +128,67 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
         raise Invalid(field_errors(error)) from None
 
 
-async def read_fields(request: web.Request) -> MultiDictProxy[str]:
-    """Read a plain HTML form's text fields, in UTF-8; a file among them is wrong.
+def _everything(_name: str) -> bool:
+    return True
 
-    An empty body without a type is an empty form (RFC 8058 senders do that).
+
+async def read_fields(
+    request: web.Request, ours: Callable[[str], bool] = _everything
+) -> MultiDictProxy[str]:
+    """Read a plain HTML form's text fields, in UTF-8, without what nobody sees at their edges.
+
+    A field whose name is not *ours* is passed over, whatever is in it; a file in
+    one of ours is wrong. An empty body without a type is an empty form (RFC 8058
+    senders do that).
     """
-    fields: MultiDict[str] = MultiDict()
+    body = await read_bytes(request)
+    pairs: Iterable[tuple[str, str | None]] = ()
     if request.content_type == "multipart/form-data":
-        fields = await _read_parts(request)
+        pairs = _parts(body, request.headers["Content-Type"])
     elif request.content_type == "application/x-www-form-urlencoded":
-        fields = _read_pairs(await read_bytes(request))
-    elif await read_bytes(request):
+        pairs = _pairs(body)
+    elif body:
         raise WrongContentType
-    return MultiDictProxy(fields)
+    named = ((trimmed(name), value) for name, value in pairs)
+    return MultiDictProxy(MultiDict((name, _text(name, v)) for name, v in named if ours(name)))
 
 
-def _read_pairs(body: bytes) -> MultiDict[str]:
+def _text(name: str, value: str | None) -> str:
+    if value is None or _is_broken(value):
+        raise Invalid.at(_pointer([name]), "must be text in UTF-8")
+    return trimmed(value)
+
+
+def _is_broken(value: str) -> bool:
+    """Whether bytes that are not UTF-8 were among those of *value*."""
+    return any("\udc80" <= character <= "\udcff" for character in value)
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
-        pairs = parse_qsl(
-            body.decode().strip(),
+        return parse_qsl(
+            body.decode(errors=_KEPT).strip(),
             keep_blank_values=True,
-            errors="strict",
+            errors=_KEPT,
             max_num_fields=_MOST_FIELDS,
         )
     except ValueError:
-        raise Invalid.at("", "is not a well-formed form in UTF-8") from None
-    return MultiDict(pairs)
+        raise Invalid.at("", "is not a well-formed form") from None
 
 
-async def _read_parts(request: web.Request) -> MultiDict[str]:
-    """Part by part: aiohttp's own reader would spool a file to the disk before we refuse it."""
-    fields: MultiDict[str] = MultiDict()
+def _parts(body: bytes, content_type: str) -> list[tuple[str, str | None]]:
+    """Name and text of each part; None for a file."""
     try:
-        async with _reading(request, SMALL, PATIENCE):
-            async for part in await request.multipart():
-                if not isinstance(part, BodyPartReader) or not part.name:
-                    raise Invalid.at("", "has a part that is no field")
-                if part.filename is not None or len(fields) == _MOST_FIELDS:
-                    raise Invalid.at(_pointer([part.name]), "must be text, and not too many")
-                fields.add(part.name, (await _read_part(request, part)).decode())
-    # What aiohttp raises for parts that it cannot take apart; only its own code runs above.
-    except (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError):
-        raise Invalid.at("", "is not a well-formed form in UTF-8") from None
-    return fields
-
-
-async def _read_part(request: web.Request, part: BodyPartReader) -> bytes:
-    raw = bytearray()
-    while chunk := await part.read_chunk():
-        if request.content.total_bytes > SMALL:
-            raise BodyTooLarge
-        raw += chunk
-    return bytes(raw)
+        parts = multipart.parts(body, content_type)
+    except NotMultipart:
+        raise Invalid.at("", "is not a well-formed form") from None
+    return [
+        (
+            part.name.decode(errors=_KEPT),
+            None if part.is_file else part.content.decode(errors=_KEPT),
+        )
+        for part in parts
+    ]
 
 
 def field_errors(error: ValidationError, *, at: str = "") -> list[FieldError]:

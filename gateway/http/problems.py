@@ -160,8 +160,9 @@ _REUSED = Problem(
     422,
     "idempotency-key-reused",
     "Idempotency key reused",
-    "This idempotency key was used with another body.",
-    "Use a new Idempotency-Key for a new request. A repeated one must have the same bytes.",
+    "This idempotency key was used with a body that says something else.",
+    "Use a new Idempotency-Key for a new request. A repeated one must say the same,"
+    " in any order and spelling.",
 )
 _TOO_MANY = Problem(
     429,

@@ -12,6 +12,7 @@ from gateway.callers.idempotency import Clash, Name
 from gateway.errors import InFlight, Invalid, KeyReused, RequestError
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
+from gateway.http.meaning import meaning_of
 
 _HEADER: Final = "Idempotency-Key"
 _KEY: Final = "[!-~]{1,255}"
@@ -19,7 +20,7 @@ PARAMETER: Final[dict[str, Any]] = {  # as the API document has it
     "name": _HEADER,
     "in": "header",
     "required": False,
-    "description": "The same key with the same body is done once; kept for 24 hours.",
+    "description": "The same key with a body that says the same is done once; kept for 24 hours.",
     "schema": {"type": "string", "pattern": f"^{_KEY}$"},
 }
 
@@ -27,7 +28,8 @@ PARAMETER: Final[dict[str, Any]] = {  # as the API document has it
 def name_of(request: web.Request, body: bytes, *, status: int) -> Name | None:
     """What this request may be repeated under, where its caller says so; Invalid for an unfit key.
 
-    *status* is that of an answer which is remembered.
+    *status* is that of an answer which is remembered. Takes long for a long body:
+    not for the loop.
     """
     key = request.headers.get(_HEADER)
     if key is None:
@@ -40,6 +42,7 @@ def name_of(request: web.Request, body: bytes, *, status: int) -> Name | None:
         endpoint=f"{request.method} {request.path}",
         key=key,
         body=body,
+        meaning=meaning_of(body),
         status=status,
     )
 

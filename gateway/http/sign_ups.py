@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from pydantic import Field
 
-from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, TooMany
+from gateway.flows.joining.attestations import Attestation
 from gateway.flows.joining.sign_up import Posted
 from gateway.http.app_keys import FORM_DIGESTS, PARTS, SIGN_UPS, WORDINGS
-from gateway.http.fields import CleanText, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.fields import FormAnswer, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
 from gateway.http.models import Answer, Incoming
 from gateway.look.translations import choose_locale
 from gateway.watch.metrics import METRICS
@@ -41,7 +42,7 @@ class SignUpRequest(Incoming):
     texts: Annotated[list[TextHash], Field(min_length=1, max_length=50)]
     locale: Locale | None = None
     page_url: PageUrl | None = None
-    profile: dict[str, CleanText] = Field(default={}, max_length=50)
+    profile: dict[str, FormAnswer] = Field(default={}, max_length=50)
     homepage: str = ""
     stamp: Stamp | None = None
 
@@ -71,12 +72,12 @@ async def checked(
     form: str,
     posted: SignUpRequest,
     *,
-    rendered_by: RenderedBy = RenderedBy.ASSERTED,
     client: str | None = None,
 ) -> SignUp:
     """A sign-up whose shape fits the form as it is now; else `Invalid` that names every field.
 
-    Says nothing about the address: that is looked at later, when nobody waits.
+    Says nothing about the address: that is looked at later, when nobody waits. Who
+    showed the wording is asserted until a stamp is spent for it.
     """
     config = request.app[PARTS].config
     texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
@@ -93,11 +94,10 @@ async def checked(
         email=posted.email,
         locale=locale_of(config, form, posted.locale),
         asked=tuple(Asked(purpose, wording[purpose]) for purpose in posted.purposes),
-        rendered_by=rendered_by,
         page_url=_page(posted.page_url),
         form_digest=request.app[FORM_DIGESTS][form],
         client=client,
-        profile=dict(posted.profile),
+        profile={name: value for name, value in posted.profile.items() if value},
     )
 
 
@@ -139,7 +139,7 @@ def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[
     problems = [
         FieldError(f"/profile/{name}", "is required", Flaw.MISSING)
         for name, field in fields.items()
-        if field.required and not posted.profile.get(name, "").strip()
+        if field.required and not posted.profile.get(name)
     ]
     for name, value in posted.profile.items():
         if name not in fields:
@@ -163,9 +163,14 @@ def _page(url: str | None) -> str | None:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-async def keep(request: web.Request, checked: SignUp, network: str | None) -> None:
+async def keep(
+    request: web.Request,
+    checked: SignUp,
+    network: str | None,
+    attestation: Attestation | None = None,
+) -> None:
     """Keep a sign-up together with those that come at the same time."""
-    wait = await request.app[SIGN_UPS](Posted(checked, network))
+    wait = await request.app[SIGN_UPS](Posted(checked, network, attestation=attestation))
     if wait is not None:
         raise TooMany(wait.how_long)
     request.app[METRICS].signups.labels(checked.form).inc()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
@@ -16,9 +17,11 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from gateway.look import resources
+from storage.invisible import trimmed
 
 SOURCE: Final = "en"
 _LONGEST_HEADER: Final = 1000
+_TAG: Final = re.compile(r"[a-z0-9-]{0,60}", re.ASCII)
 
 
 @cache
@@ -57,15 +60,29 @@ def choose_locale(accept_language: str | None, wanted: str | None, available: Se
 
 
 def _closest(wanted: str, available: Sequence[str]) -> str | None:
-    """The entry that *wanted* names, or else the first one of the same language."""
-    tag = wanted.replace("_", "-").lower()
+    """The entry that *wanted* names, or what it is a kind of, or else the first of its language.
+
+    RFC 4647, section 3.4: `zh-hant-tw` is shown `zh-hant`, and before others `zh`.
+    """
+    tag = _tag(wanted)
     language = tag.partition("-")[0]
-    known = {entry.replace("_", "-").lower(): entry for entry in reversed(available)}
-    if tag in known:
-        return known[tag]
+    known = {_tag(entry): entry for entry in reversed(available)}
+    while tag:
+        if tag in known:
+            return known[tag]
+        tag = tag.rpartition("-")[0]
     return next(
         (entry for key, entry in reversed(known.items()) if key.split("-")[0] == language), None
     )
+
+
+def _tag(wanted: str) -> str:
+    """As BCP 47 writes it, in lower case; also of `de_AT.UTF-8@euro`, as machines name languages.
+
+    Empty for what is none.
+    """
+    found = _TAG.match(trimmed(wanted).replace("_", "-").lower())
+    return found[0] if found else ""
 
 
 def _by_preference(header: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +13,7 @@ from consent.errors import KeyringBehind
 from consent.sign_ups import RenderedBy
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, RequestError
+from gateway.flows.joining.attestations import Attestation
 from gateway.http import pages, sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS
@@ -22,7 +24,7 @@ from gateway.http.problems import describe
 from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
 from gateway.look.translations import translations
 from gateway.people import form_page, forms, stamps
-from gateway.people.page_models import PlainSignUp, signup_of
+from gateway.people.page_models import PlainSignUp, is_asked, signup_of
 from storage.errors import StorageAway
 
 _CODES = {Flaw.MISSING: "field_missing", Flaw.TOO_LONG: "field_too_long"}
@@ -44,19 +46,21 @@ async def post_form(request: web.Request) -> web.StreamResponse:
     if request.content_type in FORM_TYPES:
         return await _post_plain(request, form)
     posted = await read_json(request, SignUpRequest)
-    rendered_by = stamps.check(request, form, posted.stamp, posted.texts)
-    await _accept(request, form, posted, rendered_by)
+    stamp = stamps.check(
+        request, form, posted.stamp, posted.texts, by=RenderedBy.SCRIPT, page_url=posted.page_url
+    )
+    await _accept(request, form, posted, stamp)
     return answer(SignUpAccepted(), 202)
 
 
 async def _accept(
-    request: web.Request, form: str, posted: SignUpRequest, rendered_by: RenderedBy
+    request: web.Request, form: str, posted: SignUpRequest, stamp: Attestation | None
 ) -> None:
     trusted = request.app[PARTS].config.server.trusted_proxies
-    checked = await sign_ups.checked(request, form, posted, rendered_by=rendered_by)
+    checked = await sign_ups.checked(request, form, posted)
     if posted.homepage:
         return  # a robot filled the field that people do not see; nothing is kept
-    await sign_ups.keep(request, checked, client_network(request, trusted))
+    await sign_ups.keep(request, checked, client_network(request, trusted), stamp)
 
 
 async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
@@ -65,13 +69,20 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
     body: dict[str, Any] = {}
     stamp: str | None = None
     try:
-        fields = await read_fields(request)
-        stamp = fields.get("stamp")
-        body = signup_of(fields)
-        body.pop("stamp", None)
-        rendered_by = stamps.check(request, form, stamp, body["texts"])
+        questions = config.forms[form].fields
+        fields = await read_fields(request, partial(is_asked, profile=questions))
+        body = signup_of(fields, questions)
+        stamp = body.pop("stamp", None)
+        shown = stamps.check(
+            request,
+            form,
+            stamp,
+            body["texts"],
+            by=RenderedBy.PAGE,
+            page_url=body.get("page_url"),
+        )
         body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
-        await _accept(request, form, parse_value(body, SignUpRequest), rendered_by)
+        await _accept(request, form, parse_value(body, SignUpRequest), shown)
     except (RequestError, StorageAway, KeyringBehind) as error:
         return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
     thanks = config.forms[form].thank_you_url

@@ -26,11 +26,10 @@ from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
-from gateway.people import sessions, wording
+from gateway.people import links, sessions, wording
 from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
 
 _OWN = ("a person's own data",)
-_FRESH = "{token:[A-Za-z0-9_-]{43}}"  # longer than the token of a mail's link, and known by that
 # Where a spent link leads, by the page that it was opened on.
 _AFTERWARDS = {
     "my-data": "/my-data",
@@ -98,7 +97,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 async def show_link(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
     parts = request.app[PARTS]
-    if not await fresh_link.look(parts.data, parts.clock, parts.rows, request.match_info["token"]):
+    if not await fresh_link.look(parts.data, parts.clock, parts.rows, links.token_of(request)):
         return _over(request)
     return pages.response(request, "my_data_open", brand=_brand(request))
 
@@ -106,7 +105,7 @@ async def show_link(request: web.Request) -> web.StreamResponse:
 async def open_link(request: web.Request) -> web.StreamResponse:
     """Spend the link, open a session, and go where the link leads."""
     sessions.require_same_site(request)
-    raw = await open_session(request.app[PARTS], request.match_info["token"])
+    raw = await open_session(request.app[PARTS], links.token_of(request))
     if raw is None:
         return _over(request)
     opened = request.path.split("/")[1]
@@ -122,7 +121,10 @@ def _fresh_links() -> Iterator[Endpoint]:
         ("why", "; from a mail: why it came", ""),
         ("preferences", "; from a mail: its purpose's switch", "; from a mail: switch that"),
     ):
-        path, form = f"/{opened}/{_FRESH}", PreferencesAnswer if opened == "preferences" else None
+        path, form = (
+            f"/{opened}/{links.FRESH}",
+            PreferencesAnswer if opened == "preferences" else None,
+        )
         looking = f"A fresh link: one button{shows}"
         spending = f"Spend a fresh link and open a session{does}"
         yield page("GET", path, looking, statuses=(200, 410), tags=_OWN)(show_link)
@@ -225,8 +227,7 @@ def _over(request: web.Request) -> web.Response:
 
 def _see_other(path: str, request: web.Request) -> web.Response:
     """Go on, in the language that was chosen, and say nowhere where from."""
-    locale = request.query.get("locale")
-    chosen = f"?locale={locale}" if locale in pages.languages() else ""
+    chosen = f"?locale={pages.locale_of(request)}" if "locale" in request.query else ""
     headers = {"Location": path + chosen, **pages.page_headers("")}
     return web.Response(status=303, headers=headers)
 

@@ -6,7 +6,8 @@ writes a form of their own.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Container
+from typing import Annotated, Any, Final, Literal
 
 from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,18 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.errors import Invalid
 from gateway.http.fields import Locale, MailAddress, Name, PageUrl, Stamp, TextHash
 
-
-class PlainForm(BaseModel):
-    """The fields of a form; names that we do not know are wrong."""
-
-    model_config = ConfigDict(extra="forbid")
+_PROFILE: Final = "profile."  # before the name of a question that a form's configuration asks
 
 
-class PlainSignUp(PlainForm):
-    """A sign-up form without a script; `homepage` stays empty, and people do not see it."""
+class PlainSignUp(BaseModel):
+    """A sign-up form without a script; `homepage` stays empty, and people do not see it.
+
+    Names that we do not know are passed over: a form lives in somebody's page,
+    which adds fields of its own.
+    """
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"patternProperties": {"^profile\\.": {"type": "string"}}},
     )
 
@@ -66,27 +66,36 @@ class PageQuery(BaseModel):
     locale: str | None = None
 
 
-def signup_of(fields: MultiMapping[str]) -> dict[str, Any]:
+def is_asked(name: str, profile: Container[str]) -> bool:
+    """Whether a field of a plain form is of a sign-up that asks the questions of *profile*."""
+    if name.startswith(_PROFILE):
+        return name.removeprefix(_PROFILE) in profile
+    return name in PlainSignUp.model_fields
+
+
+def signup_of(fields: MultiMapping[str], profile: Container[str]) -> dict[str, Any]:
     """The JSON body that says the same as a plain form's *fields*.
 
-    An empty field is one that nobody filled in.
-    Other names stay as they are, for the model to refuse; raises `Invalid` for
-    two answers to one question, of which a name of the JSON body is one.
+    An empty field is one that nobody filled in; of the answers those are read
+    that *profile* names, and everything else is passed over. Raises `Invalid`
+    for two answers to one question; the same one twice is one.
     """
     body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
-    repeated = {"purpose": "purposes", "text": "texts"}
+    repeated = {"purpose": body["purposes"], "text": body["texts"]}
     for name, value in fields.items():
+        if not is_asked(name, profile):
+            continue
         if name in repeated:
-            body[repeated[name]].append(value)
-        elif name.startswith("profile."):
-            _answer(body["profile"], name.removeprefix("profile."), value)
+            repeated[name] += [value] if value not in repeated[name] else []
+        elif name.startswith(_PROFILE):
+            _answer(body["profile"], name.removeprefix(_PROFILE), value)
         else:
             _answer(body, name, value)
     return body
 
 
 def _answer(answers: dict[str, Any], name: str, value: str) -> None:
-    if name in answers:
+    if answers.get(name, value) != value:
         raise Invalid.at("", "answers a question twice")
     if value:
         answers[name] = value

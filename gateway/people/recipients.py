@@ -24,29 +24,30 @@ from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look.markdown import to_html
-from gateway.people import wording
+from gateway.people import links, wording
 from gateway.people.page_models import ConfirmationAnswer, OneClick, PreferencesAnswer
 
 _LINKS = ("recipients, by link",)
+_HASH = len("sha256:") + 64
 _ONE_CLICK = "List-Unsubscribe"
 
 
 @page(
     "GET",
-    "/confirm/{token}",
+    f"/confirm/{links.ANY}",
     "What a sign-up asked for, and one button; changes nothing",
     statuses=(200, 410),
     tags=_LINKS,
 )
 async def show_confirmation(request: web.Request) -> web.StreamResponse:
     """The wording and one button; the page never submits itself."""
-    seen = await confirm.look(request.app[PARTS], request.match_info["token"])
+    seen = await confirm.look(request.app[PARTS], links.token_of(request))
     return _confirmation_page(request, _found(seen))
 
 
 @page(
     "POST",
-    "/confirm/{token}",
+    f"/confirm/{links.ANY}",
     "Confirm, or say that it was somebody else",
     form=ConfirmationAnswer,
     statuses=(200, 410),
@@ -54,7 +55,7 @@ async def show_confirmation(request: web.Request) -> web.StreamResponse:
 )
 async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     """`answer=confirm` or `reject`; on an expired link `again` asks for a new mail."""
-    parts, token = request.app[PARTS], request.match_info["token"]
+    parts, token = request.app[PARTS], links.token_of(request)
     said = (await read_fields(request)).get("answer")
     if said == "again":
         network = client_network(request, parts.config.server.trusted_proxies)
@@ -103,7 +104,7 @@ def _consent(consent: Consent, seen: Seen) -> dict[str, Any]:
     }
 
 
-@page("GET", "/unsubscribe/{token}", "One button", tags=_LINKS)
+@page("GET", f"/unsubscribe/{links.ANY}", "One button", tags=_LINKS)
 async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
     """One button; the same page for every link, known or not."""
     _require_token(request)
@@ -112,7 +113,7 @@ async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
 
 @page(
     "POST",
-    "/unsubscribe/{token}",
+    f"/unsubscribe/{links.ANY}",
     "Withdraw; answered when nothing for it can start any more",
     form=OneClick,
     tags=_LINKS,
@@ -138,13 +139,13 @@ async def _fields(request: web.Request) -> Mapping[str, str] | MultiDictProxy[st
 
 
 def _require_token(request: web.Request) -> str:
-    token = request.match_info["token"]
+    token = links.token_of(request)
     if tokens.hash_of(token) is None:
         raise NotFound
     return token
 
 
-@page("GET", "/why/{token}", "Why a mail came", tags=_LINKS)
+@page("GET", f"/why/{links.ANY}", "Why a mail came", tags=_LINKS)
 async def show_why(request: web.Request) -> web.StreamResponse:
     """Who writes, for what, with which wording; neutral for a link that nobody has."""
     seen = await _look(request, Route.WHY)
@@ -156,7 +157,7 @@ async def show_why(request: web.Request) -> web.StreamResponse:
     )
 
 
-@page("GET", "/preferences/{token}", "The switch of one purpose", tags=_LINKS)
+@page("GET", f"/preferences/{links.ANY}", "The switch of one purpose", tags=_LINKS)
 async def show_preferences(request: web.Request) -> web.StreamResponse:
     """This purpose's switch."""
     seen = await _look(request, Route.PREFERENCES)
@@ -165,7 +166,7 @@ async def show_preferences(request: web.Request) -> web.StreamResponse:
 
 @page(
     "POST",
-    "/preferences/{token}",
+    f"/preferences/{links.ANY}",
     "Switch one purpose; on asks the mailbox first",
     form=PreferencesAnswer,
     tags=_LINKS,
@@ -225,13 +226,14 @@ async def show_about(request: web.Request) -> web.StreamResponse:
     return pages.response(request, "about", brand=_brand(request), contact=contact)
 
 
-@page("GET", "/notices/{hash}", "A privacy notice", tags=("landing pages",))
+@page("GET", "/notices/{hash:[\\s\\S]+}", "A privacy notice", tags=("landing pages",))
 async def show_notice(request: web.Request) -> web.StreamResponse:
     """One version of the privacy notice, by its hash; it stays what it was.
 
-    With `?format=markdown` the very bytes that the hash is of.
+    With `?format=markdown` the very bytes that the hash is of. What was copied
+    along behind the hash is cut off, as of every link.
     """
-    found = await request.app[WORDINGS].notice(request.match_info["hash"])
+    found = await request.app[WORDINGS].notice(request.match_info["hash"][:_HASH])
     if found is None:
         raise NotFound
     if request.query.get("format") == "markdown":

@@ -27,7 +27,7 @@ from consent.errors import KeyringBehind
 from delivery import ahead
 from gateway import limits
 from gateway.callers import idempotency
-from gateway.flows.joining import intake
+from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
 from gateway.flows.rights import fresh_link
 from gateway.flows.sending import recover
@@ -107,6 +107,7 @@ async def sweep(parts: Parts) -> int:
         await suppressions.purge(connection, now)
         await limits.purge(connection, now)
         await idempotency.purge(connection, now)
+        await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
         unconfirmed = now - parts.config.retention.unconfirmed
         await links.forget_confirmations(connection, unconfirmed)

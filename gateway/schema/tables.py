@@ -45,3 +45,12 @@ rate_limit = Table(
     Column("key", LargeBinary, primary_key=True),  # under a weekly key that is destroyed
     Column("empty_at", BigInteger, nullable=False, index=True),  # microseconds since 1970
 )
+
+# Stamps of forms that a sign-up came with: each proves once who showed the wording.
+spent_stamp = Table(
+    "spent_stamp",
+    metadata,
+    Column("nonce_hash", LargeBinary, primary_key=True),
+    Column("post_mark", LargeBinary, nullable=False),  # keyed with the nonce, which is not kept
+    Column("spent_at", Moment, nullable=False, index=True),
+)

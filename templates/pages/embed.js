@@ -16,6 +16,8 @@
     return made;
   };
   const link = (href, text) => make("a", { href, target: "_blank", rel: "noopener noreferrer" }, text);
+  // As the gateway does: what nobody sees is copied along at the edges, and means nothing.
+  const trimmed = (text) => text.replace(/^[\p{Z}\p{C}]+|[\p{Z}\p{C}]+$/gu, "");
   const pause = (time) => new Promise((done) => setTimeout(done, time));
   const hints = { first_name: "given-name", last_name: "family-name", company: "organization" };
 
@@ -120,7 +122,7 @@
       const { words } = this;
       for (const [id, { input }] of Object.entries(this.fields)) {
         if (id === "purpose") continue;
-        const text = input.value.trim();
+        const text = input.value = trimmed(input.value);
         if (input.required && !text) problems[id] = id === "email" ? words.email_missing : words.field_missing;
         else if (!input.validity.valid) problems[id] = id === "email" ? words.email_invalid : words.field_invalid;
       }
@@ -132,10 +134,10 @@
       const ticked = this.boxes.filter((one) => one.box.checked);
       const profile = {};
       for (const [id, { input }] of Object.entries(this.fields)) {
-        if (id.startsWith("profile.") && input.value.trim()) profile[id.slice(8)] = input.value.trim();
+        if (id.startsWith("profile.") && input.value) profile[id.slice(8)] = input.value;
       }
       return JSON.stringify({
-        email: this.fields.email.input.value.trim(),
+        email: this.fields.email.input.value,
         purposes: ticked.map((one) => one.box.value),
         texts: ticked.map((one) => one.hash),
         locale: this.view.locale,

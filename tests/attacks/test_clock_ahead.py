@@ -151,7 +151,13 @@ async def test_messages_of_a_worker_that_died_then_are_taken_over_after_a_lease(
 async def test_a_request_that_broke_off_then_can_be_made_again(app: App) -> None:
     parts = app.parts
     request = idempotency.identify(
-        Secret(bytes(32)), api_key="key_a", endpoint="POST /v1/x", key="a", body=b"", status=202
+        Secret(bytes(32)),
+        api_key="key_a",
+        endpoint="POST /v1/x",
+        key="a",
+        body=b"",
+        meaning=b"",
+        status=202,
     )
     async with ahead(app), parts.data.begin() as connection:
         await idempotency.take(connection, [request], parts.clock.wall())

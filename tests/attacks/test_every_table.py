@@ -157,6 +157,11 @@ HARMLESS = {
         "key": "a count of nobody",
         "empty_at": "how long somebody waits, a full bucket at most",
     },
+    "spent_stamp": {
+        "nonce_hash": "a stamp that was used once is used once more, within its day",
+        "post_mark": "the same post again counts as another one, and only asserts",
+        "spent_at": "as the first, or a day later: longer is set right by the sweep",
+    },
     "subject": {
         "blind_index": "nobody is found by it since the first release",
         "address": _SEALED,
@@ -191,6 +196,7 @@ MAY_BE_GONE = {
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,
     "session": "a person asks for another link",
+    "spent_stamp": "a stamp that was used once is used once more, within its day",
     "suppression": "who left stays so in their own row; a stranger may ask them again",
     "worker": "its messages are taken over",
 }
@@ -205,6 +211,7 @@ MAY_BE_BACK = {
     "mark": "what was received before it does not count, as when it was made",
     "parked": "its row is looked at again within a day",
     "session": "somebody who has its cookie looks for the rest of its half hour",
+    "spent_stamp": "a stamp that was used once only asserts, as it did",
     "suppression": "somebody is not asked",
     "rate_limit": _COUNTS,
     "worker": "it holds nothing",

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.callers import api_keys, idempotency
 from gateway.callers.api_keys import Scope
+from gateway.http.meaning import meaning_of
 from tests.support.apps import ADA, App
 from tests.support.calls import GRACE, INLINE, call, message, pointers
 from tests.support.clock import START
@@ -205,6 +206,7 @@ async def test_while_the_first_is_in_flight_the_second_is_told_so(app: App) -> N
         endpoint="POST /v1/messages",
         key="one",
         body=body,
+        meaning=meaning_of(body),
         status=202,
     )
     headers = key | {"Idempotency-Key": "one", "Content-Type": "application/json"}

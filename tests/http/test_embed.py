@@ -14,6 +14,7 @@ from tests.http.test_my_data import session
 from tests.support.apps import ADA, ORIGIN, App, open_app
 
 STAMP = "Consent-Stamp"
+THERE = {"Origin": ORIGIN}
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ async def test_the_stamp_can_be_read_by_the_forms_origins(app: App) -> None:
 
 
 async def stamped(app: App, form: str = "signup", **more: Any) -> dict[str, Any]:
-    described = await app.http.get(f"/forms/{form}.json")
+    described = await app.http.get(f"/forms/{form}.json", headers=THERE)
     return await app.posted(stamp=described.headers[STAMP], **more)
 
 
@@ -72,7 +73,7 @@ async def test_a_stamp_proves_that_our_script_was_given_the_wording(app: App) ->
     body = await stamped(app)
     app.step(timedelta(seconds=1))  # robots are quicker
 
-    assert (await app.http.post("/forms/signup", json=body)).status == 202
+    assert (await app.http.post("/forms/signup", json=body, headers=THERE)).status == 202
     await app.deliver()
 
     person = await session(app)

@@ -44,7 +44,7 @@ async def test_a_sign_up_is_kept_sealed_and_answered_the_same(app: App) -> None:
         ({"texts": ["sha256:x"]}, "/texts/0"),
         ({"profile": {"first_name": "Adalovelace"}}, "/profile/first_name"),
         ({"profile": {"shoe_size": "7"}}, "/profile"),
-        ({"locale": "../de"}, "/locale"),
+        ({"locale": 7}, "/locale"),
         ({"nick": "ada"}, "/nick"),
     ],
     ids=lambda value: str(value)[:40],
@@ -198,10 +198,9 @@ async def test_a_form_with_pages_of_its_own_is_sent_there(embedded: App) -> None
             assert answer.status == 303
             return answer.headers["Location"]
 
-    assert await location(good[:-2]) == THANKS
+    assert await location(good) == THANKS
     sorry = "https://www.acme.example/sign-up?from=form&error=invalid#form"
-    assert await location(good) == sorry, "a field that we do not know is an error"
-    assert await location([("email", "ada@")]) == sorry
+    assert await location([("email", "ada@"), *good[1:]]) == sorry
     assert await kept(embedded) == 1
 
 
@@ -256,9 +255,7 @@ async def test_without_an_error_page_the_errors_are_named_in_the_visitors_langua
         pytest.param({"email": ""}, "Please enter your email address.", id="no address"),
         pytest.param({"email": "ada"}, "does not look like an email address", id="a wrong address"),
         pytest.param({"profile.first_name": "A" * 9}, "This is too long.", id="too long"),
-        pytest.param({"profile.first_name": "A\x01"}, "cannot be accepted", id="not a name"),
-        pytest.param({"utm_source": "letter"}, "not set up as we expect", id="a field of nobody's"),
-        pytest.param({"profile.car": "red"}, "not set up as we expect", id="a fact of nobody's"),
+        pytest.param({"profile.first_name": "A\x01b"}, "cannot be accepted", id="not a name"),
         pytest.param({"purpose": "elsewhere"}, "not set up as we expect", id="no purpose of it"),
         pytest.param({"text": TEXT}, "The wording has changed", id="an unknown wording"),
         pytest.param({"stamp": "x"}, "sent too quickly", id="a stamp of nobody's"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -104,3 +106,65 @@ async def test_what_the_release_before_remembered_is_told_again(
         await connection.execute(update(idempotency).values(answer=remembered))
 
     assert await post(app, key, path, body) == (status, json.loads(remembered))
+
+
+SPELLINGS = {
+    "white space": lambda body: json.dumps(body, indent=3),
+    "order": lambda body: json.dumps(dict(reversed(body.items()))),
+    "escapes": lambda body: json.dumps(body).replace("News", "\\u004eews"),
+    "a mark of the byte order": lambda body: "\ufeff" + json.dumps(body),
+    "a name twice": lambda body: '{"purpose": "updates", ' + json.dumps(body)[1:],
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batch"])
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+async def test_what_says_the_same_is_the_same_request(
+    app: App, path: str, spelling: Callable[[Any], str]
+) -> None:
+    key = await app.key()
+    await app.subscribe()
+    body = message()
+    spelled = spelling(body)
+    if path.endswith("batch"):
+        body, spelled = (
+            {"messages": [body]},
+            f'{{"messages": [{spelled.removeprefix(chr(0xFEFF))}]}}',
+        )
+    headers = key | {"Idempotency-Key": "one", "Content-Type": "application/json"}
+
+    first = await post(app, key, path, body)
+    async with app.http.post(path, data=spelled.encode(), headers=headers) as answer:
+        again = answer.status, await answer.json()
+
+    assert first[0] in (200, 202)
+    assert again == first
+    assert len(await app.deliver()) == 1
+
+
+async def test_of_a_name_that_is_there_twice_the_last_is_done_and_remembered(app: App) -> None:
+    """What a request is known by must be what was done for it."""
+    key = await app.key()
+    await app.subscribe()
+    twice = json.dumps(message()).replace('"subject": ', '"subject": "Old", "subject": ')
+    headers = key | {"Idempotency-Key": "one", "Content-Type": "application/json"}
+
+    async with app.http.post("/v1/messages", data=twice, headers=headers) as answer:
+        first = answer.status, await answer.json()
+
+    assert await post(app, key, "/v1/messages", message()) == first
+    (mail,) = await app.deliver()
+    assert b"\r\nSubject: News\r\n" in mail.raw
+
+
+async def test_a_request_of_the_release_before_is_known_by_its_bytes(app: App) -> None:
+    key = await app.key()
+    await app.subscribe()
+    first = await post(app, key, "/v1/messages", message())
+    secret = app.parts.keyring.fingerprint.secret.reveal()
+    of_bytes = hmac.digest(secret, b"body\0" + json.dumps(message()).encode(), "sha256")
+    async with app.parts.data.begin() as connection:
+        await connection.execute(update(idempotency).values(fingerprint=of_bytes))
+
+    assert await post(app, key, "/v1/messages", message()) == first
+    assert (await post(app, key, "/v1/messages", message(GRACE)))[0] == 422

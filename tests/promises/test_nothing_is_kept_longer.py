@@ -486,6 +486,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "privacy_notice": "for ever: texts name it; no personal data",
         "rate_limit": "until it limits nothing",
         "session": "at its end",
+        "spent_stamp": "a day: hashes of random numbers",
         "subject": "with its last consent",
         "subject_index": "with the person, at the begin of the erasure",
         "suppression": "its own end",

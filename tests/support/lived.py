@@ -42,6 +42,7 @@ from gateway.process import duties
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
 from gateway.process.lifespan import open_parts
+from gateway.schema.tables import spent_stamp
 from storage import parking
 from tests.support.apps import App, Mail, serve
 from tests.support.clock import SteppedClock
@@ -190,6 +191,10 @@ async def _seed(parts: Parts) -> None:
         await texts.publish(connection, made, notices, now)
         for number in some:
             await leases.register(connection, f"wrk_{number}", "boot", now, YEAR)
+        spent = [
+            {"nonce_hash": bytes([n]) * 32, "post_mark": bytes(32), "spent_at": now} for n in some
+        ]
+        await connection.execute(insert(spent_stamp), spent)
         gone = {f"msg_{number:026}": "failed" for number in some}
         await parking.park(connection, "outbox", gone, now)
     strangers = [f"sub_{number:026}" for number in some]

@@ -76,12 +76,10 @@ def test_folding_leaves_something_of_every_address() -> None:
             AddressProblem.CONTROL_CHARACTER,
             id="line break",
         ),
-        pytest.param(
-            "ada@example.org\n", AddressProblem.CONTROL_CHARACTER, id="trailing line feed"
-        ),
+        pytest.param("ada@example\n.org", AddressProblem.CONTROL_CHARACTER, id="line feed"),
         pytest.param("ada\x00@example.org", AddressProblem.CONTROL_CHARACTER, id="NUL"),
         pytest.param("ada@exa\u200bmple.org", AddressProblem.CONTROL_CHARACTER, id="zero width"),
-        pytest.param("ada@example.org\u202e", AddressProblem.CONTROL_CHARACTER, id="direction"),
+        pytest.param("ada@exa\u202emple.org", AddressProblem.CONTROL_CHARACTER, id="direction"),
         pytest.param(
             "ada\ud800@example.org", AddressProblem.CONTROL_CHARACTER, id="lone surrogate"
         ),

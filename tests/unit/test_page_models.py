@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from multidict import MultiDict
 
+from gateway.errors import Invalid
 from gateway.http.parsing import parse_value
 from gateway.http.sign_ups import SignUpRequest
 from gateway.people import page_models
 from tests.support.bodies import pointers
 
-HASH = "sha256:" + "0" * 64
+HASH, OTHER = "sha256:" + "0" * 64, "sha256:" + "1" * 64
 SIGN_UP: dict[str, Any] = {
     "email": "ada@example.org",
     "purposes": ["newsletter"],
@@ -24,7 +26,7 @@ def test_a_plain_form_says_the_same_as_json() -> None:
             ("purpose", "newsletter"),
             ("purpose", "offers"),
             ("text", HASH),
-            ("text", HASH),
+            ("text", OTHER),
             ("locale", ""),
             ("page_url", "https://www.acme.example/"),
             ("profile.first_name", "Ada"),
@@ -33,13 +35,14 @@ def test_a_plain_form_says_the_same_as_json() -> None:
         ]
     )
 
-    read = parse_value(page_models.signup_of(fields), SignUpRequest)
+    asked = {"first_name", "last_name"}
+    read = parse_value(page_models.signup_of(fields, asked), SignUpRequest)
 
     assert read == parse_value(
         {
             **SIGN_UP,
             "purposes": ["newsletter", "offers"],
-            "texts": [HASH, HASH],
+            "texts": [HASH, OTHER],
             "page_url": "https://www.acme.example/",
             "profile": {"first_name": "Ada"},
         },
@@ -47,14 +50,39 @@ def test_a_plain_form_says_the_same_as_json() -> None:
     )
 
 
-def test_a_form_without_an_address_or_with_strange_fields_is_refused() -> None:
-    fields = MultiDict([("email", ""), ("role", "admin")])
+def test_a_form_without_an_address_is_refused() -> None:
+    body = page_models.signup_of(MultiDict([("email", "")]), set())
 
-    body = page_models.signup_of(fields)
+    assert set(pointers(body, SignUpRequest)) == {"/email", "/purposes", "/texts"}
 
-    assert set(pointers(body, SignUpRequest)) == {
-        "/email",
-        "/role",
-        "/purposes",
-        "/texts",
-    }
+
+def test_of_a_form_only_that_is_read_which_it_asks() -> None:
+    fields = MultiDict(
+        [
+            ("email", "ada@example.org"),
+            ("role", "admin"),
+            ("role", "owner"),
+            ("purposes", "newsletter"),
+            ("texts", HASH),
+            ("profile", "Ada"),
+            ("profile.car", "red"),
+            ("profile.car", "blue"),
+        ]
+    )
+
+    body = page_models.signup_of(fields, {"first_name"})
+
+    assert body == {"email": "ada@example.org", "purposes": [], "texts": [], "profile": {}}
+    assert not [
+        name
+        for name in ("role", "profile", "profile.car")
+        if page_models.is_asked(name, {"first_name"})
+    ]
+
+
+def test_the_same_answer_twice_is_one_and_another_is_wrong() -> None:
+    twice = [("email", "ada@example.org"), ("purpose", "newsletter"), ("text", HASH)] * 2
+
+    assert page_models.signup_of(MultiDict(twice), set()) == {**SIGN_UP, "profile": {}}
+    with pytest.raises(Invalid):
+        page_models.signup_of(MultiDict([*twice, ("email", "grace@example.org")]), set())

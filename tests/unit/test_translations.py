@@ -101,3 +101,32 @@ def test_a_region_is_chosen_exactly_where_there_is_one() -> None:
 @given(st.text(max_size=200), st.text(max_size=20))
 def test_whatever_a_browser_sends_gives_an_available_language(header: str, wanted: str) -> None:
     assert choose_locale(header, wanted, languages()) in languages()
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("de_DE", "de"),
+        ("de_AT", "de"),
+        ("DE", "de"),
+        ("de-CH-1996", "de"),
+        ("de_DE.UTF-8", "de"),
+        ("de_DE@euro", "de"),
+        (" de\u200b", "de"),
+        ("de;q=0.8, en", "de"),
+        ("zh_Hant_TW", "zh-Hant"),
+        ("zh-HK", "zh"),
+        ("pt_BR", "pt-PT"),
+        ("../de", "en"),
+        ("Deutsch", "en"),
+        ("*", "en"),
+        ("C", "en"),
+        ("", "en"),
+        ("-", "en"),
+        ("x" * 5000, "en"),
+        ("de-" * 5000, "de"),
+        ("\u00a0", "en"),
+    ],
+)
+def test_a_language_is_known_however_it_is_written(said: str, read: str) -> None:
+    assert choose_locale(None, said, ("en", "de", "zh", "zh-Hant", "pt-PT")) == read

@@ -7,13 +7,17 @@ stranger anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import intakes
 from consent.intakes import Under
 from consent.sign_ups import SignUp
 from gateway.door import Visit
+from gateway.flows.joining import attestations
+from gateway.flows.joining.attestations import Attestation, Use
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.secret import Secret
@@ -24,12 +28,14 @@ class Posted:
     """A sign-up and whose network it came from, as far as that is known.
 
     One that was made of what is known of a person counts as received when that
-    was looked at.
+    was looked at. An *attestation* says who showed the wording; it is proven
+    where it is spent by this post.
     """
 
     sign_up: SignUp
     network: str | None = field(repr=False)
     looked_at: datetime | None = None
+    attestation: Attestation | None = None
 
     @property
     def visit(self) -> Visit:
@@ -51,7 +57,8 @@ async def accept(
 async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None]:
     """Keep sign-ups in one transaction; answers for each how long to wait, None when it is kept.
 
-    What one of them is refused for stops no other. Limits of network and form
+    The same post again, by its stamp, is answered as the first was, and kept no
+    second time. What one of them is refused for stops no other. Limits of network and form
     are told; those of address and domain act later, silently. Raises
     `KeyringBehind` where nobody can be looked up.
     """
@@ -72,7 +79,8 @@ async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[
         held = await parts.door.hold(connection, weekly, [one.visit for one in posted])
         now = await parts.clock.now(connection)
         waits = await held.count(connection, now)
-        kept = [one for one, wait in zip(posted, waits, strict=True) if wait is None]
+        let_in = [one for one, wait in zip(posted, waits, strict=True) if wait is None]
+        kept = await _proven(connection, let_in, now)
         if kept:
             rows = [
                 intakes.seal_sign_up(one.sign_up, under, min(now, one.looked_at or now))
@@ -80,3 +88,26 @@ async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[
             ]
             await intakes.add(connection, rows)
     return waits
+
+
+async def _proven(
+    connection: AsyncConnection, posted: Sequence[Posted], now: datetime
+) -> list[Posted]:
+    """What is to be kept of *posted*, each with the attestation that it deserves."""
+    stamped = [(one.attestation, one.sign_up) for one in posted if one.attestation is not None]
+    uses = iter(await attestations.spend(connection, stamped, now))
+    kept = []
+    for one in posted:
+        use = Use.OTHERS if one.attestation is None else next(uses)
+        if use is not Use.AGAIN:
+            kept.append(_attested(one) if use is Use.FIRST else one)
+    return kept
+
+
+def _attested(one: Posted) -> Posted:
+    stamp = one.attestation
+    if stamp is None:
+        return one
+    page_url = stamp.page_url or one.sign_up.page_url
+    proven = replace(one.sign_up, rendered_by=stamp.rendered_by, page_url=page_url)
+    return replace(one, sign_up=proven)

@@ -48,6 +48,7 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("kid", sa.Integer(), nullable=False, server_default="1"))
     _mark_who_leaves()
     _find_by_numbered_keys()
+    _keep_spent_stamps()
 
 
 def _say_what_had_to_be_guessed() -> None:
@@ -131,6 +132,19 @@ def _find_by_numbered_keys() -> None:
     op.execute("UPDATE suppression SET kid = 1")  # of the one key that there was
     with op.batch_alter_table("suppression", schema=None) as batch_op:
         batch_op.alter_column("kid", existing_type=sa.Integer(), nullable=False)
+
+
+def _keep_spent_stamps() -> None:
+    """Each stamp of a form proves once who showed the wording."""
+    op.create_table(
+        "spent_stamp",
+        sa.Column("nonce_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("post_mark", sa.LargeBinary(), nullable=False),
+        sa.Column("spent_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("nonce_hash"),
+    )
+    with op.batch_alter_table("spent_stamp", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_spent_stamp_spent_at"), ["spent_at"], unique=False)
 
 
 def downgrade() -> None:

@@ -1,0 +1,112 @@
+"""Bodies that never end, or are made of nothing but seams, of every type and to every route.
+
+A body is read whole up to its limit, and only then taken apart: whatever is in
+it, no more of it is waited for, and nothing is done with what came. How long
+others wait meanwhile is measured by `benchmarks/bodies.py`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.http.parsing import SMALL
+from tests.http.test_bounds import raw
+from tests.support.apps import ADA, App
+from tests.support.endless import FORM, SHAPES, chunked, head, made
+from tests.support.posts import kept
+
+# The only answers to such a body; leaving works whatever the body is.
+ROUTES = {
+    "/forms/signup": {413},
+    "/forms/linked": {413, 303},
+    "/confirm/" + "A" * 43: {413},
+    "/unsubscribe/" + "A" * 22: {200},
+    "/preferences/" + "A" * 22: {413},
+    "/my-data": {413},
+    "/my-data/" + "A" * 43: {410},
+    "/my-data/preferences": {303},
+    "/v1/permissions": {413},
+    "/v1/withdrawals": {413},
+    "/v1/signups": {413},
+    "/v1/messages": {401},
+    "/healthz": {405},
+    "/nothing": {404},
+}
+OF_CALLERS = ("/v1/permissions", "/v1/withdrawals", "/v1/signups")
+SAYS_THE_TYPE_FIRST = {415}  # before anything of the body was read
+
+
+def asked(path: str, content_type: str, framing: str, key: dict[str, str]) -> bytes:
+    return head(path, content_type, framing, key if path in OF_CALLERS else {})
+
+
+def status_of(told: str) -> int:
+    return int(told.split(" ", 2)[1])
+
+
+BY_THE_BYTE = ("preamble", "one value", "one text")
+
+
+@pytest.mark.parametrize(
+    ("shape", "piece"), [(one, 4096) for one in SHAPES] + [(one, 1) for one in BY_THE_BYTE]
+)
+async def test_no_more_is_waited_for_than_is_read(embedded: App, shape: str, piece: int) -> None:
+    """A little over the limit is sent, then neither more nor an end: who waits, answers never."""
+    key = await embedded.key()
+    body = made(shape, SMALL + 4096)
+    pieces = b"".join(chunked(body, piece))
+
+    for path, expected in ROUTES.items():
+        sent = asked(path, SHAPES[shape][0], "Transfer-Encoding: chunked", key) + pieces
+        told, _ = await raw(embedded.base, sent, wait=10)
+        assert status_of(told) in expected | SAYS_THE_TYPE_FIRST, path
+
+    assert await kept(embedded) == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_what_is_said_to_be_too_long_is_not_read(embedded: App, shape: str) -> None:
+    key = await embedded.key()
+    framing = f"Content-Length: {SMALL + 1}"
+
+    for path, expected in ROUTES.items():
+        told, _ = await raw(embedded.base, asked(path, SHAPES[shape][0], framing, key), wait=10)
+        assert status_of(told) in expected | SAYS_THE_TYPE_FIRST, path
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_what_just_fits_is_answered_and_nothing_is_kept(embedded: App, shape: str) -> None:
+    key = await embedded.key()
+    body = made(shape, SMALL)
+
+    for path in ROUTES:
+        sent = asked(path, SHAPES[shape][0], f"Content-Length: {SMALL}", key) + body
+        told, _ = await raw(embedded.base, sent, wait=10)
+        assert status_of(told) < 500, path
+
+    assert await kept(embedded) == 0
+
+
+BOMBS = ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x"]
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+async def test_nothing_is_unpacked_and_leaving_works_all_the_same(app: App, encoding: str) -> None:
+    key = await app.key()
+    for path, expected in ROUTES.items():
+        framing = f"Content-Encoding: {encoding}\r\nContent-Length: 2"
+        told, _ = await raw(app.base, asked(path, FORM, framing, key) + b"\x1f\x8b")
+        is_read = 413 in expected
+        assert status_of(told) in ({415, 303} if is_read else expected), path
+
+    await app.subscribe()
+    key = await app.key()
+    content = {"subject": "News", "text": "Hello."}
+    message = {"to": {"email": ADA}, "purpose": "newsletter", "content": content}
+    await app.http.post("/v1/messages", json=message, headers=key)
+    (mail,) = await app.deliver()
+    path = f"/unsubscribe/{mail.token('unsubscribe')}"
+    framing = f"Content-Encoding: {encoding}\r\nContent-Length: 2"
+    told, _ = await raw(app.base, asked(path, FORM, framing, key) + b"\x1f\x8b")
+    assert status_of(told) == 200
+    assert await app.permission() == "withdrawn"
