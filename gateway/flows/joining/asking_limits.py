@@ -20,6 +20,7 @@ from consent.address import Address
 from consent.keys import blind
 from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
 from gateway import limits
+from gateway.flows.joining import providers
 from storage.keysets import KeySet
 from storage.secret import Secret
 
@@ -79,9 +80,11 @@ class AskingLimits:
         """Say from when one more confirmation mail may go to *one*, and count it; None: not.
 
         A block after "not me" or an objection, three mails a week (two to
-        spellings with a tag), and the recipient domain's rate, which keeps a
-        flood from looking like ours: what is over it waits its turn, or whoever
-        fills it would keep everybody of a provider from being asked. The block
+        spellings with a tag), and the recipient domain's rate: of a provider of
+        mailboxes one that keeps a flood from looking like ours, of any other
+        domain a small one, for all its addresses may lead to one mailbox. What is
+        over it waits its turn, or whoever fills it would keep everybody there
+        from being asked. The block
         keeps strangers away: the mailbox itself may ask all the same.
         """
         counters = _counters(self._keys.weekly, one)
@@ -107,7 +110,7 @@ class AskingLimits:
         """How long a mail to the recipient's domain waits; None: too long."""
         if not self._keys.limited:
             return timedelta()
-        limit = limits.RECIPIENT_DOMAIN
+        limit = limits.PROVIDER if one.domain in providers.mailbox_providers() else limits.DOMAIN
         key = limits.limit_key(self._keys.weekly[0], limit, one.domain)
         return await limits.reserve(connection, key, limit, now, LONGEST_WAIT)
 
