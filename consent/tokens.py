@@ -18,7 +18,7 @@ _UNSUBSCRIBE = "unsubscribe"
 
 
 def new_link_token() -> tuple[str, bytes]:
-    """Make a token for one confirmation mail; returned with the hash to store."""
+    """Make a token for a link of one service mail; returned with the hash to store."""
     raw = secrets.token_bytes(CONFIRM_SIZE)
     return encode(raw), hashlib.sha256(raw).digest()
 

@@ -21,7 +21,7 @@ from typing import Literal
 
 import structlog
 
-from consent import fresh_links, intakes, links, suppressions
+from consent import fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import LookUpKeyMissing
 from delivery import ahead
 from gateway import limits
@@ -102,6 +102,7 @@ async def sweep(parts: Parts) -> int:
         await limits.purge(connection, now)
         await idempotency.purge(connection, now)
         await fresh_links.forget(connection, now)
+        await service_mails.forget(connection, now)
         unconfirmed = now - parts.config.retention.unconfirmed
         await links.forget_confirmations(connection, unconfirmed)
         given_up = await intakes.give_up(connection, unconfirmed)

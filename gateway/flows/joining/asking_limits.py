@@ -1,7 +1,7 @@
 """How often an address may be asked to confirm. Silent: whoever posts the form learns nothing.
 
-The counters fold plus-tags and dots, so that spellings of one mailbox do not
-buy more mails; the identity of a person never does. Spellings with a tag may
+Counters and blocks fold plus-tags and dots, so that spellings of one mailbox do
+not buy more mails; the identity of a person never does. Spellings with a tag may
 not use up all of a week's mails: otherwise whoever makes up three of them keeps
 the mailbox itself from being asked.
 """
@@ -15,9 +15,10 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, suppressions
+from consent import address, service_mails, suppressions
 from consent.address import Address
 from consent.keys import blind
+from consent.service_mails import Kind, ServiceMail
 from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
 from gateway import limits
 from gateway.flows.joining import providers
@@ -38,9 +39,8 @@ class AskingKeys:
     limited: bool
 
     def blocks(self, email: Address) -> list[bytes]:
-        """By which a block of this address may stand, under each key that made one."""
-        keys = self.suppression.live.values()
-        return [blind.suppression_hash(key, email.canonical) for key in keys]
+        """By which a block of this mailbox may stand."""
+        return suppressions.hashes_of(self.suppression, email)
 
 
 class AskingLimits:
@@ -88,7 +88,7 @@ class AskingLimits:
         keeps strangers away: the mailbox itself may ask all the same.
         """
         counters = _counters(self._keys.weekly, one)
-        if not by_mailbox and any(self._blocked.get(block) for block in self._keys.blocks(one)):
+        if not by_mailbox and self.is_blocked(one):
             return None
         if any(counter.is_full(self._counted) for counter in counters):
             return None
@@ -99,6 +99,14 @@ class AskingLimits:
             self._counted[this_week] = self._counted.get(this_week, 0) + 1
             self._fresh.append(this_week)
         return now + wait
+
+    def is_blocked(self, one: Address) -> bool:
+        """Whether nobody but the mailbox itself may have it asked, however it is spelled."""
+        return any(self._blocked.get(block) for block in self._keys.blocks(one))
+
+    def stop(self, subject: str, one: Address) -> tuple[str, ServiceMail]:
+        """The token by which the mailbox stops such mails, and its row."""
+        return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
 
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
         """Keep the counts of the mails that were allowed."""
