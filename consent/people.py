@@ -16,6 +16,7 @@ _THEIRS = (
     tables.confirmation,
     tables.fresh_link,
     tables.session,
+    tables.service_mail,
     tables.handle,
     tables.consent,
 )

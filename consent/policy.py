@@ -84,7 +84,7 @@ class Facts:
     objected: bool
     suppressed: Reason | None  # suppressed_complaint before suppressed_bounce
     consents: Sequence[Standing]  # every one of this purpose, in any order
-    asking_blocked_at: datetime | None = None  # the last "not me" or objection
+    asking_blocked_at: datetime | None = None  # the last "not me", objection or stop
     honest: bool = True  # the person's row is what we wrote
 
 
@@ -135,7 +135,9 @@ def fresh_link_wanted(
     """Say whether the mail that carries the fresh *link* may be sent at *now*.
 
     Who restricted, objected or complained may still see what is kept about them
-    (Art. 15 GDPR); a mailbox that does not exist gets nothing.
+    (Art. 15 GDPR); a mailbox that does not exist gets nothing. What was asked for
+    before a "not me", an objection or the stopping of such mails is not sent any
+    more; how often anybody may ask is metered before (`consent.link_meter`).
     """
     if gone := _gone(facts.subject_state):
         return gone
@@ -143,7 +145,10 @@ def fresh_link_wanted(
         return Refused(Reason.SUPPRESSED_BOUNCE)
     if not facts.honest:
         return _UNPROVEN  # its index may be another's, and the link lead to their data
+    blocked_at = facts.asking_blocked_at
     if link is None or not usable(link, now):
+        return Unneeded()
+    if blocked_at is not None and link.created_at <= blocked_at:
         return Unneeded()
     return Granted(Ground.service(link.id))
 

@@ -14,9 +14,13 @@ from enum import StrEnum
 from sqlalchemy import and_, case, func, insert, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import tables
+from consent import address, tables
+from consent.address import Address
+from consent.keys import blind
 from storage.ids import ordered_id
+from storage.keysets import KeySet
 from storage.locks import delete_free
+from storage.secret import Secret
 from storage.types import upsert
 
 suppression = tables.suppression
@@ -34,6 +38,7 @@ class Stop(StrEnum):
     BOUNCE = "bounce"
     COMPLAINT = "complaint"
     ASKING = "asking"  # no confirmation mails: "not me", complaint, objection
+    SERVICE = "service"  # nor fresh links: the mailbox itself stopped both
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,24 @@ class Suppression:
     kind: Stop
     until: datetime | None = None
     kid: int = field(kw_only=True)  # of the set `suppression`: what made the hash
+
+
+def mailbox_hash(key: Secret, email: Address) -> bytes:
+    """What keeps a mailbox from being asked, however it is spelled.
+
+    Only asking folds: who is mailed, and who leaves, is the person of one spelling.
+    """
+    return blind.suppression_hash(key, address.folded(email))
+
+
+def hashes_of(keys: KeySet, email: Address) -> list[bytes]:
+    """By which a block of asking this address may stand, under each key that made one.
+
+    The first release blocked one spelling alone.
+    """
+    spellings = dict.fromkeys([address.folded(email), email.canonical])
+    secrets = keys.live.values()
+    return [blind.suppression_hash(key, one) for key in secrets for one in spellings]
 
 
 async def add(
@@ -100,26 +123,12 @@ async def confirmations_counted(
     return {key: number for key, number in await connection.execute(query)}
 
 
-async def counted_since(
-    connection: AsyncConnection, address_keys: Collection[bytes], since: datetime, now: datetime
-) -> dict[bytes, list[datetime]]:
-    """When something was counted under each key after *since*."""
-    await _pull_back(connection, address_keys, now)
-    query = select(counted.c.address_key, counted.c.sent_at).where(
-        counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > since
-    )
-    found: dict[bytes, list[datetime]] = {}
-    for row in await connection.execute(query):
-        found.setdefault(row.address_key, []).append(row.sent_at)
-    return found
-
-
 async def _pull_back(
     connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
 ) -> None:
     """Count what a clock that ran ahead dated as of *now*, or it would count until that comes.
 
-    Of the duties that count under a key only one runs at a time.
+    Only one process counts at a time.
     """
     ahead = and_(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now)
     await connection.execute(update(counted).where(ahead).values(sent_at=now))

@@ -187,7 +187,7 @@ suppression = Table(
     "suppression",
     metadata,
     Column("address_hash", LargeBinary, primary_key=True),
-    Column("kind", String(12), primary_key=True),  # bounce | complaint | asking
+    Column("kind", String(12), primary_key=True),  # bounce | complaint | asking | service
     Column("kid", Integer, nullable=False),  # the key that made the hash
     Column("since", Moment, nullable=False),
     Column("until", Moment),
@@ -204,13 +204,24 @@ mark = Table(
     *honest(),  # under a key of the set `marks`, which also made the hash
 )
 
-# Confirmation mails of the last week, and fresh links of the last day, per folded
-# address, under a weekly key; each in a domain of its own.
+# Confirmation mails of the last week per folded address, under a weekly key.
 confirmation_count = Table(
     "confirmation_count",
     metadata,
     Column("id", String(40), primary_key=True),
     Column("address_key", LargeBinary, nullable=False, index=True),
+    Column("sent_at", Moment, nullable=False, index=True),
+)
+
+# A confirmation mail or a fresh link, by its link to stop such mails (`consent/service_mails.py`).
+service_mail = Table(
+    "service_mail",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # confirmation | fresh-link
+    Column("mailbox", LargeBinary, nullable=False, index=True),  # keyed hash of the folded address
+    Column("kid", Integer, nullable=False),  # the key that made it
     Column("sent_at", Moment, nullable=False, index=True),
 )
 

@@ -21,7 +21,7 @@ _LONG, _SHORT = 43, 22  # characters of a token of each size
 
 
 def new_link_token() -> tuple[str, bytes]:
-    """Make a token for one confirmation mail; returned with the hash to store."""
+    """Make a token for a link of one service mail; returned with the hash to store."""
     raw = secrets.token_bytes(CONFIRM_SIZE)
     return encode(raw), hashlib.sha256(raw).digest()
 

@@ -1,6 +1,9 @@
 """Who may post now: the limits of network and form, the only ones that a stranger is told of.
 
-Network first: a flood from one network must not use up the form for all others.
+Networks first, the narrow before the wide: a flood from one must not use up
+the form for all others. IPv6 networks cost nothing, so those that hold them
+are counted too; and a part of everything that is shared is kept for networks
+that were not seen for a day, so that whoever came first does not fill it.
 """
 
 from __future__ import annotations
@@ -9,14 +12,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import IPv6Network
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway import limits
-from gateway.limits import FORM, NETWORK, Bucket, Limit, Wait, limit_key
+from gateway.limits import FORM, NETWORK, WIDER, Bucket, Limit, Wait, limit_key
 from storage.secret import Secret
 
-_REMEMBERED = 10_000  # networks; each for the two seconds of its limit
+_REMEMBERED = 10_000  # each for as long as the database told
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,21 @@ class Visit:
     network: str | None = field(repr=False)
 
 
-_Counted = Sequence[tuple[Limit, bytes]]  # what one visit counts against, in this order
+_Counted = Sequence[tuple[Limit, bytes]]  # what one visit counts against; each is in the next
+
+
+def networks(network: str) -> list[tuple[Limit, str]]:
+    """A network, and for IPv6 those that hold it, with what limits each."""
+    named = [(NETWORK, network)]
+    if ":" not in network:
+        return named
+    prefix = IPv6Network(network)
+    holding = [(WIDER[length], length) for length in WIDER if length < prefix.prefixlen]
+    return named + [(lim, str(prefix.supernet(new_prefix=length))) for lim, length in holding]
 
 
 class Told:
-    """Which networks were told to wait, and how long still: the latest *most* of them."""
+    """What was told to wait, and how long still: the latest *most*."""
 
     def __init__(self, monotonic: Callable[[], float], most: int = _REMEMBERED) -> None:
         self._monotonic = monotonic
@@ -61,6 +75,11 @@ class Told:
         return None
 
 
+def _through(held: bytes, key: bytes) -> bytes:
+    """What is told to those alone who come from *held*, which was seen: others find room."""
+    return held + b"/" + key
+
+
 class Door:
     """The limits of what strangers post to one process; the counts are everybody's."""
 
@@ -69,17 +88,23 @@ class Door:
         self._told = Told(monotonic)
 
     def waiting(self, weekly: Secret, visits: Sequence[Visit]) -> list[Wait | None]:
-        """How long each has to wait because its network was told so; None: ask the database.
+        """How long each has to wait because that was told before; None: ask the database.
 
         A flood then costs no transaction. It says no for no longer than the
         database told, and never yes.
         """
-        return [self._left(weekly, visit.network) for visit in visits]
+        return [self._left(weekly, visit) for visit in visits]
 
-    def _left(self, weekly: Secret, network: str | None) -> Wait | None:
-        if network is None or not self._told.anybody:
+    def _left(self, weekly: Secret, visit: Visit) -> Wait | None:
+        if not self._told.anybody:
             return None
-        return self._told.left(limit_key(weekly, NETWORK, network))
+        held = b""
+        for _, key in self._counted(weekly, visit):
+            left = self._told.left(key) or self._told.left(_through(held, key))
+            if left is not None:
+                return left
+            held = key
+        return None
 
     async def hold(
         self, connection: AsyncConnection, weekly: Secret, visits: Sequence[Visit]
@@ -89,17 +114,16 @@ class Door:
         Read the clock of the transaction after this.
         """
         counted = [self._counted(weekly, one) for one in visits]
-        networks = {key for one in counted for limit, key in one if limit is NETWORK}
-        forms = {key for one in counted for limit, key in one if limit is FORM}
-        keys = [*sorted(networks), *sorted(forms)]
+        ranked = {(limit is FORM, key) for one in counted for limit, key in one}
+        keys = [key for _, key in sorted(ranked)]
         levels = await limits.hold(connection, keys) if keys else {}
         return Held(counted, levels, self._told)
 
     def _counted(self, weekly: Secret, visit: Visit) -> _Counted:
         if not self._enabled:
             return []
-        named = [(NETWORK, visit.network), (FORM, visit.form)]
-        return [(lim, limit_key(weekly, lim, value)) for lim, value in named if value is not None]
+        named = [] if visit.network is None else networks(visit.network)
+        return [(lim, limit_key(weekly, lim, name)) for lim, name in [*named, (FORM, visit.form)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +137,7 @@ class Held:
     async def count(self, connection: AsyncConnection, now: datetime) -> list[Wait | None]:
         """Count the visits one after another; for each how long to wait, None when it may enter.
 
-        Commit it also where nobody may. Who is refused for the network does not
-        count at the form.
+        Commit it also where nobody may. Who is refused counts nowhere.
         """
         buckets = {
             key: Bucket(limit, self.levels[key]) for visit in self.counted for limit, key in visit
@@ -127,10 +150,16 @@ class Held:
         return waits
 
     def _wait(self, visit: _Counted, buckets: Mapping[bytes, Bucket], now: datetime) -> Wait | None:
+        held = b""
         for limit, key in visit:
-            if buckets[key].pour(now) is None:
-                wait = Wait(buckets[key].wait(now))
-                if limit is NETWORK:
-                    self.told.tell(key, wait)
-                return wait
+            # Nobody knows where it is from: then it may be from anywhere that was seen.
+            seen = buckets[held].seen(now) if held else limit is FORM
+            wait = buckets[key].wait(now, seen=seen)
+            if wait > timedelta():
+                full = buckets[key].wait(now) > timedelta()
+                self.told.tell(key if full else _through(held, key), Wait(wait))
+                return Wait(wait)
+            held = key
+        for _, key in visit:
+            buckets[key].pour(now)
         return None

@@ -24,16 +24,29 @@ _LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 @dataclass(frozen=True)
 class Limit:
-    """*burst* hits at once, then one per *interval*."""
+    """*burst* hits at once, then one per *interval*; *kept* of them for whoever was not seen."""
 
     name: str
     burst: int
     interval: timedelta
+    kept: int = 0
 
 
 NETWORK = Limit("network", burst=60, interval=timedelta(seconds=2))
-FORM = Limit("form", burst=600, interval=timedelta(minutes=1) / 600)
-RECIPIENT_DOMAIN = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 600)
+# By the length of an IPv6 prefix: whoever holds one has all the networks in it for nothing. Each
+# is worth a few networks, and the widest, a whole provider's, less than a form. A quarter of what
+# many share is kept for networks that were not seen before.
+WIDER = {
+    56: Limit("network/56", burst=120, interval=timedelta(seconds=1), kept=30),
+    48: Limit("network/48", burst=240, interval=timedelta(seconds=1) / 2, kept=60),
+    32: Limit("network/32", burst=480, interval=timedelta(seconds=1) / 4, kept=120),
+}
+FORM = Limit("form", burst=600, interval=timedelta(minutes=1) / 600, kept=150)
+PROVIDER = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 600)
+# Of anybody's: a domain may take whatever is sent to it into one mailbox. Docs: adr/0017.
+DOMAIN = Limit("recipient-domain/other", burst=20, interval=timedelta(minutes=30))
+# What counts a network, and is empty for so long, has not seen it before.
+SEEN_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ class Bucket:
         self._limit = limit
         self._longest = longest  # how long what is over the burst may wait its turn
         self._most = limit.interval * limit.burst + longest
+        self._kept = limit.interval * limit.kept
 
     def pour(self, now: datetime) -> timedelta | None:
         """Count one hit; None: it must not be, and is not counted.
@@ -69,17 +83,27 @@ class Bucket:
         self.empty_at = poured
         return max(poured - now - self._most + self._longest, timedelta())
 
+    def seen(self, now: datetime) -> bool:
+        """Whether something was counted here of late."""
+        return self.empty_at > now - SEEN_FOR
+
     def settle(self, now: datetime) -> None:
-        """Correct what no hit can have put there: it counts as a full bucket.
+        """Correct what no hit can have put there: it counts as full, but for what is kept.
 
         Such a moment is from a clock that ran ahead, and would refuse everybody
         until it comes.
         """
-        self.empty_at = min(self.empty_at, now + self._most)
+        if self.empty_at > now + self._most:
+            self.empty_at = now + self._most - self._kept
 
-    def wait(self, now: datetime) -> timedelta:
-        """How long until a hit that `pour` refused would be counted."""
-        return self.empty_at + self._limit.interval - now - self._most
+    def wait(self, now: datetime, *, seen: bool = False) -> timedelta:
+        """How long until `pour` would count one more hit; nothing, or less: it would now.
+
+        One that is from where others were *seen* leaves free what is kept.
+        """
+        self.settle(now)
+        poured = max(self.empty_at, now) + self._limit.interval
+        return poured + (self._kept if seen else timedelta()) - now - self._most
 
 
 async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, datetime]:
@@ -111,7 +135,7 @@ async def write(connection: AsyncConnection, levels: Mapping[bytes, datetime]) -
     statement = upsert(connection, rate_limit)
     rows = [
         {"key": key, "empty_at": (empty_at - _EPOCH) // _MICROSECOND}
-        for key, empty_at in levels.items()
+        for key, empty_at in sorted(levels.items())
     ]
     stored = statement.on_conflict_do_update(
         index_elements=["key"], set_={"empty_at": statement.excluded.empty_at}
@@ -135,6 +159,6 @@ async def reserve(
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> int:
-    """Delete the rows that limit nothing any more; returns how many."""
-    moment = (now - _EPOCH) // _MICROSECOND
+    """Delete the rows that limit nothing any more, nor tell what was seen; returns how many."""
+    moment = (now - SEEN_FOR - _EPOCH) // _MICROSECOND
     return await delete_free(connection, rate_limit, rate_limit.c.empty_at <= moment)

@@ -24,6 +24,7 @@ PURE = [
     "consent/frequency_cap.py",
     "consent/keys/blind.py",
     "consent/honesty.py",
+    "consent/link_meter.py",
     "consent/model.py",
     "consent/policy.py",
     "consent/retention.py",

@@ -91,7 +91,8 @@ async def ask(request: web.Request) -> web.StreamResponse:
     wait = await fresh_link.accept(parts, email, network)
     if wait is not None:
         raise TooMany(wait.how_long)
-    return pages.response(request, "my_data_asked", brand=_brand(request))
+    contact = parts.config.controller.contact
+    return pages.response(request, "my_data_asked", brand=_brand(request), contact=contact)
 
 
 async def show_link(request: web.Request) -> web.StreamResponse:

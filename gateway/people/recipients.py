@@ -15,6 +15,7 @@ from gateway.errors import Invalid, NotFound, RequestError, TooMany
 from gateway.flows.joining import confirm
 from gateway.flows.joining.confirm import Declaration, Seen
 from gateway.flows.leaving import preferences
+from gateway.flows.leaving import stop as stopping
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
@@ -128,6 +129,39 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     channel = "one-click" if _ONE_CLICK in await _fields(request) else "unsubscribe-page"
     await request.app[WITHDRAWALS].by_link(token, channel)
     return pages.response(request, "unsubscribed", brand=_brand(request))
+
+
+@page("GET", "/stop/{token}", "No more such service mails: one button", tags=_LINKS)
+async def show_stop(request: web.Request) -> web.StreamResponse:
+    """One button; the same page for every link, known or not."""
+    _require_token(request)
+    return _stop_page(request, "stop")
+
+
+@page(
+    "POST",
+    "/stop/{token}",
+    "No confirmation mail and no fresh link to this mailbox for twelve months",
+    tags=_LINKS,
+)
+async def stop(request: web.Request) -> web.StreamResponse:
+    """Stop confirmation mails and fresh links to the mailbox of the link; consents stand."""
+    token, parts = _require_token(request), request.app[PARTS]
+    await stopping.stop(
+        parts.data,
+        parts.clock,
+        parts.keystore,
+        parts.rows,
+        parts.keyring.suppression,
+        parts.permit_wait,
+        token,
+    )
+    return _stop_page(request, "stopped")
+
+
+def _stop_page(request: web.Request, name: str) -> web.Response:
+    contact = request.app[PARTS].config.controller.contact
+    return pages.response(request, name, brand=_brand(request), contact=contact)
 
 
 async def _fields(request: web.Request) -> Mapping[str, str] | MultiDictProxy[str]:

@@ -22,7 +22,7 @@ from typing import Literal
 import structlog
 
 from audit import public
-from consent import fresh_links, intakes, links, suppressions
+from consent import fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
 from gateway import limits
@@ -109,6 +109,7 @@ async def sweep(parts: Parts) -> int:
         await idempotency.purge(connection, now)
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
+        await service_mails.forget(connection, now)
         unconfirmed = now - parts.config.retention.unconfirmed
         await links.forget_confirmations(connection, unconfirmed)
         given_up = await intakes.give_up(connection, unconfirmed)

@@ -37,6 +37,8 @@ PAGES = (
     recipients.answer_confirmation,
     recipients.show_unsubscribe,
     recipients.unsubscribe,
+    recipients.show_stop,
+    recipients.stop,
 )
 
 OWN_PAGES = (

@@ -162,6 +162,10 @@ HARMLESS = {
         "post_mark": "the same post again counts as another one, and only asserts",
         "spent_at": "as the first, or a day later: longer is set right by the sweep",
     },
+    "service_mail": {
+        name: "which mailbox its link stops, and how often it gets one; nothing is granted by it"
+        for name in ("token_hash", "subject", "kind", "mailbox", "kid", "sent_at")
+    },
     "subject": {
         "blind_index": "nobody is found by it since the first release",
         "address": _SEALED,
@@ -195,6 +199,7 @@ MAY_BE_GONE = {
     "mark": "one that was not worked off yet asks whoever left meanwhile, once",
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,
+    "service_mail": "a mail more is sent, whose link stops such mails",
     "session": "a person asks for another link",
     "spent_stamp": "a stamp that was used once is used once more, within its day",
     "suppression": "who left stays so in their own row; a stranger may ask them again",
@@ -210,6 +215,7 @@ MAY_BE_BACK = {
     "intake_key": "what it opened is gone",
     "mark": "what was received before it does not count, as when it was made",
     "parked": "its row is looked at again within a day",
+    "service_mail": "a link from an earlier mail stops such mails again",
     "session": "somebody who has its cookie looks for the rest of its half hour",
     "spent_stamp": "a stamp that was used once only asserts, as it did",
     "suppression": "somebody is not asked",

@@ -14,13 +14,13 @@ from consent import address, gates
 from consent.model import State
 from delivery import permits
 from delivery.desk import Parcel
-from gateway.flows.joining import intake
+from gateway.flows.joining import intake, providers
 from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.rights import overview
 from gateway.flows.sending import permission, recover
 from gateway.flows.sending.permission import Question
-from gateway.limits import RECIPIENT_DOMAIN
+from gateway.limits import DOMAIN, PROVIDER, Limit
 from gateway.process.desk import Desk
 from tests.support.apps import ADA, App
 from tests.support.calls import queue
@@ -130,26 +130,30 @@ async def test_a_permit_does_not_outlive_the_lease_that_it_was_claimed_under(app
     assert await recover.abandoned(app.parts) == 0
 
 
+@pytest.mark.parametrize("limit", [DOMAIN, PROVIDER], ids=["anybody's", "a provider's"])
 async def test_a_full_recipient_domain_puts_a_confirmation_off_and_does_not_lose_it(
-    app: App,
+    app: App, limit: Limit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await fill(app, "example.org")
+    if limit is PROVIDER:
+        known = frozenset({"example.org"})
+        monkeypatch.setattr(providers, "mailbox_providers", lambda: known)
+    await fill(app, "example.org", limit.burst)
 
     await app.sign_up(ADA)
     await app.tick()
     assert await app.deliver() == []
-    app.step(RECIPIENT_DOMAIN.interval)
+    app.step(limit.interval)
 
     assert [mail.to for mail in await app.deliver()] == [ADA]
 
 
-async def fill(app: App, domain: str) -> None:
+async def fill(app: App, domain: str, count: int) -> None:
     """Use up what the recipient domain's limit lets through at once."""
     parts = app.parts
     weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
-        for number in range(RECIPIENT_DOMAIN.burst):
+        for number in range(count):
             one = address.parse(f"madeup{number}@{domain}")
             keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
             limits = await AskingLimits.read(connection, keys, [one], now)

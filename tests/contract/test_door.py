@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from gateway import limits
 from gateway.door import Door, Visit
-from gateway.limits import NETWORK, Wait, limit_key
+from gateway.limits import FORM, NETWORK, WIDER, Wait, limit_key
 from gateway.schema.tables import metadata, rate_limit
 from storage.database import Database, open_database
 from storage.secret import Secret
@@ -65,15 +65,46 @@ async def test_who_is_refused_for_the_network_does_not_count_at_the_form(data: D
     crowd = [Visit("signup", FIRST)] * 700 + [Visit("signup", LAST)] * 2
 
     waits = await enter(data, crowd)
-    rest = await enter(data, [Visit("signup", None)] * 539)
+    rest = await enter(data, [Visit("signup", None)] * 389)
 
     assert [wait is None for wait in waits] == [True] * 60 + [False] * 640 + [True] * 2
-    assert rest == [None] * 538 + [Wait(limits.FORM.interval)]
+    assert rest == [None] * 388 + [Wait(limits.FORM.interval)]
+
+
+async def test_who_is_over_a_wide_limit_is_refused_in_memory_and_nobody_else(
+    data: Database,
+) -> None:
+    door = Door(enabled=True, monotonic=lambda: 0.0)
+    prefix = [Visit("signup", f"2001:db8:1:{n:x}00::/64") for n in range(250)]
+    async with data.begin() as connection:
+        held = await door.hold(connection, WEEKLY, prefix)
+        waits = await held.count(connection, START)
+
+    assert waits.count(None) == WIDER[48].burst
+    others = [Visit("signup", "2001:db8:1:ffff::/64"), Visit("other", "2001:db8:1:fe::/64")]
+    elsewhere = [Visit("signup", "2001:db8:2:1::/64"), Visit("signup", "192.0.2.1")]
+    told = door.waiting(WEEKLY, [*others, *elsewhere, Visit("signup", None)])
+    assert told == [Wait(WIDER[48].interval)] * 2 + [None] * 3
+
+
+async def test_who_was_seen_is_refused_in_memory_where_others_find_room(data: Database) -> None:
+    door = Door(enabled=True, monotonic=lambda: 0.0)
+    seen = [Visit("signup", f"192.0.2.{n}") for n in range(1, 51)]
+    async with data.begin() as connection:
+        held = await door.hold(connection, WEEKLY, seen)
+        await held.count(connection, START)
+    async with data.begin() as connection:
+        held = await door.hold(connection, WEEKLY, seen * 10)
+        waits = await held.count(connection, START)
+
+    assert waits.count(None) == 400
+    asked = [seen[0], Visit("other", "192.0.2.1"), Visit("signup", "198.51.100.1")]
+    assert door.waiting(WEEKLY, asked) == [Wait(FORM.interval), None, None]
 
 
 async def test_old_counts_are_purged_beside_somebody_who_holds_one(data: Database) -> None:
     await enter(data, [Visit("signup", FIRST), Visit("signup", LAST)])
-    later = START + timedelta(days=1)
+    later = START + timedelta(days=2)
 
     async with data.begin() as connection:
         await limits.hold(connection, [limit_key(WEEKLY, NETWORK, FIRST)])

@@ -94,12 +94,12 @@ async def test_a_hit_while_the_clock_ran_ahead_fills_no_more_than_one_bucket(
     assert waits == [None] * 5 + [timedelta(seconds=2)]
 
 
-async def test_rows_that_limit_nothing_any_more_are_purged(data: Database) -> None:
+async def test_rows_that_limited_nothing_for_a_day_are_purged(data: Database) -> None:
     await hit(data)
     await hit(data, after=1, key=b"other")
 
     async with data.begin() as connection:
-        purged = await limits.purge(connection, START + timedelta(seconds=2))
+        purged = await limits.purge(connection, START + timedelta(days=1, seconds=2))
         left = (await connection.execute(select(func.count()).select_from(rate_limit))).scalar_one()
 
     assert (purged, left) == (1, 1)

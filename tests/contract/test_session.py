@@ -30,28 +30,40 @@ def parts(app: App) -> Parts:
     return app.parts
 
 
-async def test_a_link_opens_one_session_and_ends_after_a_quarter_of_an_hour(
+async def test_a_link_opens_one_session_which_ends_after_half_an_hour(
     app: App, parts: Parts, clock: SteppedClock
 ) -> None:
     await app.sign_up(ADA)
     await app.tick()
     await ask(parts, ADA)
-    clock.step(timedelta(minutes=10))
+    clock.step(timedelta(days=1))
     await ask(parts, ADA)
-    first, second = await sent_links(parts)
+    _, link = await sent_links(parts)
 
-    opened = await open_session(parts, first)
+    assert await fresh_link.look(parts.data, parts.clock, parts.rows, link)
+    opened = await open_session(parts, link)
     assert opened is not None
-    assert await open_session(parts, first) is None
-    assert not await fresh_link.look(parts.data, parts.clock, parts.rows, first)
-    assert await fresh_link.look(parts.data, parts.clock, parts.rows, second)
-    clock.step(LINK_LIFE)
-    assert not await fresh_link.look(parts.data, parts.clock, parts.rows, second)
-    assert await open_session(parts, second) is None
+    assert await open_session(parts, link) is None
+    assert not await fresh_link.look(parts.data, parts.clock, parts.rows, link)
 
+    clock.step(SESSION_LIFE - timedelta(seconds=1))
     assert await session_of(parts.data, parts.clock, parts.rows, opened) is not None
-    clock.step(SESSION_LIFE - LINK_LIFE)
+    clock.step(timedelta(seconds=1))
     assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
+
+
+async def test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour(
+    app: App, parts: Parts, clock: SteppedClock
+) -> None:
+    await app.sign_up(ADA)
+    await app.tick()
+    await ask(parts, ADA)
+    (link,) = await sent_links(parts)
+
+    clock.step(LINK_LIFE)
+
+    assert not await fresh_link.look(parts.data, parts.clock, parts.rows, link)
+    assert await open_session(parts, link) is None
 
 
 async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None:

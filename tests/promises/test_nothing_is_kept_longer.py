@@ -484,7 +484,8 @@ async def test_no_table_is_without_a_rule() -> None:
         "parked": "two days after its last time",
         "permit": "`messages`, or until cap and `unused_after` need it no more",
         "privacy_notice": "for ever: texts name it; no personal data",
-        "rate_limit": "until it limits nothing",
+        "rate_limit": "a day after it limits nothing",
+        "service_mail": "a year, or with the person",
         "session": "at its end",
         "spent_stamp": "a day: hashes of random numbers",
         "subject": "with its last consent",
@@ -527,15 +528,16 @@ async def test_what_protects_nothing_any_more_is_swept(app: App) -> None:
     tables = (
         consent.tables.confirmation,
         consent.tables.confirmation_count,
+        consent.tables.service_mail,
         consent.tables.suppression,
         gateway.schema.tables.idempotency,
     )
-    assert [await count(app.parts.data, one) for one in tables] == [1, 1, 1, 1]
+    assert [await count(app.parts.data, one) for one in tables] == [1, 1, 1, 1, 1]
 
     app.step(33 * DAY)
     await duties.sweep(app.parts)
-    assert [await count(app.parts.data, one) for one in tables] == [1, 0, 1, 0]
+    assert [await count(app.parts.data, one) for one in tables] == [1, 0, 1, 1, 0]
     app.step(YEAR)
     await duties.sweep(app.parts)
 
-    assert [await count(app.parts.data, one) for one in tables] == [0, 0, 0, 0]
+    assert [await count(app.parts.data, one) for one in tables] == [0, 0, 0, 0, 0]

@@ -124,6 +124,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     both = {"off": {"elsewhere"}, "on": {"updates"}}
     link = {"fresh": False, "fresh_url": "/my-data"}
     own = {"fresh": True, "fresh_url": None}
+    contact = {"contact": "privacy@acme.example"}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
     notice = {
         "body": markdown.to_html("# Notice\n\nSome **text** with a [link](https://acme.example)."),
@@ -152,6 +153,8 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "mail-again": ("mail_again", {}),
         "unsubscribe": ("unsubscribe", {}),
         "unsubscribed": ("unsubscribed", {}),
+        "stop": ("stop", dict(contact)),
+        "stopped": ("stopped", dict(contact)),
         "why": ("why", {"consents": [one], **link}),
         "why-fresh": ("why", {"consents": [fresh, ended], **own}),
         "why-fresh-none": ("why", {"consents": [], **own}),
@@ -177,10 +180,10 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "preferences",
             {"purposes": [], "switched": None, "csrf": None, **link},
         ),
-        "about": ("about", {"contact": "privacy@acme.example"}),
+        "about": ("about", dict(contact)),
         "my-data": ("my_data_ask", {"email": "", "problem": None}),
         "my-data-wrong": ("my_data_ask", {"email": "ada", "problem": "email_invalid"}),
-        "my-data-asked": ("my_data_asked", {}),
+        "my-data-asked": ("my_data_asked", dict(contact)),
         "my-data-open": ("my_data_open", {}),
         "my-data-overview": ("my_data", overview),
         "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),

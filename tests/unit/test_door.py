@@ -4,14 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.door import Door, Told, Visit
-from gateway.limits import NETWORK, Bucket, Limit, Wait, limit_key
+from gateway.door import Door, Told, Visit, networks
+from gateway.limits import NETWORK, SEEN_FOR, Bucket, Limit, Wait, limit_key
 from storage.secret import Secret
 
 SECOND = timedelta(seconds=1)
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 WEEKLY = Secret(bytes(32))
 FIVE = Limit("five", burst=5, interval=2 * SECOND)
+EIGHT = Limit("eight", burst=8, interval=SECOND, kept=2)
 
 
 class Monotonic:
@@ -46,6 +47,49 @@ def test_what_is_remembered_of_a_flood_is_bounded() -> None:
 
     remembered = [key for key in (b"a", b"b", b"c", b"d") if told.left(key) is not None]
     assert remembered == [b"a", b"c", b"d"]
+
+
+@pytest.mark.parametrize(
+    ("network", "counted"),
+    [
+        pytest.param("192.0.2.7", ["192.0.2.7"], id="IPv4"),
+        pytest.param("unknown", ["unknown"], id="nobody knows"),
+        pytest.param("10.0.0.0/8", ["10.0.0.0/8"], id="as coarse as a back end likes"),
+        pytest.param(
+            "2001:db8:1:2::/64",
+            ["2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48", "2001:db8::/32"],
+            id="an IPv6 household",
+        ),
+        pytest.param("2001:db8:1::/48", ["2001:db8:1::/48", "2001:db8::/32"], id="IPv6, coarse"),
+        pytest.param("2001::/16", ["2001::/16"], id="IPv6, coarser than we count"),
+    ],
+)
+def test_a_network_is_counted_with_all_that_hold_it(network: str, counted: list[str]) -> None:
+    found = networks(network)
+
+    assert [name for _, name in found] == counted
+    assert len({limit.name for limit, _ in found}) == len(found)
+    assert [limit.burst for limit, _ in found] == sorted(limit.burst for limit, _ in found)
+
+
+def test_what_was_seen_leaves_a_quarter_free() -> None:
+    bucket = Bucket(EIGHT, NOW)
+
+    for _ in range(6):
+        assert bucket.wait(NOW, seen=True) <= timedelta()
+        bucket.pour(NOW)
+
+    assert bucket.wait(NOW, seen=True) == SECOND
+    assert bucket.wait(NOW) <= timedelta()
+    assert bucket.seen(NOW)
+    assert not bucket.seen(NOW + SEEN_FOR + 6 * SECOND)
+
+
+def test_a_moment_that_no_hit_can_have_put_there_leaves_room_for_who_was_not_seen() -> None:
+    bucket = Bucket(EIGHT, NOW + timedelta(days=5))
+
+    assert bucket.wait(NOW, seen=True) == SECOND
+    assert bucket.wait(NOW) <= timedelta()
 
 
 def test_nobody_waits_unless_the_database_said_so() -> None:

@@ -15,7 +15,7 @@ from tests.support.page_samples import consent
 
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
-    for name in ("confirm", "unsubscribe", "why", "preferences", "my_data")
+    for name in ("confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
 }
 
 

@@ -130,12 +130,12 @@ def test_preferences_show_what_is_on() -> None:
     assert chosen == [("purpose.newsletter", "on"), ("purpose.updates", "on")]
 
 
-@pytest.mark.parametrize("state", ["unsubscribed"])
+@pytest.mark.parametrize("state", ["unsubscribed", "stopped"])
 @pytest.mark.parametrize(
     ("locale", "said"),
     [("en", "use the link in the newest one"), ("de", "den Link in der neuesten")],
 )
-def test_every_unsubscribe_answer_names_the_newest_link(state: str, locale: str, said: str) -> None:
+def test_every_answer_to_leaving_names_the_newest_link(state: str, locale: str, said: str) -> None:
     assert said in page(state, locale)
 
 

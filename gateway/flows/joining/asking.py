@@ -25,19 +25,21 @@ def confirmation(
     vault: Vault,
     now: datetime,
     due_at: datetime,
+    stop: str,
 ) -> tuple[Confirmation, NewMessage]:
-    """A new token for *asked* and the mail that carries it.
+    """A new token for *asked* and the mail that carries it, beside the one that stops such mails.
 
     Nothing that the form was given goes into the mail but the language:
     otherwise a stranger could choose its words.
     """
     token, token_hash = tokens.new_link_token()
     subject, purpose = asked[0].subject, asked[0].purpose
+    base = config.server.public_url
     # Each consent has its own end; a link that ended earlier would keep one from being confirmed.
     expires_at = max(consent.lapses_at for consent in asked)
     mail = OurMail(
         "confirmation",
-        links={"confirm": f"{config.server.public_url}/confirm/{token}"},
+        links={"confirm": f"{base}/confirm/{token}", "stop": f"{base}/stop/{stop}"},
         locale=locale,
         consents=[shown(consent, texts) for consent in asked],
     )

@@ -1,7 +1,7 @@
 """How often an address may be asked to confirm. Silent: whoever posts the form learns nothing.
 
-The counters fold plus-tags and dots, so that spellings of one mailbox do not
-buy more mails; the identity of a person never does. Spellings with a tag may
+Counters and blocks fold plus-tags and dots, so that spellings of one mailbox do
+not buy more mails; the identity of a person never does. Spellings with a tag may
 not use up all of a week's mails: otherwise whoever makes up three of them keeps
 the mailbox itself from being asked.
 """
@@ -15,11 +15,13 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, suppressions
+from consent import address, service_mails, suppressions
 from consent.address import Address
 from consent.keys import blind
+from consent.service_mails import Kind, ServiceMail
 from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
 from gateway import limits
+from gateway.flows.joining import providers
 from storage.keysets import KeySet
 from storage.secret import Secret
 
@@ -37,9 +39,8 @@ class AskingKeys:
     limited: bool
 
     def blocks(self, email: Address) -> list[bytes]:
-        """By which a block of this address may stand, under each key that made one."""
-        keys = self.suppression.live.values()
-        return [blind.suppression_hash(key, email.canonical) for key in keys]
+        """By which a block of this mailbox may stand."""
+        return suppressions.hashes_of(self.suppression, email)
 
 
 class AskingLimits:
@@ -79,13 +80,15 @@ class AskingLimits:
         """Say from when one more confirmation mail may go to *one*, and count it; None: not.
 
         A block after "not me" or an objection, three mails a week (two to
-        spellings with a tag), and the recipient domain's rate, which keeps a
-        flood from looking like ours: what is over it waits its turn, or whoever
-        fills it would keep everybody of a provider from being asked. The block
+        spellings with a tag), and the recipient domain's rate: of a provider of
+        mailboxes one that keeps a flood from looking like ours, of any other
+        domain a small one, for all its addresses may lead to one mailbox. What is
+        over it waits its turn, or whoever fills it would keep everybody there
+        from being asked. The block
         keeps strangers away: the mailbox itself may ask all the same.
         """
         counters = _counters(self._keys.weekly, one)
-        if not by_mailbox and any(self._blocked.get(block) for block in self._keys.blocks(one)):
+        if not by_mailbox and self.is_blocked(one):
             return None
         if any(counter.is_full(self._counted) for counter in counters):
             return None
@@ -97,6 +100,14 @@ class AskingLimits:
             self._fresh.append(this_week)
         return now + wait
 
+    def is_blocked(self, one: Address) -> bool:
+        """Whether nobody but the mailbox itself may have it asked, however it is spelled."""
+        return any(self._blocked.get(block) for block in self._keys.blocks(one))
+
+    def stop(self, subject: str, one: Address) -> tuple[str, ServiceMail]:
+        """The token by which the mailbox stops such mails, and its row."""
+        return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
+
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
         """Keep the counts of the mails that were allowed."""
         await suppressions.count_mails(connection, self._fresh, now)
@@ -107,7 +118,7 @@ class AskingLimits:
         """How long a mail to the recipient's domain waits; None: too long."""
         if not self._keys.limited:
             return timedelta()
-        limit = limits.RECIPIENT_DOMAIN
+        limit = limits.PROVIDER if one.domain in providers.mailbox_providers() else limits.DOMAIN
         key = limits.limit_key(self._keys.weekly[0], limit, one.domain)
         return await limits.reserve(connection, key, limit, now, LONGEST_WAIT)
 

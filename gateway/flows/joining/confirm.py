@@ -14,7 +14,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import address, changes, gates, links, personal, policy, texts, tokens
+from consent import (
+    address,
+    changes,
+    gates,
+    links,
+    personal,
+    policy,
+    service_mails,
+    texts,
+    tokens,
+)
 from consent.consents import Consent, Consents
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -89,13 +99,16 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
         return None
     async with parts.data.read() as connection:
         found = await links.confirmation(connection, parts.rows, digest)
-    if found is None:
-        return None
+        if found is None:
+            return None
+        sharing: set[str] = set()
+        if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
+            sharing = await service_mails.sharing(connection, [found.subject])
     # Before the gate is held: whoever holds it keeps claims and withdrawals waiting.
     vault = await parts.keystore.vault([found.subject])
     still_open: set[str] = set()
     async with parts.data.begin() as connection:
-        held = await gates.lock(connection, [found.subject])
+        held = await gates.lock(connection, {found.subject} | sharing)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await _seen(connection, parts.consents, parts.clock, found)
         gate = held.get(found.subject)
@@ -106,6 +119,7 @@ async def answer(parts: Parts, token: str, said: Declaration) -> Seen | None:
                 purposes=parts.config.purposes,
                 suppression_keys=parts.keyring.suppression,
                 gate=gate,
+                others=[other for other in held.values() if other.subject != found.subject],
                 vault=vault,
                 found=found,
                 wordings=seen.texts.keys(),
@@ -132,6 +146,7 @@ class _Act:
     purposes: Mapping[str, Purpose]
     suppression_keys: KeySet
     gate: Gate
+    others: Sequence[Gate]  # of the same mailbox
     vault: Vault
     found: Confirmation
     wordings: Collection[str]  # by hash, those that can be shown
@@ -190,7 +205,7 @@ class _Act:
             self.connection,
             self.consents.keys,
             self.suppression_keys,
-            [self.gate],
+            [self.gate, *self.others],
             self.vault,
             self.now,
         )

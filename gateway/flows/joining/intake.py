@@ -6,7 +6,7 @@ neither in the answer that was given nor in when this happens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,8 @@ from functools import partial
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import changes, gates, intakes, links, personal, policy, texts
+from consent import changes, gates, intakes, links, personal, policy, service_mails, texts
+from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Requested
 from consent.gates import Gate, Newcomer
@@ -67,7 +68,8 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
     A sign-up whose subject appeared or ceased to be live while keys were being
     made stays for the next tick. One that no key opens is dropped: its key was
     destroyed on purpose, or the row is damaged and says so in the log. So is
-    what somebody left for after it was received: nobody comes to be known by it.
+    what somebody left for after it was received, and what is asked in the name
+    of a stranger who must not be asked: nobody comes to be known by it.
     """
     forms = await _open(parts.keystore, waiting)
     whose = await _whose(parts.data, parts.lookup, forms)
@@ -89,18 +91,20 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
         held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
         forms = await _standing(connection, parts.marks, parts.lookup, waiting, forms, now)
+        addresses = {form.email for form in forms.values()}
+        limits = await AskingLimits.read(connection, asking, addresses, now)
+        forms = _without_blocked(forms, whose.new, limits)
         wordings = await texts.get(connection, _hashes(forms.values()))
         # Only for whoever is asked now: nobody comes to be known for a request that is parked.
         asked = [form for form in forms.values() if _unasked(parts.config, wordings, form) is None]
         newcomers = whose.newcomers(asked, vault)
         held |= await gates.admit(connection, parts.rows, parts.lookup, newcomers, wall)
         found = await parts.consents.as_of(connection, held, now)
-        addresses = {form.email for form in forms.values()}
         batch = _Batch(
             consents=parts.consents,
             config=parts.config,
             people={name: _Person(gate, found.get(name, [])) for name, gate in held.items()},
-            limits=await AskingLimits.read(connection, asking, addresses, now),
+            limits=limits,
             trail=Trail(parts.log, vault, held),
             vault=vault,
             wordings=wordings,
@@ -216,6 +220,20 @@ async def _standing(
     return standing
 
 
+def _without_blocked(
+    forms: Mapping[str, SignUp], new: Collection[str], limits: AskingLimits
+) -> Mapping[str, SignUp]:
+    """Without what is asked in the name of people we do not know, and may not ask.
+
+    No mail would go, and somebody who was forgotten would be known again.
+    """
+    return {
+        intake: form
+        for intake, form in forms.items()
+        if form.email.canonical not in new or not limits.is_blocked(form.email)
+    }
+
+
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
     keys = await keystore.intake_keys({intake.key_id for intake in waiting})
     opened = intakes.open_sign_ups(waiting, keys)
@@ -258,6 +276,7 @@ class _Mail:
     """One mail that asks for consents."""
 
     locale: str
+    email: Address
     asked: list[Consent]
     due_at: datetime
 
@@ -335,7 +354,7 @@ class _Batch:
         if due_at is not None:
             for consent in fresh:
                 person.count_mail(consent)
-            self.mails.append(_Mail(form.locale, fresh, due_at))
+            self.mails.append(_Mail(form.locale, form.email, fresh, due_at))
 
     def _request(self, subject: str, form: SignUp, asked: Asked, received_at: datetime) -> Consent:
         consent_id = ordered_id("con", self.now)
@@ -358,14 +377,16 @@ class _Batch:
         await self.consents.write(connection, changed)
         await self.limits.store(connection, self.now)
         known = {key: text for key, text in self.wordings.items() if text.retired_at is None}
+        mails = [mail for mail in self.mails if mail.text_hashes <= known.keys()]  # else retired
+        stops = [self.limits.stop(mail.asked[0].subject, mail.email) for mail in mails]
         written = [
             asking.confirmation(
-                self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at
+                self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at, stop
             )
-            for mail in self.mails
-            if mail.text_hashes <= known.keys()  # else retired since the post
+            for mail, (stop, _) in zip(mails, stops, strict=True)
         ]
         tokens = [token for token, _ in written]
         await links.add_confirmations(connection, self.consents.keys, tokens, self.now)
+        await service_mails.add(connection, [row for _, row in stops], self.now)
         messages = [message for _, message in written]
         await outbox.enqueue(connection, self.consents.keys, messages, self.now)

@@ -16,13 +16,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
-from consent import address, changes, gates, links, personal, suppressions
+from consent import address, changes, gates, links, personal, service_mails, suppressions
 from consent.address import Address
 from consent.consents import Consent
 from consent.errors import SealError
 from consent.evidence import Objected, PassedOn, TakenBack
 from consent.gates import Gate
-from consent.keys import blind
 from consent.keys.vault import Compartment, Vault
 from consent.links import Route
 from consent.lookup import LookUp, Names
@@ -187,17 +186,19 @@ async def block_asking(
     held: Sequence[Gate],
     vault: Vault,
     now: datetime,
+    stop: Stop = Stop.ASKING,
 ) -> None:
-    """No confirmation mails to these people's addresses for a year, unless a mailbox asks.
+    """No confirmation mails to these people's mailboxes for a year, unless a mailbox asks.
 
     Those that wait in the outbox end too: a claim has no address to look up, so
-    the gate says when it happened. An address that cannot be opened is not
-    blocked: nobody is kept from leaving for it.
+    the gate says when it happened. Hold the gates of all who share a mailbox
+    (`service_mails.sharing`). An address that cannot be opened is not blocked:
+    nobody is kept from leaving for it.
     """
     await gates.block_asking(connection, keys, held, now)
     known = [_mailbox(gate, vault) for gate in held]
-    canonical = [address.parse(mailbox).canonical for mailbox in known if mailbox is not None]
-    await _block_addresses(connection, suppression, canonical, now)
+    mailboxes = [address.parse(mailbox) for mailbox in known if mailbox is not None]
+    await _block_mailboxes(connection, suppression, mailboxes, now, stop)
 
 
 def _mailbox(gate: Gate, vault: Vault) -> str | None:
@@ -211,12 +212,16 @@ def _mailbox(gate: Gate, vault: Vault) -> str | None:
         return None
 
 
-async def _block_addresses(
-    connection: AsyncConnection, keys: KeySet, canonical: Sequence[str], now: datetime
+async def _block_mailboxes(
+    connection: AsyncConnection,
+    keys: KeySet,
+    mailboxes: Sequence[Address],
+    now: datetime,
+    stop: Stop,
 ) -> None:
     until = now + ASKING_BLOCK
-    hashes = {blind.suppression_hash(keys.secret, name) for name in canonical}
-    blocks = [Suppression(digest, Stop.ASKING, until, kid=keys.kid) for digest in hashes]
+    hashes = {suppressions.mailbox_hash(keys.secret, email) for email in mailboxes}
+    blocks = [Suppression(digest, stop, until, kid=keys.kid) for digest in hashes]
     await suppressions.add(connection, blocks, now)
 
 
@@ -286,6 +291,18 @@ class Withdrawals:
         # Whoever wrote whose an address is: what is said in its name only takes away.
         return [None if one is None else one.subject for one in found]
 
+    async def _sharing(self, leaving: Sequence[_Leaving]) -> set[str]:
+        """Who is asked in the mailboxes of those who object, by whatever spelling."""
+        objecting = [leaver for leaver in leaving if leaver.withdrawal.objection]
+        if not objecting:
+            return set()
+        subjects = {leaver.subject for leaver in objecting if leaver.subject is not None}
+        emails = [leaver.email for leaver in objecting if leaver.email is not None]
+        keys = self._parts.keyring.suppression
+        mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
+        async with self._parts.data.read() as connection:
+            return await service_mails.sharing(connection, subjects, mailboxes)
+
     async def _commit(self, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
         """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
 
@@ -293,13 +310,15 @@ class Withdrawals:
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         strangers = _strangers(leaving)
+        sharing = await self._sharing(leaving)
         parts, keys = self._parts, self._parts.rows
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
             if strangers and await _have_appeared(connection, parts.lookup, strangers):
                 return None
-            held = await gates.lock(connection, subjects)
+            together = await gates.lock(connection, subjects | sharing)
+            held = {one: gate for one, gate in together.items() if one in subjects}
             # Facts are read in statements after the lock.
             found = await parts.consents.of_subjects(connection, held)
             names = await parts.lookup.of(connection, held)
@@ -312,8 +331,10 @@ class Withdrawals:
             blocking = parts.keyring.suppression
             stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
             await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
-            unknown = [one.canonical for one in _strangers(leaving, objecting=True)]
-            await _block_addresses(connection, blocking, unknown, now)
+            others = [gate for one, gate in together.items() if one in sharing - subjects]
+            await gates.block_asking(connection, keys, others, now)
+            unknown = _strangers(leaving, objecting=True)
+            await _block_mailboxes(connection, blocking, unknown, now, Stop.ASKING)
             # Of who is being erased it was marked then.
             present = {one: gate for one, gate in held.items() if not gate.gone(keys)}
             left = _left(leaving, present, names, parts.lookup, vault)

@@ -7,37 +7,38 @@ the mailbox itself, and seldom enough that nobody can flood it with them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import (
-    address,
     fresh_links,
     gates,
     intakes,
     policy,
-    suppressions,
+    service_mails,
     tokens,
 )
 from consent.address import Address
-from consent.consents import Consent, Consents
+from consent.consents import Consent
 from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate
 from consent.intakes import Intake, IntakeKind, Under
-from consent.keys import blind
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
+from consent.service_mails import Kind, ServiceMail
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
 from gateway.door import Visit
 from gateway.flows.parked import Busy, each_for_itself
+from gateway.flows.rights.link_limits import LinkLimits
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
 from gateway.limits import Wait
@@ -54,10 +55,6 @@ log = structlog.get_logger()
 # No purpose can be called so: a name in the configuration has no dot.
 PURPOSE = "service.my-data"
 AT_ONCE = 200
-LINKS_A_DAY = 5
-BETWEEN_LINKS = timedelta(minutes=10)
-_DAY = timedelta(days=1)
-_COUNTED = "consentgw/fresh-links/v1"
 _FORM = "my-data"
 
 
@@ -105,9 +102,8 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
         found = await parts.lookup.find(connection, {one.canonical for one in asked.values()})
     # What is kept of somebody goes only where a gateway wrote that the address is theirs.
     known = {address: one.subject for address, one in found.items() if one.honest}
-    wall = parts.clock.wall()
     vault = await parts.keystore.vault(known.values())
-    weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
+    keys = parts.keyring.suppression
     async with parts.data.begin() as connection:
         if not await try_alone(connection, "my-data"):
             raise Busy
@@ -116,22 +112,21 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
         held = await gates.lock(connection, known.values())
         now = await parts.clock.now(connection)
         asked = await _standing(connection, parts.marks, parts.lookup, waiting, asked, now)
-        keys = {one: _counters(weekly, email) for one, email in asked.items()}
-        every = {key for group in keys.values() for key in group}
-        sent = await suppressions.counted_since(connection, every, now - _DAY, now)
-        due: list[tuple[Gate, bytes]] = []
+        consents = await parts.consents.of_subjects(connection, held)
+        limits = await LinkLimits.read(connection, keys, set(asked.values()), now)
+        due: list[_Due] = []
         for intake in waiting:
             if intake.id not in asked:
                 continue
-            gate = held.get(known.get(asked[intake.id].canonical, ""))
+            email = asked[intake.id]
+            gate = held.get(known.get(email.canonical, ""))
             if not gates.usable(gate, vault, Compartment.PROFILE):
                 continue
-            if _is_over(keys[intake.id], sent, now):
-                continue
-            # At once: the next request for this mailbox may be in the same batch.
-            sent.setdefault(keys[intake.id][0], []).append(now)
-            due.append((gate, keys[intake.id][0]))
-        await _send(connection, parts.consents, parts.config, due, vault, now)
+            theirs = consents.get(gate.subject, [])
+            if limits.allow(email, theirs):
+                stop, row = service_mails.new(keys, Kind.FRESH_LINK, gate.subject, email)
+                due.append(_Due(gate, theirs, stop, row))
+        await _send(connection, parts.consents.keys, parts.config, due, vault, now)
         await intakes.remove(connection, [intake.id for intake in waiting])
     return len(waiting)
 
@@ -162,46 +157,43 @@ async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, A
     return opened.said
 
 
-def _counters(weekly: Sequence[Secret], email: Address) -> list[bytes]:
-    """Under which keys links to this mailbox are counted; spellings of one mailbox count as one."""
-    return [blind.keyed(secret, _COUNTED, address.folded(email)) for secret in weekly]
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Whom a link goes to, and how the mailbox stops such mails."""
 
-
-def _is_over(keys: Sequence[bytes], sent: Mapping[bytes, list[datetime]], now: datetime) -> bool:
-    """One link in ten minutes, five a day."""
-    moments = [moment for key in keys for moment in sent.get(key, [])]
-    return len(moments) >= LINKS_A_DAY or any(now - moment < BETWEEN_LINKS for moment in moments)
+    gate: Gate
+    consents: Sequence[Consent]
+    stop: str = field(repr=False)  # the token
+    row: ServiceMail = field(repr=False)
 
 
 async def _send(
     connection: AsyncConnection,
-    known: Consents,
+    keys: RowKeys,
     config: Config,
-    due: Sequence[tuple[Gate, bytes]],
+    due: Sequence[_Due],
     vault: Vault,
     now: datetime,
 ) -> None:
-    consents = await known.of_subjects(connection, {gate.subject for gate, _ in due})
-    written = [_mail(config, gate, consents.get(gate.subject, []), vault, now) for gate, _ in due]
-    await suppressions.count_mails(connection, [key for _, key in due], now)
-    await fresh_links.add(connection, known.keys, [link for link, _ in written])
-    messages = [message for _, message in written]
-    await outbox.enqueue(connection, known.keys, messages, now)
+    written = [_mail(config, one, vault, now) for one in due]
+    await service_mails.add(connection, [one.row for one in due], now)
+    await fresh_links.add(connection, keys, [link for link, _ in written])
+    await outbox.enqueue(connection, keys, [message for _, message in written], now)
 
 
-def _mail(
-    config: Config, gate: Gate, consents: Sequence[Consent], vault: Vault, now: datetime
-) -> tuple[FreshLink, NewMessage]:
+def _mail(config: Config, due: _Due, vault: Vault, now: datetime) -> tuple[FreshLink, NewMessage]:
     """A new link and the mail that carries it; no word in it comes from whoever asked."""
     token, token_hash = tokens.new_link_token()
-    link = FreshLink(ordered_id("lnk", now), token_hash, gate.subject, now, now + LINK_LIFE)
-    sender = _sender(config, consents)
+    subject, base = due.gate.subject, config.server.public_url
+    link = FreshLink(ordered_id("lnk", now), token_hash, subject, now, now + LINK_LIFE)
+    sender = _sender(config, due.consents)
+    links = {"my_data": f"{base}/my-data/{token}", "stop": f"{base}/stop/{due.stop}"}
     message = new_message(
-        OurMail("my_data", links={"my_data": f"{config.server.public_url}/my-data/{token}"}),
+        OurMail("my_data", links=links),
         vault,
         now,
         kind=MailKind.SERVICE,
-        subject=gate.subject,
+        subject=subject,
         purpose=PURPOSE,
         sender=sender,
         id_domain=config.senders[sender].dkim_domain,

@@ -49,6 +49,7 @@ def upgrade() -> None:
     _mark_who_leaves()
     _find_by_numbered_keys()
     _keep_spent_stamps()
+    _keep_what_stops_service_mails()
 
 
 def _say_what_had_to_be_guessed() -> None:
@@ -145,6 +146,23 @@ def _keep_spent_stamps() -> None:
     )
     with op.batch_alter_table("spent_stamp", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_spent_stamp_spent_at"), ["spent_at"], unique=False)
+
+
+def _keep_what_stops_service_mails() -> None:
+    op.create_table(
+        "service_mail",
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("mailbox", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=False),
+        sa.Column("sent_at", types.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    with op.batch_alter_table("service_mail", schema=None) as batch_op:
+        for name in ("subject", "mailbox", "sent_at"):
+            batch_op.create_index(batch_op.f(f"ix_service_mail_{name}"), [name], unique=False)
 
 
 def downgrade() -> None:

@@ -1,0 +1,51 @@
+"""A mailbox wants no more mails that anybody can have sent to it: "stop these"."""
+
+from __future__ import annotations
+
+from consent import gates, service_mails, tokens
+from consent.keys.keystore import KeyStore
+from consent.suppressions import Stop
+from delivery import permits
+from delivery.permit_wait import PermitWait
+from gateway.flows.leaving import withdraw
+from storage.clock import Clock
+from storage.database import Database
+from storage.honesty import RowKeys
+from storage.keysets import KeySet
+
+
+async def stop(
+    data: Database,
+    clock: Clock,
+    keystore: KeyStore,
+    rows: RowKeys,
+    suppression: KeySet,
+    permit_wait: PermitWait,
+    token: str,
+) -> None:
+    """Stop confirmation mails and fresh links to the mailbox that *token* was sent to, for a year.
+
+    Returns when none can start any more; what was asked for and waits ends too.
+    Consents stand. A link that nobody has, or whose year is over, stops nothing.
+    """
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return
+    async with data.read() as connection:
+        now = await clock.now(connection)
+        subject = await service_mails.subject_of(connection, digest, now)
+        if subject is None:
+            return
+        sharing = await service_mails.sharing(connection, [subject])
+    # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
+    vault = await keystore.vault([subject])
+    async with data.begin() as connection:
+        together = await gates.lock(connection, sharing)
+        held = [gate for gate in together.values() if not gate.gone(rows)]
+        now = await clock.now(connection)
+        kind = Stop.SERVICE
+        await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
+        theirs = [(one, None) for one in together]
+        still_open = set().union(*await permits.open_of(connection, theirs, now))
+    # With no connection held: the permits that it waits for are spent by others, who need one.
+    await permit_wait.until_over(still_open)
