@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import delivery, log, sign_ups, signing
+from benchmarks import delivery, log, markup, sign_ups, signing
 
-ALL = {"signing": signing, "log": log, "delivery": delivery, "sign-ups": sign_ups}
+ALL = {"signing": signing, "markup": markup, "log": log, "delivery": delivery, "sign-ups": sign_ups}
 
 
 def main(names: list[str]) -> int:

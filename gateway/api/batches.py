@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -21,7 +20,7 @@ from gateway.flows.sending.accepted import Outcome, Queued, Told
 from gateway.flows.sending.enqueue import Handed, Wanted
 from gateway.http import repeats
 from gateway.http.answers import answer
-from gateway.http.app_keys import PARTS
+from gateway.http.app_keys import PARTS, READING
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer, Incoming
@@ -88,7 +87,8 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     body = await read_body(request)
     batch = parse_json(body, BatchRequest)
     read = partial(wanted_of, request.app[PARTS], request[CALLER])
-    checked = await asyncio.to_thread(_check_all, read, batch)
+    checks = [partial(_check, read, message) for message in batch.messages]
+    checked = await request.app[READING].each(len(body), checks)
     handed = Handed(checked, repeats.name_of(request, body, status=200), batch=True)
     # Not together with others: it may be long.
     (taken,) = await enqueue.accept_all(request.app[PARTS], [handed])
@@ -99,10 +99,6 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
 
 
 _Read = Callable[[MessageRequest], Wanted]
-
-
-def _check_all(read: _Read, batch: BatchRequest) -> list[Wanted | Told]:
-    return [_check(read, message) for message in batch.messages]
 
 
 def _check(read: _Read, raw: dict[str, JsonValue]) -> Wanted | Told:

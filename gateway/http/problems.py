@@ -163,6 +163,14 @@ _REUSED = Problem(
     "This idempotency key was used with another body.",
     "Use a new Idempotency-Key for a new request. A repeated one must have the same bytes.",
 )
+_BUSY = Problem(
+    503,
+    "busy",
+    "Busy",
+    "As much as this server reads at once is being read; ask again.",
+    "Send the request again after Retry-After, or fewer at once. Nothing of it was done.",
+    headers={"Retry-After": _RETRY_AFTER},
+)
 _TOO_MANY = Problem(
     429,
     "too-many-requests",
@@ -221,6 +229,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.KeyReused: _REUSED,
     errors.InFlight: _IN_FLIGHT,
     errors.Forged: _FORGED,
+    errors.Busy: _BUSY,
     errors.TooMany: _TOO_MANY,
     StorageAway: _AWAY,
     LookUpKeyMissing: _BEHIND,

@@ -16,12 +16,14 @@ from gateway.http.app_keys import (
     HEALTH,
     MESSAGES,
     PARTS,
+    READING,
     SIGN_UPS,
     WITHDRAWALS,
     WORDINGS,
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
 from gateway.http.endpoints import Endpoint, Media
+from gateway.http.reading import Reading
 from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
 from gateway.parts import Parts
@@ -51,6 +53,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
+    app[READING] = Reading()
+    app.on_cleanup.append(_stop_reading)
     app[WITHDRAWALS] = Withdrawals(parts)
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
@@ -62,6 +66,10 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
+
+
+async def _stop_reading(app: web.Application) -> None:
+    app[READING].close()
 
 
 def _metrics(counted: Metrics) -> Endpoint:
