@@ -16,17 +16,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from html import escape, unescape
+from html import escape
 from typing import Final
 
 from delivery import tags
 from delivery.nesting import KNOWN, Nesting
 from delivery.style_sheets import BODY, FRAME, HTML, scoped
-from delivery.tags import Tag
+from delivery.tags import Tag, names
 
 # Left out with all that is in them: no mail program shows them, or it reads them by other rules.
-_LEFT_OUT: Final = frozenset(
-    "applet audio canvas datalist dialog math object select svg template video".split()
+_LEFT_OUT: Final = names(
+    "applet audio canvas datalist dialog math object select svg template video"
 )
 _FOREIGN: Final = ("math", "svg")  # where a tag may end itself
 _NOTED: Final = ("content", "media", "name")
@@ -102,7 +102,7 @@ def with_footer(page: str, style: str, footer: str) -> str:
     """A page that `read` wrote, with the footer below its frame; *style* is the footer's own."""
     head, body = page.split(_HEAD_END, 1)
     framed = body.removesuffix(_END)
-    return f"{head}<style>\n{style}</style>\n{_HEAD_END}{framed}{footer}{_END}"
+    return f"{head}<style>\n{style}\n</style>\n{_HEAD_END}{framed}{footer}{_END}"
 
 
 def is_dark(page: str) -> bool:
@@ -175,7 +175,7 @@ class _Writer:
         given = tags.attributes(tag.attributes, _NOTED)
         match tag.name:
             case "title":
-                self._title = self._title or escape(unescape(tag.content.strip()))
+                self._title = self._title or escape(tags.unescaped(tag.content.strip()))
             case "style" if "media" in given:
                 self._sheets.append(f"@media {given['media']}{{{tag.content}\n}}")
             case "style":
@@ -187,7 +187,7 @@ class _Writer:
     def before(self) -> str:
         """The page up to the first piece of the sender's."""
         html, body = self._roots.get("html", {}), self._roots.get("body", {})
-        said = {name: html[name] for name in ("lang", "dir") if name in html}
+        said = {name: value for name, value in html.items() if name in ("lang", "dir")}
         scheme = f'<meta name="color-scheme" content="{self._scheme}">\n' if self._scheme else ""
         sheet = "".join(map(scoped, self._sheets))
         return (

@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Final
 
+from delivery.tags import names
+
 DEEPEST: Final = 200  # browsers stop at 512, and put rows into a body that nobody wrote
-VOID: Final = frozenset("area br col hr img wbr".split())
-_HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
-_TABLE: Final = frozenset("caption colgroup table tbody td tfoot th thead tr".split())
-_BLOCKS: Final = _HEADINGS.union(
+VOID: Final = names("area br col hr img wbr")
+_HEADINGS: Final = names("h1 h2 h3 h4 h5 h6")
+_TABLE: Final = names("caption colgroup table tbody td tfoot th thead tr")
+_BLOCKS: Final = _HEADINGS | names(
     "address article aside blockquote center dd dir div dl dt figcaption figure footer header hr"
-    " li main menu nav ol p pre section table ul".split()
+    " li main menu nav ol p pre section table ul"
 )
-_FORMATTING: Final = frozenset("a b big code em font i s small strike strong tt u".split())
-_INLINE: Final = frozenset(
-    "abbr acronym bdi bdo cite del dfn ins kbd map mark q samp span sub sup time var".split()
+_FORMATTING: Final = names("a b big code em font i s small strike strong tt u")
+_INLINE: Final = names(
+    "abbr acronym bdi bdo cite del dfn ins kbd map mark q samp span sub sup time var"
 )
 KNOWN: Final = VOID | _TABLE | _BLOCKS | _FORMATTING | _INLINE
 # What an element closes that is open around it, unless something stands between.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import Final
 
 from delivery import tags
@@ -25,7 +24,7 @@ def plain_text(page: str) -> str:
     pieces = tags.TOKENS.split(page)
     for n, piece in enumerate(pieces):
         if n % 2 == 0:
-            reader.read(unescape(piece))
+            reader.read(tags.unescaped(piece))
         elif (tag := tags.parse(piece)) is None:
             continue
         elif tag.is_end:
@@ -53,10 +52,10 @@ class _Reader:
             if tag not in VOID:  # nothing is in it, and nothing ends it
                 self._unseen, self._depth = tag, 1
         elif tag == "a":
-            self._link = unescape(attributes.get("href", ""))
+            self._link = tags.unescaped(attributes.get("href", ""))
             self._link_starts = len(self.pieces)
         elif tag == "img":
-            self.pieces.append(unescape(attributes.get("alt", "")))
+            self.pieces.append(tags.unescaped(attributes.get("alt", "")))
         else:
             self._break(tag)
 

@@ -1,4 +1,4 @@
-"""A sender's style sheets, so that they reach the sender's own part of a mail and nothing else. Pure.
+"""A sender's style sheets, so that they reach the sender's part of a mail and nothing else. Pure.
 
 What is written is a subset that every reader of CSS reads alike: no escapes, no nested
 rules, brackets and quotes that end. Whatever is outside of it is left out, rule by
@@ -46,7 +46,7 @@ _ROOTS: Final = re.compile(r"(?<![\w.#:-])(html|body)(?![\w-])|:root(?![\w-])", 
 
 
 def scoped(sheet: str) -> str:
-    """The rules of *sheet*, each for what is inside the frame; html and body are what stands for them.
+    """The rules of *sheet* for what is in the frame, where something stands for html and body.
 
     Fonts, imports and animations are left out: a font of the sender's could be
     given the name of ours, and have no letters.
@@ -58,7 +58,7 @@ def _rules(sheet: str) -> Iterator[str]:
     groups = 0
     marks = _marks(sheet)
     for text, mark in marks:
-        prelude = text.strip()
+        prelude = _line(text)
         if mark == "}" and groups:
             groups -= 1
             yield "}\n"
@@ -87,11 +87,15 @@ def _block(marks: Iterator[tuple[str, str]]) -> str | None:
     for text, mark in marks:
         if mark == "}" and depth == 0:
             pieces.append(text)
-            whole = ";".join(one.strip() for one in pieces if one.strip())
+            whole = ";".join(filter(None, map(_line, pieces)))
             return whole if _DECLARATIONS.fullmatch(whole) else None
         depth += (mark == "{") - (mark == "}")
         pieces.append(text if mark == ";" else "{")  # no declaration has one
     return None
+
+
+def _line(text: str) -> str:
+    return " ".join(text.splitlines()).strip()
 
 
 def _is_group(prelude: str) -> bool:
@@ -117,7 +121,7 @@ def _selectors(prelude: str) -> list[str]:
 
 
 def _in_frame(selector: str) -> str:
-    """The same, for descendants of the frame only: with whatever it goes on, it cannot leave."""
+    """The same for descendants of the frame: with whatever it goes on, it cannot leave."""
     plain = re.match(r"""[^"'(\[]*""", selector)
     end = plain.end() if plain else 0
     return f".{FRAME} {_ROOTS.sub(_stand_in, selector[:end])}{selector[end:]}"

@@ -164,7 +164,7 @@ _REUSED = Problem(
     "Use a new Idempotency-Key for a new request. A repeated one must have the same bytes.",
 )
 _BUSY = Problem(
-    503,
+    429,
     "busy",
     "Busy",
     "As much as this server reads at once is being read; ask again.",

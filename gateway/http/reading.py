@@ -41,6 +41,6 @@ class Reading:
         finally:
             self._size -= size
 
-    def close(self) -> None:
-        """End the thread; what waits is not done."""
+    async def stop(self, _: object = None) -> None:
+        """End the thread, as the application ends; what waits is not done."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -54,7 +54,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
     app[READING] = Reading()
-    app.on_cleanup.append(_stop_reading)
+    app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
@@ -66,10 +66,6 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
-
-
-async def _stop_reading(app: web.Application) -> None:
-    app[READING].close()
 
 
 def _metrics(counted: Metrics) -> Endpoint:

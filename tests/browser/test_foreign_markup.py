@@ -103,7 +103,9 @@ async def test_a_footer_that_a_sender_hides_would_be_noticed(chromium: Any) -> N
             "</body>",
             '<div style="position:fixed;inset:0;z-index:2147483647;background:#fff"></div></body>',
         ),
-        "an element": seen.replace('<div class="mail-footer"', '<b hidden><div class="mail-footer"'),
+        "an element": seen.replace(
+            '<div class="mail-footer"', '<b hidden><div class="mail-footer"'
+        ),
     }
 
     for name, document in hidden.items():

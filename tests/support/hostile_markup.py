@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
+from random import Random  # noqa: TID251 the same documents each time
+
+from delivery.tags import names
 
 # What people met, and of the same kinds: each hid the footer, or could.
 CASES = {
@@ -27,9 +29,9 @@ CASES = {
         ".mail-frame+div{display:none}.mail-frame~*{opacity:0}</style><p>Hello</p>"
     ),
     "rules in rules": "<style>p{:root:has(&) *{display:none}}</style><p>Hello</p>",
-    "a string in a sheet": "<style>p{content:\"}*{display:none}\"}</style><p>Hello</p>",
+    "a string in a sheet": '<style>p{content:"}*{display:none}"}</style><p>Hello</p>',
     "an address in a sheet": "<style>p{background:url(a'b)}*{display:none}'{}</style><p>x</p>",
-    "an escape in a sheet": "<style>p{a:\"\\\"}*{display:none}\"}\\2a{display:none}</style><p>x</p>",
+    "an escape in a sheet": '<style>p{a:"\\"}*{display:none}"}\\2a{display:none}</style><p>x</p>',
     "a group left open": "<style>@media all{*{display:none}</style><p>Hello</p>",
     "a layer": "<style>@layer a{*{display:none}}@scope{*{display:none}}</style><p>Hello</p>",
     "a font without letters": (
@@ -74,23 +76,26 @@ CASES = {
         "<script>document.querySelector('.mail-footer').remove()</script>"
         '<img src="x" onerror="document.body.innerHTML=\'\'">Hello'
     ),
+    "numbers without end": f'<title>&#{"1" * 5000}</title><a href="&#{"1" * 5000}">&#{"1" * 5000}',
     "very deep": '<div style="display:none">' * 700,
 }
 _PIECES = (
     "Hello ", "&lt;", "<", ">", '"', "'", "\n", "-->", "]]>", "<![CDATA[", "<?php ", "<!doctype x>",
     "<!--", "<!-- x -->", "<![if !mso]>", "<!--[if mso]>", "</", "<a ", '<a href="', "<p class='",
     "</body>", "</html>", "<body hidden>", '<html style="display:none">', "<head>", "</head>",
-    "<style>", "</style>", "*{display:none}", "body{opacity:0}", "}", "{", "/*", "*/", "@media all{",
-    ".mail-footer{display:none}", "<title>", "</title>", "<textarea>", "</textarea>", "<script>",
-    "</script>", "<xmp>", "<template>", "</template>", "<select>", "<option>", "</select>", "<svg>",
+    "<style>", "</style>", "*{display:none}", "body{opacity:0}", "}", "{", "/*", "*/",
+    "@media all{", ".mail-footer{display:none}", "<title>", "</title>", "<textarea>", "</textarea>",
+    "<script>", "</script>", "<xmp>", "<template>", "</template>", "<select>", "<option>", "</select>", "<svg>",
     "<title/>", "<math>", "<mtext>", "<foreignObject>", "<noscript>", "<iframe>", "<plaintext>",
     "<object>", "<details>", "<dialog>", "<button>", "<form>", "<input>", "<fieldset>", "<nobr>",
     "<frameset>", "<ruby><rt>", "<marquee>", "<audio>", "<canvas>",
 )  # fmt: skip
-_NAMES = (
-    "a b font span div p center table tbody tr td th caption colgroup col ul ol li dl dt dd h1 h2"
-    " pre blockquote section img br hr small u"
-).split()
+_NAMES = sorted(
+    names(
+        "a b font span div p center table tbody tr td th caption colgroup col ul ol li dl dt dd h1"
+        " h2 pre blockquote section img br hr small u"
+    )
+)
 _STYLES = (
     "", " hidden", ' style="display:none"', ' style="visibility:hidden;opacity:0"',
     ' style="position:fixed;inset:0;background:#fff;z-index:2147483647"', ' class="mail-footer"',
@@ -102,12 +107,12 @@ _STYLES = (
 
 def generated(count: int, seed: int = 10) -> Iterator[str]:
     """As many documents made of pieces that hide, swallow, open and close, in no order."""
-    dice = random.Random(seed)  # noqa: S311, TID251 the same documents each time
+    dice = Random(seed)  # noqa: S311
     for _ in range(count):
         yield "".join(_piece(dice) for _ in range(dice.randint(3, 40)))
 
 
-def _piece(dice: random.Random) -> str:
+def _piece(dice: Random) -> str:
     kind = dice.random()
     if kind < 0.35:
         return dice.choice(_PIECES)

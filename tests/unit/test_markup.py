@@ -93,7 +93,7 @@ def test_what_is_said_of_the_whole_mail_stands_where_it_belongs() -> None:
 
 
 def test_the_footer_is_the_last_of_the_body_and_brings_its_style() -> None:
-    page = markup.with_footer(read("</head><p>x</body>").page, "p{}\n", FOOTER)
+    page = markup.with_footer(read("</head><p>x</body>").page, "p{}", FOOTER)
 
     assert page.count("</head>") == page.count("</body>") == 1
     assert page.endswith(f"<p>x</p></div></div></div>\n{FOOTER}</body>\n</html>\n")

@@ -64,6 +64,7 @@ def test_it_reads_as_the_mail_looks(markup: str, text: str) -> None:
         ("<table><tr><td hidden>a<td>b<tr hidden><td>c<tr><td>d</table>e", "b\n\nd\n\ne\n"),
         ("<div style='display:none'><p>a</div>b", "b\n"),
         ("<span hidden>a<span>b</span>c</span>d", "d\n"),
+        (f"a&#{'1' * 5000};b", "a\ufffdb\n"),
         ("</a>a</a><a href='https://x.example/'>b", "ab (https://x.example/)\n"),
         ("<a href='https://x.example/?a=1&amp;b=2'>a</a>", "a (https://x.example/?a=1&b=2)\n"),
     ],

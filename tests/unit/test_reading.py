@@ -17,7 +17,7 @@ from gateway.http.reading import Reading
 async def reading() -> AsyncIterator[Reading]:
     opened = Reading(most=100)
     yield opened
-    opened.close()
+    await opened.stop()
 
 
 async def test_it_is_not_done_where_mails_are_composed(reading: Reading) -> None:

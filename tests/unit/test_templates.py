@@ -115,7 +115,7 @@ def test_a_template_cannot_swallow_the_footer(templates: Templates) -> None:
 
     assert content.html is not None
     assert content.html.endswith("Leave</a></p></body>\n</html>\n")
-    assert content.text.startswith("-- \n")
+    assert content.text.startswith("\n\n-- \n")
     with pytest.raises(TemplateError, match=r"open, body.html: <title> does not end"):
         templates.check("open", "en", {"colour": "red"}, FRAME, footer=True)
 
@@ -133,9 +133,10 @@ def test_mails_of_one_template_differ_in_their_words_only(templates: Templates) 
     ]
 
     assert said[0] == said[3]
-    assert [html and html.replace(name, "Ada") for html, name in zip(
-        said, ("Ada", "Grace", "&lt;Eve&gt;", "Ada"), strict=True
-    )] == [said[0]] * 4
+    assert [
+        html and html.replace(name, "Ada")
+        for html, name in zip(said, ("Ada", "Grace", "&lt;Eve&gt;", "Ada"), strict=True)
+    ] == [said[0]] * 4
 
 
 def test_a_mail_without_html_is_text_and_without_text_gets_one(templates: Templates) -> None:
