@@ -85,7 +85,8 @@ _PIECES = (
     "</body>", "</html>", "<body hidden>", '<html style="display:none">', "<head>", "</head>",
     "<style>", "</style>", "*{display:none}", "body{opacity:0}", "}", "{", "/*", "*/",
     "@media all{", ".mail-footer{display:none}", "<title>", "</title>", "<textarea>", "</textarea>",
-    "<script>", "</script>", "<xmp>", "<template>", "</template>", "<select>", "<option>", "</select>", "<svg>",
+    "<script>", "</script>", "<xmp>", "<template>", "</template>", "<select>",
+    "<option>", "</select>", "<svg>",
     "<title/>", "<math>", "<mtext>", "<foreignObject>", "<noscript>", "<iframe>", "<plaintext>",
     "<object>", "<details>", "<dialog>", "<button>", "<form>", "<input>", "<fieldset>", "<nobr>",
     "<frameset>", "<ruby><rt>", "<marquee>", "<audio>", "<canvas>",
@@ -128,5 +129,5 @@ SEEDS = (
     "<a x='\">", "<div>", "<p>", "<b>", "<td>", "<table>", "<li>", "<ul><li>", "<a>", "<table><tr>",
     "<a href=x>", "</p>", "<style>", "<style>p{", "</style", "</style ", "<style>a{}</style>",
     "<style>/*", "<style>@media x{", "<b></p>", "<p><span>", "<dd><dl>", "<svg>", "<select>", "x ",
-    "<img>", "<h1>", "=", "<a =", "<a b = ", "\"'", "<title></title", "<td><b>", "<i><p>",
+    "<img>", "<h1>", "=", "<a =", "<a b = ", "\"'", "<title></title", "<td><b>", "x</a>", "<i><p>",
 )  # fmt: skip
