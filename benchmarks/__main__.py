@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import bodies, delivery, log, sign_ups, signing
+from benchmarks import bodies, delivery, log, markup, sign_ups, signing
 
 ALL = {
     "signing": signing,
+    "markup": markup,
     "log": log,
     "delivery": delivery,
     "sign-ups": sign_ups,

@@ -35,7 +35,9 @@ _UTF8_BREAKS: Final = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 _UTF8_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
 _BLANKS: Final = re.compile(" {2,}")
-_ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+# Fewer than RFC 5322 allows in an atom: some relays put quotes around an apostrophe and the like.
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]+(?:[ -][A-Za-z0-9]+)*")
+_QUOTABLE: Final = re.compile(r"""[ !#-\[\]-~]+""")  # what stands in quotes without a backslash
 _PRINTABLE: Final = re.compile("[ -~]*")
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_.+-]{1,128}@[A-Za-z0-9.-]{1,253}")
@@ -143,13 +145,17 @@ def _mailbox(name: str, address: str) -> str:
 
 
 def _phrase(name: str, used: int) -> str:
-    """A display name: as it is, quoted (RFC 5322, section 3.2.4) or encoded (RFC 2047)."""
+    """A display name: as it is, quoted (RFC 5322, section 3.2.4) or encoded (RFC 2047).
+
+    In such a form that no relay has a reason to write it otherwise, and with
+    it to break the signature.
+    """
     name = _cleaned(name)
     if "=?" not in name and len(name) <= 60:
-        if _ATOMS.fullmatch(name):
+        if _PLAIN_NAME.fullmatch(name):
             return name
-        if _PRINTABLE.fullmatch(name):
-            return '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"')) if name else ""
+        if not name or _QUOTABLE.fullmatch(name):
+            return name and f'"{name}"'
     return _encoded(name, used)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -78,6 +79,7 @@ class Verdict:
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")  # RFC 3463, section 2
 _NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+_MAILBOX_FULL: Final = "5.2.2"  # RFC 3463, section 3.3: it passes
 # About the session or its credentials: for the operator to repair, not a fact about the message.
 _OURS_TO_REPAIR = frozenset({500, 501, 502, 503, 504, 521, 530, 534, 535, 538})
 _LATER = Verdict(Outcome.DEFERRED, again=True)
@@ -122,11 +124,19 @@ def _judge_final(reply: Reply, kind: Kind) -> Verdict:
             return _in_doubt(kind)
 
 
+def _is_about_storage(phase: Phase, reply: Reply) -> bool:
+    """Whether a 552 means a full mailbox; at MAIL, and by its enhanced code, it is about the size.
+
+    RFC 5321, section 4.5.3.1.10: 552 to RCPT is temporary.
+    """
+    return phase is Phase.RCPT or (phase is not Phase.MAIL and reply.enhanced is None)
+
+
 def _judge_refusal(phase: Phase, reply: Reply) -> Verdict:
     if reply.digit != 5 or reply.code in _OURS_TO_REPAIR:
         return _LATER
-    if phase is Phase.RCPT and reply.code == 552:
-        return _LATER  # RFC 5321, section 4.5.3.1.10: 552 to RCPT is temporary
+    if reply.enhanced == _MAILBOX_FULL or (reply.code == 552 and _is_about_storage(phase, reply)):
+        return _LATER
     if phase is Phase.MAIL:
         return Verdict(Outcome.FAILED)  # about the sender or the size, not about the recipient
     # Without an enhanced code nobody knows whether a 550 is about the mailbox or about policy.

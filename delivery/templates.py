@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from gettext import NullTranslations
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import jinja2
 
+from delivery import markup
 from delivery.errors import TemplateError
 from delivery.folding import FRAME, Constant, FoldingEnvironment, leaves
 from delivery.mime import Content
@@ -26,7 +28,6 @@ LONGEST_PART: Final = 512 * 1024  # characters
 LONGEST_TIME: Final = 0.25  # seconds of CPU for a try at one part: a permit lives for two
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
-_BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
 _OF_ONE_MAIL: Final = ("links", "consents")  # what in the frame is not the sender's
 _PLACEHOLDERS: Final = {
     "links": {
@@ -51,26 +52,43 @@ class Templates:
         self._directory = directory
         self._translations = translations
         self._environment = lru_cache(maxsize=64)(self._make_environment)
+        self._shapes = markup.Shapes()
         self._has = lru_cache(maxsize=512)(lambda file: (self._directory / file).is_file())
 
     def render(
-        self, name: str, locale: str, data: Values, frame: Values, *, footer: bool
+        self,
+        name: str,
+        locale: str,
+        data: Values,
+        frame: Values,
+        *,
+        footer: bool,
+        whole: bool = False,
     ) -> Content:
         """Render a mail; *footer* adds what every marketing mail ends with.
 
         Without a `body.html` it is a text mail; without a `body.txt` the text
-        is taken from the HTML.
+        is taken from the HTML. With *whole*, HTML that nobody would see whole
+        is a `TemplateError` too.
         """
         if not _NAME.fullmatch(name) or not self._has(f"{name}/subject.txt"):
             raise TemplateError(name if _NAME.fullmatch(name) else "?", "-", "does not exist")
         values = {**data, FRAME: frame}
         environment = self._environment_for(locale, frame)
         subject = _render(environment, f"{name}/subject.txt", values)
-        text, markup = (
+        text, html = (
             _render(environment, file, values) if self._has(file) else None
             for file in (f"{name}/body.txt", f"{name}/body.html")
         )
-        return self._finished(subject, markup, text, environment, frame, footer=footer)
+        if html is None or (text is not None and not footer):
+            page = html
+        else:
+            read = markup.read(html, self._shapes)
+            if whole and read.flaw is not None:
+                raise TemplateError(name, "body.html", read.flaw)
+            page, text = read.page, plain_text(read.page) if text is None else text
+        said = Content(subject.strip(), text or "", page if footer else html)
+        return self._with_footer(said, environment, frame) if footer else said
 
     def check(self, name: str, locale: str, data: Values, frame: Values, *, footer: bool) -> None:
         """Render for a recipient without a profile and with links that lead nowhere.
@@ -79,32 +97,22 @@ class Templates:
         still be told, and not when the mail is due.
         """
         frame = {**_PLACEHOLDERS, **frame}
-        self.render(name, locale, {"profile": {}, **data}, frame, footer=footer)
+        self.render(name, locale, {"profile": {}, **data}, frame, footer=footer, whole=True)
 
-    def inline(
-        self, subject: str, html: str | None, text: str | None, *, locale: str, frame: Values
-    ) -> Content:
-        """Marketing content that came ready-made: taken as it is, with the footer added."""
-        environment = self._environment_for(locale, frame)
-        return self._finished(subject, html, text, environment, frame, footer=True)
+    def inline(self, said: Content, *, locale: str, frame: Values) -> Content:
+        """Marketing content that came ready-made, its HTML as `markup.read` writes it."""
+        return self._with_footer(said, self._environment_for(locale, frame), frame)
 
-    def _finished(
-        self,
-        subject: str,
-        markup: str | None,
-        text: str | None,
-        environment: jinja2.Environment,
-        frame: Values,
-        *,
-        footer: bool,
+    def _with_footer(
+        self, said: Content, environment: jinja2.Environment, frame: Values
     ) -> Content:
-        text = plain_text(markup or "") if text is None else text
-        if footer:
-            values = {FRAME: frame}
-            text = f"{text.rstrip()}\n\n{_render(environment, '_footer.txt', values).lstrip()}"
-            if markup is not None:
-                markup = _with_footer(markup, _render(environment, "_footer.html", values))
-        return Content(subject.strip(), text, markup)
+        values: Values = {FRAME: frame}
+        text = f"{said.text.rstrip()}\n\n{_render(environment, '_footer.txt', values).lstrip()}"
+        if said.html is None:
+            return replace(said, subject=said.subject.strip(), text=text)
+        footer = _render(environment, "_footer.html", values)
+        style = _render(environment, "_footer.css", {**values, "dark": markup.is_dark(said.html)})
+        return Content(said.subject.strip(), text, markup.with_footer(said.html, style, footer))
 
     def _environment_for(self, locale: str, frame: Values) -> jinja2.Environment:
         same = {name: value for name, value in frame.items() if name not in _OF_ONE_MAIL}
@@ -157,13 +165,6 @@ def _render(environment: jinja2.Environment, file: str, values: Values) -> str:
         raise TemplateError(name, _place(error, part), type(error).__name__) from None
     except jinja2.TemplateRuntimeError as error:
         raise TemplateError(name, _place(error, part), "cannot be rendered") from None
-
-
-def _with_footer(markup: str, footer: str) -> str:
-    """Put the footer before the end of the body; content that has no end gets it at its own."""
-    ends = list(_BODY_END.finditer(markup))
-    at = ends[-1].start() if ends else len(markup)
-    return f"{markup[:at]}{footer}{markup[at:]}"
 
 
 def _bounded(pieces: Iterator[str], name: str, part: str) -> str | None:

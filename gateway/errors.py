@@ -22,6 +22,7 @@ GatewayError
     ├── Conflict            what was asked for is over
     ├── KeyReused           the idempotency key stands for another body
     ├── InFlight            the first request with this idempotency key runs
+    ├── Busy                as much as can be read at once is being read
     └── TooMany             a limit of network or form; never of an address
 """
 
@@ -172,6 +173,10 @@ class KeyReused(RequestError):
 
 class InFlight(RequestError):
     """The first request with this idempotency key has not been answered yet."""
+
+
+class Busy(RequestError):
+    """Callers have handed in as much as is read at once; nothing of this request was done."""
 
 
 class TooMany(RequestError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -21,7 +20,7 @@ from gateway.flows.sending.accepted import Outcome, Queued, Told
 from gateway.flows.sending.enqueue import Handed, Wanted
 from gateway.http import repeats
 from gateway.http.answers import answer
-from gateway.http.app_keys import PARTS
+from gateway.http.app_keys import PARTS, READING
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer, Incoming
@@ -86,7 +85,11 @@ class BatchAnswer(Answer):
 )
 async def post_batch(request: web.Request) -> web.StreamResponse:
     body = await read_body(request)
-    checked, name = await asyncio.to_thread(_asked, request, body)
+    reading = request.app[READING]
+    ((batch, name),) = await reading.each(len(body), [partial(_asked, request, body)])
+    read = partial(wanted_of, request.app[PARTS], request[CALLER])
+    checks = [partial(_check, read, message) for message in batch.messages]
+    checked = await reading.each(len(body), checks)
     handed = Handed(checked, name, batch=True)
     # Not together with others: it may be long.
     (taken,) = await enqueue.accept_all(request.app[PARTS], [handed])
@@ -96,17 +99,11 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     return answer(BatchAnswer(results=[_result(outcome) for outcome in taken.outcomes]))
 
 
-def _asked(request: web.Request, body: bytes) -> tuple[list[Wanted | Told], Name | None]:
-    batch = parse_json(body, BatchRequest)
-    read = partial(wanted_of, request.app[PARTS], request[CALLER])
-    return _check_all(read, batch), repeats.name_of(request, body, status=200)
+def _asked(request: web.Request, body: bytes) -> tuple[BatchRequest, Name | None]:
+    return parse_json(body, BatchRequest), repeats.name_of(request, body, status=200)
 
 
 _Read = Callable[[MessageRequest], Wanted]
-
-
-def _check_all(read: _Read, batch: BatchRequest) -> list[Wanted | Told]:
-    return [_check(read, message) for message in batch.messages]
 
 
 def _check(read: _Read, raw: dict[str, JsonValue]) -> Wanted | Told:

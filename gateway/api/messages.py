@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Final, Literal, Self
 
 from aiohttp import web
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from consent.model import Refused
+from delivery import markup
 from delivery.attempts import Attempt
 from delivery.outbox import Status
 from delivery.permits import Permit
@@ -33,7 +34,7 @@ from gateway.flows.sending.enqueue import (
 )
 from gateway.http import repeats
 from gateway.http.answers import answer
-from gateway.http.app_keys import MESSAGES, PARTS
+from gateway.http.app_keys import MESSAGES, PARTS, READING
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Body, Label, Line, Moment, Name, Template, small
@@ -147,8 +148,9 @@ class MessageView(Answer):
 )
 async def post_message(request: web.Request) -> web.StreamResponse:
     body = await read_body(request)
-    # Reading and rendering in the loop would let one caller's message slow down everybody.
-    wanted, name = await asyncio.to_thread(_asked, request, body)
+    # Aside: reading and rendering in the loop would let one caller's message slow down everybody.
+    asked = partial(_asked, request, body)
+    ((wanted, name),) = await request.app[READING].each(len(body), [asked])
     taken = await request.app[MESSAGES](Handed([wanted], name))
     if isinstance(taken, Clash):
         raise repeats.refusal(taken)
@@ -241,8 +243,8 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if "template" in content:
         content.setdefault("data", {})
-    elif "text" not in content:
-        content["text"] = plain_text(content["html"])  # not once a permit runs
+    elif "html" in content:
+        content |= _whole(content["html"], content.get("text"))  # not once a permit runs
     problem = enqueue.check_content(parts.config, parts.templates, message.purpose, content)
     if problem is not None:
         raise _invalid(problem)
@@ -255,6 +257,18 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         expires_at=message.expires_at,
         reference=message.reference,
     )
+
+
+def _whole(html: str, text: str | None) -> dict[str, Any]:
+    """A caller's HTML as a page in which our footer is seen, and a text, if there is none."""
+    read = markup.read(html)
+    if read.flaw is not None:
+        raise Invalid.at("/content/html", read.flaw)
+    return {
+        "html": read.page,
+        "whole": True,
+        "text": plain_text(read.page) if text is None else text,
+    }
 
 
 def _invalid(problem: ContentProblem) -> Invalid:

@@ -7,6 +7,7 @@ from aiohttp import web
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending.enqueue import Handed, Taken
+from gateway.http.reading import Reading
 from gateway.http.wordings import Wordings
 from gateway.limits import Wait
 from gateway.parts import Parts
@@ -19,4 +20,5 @@ WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
+READING = web.AppKey("reading", Reading)
 HEALTH = web.AppKey("health", Health)

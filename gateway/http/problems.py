@@ -164,6 +164,14 @@ _REUSED = Problem(
     "Use a new Idempotency-Key for a new request. A repeated one must say the same,"
     " in any order and spelling.",
 )
+_BUSY = Problem(
+    429,
+    "busy",
+    "Busy",
+    "As much as this server reads at once is being read; ask again.",
+    "Send the request again after Retry-After, or fewer at once. Nothing of it was done.",
+    headers={"Retry-After": _RETRY_AFTER},
+)
 _TOO_MANY = Problem(
     429,
     "too-many-requests",
@@ -222,6 +230,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.KeyReused: _REUSED,
     errors.InFlight: _IN_FLIGHT,
     errors.Forged: _FORGED,
+    errors.Busy: _BUSY,
     errors.TooMany: _TOO_MANY,
     StorageAway: _AWAY,
     KeyringBehind: _BEHIND,

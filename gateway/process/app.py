@@ -16,11 +16,13 @@ from gateway.http.app_keys import (
     HEALTH,
     MESSAGES,
     PARTS,
+    READING,
     SIGN_UPS,
     WITHDRAWALS,
     WORDINGS,
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
+from gateway.http.reading import Reading
 from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
 from gateway.parts import Parts
@@ -50,6 +52,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
+    app[READING] = Reading()
+    app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted

@@ -38,6 +38,7 @@ SAID: dict[str, Content] = {
     "template without data": CallersTemplate("welcome", {}),
     "parts": CallersParts("Grüße", "<p>Grüße</p>", "Grüße & mehr", "ticket-17"),
     "parts, html alone": CallersParts("Grüße", "<p>Grüße</p>", "Grüße"),
+    "parts, html whole": CallersParts("Grüße", "<p>Grüße</p>", "Grüße", whole=True),
     "parts, text alone": CallersParts("Grüße", None, "Hallo"),
 }
 JSON = st.recursive(
@@ -65,8 +66,21 @@ def test_whatever_a_caller_says_comes_back(
         CallersTemplate(word, data, reference),
         CallersParts(word, None, word, reference),
         CallersParts(word, word, None, reference),
+        CallersParts(word, word, word, reference, whole=True),
     ):
         assert read(write(said)) == said
+
+
+def test_html_that_an_earlier_release_accepted_becomes_a_page_and_one_that_is_stays() -> None:
+    old = read(write(CallersParts("s", "<p>a</p><!-- b")))
+    assert isinstance(old, CallersParts)
+    page = old.page()
+
+    assert page is not None
+    assert page.startswith("<!doctype html>")
+    assert "<!--" not in page
+    assert CallersParts("s", page, whole=True).page() == page
+    assert CallersParts("s", None, "t").page() is None
 
 
 def test_data_cannot_make_a_callers_mail_one_of_ours() -> None:

@@ -45,10 +45,12 @@ DATA = {
         "links": LINKS | {"preferences": "https://x.example/p", "open": "https://x.example/o"},
         "consents": [{"title": "<News> & 5 %", "text": "Yes, {{ please }}"}],
     },
+    "dark": "yes",
     "first_name": "<b>Ada</b> %(name)s",
     "profile": {"first_name": "Eve", "none": ""},
 }
 FILES = [
+    "_footer.css",
     "_footer.html",
     "_footer.txt",
     *sorted(str(p.relative_to(MAILS)) for p in MAILS.glob("*/*.*")),

@@ -156,7 +156,13 @@ def test_an_international_domain_goes_as_a_labels() -> None:
         ("Acme", "Acme <news@acme.example>"),
         ("Acme News", "Acme News <news@acme.example>"),
         ("Acme, Inc.", '"Acme, Inc." <news@acme.example>'),
-        ('The "A" \\ Team', '"The \\"A\\" \\\\ Team" <news@acme.example>'),
+        ("Acme-Shop 24", "Acme-Shop 24 <news@acme.example>"),
+        ("Anna's Bakery", '"Anna\'s Bakery" <news@acme.example>'),
+        ("Acme & Sons", '"Acme & Sons" <news@acme.example>'),
+        ("Dr. Acme (Ltd): a@b", '"Dr. Acme (Ltd): a@b" <news@acme.example>'),
+        ("-Acme-", '"-Acme-" <news@acme.example>'),
+        ('The "A" Team', "=?utf-8?b?VGhlICJBIiBUZWFt?= <news@acme.example>"),
+        ("A\\B", "=?utf-8?b?QVxC?= <news@acme.example>"),
         ("=?utf-8?q?x?=", "=?utf-8?b?PT91dGYtOD9xP3g/PQ==?= <news@acme.example>"),
         ("Grüße", "=?utf-8?b?R3LDvMOfZQ==?= <news@acme.example>"),
         ("", "news@acme.example"),
@@ -165,6 +171,23 @@ def test_an_international_domain_goes_as_a_labels() -> None:
 )
 def test_a_display_name_is_safe(name: str, form: str) -> None:
     assert value(compose(header(sender_name=name), HELLO).wire(), "From") == form
+
+
+@given(st.text(st.sampled_from("aZ09 '\"\\,;:()<>[]@.!#$%&*+-/=?^_`{|}~ßé✓\t"), max_size=90))
+def test_other_programs_read_the_same_name_and_find_nothing_to_quote(name: str) -> None:
+    """A relay that puts quotes where they lacked, or takes some away, breaks the signature."""
+    wire = compose(header(sender_name=name), HELLO).wire()
+    seen = " ".join(name.split())
+
+    sender = read(wire)["From"].addresses[0]
+    phrase = value(wire, "From").rpartition("<")[0].strip()
+
+    assert (sender.display_name, sender.addr_spec) == (seen, "news@acme.example")
+    assert (
+        re.fullmatch(r"[A-Za-z0-9]*(?:[ -][A-Za-z0-9]+)*", phrase)
+        or re.fullmatch(r'"[^"\\]+"', phrase)
+        or all(re.fullmatch(r"=\?utf-8\?b\?[A-Za-z0-9+/=]+\?=", word) for word in phrase.split())
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.plain_text import plain_text
+from delivery import markup as foreign
+from delivery import plain_text as module
+
+
+def plain_text(markup: str) -> str:
+    return module.plain_text(foreign.read(markup).page)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,19 @@ def test_it_reads_as_the_mail_looks(markup: str, text: str) -> None:
         ("<IMG ALT=boat><BR>Hello", "boat\nHello\n"),
         ("<style>p { color: red }</STYLE>Hello", "Hello\n"),
         ("<script>if (a<b) '</p>'", "\n"),
+        ("Before<img src='https://t.example/o.gif' style='display:none'>after", "Beforeafter\n"),
+        ("a<br hidden>b<hr style='display:none'>c<wbr style='display:none'>d", "abcd\n"),
+        ("a<input type=hidden><input style='display:none'>b", "ab\n"),
+        ("<table><col style='display:none'><tr><td>a</table>b", "a\n\nb\n"),
+        ("<ul><li style='display:none'>a<li>b<li>c</ul>d", "- b\n- c\n\nd\n"),
+        ("<p hidden>a<p>b<p style='visibility: hidden'>c<div>d", "b\n\nd\n"),
+        ("<dl><dt hidden>a<dd>b</dl>c", "b\n\nc\n"),
+        ("<table><tr><td hidden>a<td>b<tr hidden><td>c<tr><td>d</table>e", "b\n\nd\n\ne\n"),
+        ("<div style='display:none'><p>a</div>b", "b\n"),
+        ("<span hidden>a<span>b</span>c</span>d", "d\n"),
+        (f"a&#{'1' * 5000};b", "a\ufffdb\n"),
+        ("</a>a</a><a href='https://x.example/'>b", "ab (https://x.example/)\n"),
+        ("<a href='https://x.example/?a=1&amp;b=2'>a</a>", "a (https://x.example/?a=1&b=2)\n"),
     ],
 )
 def test_what_mail_programs_write_is_read(markup: str, text: str) -> None:

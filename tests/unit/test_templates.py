@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from delivery import markup
 from delivery import templates as module
 from delivery.errors import TemplateError
+from delivery.mime import Content
 from delivery.templates import Templates, Values
 
 FRAME: Values = {
@@ -20,6 +22,7 @@ FRAME: Values = {
 }
 FILES = {
     "_footer.txt": "-- \nLeave: {{ frame.links.unsubscribe }}\n",
+    "_footer.css": "p {}\n",
     "_footer.html": '<p><a href="{{ frame.links.unsubscribe }}">Leave</a></p>',
     "hello/subject.txt": '{{ gettext("Hello %(name)s", name=first_name) }}\n',
     "hello/body.txt": "{{ first_name }} of {{ frame.sender.name }}\n",
@@ -28,6 +31,8 @@ FILES = {
     "plain/body.txt": "Only text.",
     "pretty/subject.txt": "Pretty",
     "pretty/body.html": "<p>Only <a href='https://x.example/'>HTML</a>.</p>",
+    "open/subject.txt": "Open",
+    "open/body.html": "<style>p{color:{{ colour }}}</style><b hidden><p>x<div hidden><title>",
     "broken/subject.txt": "one\ntwo {% if %}",
     "loop/subject.txt": "Loop",
     "loop/body.txt": "{% for i in range(90000) %}{{ word }}{% endfor %}",
@@ -85,29 +90,53 @@ def test_marketing_ends_with_the_footer(templates: Templates) -> None:
     content = templates.render("hello", "en", {"first_name": "Ada"}, FRAME, footer=True)
 
     assert content.text.endswith("\n\n-- \nLeave: https://x.example/u/1?a=1&b=2")
-    assert content.html == (
-        "<html><body><p>Ada</p>"
-        '<p><a href="https://x.example/u/1?a=1&amp;b=2">Leave</a></p></body></html>'
+    assert content.html is not None
+    assert content.html.endswith(
+        "<p>Ada</p></div></div></div>\n"
+        '<p><a href="https://x.example/u/1?a=1&amp;b=2">Leave</a></p></body>\n</html>\n'
     )
+    assert "<style>\np {}\n</style>\n</head>" in content.html
 
 
 def test_ready_made_content_is_no_template_and_gets_the_footer(templates: Templates) -> None:
-    content = templates.inline("{{ 1 }}", "<p>{{ 2 }}</p>", "{{ 3 }}", locale="en", frame=FRAME)
+    said = Content("{{ 1 }}", "{{ 3 }}", markup.read("<p>{{ 2 }}</p>").page)
+
+    content = templates.inline(said, locale="en", frame=FRAME)
 
     assert content.subject == "{{ 1 }}"
     assert content.text.startswith("{{ 3 }}\n\n-- \nLeave: ")
     assert content.html is not None
-    assert content.html.startswith("<p>{{ 2 }}</p><p><a href=")
+    assert "<p>{{ 2 }}</p></div></div></div>\n<p><a href=" in content.html
 
 
-def test_the_footer_comes_before_the_last_end_of_a_body(templates: Templates) -> None:
-    html = "<!-- </body> --><p>x</p></BODY ></html>"
-
-    content = templates.inline("x", html, None, locale="en", frame=FRAME)
+def test_a_template_cannot_swallow_the_footer(templates: Templates) -> None:
+    """Nor is it given up when its mail is due: whoever chose it is told when it is handed in."""
+    content = templates.render("open", "en", {"colour": "}*{"}, FRAME, footer=True)
 
     assert content.html is not None
-    assert content.html.endswith("Leave</a></p></BODY ></html>")
-    assert content.text.startswith("x\n\n-- \n")
+    assert content.html.endswith("Leave</a></p></body>\n</html>\n")
+    assert content.text.startswith("\n\n-- \n")
+    with pytest.raises(TemplateError, match=r"open, body.html: <title> does not end"):
+        templates.check("open", "en", {"colour": "red"}, FRAME, footer=True)
+
+
+def test_a_template_of_our_own_stays_as_it_is(templates: Templates) -> None:
+    content = templates.render("hello", "en", {"first_name": "Ada"}, FRAME, footer=False)
+
+    assert content.html == FILES["hello/body.html"].replace("{{ first_name }}", "Ada")
+
+
+def test_mails_of_one_template_differ_in_their_words_only(templates: Templates) -> None:
+    said = [
+        templates.render("hello", "en", {"first_name": name}, FRAME, footer=True).html
+        for name in ("Ada", "Grace", "<Eve>", "Ada")
+    ]
+
+    assert said[0] == said[3]
+    assert [
+        html and html.replace(name, "Ada")
+        for html, name in zip(said, ("Ada", "Grace", "&lt;Eve&gt;", "Ada"), strict=True)
+    ] == [said[0]] * 4
 
 
 def test_a_mail_without_html_is_text_and_without_text_gets_one(templates: Templates) -> None:

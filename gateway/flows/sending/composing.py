@@ -19,6 +19,7 @@ from delivery.desk import Composed, Parcel
 from delivery.dkim import Signer
 from delivery.outbox import Message
 from delivery.outcome import Kind
+from delivery.plain_text import plain_text
 from delivery.templates import Templates
 from delivery.transmission import Envelope
 from gateway.config.config import Config
@@ -136,8 +137,11 @@ def _render(
     framed["links"] = {str(route): url for route, url in ways.items()}
     framed["consents"] = _named(tools.config, sealed.message, locale)
     match said:
-        case CallersParts(subject, html, text):
-            return templates.inline(subject, html, text, locale=locale, frame=framed)
+        case CallersParts(subject, _, text):
+            page = said.page()
+            text = plain_text(page or "") if text is None else text
+            parts = mime.Content(subject, text, page)
+            return templates.inline(parts, locale=locale, frame=framed)
         case CallersTemplate(template, data):
             data = {"profile": personal.open_profile(gate, sealed.vault), **data}
             return templates.render(template, locale, data, framed, footer=True)

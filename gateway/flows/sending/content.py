@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from consent.keys.vault import Compartment, Vault
+from delivery import markup
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind
 from gateway.flows.errors import ContentError
@@ -51,12 +52,23 @@ class CallersTemplate:
 
 @dataclass(frozen=True, slots=True)
 class CallersParts:
-    """Parts that a caller made, taken as they are."""
+    """Parts that a caller made.
+
+    *whole*: the HTML is a page as `delivery.markup.read` writes it. That of
+    messages which an earlier release accepted is what the caller sent.
+    """
 
     subject: str = field(repr=False)
     html: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     reference: str | None = field(default=None, repr=False)
+    whole: bool = False
+
+    def page(self) -> str | None:
+        """The HTML as a whole page."""
+        if self.html is None or self.whole:
+            return self.html
+        return markup.read(self.html).page
 
 
 Callers = CallersTemplate | CallersParts
@@ -67,7 +79,8 @@ def of_caller(said: Mapping[str, Any], reference: str | None) -> Callers:
     """What a caller handed in, checked for shape: a template with data, or parts."""
     if "template" in said:
         return CallersTemplate(said["template"], said["data"], reference)
-    return CallersParts(said["subject"], said.get("html"), said.get("text"), reference)
+    whole = said.get("whole") is True
+    return CallersParts(said["subject"], said.get("html"), said.get("text"), reference, whole)
 
 
 def write(content: Content) -> bytes:
@@ -81,10 +94,11 @@ def write(content: Content) -> bytes:
             document |= {"consents": [asdict(one) for one in consents]} if consents else {}
         case CallersTemplate(template, data, reference):
             document = {"template": template, "data": data, "reference": reference}
-        case CallersParts(subject, html, text, reference):
+        case CallersParts(subject, html, text, reference, whole):
             parts = {"subject": subject, "html": html, "text": text}
             document = {name: part for name, part in parts.items() if part is not None}
             document["reference"] = reference
+            document |= {"whole": True} if whole else {}
     return json.dumps(document, ensure_ascii=False).encode()
 
 

@@ -1,0 +1,218 @@
+"""A sender's HTML as a whole page with a place for our footer, whatever it was. Pure, and total.
+
+The footer is a duty: nothing that a sender wrote may swallow or hide it. So no place
+for it is searched in foreign markup. That is read tag by tag, as a browser does, and
+written anew in a subset that every browser reads alike: known elements, each closed
+where it must be, quoted attributes, no comments; all of it in a frame, below which the
+footer stands. What is read otherwise than by a browser costs looks, never the footer.
+
+No tree is built: those that follow the standard take time that grows with the square
+of what is nested (`docs/adr/0019-foreign-markup.md`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from typing import Final
+
+from delivery import tags
+from delivery.nesting import KNOWN, Nesting
+from delivery.style_sheets import BODY, FRAME, HTML, scoped
+from delivery.tags import Tag, names
+
+# Left out with all that is in them: no mail program shows them, or it reads them by other rules.
+_LEFT_OUT: Final = names(
+    "applet audio canvas datalist dialog math object select svg template video"
+)
+_FOREIGN: Final = ("math", "svg")  # where a tag may end itself
+_NOTED: Final = ("content", "media", "name")
+_SCHEMES: Final = re.compile(r"[a-z ]{1,40}")
+_COLOUR: Final = re.compile(r"#?[A-Za-z0-9]{1,30}")
+_HEAD_END: Final = "</head>\n"
+_FRAME_END: Final = "</div></div></div>\n"
+_END: Final = "</body>\n</html>\n"
+# As high as what is in it, and no higher than browsers count: nothing in it moves what is below.
+_FRAME_STYLE: Final = "overflow-x:auto;overflow-y:hidden;max-height:1000000px"
+LONGEST_PAGE: Final = 2 * 1024 * 1024  # characters
+_LARGEST_KEPT: Final = 64 * 1024  # characters of tags; of longer mails nothing is kept
+_MOST_REMEMBERED: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A page for `with_footer`; *flaw* says what of the markup nobody would see, None: nothing."""
+
+    page: str
+    flaw: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the tags of a mail become; the texts between them stay, but for the *unseen* ones."""
+
+    before: str
+    written: Sequence[str]
+    unseen: Sequence[int]
+    after: str
+    flaw: str | None
+
+
+class Shapes:
+    """What is kept where many mails come with the same tags: how those are written.
+
+    Tags that came once are not kept, for a link in them may be one person's; nor
+    is, ever, what stands between tags.
+    """
+
+    def __init__(self) -> None:
+        self._came: set[int] = set()
+        self._kept = lru_cache(maxsize=64)(_shape)
+
+    def shape(self, tokens: tuple[str, ...]) -> _Shape:
+        came = hash(tokens)
+        if came in self._came and sum(map(len, tokens)) <= _LARGEST_KEPT:
+            return self._kept(tokens)
+        if len(self._came) >= _MOST_REMEMBERED:
+            self._came.clear()
+        self._came.add(came)
+        return _shape(tokens)
+
+
+def read(markup: str, shapes: Shapes | None = None) -> Read:
+    """The whole page that *markup* stands for."""
+    pieces = tags.TOKENS.split(markup)
+    tokens = tuple(pieces[1::2])
+    shape = shapes.shape(tokens) if shapes else _shape(tokens)
+    pieces[1::2] = shape.written
+    for n in range(0, len(pieces), 2):
+        if "<" in pieces[n]:
+            pieces[n] = pieces[n].replace("<", "&lt;")
+    for n in shape.unseen:
+        pieces[n] = ""
+    page = "".join((shape.before, *pieces, shape.after))
+    too_long = "is too long, with each element closed and each sign written out"
+    return Read(page, shape.flaw or (too_long if len(page) > LONGEST_PAGE else None))
+
+
+def with_footer(page: str, style: str, footer: str) -> str:
+    """A page that `read` wrote, with the footer below its frame; *style* is the footer's own."""
+    head, body = page.split(_HEAD_END, 1)
+    framed = body.removesuffix(_END)
+    return f"{head}<style>\n{style}\n</style>\n{_HEAD_END}{framed}{footer}{_END}"
+
+
+def is_dark(page: str) -> bool:
+    """Whether the sender's part has colours for dark screens too."""
+    return '<meta name="color-scheme"' in page.split(_HEAD_END, 1)[0]
+
+
+def _shape(tokens: Sequence[str]) -> _Shape:
+    writer = _Writer()
+    written: list[str] = []
+    unseen: list[int] = []
+    for n, token in enumerate(tokens, 1):
+        written.append(writer.write(token))
+        if writer.leaves_out:
+            unseen.append(n * 2)
+    after = writer.nesting.close_all() + _FRAME_END + _END
+    return _Shape(writer.before(), written, unseen, after, writer.flaw())
+
+
+class _Writer:
+    """Writes the tags of one mail anew, and gathers what belongs into its head."""
+
+    def __init__(self) -> None:
+        self.nesting = Nesting()
+        self._title = ""
+        self._scheme = ""
+        self._sheets: list[str] = []
+        self._roots: dict[str, dict[str, str]] = {}
+        self._left_out = ""  # the element that is left out
+        self._depth = 0  # of elements of that name
+        self._unended = ""
+
+    @property
+    def leaves_out(self) -> bool:
+        return bool(self._left_out)
+
+    def write(self, token: str) -> str:
+        tag = tags.parse(token)
+        if tag is None:
+            if tags.is_unended_comment(token):
+                self._unended = "a comment"
+            return ""
+        if not tag.ends:
+            self._unended = f"<{tag.name[:20]}>"
+        if self._left_out:
+            if tag.name == self._left_out:
+                self._depth += -1 if tag.is_end else 1
+                self._left_out = self._left_out if self._depth else ""
+            return ""
+        return self._end(tag) if tag.is_end else self._start(tag)
+
+    def _end(self, tag: Tag) -> str:
+        if tag.name == "br":  # as browsers have it
+            return self.nesting.open("br", "<br>")
+        return self.nesting.close(tag.name)
+
+    def _start(self, tag: Tag) -> str:
+        if tag.name in KNOWN and tag.ends:
+            return self.nesting.open(tag.name, tags.rewritten(tag.name, tag.attributes))
+        if tag.name in _LEFT_OUT and not (tag.name in _FOREIGN and tag.attributes.endswith("/")):
+            self._left_out, self._depth = tag.name, 1
+        elif tag.name in ("html", "body"):
+            self._roots.setdefault(tag.name, tags.attributes(tag.attributes))
+        else:
+            self._note(tag)
+        return ""
+
+    def _note(self, tag: Tag) -> None:
+        """Keep what an element says of the whole mail; of all others nothing is kept."""
+        given = tags.attributes(tag.attributes, _NOTED)
+        match tag.name:
+            case "title":
+                self._title = self._title or escape(tags.unescaped(tag.content.strip()))
+            case "style" if "media" in given:
+                self._sheets.append(f"@media {given['media']}{{{tag.content}\n}}")
+            case "style":
+                self._sheets.append(tag.content)
+            case "meta" if given.get("name", "").lower() == "color-scheme":
+                if _SCHEMES.fullmatch(given.get("content", "")):
+                    self._scheme = given["content"]
+
+    def before(self) -> str:
+        """The page up to the first piece of the sender's."""
+        html, body = self._roots.get("html", {}), self._roots.get("body", {})
+        said = {name: value for name, value in html.items() if name in ("lang", "dir")}
+        scheme = f'<meta name="color-scheme" content="{self._scheme}">\n' if self._scheme else ""
+        sheet = "".join(map(scoped, self._sheets))
+        return (
+            f"<!doctype html>\n{tags.write('html', said)}\n<head>\n"
+            '<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"{scheme}<title>{self._title}</title>\n"
+            + (f"<style>\n{sheet}</style>\n" if sheet else "")
+            + f'{_HEAD_END}<body style="margin:0;padding:0">\n'
+            f'<div class="{FRAME}" style="{_FRAME_STYLE}">{_root(HTML, html)}{_root(BODY, body)}'
+        )
+
+    def flaw(self) -> str | None:
+        unended = self._unended or (f"<{self._left_out}>" if self._left_out else "")
+        if unended:
+            return f"{unended} does not end, and what follows would not be seen"
+        if self.nesting.is_too_deep:
+            return "elements are nested too deeply"
+        return None
+
+
+def _root(stands_for: str, given: dict[str, str]) -> str:
+    """What stands for the sender's html or body, with its attributes."""
+    kept = {"class": f"{stands_for} {given.get('class', '')}".strip()}
+    kept |= {name: given[name] for name in ("dir", "id", "lang", "style") if name in given}
+    if _COLOUR.fullmatch(given.get("bgcolor", "")):
+        kept["style"] = f"background-color:{given['bgcolor']};{kept.get('style', '')}"
+    return tags.write("div", kept)
