@@ -57,22 +57,28 @@ def _day_of(moment: datetime) -> date:
 async def show(data: Database, log: Log, clock: Clock, dice: Dice = secrets.randbelow) -> bool:
     """Append cover entries and `log.shown` where a day has begun; False where none has.
 
-    Nothing tells a crash from a turn that is still to come, and two nodes do not do
-    it both: the sequencer's lock is held, and what is appended is one transaction.
+    All of them or none: a crash leaves it due. Of several nodes one does it, for
+    it holds the sequencer's lock. What it appends is public once it is published.
     """
+    async with data.read() as connection:
+        now = await clock.now(connection)
+        if not await _is_due(connection, log, now):
+            return False
+    # As many as there may be: how long it takes would tell how many the dice keep.
+    covers = [_entry(log, Kind.LOG_COVER, now) for _ in range(FEWEST + SPREAD)]
+    kept = covers[: FEWEST + dice(SPREAD)]
     async with data.begin() as connection:
         frontier = await log.held(connection)
-        if frontier is None:
+        # Another node may have done it meanwhile.
+        if frontier is None or not await _is_due(connection, log, now):
             return False
-        now = await clock.now(connection)
-        shown = await _shown(connection, log, 1)
-        if not is_due(shown[0].entry.at if shown else None, now):
-            return False
-        # All of them, whatever the dice say: how long it takes would tell how many are kept.
-        covers = [_entry(log, Kind.LOG_COVER, now) for _ in range(FEWEST + SPREAD)]
-        kept = covers[: FEWEST + dice(SPREAD)]
         await log.append(connection, frontier, [*kept, _entry(log, Kind.LOG_SHOWN, now)], now)
     return True
+
+
+async def _is_due(connection: AsyncConnection, log: Log, now: datetime) -> bool:
+    shown = await _shown(connection, log, 1)
+    return is_due(shown[0].entry.at if shown else None, now)
 
 
 async def newest(connection: AsyncConnection, log: Log, verifier: Verifier) -> Stored | None:

@@ -320,6 +320,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",
     "gateway/flows/sending/parked.py": "attacks/test_poison.py",
+    "gateway/flows/sending/permission.py": "attacks/test_unseen_looks.py",
     "gateway/flows/sending/recover.py": "promises/test_accepted_is_kept.py",
     "gateway/flows/sending/settle.py": "contract/test_lock_protocol.py",
     "gateway/http/fields.py": "unit/test_api_messages.py",

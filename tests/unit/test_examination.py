@@ -69,6 +69,18 @@ def test_a_proxy_that_is_not_trusted_makes_all_visitors_one(tmp_path: Path) -> N
     assert "trusted_proxies" in [one.about for one in examination.about_address(changed)]
 
 
+@pytest.mark.parametrize(
+    ("place", "told"), [("127.0.0.1:9180", False), ("off", False), ("0.0.0.0:9180", True)]
+)
+def test_numbers_that_the_network_can_ask_for_are_told(
+    tmp_path: Path, place: str, told: bool
+) -> None:
+    changed = config(tmp_path, ('"127.0.0.1:9180"', f'"{place}"'))
+
+    abouts = [one.about for one in examination.about_address(changed)]
+    assert ("admin_listen" in abouts) is told
+
+
 def test_mail_in_clear_to_another_machine_is_told(tmp_path: Path) -> None:
     relayed = config(tmp_path, RELAYED, ('host = "127.0.0.1"', 'host = "relay.acme.example"'))
 
