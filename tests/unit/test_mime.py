@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 from datetime import UTC, datetime
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -182,7 +183,9 @@ def test_other_programs_read_the_same_name_and_find_nothing_to_quote(name: str) 
     sender = read(wire)["From"].addresses[0]
     phrase = value(wire, "From").rpartition("<")[0].strip()
 
-    assert (sender.display_name, sender.addr_spec) == (seen, "news@acme.example")
+    # `email.policy` keeps the blank between two encoded-words of a phrase, against RFC 2047, 6.2.
+    shown = str(make_header(decode_header(phrase))) if "=?" in phrase else sender.display_name
+    assert (shown, sender.addr_spec) == (seen, "news@acme.example")
     assert (
         re.fullmatch(r"[A-Za-z0-9]*(?:[ -][A-Za-z0-9]+)*", phrase)
         or re.fullmatch(r'"[^"\\]+"', phrase)
