@@ -203,8 +203,8 @@ mark = Table(
     *honest(),  # under a key of the set `marks`, which also made the hash
 )
 
-# Confirmation mails of the last week, and fresh links of the last day, per folded
-# address, under a weekly key; each in a domain of its own.
+# Confirmation mails of the last week, from where it was asked for them, and fresh links of the
+# last day, per folded address, under a weekly key; each in a domain of its own.
 confirmation_count = Table(
     "confirmation_count",
     metadata,

@@ -7,13 +7,14 @@ stranger anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from consent import intakes
 from consent.intakes import Under
 from consent.sign_ups import SignUp
 from gateway.door import Visit
+from gateway.flows.joining.neighbourhoods import neighbourhood
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.secret import Secret
@@ -34,6 +35,11 @@ class Posted:
     @property
     def visit(self) -> Visit:
         return Visit(self.sign_up.form, self.network)
+
+    @property
+    def kept(self) -> SignUp:
+        """What of it is sealed; of the network no more than the limits of an address ask for."""
+        return replace(self.sign_up, network=neighbourhood(self.network))
 
 
 async def accept(
@@ -75,7 +81,7 @@ async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[
         kept = [one for one, wait in zip(posted, waits, strict=True) if wait is None]
         if kept:
             rows = [
-                intakes.seal_sign_up(one.sign_up, under, min(now, one.looked_at or now))
+                intakes.seal_sign_up(one.kept, under, min(now, one.looked_at or now))
                 for one in kept
             ]
             await intakes.add(connection, rows)
