@@ -24,6 +24,8 @@ HER_NETWORK = "203.0.113.7"
 THEIR_PAGE = "https://tulpen.example/buy-now"
 THEIR_WORD = "Tulpen!"
 AT_ONCE = 25
+IPV4, IPV6 = "198.18.{}.1", "2001:db8:{:x}::1"
+PROVIDERS = pytest.mark.parametrize("provider", [IPV4, IPV6], ids=["IPv4", "IPv6"])
 _FORM = (
     '[forms.form{}]\npurposes = ["newsletter"]\nfields = {{ first_name = {{ max_length = 8 }} }}\n'
 )
@@ -49,20 +51,19 @@ async def she_asks(app: App, name: str = "Ada", **more: Any) -> None:
     await ask(app, "signup", await app.posted(HER, **said), HER_NETWORK)
 
 
-async def they_ask(app: App, number: int, networks: int = 1) -> None:
-    """Other people's words and page, from the two providers where *networks* are rented."""
+async def they_ask(app: App, number: int = 0, provider: str = IPV4) -> None:
+    """Other people's words and page, from one of the networks that were rented at a provider."""
     said = {"page_url": THEIR_PAGE, "profile": {"first_name": THEIR_WORD}}
-    at = number % networks
-    network = f"2001:db8:{at:x}::1" if at % 2 else f"198.18.{at // 100}.{at % 100 + 1}"
-    await ask(app, f"form{number % 4}", await app.posted(HER, **said), network)
+    body = await app.posted(HER, **said)
+    await ask(app, f"form{number % 4}", body, provider.format(number))
 
 
-async def they_flood(app: App, numbers: range, networks: int) -> list[Mail]:
+async def they_flood(app: App, numbers: range, networks: int, provider: str) -> list[Mail]:
     left = iter(numbers)
 
     async def robot() -> None:
         for number in left:
-            await they_ask(app, number, networks)
+            await they_ask(app, number % networks, provider)
 
     await asyncio.gather(*(robot() for _ in range(AT_ONCE)))
     return await app.deliver()
@@ -114,15 +115,15 @@ async def rows(app: App, *tables: Any) -> list[int]:
         return [(await connection.execute(one)).scalar_one() for one in counts]
 
 
-async def the_flood(app: App, requests: int, networks: int) -> None:
+async def the_flood(app: App, requests: int, networks: int, provider: str) -> None:
     third = requests // 3
-    before = await they_flood(app, range(third), networks)
+    before = await they_flood(app, range(third), networks, provider)
     await she_asks(app)
     (hers,) = await app.deliver()
-    between = await they_flood(app, range(third, 2 * third), networks)
+    between = await they_flood(app, range(third, 2 * third), networks, provider)
     page = await shown(app, hers)
     await press(app, hers)
-    after = await they_flood(app, range(2 * third, requests), networks)
+    after = await they_flood(app, range(2 * third, requests), networks, provider)
 
     mails = [*before, hers, *between, *after]
     assert len(mails) <= 3
@@ -140,21 +141,26 @@ async def the_flood(app: App, requests: int, networks: int) -> None:
     assert await profile(app) == {"first_name": "Ada"}
 
 
-async def test_sixty_sign_ups_by_strangers_change_nothing_of_her_own(app: App) -> None:
-    await the_flood(app, 60, 20)
+@PROVIDERS
+async def test_sixty_sign_ups_by_strangers_change_nothing_of_her_own(
+    app: App, provider: str
+) -> None:
+    await the_flood(app, 60, 20, provider)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
+@PROVIDERS
 async def test_a_thousand_sign_ups_from_two_hundred_networks_change_nothing_of_her_own(
-    app: App,
+    app: App, provider: str
 ) -> None:
-    await the_flood(app, 1000, 200)
+    await the_flood(app, 1000, 200, provider)
 
 
 async def test_what_is_confirmed_is_the_request_whose_link_was_pressed(app: App) -> None:
-    await they_ask(app, 0)
+    await they_ask(app)
     (theirs,) = await app.deliver()
+    app.step(timedelta(seconds=1))
     await she_asks(app)
     (hers,) = await app.deliver()
 
@@ -189,7 +195,7 @@ async def test_a_later_request_prolongs_and_changes_no_earlier_one(app: App) -> 
     ((before,),) = [[held.consent for held in await proofs(app)]]
 
     app.step(timedelta(hours=71))
-    await they_ask(app, 0)
+    await they_ask(app)
     (theirs,) = await app.deliver()
     earlier = (await proofs(app))[0].consent
     app.step(timedelta(hours=2))

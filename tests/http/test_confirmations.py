@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -220,6 +221,7 @@ async def altered(app: App) -> None:
 
 async def newsletter_again(app: App) -> str:
     """Asked for by the mailbox itself, which may ask whatever it said before."""
+    app.step(timedelta(seconds=1))  # what was asked up to the moment of a "no" has ended with it
     subject = await app.subject()
     assert subject is not None
     ask = preferences.ask(
