@@ -327,14 +327,15 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
 
     Silent where the texts were retired or the token is nobody's.
     """
+    async with parts.data.read() as connection:
+        # Before anything is looked at: who leaves after this has left from what is asked here.
+        looked_at = await parts.clock.now(connection)
     opened = await _open(parts.data, parts.rows, parts.keystore, token)
     if opened is None:
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
     async with parts.data.read() as connection:
-        # Before anything is looked at: who leaves after this has left from what is asked here.
-        looked_at = await parts.clock.now(connection)
         seen = await view.seen(connection)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
         valid = await texts.valid(connection)
