@@ -37,7 +37,10 @@ def request(
     lapses_at: datetime,
     answers: bytes | None,
 ) -> Consent:
-    """A new consent that waits for its answer; *answers* of the form, sealed, wait with it."""
+    """A new consent that waits for its answer; *answers* of the form, sealed, wait with it.
+
+    Its own mail is queued with it: what asks for nothing is no request.
+    """
     refs = {"text": evidence.text}
     kind = EVENTS[State.PENDING]
     eid = trail.record(kind, subject, Actor.SUBJECT, now, evidence=evidence, refs=refs)
@@ -54,20 +57,27 @@ def request(
         lapses_at=lapses_at,
         decided_at=None,
         ends_at=None,
-        mails=0,
+        mails=1,
         profile=answers,
         eid=eid,
     )
 
 
 def confirm(
-    consent: Consent, token_hash: bytes, trail: Trail, now: datetime, *, ends_at: datetime | None
+    consent: Consent,
+    token_hash: bytes,
+    trail: Trail,
+    now: datetime,
+    *,
+    ends_at: datetime | None,
+    answers: Mapping[str, str],
 ) -> Consent | None:
     """The consent after the spending of its token; None: nothing changes."""
     state = policy.confirm(consent, now)
     if state is None:
         return None
-    evidence = Confirmed(consent.id, consent.purpose, consent.text_hash, token_hash.hex(), now)
+    what = (consent.id, consent.purpose, consent.text_hash)
+    evidence = Confirmed(*what, token_hash.hex(), now, answers=answers)
     eid = trail.record(
         EVENTS[state], consent.subject, Actor.SUBJECT, now, evidence=evidence, refs=_refs(consent)
     )

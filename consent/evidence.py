@@ -173,6 +173,8 @@ class Confirmed:
     token: str  # the hash of the link's token, in hex
     confirmed_at: datetime
     action: str = "button on the page behind the link, by POST"
+    # What the mailbox let stand of the answers, or put in their place; earlier releases: unknown.
+    answers: Mapping[str, str] | None = None
 
     @property
     def consents(self) -> tuple[str, ...]:
@@ -186,7 +188,7 @@ class Confirmed:
             "token": self.token,
             "action": self.action,
             "confirmed_at": self.confirmed_at.isoformat(),
-        }
+        } | ({} if self.answers is None else {"answers": dict(self.answers)})
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
@@ -197,6 +199,7 @@ class Confirmed:
             token=stored.text("token"),
             confirmed_at=stored.moment("confirmed_at"),
             action=stored.text("action"),
+            answers=stored.answers("answers") if stored.has("answers") else None,
         )
 
 

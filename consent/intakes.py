@@ -96,7 +96,7 @@ def seal_sign_up(form: SignUp, under: Under, now: datetime) -> Intake:
 def _document(form: SignUp) -> dict[str, object]:
     # Written out: `asdict` copies deeply, which took forty microseconds of each sign-up.
     email = form.email
-    return {
+    document: dict[str, object] = {
         "form": form.form,
         "email": {
             "typed": email.typed,
@@ -113,6 +113,9 @@ def _document(form: SignUp) -> dict[str, object]:
         "profile": dict(form.profile),
         "by_mailbox": form.by_mailbox,
     }
+    if form.network is not None:
+        document["network"] = form.network
+    return document
 
 
 def open_sign_ups(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[SignUp]:
@@ -156,7 +159,7 @@ def _open(
 
 
 def _sign_up(stored: Stored) -> SignUp:
-    """`by_mailbox` is younger than the rest: rows of an older release lack it."""
+    """`by_mailbox` and `network` are younger: rows of an older release lack them."""
     email = stored.object("email")
     return SignUp(
         form=stored.text("form"),
@@ -172,6 +175,7 @@ def _sign_up(stored: Stored) -> SignUp:
         client=stored.text_or_none("client"),
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
+        network=stored.text_or_none("network"),
     )
 
 

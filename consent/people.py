@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from storage import parking
+from storage.types import among
 
 # What names another row goes before it: the schema forbids the other order.
 _THEIRS = (
@@ -33,6 +34,15 @@ async def forget_requests(connection: AsyncConnection, consents: Collection[str]
     await connection.execute(delete(link).where(link.c.token_hash.in_(tokens), ~asks_more))
     await parking.forget(connection, tables.consent.c.id, tables.consent.c.id.in_(consents))
     await connection.execute(delete(tables.consent).where(tables.consent.c.id.in_(consents)))
+
+
+async def dismiss(connection: AsyncConnection, admitted: Collection[str]) -> None:
+    """Let people go whom this transaction admitted, and of whom nothing else was written."""
+    if not admitted:
+        return
+    index, subject = tables.subject_index, tables.subject
+    await connection.execute(delete(index).where(among(index.c.subject, admitted)))
+    await connection.execute(delete(subject).where(among(subject.c.id, admitted)))
 
 
 async def orphans(connection: AsyncConnection, limit: int) -> list[str]:

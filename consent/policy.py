@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from consent.model import (
     Evidence,
@@ -129,6 +129,17 @@ def confirmation_wanted(
     return Granted(Ground.confirmation(min(waiting, key=_requested).id))
 
 
+def hindrance(facts: Facts) -> Reason | None:
+    """What keeps mails from a person though they agree anew; None: nothing.
+
+    No confirmation lifts it: whoever asked may be somebody else, and an
+    objection (Art. 21(3) GDPR) ends no consent but what may be done with it.
+    """
+    if gone := _gone(facts.subject_state):
+        return gone.reason
+    return _stop(facts) or (None if facts.honest else Reason.UNPROVEN)
+
+
 def fresh_link_wanted(
     facts: Facts, link: Link | None, now: datetime
 ) -> Granted | Refused | Unneeded:
@@ -185,40 +196,25 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Same(Generic[C]):
-    """The same request again: its mail again within the limits, its end not moved."""
-
-    consent: C
-
-
-@dataclass(frozen=True, slots=True)
 class Nothing:
     """The person agreed already: nothing changes and no mail goes out."""
 
 
-def sign_up(
-    existing: Sequence[C], text_hash: str, received_at: datetime, now: datetime
-) -> New | Same[C] | Nothing:
+def sign_up(existing: Sequence[Standing], received_at: datetime, now: datetime) -> New | Nothing:
     """Say what a sign-up does, given all *existing* consents of its purpose.
 
-    A consent that permits nothing (unproven, or at its end) does not stand in
-    the way of a better one. Who withdrew or rejected after the sign-up was
-    *received* has ended it too, although it is worked off only now. Limits and
-    blocks of an address are not checked.
+    What waits already is not looked at: whoever asked first, perhaps somebody
+    else, must not decide what is confirmed. A consent that permits nothing
+    (unproven, or at its end) does not stand in the way of a better one. Who
+    withdrew or rejected after the sign-up was *received* has ended it too,
+    although it is worked off only now. Limits and blocks of an address are not
+    checked.
     """
     if existing and isinstance(_by_consents(existing, now), Granted):
         return Nothing()
     if any(_ended_since(consent, received_at) for consent in existing):
         return Nothing()
-    # Another wording is another request: what was agreed to once must not prove the other.
-    waiting = [
-        consent
-        for consent in existing
-        if consent.honest
-        and consent.text_hash == text_hash
-        and effective_state(consent, now) is State.PENDING
-    ]
-    return Same(max(waiting, key=_requested)) if waiting else New()
+    return New()
 
 
 def _ended_since(consent: Standing, moment: datetime) -> bool:

@@ -39,3 +39,5 @@ class SignUp:
     client: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
+    # The neighbourhood that it came from, where that is known: for the limits, and never evidence.
+    network: str | None = field(default=None, repr=False)

@@ -29,6 +29,7 @@ counted = tables.confirmation_count
 ASKING_BLOCK = timedelta(days=365)
 CONFIRMATIONS_A_WEEK = 3
 TAGGED_CONFIRMATIONS_A_WEEK = 2  # so that tags, which cost nothing, leave one for the plain address
+KEPT_CONFIRMATIONS = 1  # of the week's, for a neighbourhood that has not asked for the mailbox yet
 WEEK = timedelta(days=7)
 
 

@@ -27,15 +27,24 @@ class TemplateError(DeliveryError):
     """A template that is not there or cannot be rendered.
 
     *place* is file and line; *missing* the name of the variable that is not
-    there, when that is the reason. No value of a variable is kept.
+    there, *unprintable* where in the data a value is that would be printed and
+    is no text, when that is the reason. No value of a variable is kept.
     """
 
-    def __init__(self, name: str, place: str, problem: str, missing: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        place: str,
+        problem: str,
+        missing: str | None = None,
+        unprintable: str | None = None,
+    ) -> None:
         super().__init__(f"template {name}, {place}: {problem}")
         self.name = name
         self.place = place
         self.problem = problem
         self.missing = missing
+        self.unprintable = unprintable
 
 
 class SigningError(DeliveryError):

@@ -23,6 +23,7 @@ from delivery.errors import TemplateError
 from delivery.folding import FRAME, Constant, FoldingEnvironment, leaves
 from delivery.mime import Content
 from delivery.plain_text import plain_text
+from delivery.printable import TESTS, NotWords, path_of, printable_data
 
 LONGEST_PART: Final = 512 * 1024  # characters
 LONGEST_TIME: Final = 0.25  # seconds of CPU for a try at one part: a permit lives for two
@@ -73,7 +74,7 @@ class Templates:
         """
         if not _NAME.fullmatch(name) or not self._has(f"{name}/subject.txt"):
             raise TemplateError(name if _NAME.fullmatch(name) else "?", "-", "does not exist")
-        values = {**data, FRAME: frame}
+        values = {**printable_data(data), FRAME: frame}
         environment = self._environment_for(locale, frame)
         subject = _render(environment, f"{name}/subject.txt", values)
         text, html = (
@@ -134,6 +135,7 @@ class Templates:
             auto_reload=False,
         )
         environment.policies["ext.i18n.trimmed"] = True
+        environment.tests.update(TESTS)
         i18n: Any = environment
         i18n.install_gettext_translations(translations, newstyle=True)
         return environment
@@ -150,11 +152,8 @@ def _render(environment: jinja2.Environment, file: str, values: Values) -> str:
             if rendered is not None:
                 return rendered
         raise TemplateError(name, part, "takes too long")
-    except jinja2.UndefinedError as error:
-        found = _MISSING.search(str(error))
-        missing = next(filter(None, found.groups()), None) if found else None
-        place = _place(error, part)
-        raise TemplateError(name, place, "a variable is missing", missing) from None
+    except (NotWords, jinja2.UndefinedError) as error:
+        raise _of_data(error, name, part, values) from None
     except jinja2.TemplateSyntaxError as error:
         place = f"{Path(error.name or part).name}:{error.lineno}"
         raise TemplateError(name, place, "is no template") from None
@@ -165,6 +164,20 @@ def _render(environment: jinja2.Environment, file: str, values: Values) -> str:
         raise TemplateError(name, _place(error, part), type(error).__name__) from None
     except jinja2.TemplateRuntimeError as error:
         raise TemplateError(name, _place(error, part), "cannot be rendered") from None
+
+
+def _of_data(
+    error: NotWords | jinja2.UndefinedError, name: str, part: str, values: Values
+) -> TemplateError:
+    """What is wrong with the data, and which of it."""
+    place = _place(error, part)
+    if isinstance(error, NotWords):
+        data = {key: value for key, value in values.items() if key != FRAME}
+        at = path_of(error.value, data) or ""
+        return TemplateError(name, place, "prints a value that is no text", unprintable=at)
+    found = _MISSING.search(str(error))
+    missing = next(filter(None, found.groups()), None) if found else None
+    return TemplateError(name, place, "a variable is missing", missing)
 
 
 def _bounded(pieces: Iterator[str], name: str, part: str) -> str | None:

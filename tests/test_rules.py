@@ -294,6 +294,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/links.py": "http/test_recipients.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
+    "consent/people.py": "promises/test_nothing_is_kept_longer.py",
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
     "consent/trail.py": "unit/test_changes.py",

@@ -279,6 +279,9 @@ def _invalid(problem: ContentProblem) -> Invalid:
             return Invalid.at("/content/template", problem.about)
         case ContentFlaw.VARIABLE:
             return Invalid.at(f"/content/data/{problem.about}", "is required")
+        case ContentFlaw.VALUE:
+            detail = "must be text or a number: the template prints it"
+            return Invalid.at(f"/content/data{problem.about}", detail)
 
 
 def _require_near(message: MessageRequest, now: datetime) -> None:

@@ -22,6 +22,7 @@ from gateway.http.fields import FormAnswer, Locale, MailAddress, Name, PageUrl, 
 from gateway.http.models import Answer, Incoming
 from gateway.look.translations import choose_locale
 from gateway.watch.metrics import METRICS
+from storage.words import is_blank
 
 EXAMPLE_FORM: Final = "newsletter"  # of the embedded configuration, whose demo answers these
 EXAMPLE: Final[dict[str, Any]] = {
@@ -97,7 +98,8 @@ async def checked(
         page_url=_page(posted.page_url),
         form_digest=request.app[FORM_DIGESTS][form],
         client=client,
-        profile={name: value for name, value in posted.profile.items() if value},
+        # What nobody would see is no answer: a mail would greet a space.
+        profile={n: said.strip() for n, said in posted.profile.items() if not is_blank(said)},
     )
 
 
@@ -139,7 +141,7 @@ def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[
     problems = [
         FieldError(f"/profile/{name}", "is required", Flaw.MISSING)
         for name, field in fields.items()
-        if field.required and not posted.profile.get(name)
+        if field.required and is_blank(posted.profile.get(name, ""))
     ]
     for name, value in posted.profile.items():
         if name not in fields:

@@ -13,7 +13,9 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import Invalid
-from gateway.http.fields import Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.fields import CleanText, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.models import Incoming
+from gateway.http.parsing import parse_value
 
 _PROFILE: Final = "profile."  # before the name of a question that a form's configuration asks
 
@@ -39,9 +41,25 @@ class PlainSignUp(BaseModel):
 
 
 class ConfirmationAnswer(BaseModel):
-    """`confirm`; `reject`: "this was not me"; `again` asks an expired link's mailbox anew."""
+    """`confirm`; `reject`: "this was not me"; `again` asks an expired link's mailbox anew.
+
+    `purpose` says which are confirmed, the others end `rejected`; none: all.
+    `profile.<field>` corrects an answer: absent as shown, empty removed.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"patternProperties": {"^profile\\.": {"type": "string"}}}
+    )
 
     answer: Literal["confirm", "reject", "again"]
+    purpose: list[Name] = []
+
+
+class Corrections(Incoming):
+    """What somebody ticked and corrected before they confirmed; no purposes: all."""
+
+    purposes: frozenset[Name] | None = None
+    profile: dict[str, CleanText] = Field(default={}, max_length=50)
 
 
 class OneClick(BaseModel):
@@ -92,6 +110,24 @@ def signup_of(fields: MultiMapping[str], profile: Container[str]) -> dict[str, A
         else:
             _answer(body, name, value)
     return body
+
+
+def corrections_of(fields: MultiMapping[str]) -> Corrections:
+    """What a posted confirmation page corrects; raises `Invalid` for two answers to one question.
+
+    An empty field is said: it removes. So is an empty `purpose`, which a page with
+    boxes sends along: without it nobody could tell "none of these" from "all".
+    """
+    body: dict[str, Any] = {}
+    if "purpose" in fields:
+        body["purposes"] = [name for name in fields.getall("purpose") if name]
+    for name, value in fields.items():
+        if name.startswith("profile."):
+            said = body.setdefault("profile", {})
+            if name.removeprefix("profile.") in said:
+                raise Invalid.at("", "answers a question twice")
+            said[name.removeprefix("profile.")] = value
+    return parse_value(body, Corrections)
 
 
 def _answer(answers: dict[str, Any], name: str, value: str) -> None:

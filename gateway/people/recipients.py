@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from consent import policy, tokens
-from consent.consents import Consent
+from consent import tokens
 from consent.links import Route
 from gateway.errors import Invalid, NotFound, RequestError, TooMany
-from gateway.flows.joining import confirm
-from gateway.flows.joining.confirm import Declaration, Seen
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving import stop as stopping
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
@@ -26,83 +22,11 @@ from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look.markdown import to_html
 from gateway.people import links, wording
-from gateway.people.page_models import ConfirmationAnswer, OneClick, PreferencesAnswer
+from gateway.people.page_models import OneClick, PreferencesAnswer
 
 _LINKS = ("recipients, by link",)
 _HASH = len("sha256:") + 64
 _ONE_CLICK = "List-Unsubscribe"
-
-
-@page(
-    "GET",
-    f"/confirm/{links.ANY}",
-    "What a sign-up asked for, and one button; changes nothing",
-    statuses=(200, 410),
-    tags=_LINKS,
-)
-async def show_confirmation(request: web.Request) -> web.StreamResponse:
-    """The wording and one button; the page never submits itself."""
-    seen = await confirm.look(request.app[PARTS], links.token_of(request))
-    return _confirmation_page(request, _found(seen))
-
-
-@page(
-    "POST",
-    f"/confirm/{links.ANY}",
-    "Confirm, or say that it was somebody else",
-    form=ConfirmationAnswer,
-    statuses=(200, 410),
-    tags=_LINKS,
-)
-async def answer_confirmation(request: web.Request) -> web.StreamResponse:
-    """`answer=confirm` or `reject`; on an expired link `again` asks for a new mail."""
-    parts, token = request.app[PARTS], links.token_of(request)
-    said = (await read_fields(request)).get("answer")
-    if said == "again":
-        network = client_network(request, parts.config.server.trusted_proxies)
-        wait = await confirm.ask_again(parts, token, network)
-        if wait is not None:
-            raise TooMany(wait.how_long)
-        return pages.response(request, "mail_again", brand=_brand(request))
-    if said not in tuple(Declaration):
-        raise Invalid.at("/answer", "must be confirm or reject")
-    seen = _found(await confirm.answer(parts, token, Declaration(said)))
-    if seen.expired:
-        return _confirmation_page(request, seen)
-    return pages.response(
-        request, "confirm_done", brand=_brand(request), answer=said, consents=_shown(seen)
-    )
-
-
-def _found(seen: Seen | None) -> Seen:
-    if seen is None:
-        raise NotFound
-    return seen
-
-
-def _confirmation_page(request: web.Request, seen: Seen) -> web.Response:
-    if seen.expired:
-        return pages.response(request, "expired", 410, brand=_brand(request), kind="confirm")
-    may_reject = any(policy.reject(consent.state) is not None for consent in seen.consents)
-    return pages.response(
-        request,
-        "confirm",
-        brand=_brand(request),
-        consents=_shown(seen),
-        may_reject=may_reject,
-    )
-
-
-def _shown(seen: Seen) -> list[dict[str, Any]]:
-    return [_consent(consent, seen) for consent in seen.consents]
-
-
-def _consent(consent: Consent, seen: Seen) -> dict[str, Any]:
-    return {
-        **wording.shown(seen.texts.get(consent.text_hash), consent.purpose),
-        "state": policy.effective_state(consent, seen.now),
-        "decided_at": consent.decided_at,
-    }
 
 
 @page("GET", f"/unsubscribe/{links.ANY}", "One button", tags=_LINKS)

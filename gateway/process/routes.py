@@ -11,7 +11,16 @@ from gateway.api import (
     signups,
     withdrawals,
 )
-from gateway.people import docs, embed, form_page, form_posts, forms, my_data, recipients
+from gateway.people import (
+    confirmations,
+    docs,
+    embed,
+    form_page,
+    form_posts,
+    forms,
+    my_data,
+    recipients,
+)
 
 API = (
     forms.describe_form,
@@ -33,8 +42,8 @@ PAGES = (
     form_page.open_form,
     embed.script,
     recipients.show_notice,
-    recipients.show_confirmation,
-    recipients.answer_confirmation,
+    confirmations.show_confirmation,
+    confirmations.answer_confirmation,
     recipients.show_unsubscribe,
     recipients.unsubscribe,
     recipients.show_stop,

@@ -64,7 +64,10 @@ async def test_a_mailbox_that_was_asked_then_can_be_asked_a_week_later(app: App)
     async with ahead(app):
         for number in range(2):
             await app.sign_up(f"ada+{number}@example.org")
-        await app.sign_up()
+        await app.tick()
+        elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # one of the three is kept for it
+        async with app.http.post("/forms/signup", json=await app.posted(), headers=elsewhere) as it:
+            assert it.status == 202
         assert len(await app.deliver()) == 3
 
     await app.sign_up()

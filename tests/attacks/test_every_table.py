@@ -75,7 +75,7 @@ HARMLESS = {
     "confirmation": {"created_at": _SHOWN},
     "confirmation_count": {
         "id": "a name of its own",
-        "address_key": "of somebody else: counted there; two mails a request, and one link an hour,"
+        "address_key": "of somebody else: counted there; one mail a request, and one link an hour,"
         " are what is left",
         "sent_at": "a count that ends early: as above",
     },

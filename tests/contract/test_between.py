@@ -15,7 +15,7 @@ from consent.model import State
 from delivery import permits
 from delivery.desk import Parcel
 from gateway.flows.joining import intake, providers
-from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
+from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.rights import overview
 from gateway.flows.sending import permission, recover
@@ -154,7 +154,7 @@ async def fill(app: App, domain: str, count: int) -> None:
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         for number in range(count):
-            one = address.parse(f"madeup{number}@{domain}")
+            one = Asking(address.parse(f"madeup{number}@{domain}"))
             keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
             limits = await AskingLimits.read(connection, keys, [one], now)
             assert await limits.allow(connection, one, now) == now

@@ -11,7 +11,7 @@ from consent import address
 from consent.sign_ups import Asked, SignUp
 from gateway.flows.joining import sign_up
 from tests.support.apps import ADA, App, open_app
-from tests.support.posts import kept
+from tests.support.posts import kept, opened
 
 
 @pytest.fixture
@@ -39,6 +39,18 @@ async def test_a_flood_from_one_network_does_not_use_up_the_form(alone: App) -> 
     await sign_up.accept_all(alone.parts, [sign_up.Posted(one, "192.0.2.1")] * 700)
 
     assert await sign_up.accept(alone.parts, one, "192.0.2.2") is None
+
+
+async def test_of_the_network_no_more_is_sealed_than_the_limits_of_an_address_ask_for(
+    alone: App,
+) -> None:
+    one = (await _posted(alone)).sign_up
+    for network in ("192.0.2.77", "2001:db8:7:9::/64", "unknown", None):
+        await sign_up.accept(alone.parts, one, network)
+
+    networks = [form.network for form in await opened(alone)]  # of one millisecond: in any order
+
+    assert sorted(map(str, networks)) == ["192.0.0.0/16", "2001:db8::/32", "None", "None"]
 
 
 async def _posted(app: App) -> sign_up.Posted:

@@ -88,6 +88,41 @@ async def test_a_wrong_field_of_a_message_is_named(
     assert await pointers(embedded, key, "/v1/messages", message(**change)) == [pointer]
 
 
+@pytest.mark.parametrize(
+    ("first_name", "pointer"),
+    [
+        (["a"], "/content/data/first_name"),
+        ({"a": "b"}, "/content/data/first_name"),
+        (True, "/content/data/first_name"),
+    ],
+    ids=str,
+)
+async def test_what_a_template_cannot_print_is_named(
+    embedded: App, first_name: Any, pointer: str
+) -> None:
+    key = await embedded.key(Scope.MESSAGES_SEND)
+    said = message(content={"template": "welcome", "data": {"x": [True], "first_name": first_name}})
+
+    assert await pointers(embedded, key, "/v1/messages", said) == [pointer]
+
+
+@pytest.mark.parametrize("first_name", ["", "  ", "\u200b", None])
+async def test_a_name_that_nobody_would_see_greets_nobody_by_it(
+    embedded: App, first_name: str | None
+) -> None:
+    key = await embedded.key(Scope.MESSAGES_SEND)
+    await embedded.subscribe()
+    content = {"template": "welcome", "data": {"first_name": first_name}}
+
+    status, _ = await call(embedded, key, "POST", "/v1/messages", message(content=content))
+    (mail,) = await embedded.deliver()
+
+    text = mail.raw.partition(b"\r\n\r\n")[2].replace(b"=\r\n", b"")
+    assert status == 202
+    assert b"Welcome," not in text
+    assert b"Welcome" in text
+
+
 async def test_a_null_is_what_nobody_said(app: App) -> None:
     key = await app.key(Scope.MESSAGES_SEND)
     await app.subscribe()

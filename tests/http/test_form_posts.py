@@ -43,6 +43,10 @@ async def test_a_sign_up_is_kept_sealed_and_answered_the_same(app: App) -> None:
         ({"texts": [TEXT]}, "/texts/0"),
         ({"texts": ["sha256:x"]}, "/texts/0"),
         ({"profile": {"first_name": "Adalovelace"}}, "/profile/first_name"),
+        ({"profile": {"first_name": ["a"]}}, "/profile/first_name"),
+        ({"profile": {"first_name": {"a": "b"}}}, "/profile/first_name"),
+        ({"profile": {"first_name": None}}, "/profile/first_name"),
+        ({"profile": {"first_name": 7}}, "/profile/first_name"),
         ({"profile": {"shoe_size": "7"}}, "/profile"),
         ({"locale": 7}, "/locale"),
         ({"nick": "ada"}, "/nick"),
@@ -142,6 +146,17 @@ async def test_a_script_that_does_not_say_what_it_sends_is_told_so_as_a_program(
     assert problem["type"] == "/problems/content-type"
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert method["status"] == 405
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\t", "\u00a0", "\u200b"], ids=ascii)
+async def test_an_answer_that_nobody_would_see_is_none(app: App, name: str) -> None:
+    body = await app.posted(profile={"first_name": name})
+
+    async with app.http.post("/forms/signup", json=body) as answer:
+        assert answer.status == 202
+
+    (one,) = await opened(app)
+    assert one.profile == {}
 
 
 @pytest.mark.parametrize("kind", ["urlencoded", "multipart"])

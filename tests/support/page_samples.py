@@ -53,6 +53,7 @@ def consent(locale: str, **more: Any) -> dict[str, Any]:
         "required": False,
         "state": "pending",
         "decided_at": AT,
+        "hindrance": None,
         **more,
     }
 
@@ -126,6 +127,20 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     own = {"fresh": True, "fresh_url": None}
     contact = {"contact": "privacy@acme.example"}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
+    asked = {"fields": [], "may_reject": True, "nothing_ticked": False}
+    entered = [{**field, "value": "Ada"}]
+    objected = {**one, "hindrance": "objected"}
+    kept_back = [
+        consent(locale, state="confirmed", hindrance=why)
+        for why in (
+            "objected",
+            "restricted",
+            "suppressed_complaint",
+            "suppressed_bounce",
+            "purpose_unknown",
+            "unproven",
+        )
+    ]
     notice = {
         "body": markdown.to_html("# Notice\n\nSome **text** with a [link](https://acme.example)."),
         "notice_locale": locale,
@@ -137,12 +152,23 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "form-two": ("form", {**form, "purposes": [one, other]}),
         "form-errors": ("form", {**form, "email": "ada", "errors": wrong}),
         "thanks": ("thanks", {}),
-        "confirm": ("confirm", {"consents": [one], "may_reject": True}),
-        "confirm-mixed": ("confirm", {"consents": [other, *settled], "may_reject": True}),
-        "confirm-already": ("confirm", {"consents": settled[:1], "may_reject": True}),
-        "confirm-settled": ("confirm", {"consents": settled[1:], "may_reject": False}),
-        "confirm-damaged": ("confirm", {"consents": [damaged, other], "may_reject": True}),
+        "confirm": ("confirm", {**asked, "consents": [one], "fields": entered}),
+        "confirm-two": ("confirm", {**asked, "consents": [one, other], "fields": entered}),
+        "confirm-nothing-ticked": (
+            "confirm",
+            {**asked, "consents": [one, other], "nothing_ticked": True},
+        ),
+        "confirm-mixed": ("confirm", {**asked, "consents": [other, *settled]}),
+        "confirm-already": ("confirm", {**asked, "consents": settled[:1]}),
+        "confirm-settled": ("confirm", {**asked, "consents": settled[1:], "may_reject": False}),
+        "confirm-damaged": ("confirm", {**asked, "consents": [damaged, other]}),
+        "confirm-objected": ("confirm", {**asked, "consents": [objected]}),
         "confirmed": ("confirm_done", {"answer": "confirm", "consents": settled[:1]}),
+        "confirmed-in-vain": ("confirm_done", {"answer": "confirm", "consents": kept_back}),
+        "confirmed-in-part": (
+            "confirm_done",
+            {"answer": "confirm", "consents": [*settled[:1], kept_back[4], settled[1]]},
+        ),
         "rejected": (
             "confirm_done",
             {"answer": "reject", "consents": [consent(locale, state="rejected")]},

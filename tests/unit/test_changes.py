@@ -64,7 +64,9 @@ def request(trail: Trail) -> Consent:
 ASKED = Asked("newsletter", "sha256:5e")
 CHANGES: dict[State, Change] = {
     State.PENDING: request,
-    State.CONFIRMED: lambda t: changes.confirm(PENDING, b"token", t, NOW, ends_at=LATER),
+    State.CONFIRMED: lambda t: changes.confirm(
+        PENDING, b"token", t, NOW, ends_at=LATER, answers={}
+    ),
     State.REJECTED: lambda t: changes.take_back(PENDING, TAKEN_BACK, Actor.SUBJECT, t, NOW),
     State.WITHDRAWN: lambda t: changes.take_back(CONFIRMED, TAKEN_BACK, Actor.API, t, NOW),
     State.LAPSED: lambda t: changes.end(PENDING, t, LATER),
@@ -107,9 +109,11 @@ def test_who_leaves_without_a_key_leaves_an_event_about_nobody(state: State) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda t: changes.confirm(CONFIRMED, b"token", t, NOW, ends_at=None),
-        lambda t: changes.confirm(PENDING, b"token", t, LATER, ends_at=None),
-        lambda t: changes.confirm(replace(PENDING, honest=False), b"", t, NOW, ends_at=None),
+        lambda t: changes.confirm(CONFIRMED, b"token", t, NOW, ends_at=None, answers={}),
+        lambda t: changes.confirm(PENDING, b"token", t, LATER, ends_at=None, answers={}),
+        lambda t: changes.confirm(
+            replace(PENDING, honest=False), b"", t, NOW, ends_at=None, answers={}
+        ),
         lambda t: changes.take_back(
             replace(CONFIRMED, state=State.EXPIRED), TAKEN_BACK, Actor.SUBJECT, t, NOW
         ),

@@ -78,6 +78,14 @@ GOLDEN: dict[str, Proof] = {
     "a confirmation": Confirmed(
         "con_1", "newsletter", TEXT, sha256(b"TEST-TOKEN").hexdigest(), NOW
     ),
+    "a confirmation with the answers that stand": Confirmed(
+        "con_1",
+        "newsletter",
+        TEXT,
+        sha256(b"TEST-TOKEN").hexdigest(),
+        NOW,
+        answers={"first_name": "Ada"},
+    ),
     "a request that another one made needless": EndedByItself(
         "con_1", "newsletter", Why.SUPERSEDED
     ),

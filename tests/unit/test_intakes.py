@@ -43,6 +43,7 @@ FULL = SignUp(
 LEAST = SignUp("signup", address.parse("ada@example.org"), "en", (Asked("newsletter", TEXT),))
 SIGN_UPS = {
     "a sign-up with everything that a form can say": FULL,
+    "a sign-up that says from where": replace(LEAST, network="198.51.0.0/16"),
     "a sign-up that says the least": LEAST,
 }
 

@@ -24,7 +24,7 @@ from consent.model import (
     Unneeded,
     class_of,
 )
-from consent.policy import Facts, New, Nothing, Same
+from consent.policy import Facts, New, Nothing
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -353,10 +353,10 @@ def test_whoever_objected_may_ask_again() -> None:
 def test_a_sign_up_makes_a_new_request_where_nothing_stands() -> None:
     ended = [row(s) for s in (State.LAPSED, State.REJECTED, State.WITHDRAWN, State.EXPIRED)]
 
-    assert policy.sign_up([], "sha256:a", NOW, NOW) == New()
+    assert policy.sign_up([], NOW, NOW) == New()
     for one in ended:
-        assert policy.sign_up([one], "sha256:a", NOW, NOW) == New()
-    assert policy.sign_up(ended, "sha256:a", NOW, NOW) == New()
+        assert policy.sign_up([one], NOW, NOW) == New()
+    assert policy.sign_up(ended, NOW, NOW) == New()
 
 
 @pytest.mark.parametrize("state", [State.WITHDRAWN, State.REJECTED])
@@ -364,43 +364,34 @@ def test_a_no_ends_the_sign_up_that_came_before_it(state: State) -> None:
     """It was acknowledged and not worked off yet: the mail that it asks for would come after."""
     said_no = row(state, decided_at=NOW)
 
-    assert policy.sign_up([said_no], "sha256:a", NOW - HOUR, NOW) == Nothing()
-    assert policy.sign_up([said_no], "sha256:a", NOW, NOW) == New()
+    assert policy.sign_up([said_no], NOW - HOUR, NOW) == Nothing()
+    assert policy.sign_up([said_no], NOW, NOW) == New()
 
 
 def test_what_only_ran_out_ends_no_sign_up_that_came_before_it() -> None:
     for state in (State.LAPSED, State.EXPIRED):
         one = row(state, decided_at=NOW)
-        assert policy.sign_up([one], "sha256:a", NOW - HOUR, NOW) == New()
+        assert policy.sign_up([one], NOW - HOUR, NOW) == New()
 
 
-def test_a_sign_up_to_the_same_wording_is_the_same_request() -> None:
-    pending = row(State.PENDING)
-
-    assert policy.sign_up([pending], "sha256:a", NOW, NOW) == Same(pending)
-    assert policy.sign_up([pending], "sha256:b", NOW, NOW) == New()
-
-
-def test_a_sign_up_renews_no_request_past_its_time() -> None:
-    assert policy.sign_up([row(State.PENDING, lapses_at=NOW)], "sha256:a", NOW, NOW) == New()
-
-
-def test_a_sign_up_does_not_take_up_an_altered_request() -> None:
-    assert policy.sign_up([row(State.PENDING, honest=False)], "sha256:a", NOW, NOW) == New()
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        pytest.param(row(State.PENDING), id="waiting"),
+        pytest.param(row(State.PENDING, lapses_at=NOW), id="past its time"),
+        pytest.param(row(State.PENDING, honest=False), id="altered"),
+    ],
+)
+def test_a_sign_up_is_a_request_of_its_own_whatever_was_asked_before(waiting: Row) -> None:
+    """Whoever asked first would else decide what the one who asks herself confirms."""
+    assert policy.sign_up([waiting], NOW, NOW) == New()
 
 
-def test_of_several_requests_of_one_wording_the_newest_is_the_same() -> None:
-    older, newer = row(State.PENDING), row(State.PENDING, "con_2", requested_at=NOW)
-
-    assert policy.sign_up([newer, older], "sha256:a", NOW, NOW) == Same(newer)
-
-
-@pytest.mark.parametrize("text", ["sha256:a", "sha256:b"])
-def test_a_sign_up_of_someone_who_agreed_changes_nothing(text: str) -> None:
+def test_a_sign_up_of_someone_who_agreed_changes_nothing() -> None:
     pending = row(State.PENDING, "con_2")
 
-    assert policy.sign_up([CONFIRMED], text, NOW, NOW) == Nothing()
-    assert policy.sign_up([CONFIRMED, pending], text, NOW, NOW) == Nothing()
+    assert policy.sign_up([CONFIRMED], NOW, NOW) == Nothing()
+    assert policy.sign_up([CONFIRMED, pending], NOW, NOW) == Nothing()
 
 
 @pytest.mark.parametrize(
@@ -412,7 +403,7 @@ def test_a_sign_up_of_someone_who_agreed_changes_nothing(text: str) -> None:
     ],
 )
 def test_a_consent_that_permits_nothing_does_not_bar_a_better_one(consent: Row) -> None:
-    assert policy.sign_up([consent], "sha256:a", NOW, NOW) == New()
+    assert policy.sign_up([consent], NOW, NOW) == New()
 
 
 @pytest.mark.parametrize("state", State)

@@ -1,15 +1,15 @@
 """How often an address may be asked to confirm. Silent: whoever posts the form learns nothing.
 
 Counters and blocks fold plus-tags and dots, so that spellings of one mailbox do
-not buy more mails; the identity of a person never does. Spellings with a tag may
-not use up all of a week's mails: otherwise whoever makes up three of them keeps
-the mailbox itself from being asked.
+not buy more mails; the identity of a person never does. Neither spellings with a
+tag nor whoever asked before may use up all of a week's mails: otherwise a
+stranger keeps the mailbox itself from being asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -19,7 +19,13 @@ from consent import address, service_mails, suppressions
 from consent.address import Address
 from consent.keys import blind
 from consent.service_mails import Kind, ServiceMail
-from consent.suppressions import CONFIRMATIONS_A_WEEK, TAGGED_CONFIRMATIONS_A_WEEK, Stop
+from consent.sign_ups import SignUp
+from consent.suppressions import (
+    CONFIRMATIONS_A_WEEK,
+    KEPT_CONFIRMATIONS,
+    TAGGED_CONFIRMATIONS_A_WEEK,
+    Stop,
+)
 from gateway import limits
 from gateway.flows.joining import providers
 from storage.keysets import KeySet
@@ -28,6 +34,20 @@ from storage.secret import Secret
 LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
 _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
+_ASKED_FROM = "consentgw/asked-from/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who would be asked, and who wants it: from which neighbourhood, or the mailbox itself."""
+
+    email: Address
+    network: str | None = field(default=None, repr=False)
+    by_mailbox: bool = False
+
+    @classmethod
+    def by(cls, form: SignUp) -> Self:
+        return cls(form.email, form.network, form.by_mailbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,11 @@ class AskingKeys:
 
 
 class AskingLimits:
-    """The limits as one transaction sees them; each mail that it allows is counted."""
+    """The limits as one transaction sees them.
+
+    Each mail that it allows is counted, and from where each mailbox was asked
+    for, mailed or not: that is all that is left of a request without a mail.
+    """
 
     def __init__(
         self,
@@ -62,12 +86,11 @@ class AskingLimits:
         cls,
         connection: AsyncConnection,
         keys: AskingKeys,
-        addresses: Collection[Address],
+        askings: Collection[Asking],
         now: datetime,
     ) -> Self:
-        hashes = {block for one in addresses for block in keys.blocks(one)}
-        counters = [counter for one in addresses for counter in _counters(keys.weekly, one)]
-        counted = {key for counter in counters for key in counter.keys}
+        hashes = {block for one in askings for block in keys.blocks(one.email)}
+        counted = {key for one in askings for key in _keys(keys.weekly, one)}
         return cls(
             keys,
             await suppressions.in_force(connection, hashes, now),
@@ -75,29 +98,28 @@ class AskingLimits:
         )
 
     async def allow(
-        self, connection: AsyncConnection, one: Address, now: datetime, *, by_mailbox: bool = False
+        self, connection: AsyncConnection, one: Asking, now: datetime
     ) -> datetime | None:
-        """Say from when one more confirmation mail may go to *one*, and count it; None: not.
+        """Say from when one more confirmation mail may go out, and count it; None: not.
 
         A block after "not me" or an objection, three mails a week (two to
-        spellings with a tag), and the recipient domain's rate: of a provider of
-        mailboxes one that keeps a flood from looking like ours, of any other
-        domain a small one, for all its addresses may lead to one mailbox. What is
-        over it waits its turn, or whoever fills it would keep everybody there
-        from being asked. The block
-        keeps strangers away: the mailbox itself may ask all the same.
+        spellings with a tag, and one kept for who has not asked yet), and the
+        recipient domain's rate: of a provider of mailboxes one that keeps a flood
+        from looking like ours, of any other domain a small one, for all its addresses
+        may lead to one mailbox. What is over it waits its turn, or whoever fills it
+        would keep everybody there from being asked. The block keeps strangers away:
+        the mailbox itself may ask all the same.
         """
-        counters = _counters(self._keys.weekly, one)
-        if not by_mailbox and self.is_blocked(one):
+        counters = self._counters(one)
+        if not one.by_mailbox and self.is_blocked(one.email):
             return None
         if any(counter.is_full(self._counted) for counter in counters):
             return None
-        wait = await self._turn(connection, one, now)
+        wait = await self._turn(connection, one.email, now)
         if wait is None:
             return None
-        for this_week in (counter.keys[0] for counter in counters):
-            self._counted[this_week] = self._counted.get(this_week, 0) + 1
-            self._fresh.append(this_week)
+        for counter in counters:
+            self._count(counter.keys[0])
         return now + wait
 
     def is_blocked(self, one: Address) -> bool:
@@ -108,8 +130,20 @@ class AskingLimits:
         """The token by which the mailbox stops such mails, and its row."""
         return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
 
+    def _counters(self, one: Asking) -> list[_Counter]:
+        """What the mail counts against, as it stood before; notes from where it was asked for."""
+        place = _asked_from(self._keys.weekly, one)
+        before = any(self._counted.get(key) for key in place)
+        if not before:
+            self._count(place[0])
+        return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
+
+    def _count(self, key: bytes) -> None:
+        self._counted[key] = self._counted.get(key, 0) + 1
+        self._fresh.append(key)
+
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
-        """Keep the counts of the mails that were allowed."""
+        """Keep what was counted."""
         await suppressions.count_mails(connection, self._fresh, now)
 
     async def _turn(
@@ -134,12 +168,24 @@ class _Counter:
         return sum(counted.get(key, 0) for key in self.keys) >= self.at_most
 
 
-def _counters(weekly: Sequence[Secret], one: Address) -> list[_Counter]:
-    """What a mail to *one* counts against: its mailbox, and the mailbox's tags where it has one."""
-    bounds = {_MAILBOX: CONFIRMATIONS_A_WEEK}
-    if address.is_tagged(one):
+def _keys(weekly: Sequence[Secret], one: Asking) -> list[bytes]:
+    """Every key that *one* is counted under."""
+    counters = _counters(weekly, one, is_new=False)
+    return [*_asked_from(weekly, one), *(key for counter in counters for key in counter.keys)]
+
+
+def _asked_from(weekly: Sequence[Secret], one: Asking) -> tuple[bytes, ...]:
+    """That this mailbox was asked for from there: says neither without the weekly key."""
+    pair = f"{address.folded(one.email)}\0{one.network or ''}"
+    return tuple(blind.keyed(secret, _ASKED_FROM, pair) for secret in weekly)
+
+
+def _counters(weekly: Sequence[Secret], one: Asking, *, is_new: bool) -> list[_Counter]:
+    """What a mail counts against: its mailbox, and the mailbox's tags where it has one."""
+    bounds = {_MAILBOX: CONFIRMATIONS_A_WEEK - (0 if is_new else KEPT_CONFIRMATIONS)}
+    if address.is_tagged(one.email):
         bounds[_TAGGED] = TAGGED_CONFIRMATIONS_A_WEEK
-    folded = address.folded(one)
+    folded = address.folded(one.email)
     return [
         _Counter(tuple(blind.keyed(secret, domain, folded) for secret in weekly), at_most)
         for domain, at_most in bounds.items()

@@ -6,7 +6,7 @@ neither in the answer that was given nor in when this happens.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import changes, gates, intakes, links, personal, policy, service_mails, texts
+from consent import changes, gates, intakes, links, people, personal, policy, service_mails, texts
 from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Requested
@@ -24,14 +24,14 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
-from consent.policy import Nothing, Same
+from consent.policy import New
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
 from gateway.config.config import Config
 from gateway.flows.joining import asking
-from gateway.flows.joining.asking_limits import AskingKeys, AskingLimits
+from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
 from gateway.flows.parked import Busy, each_for_itself, put_aside
 from gateway.parts import Parts
 from gateway.watch.parked import Why
@@ -43,7 +43,6 @@ log = structlog.get_logger()
 
 AT_ONCE = 50  # in the loop that answers: more at a time, and requests wait for them
 CONFIRM_WITHIN = timedelta(hours=72)
-MAILS_A_REQUEST = 2
 _OF_THE_FORM = (Why.PURPOSE_UNKNOWN, Why.WORDING_MISSING)  # whoever it is from
 
 
@@ -91,20 +90,18 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
         held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
         forms = await _standing(connection, parts.marks, parts.lookup, waiting, forms, now)
-        addresses = {form.email for form in forms.values()}
-        limits = await AskingLimits.read(connection, asking, addresses, now)
-        forms = _without_blocked(forms, whose.new, limits)
         wordings = await texts.get(connection, _hashes(forms.values()))
         # Only for whoever is asked now: nobody comes to be known for a request that is parked.
         asked = [form for form in forms.values() if _unasked(parts.config, wordings, form) is None]
         newcomers = whose.newcomers(asked, vault)
         held |= await gates.admit(connection, parts.rows, parts.lookup, newcomers, wall)
         found = await parts.consents.as_of(connection, held, now)
+        askings = [Asking.by(form) for form in forms.values()]
         batch = _Batch(
             consents=parts.consents,
             config=parts.config,
             people={name: _Person(gate, found.get(name, [])) for name, gate in held.items()},
-            limits=limits,
+            limits=await AskingLimits.read(connection, asking, askings, now),
             trail=Trail(parts.log, vault, held),
             vault=vault,
             wordings=wordings,
@@ -123,6 +120,8 @@ async def _write(
 ) -> int:
     done = await batch.apply(connection, waiting, whose.subjects, forms)
     await batch.write(connection)
+    # Nobody comes to be known by a request that asks them for nothing.
+    await people.dismiss(connection, [one for one in whose.made.values() if batch.unasked(one)])
     await intakes.remove(connection, done)
     left = {intake.id: forms[intake.id] for intake in waiting if intake.id not in set(done)}
     stuck = await _stuck(connection, lookup, batch, whose.subjects, left)
@@ -220,20 +219,6 @@ async def _standing(
     return standing
 
 
-def _without_blocked(
-    forms: Mapping[str, SignUp], new: Collection[str], limits: AskingLimits
-) -> Mapping[str, SignUp]:
-    """Without what is asked in the name of people we do not know, and may not ask.
-
-    No mail would go, and somebody who was forgotten would be known again.
-    """
-    return {
-        intake: form
-        for intake, form in forms.items()
-        if form.email.canonical not in new or not limits.is_blocked(form.email)
-    }
-
-
 async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
     keys = await keystore.intake_keys({intake.key_id for intake in waiting})
     opened = intakes.open_sign_ups(waiting, keys)
@@ -255,34 +240,24 @@ def _unasked(config: Config, wordings: Mapping[str, Text], form: SignUp) -> Why 
 
 @dataclass
 class _Person:
-    """One person in a batch: what is known, and what the batch changes."""
+    """One person in a batch: what is known, and what the batch asks them for."""
 
     gate: Gate
     consents: list[Consent]
-    new: dict[str, Consent] = field(default_factory=dict)
-    changed: dict[str, Consent] = field(default_factory=dict)
+    new: list[Consent] = field(default_factory=list)
 
     def of(self, purpose: str) -> list[Consent]:
-        rows = {consent.id: consent for consent in self.consents} | self.changed | self.new
-        return [consent for consent in rows.values() if consent.purpose == purpose]
-
-    def count_mail(self, consent: Consent) -> None:
-        group = self.new if consent.id in self.new else self.changed
-        group[consent.id] = replace(consent, mails=consent.mails + 1)
+        return [one for one in (*self.consents, *self.new) if one.purpose == purpose]
 
 
 @dataclass(frozen=True, slots=True)
 class _Mail:
-    """One mail that asks for consents."""
+    """One mail, and the request that it asks about: no other mail does, nor it about others."""
 
     locale: str
     email: Address
-    asked: list[Consent]
+    asked: Sequence[Consent]
     due_at: datetime
-
-    @property
-    def text_hashes(self) -> set[str]:
-        return {consent.text_hash for consent in self.asked}
 
 
 @dataclass
@@ -331,30 +306,35 @@ class _Batch:
     async def ask(
         self, connection: AsyncConnection, subject: str, form: SignUp, received_at: datetime
     ) -> None:
-        """Apply one sign-up; at most one mail asks for all its purposes."""
+        """Apply one sign-up: it becomes a request of its own where a mail may ask about it.
+
+        Whoever cannot be asked must not come to be in what a link confirms: of
+        that sign-up nothing is kept but a count.
+        """
         person = self.people[subject]
-        pending: list[Consent] = []
-        for asked in form.asked:
-            existing = person.of(asked.purpose)
-            match policy.sign_up(existing, asked.text_hash, received_at, self.now):
-                case Nothing():
-                    continue
-                case Same(consent):
-                    pending.append(consent)
-                case _:
-                    consent = self._request(subject, form, asked, received_at)
-                    person.new[consent.id] = consent
-                    pending.append(consent)
-        fresh = [consent for consent in pending if consent.mails < MAILS_A_REQUEST]
-        if not fresh:
+        wanted = [
+            asked
+            for asked in form.asked
+            if isinstance(policy.sign_up(person.of(asked.purpose), received_at, self.now), New)
+        ]
+        if not wanted or any(asked.text_hash not in self.askable for asked in wanted):
             return
-        due_at = await self.limits.allow(
-            connection, form.email, self.now, by_mailbox=form.by_mailbox
-        )
-        if due_at is not None:
-            for consent in fresh:
-                person.count_mail(consent)
-            self.mails.append(_Mail(form.locale, form.email, fresh, due_at))
+        due_at = await self.limits.allow(connection, Asking.by(form), self.now)
+        if due_at is None:
+            return
+        requests = [self._request(subject, form, asked, received_at) for asked in wanted]
+        person.new += requests
+        self.mails.append(_Mail(form.locale, form.email, requests, due_at))
+
+    @property
+    def askable(self) -> Mapping[str, Text]:
+        """The wordings that a mail may name: one that was retired since the post asks nobody."""
+        return {key: text for key, text in self.wordings.items() if text.retired_at is None}
+
+    def unasked(self, subject: str) -> bool:
+        """Whether somebody was admitted by this batch, and then asked for nothing."""
+        person = self.people.get(subject)
+        return person is not None and not person.new
 
     def _request(self, subject: str, form: SignUp, asked: Asked, received_at: datetime) -> Consent:
         consent_id = ordered_id("con", self.now)
@@ -370,20 +350,15 @@ class _Batch:
         )
 
     async def write(self, connection: AsyncConnection) -> None:
-        people = self.people.values()
-        new = [consent for person in people for consent in person.new.values()]
-        changed = [consent for person in people for consent in person.changed.values()]
-        await self.consents.add(connection, new)
-        await self.consents.write(connection, changed)
+        await self.consents.add(connection, [one for mail in self.mails for one in mail.asked])
         await self.limits.store(connection, self.now)
-        known = {key: text for key, text in self.wordings.items() if text.retired_at is None}
-        mails = [mail for mail in self.mails if mail.text_hashes <= known.keys()]  # else retired
-        stops = [self.limits.stop(mail.asked[0].subject, mail.email) for mail in mails]
+        known = self.askable
+        stops = [self.limits.stop(mail.asked[0].subject, mail.email) for mail in self.mails]
         written = [
             asking.confirmation(
                 self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at, stop
             )
-            for mail, (stop, _) in zip(mails, stops, strict=True)
+            for mail, (stop, _) in zip(self.mails, stops, strict=True)
         ]
         tokens = [token for token, _ in written]
         await links.add_confirmations(connection, self.consents.keys, tokens, self.now)

@@ -18,6 +18,7 @@ from consent.sign_ups import SignUp
 from gateway.door import Visit
 from gateway.flows.joining import attestations
 from gateway.flows.joining.attestations import Attestation, Use
+from gateway.flows.joining.neighbourhoods import neighbourhood
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.secret import Secret
@@ -40,6 +41,11 @@ class Posted:
     @property
     def visit(self) -> Visit:
         return Visit(self.sign_up.form, self.network)
+
+    @property
+    def kept(self) -> SignUp:
+        """What of it is sealed; of the network no more than the limits of an address ask for."""
+        return replace(self.sign_up, network=neighbourhood(self.network))
 
 
 async def accept(
@@ -83,7 +89,7 @@ async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[
         kept = await _proven(connection, let_in, now)
         if kept:
             rows = [
-                intakes.seal_sign_up(one.sign_up, under, min(now, one.looked_at or now))
+                intakes.seal_sign_up(one.kept, under, min(now, one.looked_at or now))
                 for one in kept
             ]
             await intakes.add(connection, rows)

@@ -88,11 +88,15 @@ class ContentFlaw(StrEnum):
     RESERVED = "reserved"  # a template of the gateway's own mails
     TEMPLATE = "template"  # one that is not there, or cannot be rendered
     VARIABLE = "variable"  # one that asks for more than was said
+    VALUE = "value"  # one that prints what is no text
 
 
 @dataclass(frozen=True, slots=True)
 class ContentProblem:
-    """What is wrong with a content; *about* names the variable, or says what the template lacks."""
+    """What is wrong with a content.
+
+    *about* names the variable, points to the value, or says what the template lacks.
+    """
 
     flaw: ContentFlaw
     about: str = ""
@@ -118,6 +122,8 @@ def check_content(
         except TemplateError as error:
             if error.missing is not None:
                 return ContentProblem(ContentFlaw.VARIABLE, error.missing)
+            if error.unprintable is not None:
+                return ContentProblem(ContentFlaw.VALUE, error.unprintable)
             return ContentProblem(ContentFlaw.TEMPLATE, error.problem)
     return None
 

@@ -1,0 +1,39 @@
+"""What a form was told, as the mailbox sees it before it becomes the person's.
+
+Whoever signs a person up chooses these words. The person finds them as values
+to correct; what could lead somewhere, or pass for ours, is not shown at all.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from storage.words import is_blank
+
+# A scheme, a host, a mailbox, or a bare domain, which many programs make a link of.
+_ADDRESS = re.compile(r"//|@|\bwww\.|[^\W_]\.[^\W\d_]{2,}")
+_DOTS = str.maketrans({"\u3002": ".", "\u2024": ".", "\u2044": "/", "\u2215": "/"})
+
+
+def looks_like_an_address(value: str) -> bool:
+    """Whether *value* may be read as one of any kind, however it is spelled."""
+    seen = unicodedata.normalize("NFKC", value).translate(_DOTS).casefold()
+    plain = "".join(one for one in seen if not unicodedata.category(one).startswith("C"))
+    return _ADDRESS.search(plain) is not None
+
+
+def entered(answers: Mapping[str, str]) -> dict[str, str]:
+    """The answers as the page shows them: what looks like an address is empty."""
+    return {name: "" if looks_like_an_address(value) else value for name, value in answers.items()}
+
+
+def settled(answers: Mapping[str, str], corrected: Mapping[str, str]) -> dict[str, str]:
+    """What stands of *answers* once the person *corrected* some: as shown, or as typed anew.
+
+    An empty correction removes the answer. Only what was asked for can be
+    corrected: the page shows nothing else.
+    """
+    said = {name: corrected.get(name, shown) for name, shown in entered(answers).items()}
+    return {name: value.strip() for name, value in said.items() if not is_blank(value)}

@@ -1,0 +1,161 @@
+"""The page behind the link of a confirmation mail. Looking changes nothing; only POST acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from consent import policy
+from consent.consents import Consent
+from consent.model import State
+from gateway.config.config import Config
+from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
+from gateway.flows.joining import confirm
+from gateway.flows.joining.confirm import Choice, Declaration, Seen
+from gateway.http import pages
+from gateway.http.app_keys import PARTS
+from gateway.http.endpoints import page
+from gateway.http.networks import client_network
+from gateway.http.pages import Brand
+from gateway.http.parsing import read_fields
+from gateway.people import links, wording
+from gateway.people.forms import label_of
+from gateway.people.page_models import ConfirmationAnswer, corrections_of
+
+_LINKS = ("recipients, by link",)
+_LONGEST = 200  # of an answer whose field left the form
+
+
+@page(
+    "GET",
+    f"/confirm/{links.ANY}",
+    "What a sign-up asked for, its answers to correct, and one button; changes nothing",
+    statuses=(200, 410),
+    tags=_LINKS,
+)
+async def show_confirmation(request: web.Request) -> web.StreamResponse:
+    """The wording and one button; the page never submits itself."""
+    seen = await confirm.look(request.app[PARTS], links.token_of(request))
+    return _confirmation_page(request, _found(seen))
+
+
+@page(
+    "POST",
+    f"/confirm/{links.ANY}",
+    "Confirm, or say that it was somebody else",
+    form=ConfirmationAnswer,
+    statuses=(200, 410, 422),
+    tags=_LINKS,
+)
+async def answer_confirmation(request: web.Request) -> web.StreamResponse:
+    """`answer=confirm` or `reject`; on an expired link `again` asks for a new mail.
+
+    With `confirm`, `purpose` (repeated) says which, and `profile.<field>` what an
+    answer is to be: absent as shown, empty removed.
+    """
+    fields = await read_fields(request)
+    said = fields.get("answer")
+    if said == "again":
+        return await _ask_again(request)
+    if said not in tuple(Declaration):
+        raise Invalid.at("/answer", "must be confirm or reject")
+    parts, token = request.app[PARTS], links.token_of(request)
+    choice = Choice()
+    if said == Declaration.CONFIRM:
+        seen = _found(await confirm.look(parts, token))
+        choice = _choice(parts.config, seen, fields)
+        if choice.purposes is not None and not choice.purposes and not seen.expired:
+            return _confirmation_page(request, seen, nothing_ticked=True)
+    seen = _found(await confirm.answer(parts, token, Declaration(said), choice))
+    if seen.expired:
+        return _confirmation_page(request, seen)
+    return pages.response(
+        request, "confirm_done", brand=_brand(request), answer=said, consents=_shown(seen)
+    )
+
+
+async def _ask_again(request: web.Request) -> web.StreamResponse:
+    parts, token = request.app[PARTS], links.token_of(request)
+    network = client_network(request, parts.config.server.trusted_proxies)
+    wait = await confirm.ask_again(parts, token, network)
+    if wait is not None:
+        raise TooMany(wait.how_long)
+    return pages.response(request, "mail_again", brand=_brand(request))
+
+
+def _choice(config: Config, seen: Seen, fields: MultiMapping[str]) -> Choice:
+    """What was ticked and corrected; raises `Invalid` that names every field that is wrong."""
+    said = corrections_of(fields)
+    limits = {name: field["max_length"] for name, field in _fields(config, seen, "en").items()}
+    problems = [
+        FieldError(f"/profile/{name}", f"is longer than {limits[name]} characters", Flaw.TOO_LONG)
+        for name, value in said.profile.items()
+        if name in limits and len(value) > limits[name]
+    ]
+    if said.purposes is not None and not said.purposes <= {one.purpose for one in seen.consents}:
+        problems.append(FieldError("/purpose", "is not a purpose of this request"))
+    if problems:
+        raise Invalid(problems)
+    return Choice(said.purposes, said.profile)
+
+
+def _found(seen: Seen | None) -> Seen:
+    if seen is None:
+        raise NotFound
+    return seen
+
+
+def _confirmation_page(
+    request: web.Request, seen: Seen, *, nothing_ticked: bool = False
+) -> web.Response:
+    if seen.expired:
+        return pages.response(request, "expired", 410, brand=_brand(request), kind="confirm")
+    may_reject = any(policy.reject(consent.state) is not None for consent in seen.consents)
+    fields = _fields(request.app[PARTS].config, seen, pages.locale_of(request))
+    return pages.response(
+        request,
+        "confirm",
+        422 if nothing_ticked else 200,
+        brand=_brand(request),
+        consents=_shown(seen),
+        fields=list(fields.values()),
+        may_reject=may_reject,
+        nothing_ticked=nothing_ticked,
+    )
+
+
+def _fields(config: Config, seen: Seen, locale: str) -> dict[str, dict[str, Any]]:
+    """The answers as fields of a form, under the labels of the form that asked for them."""
+    form = config.forms.get(seen.consents[0].form) if seen.consents else None
+    known = {} if form is None else form.fields
+    return {
+        name: {
+            "name": name,
+            "label": label_of(known.get(name), name, locale),
+            "max_length": known[name].max_length if name in known else _LONGEST,
+            "value": value,
+        }
+        for name, value in seen.answers.items()
+    }
+
+
+def _shown(seen: Seen) -> list[dict[str, Any]]:
+    return [_consent(consent, seen) for consent in seen.consents]
+
+
+def _consent(consent: Consent, seen: Seen) -> dict[str, Any]:
+    state = policy.effective_state(consent, seen.now)
+    counts = state in (State.PENDING, State.CONFIRMED)
+    return {
+        **wording.shown(seen.texts.get(consent.text_hash), consent.purpose),
+        "purpose": consent.purpose,
+        "state": state,
+        "decided_at": consent.decided_at,
+        "hindrance": seen.refusals.get(consent.id) if counts else None,
+    }
+
+
+def _brand(request: web.Request) -> Brand:
+    return Brand.neutral(request.app[PARTS].config)

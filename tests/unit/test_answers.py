@@ -1,0 +1,53 @@
+"""What a form was told is shown to be corrected; what could lead somewhere is not shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from consent import answers
+
+ADDRESSES = [
+    "http://x",
+    "x://y",
+    "//x",
+    "www.x",
+    "WWW.X",
+    "x@y",
+    "x.yy",
+    "x.yy/z",
+    "x\uff0eyy",
+    "\uff48ttp:\uff0f\uff0fx",
+    "w\u00adww.x",
+    "x\u2024yy",
+]
+NAMES = [
+    "Ada",
+    "J.R.R. Tolkien",
+    "Dr. Meyer",
+    "O'Neill",
+    "Anne-Marie",
+    "Jos\u00e9",
+    "3.5",
+    "\u5c71\u7530",
+    "",
+    "a / b",
+]
+
+
+@pytest.mark.parametrize("value", ADDRESSES)
+def test_an_address_of_any_kind_is_one(value: str) -> None:
+    assert answers.looks_like_an_address(value)
+
+
+@pytest.mark.parametrize("value", NAMES)
+def test_a_name_is_none(value: str) -> None:
+    assert not answers.looks_like_an_address(value)
+
+
+def test_what_stands_is_as_shown_or_as_typed_anew() -> None:
+    said = {"first": "Ada", "last": "Byron", "site": "x.example", "more": "y.example"}
+
+    stands = answers.settled(said, {"last": " ", "more": "z.example", "other": "Eve"})
+
+    assert answers.entered(said) == {"first": "Ada", "last": "Byron", "site": "", "more": ""}
+    assert stands == {"first": "Ada", "more": "z.example"}
