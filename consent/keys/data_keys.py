@@ -21,7 +21,7 @@ from consent.keys.wrapping import Wrapper
 from storage.database import Database
 from storage.locks import in_order
 from storage.secret import Secret
-from storage.types import among, upsert
+from storage.types import among, is_name, upsert
 
 SWEEP_AFTER = timedelta(days=1)
 
@@ -116,7 +116,9 @@ class DataKeys:
         """
         swept, last = 0, ""
         while page := await self._page_of_old(last, now - SWEEP_AFTER):
-            unnamed = sorted(set(page) - set(await named(page)))
+            # What somebody wrote there instead of a name is nobody's, and stands in nobody's way.
+            names = {subject for subject in page if is_name(subject)}
+            unnamed = sorted(names - set(await named(page)))
             for batch in _batches(unnamed):
                 async with self._database.begin() as connection:
                     gone = in_order(tables.dek, among(tables.dek.c.subject, batch))

@@ -132,6 +132,7 @@ async def test_looking_at_every_link_in_every_way_changes_nothing(gateway: Gatew
             "unsubscribe",
             "why",
             "preferences",
+            "stop",
         }
 
         statuses = await storm(gateway, found)
