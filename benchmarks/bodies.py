@@ -76,7 +76,7 @@ def _attack(content_type: str, framing: str, begin: bytes, again: bytes) -> Iter
 def _send(begin: bytes, again: bytes) -> None:
     """Send until the connection is closed, and begin anew, for ever."""
     os.sched_setaffinity(0, {1})
-    os.nice(5)  # whoever waits is measured, and not the scheduler
+    os.nice(19)  # whoever waits is measured, and not the scheduler
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", PORT)) as line:
             line.sendall(begin)

@@ -14,6 +14,8 @@ from gateway.errors import CannotListen
 from gateway.http import problems
 from gateway.watch import access, logs
 
+_MUCH = 16 * 1024  # bytes of one reading; libuv would read on, up to eight megabytes at once
+
 
 @contextmanager
 def listening_on(host: str, port: int, setting: str) -> Iterator[None]:
@@ -56,6 +58,35 @@ class _Server(web.Server):
 
 
 class _Handler(RequestHandler):
+    """aiohttp's, which lets everybody have a turn between two takings of one connection.
+
+    By itself it goes on as long as there is something to take: who sends without
+    end, in chunks of a byte or in what is no body at all, would keep the loop.
+    """
+
+    _goes_on = False  # it is to be taken from again, at the next turn
+    _parses_on = False  # and so is what was taken and not parsed
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(data) >= _MUCH and self.transport is not None:
+            self.transport.pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self.transport is not None and not (self._reading_paused or self._buffer_paused):
+            self.transport.resume_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        self._parses_on = self._parses_on or resume_parser
+        if not self._goes_on:
+            self._goes_on = True
+            self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        parses_on, self._goes_on, self._parses_on = self._parses_on, False, False
+        super().resume_reading(parses_on)
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -12,8 +12,10 @@ import structlog
 from aiohttp import web
 
 from gateway.errors import CannotListen
+from gateway.http.parsing import read_bytes
 from gateway.http.runner import Runner, listening_on
 from gateway.watch import logs
+from tests.http import test_bounds
 
 
 async def hello(request: web.Request) -> web.Response:
@@ -107,3 +109,40 @@ async def test_a_port_that_is_taken_is_named(port: int) -> None:
     assert str(caught.value) == (
         f"cannot listen on 127.0.0.1:{port}: Address already in use; set by server.listen"
     )
+
+
+async def test_others_have_their_turn_while_a_body_of_seams_is_taken_in() -> None:
+    """Sixty thousand chunks of one byte: each turn of the loop takes a few hundred of them."""
+    turns, taken = 0, []
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read(request: web.Request) -> web.Response:
+        begun = turns
+        taken.append((len(await read_bytes(request)), turns - begun))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/read", read)
+    runner = Runner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    body = b"1\r\na\r\n" * 60_000 + b"0\r\n\r\n"
+    counting = asyncio.create_task(others())
+    try:
+        told, _ = await test_bounds.raw(
+            f"http://127.0.0.1:{runner.addresses[0][1]}",
+            b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body,
+            wait=30,
+        )
+    finally:
+        counting.cancel()
+        await runner.cleanup()
+
+    ((size, passed),) = taken
+    assert (" 200 " in told, size) == (True, 60_000)
+    assert passed > 60
