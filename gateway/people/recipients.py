@@ -55,7 +55,7 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     return pages.response(request, "unsubscribed", brand=_brand(request))
 
 
-@page("GET", "/stop/{token}", "No more such service mails: one button", tags=_LINKS)
+@page("GET", f"/stop/{links.ANY}", "No more such service mails: one button", tags=_LINKS)
 async def show_stop(request: web.Request) -> web.StreamResponse:
     """One button; the same page for every link, known or not."""
     _require_token(request)
@@ -64,7 +64,7 @@ async def show_stop(request: web.Request) -> web.StreamResponse:
 
 @page(
     "POST",
-    "/stop/{token}",
+    f"/stop/{links.ANY}",
     "No confirmation mail and no fresh link to this mailbox for twelve months",
     tags=_LINKS,
 )

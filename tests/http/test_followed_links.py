@@ -49,6 +49,21 @@ async def test_leaving_works_by_whatever_became_of_the_link(embedded: App, behin
     assert await embedded.permission() == "withdrawn"
 
 
+@pytest.mark.parametrize("behind", BEHIND[:12])
+async def test_service_mails_are_stopped_by_whatever_became_of_the_link(
+    embedded: App, behind: str
+) -> None:
+    await embedded.sign_up(GRACE)
+    (mail,) = await embedded.deliver()
+    path = f"/stop/{mail.token('stop')}{behind}"
+
+    assert await visit(embedded, path) == 200
+    assert await visit(embedded, path, "POST") == 200
+
+    await embedded.sign_up(GRACE)
+    assert await embedded.deliver() == []
+
+
 async def test_the_token_is_found_in_whatever_was_followed(embedded: App) -> None:
     token = (await nurture(embedded))["why"]
     links = [token + behind for behind in BEHIND]
