@@ -443,6 +443,10 @@ def _another(rows: Sequence[Mapping[str, Any]], at: int, column: str) -> Any:
     return next(iter(wanted or others), None)
 
 
+# Columns of PostgreSQL keep their types, so that less can be done to them: it is asked seldom.
+@pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 @pytest.mark.parametrize("name", ATTACKED)
 async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
     scene: Scene, name: str
