@@ -17,7 +17,7 @@ from storage import parking
 from storage.honesty import RowKeys
 from storage.locks import free
 from storage.sound import fits
-from storage.types import Moment, among
+from storage.types import among
 
 
 async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
@@ -42,7 +42,7 @@ def _turns() -> list[tuple[Select[Any], bool]]:
     query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
     # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
     fit = fits(outbox.c.id, outbox.c.subject)
-    query = query.where(IS_WAITING, outbox.c.due_at <= bindparam("now", type_=Moment()), fit)
+    query = query.where(IS_WAITING, outbox.c.due_at <= parking.NOW, fit)
     turns = [
         (parking.first(query.where(outbox.c.kind == kind), outbox.c.id), False)
         for kind in (Kind.SERVICE, Kind.MARKETING)

@@ -47,7 +47,7 @@ _NAME = 80  # bytes
 _GONE = timedelta(days=2)  # by then whoever works off its table has looked again, if it is there
 
 # So that a statement can be made once: making one takes longer than executing it.
-_NOW, _LATEST = bindparam("now", type_=Moment()), bindparam("latest", type_=Moment())
+NOW, _LATEST = bindparam("now", type_=Moment()), bindparam("latest", type_=Moment())
 
 metadata = MetaData()
 
@@ -135,7 +135,7 @@ async def forget(
 
 def at(now: datetime) -> dict[str, datetime]:
     """What a statement that `stands`, `first` or `again` is part of is executed with."""
-    return {_NOW.key: now, _LATEST.key: now + LONGEST}
+    return {NOW.key: now, _LATEST.key: now + LONGEST}
 
 
 def stands(column: Column[Any]) -> ColumnElement[bool]:
@@ -157,7 +157,7 @@ def first(query: Select[Any], column: Column[Any]) -> Select[Any]:
 def again(query: Select[Any], column: Column[Any]) -> Select[Any]:
     """Only those whose time has come, longest ago first: for behind the others."""
     here = and_(parked.c.table == column.table.name, parked.c.row == column)
-    query = query.join(parked, here).where(parked.c.next_at <= _NOW, sound(parked))
+    query = query.join(parked, here).where(parked.c.next_at <= NOW, sound(parked))
     return query.order_by(parked.c.next_at, column)
 
 

@@ -192,7 +192,7 @@ _BEHIND = Problem(
     503,
     "keyring-behind",
     "Keyring behind",
-    "This node lacks a key by which people are found; another node does it, or this one later.",
+    "This node lacks a key that looking people up needs; another node does it, or this one later.",
     "Send the request again after Retry-After, to another node where there is one. Nothing was"
     " done. Operators: gateway doctor names the key; copy the newest keyring to this machine, and"
     " restart.",
