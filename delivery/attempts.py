@@ -16,6 +16,19 @@ from delivery import tables
 
 ABORTED = "aborted"  # outcome of an attempt: its worker ended before the final dot
 
+# Made once: making a statement takes longer than executing it.
+_END = (
+    update(tables.attempt)
+    .where(tables.attempt.c.message == bindparam("of"), tables.attempt.c.n == bindparam("number"))
+    .values(
+        ended_at=bindparam("at"),
+        code=bindparam("with_code"),
+        enhanced=bindparam("with_enhanced"),
+        outcome=bindparam("as_outcome"),
+        reply=bindparam("sealed"),
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -52,22 +65,11 @@ class AttemptEnd:
 async def end(connection: AsyncConnection, ends: Sequence[AttemptEnd], now: datetime) -> None:
     if not ends:
         return
-    table = tables.attempt
-    statement = (
-        update(table)
-        .where(table.c.message == bindparam("of"), table.c.n == bindparam("number"))
-        .values(
-            ended_at=now,
-            code=bindparam("with_code"),
-            enhanced=bindparam("with_enhanced"),
-            outcome=bindparam("as_outcome"),
-            reply=bindparam("sealed"),
-        )
-    )
     rows = [
         {
             "of": end.message,
             "number": end.n,
+            "at": now,
             "with_code": end.code,
             "with_enhanced": end.enhanced,
             "as_outcome": end.outcome,
@@ -75,7 +77,7 @@ async def end(connection: AsyncConnection, ends: Sequence[AttemptEnd], now: date
         }
         for end in ends
     ]
-    await connection.execute(statement, rows)
+    await connection.execute(_END, rows)
 
 
 async def drop(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:

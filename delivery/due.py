@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Integer, Select, and_, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,9 @@ from storage import parking
 from storage.honesty import RowKeys
 from storage.locks import free
 from storage.sound import fits
-from storage.types import among
+from storage.types import among, texts
+
+_MOST: Final = bindparam("most", type_=Integer)
 
 
 async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
@@ -48,9 +50,8 @@ def _turns() -> list[tuple[Select[Any], bool]]:
         for kind in (Kind.SERVICE, Kind.MARKETING)
     ]
     again = parking.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id)
-    most = bindparam("most", type_=Integer)
     return [
-        (turn.order_by(outbox.c.due_at, outbox.c.id).limit(most), parked)
+        (turn.order_by(outbox.c.due_at, outbox.c.id).limit(_MOST), parked)
         for turn, parked in (*turns, (again, True))
     ]
 
@@ -77,16 +78,22 @@ async def _lock_some(
 
     And what was parked last.
     """
+    asked = parking.at(now) | {"messages": ids, "most": limit}
+    rows = await connection.execute(_locking(), asked)
+    return [message_of(row, honest=is_honest(keys, row)) for row in rows]
+
+
+@cache
+def _locking() -> Select[Any]:
+    """The statement of `_lock_some`."""
     urgency = case((parking.stands(outbox.c.id), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1)
-    query = (
+    return (
         select(outbox)
-        .where(among(outbox.c.id, ids), IS_WAITING, outbox.c.due_at <= now)
+        .where(among(outbox.c.id, texts("messages")), IS_WAITING, outbox.c.due_at <= parking.NOW)
         .order_by(urgency, outbox.c.due_at, outbox.c.id)
-        .limit(limit)
+        .limit(_MOST)
         .with_for_update(skip_locked=True)
     )
-    rows = await connection.execute(query, parking.at(now))
-    return [message_of(row, honest=is_honest(keys, row)) for row in rows]
 
 
 async def look_again(connection: AsyncConnection, now: datetime) -> None:

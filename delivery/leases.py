@@ -70,7 +70,7 @@ async def rank(connection: AsyncConnection, owner: str, now: datetime) -> Rank:
     return Rank(running.index(owner) % of, of)
 
 
-def running(owner: str, now: datetime) -> ColumnElement[bool]:
+def running(owner: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:
     """As `runs`, as a condition of a statement that asks and writes at once."""
     return exists().where(worker.c.id == owner, worker.c.lease_until > now)
 

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     and_,
     bindparam,
     case,
     func,
     insert,
-    literal,
     literal_column,
     select,
     union_all,
@@ -33,7 +33,7 @@ from delivery.outcome import Kind
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
 from storage.sound import readable
-from storage.types import among
+from storage.types import Moment, among, texts
 
 outbox = tables.outbox
 
@@ -85,6 +85,36 @@ IS_WAITING: ColumnElement[bool] = outbox.c.status.in_(
 # that counts on. No message is tried so often in its life.
 _MOST_TRIES = 10_000
 _TRIES = case((outbox.c.tries.between(0, _MOST_TRIES), outbox.c.tries), else_=_MOST_TRIES)
+
+# Made once: making a statement takes longer than executing it.
+_NAMED = among(outbox.c.id, texts("messages"))
+_NOW = bindparam("now", type_=Moment())
+_LEASE = (
+    update(outbox)
+    .where(_NAMED)
+    .values(
+        status=Status.SENDING,
+        reason=None,
+        attempt=outbox.c.attempt + 1,
+        owner=bindparam("worker"),
+        dated_at=func.coalesce(outbox.c.dated_at, _NOW),
+    )
+)
+_OPEN = insert(tables.attempt).from_select(
+    ["message", "n", "owner", "started_at"],
+    select(outbox.c.id, outbox.c.attempt, outbox.c.owner, _NOW).where(_NAMED),
+)
+_END = (
+    update(outbox)
+    .where(_NAMED)
+    .values(
+        status=bindparam("to"),
+        reason=bindparam("why"),
+        owner=None,
+        tries=_TRIES + bindparam("tried", type_=Integer),
+        ended_at=_NOW,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,19 +267,9 @@ async def lease(
     """
     if not messages:
         return
-    these = among(outbox.c.id, messages)
-    moment = literal(now, outbox.c.dated_at.type)
-    values = {
-        "status": Status.SENDING,
-        "reason": None,
-        "attempt": outbox.c.attempt + 1,
-        "owner": owner,
-        "dated_at": func.coalesce(outbox.c.dated_at, moment),
-    }
-    await connection.execute(update(outbox).where(these).values(values))
-    opened = select(outbox.c.id, outbox.c.attempt, outbox.c.owner, moment).where(these)
-    columns = ["message", "n", "owner", "started_at"]
-    await connection.execute(insert(tables.attempt).from_select(columns, opened))
+    of = {"messages": messages, "now": now}
+    await connection.execute(_LEASE, of | {"worker": owner})
+    await connection.execute(_OPEN, of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,15 +295,8 @@ async def _end(connection: AsyncConnection, changes: Sequence[Change], now: date
     for one in changes:
         alike.setdefault((one.status, one.reason, int(one.tried)), []).append(one.message)
     for (status, reason, tried), messages in alike.items():
-        values = {
-            "status": status,
-            "reason": reason,
-            "owner": None,
-            "tries": _TRIES + tried,
-            "ended_at": now,
-        }
-        statement = update(outbox).where(among(outbox.c.id, messages)).values(values)
-        await connection.execute(statement)
+        as_it_is = {"to": status, "why": reason, "tried": tried, "now": now}
+        await connection.execute(_END, as_it_is | {"messages": messages})
 
 
 async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:

@@ -11,18 +11,34 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
 from delivery.outcome import Kind, Outcome
 from storage.clock import Clock
-from storage.types import among
+from storage.types import Moment, among, texts
 
 permit = tables.permit
+outbox = tables.outbox
 
 OPEN = "open"
 SPENT = "spent"
@@ -30,6 +46,21 @@ LAPSED = "lapsed"
 # For rows that are looked up by name. PostgreSQL must not know it for the words of the index of
 # open permits: it would read that instead, with all that lies dead there until it is vacuumed.
 _IS_OPEN = permit.c.state.concat("") == OPEN
+# Made once: there are two for every few mails, and making them took longer than their answers.
+_OWNER, _NOW = bindparam("worker", type_=String()), bindparam("now", type_=Moment())
+_NAMED = (
+    select(outbox.c.id, outbox.c.attempt, outbox.c.owner, outbox.c.status)
+    .where(among(outbox.c.id, texts("messages")))
+    .order_by(outbox.c.id)
+    .with_for_update()
+)
+_SPEND = (
+    update(permit)
+    .where(among(permit.c.id, texts("permits")), permit.c.owner == _OWNER, _IS_OPEN)
+    .where(leases.running(_OWNER, _NOW))
+    .values(state=SPENT, spent_at=_NOW)
+    .returning(permit.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +134,18 @@ async def spend(
     A row is only marked while the attempt is still this worker's and its lease
     still runs. A takeover locks the same outbox rows, so of the two one loses.
     """
-    outbox = tables.outbox
     wanted = {one.message: one for one in spendings}
-    query = select(outbox.c.id, outbox.c.attempt, outbox.c.owner, outbox.c.status)
-    query = query.where(among(outbox.c.id, wanted)).order_by(outbox.c.id).with_for_update()
     held = [
         row.id
-        for row in await connection.execute(query)
+        for row in await connection.execute(_NAMED, {"messages": wanted})
         if row.owner == owner and row.status == Status.SENDING
         if row.attempt == wanted[row.id].attempt
     ]
     if not held:
         return set()
     now = await clock.now(connection)
-    statement = (
-        update(permit)
-        .where(
-            among(permit.c.id, [wanted[message].permit for message in held]),
-            permit.c.owner == owner,
-            _IS_OPEN,
-            leases.running(owner, now),
-        )
-        .values(state=SPENT, spent_at=now)
-        .returning(permit.c.id)
-    )
-    return set((await connection.execute(statement)).scalars())
+    spent = {"permits": [wanted[message].permit for message in held], "worker": owner, "now": now}
+    return set((await connection.execute(_SPEND, spent)).scalars())
 
 
 async def lapse(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:
@@ -193,6 +211,14 @@ async def attempts_of(connection: AsyncConnection, messages: Sequence[str]) -> d
     """
     if not messages:
         return {}
+    rows = await connection.execute(_attempts(), {"messages": messages})
+    return {
+        message: Attempts(count, bool(sent), bool(untold)) for message, count, sent, untold in rows
+    }
+
+
+@cache
+def _attempts() -> Select[Any]:
     attempt = tables.attempt
     sent = exists().where(
         attempt.c.message == permit.c.message, attempt.c.outcome == Outcome.SENT.value
@@ -204,11 +230,7 @@ async def attempts_of(connection: AsyncConnection, messages: Sequence[str]) -> d
     )
     untold = and_(permit.c.state == SPENT, ~told)
     query = select(permit.c.message, func.count(), _any(sent), _any(untold))
-    query = query.where(among(permit.c.message, messages)).group_by(permit.c.message)
-    rows = await connection.execute(query)
-    return {
-        message: Attempts(count, bool(sent), bool(untold)) for message, count, sent, untold in rows
-    }
+    return query.where(among(permit.c.message, texts("messages"))).group_by(permit.c.message)
 
 
 def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -226,7 +248,6 @@ async def lock_unused(
     They are what is left of a claim whose answer got lost: no transmission of
     them was begun, and none can begin any more.
     """
-    outbox = tables.outbox
     over = exists().where(
         permit.c.message == outbox.c.id,
         permit.c.attempt == outbox.c.attempt,
@@ -272,7 +293,6 @@ async def moments(
     ran out ends that only with the takeover, which locks the same row as the
     spending does; by the clock alone both could have their way.
     """
-    outbox = tables.outbox
     may_have_sent = exists().where(
         outbox.c.id == permit.c.message,
         outbox.c.attempt == permit.c.attempt,

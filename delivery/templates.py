@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from gettext import NullTranslations
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from delivery.printable import TESTS, NotWords, path_of, printable_data
 
 LONGEST_PART: Final = 512 * 1024  # characters
 LONGEST_TIME: Final = 0.25  # seconds of CPU for a try at one part: a permit lives for two
+_AT_ONCE: Final = 16  # pieces of a part between two looks at its size and at the clock
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
 _OF_ONE_MAIL: Final = ("links", "consents")  # what in the frame is not the sender's
@@ -54,6 +56,10 @@ class Templates:
         self._translations = translations
         self._environment = lru_cache(maxsize=64)(self._make_environment)
         self._shapes = markup.Shapes()
+        # Everything in it but `dark` is the same for all mails of a frame, and put in already.
+        self._footer_style = lru_cache(maxsize=128)(
+            lambda environment, dark: _render(environment, "_footer.css", {"dark": dark})
+        )
         self._has = lru_cache(maxsize=512)(lambda file: (self._directory / file).is_file())
 
     def render(
@@ -112,7 +118,7 @@ class Templates:
         if said.html is None:
             return replace(said, subject=said.subject.strip(), text=text)
         footer = _render(environment, "_footer.html", values)
-        style = _render(environment, "_footer.css", {**values, "dark": markup.is_dark(said.html)})
+        style = self._footer_style(environment, markup.is_dark(said.html))
         return Content(said.subject.strip(), text, markup.with_footer(said.html, style, footer))
 
     def _environment_for(self, locale: str, frame: Values) -> jinja2.Environment:
@@ -182,16 +188,17 @@ def _of_data(
 
 def _bounded(pieces: Iterator[str], name: str, part: str) -> str | None:
     """Stop a rendering that grows beyond measure, as loops over data can; None: that lasts."""
-    rendered, size, ends_at = [], 0, time.thread_time() + LONGEST_TIME
+    rendered: list[str] = []
+    size, ends_at = 0, time.thread_time() + LONGEST_TIME
     # The thread's own clock is dear to ask, and never runs ahead of the other one.
     suspect_from = time.perf_counter() + LONGEST_TIME
-    for piece in pieces:
-        size += len(piece)
+    while some := list(islice(pieces, _AT_ONCE)):
+        size += sum(map(len, some))
         if size > LONGEST_PART:
             raise TemplateError(name, part, "makes too long a mail")
         if time.perf_counter() > suspect_from and time.thread_time() > ends_at:
             return None
-        rendered.append(piece)
+        rendered += some
     return "".join(rendered)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -110,8 +111,8 @@ def honest(*, from_the_first: bool = False) -> tuple[Column[int], Column[bytes]]
     return Column("kid", Integer), Column("mac", LargeBinary, nullable=not from_the_first)
 
 
-class _Texts(types.TypeDecorator[list[str]]):
-    """A list of texts as one parameter: an array, with SQLite as JSON."""
+class _Texts(types.TypeDecorator[Iterable[object]]):
+    """The texts among any values as one parameter: an array, with SQLite as JSON."""
 
     impl = types.String
     cache_ok = True
@@ -121,10 +122,11 @@ class _Texts(types.TypeDecorator[list[str]]):
             return dialect.type_descriptor(String())
         return dialect.type_descriptor(postgresql.ARRAY(String()))
 
-    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
-        if value is not None and any("\0" in one for one in value):
+    def process_bind_param(self, value: Iterable[object] | None, dialect: Dialect) -> Any:
+        found = [one for one in value or () if isinstance(one, str)]
+        if any("\0" in one for one in found):
             raise ValueError("a text with NUL")  # PostgreSQL has none, SQLite would cut it there
-        return json.dumps(value) if dialect.name == "sqlite" else value
+        return json.dumps(found) if dialect.name == "sqlite" else found
 
 
 class _Among(FunctionElement[bool]):
@@ -132,14 +134,23 @@ class _Among(FunctionElement[bool]):
     inherit_cache = True
 
 
-def among(column: ColumnElement[str], values: Iterable[object]) -> ColumnElement[bool]:
+def among(
+    column: ColumnElement[str], values: Iterable[object] | BindParameter[Any]
+) -> ColumnElement[bool]:
     """`column IN values`, with one text of the statement however many *values* there are.
 
     An expanded list is compiled, sent and planned anew for every length. A value
-    that is no text, from a row that somebody wrote, is found nowhere.
+    that is no text, from a row that somebody wrote, is found nowhere. A statement
+    that is made once takes `texts` instead of values.
     """
-    texts = [value for value in values if isinstance(value, str)]
-    return _Among(column, bindparam(None, texts, type_=_Texts(), unique=True))
+    if not isinstance(values, BindParameter):
+        values = bindparam(None, list(values), type_=_Texts(), unique=True)
+    return _Among(column, values)
+
+
+def texts(name: str) -> BindParameter[Any]:
+    """Values of `among` that a statement gets by *name* when it is executed."""
+    return bindparam(name, type_=_Texts())
 
 
 def is_name(value: object) -> bool:

@@ -30,6 +30,7 @@ from gateway.look import looks
 from gateway.watch import logs
 
 _AHEAD = 40  # mails; more than the usual twenty connections ask for at once
+_LOOK_AFTER = 10  # mails taken; nearly all that would be looked at sooner is composed already
 _AT_ONCE = 0.001  # seconds; what the relay says meanwhile waits
 
 
@@ -61,6 +62,7 @@ class Composer:
         self._compose = partial(_compose, tools)
         self._aside = aside
         self._going_on = False
+        self._taken = 0  # since the last look ahead
 
     async def mail(self, letter: Letter, following: Iterable[Parcel[Letter]]) -> Composed | None:
         """The mail of a letter; None where it has none, for whatever reason. Ask once.
@@ -69,10 +71,12 @@ class Composer:
         """
         if self._aside:
             return await asyncio.to_thread(self._compose, letter.unseal())
+        self._taken += 1
         if letter.is_sealed:
             letter.compose(self._compose)
-        if not self._going_on:
-            self._going_on = True
+            self._taken = _LOOK_AFTER
+        if self._taken >= _LOOK_AFTER and not self._going_on:
+            self._taken, self._going_on = 0, True
             asyncio.get_running_loop().call_soon(self._go_on, following)
         return letter.take()
 
