@@ -9,6 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
+_NOW = text("SELECT clock_timestamp()")
+
+
 class Clock(Protocol):
     """Where `now` comes from; tests put their own in its place."""
 
@@ -29,7 +32,7 @@ class DatabaseClock:
     async def now(self, connection: AsyncConnection) -> datetime:
         if connection.dialect.name == "sqlite":
             return self.wall()
-        moment: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        moment: datetime = (await connection.execute(_NOW)).scalar_one()
         return moment.astimezone(UTC)
 
     def wall(self) -> datetime:
