@@ -8,7 +8,6 @@ from typing import Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-
 _NOW = text("SELECT clock_timestamp()")
 
 
