@@ -378,3 +378,21 @@ async def test_others_of_the_same_turn_are_asked(app: App) -> None:
     await app.sign_up("bob@example.org")
 
     assert [mail.to for mail in await app.deliver()] == ["bob@example.org"]
+
+
+async def test_a_link_of_who_was_forgotten_promises_nothing_that_it_does_not_do(app: App) -> None:
+    """Who never confirmed is forgotten after a month, and with them whose link it was."""
+    (mail,) = await sign_up(app)
+    app.step(40 * DAY)
+    await app.tick()
+    assert await RetentionRules(app.parts).people() > 0
+
+    said = await stop(app, mail)
+
+    (again,) = await sign_up(app)
+    assert "If we still know whose link this is" in said
+    assert "sooner a mailbox that confirmed nothing: then there was nothing to stop" in said
+    assert "use the link in the newest one" in said
+    await stop(app, again)
+    app.step(8 * DAY)
+    assert await sign_up(app) == []
