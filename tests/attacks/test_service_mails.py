@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, suppressions, tables, tokens
 from consent.keys import blind
@@ -16,6 +18,7 @@ from consent.keys.tables import dek
 from consent.suppressions import Stop, Suppression
 from delivery.permits import Spending
 from gateway.callers.api_keys import Scope
+from gateway.flows.joining import intake
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.process import duties
 from gateway.process.desk import Desk
@@ -222,6 +225,37 @@ async def test_what_waits_for_another_spelling_is_not_sent_either(app: App, leav
     else:
         await object_to_it(app)
 
+    assert await app.deliver() == []
+
+
+@pytest.mark.parametrize("leave", ["not me", "objection", "stop"])
+async def test_what_is_queued_for_another_spelling_while_somebody_leaves_is_not_sent(
+    app: App, monkeypatch: pytest.MonkeyPatch, leave: str
+) -> None:
+    (mail,) = await sign_up(app)
+    await app.sign_up(TAGGED)
+    begin = app.parts.data.begin
+
+    @asynccontextmanager
+    async def after_intake() -> AsyncIterator[AsyncConnection]:
+        """Between the last look and the lock of who leaves, the duty had its turn."""
+        monkeypatch.undo()
+        assert await intake.work_off(app.parts) == 1
+        async with begin() as connection:
+            yield connection
+
+    key = await app.key(Scope.CONSENTS_WITHDRAW)
+    monkeypatch.setattr(app.parts.data, "begin", after_intake)
+    if leave == "not me":
+        await press(app, f"/confirm/{mail.token('confirm')}", answer="reject")
+    elif leave == "stop":
+        await press(app, f"/stop/{mail.token('stop')}")
+    else:
+        body = {"to": {"email": ADA}, "all": True, "kind": "object", "channel": "letter"}
+        async with app.http.post("/v1/withdrawals", json=body, headers=key) as answer:
+            assert answer.status == 200
+
+    assert app.parts.data.begin == begin
     assert await app.deliver() == []
 
 

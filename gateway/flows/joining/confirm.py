@@ -184,12 +184,11 @@ async def answer(
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
-    sharing: set[str] = set()
-    if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
-        async with parts.data.read() as connection:
-            sharing = await service_mails.sharing(connection, [found.subject])
     still_open: set[str] = set()
     async with parts.data.begin() as connection:
+        sharing: set[str] = set()
+        if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
+            sharing = await service_mails.sharing(connection, [found.subject])
         held = await gates.lock(connection, {found.subject} | sharing)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
