@@ -194,16 +194,26 @@ async def test_what_was_asked_for_and_waits_is_not_sent(app: App) -> None:
     assert await app.deliver() == []
 
 
+@pytest.mark.parametrize("permitted", ["another spelling", "a link"])
+@pytest.mark.parametrize("leave", ["not me", "objection", "stop"])
 async def test_it_is_answered_when_no_mail_that_was_permitted_can_start_any_more(
-    app: App,
+    app: App, leave: str, permitted: str
 ) -> None:
     (mail,) = await sign_up(app)
-    await app.sign_up(TAGGED)
+    if permitted == "a link":
+        await app.http.post("/my-data", data={"email": ADA})
+    else:
+        await app.sign_up(TAGGED)
     await app.tick()
     desk = Desk(app.parts)
     await desk.register("wrk_x")
     (parcel,) = await desk.claim("wrk_x", 1)
-    stopping = asyncio.create_task(stop(app, mail))
+    leaving = {
+        "not me": lambda: press(app, f"/confirm/{mail.token('confirm')}", answer="reject"),
+        "objection": lambda: object_to_it(app),
+        "stop": lambda: stop(app, mail),
+    }
+    stopping = asyncio.create_task(leaving[leave]())
     await asyncio.sleep(0.3)
     waits = not stopping.done()
 

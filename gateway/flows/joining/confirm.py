@@ -284,17 +284,19 @@ class _Act:
         not_me = Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME)
         theirs = [consent for consent in await self._theirs() if consent.id in self.found.consents]
         await self.consents.write(self.connection, self._ended(theirs, not_me))
+        blocked = [self.gate, *self.others]
         await withdraw.block_asking(
             self.connection,
             self.consents.keys,
             self.suppression_keys,
-            [self.gate, *self.others],
+            blocked,
             self.vault,
             self.now,
         )
-        # All that this link stands for: whoever repeats it waits the same way.
-        pairs = {(self.gate.subject, consent.purpose) for consent in theirs}
-        return set().union(*await permits.open_of(self.connection, list(pairs), self.now))
+        # Of all whose mails end: fresh links too, and other spellings. Whoever repeats it waits
+        # the same way.
+        everything = [(gate.subject, None) for gate in blocked]
+        return set().union(*await permits.open_of(self.connection, everything, self.now))
 
     async def _theirs(self) -> list[Consent]:
         subject = self.gate.subject

@@ -343,5 +343,11 @@ class Withdrawals:
             # Those that exist now: what is claimed later waits for these gates, and sees the end.
             wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
             still_open = await permits.open_of(connection, wanted, now)
+            asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
             await ending.trail.stage(connection)
-        return still_open
+        # An objection ends what other spellings of the mailbox are asked, too.
+        shared = set().union(*asking)
+        return [
+            theirs | shared if leaver.withdrawal.objection else theirs
+            for leaver, theirs in zip(leaving, still_open, strict=True)
+        ]
