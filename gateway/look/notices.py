@@ -63,4 +63,6 @@ def spell(length: timedelta, locale: str) -> str:
 def _kept(retention: Retention, locale: str) -> dict[str, str]:
     """How long each kind of record is kept, in words: what an operator sets, and what is fixed."""
     kept = {name: getattr(retention, name) for name in type(retention).model_fields}
-    return {name: spell(time, locale) for name, time in (kept | {"service_mails": LINK_LIFE}).items()}
+    return {
+        name: spell(time, locale) for name, time in (kept | {"service_mails": LINK_LIFE}).items()
+    }

@@ -112,7 +112,7 @@ async def wordings(app: App) -> list[str]:
 
 Answer = tuple[int, dict[str, str], bytes]
 # Who asks, and how: a page of theirs, another site's, no page; in a language; with an old answer.
-SENT = (
+SENT: tuple[dict[str, str], ...] = (
     {},
     {"Origin": ORIGIN},
     {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},

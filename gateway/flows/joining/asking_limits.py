@@ -32,6 +32,8 @@ from storage.keysets import KeySet
 from storage.secret import Secret
 
 LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
+# As many mails as one place can have sent: each is counted before it is known whether it goes.
+_TURNS_OF_A_PLACE = CONFIRMATIONS_A_WEEK - KEPT_CONFIRMATIONS
 _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
 _ASKED_FROM = "consentgw/asked-from/v1"
@@ -68,6 +70,7 @@ class AskingLimits:
 
     Each mail that it allows is counted, and from where each mailbox was asked
     for, mailed or not: that is all that is left of a request without a mail.
+    It is asked about every sign-up, wanted or not.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class AskingLimits:
         )
 
     async def allow(
-        self, connection: AsyncConnection, one: Asking, now: datetime
+        self, connection: AsyncConnection, one: Asking, now: datetime, *, wanted: bool
     ) -> datetime | None:
         """Say from when one more confirmation mail may go out, and count it; None: not.
 
@@ -109,18 +112,31 @@ class AskingLimits:
         may lead to one mailbox. What is over it waits its turn, or whoever fills it
         would keep everybody there from being asked. The block keeps strangers away:
         the mailbox itself may ask all the same.
+
+        The domain's turn is taken whether or not a mail is *wanted* and may go, twice for
+        each place that asks: whoever has mailboxes there sees how many turns are left.
         """
-        counters = self._counters(one)
-        if not one.by_mailbox and self.is_blocked(one.email):
-            return None
-        if any(counter.is_full(self._counted) for counter in counters):
+        place = _asked_from(self._keys.weekly, one)
+        asked = sum(self._counted.get(key, 0) for key in place)
+        counters = _counters(self._keys.weekly, one, is_new=one.by_mailbox or not asked)
+        goes = wanted and self._may_go(one, counters)
+        if not goes and asked >= _TURNS_OF_A_PLACE:
             return None
         wait = await self._turn(connection, one.email, now)
         if wait is None:
             return None
+        self._count(place[0])
+        if not goes:
+            return None
         for counter in counters:
             self._count(counter.keys[0])
         return now + wait
+
+    def _may_go(self, one: Asking, counters: Sequence[_Counter]) -> bool:
+        """Whether neither a block nor what went to the mailbox keeps a mail back."""
+        if not one.by_mailbox and self.is_blocked(one.email):
+            return False
+        return not any(counter.is_full(self._counted) for counter in counters)
 
     def is_blocked(self, one: Address) -> bool:
         """Whether nobody but the mailbox itself may have it asked, however it is spelled."""
@@ -129,14 +145,6 @@ class AskingLimits:
     def stop(self, subject: str, one: Address) -> tuple[str, ServiceMail]:
         """The token by which the mailbox stops such mails, and its row."""
         return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
-
-    def _counters(self, one: Asking) -> list[_Counter]:
-        """What the mail counts against, as it stood before; notes from where it was asked for."""
-        place = _asked_from(self._keys.weekly, one)
-        before = any(self._counted.get(key) for key in place)
-        if not before:
-            self._count(place[0])
-        return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
 
     def _count(self, key: bytes) -> None:
         self._counted[key] = self._counted.get(key, 0) + 1
