@@ -37,6 +37,7 @@ _TURNS_OF_A_PLACE = CONFIRMATIONS_A_WEEK - KEPT_CONFIRMATIONS
 _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
 _ASKED_FROM = "consentgw/asked-from/v1"
+_TURNS = "consentgw/turns-of-a-domain/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +117,25 @@ class AskingLimits:
         The domain's turn is taken whether or not a mail is *wanted* and may go, twice for
         each place that asks: whoever has mailboxes there sees how many turns are left.
         """
-        place = _asked_from(self._keys.weekly, one)
-        asked = sum(self._counted.get(key, 0) for key in place)
-        counters = _counters(self._keys.weekly, one, is_new=one.by_mailbox or not asked)
+        counters = self._counters(one)
         goes = wanted and self._may_go(one, counters)
-        if not goes and asked >= _TURNS_OF_A_PLACE:
+        turns = _of_place(self._keys.weekly, _TURNS, one, _TURNS_OF_A_PLACE)
+        if not goes and turns.is_full(self._counted):
             return None
         wait = await self._turn(connection, one.email, now)
         if wait is None:
             return None
-        self._count(place[0])
-        if not goes:
-            return None
-        for counter in counters:
+        for counter in (turns, *(counters if goes else ())):
             self._count(counter.keys[0])
-        return now + wait
+        return now + wait if goes else None
+
+    def _counters(self, one: Asking) -> list[_Counter]:
+        """What the mail counts against, as it stood before; notes from where it was asked for."""
+        place = _of_place(self._keys.weekly, _ASKED_FROM, one, 1)
+        before = place.is_full(self._counted)
+        if not before:
+            self._count(place.keys[0])
+        return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
 
     def _may_go(self, one: Asking, counters: Sequence[_Counter]) -> bool:
         """Whether neither a block nor what went to the mailbox keeps a mail back."""
@@ -179,13 +184,14 @@ class _Counter:
 def _keys(weekly: Sequence[Secret], one: Asking) -> list[bytes]:
     """Every key that *one* is counted under."""
     counters = _counters(weekly, one, is_new=False)
-    return [*_asked_from(weekly, one), *(key for counter in counters for key in counter.keys)]
+    places = [_of_place(weekly, domain, one, 1) for domain in (_ASKED_FROM, _TURNS)]
+    return [key for counter in (*places, *counters) for key in counter.keys]
 
 
-def _asked_from(weekly: Sequence[Secret], one: Asking) -> tuple[bytes, ...]:
+def _of_place(weekly: Sequence[Secret], domain: str, one: Asking, at_most: int) -> _Counter:
     """That this mailbox was asked for from there: says neither without the weekly key."""
     pair = f"{address.folded(one.email)}\0{one.network or ''}"
-    return tuple(blind.keyed(secret, _ASKED_FROM, pair) for secret in weekly)
+    return _Counter(tuple(blind.keyed(secret, domain, pair) for secret in weekly), at_most)
 
 
 def _counters(weekly: Sequence[Secret], one: Asking, *, is_new: bool) -> list[_Counter]:
