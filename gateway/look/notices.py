@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from consent.service_mails import LINK_LIFE
 from gateway.look import resources
 from gateway.look.translations import choose_locale, translations
 
@@ -60,4 +61,8 @@ def spell(length: timedelta, locale: str) -> str:
 
 
 def _kept(retention: Retention, locale: str) -> dict[str, str]:
-    return {name: spell(getattr(retention, name), locale) for name in type(retention).model_fields}
+    """How long each kind of record is kept, in words: what an operator sets, and what is fixed."""
+    kept = {name: getattr(retention, name) for name in type(retention).model_fields}
+    return {
+        name: spell(time, locale) for name, time in (kept | {"service_mails": LINK_LIFE}).items()
+    }

@@ -3,15 +3,21 @@
 Whatever anybody can read (pages, documents, headers, what a limit says) must say the
 same whoever was asked for. The one number that grows with what people do, the log's size,
 is shown once a day, behind more cover entries than anybody could tell one person from.
+
+What there is to read and to ask comes from the table of routes: a new one is read too, and
+one that takes an address must be given a way to ask here.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from audit import public
@@ -19,23 +25,34 @@ from audit.public import FEWEST, SPREAD
 from consent import gates
 from gateway.callers.api_keys import Scope
 from gateway.flows.rights import erasing
+from gateway.http.endpoints import Endpoint
+from gateway.people import forms
+from gateway.people.stamps import HEADER as STAMP
 from gateway.process import routes
-from tests.support.apps import App, open_app
+from tests.support.apps import ORIGIN, App, open_app
 from tests.support.databases import Databases
 
 DAY = timedelta(days=1)
-KINDS = ("unknown", "pending", "confirmed", "withdrawn", "objected", "erased")
-REQUESTS = 200
-METHODS = ("GET", "HEAD", "OPTIONS")
+KINDS = ("unknown", "known", "pending", "confirmed", "withdrawn", "objected", "erased")
+REQUESTS = 200  # to each endpoint that takes an address
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+ROWS = (*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS)
 
-# What a stranger puts where a path wants something; a wording's hash is told by every form.
-PARTS_OF_PATHS = {"token": "A" * 43, "form": "signup", "slug": "invalid", "hash": ""}
+# What a stranger puts where a path wants something; none of it is theirs.
+PARTS_OF_PATHS = {
+    "token": ("A" * 22, "A" * 43),
+    "form": ("signup", "linked", "nobody"),
+    "slug": ("invalid",),
+    "hash": ("sha256:" + "0" * 64,),
+    "id": ("msg_" + "0" * 26, "evt_" + "0" * 26),
+}
 _PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 # Told by the clock and the dice of the page itself, to everybody: as long as ever.
 _STAMP = re.compile(rb'(name="stamp" value="|"stamp": ?")[A-Za-z0-9._-]+')
 
 _WORDINGS: dict[str, list[str]] = {}  # read once for each app
 
+SIZE = ("GET", "/v1/audit/checkpoint")
 Seen = dict[tuple[str, str], tuple[int, dict[str, str], bytes]]
 
 
@@ -48,10 +65,13 @@ async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> Asyn
 async def people(app: App) -> dict[str, str]:
     """One person of each kind, each asked about once."""
     everybody = {kind: f"{kind:_<9}@example.org" for kind in KINDS}  # as long as any other
-    for kind in KINDS[1:]:
+    await post(app, everybody["known"], "198.51.100.1")
+    await app.deliver()
+    app.step(timedelta(hours=73))  # of that request nothing is left but a person who is known
+    for kind in KINDS[2:]:
         await post(app, everybody[kind], "198.51.100.1")
     tokens = {mail.to: mail.token("confirm") for mail in await app.deliver()}
-    for kind in KINDS[2:]:
+    for kind in KINDS[3:]:
         url = f"/confirm/{tokens[everybody[kind]]}"
         assert (await app.http.post(url, data={"answer": "confirm"})).status == 200
     for kind, how in (("withdrawn", "withdraw"), ("objected", "object")):
@@ -78,47 +98,104 @@ async def erase(app: App, email: str) -> None:
     await erasing.finish(parts, [subject])
 
 
+async def described(app: App) -> dict[str, Any]:
+    async with app.http.get("/forms/signup.json") as answer:
+        said: dict[str, Any] = await answer.json()
+        return said
+
+
 async def wordings(app: App) -> list[str]:
     if app.base not in _WORDINGS:
         _WORDINGS[app.base] = await app.texts("newsletter")
     return _WORDINGS[app.base]
 
 
-async def post(app: App, email: str, network: str) -> tuple[int, str, dict[str, str], bytes]:
+Answer = tuple[int, dict[str, str], bytes]
+# Who asks, and how: a page of theirs, another site's, no page; in a language; with an old answer.
+SENT: tuple[dict[str, str], ...] = (
+    {},
+    {"Origin": ORIGIN},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+    {"Accept-Language": "de", "If-None-Match": '"a"', "If-Modified-Since": "x"},
+    {"Authorization": "Bearer nobody", "Cookie": "session=nobody", "Range": "bytes=0-9"},
+)
+
+
+async def post(app: App, email: str, network: str, headers: dict[str, str] | None = None) -> Answer:
     """Sign somebody up, as a stranger does from one network; everything that comes back."""
-    sent = {"X-Forwarded-For": network}
     body = {"email": email, "purposes": ["newsletter"], "texts": await wordings(app)}
-    async with app.http.post("/forms/signup", json=body, headers=sent) as answer:
-        return answer.status, "form", told(answer.headers.items()), await answer.read()
+    return await _asked(app, "/forms/signup", network, headers, json=body)
 
 
-async def ask(app: App, email: str, network: str) -> tuple[int, str, dict[str, str], bytes]:
+async def post_plain(app: App, email: str, network: str, headers: dict[str, str]) -> Answer:
+    return await _asked(app, "/forms/signup", network, headers, data=await _fields(app, email))
+
+
+async def post_parts(app: App, email: str, network: str, headers: dict[str, str]) -> Answer:
+    parts = aiohttp.FormData(await _fields(app, email), default_to_multipart=True)
+    return await _asked(app, "/forms/signup", network, headers, data=parts)
+
+
+async def ask(app: App, email: str, network: str, headers: dict[str, str] | None = None) -> Answer:
     """Ask for somebody's link."""
-    sent = {"X-Forwarded-For": network}
-    async with app.http.post("/my-data", data={"email": email}, headers=sent) as answer:
-        return answer.status, "my-data", told(answer.headers.items()), await answer.read()
+    return await _asked(app, "/my-data", network, headers, data={"email": email})
+
+
+async def _fields(app: App, email: str) -> dict[str, str]:
+    return {"email": email, "purpose": "newsletter", "text": (await wordings(app))[0]}
+
+
+async def _asked(
+    app: App, path: str, network: str, headers: dict[str, str] | None, **body: Any
+) -> Answer:
+    sent = {"X-Forwarded-For": network} | (headers or {})
+    async with app.http.post(path, headers=sent, allow_redirects=False, **body) as answer:
+        return answer.status, told(answer.headers.items()), await answer.read()
+
+
+# Every endpoint that takes an address of a stranger, with the ways to ask there in turn.
+ASKING: dict[tuple[str, str], tuple[Callable[..., Awaitable[Answer]], ...]] = {
+    ("POST", forms.PATH): (post, post_plain, post_parts),
+    ("POST", "/my-data"): (ask,),
+}
 
 
 def told(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What headers say, but the moment."""
-    return {name: value for name, value in headers if name != "Date"}
+    """What headers say, but the moment, and the number of a stamp that everybody gets."""
+    values = {name: value for name, value in headers if name != "Date"}
+    return values | ({STAMP: "one"} if STAMP in values else {})
+
+
+def paths(row: Endpoint) -> list[str]:
+    """What a stranger asks for to see what is there."""
+    parts = [PARTS_OF_PATHS[part] for part in _PART.findall(row.path)]
+    found = [row.path]
+    for values in parts:
+        found = [_PART.sub(value, path, count=1) for path in found for value in values]
+    return found
 
 
 async def everything(app: App, *methods: str) -> Seen:
-    """What anybody can read without a key."""
-    rows = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]
-    open_rows = [row for row in rows if row.scope is None or row.open_to_all]
-    paths = {_PART.sub(lambda part: PARTS_OF_PATHS[part[1]], r.path) for r in open_rows}
+    """What anybody can read, or has answered, who has no key, no link and nobody's address."""
+    asked = {path: row.method for row in ROWS for path in paths(row) if row.method != "GET"}
+    readable = {path for row in ROWS for path in paths(row)}
+    notice = (await described(app))["purposes"][0]["text"]["bundle"]["notice"]
+    more = {"/openapi.json", "/metrics", "/nowhere", f"/notices/{notice}"}
     seen: Seen = {}
-    for path in sorted({*paths, "/openapi.json", "/metrics", "/nowhere"}):
-        for method in methods:
-            async with app.http.request(method, path, allow_redirects=False) as answer:
-                whole = await answer.read()
-                body = _STAMP.sub(rb"\1", whole)
-                headers = told(answer.headers.items())
-                if body != whole:  # a stamp is a number of its own, of this or that length
-                    headers["Content-Length"] = str(len(body))
-                seen[method, path] = (answer.status, headers, body)
+    stamped: set[str] = set()
+    for path, method in itertools.product(sorted(readable | more), methods):
+        if method == "POST" and path not in asked:
+            continue
+        # Who posts is counted; that is another's network than those that are compared.
+        sent = {"X-Forwarded-For": "192.0.2.1"}
+        async with app.http.request(method, path, headers=sent, allow_redirects=False) as answer:
+            whole = await answer.read()
+            body = _STAMP.sub(rb"\1", whole)
+            headers = told(answer.headers.items())
+            if path in stamped or body != whole:  # a stamp is of this or that length
+                stamped.add(path)
+                headers["Content-Length"] = str(len(body))
+            seen[method, path] = (answer.status, headers, body)
     return seen
 
 
@@ -135,18 +212,37 @@ async def a_day_passes(app: App, dice: int) -> None:
     await app.tick()
 
 
-async def test_two_hundred_requests_leave_everything_that_anybody_can_read_alike(app: App) -> None:
+def test_every_endpoint_that_takes_an_address_of_a_stranger_is_asked_here() -> None:
+    """Who adds one that needs neither key nor link nor session adds a way to ask there."""
+    of_owners = ("/my-data/preferences", "/my-data/leave")  # in a session
+    open_to_all = {
+        (row.method, row.path)
+        for row in ROWS
+        if row.method != "GET"
+        and (row.scope is None or row.open_to_all)
+        and "{token:" not in row.path
+        and row.path not in of_owners
+    }
+
+    assert open_to_all == set(ASKING)
+
+
+@pytest.mark.parametrize("endpoint", ASKING, ids=lambda endpoint: endpoint[1])
+async def test_two_hundred_requests_leave_everything_that_anybody_can_read_alike(
+    app: App, endpoint: tuple[str, str]
+) -> None:
     everybody = await people(app)
     before = await everything(app, *METHODS)
     assert before["GET", "/v1/audit/checkpoint"][0] == 200
     assert before["GET", "/metrics"][0] == 404
 
-    said: dict[str, list[object]] = {kind: [] for kind in KINDS}
+    said: dict[str, list[Answer]] = {kind: [] for kind in KINDS}
     for number, kind in enumerate(KINDS):
         network = f"203.0.113.{number}"  # one for each kind: what a limit says is compared
-        for turn in range(REQUESTS // len(KINDS) // 2 + 1):
+        ways = itertools.product(SENT, ASKING[endpoint])
+        for turn, (headers, way) in zip(range(REQUESTS // len(KINDS) + 1), itertools.cycle(ways)):
             email = f"{turn:_>9}@example.org" if kind == "unknown" else everybody[kind]
-            said[kind] += [await post(app, email, network), await ask(app, email, network)]
+            said[kind].append(await way(app, email, network, headers))
         await app.deliver()
         seen = await everything(app, *(METHODS if kind == KINDS[-1] else METHODS[:1]))
         assert seen == {one: before[one] for one in seen}, kind
@@ -158,18 +254,24 @@ async def test_two_hundred_requests_leave_everything_that_anybody_can_read_alike
 async def test_the_size_of_the_day_hides_whoever_was_asked_for(app: App) -> None:
     everybody = await people(app)
     await a_day_passes(app, 0)
+    others = await everything(app, "GET")
     grew: dict[str, int] = {}
     for number, kind in enumerate(KINDS):
         shown = await size(app)
-        for do in (post, ask):
-            await do(app, everybody[kind], f"203.0.113.{number}")
-            await app.deliver()
-            assert await size(app) == shown, "before the day was over"
+        for turn in range(REQUESTS // len(KINDS) // 2 + 1):
+            for do in (post, ask):
+                await do(app, everybody[kind], f"203.0.113.{number}")
+            if turn % 6 == 0:  # also while they ask
+                await app.deliver()
+                assert await size(app) == shown, "before the day was over"
+        await app.deliver()
         await a_day_passes(app, 0)
         grew[kind] = await size(app) - shown - FEWEST - 1
+    seen = await everything(app, "GET")
+    assert [one for one in seen if seen[one] != others[one]] == [SIZE]
 
-    # Two requests about one person. How well anybody can tell two kinds apart who sees the sum
-    # with covers: the share of sizes that only one of them can have.
+    # Two hundred requests about one person. How well anybody can tell two kinds apart who sees the
+    # sum with covers: the share of sizes that only one of them can have.
     assert len(set(grew.values())) > 1, "nothing that covers would have to hide"
     assert (max(grew.values()) - min(grew.values())) / SPREAD < 0.01, grew
 

@@ -121,9 +121,13 @@ async def _confirm(album: Album, site: Site) -> None:
         )
         await page.get_by_role("button", name="Yes, I confirm").click()
         await album.take(page, "confirmed", "After the button.")
-        name, facts = samples("en")["expired"]  # nobody waits 72 hours for a picture
-        await page.goto("about:blank")
-        await page.set_content(pages.render(name, "en", **facts))
+        await _sample(page, "confirm-two")
+        sentence = "Where a sign-up named several purposes, each can be left out."
+        await album.take(page, "confirm-two", sentence)
+        await _sample(page, "confirmed-in-vain")
+        sentence = "Where something else stands against mails, the page says so and promises none."
+        await album.take(page, "confirmed-in-vain", sentence)
+        await _sample(page, "expired")  # nobody waits 72 hours for a picture
         sentence = "A link past its 72 hours offers a new mail."
         await album.take(page, "confirm-expired", sentence)
     async with album.open(locale="de") as page:
@@ -139,6 +143,13 @@ async def _confirm(album: Album, site: Site) -> None:
         await album.take(page, "confirm-de", "Its page.")
         await page.get_by_role("button", name="Das war ich nicht").click()
         await album.take(page, "rejected-de", "After “this was not me”.")
+
+
+async def _sample(page: Page, state: str) -> None:
+    """A page in a state that takes more to come about than a picture is worth."""
+    name, facts = samples("en")[state]
+    await page.goto("about:blank")
+    await page.set_content(pages.render(name, "en", **facts))
 
 
 async def _show(page: Page, mail: Any) -> None:
@@ -207,6 +218,15 @@ async def _leave(album: Album, unsubscribe: str) -> None:
     async with album.open(locale="de", dark=True) as page:
         await page.goto(unsubscribe)
         await album.take(page, "unsubscribe-dark", "In German, in the dark.")
+    stop = link(await site.mail(1), "stop")
+    async with album.open() as page:
+        await page.goto(stop)
+        sentence = "The link of each confirmation mail, and of each mail with a personal link."
+        await album.take(page, "stop", sentence)
+    async with album.open(locale="de", dark=True) as page:
+        await page.goto(stop)
+        await page.get_by_role("button", name="Diese E-Mails abbestellen").click()
+        await album.take(page, "stopped-dark", "After its button, in German, in the dark.")
 
 
 async def _documents(album: Album, site: Site) -> None:

@@ -47,6 +47,22 @@ def test_the_notice_says_how_long(config: Config) -> None:
     assert "die nie bestätigt wurden: 30 Tage." in notice(config, "de")
 
 
+@pytest.mark.parametrize(
+    ("locale", "kept"),
+    [
+        ("en", "brings you a personal link: 1 year after that mail"),
+        ("de", "persönlichen Link bringt: 1 Jahr nach dieser E-Mail"),
+    ],
+)
+def test_the_notice_says_what_is_kept_of_mails_that_anybody_can_ask_for(
+    config: Config, locale: str, kept: str
+) -> None:
+    text = notice(config, locale)
+
+    assert text.count({"en": "keyed checksum", "de": "Prüfsumme"}[locale]) >= 1
+    assert kept in text, "as long as its rows and its link to stop such mails are kept"
+
+
 def test_the_same_configuration_gives_the_same_bytes(config: Config) -> None:
     assert notice(config, "de") == notice(config, "de-AT")
     assert notice(config, "fr") == notice(config, "en")

@@ -32,9 +32,12 @@ from storage.keysets import KeySet
 from storage.secret import Secret
 
 LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
+# As many mails as one place can have sent: each is counted before it is known whether it goes.
+_TURNS_OF_A_PLACE = CONFIRMATIONS_A_WEEK - KEPT_CONFIRMATIONS
 _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
 _ASKED_FROM = "consentgw/asked-from/v1"
+_TURNS = "consentgw/turns-of-a-domain/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class AskingLimits:
 
     Each mail that it allows is counted, and from where each mailbox was asked
     for, mailed or not: that is all that is left of a request without a mail.
+    It is asked about every sign-up, wanted or not.
     """
 
     def __init__(
@@ -98,7 +102,7 @@ class AskingLimits:
         )
 
     async def allow(
-        self, connection: AsyncConnection, one: Asking, now: datetime
+        self, connection: AsyncConnection, one: Asking, now: datetime, *, wanted: bool
     ) -> datetime | None:
         """Say from when one more confirmation mail may go out, and count it; None: not.
 
@@ -109,18 +113,35 @@ class AskingLimits:
         may lead to one mailbox. What is over it waits its turn, or whoever fills it
         would keep everybody there from being asked. The block keeps strangers away:
         the mailbox itself may ask all the same.
+
+        The domain's turn is taken whether or not a mail is *wanted* and may go, twice for
+        each place that asks: whoever has mailboxes there sees how many turns are left.
         """
         counters = self._counters(one)
-        if not one.by_mailbox and self.is_blocked(one.email):
-            return None
-        if any(counter.is_full(self._counted) for counter in counters):
+        goes = wanted and self._may_go(one, counters)
+        turns = _of_place(self._keys.weekly, _TURNS, one, _TURNS_OF_A_PLACE)
+        if not goes and turns.is_full(self._counted):
             return None
         wait = await self._turn(connection, one.email, now)
         if wait is None:
             return None
-        for counter in counters:
+        for counter in (turns, *(counters if goes else ())):
             self._count(counter.keys[0])
-        return now + wait
+        return now + wait if goes else None
+
+    def _counters(self, one: Asking) -> list[_Counter]:
+        """What the mail counts against, as it stood before; notes from where it was asked for."""
+        place = _of_place(self._keys.weekly, _ASKED_FROM, one, 1)
+        before = place.is_full(self._counted)
+        if not before:
+            self._count(place.keys[0])
+        return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
+
+    def _may_go(self, one: Asking, counters: Sequence[_Counter]) -> bool:
+        """Whether neither a block nor what went to the mailbox keeps a mail back."""
+        if not one.by_mailbox and self.is_blocked(one.email):
+            return False
+        return not any(counter.is_full(self._counted) for counter in counters)
 
     def is_blocked(self, one: Address) -> bool:
         """Whether nobody but the mailbox itself may have it asked, however it is spelled."""
@@ -129,14 +150,6 @@ class AskingLimits:
     def stop(self, subject: str, one: Address) -> tuple[str, ServiceMail]:
         """The token by which the mailbox stops such mails, and its row."""
         return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
-
-    def _counters(self, one: Asking) -> list[_Counter]:
-        """What the mail counts against, as it stood before; notes from where it was asked for."""
-        place = _asked_from(self._keys.weekly, one)
-        before = any(self._counted.get(key) for key in place)
-        if not before:
-            self._count(place[0])
-        return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
 
     def _count(self, key: bytes) -> None:
         self._counted[key] = self._counted.get(key, 0) + 1
@@ -171,13 +184,14 @@ class _Counter:
 def _keys(weekly: Sequence[Secret], one: Asking) -> list[bytes]:
     """Every key that *one* is counted under."""
     counters = _counters(weekly, one, is_new=False)
-    return [*_asked_from(weekly, one), *(key for counter in counters for key in counter.keys)]
+    places = [_of_place(weekly, domain, one, 1) for domain in (_ASKED_FROM, _TURNS)]
+    return [key for counter in (*places, *counters) for key in counter.keys]
 
 
-def _asked_from(weekly: Sequence[Secret], one: Asking) -> tuple[bytes, ...]:
+def _of_place(weekly: Sequence[Secret], domain: str, one: Asking, at_most: int) -> _Counter:
     """That this mailbox was asked for from there: says neither without the weekly key."""
     pair = f"{address.folded(one.email)}\0{one.network or ''}"
-    return tuple(blind.keyed(secret, _ASKED_FROM, pair) for secret in weekly)
+    return _Counter(tuple(blind.keyed(secret, domain, pair) for secret in weekly), at_most)
 
 
 def _counters(weekly: Sequence[Secret], one: Asking, *, is_new: bool) -> list[_Counter]:

@@ -317,9 +317,13 @@ class _Batch:
             for asked in form.asked
             if isinstance(policy.sign_up(person.of(asked.purpose), received_at, self.now), New)
         ]
-        if not wanted or any(asked.text_hash not in self.askable for asked in wanted):
-            return
-        due_at = await self.limits.allow(connection, Asking.by(form), self.now)
+        known = self.askable
+        due_at = await self.limits.allow(
+            connection,
+            Asking.by(form),
+            self.now,
+            wanted=bool(wanted) and all(asked.text_hash in known for asked in wanted),
+        )
         if due_at is None:
             return
         requests = [self._request(subject, form, asked, received_at) for asked in wanted]
