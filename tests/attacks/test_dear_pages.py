@@ -18,7 +18,7 @@ TIMES = 20
 
 
 async def cost(app: App, path: str) -> float:
-    """The least of the processor's time that asking and answering take, once it was asked before."""
+    """The least of the processor's time that asking and answering take, once it was asked"""
     taken = []
     for _ in range(TIMES):
         begun = time.process_time()
