@@ -32,7 +32,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 @lru_cache(maxsize=4)
 def _page(written: Document, brand: Brand) -> str:
-    """Made once: a stranger asks for it with sixty bytes, and making it takes twenty pages' time."""
+    """Made once: whoever asks for it has sent sixty bytes, and making it takes ten pages' time."""
     document = written.parsed
     return pages.render(
         "docs",

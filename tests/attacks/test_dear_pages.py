@@ -1,4 +1,4 @@
-"""Pages that cost us far more than asking for them: a stranger who asks often holds up everybody."""
+"""Pages that cost us far more than asking for them: who asks often would hold up everybody."""
 
 from __future__ import annotations
 
