@@ -291,9 +291,7 @@ class Withdrawals:
         # Whoever wrote whose an address is: what is said in its name only takes away.
         return [None if one is None else one.subject for one in found]
 
-    async def _sharing(
-        self, connection: AsyncConnection, leaving: Sequence[_Leaving]
-    ) -> set[str]:
+    async def _sharing(self, connection: AsyncConnection, leaving: Sequence[_Leaving]) -> set[str]:
         """Who is asked in the mailboxes of those who object, by whatever spelling."""
         objecting = [leaver for leaver in leaving if leaver.withdrawal.objection]
         if not objecting:
