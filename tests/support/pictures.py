@@ -208,7 +208,7 @@ async def _own_data(album: Album, site: Site) -> None:
         )
 
 
-async def _leave(album: Album, unsubscribe: str) -> None:
+async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
     album.chapter("Leaving")
     async with album.open() as page:
         await page.goto(unsubscribe)
@@ -247,7 +247,7 @@ async def main() -> None:
             await _confirm(album, site)
             unsubscribe = await _receive(album, site)
             await _own_data(album, site)
-            await _leave(album, unsubscribe)
+            await _leave(album, site, unsubscribe)
             await _documents(album, site)
             album.write()
             await browser.close()
