@@ -1,4 +1,4 @@
-"""People who click twice, reload, go back and try again, in a real browser: one sign-up is taken."""
+"""People who click twice, reload, go back and try again, in a real browser: taken once."""
 
 from __future__ import annotations
 

@@ -124,9 +124,9 @@ async def _confirm(album: Album, site: Site) -> None:
         await _sample(page, "confirm-two")
         sentence = "Where a sign-up named several purposes, each can be left out."
         await album.take(page, "confirm-two", sentence)
-        await _sample(page, "confirmed-in-vain")
-        sentence = "Where something else stands against mails, the page says so and promises none."
-        await album.take(page, "confirmed-in-vain", sentence)
+        await _sample(page, "confirm-objected")
+        sentence = "Where something stands against mails all the same, the page says so, before and after the button."
+        await album.take(page, "confirm-objected", sentence)
         await _sample(page, "expired")  # nobody waits 72 hours for a picture
         sentence = "A link past its 72 hours offers a new mail."
         await album.take(page, "confirm-expired", sentence)
