@@ -125,7 +125,7 @@ async def _confirm(album: Album, site: Site) -> None:
         sentence = "Where a sign-up named several purposes, each can be left out."
         await album.take(page, "confirm-two", sentence)
         await _sample(page, "confirm-objected")
-        sentence = "Where something stands against mails all the same, the page says so, before and after the button."
+        sentence = "What stands against mails all the same is said, before and after the button."
         await album.take(page, "confirm-objected", sentence)
         await _sample(page, "expired")  # nobody waits 72 hours for a picture
         sentence = "A link past its 72 hours offers a new mail."
