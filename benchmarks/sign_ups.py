@@ -94,14 +94,15 @@ def configure(folder: Path, data: str | None, keys: str | None) -> Path:
 
 
 @contextlib.contextmanager
-def running(config: Path) -> Iterator[None]:
-    """Our gateway, without its worker."""
-    with _process(PORT, "-m", "gateway", "--config", str(config), "serve", "--no-worker"):
-        yield
+def running(config: Path) -> Iterator[int]:
+    """Our gateway, without its worker; the id of its process."""
+    command = ("-m", "gateway", "--config", str(config), "serve", "--no-worker")
+    with _process(PORT, *command) as process:
+        yield process
 
 
 @contextlib.contextmanager
-def _process(port: int, *arguments: str) -> Iterator[None]:
+def _process(port: int, *arguments: str) -> Iterator[int]:
     """A server on core 0, once it listens."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -113,7 +114,7 @@ def _process(port: int, *arguments: str) -> Iterator[None]:
         while not _listens(port):
             assert process.poll() is None
             time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

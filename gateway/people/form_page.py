@@ -21,7 +21,10 @@ async def open_form(request: web.Request) -> web.StreamResponse:
     config, form = request.app[PARTS].config, forms.named(request)
     accepted = request.headers.get("Accept-Language")
     locale = sign_ups.locale_of(config, form, request.query.get("locale"), accepted)
-    return await show(request, form, locale, {}, [], 200)
+    page = await show(request, form, locale, {}, [], 200)
+    # Whoever goes back to it finds it as it was: a page with another stamp would sign up once more.
+    page.headers["Cache-Control"] = "private, no-cache"
+    return page
 
 
 async def show(

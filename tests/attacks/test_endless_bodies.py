@@ -14,21 +14,28 @@ from tests.http.test_bounds import raw
 from tests.support.apps import ADA, App
 from tests.support.endless import FORM, SHAPES, chunked, head, made
 from tests.support.posts import kept
+from tests.support.served import ROWS, paths, requests
 
-# The only answers to such a body; leaving works whatever the body is.
+# The only answers to such a body; leaving works whatever the body is. What is not named here, of
+# all that is served, must answer without reading on.
 ROUTES = {
     "/forms/signup": {413},
     "/forms/linked": {413, 303},
     "/confirm/" + "A" * 43: {413},
     "/unsubscribe/" + "A" * 22: {200},
+    "/stop/" + "A" * 43: {200},
     "/preferences/" + "A" * 22: {413},
+    "/preferences/" + "A" * 43: {410},
+    "/why/" + "A" * 43: {410},
     "/my-data": {413},
     "/my-data/" + "A" * 43: {410},
     "/my-data/preferences": {303},
+    "/my-data/leave": {303},
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
     "/v1/signups": {413},
     "/v1/messages": {401},
+    "/v1/messages/batch": {401},
     "/healthz": {405},
     "/nothing": {404},
 }
@@ -38,6 +45,29 @@ SAYS_THE_TYPE_FIRST = {415}  # before anything of the body was read
 
 def asked(path: str, content_type: str, framing: str, key: dict[str, str]) -> bytes:
     return head(path, content_type, framing, key if path in OF_CALLERS else {})
+
+
+def test_every_route_that_is_posted_to_is_here() -> None:
+    served = {row.path for row in ROWS if row.method == "POST"}
+
+    assert {row.path for row in ROWS if row.method == "POST" and set(paths(row)) & set(ROUTES)} == (
+        served
+    )
+
+
+@pytest.mark.parametrize("shape", ["preamble", "one value", "one text", "no type that we read"])
+async def test_what_takes_no_body_answers_without_waiting_for_one(
+    embedded: App, shape: str
+) -> None:
+    pieces = b"".join(chunked(made(shape, 4096), 4096))
+
+    for method, path in requests():
+        if method != "POST":
+            sent = head(path, SHAPES[shape][0], "Transfer-Encoding: chunked", {}, method) + pieces
+            told, _ = await raw(embedded.base, sent, wait=10)
+            status = status_of(told)
+            assert status < 500, (method, path)
+            assert status != 408, "it waited"
 
 
 def status_of(told: str) -> int:

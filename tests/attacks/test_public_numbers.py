@@ -25,28 +25,16 @@ from audit.public import FEWEST, SPREAD
 from consent import gates
 from gateway.callers.api_keys import Scope
 from gateway.flows.rights import erasing
-from gateway.http.endpoints import Endpoint
 from gateway.people import forms
 from gateway.people.stamps import HEADER as STAMP
-from gateway.process import routes
 from tests.support.apps import ORIGIN, App, open_app
 from tests.support.databases import Databases
+from tests.support.served import ROWS, requests
 
 DAY = timedelta(days=1)
 KINDS = ("unknown", "known", "pending", "confirmed", "withdrawn", "objected", "erased")
 REQUESTS = 200  # to each endpoint that takes an address
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
-ROWS = (*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS)
-
-# What a stranger puts where a path wants something; none of it is theirs.
-PARTS_OF_PATHS = {
-    "token": ("A" * 22, "A" * 43),
-    "form": ("signup", "linked", "nobody"),
-    "slug": ("invalid",),
-    "hash": ("sha256:" + "0" * 64,),
-    "id": ("msg_" + "0" * 26, "evt_" + "0" * 26),
-}
-_PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 # Told by the clock and the dice of the page itself, to everybody: as long as ever.
 _STAMP = re.compile(rb'(name="stamp" value="|"stamp": ?")[A-Za-z0-9._-]+')
 
@@ -166,19 +154,10 @@ def told(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return values | ({STAMP: "one"} if STAMP in values else {})
 
 
-def paths(row: Endpoint) -> list[str]:
-    """What a stranger asks for to see what is there."""
-    parts = [PARTS_OF_PATHS[part] for part in _PART.findall(row.path)]
-    found = [row.path]
-    for values in parts:
-        found = [_PART.sub(value, path, count=1) for path in found for value in values]
-    return found
-
-
 async def everything(app: App, *methods: str) -> Seen:
     """What anybody can read, or has answered, who has no key, no link and nobody's address."""
-    asked = {path: row.method for row in ROWS for path in paths(row) if row.method != "GET"}
-    readable = {path for row in ROWS for path in paths(row)}
+    readable = {path for _, path in requests()}
+    asked = {path for method, path in requests() if method == "POST"}
     notice = (await described(app))["purposes"][0]["text"]["bundle"]["notice"]
     more = {"/openapi.json", "/metrics", "/nowhere", f"/notices/{notice}"}
     seen: Seen = {}

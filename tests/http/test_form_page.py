@@ -41,3 +41,12 @@ async def test_whoever_forgets_the_tick_is_told_so_and_nothing_else(app: App) ->
     assert answer.status == 422
     assert "Please tick what you would like to receive." in again
     assert "The wording has changed" not in again
+
+
+async def test_the_page_is_as_it_was_for_who_goes_back_and_new_for_everybody_else(app: App) -> None:
+    """What somebody typed into it is kept nowhere."""
+    async with app.http.get("/forms/signup") as page:
+        assert page.headers["Cache-Control"] == "private, no-cache"
+        assert not {"ETag", "Last-Modified"} & set(page.headers)
+    async with app.http.post("/forms/signup", data={"email": "ada", "stamp": ""}) as page:
+        assert (page.status, page.headers["Cache-Control"]) == (422, "no-store")

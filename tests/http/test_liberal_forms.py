@@ -92,6 +92,7 @@ async def test_json_names_the_field_that_it_does_not_know(embedded: App) -> None
     ("said", "read"),
     [
         ("de_DE", "de"),
+        ("de_AT", "de"),
         ("DE", "de"),
         ("zh_Hant_TW", "en"),
         ("../de", "en"),

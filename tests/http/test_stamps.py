@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from consent import intakes
+from consent.evidence import Requested
+from consent.sign_ups import RenderedBy
+from gateway.flows.rights import overview
 from gateway.http.signing import serializer
 from storage.errors import StorageAway
-from tests.support.apps import ADA, App
-from tests.support.posts import hosted, kept, opened, plain
+from tests.support.apps import ADA, ORIGIN, App
+from tests.support.posts import hosted, kept, opened, plain, scripted
 
 
 async def test_a_stamp_of_another_form_or_day_proves_nothing(embedded: App) -> None:
@@ -49,29 +53,107 @@ async def post(app: App, fields: list[tuple[str, str]]) -> int:
         return answer.status
 
 
-async def test_a_double_click_signs_up_once(app: App) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """A form as somebody has it before them, to be sent again and again."""
+
+    rendered_by: str
+    page_url: str
+    taken: int  # the answer to a sign-up that is kept, or was
+    send: Callable[[], Awaitable[int]]
+
+
+async def our_page(app: App) -> Shown:
     fields = await hosted(app)
-
-    answers = await asyncio.gather(post(app, fields), post(app, fields), post(app, fields))
-
-    assert answers == [200, 200, 200]
-    assert [one.rendered_by for one in await opened(app)] == ["page"]
+    return Shown("page", "http://gateway.example/forms/signup", 200, lambda: post(app, fields))
 
 
-async def test_a_page_that_was_open_for_an_hour_went_back_and_lost_its_answer(app: App) -> None:
-    fields = await hosted(app)
+async def our_script(app: App) -> Shown:
+    body = await scripted(app)
+
+    async def send() -> int:
+        headers = {"Origin": ORIGIN}
+        async with app.http.post("/forms/signup", json=body, headers=headers) as answer:
+            return answer.status
+
+    return Shown("script", f"{ORIGIN}/offer", 202, send)
+
+
+async def somebodys_form(app: App) -> Shown:
+    """Their own, with our wordings in it: nobody knows that they were shown."""
+    page = ("page_url", f"{ORIGIN}/own")
+    fields = await plain(app, page)
+    return Shown("asserted", f"{ORIGIN}/own", 200, lambda: post(app, fields))
+
+
+WITH_A_STAMP = pytest.mark.parametrize("show", [our_page, our_script])
+Show = Callable[[App], Awaitable[Shown]]
+
+
+async def proven(app: App) -> list[tuple[str, str | None]]:
+    """Who showed the wording of each sign-up that waits, and where."""
+    return [(one.rendered_by, one.page_url) for one in await opened(app)]
+
+
+@WITH_A_STAMP
+async def test_a_double_click_signs_up_once(app: App, show: Show) -> None:
+    shown = await show(app)
+
+    answers = await asyncio.gather(shown.send(), shown.send(), shown.send())
+
+    assert set(answers) == {shown.taken}
+    assert await proven(app) == [(shown.rendered_by, shown.page_url)]
+
+
+@WITH_A_STAMP
+async def test_a_page_that_was_open_for_an_hour_went_back_and_lost_its_answer(
+    app: App, show: Show
+) -> None:
+    shown = await show(app)
     app.step(timedelta(hours=1))
 
-    assert await post(app, fields) == 200  # the answer is lost
+    assert await shown.send() == shown.taken  # the answer is lost
     app.step(timedelta(minutes=5))
-    assert await post(app, fields) == 200  # once more
+    assert await shown.send() == shown.taken  # once more
+    assert await proven(app) == [(shown.rendered_by, shown.page_url)]
     await app.tick()
     app.step(timedelta(minutes=5))
-    assert await post(app, fields) == 200  # back, and once more
+    assert await shown.send() == shown.taken  # back, and once more
 
     assert await kept(app) == 0
     (mail,) = await app.deliver()
     assert mail.to == ADA
+    assert await in_the_proof(app) == [(shown.rendered_by, shown.page_url)]
+
+
+@pytest.mark.parametrize("show", [our_page, our_script, somebodys_form])
+async def test_whoever_was_told_503_sends_it_again_and_it_is_taken_as_what_it_is(
+    app: App, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await show(app)
+
+    async def away(*_: object) -> None:
+        raise StorageAway("data")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(intakes, "add", away)
+        assert [await shown.send(), await shown.send()] == [503, 503]
+    assert await shown.send() == shown.taken
+
+    assert await proven(app) == [(shown.rendered_by, shown.page_url)]
+    (mail,) = await app.deliver()
+    assert mail.to == ADA
+    assert await in_the_proof(app) == [(shown.rendered_by, shown.page_url)]
+
+
+async def in_the_proof(app: App) -> list[tuple[str, str | None]]:
+    """As each request's own story tells it."""
+    name = await app.subject(ADA)
+    assert name is not None
+    seen = await overview.look(app.parts, name)
+    assert seen is not None
+    steps = [step.said for held in seen.consents for step in held.story]
+    return [(one.rendered_by, one.page_url) for one in steps if isinstance(one, Requested)]
 
 
 async def test_who_goes_back_and_corrects_the_address_is_asked_there(app: App) -> None:
@@ -87,25 +169,10 @@ async def test_who_goes_back_and_corrects_the_address_is_asked_there(app: App) -
     }
 
 
-async def test_what_was_not_kept_has_spent_nothing(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fields = await hosted(app)
-
-    async def away(*_: object) -> None:
-        raise StorageAway("data")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(intakes, "add", away)
-        assert await post(app, fields) == 503
-    assert await post(app, fields) == 200
-
-    assert [one.rendered_by for one in await opened(app)] == ["page"]
-
-
-async def test_what_was_kept_and_answered_503_is_kept_once(app: App) -> None:
+@WITH_A_STAMP
+async def test_what_was_kept_and_answered_503_is_kept_once(app: App, show: Show) -> None:
     """The commit took effect, and whoever posted was told that it may not have."""
-    fields = await hosted(app)
+    shown = await show(app)
     data = app.parts.data
     begin = data.begin
 
@@ -117,10 +184,10 @@ async def test_what_was_kept_and_answered_503_is_kept_once(app: App) -> None:
 
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(data, "begin", unsure)
-        assert await post(app, fields) == 503
-    assert await post(app, fields) == 200
+        assert await shown.send() == 503
+    assert await shown.send() == shown.taken
 
-    assert [one.rendered_by for one in await opened(app)] == ["page"]
+    assert await proven(app) == [(shown.rendered_by, shown.page_url)]
 
 
 async def test_who_was_told_to_wait_has_spent_nothing(limited: App) -> None:
@@ -139,7 +206,7 @@ async def test_who_was_told_to_wait_has_spent_nothing(limited: App) -> None:
         waiting = await intakes.oldest(connection, 100, limited.parts.clock.wall())
     keys = await limited.parts.keystore.intake_keys({one.key_id for one in waiting})
     proven = intakes.open_sign_ups(waiting, keys).said.values()
-    assert [one.rendered_by for one in proven].count("page") == 1
+    assert [one.rendered_by for one in proven].count(RenderedBy.PAGE) == 1
 
 
 async def test_a_robot_that_fills_the_honeypot_spends_nothing(app: App) -> None:

@@ -44,9 +44,11 @@ def made(shape: str, size: int) -> bytes:
     return (begin + again * (size // len(again) + 1))[:size]
 
 
-def head(path: str, content_type: str, framing: str, more: Mapping[str, str]) -> bytes:
+def head(
+    path: str, content_type: str, framing: str, more: Mapping[str, str], method: str = "POST"
+) -> bytes:
     """The head of its request."""
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Type: {content_type}", framing]
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Type: {content_type}", framing]
     lines += [f"{name}: {value}" for name, value in more.items()]
     return "\r\n".join([*lines, "", ""]).encode()
 

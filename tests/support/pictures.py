@@ -124,9 +124,9 @@ async def _confirm(album: Album, site: Site) -> None:
         await _sample(page, "confirm-two")
         sentence = "Where a sign-up named several purposes, each can be left out."
         await album.take(page, "confirm-two", sentence)
-        await _sample(page, "confirmed-in-vain")
-        sentence = "Where something else stands against mails, the page says so and promises none."
-        await album.take(page, "confirmed-in-vain", sentence)
+        await _sample(page, "confirm-objected")
+        sentence = "What stands against mails all the same is said, before and after the button."
+        await album.take(page, "confirm-objected", sentence)
         await _sample(page, "expired")  # nobody waits 72 hours for a picture
         sentence = "A link past its 72 hours offers a new mail."
         await album.take(page, "confirm-expired", sentence)
@@ -208,7 +208,7 @@ async def _own_data(album: Album, site: Site) -> None:
         )
 
 
-async def _leave(album: Album, unsubscribe: str) -> None:
+async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
     album.chapter("Leaving")
     async with album.open() as page:
         await page.goto(unsubscribe)
@@ -247,7 +247,7 @@ async def main() -> None:
             await _confirm(album, site)
             unsubscribe = await _receive(album, site)
             await _own_data(album, site)
-            await _leave(album, unsubscribe)
+            await _leave(album, site, unsubscribe)
             await _documents(album, site)
             album.write()
             await browser.close()
