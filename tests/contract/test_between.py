@@ -157,4 +157,4 @@ async def fill(app: App, domain: str, count: int) -> None:
             one = Asking(address.parse(f"madeup{number}@{domain}"))
             keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
             limits = await AskingLimits.read(connection, keys, [one], now)
-            assert await limits.allow(connection, one, now) == now
+            assert await limits.allow(connection, one, now, wanted=True) == now
