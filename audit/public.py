@@ -36,6 +36,9 @@ _DAY = timedelta(days=1)
 # Rows that no gateway wrote, and how many of them are looked behind.
 _LOOKED_BEHIND = 100
 
+# What says that it is a `log.shown`, whoever wrote it.
+_CLAIMING = select(*LOGGED).where(audit_entry.c.kind == Kind.LOG_SHOWN, sound(audit_entry))
+
 Dice = Callable[[int], int]
 
 
@@ -78,6 +81,9 @@ async def show(data: Database, log: Log, clock: Clock, dice: Dice = secrets.rand
 
 async def _is_due(connection: AsyncConnection, log: Log, now: datetime) -> bool:
     shown = await _shown(connection, log, 1)
+    # Behind rows that somebody planted it is not known: covers at every turn would fill the disk.
+    if not shown and (await connection.execute(_CLAIMING.limit(1))).first() is not None:
+        return False
     return is_due(shown[0].entry.at if shown else None, now)
 
 
@@ -100,9 +106,7 @@ def _entry(log: Log, kind: Kind, now: datetime) -> tuple[Entry, bytes]:
 
 async def _shown(connection: AsyncConnection, log: Log, wanted: int) -> list[Logged]:
     """The last `log.shown`, newest first; the column alone could have been written by anybody."""
-    query = select(*LOGGED)
-    query = query.where(audit_entry.c.kind == Kind.LOG_SHOWN, sound(audit_entry))
-    query = query.order_by(audit_entry.c.leaf_index.desc())
+    query = _CLAIMING.order_by(audit_entry.c.leaf_index.desc())
     found: list[Logged] = []
     for limit in (wanted, _LOOKED_BEHIND):
         rows = (await connection.execute(query.limit(limit))).all()

@@ -10,18 +10,28 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from storage.invisible import is_invisible
 from storage.words import is_blank
 
-# A scheme, a host, a mailbox, or a bare domain, which many programs make a link of.
-_ADDRESS = re.compile(r"//|@|\bwww\.|[^\W_]\.[^\W\d_]{2,}")
+# A scheme, a mailbox, a host, a bare domain (which many programs make a link of, also of one that
+# is a picture), or four numbers.
+_ADDRESS = re.compile(
+    r"[/\\]{2}|@|\bwww\.|[^\s.]\.[^\W\d_]{2,}|(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d)"
+)
 _DOTS = str.maketrans({"\u3002": ".", "\u2024": ".", "\u2044": "/", "\u2215": "/"})
 
 
 def looks_like_an_address(value: str) -> bool:
     """Whether *value* may be read as one of any kind, however it is spelled."""
     seen = unicodedata.normalize("NFKC", value).translate(_DOTS).casefold()
-    plain = "".join(one for one in seen if not unicodedata.category(one).startswith("C"))
-    return _ADDRESS.search(plain) is not None
+    return _ADDRESS.search("".join(filter(_counts, seen))) is not None
+
+
+def _counts(character: str) -> bool:
+    """Not what nobody sees, nor what stands on a letter: both can part a domain unseen."""
+    if character.isspace():
+        return True
+    return unicodedata.category(character)[0] not in "CM" and not is_invisible(character)
 
 
 def entered(answers: Mapping[str, str]) -> dict[str, str]:

@@ -42,6 +42,7 @@ _ATTRIBUTE: Final = rf"\[(?:{_WORDS}++|{_STRING})*+\]"
 _SELECTOR: Final = re.compile(
     rf"(?:(?![,/]){_WORDS}|{_ATTRIBUTE}|\((?:{_WORDS}++|{_ATTRIBUTE}|{_INNER})*+\))++"
 )
+_COMBINATORS: Final = (">", "+", "~", "|")
 _ROOTS: Final = re.compile(r"(?<![\w.#:-])(html|body)(?![\w-])|:root(?![\w-])", re.IGNORECASE)
 
 
@@ -103,15 +104,22 @@ def _is_group(prelude: str) -> bool:
 
 
 def _rule(prelude: str, declarations: str) -> str:
-    selectors = [_in_frame(one.strip()) for one in _selectors(prelude)]
+    selectors = list(map(_in_frame, _selectors(prelude)))
     return f"{', '.join(selectors)}{{{declarations}}}\n" if selectors else ""
 
 
 def _selectors(prelude: str) -> list[str]:
-    """The selectors of a list, or none where one of them is not of the subset."""
+    """The selectors of a list, or none where one of them is not of the subset.
+
+    By itself one that is empty, or begins with a combinator, means nothing. Behind the
+    frame's it would be the frame, or what stands beside that: our footer.
+    """
     found, at = [], 0
     while selector := _SELECTOR.match(prelude, at):
-        found.append(selector[0])
+        plain = selector[0].strip()
+        if not plain or plain.startswith(_COMBINATORS):
+            return []
+        found.append(plain)
         if selector.end() == len(prelude):
             return found
         if prelude[selector.end()] != ",":

@@ -32,6 +32,7 @@ __all__ = [
     "locale_of",
     "page_headers",
     "render",
+    "rendered",
     "response",
 ]
 
@@ -102,7 +103,13 @@ def response(
     page may lead to, beside our own.
     """
     text = render(name, locale or locale_of(request), **facts)
-    brand: Brand | None = facts.get("brand")
+    return rendered(text, facts.get("brand"), status, form_targets)
+
+
+def rendered(
+    text: str, brand: Brand | None, status: int = 200, form_targets: Sequence[str] = ()
+) -> web.Response:
+    """Answer with a page that `render` filled; as `response`."""
     headers = page_headers(_style_of(brand), form_targets)
     if brand is not None and brand.logo:
         headers["Content-Security-Policy"] += "; img-src data:"

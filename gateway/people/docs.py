@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from gateway.errors import NotFound
 from gateway.http import pages, problems, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import HTML, endpoint, page
-from gateway.http.openapi import DOCUMENT
+from gateway.http.openapi import DOCUMENT, Document
 from gateway.http.pages import Brand
 
 _ENGLISH = "en"  # as the document: whoever reads this writes code
@@ -25,12 +26,18 @@ _REF = "#/components/schemas/"
 @endpoint("GET", "/docs", summary="This API, to read", responses={200: HTML}, tags=_TAGS)
 async def show(request: web.Request) -> web.StreamResponse:
     """Every endpoint with what it takes and answers; loads nothing and runs nothing."""
-    document = request.app[DOCUMENT].parsed
-    return pages.response(
-        request,
+    brand = Brand.of(request.app[PARTS].config.controller)
+    return pages.rendered(_page(request.app[DOCUMENT], brand), brand)
+
+
+@lru_cache(maxsize=4)
+def _page(written: Document, brand: Brand) -> str:
+    """Made once: whoever asks for it has sent sixty bytes, and making it takes ten pages' time."""
+    document = written.parsed
+    return pages.render(
         "docs",
-        locale=_ENGLISH,
-        brand=Brand.of(request.app[PARTS].config.controller),
+        _ENGLISH,
+        brand=brand,
         version=document["info"]["version"],
         base=document["servers"][0]["url"],
         groups=_groups(document),

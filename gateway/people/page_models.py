@@ -13,7 +13,7 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import Invalid
-from gateway.http.fields import CleanText, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.fields import FormAnswer, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
 from gateway.http.models import Incoming
 from gateway.http.parsing import parse_value
 
@@ -59,7 +59,7 @@ class Corrections(Incoming):
     """What somebody ticked and corrected before they confirmed; no purposes: all."""
 
     purposes: frozenset[Name] | None = None
-    profile: dict[str, CleanText] = Field(default={}, max_length=50)
+    profile: dict[str, FormAnswer] = Field(default={}, max_length=50)
 
 
 class OneClick(BaseModel):

@@ -44,6 +44,10 @@ async def put_back(app: App, table: Table) -> None:
     await by_sql(app, f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept_{name}")
 
 
+# SQLite keeps any type in any column: minutes of it.
+@pytest.mark.parametrize(
+    "dialect", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"], indirect=True
+)
 async def test_whatever_stands_in_a_consent_is_no_consent_and_stops_nobody(
     app: App, dialect: str
 ) -> None:
@@ -91,6 +95,9 @@ async def test_a_claim_goes_past_a_consent_that_cannot_be_read(
     assert len(mails) == 1
 
 
+@pytest.mark.parametrize(
+    "dialect", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"], indirect=True
+)
 async def test_whatever_stands_in_a_permit_is_named_and_ends_no_verification(
     app: App, dialect: str
 ) -> None:

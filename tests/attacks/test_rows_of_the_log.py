@@ -76,6 +76,10 @@ def events(parts: Parts, count: int, now: datetime) -> list[Draft]:
     return [draft(one, None, parts.log.node) for one in made]
 
 
+# Columns of PostgreSQL keep their types, so that less can be done to them: it is asked seldom.
+@pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 @pytest.mark.parametrize("table", TABLES, ids=lambda one: one.name)
 async def test_whatever_stands_in_a_column_of_the_log_is_named_and_stops_nobody(
     scene: Scene, table: Table, dialect: str

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, suppressions, tables, tokens
 from consent.keys import blind
@@ -16,6 +18,7 @@ from consent.keys.tables import dek
 from consent.suppressions import Stop, Suppression
 from delivery.permits import Spending
 from gateway.callers.api_keys import Scope
+from gateway.flows.joining import intake
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.process import duties
 from gateway.process.desk import Desk
@@ -191,16 +194,26 @@ async def test_what_was_asked_for_and_waits_is_not_sent(app: App) -> None:
     assert await app.deliver() == []
 
 
+@pytest.mark.parametrize("permitted", ["another spelling", "a link"])
+@pytest.mark.parametrize("leave", ["not me", "objection", "stop"])
 async def test_it_is_answered_when_no_mail_that_was_permitted_can_start_any_more(
-    app: App,
+    app: App, leave: str, permitted: str
 ) -> None:
     (mail,) = await sign_up(app)
-    await app.sign_up(TAGGED)
+    if permitted == "a link":
+        await app.http.post("/my-data", data={"email": ADA})
+    else:
+        await app.sign_up(TAGGED)
     await app.tick()
     desk = Desk(app.parts)
     await desk.register("wrk_x")
     (parcel,) = await desk.claim("wrk_x", 1)
-    stopping = asyncio.create_task(stop(app, mail))
+    leaving = {
+        "not me": lambda: press(app, f"/confirm/{mail.token('confirm')}", answer="reject"),
+        "objection": lambda: object_to_it(app),
+        "stop": lambda: stop(app, mail),
+    }
+    stopping = asyncio.create_task(leaving[leave]())
     await asyncio.sleep(0.3)
     waits = not stopping.done()
 
@@ -222,6 +235,37 @@ async def test_what_waits_for_another_spelling_is_not_sent_either(app: App, leav
     else:
         await object_to_it(app)
 
+    assert await app.deliver() == []
+
+
+@pytest.mark.parametrize("leave", ["not me", "objection", "stop"])
+async def test_what_is_queued_for_another_spelling_while_somebody_leaves_is_not_sent(
+    app: App, monkeypatch: pytest.MonkeyPatch, leave: str
+) -> None:
+    (mail,) = await sign_up(app)
+    await app.sign_up(TAGGED)
+    begin = app.parts.data.begin
+
+    @asynccontextmanager
+    async def after_intake() -> AsyncIterator[AsyncConnection]:
+        """Between the last look and the lock of who leaves, the duty had its turn."""
+        monkeypatch.undo()
+        assert await intake.work_off(app.parts) == 1
+        async with begin() as connection:
+            yield connection
+
+    key = await app.key(Scope.CONSENTS_WITHDRAW)
+    monkeypatch.setattr(app.parts.data, "begin", after_intake)
+    if leave == "not me":
+        await press(app, f"/confirm/{mail.token('confirm')}", answer="reject")
+    elif leave == "stop":
+        await press(app, f"/stop/{mail.token('stop')}")
+    else:
+        body = {"to": {"email": ADA}, "all": True, "kind": "object", "channel": "letter"}
+        async with app.http.post("/v1/withdrawals", json=body, headers=key) as answer:
+            assert answer.status == 200
+
+    assert app.parts.data.begin == begin
     assert await app.deliver() == []
 
 
@@ -378,3 +422,21 @@ async def test_others_of_the_same_turn_are_asked(app: App) -> None:
     await app.sign_up("bob@example.org")
 
     assert [mail.to for mail in await app.deliver()] == ["bob@example.org"]
+
+
+async def test_a_link_of_who_was_forgotten_promises_nothing_that_it_does_not_do(app: App) -> None:
+    """Who never confirmed is forgotten after a month, and with them whose link it was."""
+    (mail,) = await sign_up(app)
+    app.step(40 * DAY)
+    await app.tick()
+    assert await RetentionRules(app.parts).people() > 0
+
+    said = await stop(app, mail)
+
+    (again,) = await sign_up(app)
+    assert "If we still know whose link this is" in said
+    assert "sooner a mailbox that confirmed nothing: then there was nothing to stop" in said
+    assert "use the link in the newest one" in said
+    await stop(app, again)
+    app.step(8 * DAY)
+    assert await sign_up(app) == []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from audit import public
 from audit.checkpoints import Checkpoint
@@ -184,6 +184,28 @@ async def test_a_row_that_only_says_so_shows_nothing(
         await connection.execute(planted.values(kind=Kind.LOG_SHOWN))
 
     assert await shown(data) == first
+
+
+async def test_rows_that_only_say_so_bring_no_covers_at_every_turn(
+    data: Database, keystore: Database, clock: SteppedClock
+) -> None:
+    """Planted behind the end of the log they hide the true ones, also those that come."""
+    await turn(data, keystore, clock)
+    async with data.begin() as connection:
+        (row,) = (await connection.execute(select(audit_entry).limit(1))).mappings()
+        planted = [
+            dict(row) | {"leaf_index": 10**9 + n, "eid": n.to_bytes(16), "kind": "log.shown"}
+            for n in range(200)
+        ]
+        await connection.execute(insert(audit_entry), planted)
+    there = len(await kinds(data))
+
+    for _ in range(3):
+        clock.step(DAY)
+        assert not await public.show(data, LOG, clock)
+
+    assert len(await kinds(data)) == there
+    assert not (await verify(data, keystore)).ok
 
 
 async def test_covers_are_no_events_unless_they_are_asked_for(

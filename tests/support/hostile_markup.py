@@ -28,6 +28,13 @@ CASES = {
         "<style>.mail-footer,.mail-footer *{display:none!important}"
         ".mail-frame+div{display:none}.mail-frame~*{opacity:0}</style><p>Hello</p>"
     ),
+    "a sheet that begins beside us": "<style>~ *{display:none!important}</style><p>Hello</p>",
+    "a sheet that begins with the next": (
+        "<style>p,/**/ + div{position:absolute;left:-9999px}</style><p>Hello</p>"
+    ),
+    "a sheet that names nothing": (
+        "<style>p, ,b{margin-bottom:-3000px!important}</style><p>Hello</p>"
+    ),
     "rules in rules": "<style>p{:root:has(&) *{display:none}}</style><p>Hello</p>",
     "a string in a sheet": '<style>p{content:"}*{display:none}"}</style><p>Hello</p>',
     "an address in a sheet": "<style>p{background:url(a'b)}*{display:none}'{}</style><p>x</p>",

@@ -19,6 +19,19 @@ ADDRESSES = [
     "\uff48ttp:\uff0f\uff0fx",
     "w\u00adww.x",
     "x\u2024yy",
+    "x.y\ufe0fy",
+    "x.\u034fyy",
+    "x\u034f.yy",
+    "x.y\U000e0100y",
+    "x\u2800.yy",
+    "x\u0338.yy",
+    "www\ufe0f.x",
+    "x/\ufe0f/y",
+    "x:\\\\y",
+    "\U0001f600.yy",
+    "i\u2764\ufe0f.yy",
+    "x.\u092d\u093e\u0930\u0924",
+    "192.0.2.7/x",
 ]
 NAMES = [
     "Ada",
@@ -31,6 +44,10 @@ NAMES = [
     "\u5c71\u7530",
     "",
     "a / b",
+    "... und Co",
+    "1.2.2027",
+    "\u092e\u0940\u0930\u093e",
+    "Ada \u2764\ufe0f",
 ]
 
 

@@ -86,3 +86,18 @@ def test_the_same_answer_twice_is_one_and_another_is_wrong() -> None:
     assert page_models.signup_of(MultiDict(twice), set()) == {**SIGN_UP, "profile": {}}
     with pytest.raises(Invalid):
         page_models.signup_of(MultiDict([*twice, ("email", "grace@example.org")]), set())
+
+
+@pytest.mark.parametrize("said", ["Ada\nBcc: x", "Ada\r\nx", "A\u202eda", "A\u200bda", "A\u2028da"])
+def test_a_correction_is_one_line_that_shows_what_it_holds(said: str) -> None:
+    """As a form's answer is: it is printed into mails and pages."""
+    with pytest.raises(Invalid) as error:
+        page_models.corrections_of(MultiDict({"profile.first_name": said}))
+
+    assert [one.pointer for one in error.value.errors] == ["/profile/first_name"]
+
+
+def test_a_correction_may_be_empty_and_has_no_unseen_edges() -> None:
+    fields = MultiDict({"profile.first_name": "", "profile.last_name": " Ada\u200b"})
+
+    assert page_models.corrections_of(fields).profile == {"first_name": "", "last_name": "Ada"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,13 +62,23 @@ def test_a_rule_is_for_what_is_in_the_frame(sheet: str, written: str) -> None:
         "@media \\x{p{a:b}}",
         "/* p{a:b}",
         "p{a:@x}",
+        "~ *{a:b}",
+        "+*{a:b}",
+        "p, \t~ div{a:b}",
+        "> div{a:b}",
+        "|| td{a:b}",
+        "/**/ ~ *{a:b}",
+        "p, , q{a:b}",
+        "p,\xa0,q{a:b}",
+        "p,/**/,q{a:b}",
+        "p, {a:b}",
     ],
 )
 def test_what_has_two_readings_is_left_out(sheet: str) -> None:
     assert scoped(sheet) == ""
 
 
-@given(st.text(st.sampled_from("{}()[]\"'\\/*@;:,<>!-&.#aup \n"), max_size=80))
+@given(st.text(st.sampled_from("{}()[]\"'\\/*@;:,<>+~|!-&.#aup \n"), max_size=80))
 def test_no_rule_leaves_the_frame_and_no_sheet_ends_its_element(sheet: str) -> None:
     written = scoped(f"{sheet} url( p{{a:b}} @media x{{ {sheet} p{{a:b}}")
 
@@ -74,3 +86,4 @@ def test_no_rule_leaves_the_frame_and_no_sheet_ends_its_element(sheet: str) -> N
     assert written.count("{") == written.count("}") or '"' in written or "'" in written
     for line in written.splitlines():
         assert line.startswith((".mail-frame ", "@media", "}")) or not line
+        assert not re.search(r"\.mail-frame\s*([,{>+~|]|$)", line)

@@ -184,12 +184,11 @@ async def answer(
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
-    sharing: set[str] = set()
-    if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
-        async with parts.data.read() as connection:
-            sharing = await service_mails.sharing(connection, [found.subject])
     still_open: set[str] = set()
     async with parts.data.begin() as connection:
+        sharing: set[str] = set()
+        if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
+            sharing = await service_mails.sharing(connection, [found.subject])
         held = await gates.lock(connection, {found.subject} | sharing)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
@@ -285,17 +284,19 @@ class _Act:
         not_me = Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME)
         theirs = [consent for consent in await self._theirs() if consent.id in self.found.consents]
         await self.consents.write(self.connection, self._ended(theirs, not_me))
+        blocked = [self.gate, *self.others]
         await withdraw.block_asking(
             self.connection,
             self.consents.keys,
             self.suppression_keys,
-            [self.gate, *self.others],
+            blocked,
             self.vault,
             self.now,
         )
-        # All that this link stands for: whoever repeats it waits the same way.
-        pairs = {(self.gate.subject, consent.purpose) for consent in theirs}
-        return set().union(*await permits.open_of(self.connection, list(pairs), self.now))
+        # Of all whose mails end: fresh links too, and other spellings. Whoever repeats it waits
+        # the same way.
+        everything = [(gate.subject, None) for gate in blocked]
+        return set().union(*await permits.open_of(self.connection, everything, self.now))
 
     async def _theirs(self) -> list[Consent]:
         subject = self.gate.subject

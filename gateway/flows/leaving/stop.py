@@ -36,10 +36,11 @@ async def stop(
         subject = await service_mails.subject_of(connection, digest, now)
         if subject is None:
             return
-        sharing = await service_mails.sharing(connection, [subject])
     # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
     vault = await keystore.vault([subject])
     async with data.begin() as connection:
+        # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
+        sharing = await service_mails.sharing(connection, [subject])
         together = await gates.lock(connection, sharing)
         held = [gate for gate in together.values() if not gate.gone(rows)]
         now = await clock.now(connection)

@@ -291,7 +291,7 @@ class Withdrawals:
         # Whoever wrote whose an address is: what is said in its name only takes away.
         return [None if one is None else one.subject for one in found]
 
-    async def _sharing(self, leaving: Sequence[_Leaving]) -> set[str]:
+    async def _sharing(self, connection: AsyncConnection, leaving: Sequence[_Leaving]) -> set[str]:
         """Who is asked in the mailboxes of those who object, by whatever spelling."""
         objecting = [leaver for leaver in leaving if leaver.withdrawal.objection]
         if not objecting:
@@ -300,8 +300,7 @@ class Withdrawals:
         emails = [leaver.email for leaver in objecting if leaver.email is not None]
         keys = self._parts.keyring.suppression
         mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
-        async with self._parts.data.read() as connection:
-            return await service_mails.sharing(connection, subjects, mailboxes)
+        return await service_mails.sharing(connection, subjects, mailboxes)
 
     async def _commit(self, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
         """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
@@ -310,13 +309,13 @@ class Withdrawals:
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         strangers = _strangers(leaving)
-        sharing = await self._sharing(leaving)
         parts, keys = self._parts, self._parts.rows
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
             if strangers and await _have_appeared(connection, parts.lookup, strangers):
                 return None
+            sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)
             held = {one: gate for one, gate in together.items() if one in subjects}
             # Facts are read in statements after the lock.
@@ -342,5 +341,11 @@ class Withdrawals:
             # Those that exist now: what is claimed later waits for these gates, and sees the end.
             wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
             still_open = await permits.open_of(connection, wanted, now)
+            asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
             await ending.trail.stage(connection)
-        return still_open
+        # An objection ends what other spellings of the mailbox are asked, too.
+        shared = set().union(*asking)
+        return [
+            theirs | shared if leaver.withdrawal.objection else theirs
+            for leaver, theirs in zip(leaving, still_open, strict=True)
+        ]
