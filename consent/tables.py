@@ -204,8 +204,8 @@ mark = Table(
     *honest(),  # under a key of the set `marks`, which also made the hash
 )
 
-# Confirmation mails of the last week, and from where they were asked for, per folded address,
-# under a weekly key; each in a domain of its own.
+# Of the last week, per folded address and under a weekly key: confirmation mails, from where they
+# were asked for, and turns that this took of the recipient's domain; each in a domain of its own.
 confirmation_count = Table(
     "confirmation_count",
     metadata,
