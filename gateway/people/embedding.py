@@ -125,7 +125,7 @@ def _words(locale: str) -> dict[str, str]:
         "thanks": say("Please look into your mailbox"),
         "look": say(
             "One step is left: open the mail we send you and confirm that the address is yours. "
-            "Without that click you will not receive anything from us."
+            "Before that, confirmation mails only."
         ),
     }
 
