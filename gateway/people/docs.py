@@ -30,7 +30,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         request,
         "docs",
         locale=_ENGLISH,
-        brand=Brand.of(request.app[PARTS].config.controller),
+        brand=Brand.neutral(request.app[PARTS].config),
         version=document["info"]["version"],
         base=document["servers"][0]["url"],
         groups=_groups(document),
@@ -53,7 +53,7 @@ async def show_problem(request: web.Request) -> web.StreamResponse:
         request,
         "problem_type",
         locale=_ENGLISH,
-        brand=Brand.of(request.app[PARTS].config.controller),
+        brand=Brand.neutral(request.app[PARTS].config),
         problem=found,
     )
 

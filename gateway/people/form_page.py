@@ -86,6 +86,7 @@ def _targets(*urls: str | None) -> list[str]:
 
 
 def brand(request: web.Request, form: str) -> Brand:
-    """The face of the sender whose form it is."""
+    """The face of the sender whose form it is, with whoever else mails who signs up there."""
     config = request.app[PARTS].config
-    return Brand.of(config.controller, config.sender_of(config.forms[form].purposes[0]))
+    senders = [config.sender_of(purpose) for purpose in config.forms[form].purposes]
+    return Brand.of(config.controller, senders)

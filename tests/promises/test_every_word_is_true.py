@@ -63,9 +63,7 @@ async def test_a_withdrawal_is_said_with_an_if_because_a_link_may_be_nobodys(
 ) -> None:
     token = (await nurture(app))["unsubscribe"]
 
-    pages = [
-        await post(app, f"/unsubscribe/{one}?locale={language}") for one in (token, NOBODYS)
-    ]
+    pages = [await post(app, f"/unsubscribe/{one}?locale={language}") for one in (token, NOBODYS)]
 
     assert pages[0] == pages[1]
     assert said(IF_IT_BELONGS, language) in pages[0][1]

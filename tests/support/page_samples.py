@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway.http.pages import Brand
+from gateway.http.pages import Brand, Legal
 from gateway.look import markdown
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
@@ -16,8 +16,17 @@ BRAND: Final = Brand(
     name="Acme",
     controller="Acme GmbH",
     postal_address="Musterstr. 1, 10115 Berlin, Germany",
-    imprint_url="https://www.acme.example/imprint",
-    privacy_url="https://www.acme.example/privacy",
+    legal=[
+        Legal("Acme", "https://www.acme.example/imprint", "https://www.acme.example/privacy"),
+    ],
+)
+TWO_SENDERS: Final = Brand(
+    name="Acme GmbH",
+    postal_address="Musterstr. 1, 10115 Berlin, Germany",
+    legal=[
+        *BRAND.legal,
+        Legal("Other", "https://www.other.example/imprint", "https://www.other.example/privacy"),
+    ],
 )
 _LOGO: Final = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32"><text x="0" y="24" fill="#fff" '
@@ -219,6 +228,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     }
     for _, values in facts.values():
         values["brand"] = BRAND
+    facts["why-two-senders"] = ("why", {**facts["why"][1], "brand": TWO_SENDERS})
     facts["thanks-branded"] = ("thanks", {"brand": BRANDED})
     for code in (400, 404, 410, 429, 500, 503):
         facts[f"error-{code}"] = ("error", {"code": code, "retry_after": None})
