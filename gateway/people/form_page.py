@@ -13,7 +13,7 @@ from gateway.http import pages, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.pages import Brand
-from gateway.people import forms, stamps
+from gateway.people import forms, stamps, wording
 
 
 @page("GET", forms.PATH, "The hosted form", tags=("landing pages",))
@@ -69,6 +69,7 @@ def _ticked(purpose: forms.FormPurpose, body: Mapping[str, Any], locale: str) ->
         "purpose": purpose.purpose,
         "title": purpose.title,
         "text": purpose.text.bundle["text"],
+        **wording.behind(purpose.text.bundle),
         "locale": locale,
         "hash": purpose.text.hash,
         "required": purpose.required,

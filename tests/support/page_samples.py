@@ -58,6 +58,9 @@ def consent(locale: str, **more: Any) -> dict[str, Any]:
         "text": _TEXT[locale],
         "locale": locale,
         "sender": "Acme",
+        "sender_address": "news@acme.example",
+        "imprint_url": "https://www.acme.example/imprint",
+        "notice_url": f"/notices/{HASH}",
         "hash": HASH,
         "required": False,
         "state": "pending",
@@ -84,7 +87,6 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         form="newsletter",
         evidence="proven",
         text_hash=HASH,
-        notice_url=f"/notices/{HASH}",
         story=[
             step("requested", page_url="https://www.acme.example/letter", rendered_by="script"),
             step("mail_sent", code=250, reply="2.0.0 Ok: queued as 4Zq8x2K"),
@@ -100,6 +102,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "csrf": "token",
     }
     other = consent(locale, purpose="updates", title="Updates")
+    elsewhere = {
+        **other,
+        "sender": "Other",
+        "sender_address": "news@other.example",
+        "imprint_url": "https://www.other.example/imprint",
+    }
     field = {
         "name": "first_name",
         "required": False,
@@ -159,10 +167,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     facts: dict[str, tuple[str, dict[str, Any]]] = {
         "form": ("form", form),
         "form-two": ("form", {**form, "purposes": [one, other]}),
+        "form-two-senders": ("form", {**form, "purposes": [one, elsewhere]}),
         "form-errors": ("form", {**form, "email": "ada", "errors": wrong}),
         "thanks": ("thanks", {}),
         "confirm": ("confirm", {**asked, "consents": [one], "fields": entered}),
         "confirm-two": ("confirm", {**asked, "consents": [one, other], "fields": entered}),
+        "confirm-two-senders": ("confirm", {**asked, "consents": [one, elsewhere]}),
         "confirm-nothing-ticked": (
             "confirm",
             {**asked, "consents": [one, other], "nothing_ticked": True},
@@ -228,6 +238,8 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     }
     for _, values in facts.values():
         values["brand"] = BRAND
+    for state in ("form-two-senders", "confirm-two-senders"):
+        facts[state][1]["brand"] = TWO_SENDERS
     facts["why-two-senders"] = ("why", {**facts["why"][1], "brand": TWO_SENDERS})
     facts["thanks-branded"] = ("thanks", {"brand": BRANDED})
     for code in (400, 404, 410, 429, 500, 503):

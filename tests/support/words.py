@@ -14,5 +14,5 @@ T = TypeVar("T", bound=Callable[..., object])
 
 
 def says(*_sentences: str) -> Callable[[T], T]:
-    """Name the sentences whose fact a test shows; read from the sources, and nothing at run time."""
+    """Name the sentences whose fact a test shows: for whoever reads the sources."""
     return lambda test: test
