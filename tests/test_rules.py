@@ -38,6 +38,7 @@ PURE = [
     "delivery/outcome.py",
     "delivery/schedule.py",
     "delivery/sharing.py",
+    "gateway/config/advertising.py",
     "storage/domains.py",
 ]
 
