@@ -34,6 +34,7 @@ PURE = [
     "consent/tokens.py",
     "delivery/folding.py",
     "delivery/hand.py",
+    "delivery/hidden.py",
     "delivery/mime.py",
     "delivery/outcome.py",
     "delivery/schedule.py",
