@@ -120,6 +120,14 @@ async def old_permits(
     ]
 
 
+async def granted_by(
+    connection: AsyncConnection, eids: Collection[bytes]
+) -> set[tuple[bytes, str]]:
+    """Of which of these events, and of whom, a permit is still kept."""
+    query = select(permit.c.eid, permit.c.subject).where(permit.c.eid.in_(set(eids)))
+    return {(row.eid, row.subject) for row in await connection.execute(query)}
+
+
 async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:
     if ids:
         await delete_free(connection, permit, among(permit.c.id, ids))
