@@ -392,6 +392,18 @@ async def test_the_log_says_of_no_mail_longer_than_its_message_is_kept(app: App)
     await verified(app)
 
 
+async def test_that_a_consent_was_used_is_not_kept_for_one_that_ended(app: App) -> None:
+    await app.subscribe(ADA, "updates")
+    await withdrawn(app)
+
+    await later(app, YEAR)
+    await later(app, DAY)  # of its event the day after
+
+    assert await count(app.parts.data, permit) == 0
+    assert await count(app.parts.data, audit_item, audit_item.c.subject.is_not(None)) == 0
+    await verified(app)
+
+
 async def test_that_somebody_else_deleted_facts_is_still_seen(app: App) -> None:
     await app.subscribe()
     await send(app)

@@ -19,6 +19,7 @@ from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
 from consent.lookup import LookUp
+from consent.model import State
 from consent.retention import Periods, Person
 from consent.trail import Trail
 from delivery import retention as delivery_rules
@@ -100,13 +101,18 @@ class RetentionRules:
             page = await delivery_rules.old_permits(
                 connection, walk.after or "", before, walk.limit
             )
+            named = await parts.consents.get(connection, {permit.ground for permit in page})
+        # Of one that ended, nobody asks any more when it was used.
+        stand = {c.id for c in named.values() if c.state is State.CONFIRMED or not c.honest}
         walk.move([permit.id for permit in page])
 
         async def drop(some: Sequence[OldPermit]) -> int:
             gone = [
                 permit.id
                 for permit in some
-                if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
+                if delivery_rules.spare(
+                    permit, needs.get(permit.purpose, Need()), now, stands=permit.ground in stand
+                )
             ]
             async with parts.data.begin() as connection:
                 await delivery_rules.drop_permits(connection, gone)
