@@ -13,7 +13,6 @@ import pytest
 
 from gateway.people import embedding
 from tests.support.apps import ADA, App, Mail, open_app
-from tests.support.words import says
 
 _TWO = """
 [purposes.second]
@@ -80,11 +79,6 @@ async def test_hosted_page_and_snippet_show_everything_that_each_hash_covers(
             assert [one for one in leaves(text["bundle"]) if one not in shown] == []
 
 
-@says(
-    "This address was entered to receive mails from %(sender)s. Please confirm that this was you, "
-    "and that you agree to the following:",
-    "Sender: %(name)s",
-)
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_mail_and_confirmation_page_name_each_sender_with_imprint_and_notice(
     app: App, language: str
