@@ -36,6 +36,7 @@ class Kind(StrEnum):
     SUBJECT_UNRESTRICTED = "subject.unrestricted"
     SUBJECT_ERASURE_STARTED = "subject.erasure_started"
     SUBJECT_ERASED = "subject.erased"
+    EVIDENCE_ENDED = "evidence.ended"  # facts whose term was over went; their person stays
     SUPPRESSION_ADDED = "suppression.added"
     SUPPRESSION_LIFTED = "suppression.lifted"
 

@@ -1,7 +1,7 @@
-"""Facts that are gone: an erasure accounts for them, or somebody deleted rows.
+"""Facts that are gone: an erasure or a term accounts for them, or somebody deleted rows.
 
-A payload whose row was deleted looks like one that was erased. What tells them
-apart is the count that `subject.erased` carries into the log (`LetGo.refs`).
+A payload whose row was deleted looks like one that was erased. What tells them apart is
+the count that `subject.erased` and `evidence.ended` carry into the log (`LetGo.refs`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from storage.sound import sound
 
 _AT_ONCE = 500
 _NAMED = 20
+# Kinds that say how much they took.
+_ACCOUNTING = (Kind.SUBJECT_ERASED, Kind.EVIDENCE_ENDED)
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Erased:
     seen: set[bytes] = field(default_factory=set)  # of staged events, which may move meanwhile
 
     def take(self, entry: Entry, *, staged: bool = False) -> None:
-        if entry.kind is not Kind.SUBJECT_ERASED or entry.eid in self.seen:
+        if entry.kind not in _ACCOUNTING or entry.eid in self.seen:
             return
         if staged:
             self.seen.add(entry.eid)
@@ -130,7 +132,7 @@ async def _staged(data: Database) -> AsyncIterator[Any]:
 async def _erasures(connection: AsyncConnection, after: int) -> Sequence[Any]:
     index = audit_entry.c.leaf_index
     query = select(*LOGGED).where(
-        audit_entry.c.kind == Kind.SUBJECT_ERASED, index > after, sound(audit_entry)
+        audit_entry.c.kind.in_(_ACCOUNTING), index > after, sound(audit_entry)
     )
     return (await connection.execute(query.order_by(index).limit(_AT_ONCE))).all()
 

@@ -236,19 +236,37 @@ def gaps(events: Sequence[TrailEvent]) -> list[int]:
     """Indexes of events that do not follow the one before them in the person's trail.
 
     Give whole trails: the first page alone begins at the beginning. Events
-    whose evidence did not open are passed over with the link behind them.
+    whose evidence did not open are passed over with the link behind them, and so are
+    those that a later event says were let go when their term was over.
     """
     broken = []
+    ended = frozenset(number for event in events for number in _let_go(event))
     expected: tuple[int, str | None] | None = (0, None)
     for event in events:
         facts = next(_evidence(event), None)
         if EVIDENCE not in event.entry.commitments:
             continue  # items of a batch stand by leaf and position
-        if facts is not None and expected is not None and _place(facts) != expected:
+        if facts is not None and expected is not None and not _follows(facts, expected, ended):
             broken.append(event.index)
         last = encode(event.entry.commitments[EVIDENCE])
         expected = None if facts is None else (facts["sseq"] + 1, last)
     return broken
+
+
+def _let_go(event: TrailEvent) -> Sequence[int]:
+    """The numbers of the events that this one says are gone."""
+    if event.entry.kind is not Kind.EVIDENCE_ENDED:
+        return ()
+    return next((facts["events"] for facts in _evidence(event)), ())
+
+
+def _follows(
+    facts: Mapping[str, Any], expected: tuple[int, str | None], ended: frozenset[int]
+) -> bool:
+    number, last = expected
+    if facts["sseq"] == number:
+        return bool(facts["sprev"] == last)
+    return facts["sseq"] > number and ended.issuperset(range(number, facts["sseq"]))
 
 
 def open_one(
@@ -279,10 +297,6 @@ def _evidence(event: TrailEvent) -> Iterator[Mapping[str, Any]]:
     for one in event.disclosures:
         if one.position is None and one.compartment == EVIDENCE and one.facts is not None:
             yield one.facts
-
-
-def _place(facts: Mapping[str, Any]) -> tuple[int, str | None]:
-    return facts["sseq"], facts["sprev"]
 
 
 def _opened(

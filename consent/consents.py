@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import tables
+from consent import gates, tables
 from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
@@ -31,6 +31,7 @@ from storage.sound import fits, readable
 from storage.types import among
 
 table = tables.consent
+_ENDED = (State.WITHDRAWN, State.EXPIRED)
 TABLE = table.name
 
 
@@ -213,7 +214,7 @@ class Consents:
         """Store the new state of consents whose gates are held.
 
         Form answers wait with a pending request only: confirmed they are the
-        person's, otherwise nobody's.
+        person's for as long as a consent of theirs stands, otherwise nobody's.
         """
         if not changed:
             return
@@ -226,6 +227,9 @@ class Consents:
             row = {f"new_{name}": value for name, value in self._changing(consent).items()}
             rows.append({"of": consent.id, **row})
         await connection.execute(statement, rows)
+        over = {consent.subject for consent in changed if consent.state in _ENDED}
+        if over:
+            await gates.forget_profiles(connection, over)
 
     async def remove(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         """Delete consents that nothing needs any more; no link may name them."""

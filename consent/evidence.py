@@ -321,8 +321,31 @@ class Suppressed:
         return cls(stored.text("message"), stored.text("why"))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ProofEnded:
+    """What these events of the person's trail said is gone: the term of their consents was over."""
+
+    events: tuple[int, ...]
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"events": list(self.events)}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.numbers("events"))
+
+
 Proof = (
-    Requested | MailSent | Confirmed | TakenBack | Objected | EndedByItself | Accessed | Suppressed
+    Requested
+    | MailSent
+    | Confirmed
+    | TakenBack
+    | Objected
+    | EndedByItself
+    | Accessed
+    | Suppressed
+    | ProofEnded
 )
 
 _TYPES: Mapping[Kind, type[Proof]] = {
@@ -336,6 +359,7 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.CONSENT_OBJECTED: Objected,
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUPPRESSION_ADDED: Suppressed,
+    Kind.EVIDENCE_ENDED: ProofEnded,
 }
 
 

@@ -7,19 +7,19 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
 from consent import tables
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
-from consent.model import SubjectState
+from consent.model import State, SubjectState
 from storage.honesty import RowKeys, Value
 from storage.types import among
 
@@ -327,6 +327,19 @@ async def set_profile(
     """Replace what is known of a person; only a confirmation may."""
     statement = update(subject).where(subject.c.id == subject_id)
     await connection.execute(statement.values(profile=sealed, locale=locale))
+
+
+async def forget_profiles(connection: AsyncConnection, subjects: Collection[str]) -> None:
+    """Let go of what is known of these people, gates held, beside the address: no consent stands.
+
+    It was given for mails that nothing permits any more.
+    """
+    consent = tables.consent
+    stands = exists().where(consent.c.subject == subject.c.id, consent.c.state == State.CONFIRMED)
+    statement = update(subject).where(
+        among(subject.c.id, subjects), subject.c.profile.is_not(None), ~stands
+    )
+    await connection.execute(statement.values(profile=None))
 
 
 def _gate(row: Any) -> Gate:

@@ -1,4 +1,4 @@
-"""Deleting what the data keeps of people: the last step of an erasure, and requests alone."""
+"""Deleting what the data keeps of people: the last step of an erasure, and consents alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _THEIRS = (
 )
 
 
-async def forget_requests(connection: AsyncConnection, consents: Collection[str]) -> None:
+async def forget_consents(connection: AsyncConnection, consents: Collection[str]) -> None:
     """Delete these consents, and the links of mails that asked for nothing else."""
     named, link = tables.confirmation_consent, tables.confirmation
     query = select(named.c.token_hash).where(named.c.consent.in_(consents))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from consent.model import State, SubjectState
 from consent.policy import Standing
@@ -32,7 +32,14 @@ class Person:
     objected_at: datetime | None
 
 
-C = TypeVar("C", bound=Standing)
+class Kept(Standing, Protocol):
+    """What a rule needs to know of one consent; its row satisfies this."""
+
+    @property
+    def purpose(self) -> str: ...
+
+
+C = TypeVar("C", bound=Kept)
 
 
 def whole(person: Person, consents: Sequence[Standing], periods: Periods, now: datetime) -> bool:
@@ -48,19 +55,29 @@ def whole(person: Person, consents: Sequence[Standing], periods: Periods, now: d
     return all(_over(consent, periods, now) for consent in consents)
 
 
-def requests(person: Person, consents: Sequence[C], periods: Periods, now: datetime) -> Sequence[C]:
-    """The requests that came to nothing, of a person who stays for another consent.
+def ended(person: Person, consents: Sequence[C], periods: Periods, now: datetime) -> Sequence[C]:
+    """Those whose own time is over, of a person who stays for another consent.
 
-    The proof of a consent that ended stays with the person's other proof: one
-    key holds it, and a hole in a trail would look like tampering.
+    One that was decided after another of its purpose stays as long as that:
+    without its end, the older one would permit again.
     """
     if person.state is not SubjectState.LIVE or person.restricted:
         return []
     if not all(consent.honest for consent in consents):
         return []
-    over = [consent for consent in consents if _request_is_over(consent, periods, now)]
+    over = [consent for consent in consents if _over(consent, periods, now)]
+    names = {consent.id for consent in over}
+    kept = [consent for consent in consents if consent.id not in names]
     # Where all are over the whole person goes, with the keys: see `whole`.
-    return over if len(over) < len(consents) else []
+    return [one for one in over if not _holds_back(one, kept)] if kept else []
+
+
+def _holds_back(consent: Kept, kept: Sequence[Kept]) -> bool:
+    """Whether it ended what an older consent of its purpose would otherwise permit."""
+    if not consent.state.decided or consent.decided_at is None:
+        return False
+    others = [one for one in kept if one.purpose == consent.purpose and one.state.decided]
+    return any(one.decided_at is None or one.decided_at <= consent.decided_at for one in others)
 
 
 def _over(consent: Standing, periods: Periods, now: datetime) -> bool:

@@ -51,6 +51,9 @@ class Stored:
     def number(self, name: str) -> int:
         return _checked(self._document.get(name), int)
 
+    def numbers(self, name: str) -> tuple[int, ...]:
+        return tuple(_checked(item, int) for item in _checked(self._document.get(name), list))
+
     def flag(self, name: str) -> bool:
         """Whether it is set; missing is not."""
         return not self._is_missing(name) and _checked(self._document[name], bool)

@@ -19,8 +19,8 @@ from functools import lru_cache
 from html import escape
 from typing import Final
 
-from delivery import tags
-from delivery.nesting import KNOWN, Nesting
+from delivery import hidden, tags
+from delivery.nesting import KNOWN, VOID, Nesting
 from delivery.style_sheets import BODY, FRAME, HTML, scoped
 from delivery.tags import Tag, names
 
@@ -161,7 +161,7 @@ class _Writer:
 
     def _start(self, tag: Tag) -> str:
         if tag.name in KNOWN and tag.ends:
-            return self.nesting.open(tag.name, tags.rewritten(tag.name, tag.attributes))
+            return self._known(tag)
         if tag.name in _LEFT_OUT and not (tag.name in _FOREIGN and tag.attributes.endswith("/")):
             self._left_out, self._depth = tag.name, 1
         elif tag.name in ("html", "body"):
@@ -169,6 +169,20 @@ class _Writer:
         else:
             self._note(tag)
         return ""
+
+    def _known(self, tag: Tag) -> str:
+        """One that mails may have; where nobody sees it, nothing is loaded for it."""
+        name, written = tag.name, tag.attributes
+        hides = hidden.says_hidden(name, written)
+        if not hides and not self.nesting.is_hidden:
+            return self.nesting.open(name, tags.rewritten(name, written))
+        kept = hidden.without_images(name, tags.attributes(written))
+        if kept is None:
+            return ""
+        opened = self.nesting.open(name, tags.write(name, kept))
+        if hides and name not in VOID:
+            self.nesting.hide()
+        return opened
 
     def _note(self, tag: Tag) -> None:
         """Keep what an element says of the whole mail; of all others nothing is kept."""

@@ -52,6 +52,7 @@ class Nesting:
     def __init__(self) -> None:
         self._open: list[str] = []
         self._at: dict[str, list[int]] = defaultdict(list)
+        self._hidden_from: int | None = None  # the outermost that hides what is in it
         self.is_too_deep = False
 
     def open(self, name: str, tag: str) -> str:
@@ -76,6 +77,16 @@ class Nesting:
                 around = max(around, self._last(_BLOCK))
         return self._close_from(at) if at > around else ""
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether what is opened now is in an element that hides it."""
+        return self._hidden_from is not None
+
+    def hide(self) -> None:
+        """Say that the element that was opened last hides what is in it."""
+        if self._hidden_from is None and self._open:
+            self._hidden_from = len(self._open) - 1
+
     def close_all(self) -> str:
         return self._close_from(0)
 
@@ -98,6 +109,8 @@ class Nesting:
     def _close_from(self, at: int) -> str:
         closed = self._open[at:]
         del self._open[at:]
+        if self._hidden_from is not None and at <= self._hidden_from:
+            self._hidden_from = None
         for name in closed:
             self._at[name].pop()
             if name in _BLOCKS:

@@ -68,6 +68,7 @@ class OldPermit:
 
     id: str
     purpose: str
+    ground: str
     decided_at: datetime
     last_use: datetime | None  # of its ground, where no later permit was spent on that
 
@@ -80,15 +81,15 @@ class Need:
     unused_after: timedelta = timedelta()  # a consent ends so long after its last use
 
 
-def spare(one: OldPermit, need: Need, now: datetime) -> bool:
-    """Say whether nothing needs this permit any more.
+def spare(one: OldPermit, need: Need, now: datetime, *, stands: bool = True) -> bool:
+    """Say whether nothing needs this permit any more; *stands*: its ground may permit again.
 
     A frequency cap counts the permits of its window. That a consent was used
     is known from the last permit that was spent on it, until it went unused.
     """
     if one.decided_at + need.cap > now:
         return False
-    return one.last_use is None or one.last_use + need.unused_after <= now
+    return not stands or one.last_use is None or one.last_use + need.unused_after <= now
 
 
 async def old_permits(
@@ -106,7 +107,12 @@ async def old_permits(
     )
     is_last = and_(permit.c.state == SPENT, permit.c.keeps_use, ~used_again)
     query = select(
-        permit.c.id, permit.c.purpose, permit.c.decided_at, permit.c.spent_at, is_last.label("last")
+        permit.c.id,
+        permit.c.purpose,
+        permit.c.ground_id,
+        permit.c.decided_at,
+        permit.c.spent_at,
+        is_last.label("last"),
     ).where(
         permit.c.id > after,
         permit.c.decided_at <= before,
@@ -115,9 +121,19 @@ async def old_permits(
     )
     rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
     return [
-        OldPermit(row.id, row.purpose, row.decided_at, row.spent_at if row.last else None)
+        OldPermit(
+            row.id, row.purpose, row.ground_id, row.decided_at, row.spent_at if row.last else None
+        )
         for row in rows
     ]
+
+
+async def granted_by(
+    connection: AsyncConnection, eids: Collection[bytes]
+) -> set[tuple[bytes, str]]:
+    """Of which of these events, and of whom, a permit is still kept."""
+    query = select(permit.c.eid, permit.c.subject).where(permit.c.eid.in_(set(eids)))
+    return {(row.eid, row.subject) for row in await connection.execute(query)}
 
 
 async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:

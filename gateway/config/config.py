@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.config import logos, secrets
+from gateway.config import advertising, logos, secrets
 from gateway.config.fields import (
     AdminListen,
     Ceiling,
@@ -237,6 +237,7 @@ def _line(error: Any) -> str:
 def _contradictions(config: Config) -> Iterator[str]:
     yield from _about_senders(config)
     yield from _about_purposes(config)
+    yield from _about_words(config)
     yield from _about_forms(config)
     yield from _about_delivery(config)
     if config.server.admin_listen == config.server.listen and config.server.listen.port:
@@ -269,6 +270,22 @@ def _about_purposes(config: Config) -> Iterator[str]:
         for key in ("expires_after", "unused_after"):
             if getattr(purpose, key) == timedelta():
                 yield f"purposes.{name}.{key}: nobody could be mailed"
+
+
+def _about_words(config: Config) -> Iterator[str]:
+    """Confirmation mails show these, and must be free of advertising."""
+    names = {f"senders.{key}.name": one.name for key, one in config.senders.items()}
+    names["controller.name"] = config.controller.name
+    names["controller.postal_address"] = config.controller.postal_address
+    titles = {
+        f"purposes.{key}.title.{locale}": title
+        for key, purpose in config.purposes.items()
+        for locale, title in purpose.title.items()
+    }
+    for judge, words in ((advertising.of_name, names), (advertising.of_title, titles)):
+        for place, said in words.items():
+            if flaw := judge(said):
+                yield f"{place}: {flaw}; confirmation mails show it, and must not advertise"
 
 
 def _about_forms(config: Config) -> Iterator[str]:

@@ -55,7 +55,7 @@ class Landing:
             gateway_url=config.server.public_url.rstrip("/"),
             form=form,
             purpose=purpose,
-            brand=pages.Brand.of(config.controller, sender),
+            brand=pages.Brand.of(config.controller, [sender]),
             inbox_url=inbox_url,
         )
 

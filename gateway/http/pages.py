@@ -45,29 +45,35 @@ _MOMENT: Final = {"de": "d. MMMM y, HH:mm 'Uhr (UTC)'", "en": "d MMMM y, HH:mm '
 
 
 @dataclass(frozen=True, slots=True)
+class Legal:
+    """Where a sender says who it is, and what it does with data (§ 5 DDG, Art. 13 GDPR)."""
+
+    name: str
+    imprint_url: str
+    privacy_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Brand:
     """Whose page it is: head, colour and foot of every page."""
 
     name: str
     controller: str | None = None
     postal_address: str | None = None
-    imprint_url: str | None = None
-    privacy_url: str | None = None
+    legal: Sequence[Legal] = ()
     accent: str | None = None
     band: str | None = None
     logo: str | None = None  # a data: URL
 
     @classmethod
-    def of(cls, controller: Controller, sender: Sender | None = None) -> Brand:
-        """The face of one sender, or of the controller where a page must not tell which sender."""
-        if sender is None:
-            return cls(controller.name, None, controller.postal_address)
+    def of(cls, controller: Controller, senders: Sequence[Sender]) -> Brand:
+        """The face of the first of *senders*; its foot leads to the imprint of each."""
+        sender = senders[0]
         return cls(
             name=sender.name,
             controller=controller.name,
             postal_address=controller.postal_address,
-            imprint_url=sender.imprint_url,
-            privacy_url=sender.privacy_url,
+            legal=_legal(senders),
             accent=sender.accent,
             band=sender.band,
             logo=logos.data_url(sender.logo) if sender.logo else None,
@@ -75,9 +81,19 @@ class Brand:
 
     @classmethod
     def neutral(cls, config: Config) -> Brand:
-        """The sender's face where there is only one; else the controller's, which tells nothing."""
-        senders = list(config.senders.values())
-        return cls.of(config.controller, senders[0] if len(senders) == 1 else None)
+        """The sender's face where there is only one; else the controller's, which tells nothing.
+
+        Its foot names them all: the imprint is due also where a page must not tell which it is.
+        """
+        controller, senders = config.controller, list(config.senders.values())
+        if len(senders) == 1:
+            return cls.of(controller, senders)
+        return cls(controller.name, None, controller.postal_address, _legal(senders))
+
+
+def _legal(senders: Sequence[Sender]) -> tuple[Legal, ...]:
+    each = (Legal(one.name, one.imprint_url, one.privacy_url) for one in senders)
+    return tuple(dict.fromkeys(each))
 
 
 def render(name: str, locale: str, **facts: Any) -> str:

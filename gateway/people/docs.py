@@ -26,7 +26,7 @@ _REF = "#/components/schemas/"
 @endpoint("GET", "/docs", summary="This API, to read", responses={200: HTML}, tags=_TAGS)
 async def show(request: web.Request) -> web.StreamResponse:
     """Every endpoint with what it takes and answers; loads nothing and runs nothing."""
-    brand = Brand.of(request.app[PARTS].config.controller)
+    brand = Brand.neutral(request.app[PARTS].config)
     return pages.rendered(_page(request.app[DOCUMENT], brand), brand)
 
 
@@ -36,7 +36,7 @@ def _page(written: Document, brand: Brand) -> str:
     document = written.parsed
     return pages.render(
         "docs",
-        _ENGLISH,
+        locale=_ENGLISH,
         brand=brand,
         version=document["info"]["version"],
         base=document["servers"][0]["url"],
@@ -60,7 +60,7 @@ async def show_problem(request: web.Request) -> web.StreamResponse:
         request,
         "problem_type",
         locale=_ENGLISH,
-        brand=Brand.of(request.app[PARTS].config.controller),
+        brand=Brand.neutral(request.app[PARTS].config),
         problem=found,
     )
 

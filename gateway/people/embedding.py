@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from typing import Any
@@ -68,6 +69,8 @@ def _inputs(config: Config, form: str, locale: str) -> list[str]:
         name, wording = shown["purpose"], escape(shown["text"])
         if len(current) > 1:
             wording = f"<b>{escape(shown['title'])}</b> {wording}"
+        if len({one["sender"]["from_address"] for one in current}) > 1:
+            wording += f" <i>{escape(shown['sender']['name'])}</i>"
         lines.append(
             f'<p><label><input type="checkbox" name="purpose" value="{name}"> {wording}</label></p>'
         )
@@ -83,14 +86,20 @@ def _small_print(config: Config, form: str, locale: str) -> list[str]:
     current = _current(config, form, locale)
     bundle, controller = current[0], current[0]["controller"]
     notice = f"{config.server.public_url}/notices/{bundle['notice']}"
-    senders = [shown["sender"]["name"] for shown in current]
-    who = [*senders, controller["name"], controller["postal_address"], controller["contact"]]
+    senders = dict.fromkeys(_sender(shown, say("Imprint")) for shown in current)
+    who = (controller["name"], controller["postal_address"], controller["contact"])
     return [
         f"<p>{escape(bundle['withdraw'])}",
-        f'  <a href="{escape(notice)}">{escape(say("Privacy notice"))}</a> ·',
-        f'  <a href="{escape(bundle["imprint_url"])}">{escape(say("Imprint"))}</a><br>',
-        f"  {escape(' · '.join(dict.fromkeys(who)))}</p>",
+        f'  <a href="{escape(notice)}">{escape(say("Privacy notice"))}</a><br>',
+        *(f"  {line}<br>" for line in senders),
+        f"  {escape(' · '.join(who))}</p>",
     ]
+
+
+def _sender(shown: Mapping[str, Any], imprint: str) -> str:
+    sender, url = shown["sender"], escape(shown["imprint_url"])
+    named = escape(f"{sender['name']}, {sender['from_address']}")
+    return f'{named} · <a href="{url}">{escape(imprint)}</a>'
 
 
 def _current(config: Config, form: str, locale: str) -> list[dict[str, Any]]:
@@ -125,7 +134,7 @@ def _words(locale: str) -> dict[str, str]:
         "thanks": say("Please look into your mailbox"),
         "look": say(
             "One step is left: open the mail we send you and confirm that the address is yours. "
-            "Without that click you will not receive anything from us."
+            "Before that, confirmation mails only."
         ),
     }
 

@@ -13,7 +13,7 @@ from gateway.http import pages, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.pages import Brand
-from gateway.people import forms, stamps
+from gateway.people import forms, stamps, wording
 
 
 @page("GET", forms.PATH, "The hosted form", tags=("landing pages",))
@@ -72,6 +72,7 @@ def _ticked(purpose: forms.FormPurpose, body: Mapping[str, Any], locale: str) ->
         "purpose": purpose.purpose,
         "title": purpose.title,
         "text": purpose.text.bundle["text"],
+        **wording.behind(purpose.text.bundle),
         "locale": locale,
         "hash": purpose.text.hash,
         "required": purpose.required,
@@ -89,6 +90,7 @@ def _targets(*urls: str | None) -> list[str]:
 
 
 def brand(request: web.Request, form: str) -> Brand:
-    """The face of the sender whose form it is."""
+    """The face of the sender whose form it is, with whoever else mails who signs up there."""
     config = request.app[PARTS].config
-    return Brand.of(config.controller, config.sender_of(config.forms[form].purposes[0]))
+    senders = [config.sender_of(purpose) for purpose in config.forms[form].purposes]
+    return Brand.of(config.controller, senders)

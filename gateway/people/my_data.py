@@ -288,7 +288,6 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "form": held.consent.form,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
-            "notice_url": held.text and f"/notices/{held.text.bundle['notice']}",
             "story": [_told(step) for step in held.story if step.kind in _TOLD],
         }
         for held in consents

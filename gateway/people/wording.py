@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from consent.texts import Text
@@ -18,5 +19,15 @@ def shown(text: Text | None, purpose: str) -> dict[str, Any]:
         "title": text.bundle["title"],
         "text": text.bundle["text"],
         "locale": text.locale,
-        "sender": text.bundle["sender"]["name"],
+        **behind(text.bundle),
+    }
+
+
+def behind(bundle: Mapping[str, Any]) -> dict[str, str]:
+    """Who would write under a wording, by what address, and where its imprint and notice are."""
+    return {
+        "sender": bundle["sender"]["name"],
+        "sender_address": bundle["sender"]["from_address"],
+        "imprint_url": bundle["imprint_url"],
+        "notice_url": f"/notices/{bundle['notice']}",
     }

@@ -40,7 +40,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
         middlewares=[
             metrics.metrics_middleware,
             cors.middleware,
-            problems.middleware(pages.error),
+            problems.middleware(partial(pages.error, brand=pages.Brand.neutral(parts.config))),
             frame.guard,
         ],
     )

@@ -66,10 +66,11 @@
         autocapitalize: "none", spellcheck: "false",
       }));
       const boxes = view.purposes.map((one, n) => {
-        const { title, text } = one.text.bundle;
+        const { title, text, sender, imprint_url } = one.text.bundle;
         const box = make("input", { type: "checkbox", id: `purpose-${n}`, value: one.purpose });
         return { box, hash: one.text.hash, label: make("label", { class: "choice", lang: one.text.bundle.locale },
-          box, make("span", {}, ...(view.purposes.length > 1 ? [make("b", {}, title)] : []), text)) };
+          box, make("span", {}, ...(view.purposes.length > 1 ? [make("b", {}, title)] : []), text,
+            make("small", {}, `${sender.name}, ${sender.from_address} · `, link(imprint_url, words.imprint)))) };
       });
       const wrong = make("p", { id: "purpose-wrong", class: "wrong", hidden: true });
       this.fields.purpose = { input: boxes[0].box, wrong };
@@ -77,16 +78,14 @@
       this.said = make("p", { class: "wrong", role: "alert" });
       this.button = make("button", { type: "submit", part: "button" }, words.submit);
       this.boxes = boxes;
-      const { bundle } = view.purposes[0].text;
+      const { withdraw, notice, controller } = view.purposes[0].text.bundle;
       const ask = make("form", { novalidate: true },
         ...lines,
         make("fieldset", {}, make("legend", {}, words.consent), ...boxes.map((one) => one.label), wrong),
         make("div", { class: "away", "aria-hidden": "true" }, make("label", {}, "Homepage ", this.homepage)),
         this.button, this.said,
-        make("p", { class: "small" }, bundle.withdraw, " ",
-          link(`${base}/notices/${bundle.notice}`, words.notice), " · ", link(bundle.imprint_url, words.imprint),
-          make("br"), [bundle.sender.name, bundle.controller.name, bundle.controller.postal_address,
-            bundle.controller.contact].filter((one, n, all) => all.indexOf(one) === n).join(" · ")));
+        make("p", { class: "small" }, withdraw, " ", link(`${base}/notices/${notice}`, words.notice), make("br"),
+          [controller.name, controller.postal_address, controller.contact].join(" · ")));
       ask.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
       root.replaceChildren(ask);
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from audit.entry import Place
-from audit.kinds import Kind
+from audit.entry import EVIDENCE, Event, Place, draft
+from audit.kinds import Actor, Kind
 from audit.tables import (
     audit_payload,
 )
@@ -14,6 +14,7 @@ from audit.trail import Opening, gaps, trail
 from storage.database import Database
 from tests.support.audit import (
     GRACE,
+    MOMENT,
     KeyRing,
     batch_event,
     create_log,
@@ -51,6 +52,29 @@ async def test_a_trail_holds_a_persons_events_and_items_and_nobody_elses(
     assert found[1].disclosures[0].facts is not None
     assert found[1].disclosures[0].facts["number"] == 1
     assert gaps(found) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "seen"),
+    [([1, 2], False), ([1], True), ([2], True), ([], True), ([1, 2, 3], False)],
+    ids=["both", "one", "the other", "none", "more"],
+)
+async def test_a_hole_that_a_later_event_accounts_for_is_none(
+    database: Database, gone: list[int], seen: bool
+) -> None:
+    ring = KeyRing()
+    drafts = person_events(ring, START, *[Kind.CONSENT_REQUESTED] * 4)
+    place = drafts[-1].next
+    assert place is not None
+    facts = {EVIDENCE: {"events": gone}}
+    event = Event(Kind.EVIDENCE_ENDED, Actor.SYSTEM, MOMENT, facts=facts, place=place)
+    ended = draft(event, ring, "node-1")
+    await write(database, drafts[0], drafts[3], ended)
+
+    async with database.read() as connection:
+        found = await trail(connection, GRACE, ring)
+
+    assert gaps(found) == ([found[1].index] if seen else [])
 
 
 async def test_a_hole_in_a_trail_is_seen(database: Database) -> None:

@@ -242,7 +242,7 @@ async def test_the_preferences_withdraw_at_once_and_ask_for_what_is_new(app: App
         name: value for name, value in choice.items() if name.startswith("purpose.")
     }
     assert "has ended at once" in page
-    assert "a mail is on its way" in page
+    assert "begins once you confirm it" in page
     assert await app.permission(purpose="newsletter") == "withdrawn"
     (mail,) = await app.deliver()
     await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})

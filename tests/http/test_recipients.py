@@ -198,7 +198,7 @@ async def test_a_switch_turns_one_purpose_off_and_asks_before_it_is_on_again(app
 
 async def test_the_switch_shows_at_once_what_was_said_and_says_what_comes_of_it(app: App) -> None:
     path = f"/preferences/{(await nurture(app))['preferences']}"
-    ended, asked = "has ended at once", "a mail is on its way"
+    ended, asked = "has ended at once", "begins once you confirm it"
 
     def shown(page: str) -> tuple[str, bool, bool]:
         (chosen,) = re.findall(r'value="(on|off)" checked', page)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import consent.keys.tables
 import consent.tables
 import delivery.tables
 import gateway.schema.tables
+from audit import trail
 from audit.tables import audit_entry, audit_item, audit_payload
 from consent import gates
 from consent.keys.vault import Compartment
@@ -27,7 +28,7 @@ from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
-from gateway.flows.rights import erasing
+from gateway.flows.rights import erasing, overview
 from gateway.process import duties
 from gateway.process.desk import Desk
 from gateway.schema.database_schema import DATA, KEYSTORE
@@ -276,8 +277,12 @@ async def test_form_answers_of_a_decided_request_are_not_kept_with_it(app: App) 
 async def withdrawn(app: App) -> None:
     await app.subscribe()
     await send(app)
+    await withdraw(app)
+
+
+async def withdraw(app: App, purpose: str = "newsletter") -> None:
     headers = await app.key()
-    body = {"to": {"email": ADA}, "purpose": "newsletter", "kind": "withdraw", "channel": "phone"}
+    body = {"to": {"email": ADA}, "purpose": purpose, "kind": "withdraw", "channel": "phone"}
     # The permits of the mail were spent, so nothing is waited for.
     assert (await app.http.post("/v1/withdrawals", json=body, headers=headers)).status == 200
     await app.tick()
@@ -314,13 +319,117 @@ async def test_with_no_evidence_kept_nothing_is_left_after_the_withdrawal(
         await verified(app)
 
 
-async def test_a_person_with_a_living_consent_keeps_the_proof_of_the_other(app: App) -> None:
+async def stories(app: App) -> dict[str, list[str]]:
+    """What can still be read of each consent, by its purpose."""
+    seen = await overview.look(app.parts, await subject_of(app))
+    assert seen is not None
+    return {
+        held.consent.purpose: [step.kind.value for step in held.story] for held in seen.consents
+    }
+
+
+async def readable(app: App) -> str:
+    """Everything that the log still says of her."""
+    subject = await subject_of(app)
+    vault = await app.parts.keystore.vault([subject])
+    async with app.parts.data.read() as connection:
+        events = await trail.trail(connection, subject, vault)
+    assert trail.gaps(events) == []
+    return str([part.facts for event in events for part in event.disclosures])
+
+
+async def test_each_proof_ends_by_its_own_consents_end_while_another_stands(app: App) -> None:
+    posted = await app.posted(ADA, "newsletter", page_url="https://www.acme.example/gone")
+    await app.subscribe(ADA, "updates")
+    app.step(timedelta(seconds=1))
+    await app.http.post("/forms/signup", json=posted)
+    (mail,) = await app.deliver()
+    await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})
+    await withdraw(app)
+    await later(app, 3 * YEAR - timedelta(seconds=1))
+    assert set(await stories(app)) == {"newsletter", "updates"}
+    assert "acme.example/gone" in await readable(app)
+    assert await app.permission(ADA, "newsletter") == "withdrawn"
+
+    await later(app, timedelta(seconds=1))
+
+    assert set(await stories(app)) == {"updates"}
+    assert "acme.example/gone" not in await readable(app)
+    assert await app.permission(ADA, "newsletter") == "unknown"
+    assert await app.permission(ADA, "updates") == "granted"
+    await verified(app)
+
+
+async def test_what_was_asked_in_her_name_and_came_to_nothing_cannot_be_read_either(
+    app: App,
+) -> None:
+    await app.subscribe(ADA, "newsletter")
+    posted = await app.posted(ADA, "updates", page_url="https://www.acme.example/gone")
+    await app.http.post("/forms/signup", json=posted)
+    await app.deliver()
+    assert "acme.example/gone" in await readable(app)
+
+    await later(app, 31 * DAY)
+
+    assert "acme.example/gone" not in await readable(app)
+    assert len((await stories(app))["newsletter"]) == 3
+    await verified(app)
+
+
+async def test_the_log_says_of_no_mail_longer_than_its_message_is_kept(app: App) -> None:
+    await app.subscribe()
+    first, _ = await send(app)
+    await later(app, DAY)
+    second, _ = await send(app)
+    assert first in await readable(app)
+
+    await later(app, YEAR)
+
+    said = await readable(app)
+    assert first not in said
+    assert second in said  # its permit tells that the consent was used
+    assert "'outcome'" not in said
+    await verified(app)
+
+
+async def test_that_a_consent_was_used_is_not_kept_for_one_that_ended(app: App) -> None:
     await app.subscribe(ADA, "updates")
     await withdrawn(app)
-    await later(app, 3 * YEAR + DAY)
 
-    assert await app.permission(ADA, "newsletter") == "withdrawn"
-    assert await app.permission(ADA, "updates") == "granted"
+    await later(app, YEAR)
+    await later(app, DAY)  # of its event the day after
+
+    assert await count(app.parts.data, permit) == 0
+    assert await count(app.parts.data, audit_item, audit_item.c.subject.is_not(None)) == 0
+    await verified(app)
+
+
+async def test_that_somebody_else_deleted_facts_is_still_seen(app: App) -> None:
+    await app.subscribe()
+    await send(app)
+    await later(app, DAY)
+    await send(app)
+    await later(app, YEAR)
+    async with app.parts.data.begin() as connection:
+        await connection.execute(update(audit_item).values(subject=None, sealed=None))
+
+    assert not (await verify(app.parts)).ok
+
+
+async def test_what_a_form_was_told_goes_with_the_last_consent(app: App) -> None:
+    posted = await app.posted(ADA, "newsletter", "updates", profile={"first_name": "Ada"})
+    await app.http.post("/forms/signup", json=posted)
+    (mail,) = await app.deliver()
+    await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})
+
+    await withdraw(app, "newsletter")
+    seen = await overview.look(app.parts, await subject_of(app))
+    assert seen is not None
+    assert seen.profile == {"first_name": "Ada"}
+    await withdraw(app, "updates")
+    seen = await overview.look(app.parts, await subject_of(app))
+    assert seen is not None
+    assert seen.profile == {}
     await verified(app)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway.http.pages import Brand
+from gateway.http.pages import Brand, Legal
 from gateway.look import markdown
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
@@ -16,8 +16,17 @@ BRAND: Final = Brand(
     name="Acme",
     controller="Acme GmbH",
     postal_address="Musterstr. 1, 10115 Berlin, Germany",
-    imprint_url="https://www.acme.example/imprint",
-    privacy_url="https://www.acme.example/privacy",
+    legal=[
+        Legal("Acme", "https://www.acme.example/imprint", "https://www.acme.example/privacy"),
+    ],
+)
+TWO_SENDERS: Final = Brand(
+    name="Acme GmbH",
+    postal_address="Musterstr. 1, 10115 Berlin, Germany",
+    legal=[
+        *BRAND.legal,
+        Legal("Other", "https://www.other.example/imprint", "https://www.other.example/privacy"),
+    ],
 )
 _LOGO: Final = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32"><text x="0" y="24" fill="#fff" '
@@ -49,6 +58,9 @@ def consent(locale: str, **more: Any) -> dict[str, Any]:
         "text": _TEXT[locale],
         "locale": locale,
         "sender": "Acme",
+        "sender_address": "news@acme.example",
+        "imprint_url": "https://www.acme.example/imprint",
+        "notice_url": f"/notices/{HASH}",
         "hash": HASH,
         "required": False,
         "state": "pending",
@@ -75,7 +87,6 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         form="newsletter",
         evidence="proven",
         text_hash=HASH,
-        notice_url=f"/notices/{HASH}",
         story=[
             step("requested", page_url="https://www.acme.example/letter", rendered_by="script"),
             step("mail_sent", code=250, reply="2.0.0 Ok: queued as 4Zq8x2K"),
@@ -91,6 +102,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "csrf": "token",
     }
     other = consent(locale, purpose="updates", title="Updates")
+    elsewhere = {
+        **other,
+        "sender": "Other",
+        "sender_address": "news@other.example",
+        "imprint_url": "https://www.other.example/imprint",
+    }
     field = {
         "name": "first_name",
         "required": False,
@@ -150,10 +167,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     facts: dict[str, tuple[str, dict[str, Any]]] = {
         "form": ("form", form),
         "form-two": ("form", {**form, "purposes": [one, other]}),
+        "form-two-senders": ("form", {**form, "purposes": [one, elsewhere]}),
         "form-errors": ("form", {**form, "email": "ada", "errors": wrong}),
         "thanks": ("thanks", {}),
         "confirm": ("confirm", {**asked, "consents": [one], "fields": entered}),
         "confirm-two": ("confirm", {**asked, "consents": [one, other], "fields": entered}),
+        "confirm-two-senders": ("confirm", {**asked, "consents": [one, elsewhere]}),
         "confirm-nothing-ticked": (
             "confirm",
             {**asked, "consents": [one, other], "nothing_ticked": True},
@@ -219,6 +238,9 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     }
     for _, values in facts.values():
         values["brand"] = BRAND
+    for state in ("form-two-senders", "confirm-two-senders"):
+        facts[state][1]["brand"] = TWO_SENDERS
+    facts["why-two-senders"] = ("why", {**facts["why"][1], "brand": TWO_SENDERS})
     facts["thanks-branded"] = ("thanks", {"brand": BRANDED})
     for code in (400, 404, 410, 429, 500, 503):
         facts[f"error-{code}"] = ("error", {"code": code, "retry_after": None})

@@ -21,6 +21,7 @@ ADA = Person(SubjectState.LIVE, restricted=False, objected_at=None)
 @dataclass(frozen=True)
 class Row:
     id: str = "con_1"
+    purpose: str = "newsletter"
     text_hash: str = "sha256:a"
     state: State = State.LAPSED
     evidence: Evidence = Evidence.PROVEN
@@ -36,8 +37,8 @@ def whole(*rows: Row, person: Person = ADA, periods: Periods = PERIODS) -> bool:
     return retention.whole(person, rows, periods, NOW)
 
 
-def requests(*rows: Row, person: Person = ADA) -> list[str]:
-    return [one.id for one in retention.requests(person, rows, PERIODS, NOW)]
+def ended(*rows: Row, person: Person = ADA) -> list[str]:
+    return [one.id for one in retention.ended(person, rows, PERIODS, NOW)]
 
 
 OVER = Row()
@@ -67,16 +68,35 @@ def test_what_stands_is_never_over(state: State) -> None:
 @pytest.mark.parametrize("kept", [FRESH, CONFIRMED], ids=["fresh request", "consent"])
 def test_one_reason_keeps_the_person_and_the_request_goes_alone(kept: Row) -> None:
     assert not whole(OVER, kept)
-    assert requests(OVER, kept) == ["con_1"]
+    assert ended(OVER, kept) == ["con_1"]
 
 
 def test_of_a_person_who_goes_whole_no_request_goes_alone() -> None:
-    assert requests(OVER) == []
-    assert requests(CONFIRMED) == []
+    assert ended(OVER) == []
+    assert ended(CONFIRMED) == []
 
 
-def test_a_proof_never_goes_alone() -> None:
-    assert requests(PROVEN_NO, CONFIRMED) == []
+OTHERS = replace(CONFIRMED, purpose="updates")
+
+
+def test_each_proof_ends_by_its_own_consents_end() -> None:
+    later = replace(PROVEN_NO, decided_at=NOW - 1000 * DAY + INSTANT)
+
+    assert ended(PROVEN_NO, OTHERS) == ["con_4"]
+    assert ended(later, OTHERS) == []
+
+
+def test_who_agreed_anew_is_not_asked_for_the_old_proof() -> None:
+    anew = replace(CONFIRMED, decided_at=NOW - 900 * DAY)
+
+    assert ended(PROVEN_NO, anew) == ["con_4"]
+
+
+@pytest.mark.parametrize("state", [State.WITHDRAWN, State.EXPIRED])
+def test_what_ended_after_an_older_consent_of_its_purpose_stays_with_that(state: State) -> None:
+    """Deleted alone, it would leave the older one as the last word."""
+    assert ended(replace(PROVEN_NO, state=state), CONFIRMED) == []
+    assert ended(replace(PROVEN_NO, state=state), replace(CONFIRMED, decided_at=None)) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +124,7 @@ def test_an_altered_row_keeps_everything() -> None:
     altered = replace(PROVEN_NO, honest=False)
 
     assert not whole(OVER, altered)
-    assert requests(OVER, altered, CONFIRMED) == []
+    assert ended(OVER, altered, CONFIRMED) == []
 
 
 def test_a_link_that_still_works_leads_somewhere_whatever_the_term() -> None:

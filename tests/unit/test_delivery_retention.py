@@ -14,7 +14,7 @@ INSTANT = timedelta(microseconds=1)
 
 
 def permit(**changes: Any) -> OldPermit:
-    plain = OldPermit("per_1", "newsletter", NOW - 400 * DAY, None)
+    plain = OldPermit("per_1", "newsletter", "con_1", NOW - 400 * DAY, None)
     return replace(plain, **changes)
 
 
@@ -33,3 +33,10 @@ def test_the_last_use_of_a_consent_is_needed_until_it_went_unused() -> None:
     assert not spare(last, Need(unused_after=400 * DAY + INSTANT), NOW)
     assert spare(last, Need(unused_after=400 * DAY), NOW)
     assert spare(permit(), Need(unused_after=500 * DAY), NOW)
+
+
+def test_nobody_asks_when_a_consent_that_ended_was_used() -> None:
+    last = permit(last_use=NOW - DAY)
+
+    assert spare(last, Need(unused_after=400 * DAY), NOW, stands=False)
+    assert not spare(last, Need(cap=400 * DAY + INSTANT), NOW, stands=False)

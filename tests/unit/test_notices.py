@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from gateway.config import config as configuration
 from gateway.config.config import Config
+from gateway.look.markdown import to_html
 from gateway.look.notices import notice, spell
 
 
@@ -27,10 +29,31 @@ def test_the_built_in_notice_names_the_facts(config: Config, locale: str) -> Non
 @pytest.mark.parametrize(
     ("locale", "items"),
     [
-        ("en", ["Art. 6(1)(a)", "Art. 6(1)(f)", "Art. 15", "Art. 20", "Art. 21", "Art. 77"]),
+        (
+            "en",
+            [
+                "Art. 6(1)(a)",
+                "Art. 6(1)(f)",
+                "Art. 17(3)(e)",
+                "§ 25(2)",
+                "Art. 15",
+                "Art. 20",
+                "Art. 21",
+                "Art. 77",
+            ],
+        ),
         (
             "de",
-            ["Abs. 1 Buchst. a", "Abs. 1 Buchst. f", "Art. 15", "Art. 20", "Art. 21", "Art. 77"],
+            [
+                "Abs. 1 Buchst. a",
+                "Abs. 1 Buchst. f",
+                "Abs. 3 Buchst. e",
+                "§ 25 Abs. 2",
+                "Art. 15",
+                "Art. 20",
+                "Art. 21",
+                "Art. 77",
+            ],
         ),
     ],
 )
@@ -43,7 +66,7 @@ def test_the_built_in_notice_has_what_article_13_asks_for(
 
 
 def test_the_notice_says_how_long(config: Config) -> None:
-    assert "after you withdrew it: 3 years." in notice(config, "en")
+    assert "after you withdrew it or it ended: 3 years, also" in notice(config, "en")
     assert "die nie bestätigt wurden: 30 Tage." in notice(config, "de")
 
 
@@ -61,6 +84,19 @@ def test_the_notice_says_what_is_kept_of_mails_that_anybody_can_ask_for(
 
     assert text.count({"en": "keyed checksum", "de": "Prüfsumme"}[locale]) >= 1
     assert kept in text, "as long as its rows and its link to stop such mails are kept"
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_the_right_to_object_stands_in_a_box_of_its_own(config: Config, locale: str) -> None:
+    (box,) = re.findall(r"<blockquote>.*?</blockquote>", to_html(notice(config, locale)), re.DOTALL)
+
+    assert "Art. 21" in box
+    assert config.controller.contact in box
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_the_notice_presumes_no_data_protection_officer(config: Config, locale: str) -> None:
+    assert not re.search("officer|Datenschutzbeauftragt", notice(config, locale))
 
 
 def test_the_same_configuration_gives_the_same_bytes(config: Config) -> None:

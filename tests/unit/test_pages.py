@@ -6,7 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from gateway.http import pages
-from gateway.http.pages import Brand
+from gateway.http.pages import Brand, Legal
 from tests.support.outline import Outline
 from tests.support.page_samples import BRAND, HASH, samples
 
@@ -141,7 +141,8 @@ def test_every_answer_to_leaving_names_the_newest_link(state: str, locale: str, 
 
 def test_values_cannot_become_markup() -> None:
     hostile = '"><img src=x onerror=alert(1)>'
-    brand = Brand(name=hostile, controller=hostile, imprint_url="https://a.example/" + hostile)
+    legal = [Legal(hostile, "https://a.example/" + hostile, "https://a.example/" + hostile)]
+    brand = Brand(name=hostile, controller=hostile, legal=legal * 2)
 
     text = page("form", brand=brand, email=hostile, stamp=hostile, page_url=hostile)
 

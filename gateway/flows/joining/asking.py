@@ -41,7 +41,7 @@ def confirmation(
         "confirmation",
         links={"confirm": f"{base}/confirm/{token}", "stop": f"{base}/stop/{stop}"},
         locale=locale,
-        consents=[shown(consent, texts) for consent in asked],
+        consents=[_shown(consent, texts, base) for consent in asked],
     )
     message = new_message(
         mail,
@@ -60,7 +60,13 @@ def confirmation(
     return Confirmation(token_hash, subject, expires_at, named), message
 
 
-def shown(consent: Consent, texts: Mapping[str, Text]) -> Wording:
-    """Title and wording of what was asked, as they were published."""
+def _shown(consent: Consent, texts: Mapping[str, Text], base: str) -> Wording:
+    """What was asked and who would write, as it was published."""
     bundle = texts[consent.text_hash].bundle
-    return Wording(bundle["title"], bundle["text"])
+    return Wording(
+        bundle["title"],
+        bundle["text"],
+        bundle["sender"]["name"],
+        bundle["imprint_url"],
+        f"{base}/notices/{bundle['notice']}",
+    )

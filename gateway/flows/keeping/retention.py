@@ -14,14 +14,17 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates, intakes, people
+from consent import gates, intakes
 from consent import retention as consent_rules
-from consent.consents import Deadline, Page
+from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
 from consent.lookup import LookUp
+from consent.model import State
 from consent.retention import Periods, Person
+from consent.trail import Trail
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
+from gateway.flows.keeping import proofs
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.parked import each_for_itself
 from gateway.flows.rights import erasing
@@ -48,6 +51,7 @@ class RetentionRules:
         }
         self._permits: Walk[str] = Walk(_AT_ONCE)
         self._erasing: Walk[str] = Walk(_AT_ONCE)
+        self._facts = proofs.MailFacts(parts.data, parts.clock, parts.log, kept.messages)
         self._keys_at: datetime | None = None
 
     def rules(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
@@ -60,6 +64,7 @@ class RetentionRules:
             "erasures": self.erasures,
             "keys": self.keys,
             "marks": self.marks,
+            "facts": self._facts.run,
         }
 
     async def bodies(self) -> int:
@@ -96,13 +101,18 @@ class RetentionRules:
             page = await delivery_rules.old_permits(
                 connection, walk.after or "", before, walk.limit
             )
+            named = await parts.consents.get(connection, {permit.ground for permit in page})
+        # Of one that ended, nobody asks any more when it was used.
+        stand = {c.id for c in named.values() if c.state is State.CONFIRMED or not c.honest}
         walk.move([permit.id for permit in page])
 
         async def drop(some: Sequence[OldPermit]) -> int:
             gone = [
                 permit.id
                 for permit in some
-                if delivery_rules.spare(permit, needs.get(permit.purpose, Need()), now)
+                if delivery_rules.spare(
+                    permit, needs.get(permit.purpose, Need()), now, stands=permit.ground in stand
+                )
             ]
             async with parts.data.begin() as connection:
                 await delivery_rules.drop_permits(connection, gone)
@@ -117,7 +127,7 @@ class RetentionRules:
         return sum(await each_for_itself(parts.data, parts.clock, table, rows, work))
 
     async def people(self) -> int:
-        """Requests that nobody confirmed, and people of whom no proof must be kept any more."""
+        """Consents whose own time is over, and people of whom no proof must be kept any more."""
         return sum(
             [
                 await stroll(walk, partial(self._people_by, what))
@@ -137,6 +147,8 @@ class RetentionRules:
 
     async def _forget(self, subjects: Sequence[str]) -> int:
         parts = self._parts
+        # Before the gates are held: what is of a consent is known from what the log says of it.
+        vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
             # Decided anew under the gates: a sign-up may have given a reason to know them.
             held = await gates.lock(connection, subjects)
@@ -145,7 +157,7 @@ class RetentionRules:
             # Who is asking again just now is not forgotten, and nothing of it ended.
             again = await _asking_again(connection, parts.lookup, held)
             whole = []
-            requests: list[str] = []
+            over: dict[str, Sequence[Consent]] = {}
             for subject, gate in held.items():
                 if not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
@@ -153,16 +165,17 @@ class RetentionRules:
                 if consent_rules.whole(known, theirs, self._periods, now):
                     whole += [] if subject in again else [subject]
                 else:
-                    over = consent_rules.requests(known, theirs, self._periods, now)
-                    requests += [consent.id for consent in over]
-            await people.forget_requests(connection, requests)
+                    over[subject] = consent_rules.ended(known, theirs, self._periods, now)
+            trail = Trail(parts.log, vault, held)
+            ended = await proofs.end(connection, trail, vault, over, now)
+            await trail.stage(connection)
             going = [held[subject] for subject in whole]
             await erasing.begin(parts.log, connection, parts.rows, parts.lookup, None, going, now)
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:
             await erasing.finish(parts, whole)
-        return len(whole) + len(requests)
+        return len(whole) + ended
 
     async def erasures(self) -> int:
         """Erasures that a crash, a key store that was away or a mail under way left unfinished.

@@ -25,10 +25,19 @@ from storage.ids import ordered_id
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A consent that is asked for, in the words that were published."""
+    """A consent that is asked for, in the words that were published.
+
+    What an earlier release queued does not say who would write under it.
+    """
 
     title: str
     text: str
+    sender: str | None = None
+    imprint_url: str | None = None
+    notice_url: str | None = None
+
+    def written(self) -> dict[str, str]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ def write(content: Content) -> bytes:
             document = {"template": template, "data": {}}
             document |= {} if locale is None else {"locale": locale}
             document["links"] = dict(links)
-            document |= {"consents": [asdict(one) for one in consents]} if consents else {}
+            document |= {"consents": [one.written() for one in consents]} if consents else {}
         case CallersTemplate(template, data, reference):
             document = {"template": template, "data": data, "reference": reference}
         case CallersParts(subject, html, text, reference, whole):
@@ -113,10 +122,15 @@ def read(raw: bytes) -> Content:
             template=document["template"],
             links=document["links"],
             locale=document.get("locale"),
-            consents=tuple(Wording(one["title"], one["text"]) for one in asked),
+            consents=tuple(_wording(one) for one in asked),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ContentError from None
+
+
+def _wording(one: Mapping[str, str]) -> Wording:
+    who = (one.get(name) for name in ("sender", "imprint_url", "notice_url"))
+    return Wording(one["title"], one["text"], *who)
 
 
 def place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str]:

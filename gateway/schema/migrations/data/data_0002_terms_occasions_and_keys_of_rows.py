@@ -27,6 +27,14 @@ _TERMS = """
         for_all = (ground_kind = 'confirmation'),
         keeps_use = (ground_kind = 'consent')
 """
+# As a withdrawal leaves it from now on.
+_PROFILES_OF_NOBODY_TO_MAIL = """
+    UPDATE subject
+    SET profile = NULL
+    WHERE profile IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM consent WHERE consent.subject = subject.id AND consent.state = 'confirmed'
+    )
+"""
 _NEW = ("api_key", "fresh_link", "handle", "outbox", "session", "subject")
 _LOG = ("audit_entry", "audit_pending")
 _SIGNED_BEFORE = ("confirmation_consent", "consent")
@@ -50,6 +58,7 @@ def upgrade() -> None:
     _find_by_numbered_keys()
     _keep_spent_stamps()
     _keep_what_stops_service_mails()
+    op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
 def _say_what_had_to_be_guessed() -> None:

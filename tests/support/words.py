@@ -1,0 +1,649 @@
+"""Every sentence that people read, and the test of the fact that it states.
+
+`tests/unit/test_every_word.py` compares this with all catalogues and the built-in
+notice: a new sentence needs the test of its fact here, or stands among those that
+state none about the gateway. Sentences are written as the templates have them, in
+English; those of the notice by how their line begins.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_TRUE: Final = "promises/test_every_word_is_true.py::"
+_KEPT: Final = "promises/test_nothing_is_kept_longer.py::"
+_CONFIRM: Final = "http/test_confirmations.py::"
+_LINKS: Final = "http/test_recipients.py::"
+_OWN: Final = "http/test_my_data.py::"
+_STOPS: Final = "attacks/test_service_mails.py::"
+
+OVER: Final = f"{_TRUE}test_what_was_confirmed_outlives_its_link_and_nothing_else_does"
+ONLY_ASKS: Final = f"{_TRUE}test_before_a_confirmation_only_mails_that_ask_for_it_go"
+NO_PIXEL: Final = f"{_TRUE}test_no_pixel_leaves_and_no_link_is_rewritten"
+LEAVES: Final = f"{_LINKS}test_one_click_withdraws_whatever_the_body"
+WITHDRAWS: Final = f"{_TRUE}test_a_withdrawal_is_said_with_an_if_because_a_link_may_be_nobodys"
+BLOCKS: Final = "promises/test_it_is_no_weapon.py::test_whoever_says_stop_is_not_asked_again"
+SPELLINGS: Final = f"{_STOPS}test_no_spelling_of_a_mailbox_is_asked_again"
+NOTHING_TO_STOP: Final = (
+    f"{_STOPS}test_a_link_of_who_was_forgotten_promises_nothing_that_it_does_not_do"
+)
+STOPPED: Final = f"{_STOPS}test_a_mailbox_that_stops_them_gets_neither_for_a_year"
+METERED: Final = "unit/test_link_meter.py::test_who_confirmed_gets_one_a_day_and_five_a_month"
+ONCE: Final = (
+    "contract/test_session.py::test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour"
+)
+HALF_AN_HOUR: Final = (
+    "contract/test_session.py::test_a_link_opens_one_session_which_ends_after_half_an_hour"
+)
+STORY: Final = f"{_OWN}test_the_overview_and_the_proof_show_everything"
+HINDERED: Final = f"{_CONFIRM}test_the_page_promises_no_mail_that_is_not_permitted"
+ASKED_AGAIN: Final = f"{_LINKS}test_an_expired_link_says_so_and_offers_a_new_mail"
+SWITCH: Final = f"{_LINKS}test_the_switch_shows_at_once_what_was_said_and_says_what_comes_of_it"
+NEUTRAL: Final = f"{_LINKS}test_a_link_that_nobody_has_looks_like_any_other"
+ALIKE: Final = f"{_OWN}test_the_answer_is_the_same_for_a_stranger_who_gets_no_mail"
+WEEK: Final = "promises/test_it_is_no_weapon.py::test_the_cap_holds_for_a_week_and_not_for_ever"
+CHECKSUM: Final = (
+    f"{_TRUE}test_a_checksum_of_the_address_is_left_for_twelve_months_by_whoever_wants_it"
+)
+OWN_END: Final = f"{_KEPT}test_each_proof_ends_by_its_own_consents_end_while_another_stands"
+FINAL: Final = (
+    "promises/test_withdrawal_is_final.py::"
+    "test_no_mail_is_begun_after_the_earlier_of_two_answers_under_load"
+)
+TWO: Final = (
+    "http/test_two_senders.py::"
+    "test_mail_and_confirmation_page_name_each_sender_with_imprint_and_notice"
+)
+PURPOSE: Final = f"{_TRUE}test_a_mail_goes_only_for_what_was_agreed_to"
+SEALED: Final = (
+    "promises/test_nothing_personal_in_the_clear.py::test_a_canary_person_is_found_nowhere"
+)
+LOOKS: Final = f"{_OWN}test_each_session_is_a_look_in_the_log"
+PROVEN: Final = (
+    "promises/test_every_consent_can_be_proven.py::"
+    "test_the_events_of_a_consent_say_who_what_when_where_and_how"
+)
+DAMAGED: Final = (
+    "attacks/test_altered_wordings.py::"
+    "test_what_nobody_could_read_is_confirmed_once_it_can_be_read_again"
+)
+
+REPEAT: Final = "http/test_stamps.py::test_what_was_kept_and_answered_503_is_kept_once"
+WAITS: Final = "http/test_stamps.py::test_who_was_told_to_wait_has_spent_nothing"
+UNTICKED: Final = f"{_CONFIRM}test_who_unticks_everything_confirms_nothing_and_is_told"
+PAGE: Final = "http/test_form_page.py::test_the_hosted_form_proves_who_showed_the_wording"
+AWAY: Final = f"{_LINKS}test_while_storage_is_away_nothing_is_answered_as_done"
+NOTHING_KEPT: Final = "http/test_form_posts.py::test_what_cannot_be_read_leaves_nothing_behind"
+STAMP: Final = "http/test_stamps.py::test_a_stamp_of_another_form_or_day_proves_nothing"
+AGAIN: Final = f"{_LINKS}test_confirming_again_shows_what_became_of_it"
+ENDS_NOTHING: Final = f"{_STOPS}test_it_ends_nothing_that_somebody_agreed_to"
+CORRECTED: Final = f"{_CONFIRM}test_what_becomes_the_persons_is_what_the_mailbox_lets_stand"
+NOT_USED: Final = f"{_OWN}test_looking_at_a_link_does_not_use_it"
+OBJECTED: Final = f"{_OWN}test_an_objection_is_part_of_the_story"
+STILL: Final = f"{_CONFIRM}test_after_an_objection_the_page_says_that_it_still_stands"
+ASSERTED: Final = "unit/test_policy.py::test_the_consents_give_the_reason"
+SWITCHES: Final = f"{_OWN}test_the_preferences_withdraw_at_once_and_ask_for_what_is_new"
+COOKIE: Final = f"{_TRUE}test_no_page_sets_a_cookie_but_the_opening_of_ones_own"
+PROFILE: Final = f"{_KEPT}test_what_a_form_was_told_goes_with_the_last_consent"
+FORGOTTEN: Final = f"{_KEPT}test_the_proof_of_a_withdrawn_consent_is_kept_three_years_and_no_longer"
+MONTH: Final = f"{_KEPT}test_a_person_who_never_confirmed_is_gone_after_a_month"
+BODIES: Final = f"{_KEPT}test_bodies_and_replies_go_and_what_became_of_the_message_stays"
+MAILS: Final = f"{_KEPT}test_the_log_says_of_no_mail_longer_than_its_message_is_kept"
+NETWORKS: Final = (
+    "contract/test_limit_keys.py::"
+    "test_last_weeks_limit_key_is_still_read_and_older_ones_are_destroyed"
+)
+UNUSED: Final = f"{_KEPT}test_that_a_consent_was_used_is_not_kept_for_one_that_ended"
+YEAR: Final = f"{_STOPS}test_a_link_works_for_a_year_and_goes_with_the_person"
+NOTICES: Final = (
+    "promises/test_every_consent_can_be_proven.py::"
+    "test_the_privacy_notice_of_a_wording_is_served_and_hashes_to_its_name"
+)
+DEMO_AWAY: Final = "http/test_landing.py::test_the_landing_page_stands_while_the_gateway_is_away"
+TEXTS: Final = "http/test_form_posts.py::test_each_purpose_needs_its_own_text_in_any_order"
+INBOX: Final = "smtp/test_inbox.py::test_a_signature_is_checked"
+
+# By the test of their fact, under `tests/`.
+FACTS: Final = {
+    NOTHING_TO_STOP: (
+        (
+            "We forget a link after twelve months, and sooner a mailbox that confirmed nothing: "
+            "then there was nothing to stop. If such mails still come after that, please use the "
+            "link in the newest one."
+        ),
+    ),
+    OVER: (
+        (
+            "A confirmation link works for 72 hours after the sign-up, so that a forgotten mail "
+            "cannot sign anybody up later."
+        ),
+        (
+            "Nobody can confirm by this link any more. A consent already confirmed still "
+            "stands; withdraw it here:"
+        ),
+        "The link in the mail works for 72 hours after the sign-up. You may close this page.",
+        "The link works for 72 hours after the sign-up.",
+        (
+            "The link works for 72 hours after the sign-up. If the button does nothing, copy "
+            "this address into your browser:"
+        ),
+        "This link has expired",
+    ),
+    FINAL: ("A message that had already left us may still arrive.",),
+    HINDERED: (
+        "As things stand we may not send you such mails; confirming does not change that.",
+        (
+            "One of our mails to this mailbox was reported as unwanted. We send it no such "
+            "mails any more; confirming does not change that."
+        ),
+        "These mails are not sent any more.",
+        (
+            "You had the use of your data restricted. That still stands; confirming does not "
+            "lift it, and we send you no such mails."
+        ),
+        "Your confirmation is stored. Even so we do not write to you:",
+        (
+            "Your mailbox refused our mails for good. We send it no such mails any more; "
+            "confirming does not change that."
+        ),
+    ),
+    PROVEN: (
+        "Because somebody with access to your mailbox agreed to it, in these words:",
+        "Confirmed, by the button behind the link in that mail.",
+        "Our script showed the wording.",
+        "The mail that asks to confirm was sent.",
+        "confirmed by a link that we sent to your mailbox",
+        (
+            "Your address was given to us to receive mails. With your confirmation you agree to "
+            "this:"
+        ),
+    ),
+    LEAVES: (
+        "Changed your mind? Every mail carries an unsubscribe link: no login, no questions.",
+        "Every letter carries a link to unsubscribe, without login and without questions.",
+        "The unsubscribe link in every mail ends it, without login and without questions.",
+        "To stop a kind of mail, use the unsubscribe link in any of them, without login.",
+        (
+            "Use the unsubscribe link in the mail and the button behind it: no login, in force "
+            "at once. Where your mail program has an unsubscribe button, that does the same."
+        ),
+        (
+            "You can withdraw your consent at any time with effect for the future, by the "
+            "unsubscribe link in every mail or by a message to the controller."
+        ),
+    ),
+    STORY: (
+        "Ended by itself: its time was over, or nothing was sent under it for long.",
+        "Ended without a confirmation.",
+        (
+            "Every request made with your address that we still keep, what became of it, and "
+            "what we keep as proof."
+        ),
+        (
+            "See what we keep about you, what you agreed to and when, and change what you "
+            "receive. There is no account: we send a link to your mailbox."
+        ),
+        "The mail server we handed it to accepted it:",
+        "We keep no request made with your address.",
+        "Withdrawn.",
+    ),
+    NEUTRAL: (
+        (
+            "Except for mails that ask first, we write only to people who asked for it and "
+            "confirmed it by a link that we sent to their mailbox. To this link we hold no "
+            "further information, or no longer."
+        ),
+        (
+            "Mails get forwarded, therefore this page names no dates and no address. To see "
+            'everything, <a href="%(url)s">have a personal link sent to your mailbox</a>.'
+        ),
+        (
+            "Mails get forwarded, therefore this page shows only one kind of mail. To see "
+            'everything, <a href="%(url)s">have a personal link sent to your mailbox</a>.'
+        ),
+        (
+            "To this link we hold no settings, or no longer. The link in the newest mail leads "
+            "to the current ones."
+        ),
+    ),
+    STOPPED: (
+        (
+            "For twelve months, nobody can have mails sent to this mailbox through our forms: "
+            "neither those that ask to confirm a sign-up, nor those with a personal link."
+        ),
+        (
+            "If we still know whose link this is, nobody can have confirmation mails or "
+            "personal links sent to this mailbox through our forms any more, for twelve months "
+            "from now."
+        ),
+        (
+            "Meanwhile nobody can sign up with this address through a form, and that includes "
+            "you. To see what we keep about you, or to change your mind, write to %(contact)s."
+        ),
+        "Stop them for twelve months",
+    ),
+    SWITCH: (
+        (
+            "What you switched on begins once you confirm it by the mail that asks. Only a few "
+            "such mails are sent per week."
+        ),
+        "If you have agreed to other mails from us, those are not affected.",
+        (
+            "Switch off what you no longer want. What you switch on begins when you have "
+            "confirmed it by mail."
+        ),
+        "What you switched off has ended at once.",
+        "Saved.",
+    ),
+    ONCE: (
+        "For your protection this link works once, and only for 15 minutes.",
+        "It works once, and for 15 minutes.",
+        "The link works once, and for 15 minutes.",
+        (
+            "The link works once, and for 15 minutes. If the button does nothing, copy this "
+            "address into your browser:"
+        ),
+        "The link works once, and for 15 minutes. You may close this page.",
+    ),
+    ONLY_ASKS: (
+        (
+            "From here we send mails to people who asked for them. A mail asks first whether it "
+            "was really them; before that, confirmation mails only."
+        ),
+        (
+            "Leave your address and confirm it by the link in the mail that we send there. "
+            "Before that, confirmation mails only."
+        ),
+        (
+            "No letter without your confirmation. A sign-up by somebody else ends in your "
+            "mailbox, unanswered."
+        ),
+        "Nothing begins before you confirm.",
+        (
+            "One step is left: open the mail we send you and confirm that the address is yours. "
+            "Before that, confirmation mails only."
+        ),
+        "You confirm by mail before the first one is sent.",
+        "none: it was never confirmed, and permits no mail",
+    ),
+    PURPOSE: (
+        "From now on we may write to you, for exactly this and nothing else:",
+        "We write only about what you agreed to.",
+        "You receive this mail because you agreed to receive it.",
+        "You receive this mail because you agreed to “%(title)s”.",
+    ),
+    ASKED_AGAIN: (
+        (
+            "If a new mail can be sent, it usually arrives within a few minutes, in the same "
+            "mailbox as the first one."
+        ),
+        "If you still want the mails, have a new link sent to the same mailbox.",
+    ),
+    WITHDRAWS: (
+        (
+            "If this link belongs to a consent, it is withdrawn. From now on we start no "
+            "further mail under it."
+        ),
+        (
+            "If this link belongs to a consent, you withdraw it with the button: at once, "
+            "without login, and without giving a reason."
+        ),
+    ),
+    ALIKE: (
+        (
+            "If we keep anything about this address, a mail with your personal link usually "
+            "arrives there within a few minutes."
+        ),
+        (
+            "The link goes to that mailbox only, works once, and for 15 minutes. No stranger "
+            "learns whether an address is known here."
+        ),
+        (
+            "Then you need not do anything: whoever asked has learned nothing, and the link "
+            "ends by itself."
+        ),
+    ),
+    REPEAT: ("It is not your fault. Please try again in a few minutes; repeating is safe.",),
+    WAITS: (
+        (
+            "Many requests came from your network. Nothing was stored; please try again a "
+            "little later."
+        ),
+    ),
+    NO_PIXEL: (
+        "No hidden images, no rewritten links. Whether you read the letter stays your business.",
+        (
+            "Our mail system adds no tracking pixels or links, and takes out images that are "
+            "marked as hidden or as a pixel in size."
+        ),
+    ),
+    METERED: (
+        (
+            "No mail? Then we may know nothing about this address, or one was sent not long "
+            "ago: there is at most one a day and five a month, and fewer where nothing was ever "
+            "confirmed. Or the mailbox has stopped such mails."
+        ),
+    ),
+    WEEK: (
+        (
+            "Nothing there after a few minutes? Look into the spam folder. If this address is "
+            "already signed up, was asked several times within a week, or has stopped such "
+            "mails, no further mail is sent."
+        ),
+        (
+            "To protect mailboxes from being flooded, only a few of these mails are sent per "
+            "week. If none arrives, please sign up again later."
+        ),
+    ),
+    UNTICKED: (
+        (
+            "Nothing was ticked, so nothing was confirmed. Tick what you want, or choose “This "
+            "was not me”."
+        ),
+    ),
+    PAGE: (
+        "Our own page showed the wording.",
+        "That the wording was shown is what the page's operator says.",
+    ),
+    AWAY: (
+        (
+            "Please try again in a moment. Your request may not have been stored yet; repeating "
+            "it is safe."
+        ),
+    ),
+    TWO: (
+        "Sender: %(name)s",
+        (
+            "This address was entered to receive mails from %(sender)s. Please confirm that "
+            "this was you, and that you agree to the following:"
+        ),
+    ),
+    NOTHING_KEPT: ("The form did not go through yet. Nothing was stored.",),
+    STAMP: ("The form was sent too quickly, or was open for too long. Please send it once more.",),
+    SPELLINGS: (
+        (
+            "The request has been stopped, and no further mail is started for it. For the next "
+            "twelve months nobody can have confirmation mails sent to your address through our "
+            "forms."
+        ),
+    ),
+    BLOCKS: (
+        (
+            "Then you need not do anything: before a confirmation we send confirmation mails "
+            "only. If for twelve months nobody is to be able to ask for this again with your "
+            "address through a form, open the link and choose “This was not me”."
+        ),
+        (
+            "You can withdraw at any time, by the unsubscribe link in every mail, without "
+            "login. If somebody else entered your address, choose “This was not me”: then "
+            "nobody can have confirmation mails sent to it through a form for twelve months."
+        ),
+    ),
+    AGAIN: (
+        "There is nothing left to confirm. This is what became of it:",
+        "There is nothing left to do. This is what you agreed to:",
+        "You have already confirmed",
+        "Thank you, confirmed",
+        "Rejected.",
+    ),
+    HALF_AN_HOUR: (
+        (
+            "These pages close by themselves after half an hour. On a machine that is not "
+            "yours, close them now:"
+        ),
+        (
+            "This link is for you alone. With the button you open your personal pages for half "
+            "an hour, on this device."
+        ),
+        (
+            "Somebody, most likely you, asked %(controller)s to show what is kept about this "
+            "address. This link opens it:"
+        ),
+    ),
+    ENDS_NOTHING: (
+        (
+            "This ends nothing that you agreed to. To leave, use the unsubscribe link in those "
+            "mails."
+        ),
+    ),
+    LOOKS: (
+        (
+            "This is what we keep about you to write to you. It is encrypted. Each opening by "
+            "link is recorded."
+        ),
+    ),
+    DAMAGED: (
+        (
+            "This wording cannot be shown at the moment: what we keep of it is damaged. Please "
+            "come back later, or write to us."
+        ),
+    ),
+    CORRECTED: (
+        (
+            "Typed by whoever signed you up, perhaps you yourself. Correct it, or empty what "
+            "you do not want us to keep."
+        ),
+    ),
+    NOT_USED: (
+        (
+            "You did not ask for this? Then close the page; without the button nothing happens, "
+            "and the link ends by itself."
+        ),
+    ),
+    OBJECTED: ("You objected to advertising.",),
+    STILL: (
+        (
+            "You objected to our mails. Your objection still stands; confirming does not lift "
+            "it, and we send you no such mails."
+        ),
+    ),
+    ASSERTED: ("only asserted; no mail is sent on this ground",),
+    SWITCHES: (
+        'Here you are known already: <a href="/my-data/preferences">switch it off at once</a>.',
+        "See and change what we keep about you",
+    ),
+    NOTICES: ("Published %(day)s. Consents refer to this version by its fingerprint:",),
+    DEMO_AWAY: (
+        "The gateway does not answer. Please reload this page in a moment.",
+        "The form is not available right now",
+    ),
+    TEXTS: (
+        (
+            "The wording has changed in the meantime. Please read it again and send the form "
+            "once more."
+        ),
+    ),
+    INBOX: (
+        "%(num)s mail. Received over real SMTP; nothing left this machine.",
+        "DKIM invalid: %(domain)s",
+        "DKIM valid: %(domain)s",
+    ),
+}
+
+# Words, questions, requests, and what is of the demo's invented company or the reader alone.
+NO_FACT: Final = (
+    "%(num)s day",
+    "%(num)s hour",
+    "%(num)s year",
+    "(no subject)",
+    "About this demo",
+    "About you",
+    "All header fields",
+    "All mails",
+    "Already decided",
+    "As a mail program shows it",
+    "As plain text",
+    "Ask for a new link",
+    "Asked first",
+    "Back to the form",
+    "Back to the overview",
+    "Change what you receive",
+    "Close my pages",
+    "Confirmed",
+    "Demo: an invented company. Nothing leaves this machine.",
+    "Did somebody else do this in your name? Then end it here:",
+    "Email address",
+    "Ended by itself",
+    "Ends",
+    "English",
+    "Entered with this sign-up",
+    "Error %(code)s",
+    (
+        "From now on you hear from us: what is new, what we learned, and what may be of use to "
+        "you. Short enough for one cup of coffee."
+    ),
+    "German",
+    "Get the letter",
+    "Gone when you like",
+    "Good tools deserve good words.",
+    "How to end it",
+    "If mails still come after that, please use the link in the newest one.",
+    "Imprint",
+    "Language",
+    "Legal",
+    "Local inbox",
+    (
+        "Mail programs sometimes break long links. Please copy the whole link from the mail "
+        "into the address bar."
+    ),
+    "Mails you agreed to",
+    "Never confirmed, lapsed",
+    "New tools, shown at work instead of in a studio",
+    "No mail yet. As soon as one arrives, it appears here by itself.",
+    "No more of these mails?",
+    "Not confirmed yet",
+    "Not signed",
+    "Not watched",
+    "Off",
+    "Offers for readers, now and then, and marked as such",
+    "On",
+    "One moment, please",
+    "One technique per letter, tried out by people at the bench",
+    "Open my data",
+    "Open the local inbox",
+    "Open your data",
+    "Please ask for a new one.",
+    "Please confirm your sign-up",
+    "Please enter your email address.",
+    "Please fill in this field.",
+    "Please go back and try again. If you typed the address of this page, please check it.",
+    "Please have another look",
+    "Please look into your mailbox",
+    "Please tick what you would like to receive.",
+    "Please try again a little later.",
+    "Preferences",
+    "Privacy notice",
+    "Privacy policy",
+    "Proof",
+    "Questions about your data?",
+    "Read and confirm",
+    "Rejected",
+    "Requested",
+    "Requested %(moment)s",
+    "Save",
+    "Send me a link",
+    "Send me a new mail",
+    "Sign up",
+    "Since %(moment)s",
+    "Skip to the content",
+    "Something went wrong on our side",
+    "Stop these mails",
+    "Thank you for having us in your mailbox.",
+    "Thank you for telling us",
+    "That did not work. Please try again in a moment.",
+    "The HTML part of this mail",
+    "The Workshop Letter",
+    (
+        "The Workshop Letter brings what we build and what we learn to people who make things: "
+        "twice a month, in five minutes, without a sales pitch in every second line."
+    ),
+    "The bytes as they arrived",
+    "There is no such page",
+    "This does not look like an email address. Example: name@example.org",
+    "This form is not set up as we expect. Please tell whoever runs the page.",
+    "This is too long.",
+    "This request is settled",
+    "This value cannot be accepted.",
+    "This was not me",
+    "This was not you?",
+    "Three things that we keep to:",
+    "Through",
+    "To see what we keep about you, or to change your mind, write to %(contact)s.",
+    "Try again in %(num)s second.",
+    "Unsubscribe",
+    "Until soon",
+    "Use the back button of your browser; what you typed is usually still there.",
+    "We cannot do this right now",
+    "We could not understand this request",
+    "Welcome",
+    "Welcome to %(sender)s",
+    "Welcome, %(name)s",
+    "What may we send you?",
+    "What you agreed to",
+    "What you agreed to, and the proof",
+    "What you confirm",
+    "Why this mail?",
+    "Why you got this mail",
+    "Withdrawn",
+    "Wording",
+    "Wordings and proof",
+    "Yes, I confirm",
+    "You can always write to %(contact)s and ask what we keep about you.",
+    "You may close this page.",
+    "You need not do anything else. You may close this page.",
+    "You want no more such mails?",
+    "Your consent",
+    "Your data",
+    "Your mail preferences",
+    "Your mailbox belongs to you.",
+    "Your personal link",
+    "Your sign-up",
+    "Your withdrawal",
+    "and",
+    "form “%(form)s”",
+    "not at all",
+    "on %(page)s",
+    "optional",
+    "required",
+    "taken over with documents from another system",
+)
+
+# Lines of the notice by how they begin, with the tests of what they state.
+NOTICE_FACTS: Final = {
+    "> **Your right to object": (HINDERED, STILL),
+    "- **Your email address and": (PURPOSE,),
+    "- **The record of your consent**": (PROVEN,),
+    "- **That a mail was handed over": (PROVEN,),
+    "- **A keyed checksum of your address, if": (CHECKSUM, BLOCKS, STOPPED),
+    "- **A keyed checksum of your address, with the date": (YEAR, SPELLINGS, STOPPED),
+    "- **Your IP address when you": (SEALED, NETWORKS),
+    "- **A cookie on your personal pages**": (COOKIE, HALF_AN_HOUR),
+    "Our mail system adds no": (NO_PIXEL,),
+    "From you, or from whoever": (ONLY_ASKS,),
+    "After a sign-up we send a mail": (ONLY_ASKS, WEEK, OVER),
+    "- Sign-ups that were never": (MONTH,),
+    "- The contents of mails": (BODIES,),
+    "- What became of each mail": (MAILS, UNUSED),
+    "- What else you entered": (PROFILE, OWN_END),
+    "- The proof of each consent": (OWN_END,),
+    "- Your address: as long": (FORGOTTEN,),
+    "- The keyed checksum of your address after": (CHECKSUM, YEAR),
+    "- The checksum for a mail": (YEAR, STOPPED),
+    "- The keyed checksum of your IP": (NETWORKS,),
+    "Your data is encrypted": (FORGOTTEN, SEALED),
+    "- **Withdraw your consent": (LEAVES, FINAL),
+}
+# Headings, who it is, the law, and what the controller alone can answer for.
+NOTICE_NO_FACT: Final = (
+    "# ",
+    "## ",
+    "This notice says what",
+    "**{{ controller.name }}**",
+    "We mail you under",
+    "- **{{ sender.name }}**",
+    "Nobody obliges you to give",
+    "Those of our staff who",
+    "- **Object**: see the box",
+    "- **Access** to your data",
+    "- **Complain** to a",
+)

@@ -1,0 +1,91 @@
+"""No sentence that people read states what no test has tried."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.look import resources
+from tests.support import words
+from tests.unit.test_translations import used_messages
+
+TESTS = Path(__file__).parents[1]
+_PLACES = re.compile(r"\{\{.*?\}\}")
+
+
+def named_tests() -> set[str]:
+    listed = {name for names in words.NOTICE_FACTS.values() for name in names}
+    return listed | set(words.FACTS)
+
+
+def lines_of_notice(language: str) -> list[str]:
+    """What of the built-in notice people read, line by line; jinja's own lines are none."""
+    raw = (resources.templates() / "notice" / f"{language}.md").read_text("utf-8")
+    lines = (line.strip() for line in raw.splitlines())
+    return [line for line in lines if line and not line.startswith(("{#", "{%"))]
+
+
+def found_in(line: str, beginnings: Iterable[str]) -> list[str]:
+    return [one for one in beginnings if line.startswith(one)]
+
+
+def functions(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+
+
+def test_every_sentence_has_the_test_of_its_fact_or_states_none() -> None:
+    stated = [one for sentences in words.FACTS.values() for one in sentences]
+    known = [*stated, *words.NO_FACT]
+
+    assert used_messages() - set(known) == set(), "name the test of its fact in words.py"
+    assert set(known) - used_messages() == set(), "nobody reads these any more"
+    assert len(known) == len(set(known)), "stands twice"
+
+
+@pytest.mark.parametrize("name", sorted(named_tests()))
+def test_the_test_of_a_sentence_is_there(name: str) -> None:
+    file, _, test = name.partition("::")
+
+    assert test in set(functions(TESTS / file))
+
+
+def test_every_line_of_the_notice_has_the_test_of_its_fact_or_states_none() -> None:
+    lines = lines_of_notice("en")
+    stated = {line: found_in(line, words.NOTICE_FACTS) for line in lines}
+    plain = {line: found_in(line, words.NOTICE_NO_FACT) for line in lines}
+
+    assert [line for line in lines if len(stated[line]) + len(plain[line]) != 1] == []
+    used = {one for found in (*stated.values(), *plain.values()) for one in found}
+    assert used == {*words.NOTICE_FACTS, *words.NOTICE_NO_FACT}
+
+
+def test_both_languages_of_the_notice_say_the_same_line_by_line() -> None:
+    english, german = (
+        [(_mark(line), sorted(_PLACES.findall(line))) for line in lines_of_notice(language)]
+        for language in ("en", "de")
+    )
+
+    assert english == german
+
+
+def _mark(line: str) -> str:
+    first, _, _ = line.partition(" ")
+    return first if first in ("#", "##", "-", ">") else ""
+
+
+@pytest.mark.parametrize(
+    "advertised",
+    ["in one click", "one click is enough", "Mit einem Klick", "mit einem Klick", "one click"],
+)
+def test_no_sentence_takes_a_link_and_a_button_for_one_click(advertised: str) -> None:
+    catalogue = resources.catalogues() / "de" / "LC_MESSAGES" / "messages.po"
+    readme = Path(__file__).parents[2] / "README.md"
+
+    assert advertised not in catalogue.read_text("utf-8")
+    assert advertised not in readme.read_text("utf-8")
