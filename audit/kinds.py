@@ -42,6 +42,8 @@ class Kind(StrEnum):
 
     TEXT_PUBLISHED = "text.published"
     TEXT_RETIRED = "text.retired"
+    TEXT_DECLARED = "text.declared"  # to say the same as another
+    IDENTITY_DECLARED = "identity.declared"  # a former name or address of who mails
     KEY_ROTATED = "key.rotated"
     ROWS_ADOPTED = "rows.adopted"
     API_KEY_CREATED = "api_key.created"

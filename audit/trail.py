@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from audit.entry import (
     EVIDENCE,
     Entry,
     Opener,
+    batch_root,
     committed,
     facts_of,
     item_place,
@@ -214,6 +215,26 @@ async def happenings(
             if read is not None and read.kind in kinds and ours(row):
                 found.append(read)
     return found
+
+
+async def said_of_nobody(
+    connection: AsyncConnection, events: Iterable[Entry]
+) -> dict[bytes, dict[str, Any]]:
+    """What batch events with one item say, by their ids, where it is about nobody and so unsealed.
+
+    Only what the entry is bound to; an item that was altered or deleted is missing.
+    """
+    roots = {one.eid: one.batch.root for one in events if one.batch and one.batch.count == 1}
+    query = select(audit_item).where(
+        audit_item.c.eid.in_(list(roots)), audit_item.c.subject.is_(None), sound(audit_item)
+    )
+    return {
+        row.eid: facts_of(row.sealed)
+        for row in await connection.execute(query)
+        if row.sealed is not None
+        and committed(row.sealed) == row.commitment
+        and batch_root([row.commitment]) == roots[row.eid]
+    }
 
 
 async def _entries_of(connection: AsyncConnection, eids: Collection[bytes]) -> list[Entry]:

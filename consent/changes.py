@@ -114,10 +114,26 @@ def end(consent: Consent, trail: Trail, now: datetime) -> Consent | None:
     return None
 
 
-def _end(consent: Consent, state: State, why: Why, trail: Trail, now: datetime) -> Consent:
+def end_with_wording(consent: Consent, trail: Trail, now: datetime) -> Consent | None:
+    """The consent after its wording was retired together with it; None: nothing changes."""
+    state = policy.end_with_wording(consent, now)
+    if state is None:
+        return None
+    ended = _end(consent, state, Why.RETIRED, trail, now, Actor.OPERATOR)
+    return replace(ended, decided_at=now) if state.decided else ended
+
+
+def _end(
+    consent: Consent,
+    state: State,
+    why: Why,
+    trail: Trail,
+    now: datetime,
+    actor: Actor = Actor.SYSTEM,
+) -> Consent:
     evidence = EndedByItself(consent.id, consent.purpose, why)
     eid = trail.record(
-        EVENTS[state], consent.subject, Actor.SYSTEM, now, evidence=evidence, refs=_refs(consent)
+        EVENTS[state], consent.subject, actor, now, evidence=evidence, refs=_refs(consent)
     )
     return replace(consent, state=state, eid=eid)
 

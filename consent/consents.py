@@ -26,6 +26,7 @@ from consent import gates, tables
 from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
+from consent.wordings import Wordings
 from storage.honesty import RowKeys
 from storage.sound import fits, readable
 from storage.types import among
@@ -56,6 +57,7 @@ class Consent:
     eid: bytes  # the event that put it into its state
     honest: bool = True  # the stored MAC fitted
     unused_at: datetime | None = None  # not stored: when it ended for want of use
+    covers: frozenset[str] | None = None  # not stored: whose mails; None: its wording is not known
 
 
 # When each consent was last used, given whose it is; those never used are missing.
@@ -131,9 +133,14 @@ def _in_words(states: Sequence[State]) -> ColumnElement[bool]:
 class Consents:
     """Reads and writes consent rows under the key that keeps them honest."""
 
-    def __init__(self, keys: RowKeys, use: Use | None = None) -> None:
+    def __init__(self, keys: RowKeys, wordings: Wordings, use: Use | None = None) -> None:
         self.keys = keys
+        self.wordings = wordings
         self._use = use or Use({})
+
+    def sender_of(self, purpose: str) -> str | None:
+        """As whom mails of *purpose* go out; None where nobody sends such mails."""
+        return self.wordings.mailing.sender_of(purpose)
 
     def vouches(self, gate: Gate) -> bool:
         """Say whether a gateway wrote the person's row; what rests on another permits nothing."""
@@ -142,15 +149,28 @@ class Consents:
     async def as_of(
         self, connection: AsyncConnection, subjects: Iterable[str], now: datetime
     ) -> dict[str, list[Consent]]:
-        """As `of_subjects`; those that ended at *now* for want of use say so.
+        """As `of_subjects`; they say whose mails they cover, and which ended for want of use.
 
-        Permissions are decided from these. A statement more is spent only where
-        a consent was confirmed so long ago that it may have gone unused.
+        Permissions are decided from these. Statements more are spent only where
+        a wording is new to this process or covers nothing, and where a consent
+        was confirmed so long ago that it may have gone unused.
         """
         found = await self.of_subjects(connection, subjects)
         rows = [consent for consents in found.values() for consent in consents]
-        known = {consent.id: consent for consent in await self.with_use(connection, rows, now)}
-        return {s: [known[consent.id] for consent in consents] for s, consents in found.items()}
+        confirmed = [consent for consent in rows if consent.state is State.CONFIRMED]
+        covering = await self.with_cover(connection, confirmed, now)
+        known = {consent.id: consent for consent in await self.with_use(connection, covering, now)}
+        return {s: [known.get(one.id, one) for one in consents] for s, consents in found.items()}
+
+    async def with_cover(
+        self, connection: AsyncConnection, rows: Sequence[Consent], now: datetime
+    ) -> Sequence[Consent]:
+        """The same consents; each says whose mails its wording covers."""
+        wanted = [(consent.purpose, consent.text_hash) for consent in rows]
+        if not await self.wordings.look_up(connection, wanted, now):
+            return rows
+        covers = self.wordings.covers
+        return [replace(one, covers=covers(one.purpose, one.text_hash)) for one in rows]
 
     async def with_use(
         self, connection: AsyncConnection, rows: Sequence[Consent], now: datetime
@@ -295,6 +315,7 @@ class Consents:
             profile=read.profile,
             eid=read.eid,
             honest=known and self.keys.fits(table.name, read.kid, read.mac, granting(read)),
+            covers=self.wordings.covers(read.purpose, read.text_hash),
         )
 
 

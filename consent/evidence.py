@@ -26,6 +26,7 @@ class Why(StrEnum):
     TIME = "its time was over"
     UNUSED = "it was not used"
     SUPERSEDED = "another was confirmed"
+    RETIRED = "its wording was retired"
 
 
 # None of these has a repr: in a traceback it would write an address into the log.

@@ -33,13 +33,18 @@ async def read(
     honest = {subject: consents.vouches(gate) for subject, gate in held.items()}
     return {
         (subject, purpose): _facts(
-            held.get(subject), found.get(subject, ()), purpose, honest=honest.get(subject, False)
+            held.get(subject),
+            [one for one in found.get(subject, ()) if one.purpose == purpose],
+            consents.sender_of(purpose),
+            honest=honest.get(subject, False),
         )
         for subject, purpose in pairs
     }
 
 
-def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str, *, honest: bool) -> Facts:
+def _facts(
+    gate: Gate | None, consents: Sequence[Consent], sender: str | None, *, honest: bool
+) -> Facts:
     if gate is None:
         return UNKNOWN
     return Facts(
@@ -47,9 +52,10 @@ def _facts(gate: Gate | None, consents: Sequence[Consent], purpose: str, *, hone
         restricted=gate.restricted_at is not None,
         objected=gate.objected_at is not None,
         suppressed=_suppressed(gate),
-        consents=[consent for consent in consents if consent.purpose == purpose],
+        consents=consents,
         asking_blocked_at=gate.asking_blocked_at,
         honest=honest,
+        sender=sender,
     )
 
 

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     OBJECTED = "objected"
     SUPPRESSED_COMPLAINT = "suppressed_complaint"
     SUPPRESSED_BOUNCE = "suppressed_bounce"
+    NOT_COVERED = "not_covered"
     PENDING = "pending"
     REJECTED = "rejected"
     LAPSED = "lapsed"
@@ -84,7 +85,14 @@ def class_of(reason: Reason) -> RefusalClass:
             return RefusalClass.NEVER
         case Reason.PENDING | Reason.FREQUENCY_CAP:
             return RefusalClass.LATER
-        case Reason.UNKNOWN | Reason.REJECTED | Reason.LAPSED | Reason.EXPIRED | Reason.UNPROVEN:
+        case (
+            Reason.UNKNOWN
+            | Reason.NOT_COVERED
+            | Reason.REJECTED
+            | Reason.LAPSED
+            | Reason.EXPIRED
+            | Reason.UNPROVEN
+        ):
             return RefusalClass.ASK_FIRST
         case _:
             assert_never(reason)

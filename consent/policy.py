@@ -10,7 +10,7 @@ rejected or withdrawn: writing it anew would hide what was done to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar, assert_never
@@ -55,6 +55,10 @@ class Standing(Protocol):
         """When it ended because nobody had used it for so long; None: it did not."""
 
     @property
+    def covers(self) -> Collection[str] | None:
+        """The senders whose mails its wording covers; None where that wording is not there."""
+
+    @property
     def honest(self) -> bool:
         """Whether the row is what we wrote (`consent.honesty`)."""
 
@@ -86,6 +90,7 @@ class Facts:
     consents: Sequence[Standing]  # every one of this purpose, in any order
     asking_blocked_at: datetime | None = None  # the last "not me", objection or stop
     honest: bool = True  # the person's row is what we wrote
+    sender: str | None = None  # as whom the mail would go out; None: as nobody who is known
 
 
 def decide(facts: Facts, now: datetime) -> Granted | Refused:
@@ -102,7 +107,17 @@ def decide(facts: Facts, now: datetime) -> Granted | Refused:
     stop = _stop(facts)
     if stop is None and not facts.honest:
         return _UNPROVEN  # a stop may have been taken away
-    return Refused(stop) if stop else _by_consents(facts.consents, now)
+    return Refused(stop) if stop else _by_consents(facts.consents, now, facts.sender)
+
+
+def stands(facts: Facts, now: datetime) -> bool:
+    """Whether the person has agreed, to these mails as they are now or as they were.
+
+    What covers no mail any more can be taken back all the same, so the person is
+    shown it as given.
+    """
+    answer = decide(facts, now)
+    return isinstance(answer, Granted) or answer.reason is Reason.NOT_COVERED
 
 
 def confirmation_wanted(
@@ -129,15 +144,17 @@ def confirmation_wanted(
     return Granted(Ground.confirmation(min(waiting, key=_requested).id))
 
 
-def hindrance(facts: Facts) -> Reason | None:
-    """What keeps mails from a person though they agree anew; None: nothing.
+def hindrance(facts: Facts, asked: Standing) -> Reason | None:
+    """What keeps mails from a person though they agree to what is *asked*; None: nothing.
 
     No confirmation lifts it: whoever asked may be somebody else, and an
     objection (Art. 21(3) GDPR) ends no consent but what may be done with it.
     """
     if gone := _gone(facts.subject_state):
         return gone.reason
-    return _stop(facts) or (None if facts.honest else Reason.UNPROVEN)
+    if (stop := _stop(facts)) or not facts.honest:
+        return stop or Reason.UNPROVEN
+    return Reason.NOT_COVERED if _lacks_cover(asked, facts.sender) else None
 
 
 def fresh_link_wanted(
@@ -200,17 +217,19 @@ class Nothing:
     """The person agreed already: nothing changes and no mail goes out."""
 
 
-def sign_up(existing: Sequence[Standing], received_at: datetime, now: datetime) -> New | Nothing:
-    """Say what a sign-up does, given all *existing* consents of its purpose.
+def sign_up(
+    existing: Sequence[Standing], received_at: datetime, now: datetime, sender: str | None
+) -> New | Nothing:
+    """Say what a sign-up does, given all *existing* consents of its purpose, mailed by *sender*.
 
     What waits already is not looked at: whoever asked first, perhaps somebody
     else, must not decide what is confirmed. A consent that permits nothing
-    (unproven, or at its end) does not stand in the way of a better one. Who
+    (unproven, not covering, or at its end) does not stand in the way of a better one. Who
     withdrew or rejected after the sign-up was *received* has ended it too,
     although it is worked off only now. Limits and blocks of an address are not
     checked.
     """
-    if existing and isinstance(_by_consents(existing, now), Granted):
+    if existing and isinstance(_by_consents(existing, now, sender), Granted):
         return Nothing()
     if any(_ended_since(consent, received_at) for consent in existing):
         return Nothing()
@@ -272,6 +291,20 @@ def expire(consent: Standing, now: datetime) -> State | None:
     return State.EXPIRED if due and consent.honest else None
 
 
+def end_with_wording(consent: Standing, now: datetime) -> State | None:
+    """The state once the operator ended what rests on its wording; None: nothing changes.
+
+    Nobody said no: who is asked in other words may agree to them.
+    """
+    match effective_state(consent, now):
+        case State.CONFIRMED if consent.honest:
+            return State.EXPIRED
+        case State.PENDING if consent.honest:
+            return State.LAPSED
+        case _:
+            return None
+
+
 def end_of(consent: Standing) -> datetime | None:
     """When a confirmed consent ends: by its date, or for want of use. None: never, as of now."""
     ends = [end for end in (consent.ends_at, consent.unused_at) if end is not None]
@@ -284,8 +317,25 @@ def _stop(facts: Facts) -> Reason | None:
     return Reason.OBJECTED if facts.objected else facts.suppressed
 
 
-def _by_consents(consents: Sequence[Standing], now: datetime) -> Granted | Refused:
-    """Decide by the newest decided consent; with none, by what became of the requests."""
+def misses_wording(facts: Facts) -> bool:
+    """Whether something agreed to cannot be read just now: whoever put it away may put it back.
+
+    Of what is otherwise as we wrote it, or a refusal is deserved all the same.
+    """
+    if not facts.honest or not all(consent.honest for consent in facts.consents):
+        return False
+    standing = (one for one in facts.consents if one.state is State.CONFIRMED)
+    return any(consent.covers is None for consent in standing)
+
+
+def _by_consents(
+    consents: Sequence[Standing], now: datetime, sender: str | None
+) -> Granted | Refused:
+    """Decide by the newest decided consent; with none, by what became of the requests.
+
+    Whether it covers the mail is asked of a consent that stands: of one that was
+    taken back the person's no is told, and nobody is invited to ask again.
+    """
     decided = [consent for consent in consents if consent.state.decided]
     newest = max(decided, key=_decided, default=None)
     standing = newest is not None and effective_state(newest, now) is State.CONFIRMED
@@ -294,10 +344,16 @@ def _by_consents(consents: Sequence[Standing], now: datetime) -> Granted | Refus
         return Refused(Reason.PENDING)
     if newest is None:
         return Refused(Reason.REJECTED if State.REJECTED in states else Reason.LAPSED)
+    if standing and _lacks_cover(newest, sender):
+        return Refused(Reason.NOT_COVERED)
     if not standing:
         ended = newest.state is State.WITHDRAWN
         return Refused(Reason.WITHDRAWN if ended else Reason.EXPIRED)
     return Granted(Ground.consent(newest.id)) if _proven(newest, consents) else _UNPROVEN
+
+
+def _lacks_cover(consent: Standing, sender: str | None) -> bool:
+    return consent.covers is not None and sender not in consent.covers
 
 
 _UNPROVEN = Refused(Reason.UNPROVEN)
@@ -306,7 +362,8 @@ _UNPROVEN = Refused(Reason.UNPROVEN)
 def _proven(newest: Standing, consents: Sequence[Standing]) -> bool:
     # One altered row spoils them all: it may be the withdrawal, made to look older.
     sound = all(consent.honest for consent in consents) and newest.decided_at is not None
-    return sound and newest.evidence is not Evidence.ASSERTED
+    there = newest.covers is not None  # what nobody can show any more proves nothing
+    return sound and there and newest.evidence is not Evidence.ASSERTED
 
 
 def _decided(consent: Standing) -> tuple[bool, datetime, bool]:

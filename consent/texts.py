@@ -207,6 +207,15 @@ async def ended(connection: AsyncConnection) -> dict[str, bool]:
     return {row.hash: row.retired_at is not None for row in await connection.execute(query)}
 
 
+async def outlook(connection: AsyncConnection, text: str) -> Retirement:
+    """What `retire` would answer now; changes nothing."""
+    query = select(consent_text.c.current).where(consent_text.c.hash == text)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return Retirement.NOT_FOUND
+    return Retirement.STILL_CURRENT if row.current else Retirement.RETIRED
+
+
 async def retire(connection: AsyncConnection, text: str, now: datetime) -> Retirement:
     """Let nobody agree to a text any more; consents to it stand. Repeating is harmless."""
     # Locked, or a node that starts meanwhile makes it current while it is being retired.

@@ -20,6 +20,7 @@ PURE = [
     "audit/entry.py",
     "audit/checkpoints.py",
     "audit/tree.py",
+    "consent/coverage.py",
     "consent/evidence.py",
     "consent/frequency_cap.py",
     "consent/keys/blind.py",

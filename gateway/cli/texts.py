@@ -6,51 +6,169 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import configuration, fail, result_json, run, say, table
+from gateway.cli.talk import configuration, fail, progress, result_json, run, say, table
 
 if TYPE_CHECKING:
-    from consent.texts import Retirement, Text
+    from consent.resting import Resting
+    from consent.texts import Retirement
     from gateway.config.config import Config
+    from gateway.flows.joining.declare import Outcome
+    from gateway.flows.proving.declarations import Declared
+    from gateway.watch.wordings import Listed
 
 app = typer.Typer(help="Consent texts.", no_args_is_help=True)
 
+_Hash = Annotated[str, typer.Argument(metavar="HASH")]
+_Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
+
 
 @app.command("list")
-def list_texts(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
-) -> None:
-    """List every wording that was ever published."""
-    found, altered = run(_listed(configuration(context)))
-    texts = [_row(text) for text in found]
+def list_texts(context: typer.Context, as_json: _Json = False) -> None:
+    """List every wording that was ever published, and how many consents rest on each.
+
+    What a wording lacks (controller, sender, wording) is what it does not say of
+    the mails as the configuration has them: nobody is mailed under it.
+    """
+    texts, altered = run(_listed(configuration(context)))
     for name in altered:
         say(f"{name}: is not what its hash says; see gateway audit verify")
     if as_json:
-        result_json(texts)
+        result_json([_row(one) for one in texts])
         return
-    heading = ("PURPOSE", "LOCALE", "STATE", "PUBLISHED", "HASH")
-    table([heading, *(_cells(text) for text in texts)])
+    heading = ("PURPOSE", "LOCALE", "STATE", "PUBLISHED", "CONSENTS", "SINCE", "LACKS", "HASH")
+    table([heading, *(_cells(one) for one in texts)])
 
 
 @app.command()
-def retire(context: typer.Context, text: Annotated[str, typer.Argument(metavar="HASH")]) -> None:
-    """Let nobody agree to a wording any more; consents to it stand."""
+def retire(
+    context: typer.Context,
+    text: _Hash,
+    ends_consents: Annotated[
+        bool, typer.Option("--ends-consents", help="End the consents that rest on it, too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="End them without being asked.")] = False,
+) -> None:
+    """Let nobody agree to a wording any more; consents to it stand, unless they are ended.
+
+    How many would end is told first, and nothing is done without a yes. Each
+    that ends has its event; it counts as expired, and the person may be asked anew.
+    """
+    config = configuration(context)
+    if ends_consents:
+        _ask_whether_to_end(config, text, sure=yes)
+    _require_retired(run(_retire(config, text)), text)
+    say(f"{text}: retired")
+    if ends_consents:
+        ended, left = run(_end_consents(config, text))
+        say(f"{ended} consents ended")
+        if left:
+            raise fail(f"{left} rest on it still; see gateway audit verify, then do this again")
+
+
+@app.command()
+def declare(
+    context: typer.Context,
+    text: _Hash,
+    reason: Annotated[
+        str, typer.Option(help="Why it says the same; stays in the log for ever, so names nobody.")
+    ],
+) -> None:
+    """Declare that a wording of before says the same as the configuration's does now.
+
+    In substance: who agreed to it agreed to that. Do it before the start with
+    the changed wording, and nobody is refused meanwhile. The log keeps it.
+    """
+    from gateway.flows.joining.declare import Outcome
+
+    if not 1 <= len(reason.strip()) <= 500:
+        raise typer.BadParameter("say why, in at most 500 characters", param_hint="--reason")
+    match run(_declare(configuration(context), text, reason.strip())):
+        case Outcome.NOT_FOUND:
+            raise fail(f"there is no text {text}")
+        case Outcome.NOTHING_NOW:
+            raise fail("the configuration has no wording of that purpose in its language")
+        case Outcome.NOT_CHANGED:
+            raise fail("the configuration has this very wording")
+        case Outcome.BEFORE:
+            say(f"{text}: was declared before")
+        case Outcome.DECLARED:
+            say(f"{text}: declared to say the same as the wording that there is now")
+
+
+@app.command()
+def declared(context: typer.Context, as_json: _Json = False) -> None:
+    """List what was declared the same, wordings and names of who mails, as the log has it."""
+    found = run(_declared(configuration(context)))
+    rows = [{"at": one.at.isoformat(), "about": one.about, **one.said} for one in found]
+    if as_json:
+        result_json(rows)
+        return
+    cells = [(row["at"], row["about"], row.get("was") or row.get("reason", "?")) for row in rows]
+    table([("AT", "ABOUT", "WAS, OR WHY"), *cells])
+
+
+def _row(one: Listed) -> dict[str, Any]:
+    text, resting = one.text, one.resting
+    return {
+        "hash": text.hash,
+        "purpose": text.purpose,
+        "locale": text.locale,
+        "current": text.current,
+        "published_at": text.published_at.isoformat(),
+        "retired_at": text.retired_at and text.retired_at.isoformat(),
+        "consents": resting.standing,
+        "pending": resting.waiting,
+        "since": resting.since and resting.since.isoformat(),
+        "until": resting.until and resting.until.isoformat(),
+        "lacks": list(one.lacks),
+    }
+
+
+def _cells(one: Listed) -> tuple[str, ...]:
+    text, resting = one.text, one.resting
+    state = "retired" if text.retired_at else "current" if text.current else "valid"
+    since = "-" if resting.since is None else f"{resting.since:%Y-%m-%d}"
+    lacks = " ".join(one.lacks) or "-"
+    published = text.published_at.isoformat()
+    named = (text.purpose, text.locale, state, published)
+    return (*named, str(resting.standing), since, lacks, text.hash)
+
+
+async def _listed(config: Config) -> tuple[list[Listed], list[str]]:
+    from consent import texts
+    from gateway.cli.stores import open_stores
+    from gateway.watch import wordings
+
+    async with open_stores(config) as stores, stores.data.read() as connection:
+        found = await wordings.listed(connection, config, stores.log.macs)
+        return found, await texts.altered(connection)
+
+
+def _require_retired(outcome: Retirement, text: str) -> None:
     from consent.texts import Retirement
 
-    outcome = run(_retire(configuration(context), text))
     if outcome is Retirement.NOT_FOUND:
         raise fail(f"there is no text {text}")
     if outcome is Retirement.STILL_CURRENT:
         raise fail("the configuration still has this text; change it there first")
-    say(f"{text}: retired")
 
 
-async def _listed(config: Config) -> tuple[list[Text], list[str]]:
-    from consent import texts
+def _ask_whether_to_end(config: Config, text: str, *, sure: bool) -> None:
+    """Say how many it would be; returns only where they are to end."""
+    outlook, resting = run(_resting(config, text))
+    _require_retired(outlook, text)
+    say(f"{resting.standing} consents rest on {text}, and {resting.waiting} requests wait for it")
+    if not sure and not typer.confirm("End them?", err=True):
+        raise fail("nothing was done")
+
+
+async def _resting(config: Config, text: str) -> tuple[Retirement, Resting]:
+    from consent import resting, texts
     from gateway.cli.stores import open_stores
 
     async with open_stores(config) as stores, stores.data.read() as connection:
-        return await texts.list_texts(connection), await texts.altered(connection)
+        found = await resting.count(connection, [text])
+        return await texts.outlook(connection, text), found[text]
 
 
 async def _retire(config: Config, text: str) -> Retirement:
@@ -68,17 +186,36 @@ async def _retire(config: Config, text: str) -> Retirement:
     return outcome
 
 
-def _row(text: Text) -> dict[str, Any]:
-    return {
-        "hash": text.hash,
-        "purpose": text.purpose,
-        "locale": text.locale,
-        "current": text.current,
-        "published_at": text.published_at.isoformat(),
-        "retired_at": text.retired_at and text.retired_at.isoformat(),
-    }
+async def _end_consents(config: Config, text: str) -> tuple[int, int]:
+    """How many ended, and how many rest on it still."""
+    from consent import resting
+    from gateway.flows.keeping.end_consents import Ending
+    from gateway.process.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        ending, ended = Ending(parts, text), 0
+        with progress("ending consents", None) as move:
+            while (some := await ending.some()) is not None:
+                ended += some
+                move(ended)
+        async with parts.data.read() as connection:
+            left = (await resting.count(connection, [text]))[text]
+    return ended, left.standing + left.waiting
 
 
-def _cells(text: dict[str, Any]) -> tuple[str, ...]:
-    state = "retired" if text["retired_at"] else "current" if text["current"] else "valid"
-    return text["purpose"], text["locale"], state, text["published_at"], text["hash"]
+async def _declare(config: Config, text: str, reason: str) -> Outcome:
+    from gateway.cli.stores import open_stores
+    from gateway.flows.joining.declare import Declaration, declare_same
+
+    async with open_stores(config) as stores, stores.data.begin() as connection:
+        now = await stores.clock.now(connection)
+        said = Declaration(text, reason)
+        return await declare_same(connection, stores.log, config, said, now)
+
+
+async def _declared(config: Config) -> list[Declared]:
+    from gateway.cli.stores import open_stores
+    from gateway.flows.proving.declarations import listed
+
+    async with open_stores(config) as stores, stores.data.read() as connection:
+        return await listed(connection, stores.log)

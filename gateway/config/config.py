@@ -27,6 +27,7 @@ from gateway.config.fields import (
     Endpoint,
     FieldName,
     FilePath,
+    Former,
     Host,
     Lasting,
     Line,
@@ -66,6 +67,7 @@ class Controller(Section):
     name: Line
     postal_address: Line
     contact: Mailbox
+    was: tuple[Line, ...] = ()
     notice: dict[Locale, FilePath] = {}
 
 
@@ -91,6 +93,7 @@ class Sender(Section):
     imprint_url: PageUrl
     privacy_url: PageUrl
     dkim_domain: Domain
+    was: tuple[Former, ...] = ()
     accent: Colour | None = None
     band: Colour | None = None
     logo: FilePath | None = None
@@ -259,6 +262,11 @@ def _about_senders(config: Config) -> Iterator[str]:
             yield f"senders.{name}.dkim_domain: does not align with from_address (DMARC)"
         if sender.logo is not None and (problem := logos.problem_of(sender.logo)):
             yield f"senders.{name}.logo: {problem}"
+        for other, theirs in config.senders.items():
+            # Addresses may be shared or passed on; a name is whose a consent is.
+            taken = {theirs.name, *(one for one in theirs.was if "@" not in one)}
+            if other != name and taken & set(sender.was):
+                yield f"senders.{name}.was: names {other}, who is another sender"
 
 
 def _about_purposes(config: Config) -> Iterator[str]:

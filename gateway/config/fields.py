@@ -95,6 +95,14 @@ def parse_mailbox(raw: str) -> str:
     return f"{local}@{parse_domain(domain)}"
 
 
+def parse_former(raw: str) -> str:
+    """A former name, or an address in the form in which wordings have it."""
+    try:
+        return parse_mailbox(raw)
+    except ValueError:
+        return raw
+
+
 def parse_note_name(raw: str) -> str:
     if re.search(r"[\s+]", raw):
         raise ValueError("must hold neither spaces nor a plus sign (C2SP signed-note)")
@@ -176,6 +184,7 @@ Domain = Annotated[str, AfterValidator(parse_domain)]
 Host = Annotated[str, AfterValidator(parse_host)]
 Mailbox = Annotated[str, AfterValidator(parse_mailbox)]
 PageUrl = Annotated[str, AfterValidator(parse_page)]
+Former = Annotated[Line, AfterValidator(parse_former)]
 Origin = Annotated[str, AfterValidator(parse_origin)]
 PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
 NoteName = Annotated[Line, AfterValidator(parse_note_name)]

@@ -13,10 +13,12 @@ from consent.consents import Consents, Use
 from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from consent.marks import Marks
+from consent.wordings import Wordings
 from delivery import dkim, due, permits
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
+from gateway.config.mailing import mailing
 from gateway.door import Door
 from gateway.flows.joining import publish_texts
 from gateway.keyfiles import dkim_keys, keyring
@@ -58,7 +60,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
             lookup=LookUp(ring.lookup, rows, ring.beside_lookup),
-            consents=Consents(rows, _use(config)),
+            consents=Consents(rows, Wordings(mailing(config), log.macs), _use(config)),
             marks=Marks(RowKeys(ring.marks)),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
@@ -81,6 +83,7 @@ async def put_in_order(parts: Parts) -> None:
     async with parts.data.begin() as connection:
         # What was missing may be there again: a configuration is read at a start only.
         now = await parts.clock.now(connection)
+        await parts.consents.wordings.learn(connection, now)
         await due.look_again(connection, now)
         await parking.look_again(connection, now)
 

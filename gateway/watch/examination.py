@@ -25,7 +25,7 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
-from gateway.watch import about_keys, parked
+from gateway.watch import about_keys, parked, wordings
 from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
@@ -252,7 +252,9 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
 
 async def _about_rows(config: Config, database: Database, name: str) -> list[Finding]:
     keys = await about_keys.about(config, name, database)
-    return [*keys, *await parked.about(database)] if name == "data" else keys
+    if name != "data":
+        return keys
+    return [*keys, *await parked.about(database), *await wordings.about(config, database)]
 
 
 def _missing_file(url: str) -> Path | None:

@@ -154,6 +154,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "restricted",
             "suppressed_complaint",
             "suppressed_bounce",
+            "not_covered",
             "purpose_unknown",
             "unproven",
         )

@@ -24,6 +24,9 @@ LEAVES: Final = f"{_LINKS}test_one_click_withdraws_whatever_the_body"
 WITHDRAWS: Final = f"{_TRUE}test_a_withdrawal_is_said_with_an_if_because_a_link_may_be_nobodys"
 BLOCKS: Final = "promises/test_it_is_no_weapon.py::test_whoever_says_stop_is_not_asked_again"
 SPELLINGS: Final = f"{_STOPS}test_no_spelling_of_a_mailbox_is_asked_again"
+UNCOVERED: Final = (
+    "contract/test_coverage.py::test_who_confirms_words_of_before_is_told_that_no_mail_follows"
+)
 NOTHING_TO_STOP: Final = (
     f"{_STOPS}test_a_link_of_who_was_forgotten_promises_nothing_that_it_does_not_do"
 )
@@ -105,6 +108,12 @@ INBOX: Final = "smtp/test_inbox.py::test_a_signature_is_checked"
 
 # By the test of their fact, under `tests/`.
 FACTS: Final = {
+    UNCOVERED: (
+        (
+            "Since then the sender or this text has changed. Under what is shown here we send you "
+            "no mails; confirming does not change that. Please sign up anew."
+        ),
+    ),
     NOTHING_TO_STOP: (
         (
             "We forget a link after twelve months, and sooner a mailbox that confirmed nothing: "

@@ -436,3 +436,32 @@ def test_a_database_url_may_come_from_the_environment_and_does_not_show(
 )
 def test_a_secret_that_cannot_be_had_is_named(new: str, problem: str) -> None:
     assert problem in problems(changed('url = "sqlite:///var/gateway.db"', new))
+
+
+def test_former_names_and_addresses_are_read_as_wordings_have_them() -> None:
+    raw = changed("[senders.acme] ", '[senders.acme]\nwas = ["Acme Brands", "news@BÜCHER.example"]')
+    raw = raw.replace("[controller] ", '[controller]\nwas = ["Acme AG", "Old Street 1, Berlin"]')
+
+    loaded = config.parse(raw, base=Path("/srv"))
+
+    assert loaded.senders["acme"].was == ("Acme Brands", "news@xn--bcher-kva.example")
+    assert loaded.controller.was == ("Acme AG", "Old Street 1, Berlin")
+
+
+@pytest.mark.parametrize("theirs", ['name = "Globex"', 'was = ["Globex"]\nname = "Globex Two"'])
+def test_nobody_was_who_somebody_else_is(theirs: str) -> None:
+    """Consents that named the one would let the other mail."""
+    other = f"""[senders.globex]
+{theirs}
+from_address = "news@globex.example"
+imprint_url = "https://www.globex.example/imprint"
+privacy_url = "https://www.globex.example/privacy"
+dkim_domain = "globex.example"
+
+[senders.acme]
+was = ["Globex", "news@globex.example"]
+"""
+
+    found = problems(changed("[senders.acme] ", other + "#"))
+
+    assert "senders.acme.was: names globex, who is another sender" in found

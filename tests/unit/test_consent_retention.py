@@ -31,6 +31,7 @@ class Row:
     ends_at: datetime | None = None
     unused_at: datetime | None = None
     honest: bool = True
+    covers: frozenset[str] | None = None
 
 
 def whole(*rows: Row, person: Person = ADA, periods: Periods = PERIODS) -> bool:

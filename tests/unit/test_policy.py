@@ -43,6 +43,7 @@ class Row:
     ends_at: datetime | None = None
     unused_at: datetime | None = None
     honest: bool = True
+    covers: frozenset[str] | None = frozenset({"acme"})
 
 
 def row(state: State, id: str = "con_1", **changes: Any) -> Row:
@@ -57,6 +58,7 @@ def facts(*consents: Row, **changes: Any) -> Facts:
         objected=False,
         suppressed=None,
         consents=consents,
+        sender="acme",
     )
     return replace(plain, **changes)
 
@@ -269,6 +271,7 @@ def test_every_reason_has_a_class() -> None:
         Reason.OBJECTED: RefusalClass.NEVER,
         Reason.SUPPRESSED_COMPLAINT: RefusalClass.NEVER,
         Reason.SUPPRESSED_BOUNCE: RefusalClass.NEVER,
+        Reason.NOT_COVERED: RefusalClass.ASK_FIRST,
         Reason.PENDING: RefusalClass.LATER,
         Reason.REJECTED: RefusalClass.ASK_FIRST,
         Reason.LAPSED: RefusalClass.ASK_FIRST,
@@ -353,10 +356,10 @@ def test_whoever_objected_may_ask_again() -> None:
 def test_a_sign_up_makes_a_new_request_where_nothing_stands() -> None:
     ended = [row(s) for s in (State.LAPSED, State.REJECTED, State.WITHDRAWN, State.EXPIRED)]
 
-    assert policy.sign_up([], NOW, NOW) == New()
+    assert policy.sign_up([], NOW, NOW, "acme") == New()
     for one in ended:
-        assert policy.sign_up([one], NOW, NOW) == New()
-    assert policy.sign_up(ended, NOW, NOW) == New()
+        assert policy.sign_up([one], NOW, NOW, "acme") == New()
+    assert policy.sign_up(ended, NOW, NOW, "acme") == New()
 
 
 @pytest.mark.parametrize("state", [State.WITHDRAWN, State.REJECTED])
@@ -364,14 +367,14 @@ def test_a_no_ends_the_sign_up_that_came_before_it(state: State) -> None:
     """It was acknowledged and not worked off yet: the mail that it asks for would come after."""
     said_no = row(state, decided_at=NOW)
 
-    assert policy.sign_up([said_no], NOW - HOUR, NOW) == Nothing()
-    assert policy.sign_up([said_no], NOW, NOW) == New()
+    assert policy.sign_up([said_no], NOW - HOUR, NOW, "acme") == Nothing()
+    assert policy.sign_up([said_no], NOW, NOW, "acme") == New()
 
 
 def test_what_only_ran_out_ends_no_sign_up_that_came_before_it() -> None:
     for state in (State.LAPSED, State.EXPIRED):
         one = row(state, decided_at=NOW)
-        assert policy.sign_up([one], NOW - HOUR, NOW) == New()
+        assert policy.sign_up([one], NOW - HOUR, NOW, "acme") == New()
 
 
 @pytest.mark.parametrize(
@@ -384,14 +387,14 @@ def test_what_only_ran_out_ends_no_sign_up_that_came_before_it() -> None:
 )
 def test_a_sign_up_is_a_request_of_its_own_whatever_was_asked_before(waiting: Row) -> None:
     """Whoever asked first would else decide what the one who asks herself confirms."""
-    assert policy.sign_up([waiting], NOW, NOW) == New()
+    assert policy.sign_up([waiting], NOW, NOW, "acme") == New()
 
 
 def test_a_sign_up_of_someone_who_agreed_changes_nothing() -> None:
     pending = row(State.PENDING, "con_2")
 
-    assert policy.sign_up([CONFIRMED], NOW, NOW) == Nothing()
-    assert policy.sign_up([CONFIRMED, pending], NOW, NOW) == Nothing()
+    assert policy.sign_up([CONFIRMED], NOW, NOW, "acme") == Nothing()
+    assert policy.sign_up([CONFIRMED, pending], NOW, NOW, "acme") == Nothing()
 
 
 @pytest.mark.parametrize(
@@ -403,7 +406,7 @@ def test_a_sign_up_of_someone_who_agreed_changes_nothing() -> None:
     ],
 )
 def test_a_consent_that_permits_nothing_does_not_bar_a_better_one(consent: Row) -> None:
-    assert policy.sign_up([consent], NOW, NOW) == New()
+    assert policy.sign_up([consent], NOW, NOW, "acme") == New()
 
 
 @pytest.mark.parametrize("state", State)
@@ -473,3 +476,79 @@ def test_an_altered_row_is_not_written_anew_by_a_duty() -> None:
     assert policy.lapse(row(State.PENDING, lapses_at=NOW, honest=False), NOW) is None
     assert policy.expire(replace(CONFIRMED, ends_at=NOW, honest=False), NOW) is None
     assert policy.superseded([row(State.PENDING, honest=False)], "con_2") == []
+
+
+ELSEWHERE = row(State.CONFIRMED, covers=frozenset({"other"}))
+
+
+def test_a_consent_that_named_another_sender_does_not_cover() -> None:
+    assert reason(ELSEWHERE) is Reason.NOT_COVERED
+    assert reason(ELSEWHERE, sender="other") is None
+
+
+def test_mails_of_nobody_who_is_known_are_not_covered() -> None:
+    assert reason(CONFIRMED, sender=None) is Reason.NOT_COVERED
+
+
+def test_a_consent_whose_wording_is_not_there_is_unproven() -> None:
+    assert reason(row(State.CONFIRMED, covers=None)) is Reason.UNPROVEN
+
+
+@pytest.mark.parametrize("state", [State.WITHDRAWN, State.EXPIRED, State.REJECTED, State.LAPSED])
+def test_what_does_not_stand_is_not_said_to_cover_nothing(state: State) -> None:
+    """Whoever withdrew is not to be asked again because the brand has another name."""
+    assert reason(row(state, covers=frozenset())) is Reason(state)
+
+
+@pytest.mark.parametrize(("change", "expected"), STOPS[2:], ids=lambda one: str(one))
+def test_a_stop_is_named_before_a_wording_that_does_not_cover(
+    change: Reason, expected: dict[str, Any]
+) -> None:
+    assert reason(ELSEWHERE, **expected) is change
+
+
+def test_not_covering_is_named_before_a_request_that_waits() -> None:
+    waiting = row(State.PENDING, id="con_2")
+
+    assert reason(ELSEWHERE, waiting) is Reason.NOT_COVERED
+
+
+def test_not_covering_is_named_before_unproven() -> None:
+    assert reason(replace(ELSEWHERE, evidence=Evidence.ASSERTED)) is Reason.NOT_COVERED
+
+
+def test_only_the_newest_decided_consent_counts_for_what_is_covered() -> None:
+    newer = replace(ELSEWHERE, id="con_2", decided_at=NOW - HOUR / 4)
+
+    assert reason(CONFIRMED, newer) is Reason.NOT_COVERED
+
+
+def test_who_agreed_to_another_sender_may_sign_up_for_this_one() -> None:
+    assert policy.sign_up([ELSEWHERE], NOW, NOW, "acme") == New()
+    assert policy.sign_up([ELSEWHERE], NOW, NOW, "other") == Nothing()
+
+
+def test_a_missing_wording_is_waited_for_where_all_else_is_as_we_wrote_it() -> None:
+    gone = row(State.CONFIRMED, covers=None)
+
+    assert policy.misses_wording(facts(gone))
+    assert not policy.misses_wording(facts(CONFIRMED))
+    assert not policy.misses_wording(facts(gone, honest=False))
+    assert not policy.misses_wording(facts(gone, replace(CONFIRMED, id="con_2", honest=False)))
+    assert not policy.misses_wording(facts(row(State.WITHDRAWN, covers=None)))
+
+
+def test_what_no_mail_is_covered_by_is_still_something_that_they_agreed_to() -> None:
+    assert policy.stands(facts(ELSEWHERE), NOW)
+    assert policy.stands(facts(CONFIRMED), NOW)
+    assert not policy.stands(facts(row(State.WITHDRAWN)), NOW)
+    assert not policy.stands(facts(ELSEWHERE, objected=True), NOW)
+
+
+def test_confirming_what_covers_no_mail_is_said_to_let_none_go() -> None:
+    asked = row(State.PENDING, covers=frozenset())
+
+    assert policy.hindrance(facts(asked), asked) is Reason.NOT_COVERED
+    assert policy.hindrance(facts(asked, objected=True), asked) is Reason.OBJECTED
+    assert policy.hindrance(facts(asked), row(State.PENDING)) is None
+    assert policy.hindrance(facts(asked), row(State.PENDING, covers=None)) is None

@@ -123,10 +123,11 @@ class _View:
 
     async def seen(self, connection: AsyncConnection) -> Seen:
         rows = await self.consents.get(connection, self.found.consents)
-        asked = [rows[name] for name in self.found.consents if name in rows]
+        named = [rows[name] for name in self.found.consents if name in rows]
+        now = await self.clock.now(connection)
+        asked = await self.consents.with_cover(connection, named, now)
         known = await texts.get(connection, {consent.text_hash for consent in asked})
         held = await gates.peek(connection, [self.found.subject])
-        now = await self.clock.now(connection)
         pairs = {(consent.subject, consent.purpose) for consent in asked}
         read = await facts.read(connection, self.consents, held, pairs, now)
         refused = (
@@ -152,7 +153,7 @@ class _View:
         if consent.purpose not in self.purposes:
             return Reason.PURPOSE_UNKNOWN
         if policy.effective_state(consent, now) is not State.CONFIRMED:
-            return policy.hindrance(about)
+            return policy.hindrance(about, consent)
         decided = policy.decide(about, now)
         return decided.reason if isinstance(decided, Refused) else None
 

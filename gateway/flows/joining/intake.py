@@ -312,11 +312,7 @@ class _Batch:
         that sign-up nothing is kept but a count.
         """
         person = self.people[subject]
-        wanted = [
-            asked
-            for asked in form.asked
-            if isinstance(policy.sign_up(person.of(asked.purpose), received_at, self.now), New)
-        ]
+        wanted = [asked for asked in form.asked if self._is_new(person, asked.purpose, received_at)]
         known = self.askable
         due_at = await self.limits.allow(
             connection,
@@ -329,6 +325,10 @@ class _Batch:
         requests = [self._request(subject, form, asked, received_at) for asked in wanted]
         person.new += requests
         self.mails.append(_Mail(form.locale, form.email, requests, due_at))
+
+    def _is_new(self, person: _Person, purpose: str, received_at: datetime) -> bool:
+        existing, sender = person.of(purpose), self.consents.sender_of(purpose)
+        return isinstance(policy.sign_up(existing, received_at, self.now, sender), New)
 
     @property
     def askable(self) -> Mapping[str, Text]:

@@ -1,12 +1,17 @@
-"""At start the wordings of the configuration are published; what is new is audited."""
+"""At start the configuration's wordings are published; what is new of them is audited.
+
+So are the former names that it declares.
+"""
 
 from __future__ import annotations
 
+from audit import trail
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import texts
 from consent.texts import Notice
 from gateway.config.config import Config
+from gateway.flows.joining import identities
 from gateway.look.notices import notice
 from gateway.look.translations import translations
 from gateway.parts import Parts
@@ -48,7 +53,9 @@ async def publish(parts: Parts) -> list[str]:
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         fresh = await texts.publish(connection, made, notices, now)
-        drafts = [
+        told = await trail.happenings(connection, parts.log.macs, [Kind.IDENTITY_DECLARED])
+        drafts = list(identities.undeclared(parts.config, told, parts.log.node, now))
+        drafts += [
             draft(
                 Event(Kind.TEXT_PUBLISHED, Actor.SYSTEM, now, refs={"text": text}),
                 None,

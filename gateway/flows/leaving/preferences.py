@@ -18,7 +18,7 @@ from consent import address, facts, gates, links, personal, policy, texts
 from consent.consents import Consent, Consents
 from consent.keys.vault import Compartment
 from consent.links import Route
-from consent.model import Granted, State
+from consent.model import State
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.flows.joining import sign_up
@@ -63,7 +63,7 @@ async def _seen(
     states = {policy.effective_state(consent, now) for consent in about.consents}
     rows = [consent for consent in about.consents if isinstance(consent, Consent)]
     text = await wording(connection, rows)
-    on = isinstance(policy.decide(about, now), Granted)
+    on = policy.stands(about, now)
     waiting = not on and State.PENDING in states
     return PurposeSeen(subject, purpose, text, on, waiting, asked=bool(rows))
 

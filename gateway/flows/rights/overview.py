@@ -25,7 +25,7 @@ from consent.errors import StoredError
 from consent.evidence import Proof
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
-from consent.model import Granted, State
+from consent.model import State
 from consent.texts import Text
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving.preferences import Switched
@@ -152,7 +152,7 @@ async def _choices(
     choices = []
     for pair in pairs:
         about = read[pair]
-        on = isinstance(policy.decide(about, now), Granted)
+        on = policy.stands(about, now)
         states = {policy.effective_state(consent, now) for consent in about.consents}
         waiting = not on and State.PENDING in states
         rows = [consent for consent in about.consents if isinstance(consent, Consent)]

@@ -205,6 +205,9 @@ def _decide_one(known: _Known, message: Message, granted: permits.Moments) -> Gr
     if isinstance(decision, Unneeded):
         return Change(message.id, Status.CANCELLED, "not_needed")
     if isinstance(decision, Refused):
+        about = known.facts[message.subject, message.purpose]
+        if decision.reason is Reason.UNPROVEN and policy.misses_wording(about):
+            return Change(message.id, Status.DEFERRED, Parked.ALTERED)
         return _refusal(message, decision)
     again = _over_cap(known, message, granted.get((message.subject, message.purpose), ()))
     if again is not None:
@@ -274,6 +277,9 @@ def _permission(
             queued_at = message.created_at
             return policy.confirmation_wanted(about, asked, known.now, queued_at=queued_at)
         case None:
+            # Accepted for one sender it goes out as that one, whoever has the purpose now.
+            ours = about.sender == message.sender
+            about = about if ours else replace(about, sender=message.sender)
             return policy.decide(about, known.now)
         case _:
             assert_never(why)
