@@ -206,6 +206,10 @@ def test_every_endpoint_that_takes_an_address_of_a_stranger_is_asked_here() -> N
     assert open_to_all == set(ASKING)
 
 
+# Minutes of it: what is answered does not depend on the database, which the long tests hold too.
+@pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 @pytest.mark.parametrize("endpoint", ASKING, ids=lambda endpoint: endpoint[1])
 async def test_two_hundred_requests_leave_everything_that_anybody_can_read_alike(
     app: App, endpoint: tuple[str, str]
