@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -30,19 +32,24 @@ def notice(config: Config, locale: str) -> str:
     directory = resources.templates() / "notice"
     written = sorted((path.stem for path in directory.glob("*.md")), key=lambda name: name != "en")
     language = choose_locale(None, locale, written)
-    # Markdown, not HTML: gateway.look.markdown escapes all of it when it is shown.
-    environment = Environment(  # noqa: S701
-        loader=FileSystemLoader(directory),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(f"{language}.md").render(
+    template = _templates(directory).get_template(f"{language}.md")
+    text = template.render(
         controller=config.controller,
         senders=[config.senders[name] for name in sorted(config.senders)],
         kept=_kept(config.retention, language),
     )
     return text.strip() + "\n"
+
+
+@lru_cache(maxsize=4)
+def _templates(directory: Path) -> Environment:
+    # Markdown, not HTML: gateway.look.markdown escapes all of it when it is shown.
+    return Environment(  # noqa: S701
+        loader=FileSystemLoader(directory),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def spell(length: timedelta, locale: str) -> str:
