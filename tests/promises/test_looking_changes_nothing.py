@@ -133,6 +133,7 @@ async def test_looking_at_every_link_in_every_way_changes_nothing(gateway: Gatew
             "why",
             "preferences",
             "stop",
+            "notices",
         }
 
         statuses = await storm(gateway, found)
