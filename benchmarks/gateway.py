@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from audit.kinds import Actor, Kind
-from consent import gates, links, personal
+from consent import gates, links, personal, texts
 from consent.consents import Consent
 from consent.evidence import Confirmed
 from consent.gates import Newcomer
@@ -21,6 +22,7 @@ from consent.trail import Trail
 from delivery import outbox
 from delivery.outcome import Kind as MailKind
 from gateway.config import config
+from gateway.flows.joining import publish_texts
 from gateway.flows.sending.content import CallersTemplate, new_message
 from gateway.parts import Parts
 from gateway.process.initialise import initialise
@@ -32,7 +34,6 @@ from tests.support.postgres import Postgres, postgres
 
 HERE = Path(__file__).parents[1]
 _AT_ONCE = 1000
-_TEXT = "sha256:" + "0" * 64
 _CORES = os.sched_getaffinity(0)  # before any pinning: afterwards only the pinned ones are told
 
 
@@ -103,6 +104,7 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
     fresh = {random_id("sub"): f"person{number}@example.org" for number in numbers}
     await parts.keystore.create(fresh, parts.clock.wall())
     vault = await parts.keystore.vault(fresh)
+    text = _wording(parts.config)
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
         newcomers = [
@@ -123,7 +125,7 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
                 id=id,
                 subject=subject,
                 purpose="newsletter",
-                text_hash=_TEXT,
+                text_hash=text,
                 form="newsletter",
                 locale="en",
                 state=State.CONFIRMED,
@@ -135,7 +137,11 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
                 mails=1,
                 profile=None,
                 eid=trail.record(
-                    Kind.CONSENT_CONFIRMED, subject, Actor.SUBJECT, now, evidence=_agreed(id, now)
+                    Kind.CONSENT_CONFIRMED,
+                    subject,
+                    Actor.SUBJECT,
+                    now,
+                    evidence=_agreed(id, text, now),
                 ),
             )
             for subject, id in ids.items()
@@ -147,9 +153,18 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
     return list(fresh)
 
 
-def _agreed(consent: str, at: datetime) -> Confirmed:
+def _wording(settings: config.Config) -> str:
+    """The text of the newsletter in English: no other permits a mail."""
+    for raw in publish_texts.bundles(settings)[0]:
+        said = json.loads(raw)
+        if (said["purpose"], said["locale"]) == ("newsletter", "en"):
+            return texts.text_hash(raw)
+    raise LookupError("newsletter")
+
+
+def _agreed(consent: str, text: str, at: datetime) -> Confirmed:
     return Confirmed(
-        consent=consent, purpose="newsletter", text=_TEXT, token="0" * 64, confirmed_at=at
+        consent=consent, purpose="newsletter", text=text, token="0" * 64, confirmed_at=at
     )
 
 
