@@ -16,14 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import EVIDENCE, format_moment
 from audit.kinds import Kind
-from audit.log import LetGo
+from audit.log import LetGo, Log
+from audit.rowmac import LOGGED
 from audit.tables import audit_entry, audit_item, audit_payload
 from storage.sound import sound
 
 
 @dataclass(frozen=True, slots=True)
 class OldBatch:
-    """A batch event whose term is over, and whom its items still concern."""
+    """A batch event whose term is over, and whom its items still concern.
+
+    Of a row that no gateway wrote so, its place alone: it concerns nobody.
+    """
 
     index: int
     eid: bytes
@@ -32,26 +36,45 @@ class OldBatch:
 
 async def old_batches(
     connection: AsyncConnection,
+    log: Log,
     kinds: Collection[Kind],
     before: datetime,
     after: int,
     limit: int,
 ) -> list[OldBatch]:
-    """The next batch events of *kinds* by index, of up to *before*."""
+    """The next batch events of *kinds* by index, of up to *before*.
+
+    The columns only find them: by a date that somebody wrote there, facts would go
+    before their time, and be accounted for.
+    """
     index = audit_entry.c.leaf_index
-    query = select(index, audit_entry.c.eid).where(
+    query = select(*LOGGED).where(
         audit_entry.c.kind.in_(kinds),
         index > after,
         audit_entry.c.at <= format_moment(before),
         sound(audit_entry),
     )
     rows = (await connection.execute(query.order_by(index).limit(limit))).all()
-    items = select(audit_item.c.eid, audit_item.c.subject).distinct()
-    items = items.where(audit_item.c.eid.in_([row.eid for row in rows]), sound(audit_item))
+    over = {
+        row.leaf_index: said.entry.eid
+        for row in rows
+        if (said := log.logged(row)) is not None
+        and said.entry.kind in kinds
+        and said.entry.at <= before
+    }
+    concerned = await _concerned(connection, over.values())
+    eids = [(row.leaf_index, over.get(row.leaf_index, b"")) for row in rows]
+    return [OldBatch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in eids]
+
+
+async def _concerned(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, set[str]]:
+    """Whom the items of these events concern still."""
+    query = select(audit_item.c.eid, audit_item.c.subject).distinct()
+    query = query.where(audit_item.c.eid.in_(list(eids)), sound(audit_item))
     concerned: dict[bytes, set[str]] = {}
-    for eid, subject in await connection.execute(items.where(audit_item.c.subject.is_not(None))):
+    for eid, subject in await connection.execute(query.where(audit_item.c.subject.is_not(None))):
         concerned.setdefault(eid, set()).add(subject)
-    return [OldBatch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in rows]
+    return concerned
 
 
 async def items(

@@ -288,6 +288,7 @@ LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
 # Longer modules that no test is named after: one step of something that only shows as a whole.
 TESTED_FROM_OUTSIDE = {
     "gateway/flows/keeping/proofs.py": "promises/test_nothing_is_kept_longer.py",
+    "audit/forgetting.py": "promises/test_nothing_is_kept_longer.py",
     "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row
     "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs
     "audit/losses.py": "contract/test_audit_verify.py",

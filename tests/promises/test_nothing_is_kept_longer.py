@@ -392,6 +392,27 @@ async def test_the_log_says_of_no_mail_longer_than_its_message_is_kept(app: App)
     await verified(app)
 
 
+async def test_a_date_that_somebody_wrote_into_the_log_ends_no_facts(app: App) -> None:
+    await app.subscribe()
+    await send(app)
+    await later(app, DAY)
+    said = await readable(app)
+    assert "'outcome'" in said
+    row = audit_entry.c
+    async with app.parts.data.begin() as connection:
+        before = (await connection.execute(select(row.leaf_index, row.at))).all()
+        await connection.execute(update(audit_entry).values(at="2020-01-01T00:00:00.000Z"))
+
+    await later(app, DAY)
+    await later(app, DAY)
+
+    async with app.parts.data.begin() as connection:  # and leaves no trace
+        for index, at in before:
+            this = update(audit_entry).where(row.leaf_index == index)
+            await connection.execute(this.values(at=at))
+    assert await readable(app) == said
+
+
 async def test_that_a_consent_was_used_is_not_kept_for_one_that_ended(app: App) -> None:
     await app.subscribe(ADA, "updates")
     await withdrawn(app)

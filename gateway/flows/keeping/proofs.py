@@ -104,7 +104,7 @@ class MailFacts:
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             page = await forgetting.old_batches(
-                connection, _OF_MAILS, now - self.kept, after, _AT_ONCE
+                connection, self.log, _OF_MAILS, now - self.kept, after, _AT_ONCE
             )
             self._walk.move([one.index for one in page])
             keep = await delivery_rules.granted_by(connection, [one.eid for one in page])
