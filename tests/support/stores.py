@@ -57,9 +57,12 @@ async def rows(connection: AsyncConnection, table: Table) -> Rows:
 
 
 async def dump(database: Database, only: Iterable[str] | None = None) -> dict[str, Rows]:
-    """Every table, or those named, with every column as it is stored."""
+    """Every table, or those named, with every column as it is stored, all at one moment.
+
+    Read one after another, a commit in between would show in some tables only.
+    """
     metadata = MetaData()
-    async with database.read() as connection:
+    async with database.snapshot() as connection:
         await connection.run_sync(metadata.reflect)
         wanted = set(metadata.tables) if only is None else set(only)
         return {name: await rows(connection, metadata.tables[name]) for name in sorted(wanted)}
