@@ -193,6 +193,19 @@ async def batches(
     return [Batch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in rows]
 
 
+async def event(connection: AsyncConnection, macs: RowMacs, eid: bytes) -> Entry | None:
+    """The event of this id as a gateway staged or logged it; None where there is none."""
+    logged = select(*LOGGED).where(audit_entry.c.eid == eid, sound(audit_entry))
+    staged = select(*STAGED).where(audit_pending.c.eid == eid, sound(audit_pending))
+    # Staged rows first: one that gets its index in between is then found in the log.
+    for query, ours in ((staged, macs.staged), (logged, macs.logged)):
+        row = (await connection.execute(query)).first()
+        read = None if row is None or not ours(row) else _parsed(row.entry)
+        if read is not None and read.eid == eid:
+            return read
+    return None
+
+
 async def happened(connection: AsyncConnection, macs: RowMacs, kind: Kind) -> bool:
     """Whether a gateway staged or logged an event of *kind*; see `happenings`."""
     return bool(await happenings(connection, macs, [kind]))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import links
+from consent import erasures, links
 from consent.consents import Consent, Consents
 from consent.gates import Gate
-from consent.model import Reason
+from consent.model import Reason, SubjectState
 from consent.policy import Facts
 
 _SUPPRESSED = {
@@ -19,6 +20,7 @@ _SUPPRESSED = {
     "bounce": Reason.SUPPRESSED_BOUNCE,
 }
 UNKNOWN = Facts(None, restricted=False, objected=False, suppressed=None, consents=())
+ERASED = replace(UNKNOWN, subject_state=SubjectState.ERASED)
 
 
 async def read(
@@ -28,17 +30,25 @@ async def read(
     pairs: Iterable[tuple[str, str]],
     now: datetime,
 ) -> dict[tuple[str, str], Facts]:
-    """The facts of each (subject, purpose) as of *now*; a subject without a gate is unknown."""
+    """The facts of each (subject, purpose) as of *now*.
+
+    A subject without a gate is unknown, or was erased at their own request.
+    """
+    wanted = list(pairs)
+    missing = {subject for subject, _ in wanted} - held.keys()
+    erased = await erasures.of_subjects(connection, consents.keys, missing) if missing else {}
     found = await consents.as_of(connection, held, now)
     honest = {subject: consents.vouches(gate) for subject, gate in held.items()}
     return {
-        (subject, purpose): _facts(
+        (subject, purpose): ERASED
+        if subject in erased
+        else _facts(
             held.get(subject),
             [one for one in found.get(subject, ()) if one.purpose == purpose],
             consents.sender_of(purpose),
             honest=honest.get(subject, False),
         )
-        for subject, purpose in pairs
+        for subject, purpose in wanted
     }
 
 

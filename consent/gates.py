@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import bindparam, delete, exists, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
@@ -223,6 +223,18 @@ async def begin_erasure(
     return await _sign(connection, keys, going) if going else {}
 
 
+async def end_erasure(
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate]
+) -> dict[str, Gate]:
+    """Leave of people what their locked evidence hangs on: the row, without address and profile."""
+    going = [replace(gate, state=SubjectState.ERASED) for gate in held]
+    if not going:
+        return {}
+    emptied = update(subject).where(among(subject.c.id, [gate.subject for gate in going]))
+    await connection.execute(emptied.values(address=None, profile=None, locale=_NO_LANGUAGE))
+    return await _sign(connection, keys, going)
+
+
 async def _restate(
     connection: AsyncConnection, keys: RowKeys, changes: Sequence[tuple[Gate, Gate]]
 ) -> dict[str, Gate]:
@@ -282,6 +294,7 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
 
 
 _STATED = ("state", "restricted_at", "objected_at", "suppressed", "asking_blocked_at")
+_NO_LANGUAGE = "und"  # BCP 47: undetermined
 _LONGEST_TRAIL = 2**31 - 1  # what the column holds
 _COMMITMENT = 44  # as text
 
@@ -297,9 +310,12 @@ def _granting(gate: Gate) -> tuple[Value, ...]:
     return (gate.subject, gate.state, *stops)
 
 
-async def erasing(connection: AsyncConnection, after: str, limit: int) -> list[Gate]:
-    """The next people by id of whom their rows say that their erasure has begun and not ended."""
-    query = select(subject).where(subject.c.state == SubjectState.ERASING)
+async def in_state(
+    connection: AsyncConnection, state: SubjectState, after: str, limit: int
+) -> list[Gate]:
+    """The next people by id of whom their rows say that they are being erased, or were."""
+    # Spelled out, as the partial indexes have it: a parameter would keep them from being used.
+    query = select(subject).where(subject.c.state == literal_column(f"'{state}'"))
     query = query.where(subject.c.id > after).order_by(subject.c.id).limit(limit)
     return [_gate(row) for row in await connection.execute(query)]
 

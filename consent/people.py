@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import and_, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from consent.model import State
 from storage import parking
 from storage.types import among
 
@@ -66,6 +67,25 @@ async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
 
 def _shown(key: object) -> str:
     return key.hex() if isinstance(key, bytes) else str(key)
+
+
+async def keep_evidence(connection: AsyncConnection, subjects: Collection[str]) -> None:
+    """Delete everything about people whose gates are held but what proves their consents.
+
+    What was decided stays with the gate that it hangs on; every link, session and
+    request goes, and with the handles all that old mails could still open.
+    """
+    link, named, request = tables.confirmation, tables.confirmation_consent, tables.consent
+    tokens = select(link.c.token_hash).where(link.c.subject.in_(subjects))
+    await connection.execute(delete(named).where(named.c.token_hash.in_(tokens)))
+    for table in _THEIRS:
+        if table is not request:
+            await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
+    undecided = [state for state in State if not state.decided]
+    gone = and_(request.c.subject.in_(subjects), request.c.state.in_(undecided))
+    await parking.forget(connection, request.c.id, gone)
+    await connection.execute(delete(request).where(gone))
+    await parking.release(connection, tables.subject.name, subjects)
 
 
 async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None:

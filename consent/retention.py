@@ -72,6 +72,25 @@ def ended(person: Person, consents: Sequence[C], periods: Periods, now: datetime
     return [one for one in over if not _holds_back(one, kept)] if kept else []
 
 
+def locked_until(
+    person: Person, consents: Sequence[Standing], periods: Periods, now: datetime
+) -> datetime | None:
+    """Until when what proves their consents stays although they are erased; None: nothing stays.
+
+    For as long as somebody may still claim that they were mailed without one
+    (Art. 17(3)(e) GDPR). What nobody ever decided proves nothing. A row that is
+    not honest locks nothing: who writes rows could keep people from being erased.
+    """
+    ends = [
+        consent.decided_at + periods.evidence
+        for consent in consents
+        if consent.honest and consent.state.decided and consent.decided_at is not None
+    ]
+    if person.objected_at is not None:
+        ends.append(person.objected_at + periods.evidence)
+    return max((end for end in ends if end > now), default=None)
+
+
 def _holds_back(consent: Kept, kept: Sequence[Kept]) -> bool:
     """Whether it ended what an older consent of its purpose would otherwise permit."""
     if not consent.state.decided or consent.decided_at is None:

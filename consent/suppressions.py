@@ -93,6 +93,12 @@ async def add(
         )
 
 
+async def lift(connection: AsyncConnection, keys: KeySet, email: Address) -> None:
+    """Forget every block of a mailbox, under each key that made one."""
+    gone = suppression.c.address_hash.in_(hashes_of(keys, email))
+    await delete_free(connection, suppression, gone)
+
+
 async def in_force(
     connection: AsyncConnection, address_hashes: Iterable[bytes], now: datetime
 ) -> dict[bytes, set[Stop]]:

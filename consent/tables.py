@@ -49,6 +49,12 @@ subject = Table(
         sqlite_where=text("state = 'erasing'"),
         postgresql_where=text("state = 'erasing'"),
     ),
+    Index(
+        "subject_erased",
+        "id",
+        sqlite_where=text("state = 'erased'"),
+        postgresql_where=text("state = 'erased'"),
+    ),
 )
 
 # By what an address is found, under each live look-up key (`consent/lookup.py`).
@@ -179,6 +185,24 @@ handle = Table(
     Column("unsubscribe_hash", LargeBinary, nullable=False, unique=True),
     Column("why_hash", LargeBinary, nullable=False, unique=True),
     Column("preferences_hash", LargeBinary, nullable=False, unique=True),
+    *honest(),
+)
+
+# What somebody asked to be forgotten (`consent/erasures.py`). The id of the person was random, and
+# names nobody once everything else is gone; so nothing else here may ever say who it was.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("subject", String(40), nullable=False, unique=True),
+    Column("state", String(10), nullable=False),  # erasing | done
+    Column("channel", String(64), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("locked_until", Moment),  # what proves their consents stays so long; none: nothing does
+    Column("done_at", Moment, index=True),
+    Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
     *honest(),
 )
 

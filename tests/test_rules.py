@@ -224,8 +224,9 @@ def test_only_changes_gives_a_consent_its_next_state() -> None:
         and (gives_a_state(node) or ast.unparse(node.func) == "Consent")
     }
 
-    # `consents.py` makes them of rows; a gate has a state of its own.
-    assert changing == {"consent/changes.py", "consent/consents.py", "consent/gates.py"}
+    # `consents.py` makes them of rows; a gate and an erasure have states of their own.
+    others = {"consent/consents.py", "consent/gates.py", "consent/erasures.py"}
+    assert changing == {"consent/changes.py", *others}
 
 
 def test_every_exception_that_is_silenced_names_its_rule() -> None:
@@ -295,6 +296,8 @@ TESTED_FROM_OUTSIDE = {
     "audit/nodes.py": "contract/test_proof.py",
     "audit/report.py": "contract/test_audit_verify.py",
     "consent/consents.py": "attacks/test_rows_of_permission.py",
+    "consent/erasures.py": "promises/test_erased_is_erased.py",
+    "consent/facts.py": "unit/test_policy.py",  # what decisions are made from
     "consent/fresh_links.py": "contract/test_fresh_link.py",
     "consent/links.py": "http/test_recipients.py",
     "consent/marks.py": "attacks/test_left_before.py",
@@ -322,6 +325,8 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/preferences.py": "http/test_recipients.py",
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
+    "gateway/api/erasures.py": "promises/test_erased_is_erased.py",
+    "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
     "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",

@@ -14,7 +14,7 @@ from gateway.errors import Invalid, OutsideKey
 from gateway.flows.leaving.withdraw import Withdrawal
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
-from gateway.http.authentication import CALLER
+from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Label, Moment, Name
 from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
@@ -63,7 +63,7 @@ class WithdrawalAnswer(Answer):
 async def post_withdrawal(request: web.Request) -> web.StreamResponse:
     said = await read_json(request, WithdrawalRequest)
     if said.purpose is None or said.kind == "object":
-        _require_unbound(request)
+        require_unbound(request)
     else:
         await _require_purpose(request, said.purpose)
     facts = {
@@ -85,9 +85,3 @@ async def _require_purpose(request: web.Request, purpose: str) -> None:
         raise Invalid.at("/purpose", "is not a purpose of this gateway")
     if caller.senders and purpose not in caller.purposes:
         raise OutsideKey  # whose it was is not known any more
-
-
-def _require_unbound(request: web.Request) -> None:
-    """Only a key that is bound to nothing may speak for all purposes."""
-    if request[CALLER].purposes or request[CALLER].senders:
-        raise OutsideKey

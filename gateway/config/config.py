@@ -10,6 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -158,6 +159,19 @@ class Retention(Section):
     evidence_after_withdrawal: Duration = timedelta(days=3 * 365)
     network_data: Duration = timedelta(days=30)
     messages: Duration = timedelta(days=365)
+    rights_requests: Duration = timedelta(days=3 * 365)
+
+
+class Suppress(StrEnum):
+    """Whose mailbox is not asked again for a year although nothing else is left of them."""
+
+    NONE = "none"
+    OBJECTION = "objection"  # who had objected
+    ALWAYS = "always"
+
+
+class Rights(Section):
+    suppress_after_erasure: Suppress = Suppress.OBJECTION
 
 
 class Config(Section):
@@ -174,6 +188,7 @@ class Config(Section):
     delivery: Delivery
     limits: Limits = Limits()
     retention: Retention = Retention()
+    rights: Rights = Rights()
 
     @property
     def guard_url(self) -> str:

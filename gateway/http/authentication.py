@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.callers import api_keys
 from gateway.callers.api_keys import TOKEN, ApiKey, Scope
-from gateway.errors import NotAuthenticated, ScopeMissing
+from gateway.errors import NotAuthenticated, OutsideKey, ScopeMissing
 from storage.database import Database
 from storage.honesty import RowKeys
 
@@ -32,6 +32,12 @@ class Authentication:
 
 AUTHENTICATION = web.AppKey("authentication", Authentication)
 CALLER = web.RequestKey("caller", ApiKey)
+
+
+def require_unbound(request: web.BaseRequest) -> None:
+    """Only a key that is bound to nothing may speak for all purposes: raise OutsideKey."""
+    if request[CALLER].purposes or request[CALLER].senders:
+        raise OutsideKey
 
 
 def shows_no_key(request: web.BaseRequest) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.api import (
     audit,
     batches,
+    erasures,
     messages,
     operations,
     permissions,
@@ -32,6 +33,8 @@ API = (
     messages.delete_message,
     permissions.post_permission,
     withdrawals.post_withdrawal,
+    erasures.post_erasure,
+    erasures.get_erasure,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,

@@ -45,6 +45,8 @@ NAMED = {
     "consent_text": "hash purpose locale bundle retired_at",
     "content": "id",
     "dek": "subject compartment epoch wrapped",
+    "erasure": "id subject state channel received_at asked_at due_at locked_until done_at eid kid"
+    " mac",
     "fresh_link": "id token_hash subject created_at expires_at spent_at kid mac",
     "handle": "subject purpose sealed unsubscribe_hash why_hash preferences_hash kid mac",
     "live_key": "kind number kid mac",

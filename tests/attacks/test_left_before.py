@@ -53,7 +53,7 @@ async def erased(app: App, email: str = ADA) -> None:
         await erasing.begin(
             parts.log, connection, parts.rows, parts.lookup, parts.marks, held.values(), now
         )
-    await erasing.finish(parts, [subject])
+    await erasing.Erasing(parts).finish([subject])
 
 
 async def rows(app: App, table: Any) -> list[dict[str, Any]]:

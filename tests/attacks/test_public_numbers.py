@@ -83,7 +83,7 @@ async def erase(app: App, email: str) -> None:
         held = (await gates.lock(connection, [subject])).values()
         now = parts.clock.wall()
         await erasing.begin(parts.log, connection, parts.rows, parts.lookup, parts.marks, held, now)
-    await erasing.finish(parts, [subject])
+    await erasing.Erasing(parts).finish([subject])
 
 
 async def described(app: App) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates
 from consent.consents import Deadline, Page
+from consent.model import SubjectState
 from delivery import due, outbox, overview, retention
 from tests.support.apps import App, open_app
 
@@ -46,7 +47,8 @@ LOOKS: dict[str, Look] = {
     "look-up": lambda app, c: app.parts.lookup.find(c, ["ada@example.org"]),
     "marks": lambda app, c: app.parts.marks.read(c, [b"i" * 16]),
     "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
-    "erasures": lambda app, c: gates.erasing(c, "sub_0", 10),
+    "erased": lambda app, c: gates.in_state(c, SubjectState.ERASED, "sub_0", 10),
+    "erasures": lambda app, c: gates.in_state(c, SubjectState.ERASING, "sub_0", 10),
     **{f"consents by {what}": deadline(what) for what in Deadline},
 }
 

@@ -34,6 +34,7 @@ from gateway.flows.joining import publish_texts
 from gateway.flows.leaving import preferences
 from gateway.flows.proving import verify
 from gateway.flows.rights import erasing
+from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -139,6 +140,7 @@ async def live(app: App) -> Life:
     old = await _publish_others(parts)
     keys = dict([await _key(parts, name) for name in by_email])
     await _seed(parts)
+    await _forget_some(app)
     callers = list(keys)
     for purpose in PURPOSES:
         for number, one in enumerate(people):
@@ -206,6 +208,17 @@ async def _seed(parts: Parts) -> None:
     async with parts.key_database.begin() as connection:
         rows = [{"epoch": 10 + n, "state": "destroyed", "since": now} for n in some]
         await connection.execute(insert(kek_epoch), rows)
+
+
+async def _forget_some(app: App) -> None:
+    """People who asked to be erased; what proves their consents is locked."""
+    for number in range(4):
+        email = f"ivy{number}@{DOMAINS[number % 3]}"
+        await app.subscribe(email)
+        asked = Request(Question("", address.parse(email)), Actor.API, "letter")
+        erasure = await Erasures(erasing.Erasing(app.parts)).erase(asked)
+        assert erasure is not None
+        assert erasure.locked_until is not None
 
 
 async def _sign_up(app: App, email: str, purpose: str, number: int) -> None:
@@ -398,7 +411,7 @@ async def _erase(parts: Parts, subject: str) -> None:
         await erasing.begin(
             parts.log, connection, parts.rows, parts.lookup, parts.marks, held.values(), now
         )
-    assert await erasing.finish(parts, [subject]) == 1
+    assert await erasing.Erasing(parts).finish([subject]) == 1
 
 
 async def _post(app: App, people: list[Person], tokens: list[str], name: str) -> None:

@@ -14,13 +14,11 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates, intakes
+from consent import erasures, gates, intakes
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
-from consent.gates import Gate
 from consent.lookup import LookUp
-from consent.model import State
-from consent.retention import Periods, Person
+from consent.model import State, SubjectState
 from consent.trail import Trail
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
@@ -28,6 +26,7 @@ from gateway.flows.keeping import proofs
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.parked import each_for_itself
 from gateway.flows.rights import erasing
+from gateway.flows.rights.erasing import Erasing
 from gateway.parts import Parts
 
 _AT_ONCE = 200
@@ -44,13 +43,15 @@ class RetentionRules:
     def __init__(self, parts: Parts) -> None:
         kept = parts.config.retention
         self._parts = parts
-        self._periods = Periods(kept.unconfirmed, kept.evidence_after_withdrawal)
+        self._eraser = Erasing(parts)
+        self._periods = self._eraser.periods
         self._people: Mapping[Deadline, tuple[timedelta, Walk[tuple[datetime, str]]]] = {
             Deadline.REQUEST: (kept.unconfirmed, Walk(_AT_ONCE)),
             Deadline.EVIDENCE: (kept.evidence_after_withdrawal, Walk(_AT_ONCE)),
         }
         self._permits: Walk[str] = Walk(_AT_ONCE)
         self._erasing: Walk[str] = Walk(_AT_ONCE)
+        self._locked: Walk[str] = Walk(_AT_ONCE)
         self._facts = proofs.MailFacts(parts.data, parts.clock, parts.log, kept.messages)
         self._keys_at: datetime | None = None
 
@@ -62,6 +63,8 @@ class RetentionRules:
             "permits": self.permits,
             "people": self.people,
             "erasures": self.erasures,
+            "locked evidence": self.locked_evidence,
+            "requests": self.requests,
             "keys": self.keys,
             "marks": self.marks,
             "facts": self._facts.run,
@@ -161,7 +164,7 @@ class RetentionRules:
             for subject, gate in held.items():
                 if not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
-                known, theirs = _person(gate), consents.get(subject, [])
+                known, theirs = erasing.person_of(gate), consents.get(subject, [])
                 if consent_rules.whole(known, theirs, self._periods, now):
                     whole += [] if subject in again else [subject]
                 else:
@@ -174,7 +177,7 @@ class RetentionRules:
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:
-            await erasing.finish(parts, whole)
+            await self._eraser.finish(whole)
         return len(whole) + ended
 
     async def erasures(self) -> int:
@@ -184,13 +187,39 @@ class RetentionRules:
         """
         parts, walk = self._parts, self._erasing
         async with parts.data.read() as connection:
-            page = await gates.erasing(connection, walk.after or "", walk.limit)
+            page = await gates.in_state(
+                connection, SubjectState.ERASING, walk.after or "", walk.limit
+            )
         walk.move([gate.subject for gate in page])
         begun = {gate.subject: gate.subject for gate in page if gate.gone(parts.rows)}
         return await self._each(_PERSON, begun, self._finish)
 
+    async def locked_evidence(self) -> int:
+        """What stayed of people who were erased, from the date on that was told to them."""
+        return await stroll(self._locked, self._locked_page)
+
+    async def _locked_page(self) -> int:
+        parts, walk = self._parts, self._locked
+        async with parts.data.read() as connection:
+            page = await gates.in_state(
+                connection, SubjectState.ERASED, walk.after or "", walk.limit
+            )
+            now = await parts.clock.now(connection)
+            known = {gate.subject: gate for gate in page if gate.gone(parts.rows)}
+            ends = await erasing.ends_of(connection, parts.rows, known, now)
+        walk.move([gate.subject for gate in page])
+        over = {one: one for one in known if one not in ends.locked}
+        return await self._each(_PERSON, over, self._finish)
+
+    async def requests(self) -> int:
+        """That somebody asked to be erased, its term after nothing of them was left."""
+        async with self._parts.data.begin() as connection:
+            now = await self._parts.clock.now(connection)
+            before = now - self._parts.config.retention.rights_requests
+            return await erasures.purge(connection, before)
+
     async def _finish(self, subjects: Sequence[str]) -> int:
-        return await erasing.finish(self._parts, subjects)
+        return await self._eraser.finish(subjects)
 
     async def keys(self) -> int:
         """Data keys that no person names, once a day.
@@ -231,7 +260,3 @@ async def _asking_again(
 
 
 _NONE = timedelta()
-
-
-def _person(gate: Gate) -> Person:
-    return Person(gate.state, gate.restricted_at is not None, gate.objected_at)

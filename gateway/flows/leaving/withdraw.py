@@ -125,7 +125,7 @@ class _Ending:
         self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
 
 
-async def _have_appeared(
+async def have_appeared(
     connection: AsyncConnection, lookup: LookUp, strangers: Sequence[Address]
 ) -> bool:
     """Whether intake admitted one of *strangers*; from here on it waits, and sees the mark."""
@@ -166,7 +166,7 @@ def _indexes(gate: Gate, names: Names, lookup: LookUp, vault: Vault) -> list[byt
     Where somebody altered that, also what the sealed address gives: they leave
     from what is asked for in their name, whatever rows say of it.
     """
-    mailbox = None if names.whole else _mailbox(gate, vault)
+    mailbox = None if names.whole else mailbox_of(gate, vault)
     made = [] if mailbox is None else lookup.hashes(address.parse(mailbox).canonical)
     return [*names.hashes, *made]
 
@@ -196,13 +196,16 @@ async def block_asking(
     nobody is kept from leaving for it.
     """
     await gates.block_asking(connection, keys, held, now)
-    known = [_mailbox(gate, vault) for gate in held]
+    known = [mailbox_of(gate, vault) for gate in held]
     mailboxes = [address.parse(mailbox) for mailbox in known if mailbox is not None]
     await _block_mailboxes(connection, suppression, mailboxes, now, stop)
 
 
-def _mailbox(gate: Gate, vault: Vault) -> str | None:
-    """The sealed address of somebody who leaves, whatever state and types their row shows."""
+def mailbox_of(gate: Gate, vault: Vault) -> str | None:
+    """The sealed address of somebody who leaves, whatever state and types their row shows.
+
+    None where it does not open: nobody is kept from leaving for it.
+    """
     if not isinstance(gate.address, bytes) or not vault.has(gate.subject, Compartment.PROFILE):
         return None
     try:
@@ -313,7 +316,7 @@ class Withdrawals:
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            if strangers and await _have_appeared(connection, parts.lookup, strangers):
+            if strangers and await have_appeared(connection, parts.lookup, strangers):
                 return None
             sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)

@@ -119,6 +119,10 @@ class Messages:
             told = await trail.told_of_items(connection, eids, subjects, _KINDS, vault)
             named = {one.facts["message"] for one in told}
             rows = await account.of_messages(connection, named)
+            known = await gates.peek(connection, subjects)
+        # Their messages went when they were erased; of what proves them the log tells on.
+        erased = {subject for subject, gate in known.items() if gate.gone(self.keys)}
+        told = [one for one in told if one.subject not in erased]
         return [doubt for one in told if (doubt := _doubt(one, rows, kept_since)) is not None]
 
 

@@ -38,9 +38,14 @@ def doubts(
     yield from _of_keys(subject, vault, destroyed)
     for stop in _stops(known):
         yield f"subject {subject}: an old row was put back: the log tells of {stop}"
-    if known.told and not _stands_where(known.gate, known.told[-1]):
-        yield f"subject {subject}: an old row was put back: its trail ends elsewhere"
+    yield from of_trail(known)
     yield from _of_links(known)
+
+
+def of_trail(known: Known) -> Iterator[str]:
+    """What of the row speaks against the events, also where only locked evidence is left."""
+    if known.told and not _stands_where(known.gate, known.told[-1]):
+        yield f"subject {known.gate.subject}: an old row was put back: its trail ends elsewhere"
 
 
 def _of_keys(

@@ -21,7 +21,7 @@ from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import evidence, fresh_links, gates, links, lookup, marks, signed
+from consent import erasures, evidence, fresh_links, gates, links, lookup, marks, signed
 from consent import people as removal
 from consent.changes import EVENTS
 from consent.consents import Consent, Consents
@@ -32,7 +32,7 @@ from consent.model import State
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import people, registry
+from gateway.flows.proving import forgotten, people, registry
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -52,6 +52,7 @@ _SIGNED = (
     signed.FRESH_LINK,
     signed.SESSION,
     lookup.LIVE,
+    erasures.SIGNED,
     outbox.SIGNED,
     api_keys.SIGNED,
 )
@@ -105,7 +106,15 @@ async def verify(
     messages = Messages(
         parts.data, parts.keystore, parts.rows, parts.clock, parts.config.retention.messages
     )
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables):
+    erased = forgotten.doubts(
+        parts.data,
+        parts.keystore,
+        parts.rows,
+        parts.log,
+        parts.clock,
+        parts.config.retention.rights_requests,
+    )
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, erased):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
@@ -117,6 +126,7 @@ async def _doubts(
     log: Log,
     messages: Messages,
     signed_tables: Iterable[tuple[SignedTable, RowKeys]],
+    erased: AsyncIterator[str],
 ) -> AsyncIterator[str]:
     data, keystore = messages.data, messages.keystore
     async with data.read() as connection:
@@ -131,6 +141,7 @@ async def _doubts(
             yield f"{row}: {_CHANGED}"
     for doubts in (
         registry.doubts(data, log),
+        erased,
         _doubts_of_people(data, consents, keystore),
         _doubts_of_permits(data, keystore),
         messages.doubts(),
@@ -161,13 +172,17 @@ async def _doubts_of_people(
         states = [event for event in told if event.kind in _STATE_KINDS]
         for doubt in _compare(stored, _Events(states, untold), vault):
             yield doubt
-        live = [one for one in about if one.gate.live and consents.vouches(one.gate)]
+        ours = [one for one in about if consents.vouches(one.gate)]
+        live = [one for one in ours if one.gate.live]
         keyless = [
             one.gate.subject for one in live if not vault.has(one.gate.subject, *Compartment)
         ]
         destroyed = await keystore.erased(keyless)
         for one in live:
             for doubt in people.doubts(one, vault, destroyed):
+                yield doubt
+        for one in ours:
+            for doubt in people.of_trail(one) if not one.gate.live else ():
                 yield doubt
         after = page[-1]
 

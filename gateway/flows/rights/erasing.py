@@ -1,29 +1,36 @@
 """The end of a person here: data lets go, keys are destroyed, rows are deleted.
 
 Three steps, each safe to repeat, each leaving the next to whoever comes after a
-crash. Once the keys are gone nothing that is left of the person can be read.
+crash. Once the keys are gone nothing that is left of the person can be read. What
+proves their consents may be kept apart for a time, under a key of its own: it
+goes the same way on its date.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import Draft, Event, draft
+from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import gates, people
+from consent import erasures, gates, people
+from consent.erasures import Erasure
 from consent.gates import Gate
 from consent.keys.vault import Compartment
 from consent.lookup import LookUp
 from consent.marks import Left, Marks
+from consent.model import SubjectState
+from consent.retention import Periods, Person
 from delivery import retention
+from gateway.config.config import Retention
 from gateway.parts import Parts
-from storage.clock import Clock
-from storage.database import Database
 from storage.honesty import RowKeys
+
+_NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
 
 
 async def begin(
@@ -34,12 +41,15 @@ async def begin(
     marks: Marks | None,
     held: Collection[Gate],
     now: datetime,
+    *,
+    asked: Mapping[str, Erasure] | None = None,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
     From its commit on nobody finds them by their address or mails them, and
     nobody comes to be known by what was asked for in their name before: for that
-    give *marks*, but not where they did not end it, who may be asking again.
+    give *marks*, but not where they did not end it, who may be asking again. What
+    somebody *asked* for is kept beside it, by whose it is.
     """
     # Who signs up again is somebody new, with new keys.
     names = await lookup.forget(connection, [gate.subject for gate in held])
@@ -47,48 +57,148 @@ async def begin(
         left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
         await marks.add(connection, left, now)
     await gates.begin_erasure(connection, keys, held)
-    event = Kind.SUBJECT_ERASURE_STARTED
-    await log.stage(connection, [_event(log, event, now) for _ in held])
+    events = []
+    for gate in held:
+        request = (asked or {}).get(gate.subject)
+        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request))
+        if request is not None:
+            await erasures.add(connection, keys, replace(request, eid=event.eid))
+        events.append(event)
+    await _stage(log, connection, events)
 
 
-async def finish(parts: Parts, subjects: Sequence[str]) -> int:
-    """Second and third step for people whose erasure `begin` began; returns how many are gone.
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What was asked for, and of whom something stays for now."""
 
-    Of a person whose message is just being sent only the keys go now.
+    requests: Mapping[str, Erasure]
+    locked: frozenset[str]  # who is missing is let go of whole
+
+
+async def ends_of(
+    connection: AsyncConnection, keys: RowKeys, held: Mapping[str, Gate], now: datetime
+) -> Ends:
+    """What the person was told holds, whatever the terms are now.
+
+    Whom the rules on keeping let go has no request, and nothing that stays. Of who was
+    erased before, one that is missing was deleted: then what is locked stays until
+    somebody looked, for a key that is destroyed does not come back.
     """
-    done = await parts.keystore.erased(subjects)
-    left = [subject for subject in subjects if not all((subject, c) in done for c in Compartment)]
-    # Only those: each destruction also closes the intake key, and a person whose message is under
-    # way comes here again and again.
-    if left:
-        await parts.keystore.erase(left, list(Compartment), parts.clock.wall())
-    if not await parts.key_database.empty_wal():
-        return 0  # the wrapped keys are still in the log file; nothing else goes before them
-    gone = await _remove(parts.data, parts.clock, parts.log, parts.rows, subjects)
-    # Not waited for: what is left of the rows in it is sealed, and nobody has the keys.
-    await parts.data.empty_wal()
-    return gone
+    requests = await erasures.of_subjects(connection, keys, held)
+
+    def is_locked(gate: Gate) -> bool:
+        request = requests.get(gate.subject)
+        if request is None:
+            return _is_erased(gate)
+        return request.locked_until is not None and request.locked_until > now
+
+    return Ends(requests, frozenset(one for one, gate in held.items() if is_locked(gate)))
 
 
-async def _remove(
-    data: Database, clock: Clock, log: Log, keys: RowKeys, subjects: Sequence[str]
-) -> int:
-    async with data.begin() as connection:
-        # The queue before the gates, as a claim does: else the two could wait for each other.
-        waiting = await retention.remove_of(connection, subjects)
-        held = await gates.lock(connection, set(subjects) - waiting)
-        gone = sorted(subject for subject, gate in held.items() if gate.gone(keys))
-        now = await clock.now(connection)
-        events = []
-        for subject in gone:
-            let_go = await log.erase(connection, subject)
-            # The counts tell a verification that nobody else deleted them.
-            events.append(_event(log, Kind.SUBJECT_ERASED, now, let_go.refs))
-        await people.remove(connection, gone)
-        await log.stage(connection, events)
-    return len(gone)
+def person_of(gate: Gate) -> Person:
+    """What the rules on keeping need to know of somebody."""
+    return Person(gate.state, gate.restricted_at is not None, gate.objected_at)
 
 
-def _event(log: Log, kind: Kind, now: datetime, refs: dict[str, str] | None = None) -> Draft:
+def periods_of(kept: Retention) -> Periods:
+    """The terms of the configuration."""
+    return Periods(kept.unconfirmed, kept.evidence_after_withdrawal)
+
+
+class Erasing:
+    """The second and the third step, for people whose erasure `begin` began."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.periods = periods_of(parts.config.retention)
+
+    async def finish(self, subjects: Sequence[str]) -> int:
+        """Destroy their keys, then their rows; returns how many are done.
+
+        Of a person whose message is just being sent only the keys go now. Locked
+        evidence stays until its date; called again after it, this ends that too.
+        """
+        parts = self.parts
+        async with parts.data.read() as connection:
+            now = await parts.clock.now(connection)
+            known = await gates.peek(connection, subjects)
+            ends = await ends_of(connection, parts.rows, known, now)
+        whole = await self._destroy(subjects, ends)
+        if not await parts.key_database.empty_wal():
+            return 0  # the wrapped keys are still in the log file; nothing else goes before them
+        gone = await self._remove(subjects, whole, ends)
+        # Not waited for: what is left of the rows in it is sealed, and nobody has the keys.
+        await parts.data.empty_wal()
+        return gone
+
+    async def _destroy(self, subjects: Sequence[str], ends: Ends) -> frozenset[str]:
+        """Second step; returns of whom every key is gone by now."""
+        keystore, at = self.parts.keystore, self.parts.clock.wall()
+        done = await keystore.erased(subjects)
+        # Its key gone, evidence is not locked any more, whatever a term says since.
+        whole = {
+            one for one in subjects if one not in ends.locked or (one, Compartment.EVIDENCE) in done
+        }
+        for theirs, compartments in (
+            (whole, frozenset(Compartment)),
+            (ends.locked - whole, _NOT_LOCKED),
+        ):
+            left = [one for one in theirs if not all((one, c) in done for c in compartments)]
+            # Only those: each destruction also closes the intake key, and a person whose message
+            # is under way comes here again and again.
+            if left:
+                await keystore.erase(left, compartments, at)
+        return frozenset(whole)
+
+    async def _remove(self, subjects: Sequence[str], whole: frozenset[str], ends: Ends) -> int:
+        """Third step, for those who have no message under way."""
+        keys, log = self.parts.rows, self.parts.log
+        async with self.parts.data.begin() as connection:
+            # The queue before the gates, as a claim does: else the two could wait for each other.
+            waiting = await retention.remove_of(connection, subjects)
+            held = await gates.lock(connection, set(subjects) - waiting)
+            going = [
+                gate
+                for _, gate in sorted(held.items())
+                if gate.gone(keys) and (gate.subject in whole or not _is_erased(gate))
+            ]
+            now = await self.parts.clock.now(connection)
+            events = []
+            for gate in going:
+                locked = None if gate.subject in whole else _NOT_LOCKED
+                let_go = await log.erase(connection, gate.subject, locked)
+                request = ends.requests.get(gate.subject)
+                # The counts tell a verification that nobody else deleted them.
+                event = _event(_ended(gate), now, let_go.refs | _named(request))
+                if request is not None and not _is_erased(gate):
+                    await erasures.finish(connection, keys, request, event.eid, now)
+                events.append(event)
+            staying = [gate for gate in going if gate.subject not in whole]
+            await people.remove(connection, [one.subject for one in going if one not in staying])
+            await people.keep_evidence(connection, [gate.subject for gate in staying])
+            await gates.end_erasure(connection, keys, staying)
+            await _stage(log, connection, events)
+        return len(events)
+
+
+def _is_erased(gate: Gate) -> bool:
+    """Whether all but the locked evidence went before."""
+    return gate.state is SubjectState.ERASED
+
+
+def _ended(gate: Gate) -> Kind:
+    """What its end is called in the log: of who was erased before, only the evidence goes now."""
+    return Kind.EVIDENCE_ENDED if _is_erased(gate) else Kind.SUBJECT_ERASED
+
+
+def _named(request: Erasure | None) -> dict[str, str]:
+    return {} if request is None else {"erasure": request.id}
+
+
+def _event(kind: Kind, now: datetime, refs: Mapping[str, str]) -> Event:
     """About nobody: who it was is what must not be known any more."""
-    return draft(Event(kind, Actor.SYSTEM, now, refs=refs or {}), None, log.node)
+    return Event(kind, Actor.SYSTEM, now, refs=refs)
+
+
+async def _stage(log: Log, connection: AsyncConnection, events: Sequence[Event]) -> None:
+    await log.stage(connection, [draft(event, None, log.node) for event in events])

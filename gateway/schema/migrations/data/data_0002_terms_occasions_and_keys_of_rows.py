@@ -58,6 +58,7 @@ def upgrade() -> None:
     _find_by_numbered_keys()
     _keep_spent_stamps()
     _keep_what_stops_service_mails()
+    _keep_what_was_erased()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -172,6 +173,36 @@ def _keep_what_stops_service_mails() -> None:
     with op.batch_alter_table("service_mail", schema=None) as batch_op:
         for name in ("subject", "mailbox", "sent_at"):
             batch_op.create_index(batch_op.f(f"ix_service_mail_{name}"), [name], unique=False)
+
+
+def _keep_what_was_erased() -> None:
+    op.create_table(
+        "erasure",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("channel", sa.String(length=64), nullable=False),
+        sa.Column("received_at", types.Moment(), nullable=False),
+        sa.Column("asked_at", types.Moment(), nullable=False),
+        sa.Column("due_at", types.Moment(), nullable=False),
+        sa.Column("locked_until", types.Moment(), nullable=True),
+        sa.Column("done_at", types.Moment(), nullable=True),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("subject"),
+    )
+    with op.batch_alter_table("erasure", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_erasure_done_at"), ["done_at"], unique=False)
+    with op.batch_alter_table("subject", schema=None) as batch_op:
+        batch_op.create_index(
+            "subject_erased",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'erased'"),
+            postgresql_where=sa.text("state = 'erased'"),
+        )
 
 
 def downgrade() -> None:

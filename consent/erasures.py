@@ -1,0 +1,122 @@
+"""Erasures that somebody asked for: how far each has come, and until when locked evidence stays.
+
+A row names its person by the random id alone. Everything else about them goes, so
+it says who asked to be forgotten to nobody but a caller who kept that id. It proves
+that the request was answered, and goes by a term of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from storage.honesty import RowKeys, Value
+from storage.locks import delete_free
+from storage.signed import SignedTable
+from storage.types import among
+
+erasure = tables.erasure
+
+
+class Stage(StrEnum):
+    """How far an erasure has come; from the first on nobody mails the person, or finds them."""
+
+    ERASING = "erasing"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One request to be forgotten, and what became of it."""
+
+    id: str
+    subject: str
+    state: Stage
+    channel: str  # how it reached us
+    received_at: datetime  # by whoever passed it on; the month of Art. 12(3) GDPR begins then
+    asked_at: datetime
+    due_at: datetime
+    locked_until: datetime | None  # none: nothing stays
+    eid: bytes  # the event that put it into its state
+    done_at: datetime | None = None
+
+
+async def add(connection: AsyncConnection, keys: RowKeys, new: Erasure) -> None:
+    """Keep what was asked for, under the person's gate. A person is erased once."""
+    await connection.execute(insert(erasure).values(_signed(keys, new)))
+
+
+async def get(connection: AsyncConnection, keys: RowKeys, erasure_id: str) -> Erasure | None:
+    """One erasure; None where no gateway wrote such a row."""
+    rows = await connection.execute(select(erasure).where(erasure.c.id == erasure_id))
+    return next((one for row in rows if (one := _read(keys, row)) is not None), None)
+
+
+async def of_subjects(
+    connection: AsyncConnection, keys: RowKeys, subjects: Iterable[str]
+) -> dict[str, Erasure]:
+    """The erasures of these people that a gateway wrote, by subject."""
+    query = select(erasure).where(among(erasure.c.subject, subjects))
+    rows = [_read(keys, row) for row in await connection.execute(query)]
+    return {one.subject: one for one in rows if one is not None}
+
+
+async def finish(
+    connection: AsyncConnection, keys: RowKeys, begun: Erasure, eid: bytes, now: datetime
+) -> None:
+    """Say that it is done, as the event *eid* does."""
+    values = _signed(keys, replace(begun, state=Stage.DONE, done_at=now, eid=eid))
+    await connection.execute(update(erasure).where(erasure.c.id == begun.id).values(values))
+
+
+async def purge(connection: AsyncConnection, before: datetime) -> int:
+    """Delete what was done up to *before*, counted from the end of what was locked."""
+    ended = func.coalesce(erasure.c.locked_until, erasure.c.done_at)
+    return await delete_free(
+        connection, erasure, and_(erasure.c.done_at <= before, ended <= before)
+    )
+
+
+async def standing(connection: AsyncConnection, keys: RowKeys) -> dict[str, Erasure | None]:
+    """Every row by its id; None for one that no gateway wrote."""
+    return {row.id: _read(keys, row) for row in await connection.execute(select(erasure))}
+
+
+_COVERED = (
+    "id",
+    "subject",
+    "state",
+    "channel",
+    "received_at",
+    "asked_at",
+    "due_at",
+    "locked_until",
+    "done_at",
+    "eid",
+)
+
+
+def _signed(keys: RowKeys, one: Erasure) -> dict[str, object]:
+    values = {name: getattr(one, name) for name in _COVERED}
+    return values | keys.sign(erasure.name, *values.values())._asdict()
+
+
+def _granting(row: Any) -> Sequence[Value]:
+    return tuple(getattr(row, name) for name in _COVERED)
+
+
+def _read(keys: RowKeys, row: Any) -> Erasure | None:
+    if not SIGNED.fits(keys, row):
+        return None
+    values = {name: getattr(row, name) for name in _COVERED}
+    return Erasure(**{**values, "state": Stage(row.state)})
+
+
+SIGNED = SignedTable(erasure, select(erasure), _granting)
