@@ -97,6 +97,16 @@ class DataKeys:
         async with self._database.read() as connection:
             return await _erased(connection, sorted(set(subjects)))
 
+    async def held(self, subjects: Iterable[str]) -> set[tuple[str, str]]:
+        """The keys of these people that the store holds, whatever its ledger says."""
+        found: set[tuple[str, str]] = set()
+        async with self._database.read() as connection:
+            for batch in _batches(sorted(set(subjects))):
+                query = select(tables.dek.c.subject, tables.dek.c.compartment)
+                rows = await connection.execute(query.where(among(tables.dek.c.subject, batch)))
+                found |= {(row.subject, row.compartment) for row in rows}
+        return found
+
     async def back(self, limit: int) -> list[tuple[str, str]]:
         """Keys that were destroyed and are there all the same, by subject and compartment."""
         dek, ledger = tables.dek, tables.erasure_ledger

@@ -134,16 +134,21 @@ class Erasing:
     async def _destroy(self, subjects: Sequence[str], ends: Ends) -> frozenset[str]:
         """Second step; returns of whom every key is gone by now."""
         keystore, at = self.parts.keystore, self.parts.clock.wall()
-        done = await keystore.erased(subjects)
+        done, held = await keystore.erased(subjects), await keystore.held(subjects)
+
+        def is_gone(subject: str, compartment: Compartment) -> bool:
+            # The ledger alone may say what somebody wrote there, and keep a key alive.
+            return (subject, compartment) in done and (subject, compartment) not in held
+
         # Its key gone, evidence is not locked any more, whatever a term says since.
         whole = {
-            one for one in subjects if one not in ends.locked or (one, Compartment.EVIDENCE) in done
+            one for one in subjects if one not in ends.locked or is_gone(one, Compartment.EVIDENCE)
         }
         for theirs, compartments in (
             (whole, frozenset(Compartment)),
             (ends.locked - whole, _NOT_LOCKED),
         ):
-            left = [one for one in theirs if not all((one, c) in done for c in compartments)]
+            left = [one for one in theirs if not all(is_gone(one, c) for c in compartments)]
             # Only those: each destruction also closes the intake key, and a person whose message
             # is under way comes here again and again.
             if left:
