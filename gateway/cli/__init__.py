@@ -21,6 +21,7 @@ from gateway.cli import (
     db,
     dkim,
     doctor,
+    erase,
     forms,
     init,
     keys,
@@ -43,6 +44,7 @@ app.command("worker")(run.worker)
 app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.command("erase")(erase.erase)
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")

@@ -1,0 +1,86 @@
+"""`gateway erase`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.talk import configuration, fail, result, result_json, run, say
+
+if TYPE_CHECKING:
+    from consent.erasures import Erasure
+    from gateway.config.config import Config
+    from gateway.flows.sending.permission import Question
+
+
+def erase(
+    context: typer.Context,
+    subject: Annotated[
+        str | None, typer.Option(metavar="ID", help="Whom, by the id that callers know.")
+    ] = None,
+    email_stdin: Annotated[
+        bool, typer.Option("--email-stdin", help="Whom, by an address read from stdin.")
+    ] = False,
+    channel: Annotated[str, typer.Option(help="How the request came: letter, phone, …")] = "letter",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: it cannot be undone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+) -> None:
+    """Forget a person: from its answer on no mail to them starts on any node (Art. 17 GDPR).
+
+    Their keys are destroyed, and with them all that was kept; what proves their
+    consents stays locked until the date that is printed, where the configuration
+    says so. Prints the id of the erasure, by which GET /v1/erasures/ID shows its
+    certificate. An address that nobody is known by has left all the same.
+    """
+    if (subject is None) == (not email_stdin):
+        raise typer.BadParameter("say whom: --subject ID, or --email-stdin")
+    question = _question(subject, sys.stdin.readline().strip() if email_stdin else "")
+    if not yes:
+        raise fail("nothing was done: an erasure cannot be undone; say --yes")
+    done = run(_erase(configuration(context), question, channel))
+    if done is None:
+        raise fail("nobody is known by that; what was asked for by that address has ended")
+    if as_json:
+        result_json(_row(done))
+        return
+    say(f"due by {done.due_at.isoformat()}, state: {done.state}")
+    until = done.locked_until
+    locked = "nothing stays" if until is None else f"stays locked until {until.isoformat()}"
+    say(f"what proves their consents: {locked}")
+    result(done.id)
+
+
+def _question(subject: str | None, typed: str) -> Question:
+    from consent import address
+    from consent.errors import AddressError
+    from gateway.flows.sending.permission import Question
+
+    if subject is not None:
+        return Question("", subject=subject)
+    try:
+        return Question("", address.parse(typed))
+    except AddressError as error:
+        raise fail(f"that is no address: {error}") from None
+
+
+async def _erase(config: Config, question: Question, channel: str) -> Erasure | None:
+    from audit.kinds import Actor
+    from gateway.flows.rights.erase import Erasures, Request
+    from gateway.flows.rights.erasing import Erasing
+    from gateway.process.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        asked = Request(question, Actor.OPERATOR, channel)
+        return await Erasures(Erasing(parts)).erase(asked)
+
+
+def _row(done: Erasure) -> dict[str, Any]:
+    return {
+        "erasure_id": done.id,
+        "state": done.state,
+        "asked_at": done.asked_at.isoformat(),
+        "due_at": done.due_at.isoformat(),
+        "locked_until": done.locked_until and done.locked_until.isoformat(),
+    }

@@ -1,0 +1,76 @@
+"""`gateway erase`, on both databases, as the operator runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+import pytest
+
+from gateway.config import config
+from storage.clock import DatabaseClock
+from tests.support.apps import ADA, start_app
+from tests.support.commands import Run
+
+
+@pytest.fixture
+def subject(run: Run, folder: Path) -> str:
+    """Somebody who agreed; their id."""
+    file = folder / "config.toml"
+    raw = file.read_text()
+    file.write_text(raw.replace('"http://localhost:8080"', '"http://gateway.example"'))
+    assert run("init").status == 0
+    return asyncio.run(_subscribe(file))
+
+
+async def _subscribe(file: Path) -> str:
+    async with start_app(config.load(file), DatabaseClock()) as app:
+        (text,) = await app.texts("newsletter", form="newsletter")
+        body = {"email": ADA, "purposes": ["newsletter"], "texts": [text]}
+        assert (await app.http.post("/forms/newsletter", json=body)).status == 202
+        (mail,) = await app.deliver()
+        path = f"/confirm/{mail.token('confirm')}"
+        assert (await app.http.post(path, data={"answer": "confirm"})).status == 200
+        found = await app.subject()
+        assert found is not None
+        return found
+
+
+def test_somebody_is_erased_by_an_address_from_stdin(
+    run: Run, subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ADA}\n"))
+
+    done = run("erase", "--email-stdin", "--yes", "--json")
+
+    assert done.status == 0
+    assert done.json["state"] == "done"
+    assert done.json["locked_until"] > done.json["asked_at"]
+    assert ADA not in done.out + done.err
+    again = run("erase", "--subject", subject, "--yes")
+    assert (again.status, again.out.strip()) == (0, done.json["erasure_id"])
+    assert run("audit", "verify").status == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "why"),
+    [
+        (["--yes"], 2, "say whom"),
+        (["--subject", "sub_1", "--email-stdin", "--yes"], 2, "say whom"),
+        (["--subject", "sub_1"], 1, "cannot be undone"),
+        (["--subject", "sub_1", "--yes"], 1, "nobody is known"),
+        (["--email-stdin", "--yes"], 1, "that is no address"),
+    ],
+    ids=["nobody", "both", "not sure", "unknown", "no address"],
+)
+def test_what_is_wrong_is_said_and_nothing_done(
+    run: Run, monkeypatch: pytest.MonkeyPatch, said: list[str], status: int, why: str
+) -> None:
+    assert run("init").status == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("no address\n"))
+
+    done = run("erase", *said)
+
+    assert (done.status, done.out) == (status, "")
+    assert why in done.err
