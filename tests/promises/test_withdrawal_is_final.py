@@ -84,6 +84,30 @@ async def test_the_link_of_the_oldest_mail_ends_whatever_consent_is_then_current
     assert answers == [200, 200, "withdrawn"] * 2
 
 
+async def test_no_mail_is_begun_after_an_erasure_was_answered(gateway: Gateway) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+    bob = "bob@example.org"
+    await subscribed(gateway, key, [ADA, bob])
+    waiting = 160
+    await hand_in(gateway, key, [message_to(one) for _ in range(waiting) for one in (ADA, bob)])
+    async with asyncio.timeout(60):
+        while len(begun_for(gateway)[ADA]) < 10:
+            await asyncio.sleep(0.01)
+
+    asked = {"email": ADA, "channel": "letter"}
+    status, _ = await gateway.call(key, "POST", "/v1/erasures", asked)
+
+    answered_at = time.monotonic()
+    assert status == 202
+    async with asyncio.timeout(60):
+        while len(begun_for(gateway)[bob]) < waiting + 2:  # two came before
+            await asyncio.sleep(0.05)
+    begun = begun_for(gateway)[ADA]
+    assert [at - answered_at for at in begun if at > answered_at] == []
+    assert len(begun) < waiting, "everything was sent before"
+    assert await asyncio.to_thread(gateway.command, "audit", "verify")
+
+
 def moment(number: int) -> float:
     """When a person leaves: any time, and the same in every run."""
     return (number * 0.6180339887) % 1 * SECONDS

@@ -240,6 +240,7 @@ class Gateway:
             "permissions:read",
             "consents:withdraw",
             "audit:read",
+            "subjects:manage",
         )
         flags = [word for scope in wanted for word in ("--scope", scope)]
         return self.command("api-key", "create", "--name", "test", *flags).strip()
