@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import escape
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.config import config as configuration
 from gateway.config.config import Config
+from gateway.look.generated_notices import plain, spell
 from gateway.look.markdown import to_html
-from gateway.look.notices import notice, spell
+from gateway.look.notices import notice
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def test_the_built_in_notice_has_what_article_13_asks_for(
 
 
 def test_the_notice_says_how_long(config: Config) -> None:
-    assert "after you withdrew it or it ended: 3 years, also" in notice(config, "en")
+    assert "and that you objected: 3 years, also" in notice(config, "en")
     assert "die nie bestätigt wurden: 30 Tage." in notice(config, "de")
 
 
@@ -106,12 +110,137 @@ def test_the_same_configuration_gives_the_same_bytes(config: Config) -> None:
 
 def test_a_notice_of_ones_own_comes_first(config: Config, tmp_path: Path) -> None:
     own = tmp_path / "notice.md"
-    own.write_text("# Ours\n", encoding="utf-8")
+    said = f"# Ours\n{notice(config, 'en')}"
+    own.write_text(said, encoding="utf-8")
     controller = config.controller.model_copy(update={"notice": {"en": own}})
 
-    text = notice(config.model_copy(update={"controller": controller}), "de")
+    assert notice(config.model_copy(update={"controller": controller}), "de") == said
 
-    assert text == "# Ours\n"
+
+def changed(base: Path, *changes: tuple[str, str], more: str = "") -> Config:
+    raw = configuration.embedded_default()
+    for old, new in changes:
+        assert raw.count(old) == 1, old
+        raw = raw.replace(old, new)
+    return configuration.parse(raw + more, base=base)
+
+
+PROCESSORS = """
+[processors.relay]
+name = "Mail Relay Inc."
+role = { en = "hands over our mails.", de = "übergibt unsere E-Mails" }
+country = "US"
+safeguard = { en = "standard contractual clauses", de = "Standardvertragsklauseln" }
+
+[processors.hosting]
+name = "Hosting*AG"
+role = "Rechenzentrum"
+country = "AT"
+"""
+RECEIVERS = {
+    "en": [
+        "<strong>Hosting*AG</strong>, Austria: Rechenzentrum.",
+        "<strong>Mail Relay Inc.</strong>, United States: hands over our mails.",
+        "outside the European Economic Area. What protects the data there: standard contractual",
+    ],
+    "de": [
+        "<strong>Hosting*AG</strong>, Österreich: Rechenzentrum.",
+        "<strong>Mail Relay Inc.</strong>, Vereinigte Staaten: übergibt unsere E-Mails.",
+        "außerhalb des Europäischen Wirtschaftsraums. Was die Daten dort schützt: Standardvertrags",
+    ],
+}
+
+
+@pytest.mark.parametrize("locale", RECEIVERS)
+@pytest.mark.parametrize("transport", ["inbox", "relay"])
+def test_processors_are_named_with_country_and_safeguard_in_the_readers_language(
+    locale: str, transport: str, tmp_path: Path
+) -> None:
+    change = ('transport = "inbox"', f'transport = "{transport}"')
+
+    page = to_html(notice(changed(tmp_path, change, more=PROCESSORS), locale))
+
+    assert [one for one in RECEIVERS[locale] if one not in page] == []
+    assert page.count("Economic Area" if locale == "en" else "Wirtschaftsraums") == 1
+
+
+@pytest.mark.parametrize(("locale", "bound"), [("en", "Art. 28 GDPR"), ("de", "Art. 28 DSGVO")])
+def test_where_none_is_named_nothing_is_said_of_processors(
+    config: Config, locale: str, bound: str, tmp_path: Path
+) -> None:
+    assert bound not in notice(config, locale)
+    assert bound in notice(changed(tmp_path, more=PROCESSORS), locale)
+
+
+TERMS = {
+    ("never", "never"): ([], ["by itself", "von selbst"]),
+    ("2y", "never"): (
+        ["itself 2 years after", "von selbst 2 Jahre nach"],
+        ["too, once", "auch von"],
+    ),
+    ("never", "90d"): (
+        ["mail was sent under it for 90 days", "90 Tage lang keine"],
+        ["after you conf"],
+    ),
+    ("2y", "90d"): (["itself 2 years after", "for 90 days", "2 Jahre nach", "90 Tage lang"], []),
+}
+
+
+@pytest.mark.parametrize("terms", TERMS, ids=" ".join)
+def test_each_consent_is_said_to_last_as_long_as_it_does(
+    terms: tuple[str, str], tmp_path: Path
+) -> None:
+    ends, unused = terms
+    config = changed(
+        tmp_path,
+        ('expires_after = "never"', f'expires_after = "{ends}"'),
+        ('unused_after = "4y"', f'unused_after = "{unused}"'),
+    )
+
+    text = notice(config, "en") + notice(config, "de")
+
+    there, missing = TERMS[terms]
+    assert [one for one in there if one not in text] == []
+    assert [one for one in missing if one in text] == []
+    assert "Your consent to “Newsletter”: until you withdraw it." in text
+    assert "Ihre Einwilligung in „Newsletter“: bis Sie sie widerrufen." in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('unconfirmed = "30d"', 'unconfirmed = "1d"'), "never confirmed: 3 days."),
+        (('unconfirmed = "30d"', 'unconfirmed = "60d"'), "never confirmed: 60 days."),
+        (('message_bodies = "30d"', 'message_bodies = "0d"'), "were sent: not at all."),
+        (('\nmessages = "1y"', '\nmessages = "90d"'), "What became of each mail: 90 days; of"),
+        (('# at_most = "2 per 7d"', 'at_most = "2 per 800d"'), "each mail: 800 days; of"),
+        (
+            ('evidence_after_withdrawal = "3y"', 'evidence_after_withdrawal = "0d"'),
+            "The proof of each consent: until you withdraw it, or it ends.",
+        ),
+    ],
+    ids=lambda one: one[1] if isinstance(one, tuple) else "",
+)
+def test_periods_are_said_as_they_run(change: tuple[str, str], said: str, tmp_path: Path) -> None:
+    assert said in notice(changed(tmp_path, change), "en")
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_rights_are_asked_for_by_message_and_only_pages_that_exist_are_named(
+    config: Config, locale: str
+) -> None:
+    text = notice(config, locale)
+
+    links = set(re.findall(rf"\]\({config.server.public_url}(.*?)\)", text))
+    assert links == {"/my-data"}
+    assert text.count(f"](mailto:{config.controller.contact})") == 3
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40))
+def test_a_name_reads_as_it_is_written(name: str) -> None:
+    assert to_html(f"- **x {plain(name)} x**") == (
+        f"<ul>\n<li><strong>x {escape(name)} x</strong></li>\n</ul>\n"
+    )
 
 
 @pytest.mark.parametrize(
