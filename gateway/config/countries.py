@@ -6,45 +6,12 @@ from typing import Final
 
 from babel import Locale, UnknownLocaleError
 
-# Where the GDPR is law: the EU, and the EEA beside it.
-EEA: Final = frozenset(
-    [
-        "AT",
-        "BE",
-        "BG",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IT",
-        "LT",
-        "LU",
-        "LV",
-        "MT",
-        "NL",
-        "PL",
-        "PT",
-        "RO",
-        "SE",
-        "SI",
-        "SK",
-        "IS",
-        "LI",
-        "NO",
-    ]
-)
+_EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+_BESIDE_IT = "IS LI NO"
+EEA: Final = frozenset([*_EU.split(), *_BESIDE_IT.split()])  # where the GDPR is law
 # CLDR names more than countries: unions, islands with a code of their own, placeholders.
-_NO_COUNTRY: Final = frozenset(
-    ["AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"]
-)
+_OTHERS = "AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ"
+_NO_COUNTRY: Final = frozenset(_OTHERS.split())
 
 
 def parse_country(raw: object) -> str:

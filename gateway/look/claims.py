@@ -51,6 +51,7 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "blocks": Capability.BLOCKS,
     "service_mails": Capability.MAILBOX_LIMITS,
     "network_counted": Capability.NETWORK_COUNTS,
+    "network_waits": Capability.NETWORK_COUNTS,
     "network_limited": Capability.NETWORK_LIMITS,
     "cookie": Capability.OWN_PAGES,
     "no_tracking": Capability.NO_TRACKING,

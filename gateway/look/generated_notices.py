@@ -113,8 +113,8 @@ def _terms(config: Config, locale: str) -> Iterator[dict[str, str | None]]:
         ends, unused = purpose.expires_after, purpose.unused_after
         yield {
             "title": purpose.title[choose_locale(None, locale, tuple(purpose.title))],
-            "ends": ends and spell(ends, locale),
-            "unused": unused and spell(unused, locale),
+            "ends": spell(ends, locale) if ends else None,
+            "unused": spell(unused, locale) if unused else None,
         }
 
 

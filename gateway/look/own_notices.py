@@ -87,4 +87,4 @@ def _links(config: Config, text: str) -> Iterator[str]:
     for found in re.finditer(rf"{ours}(/[^\s)>\]?#]*)", text):
         path = found[1].rstrip(".,;:/") or "/"
         if path not in {*PAGES, *forms} and not path.startswith("/notices/"):
-            yield found[0]
+            yield f"{config.server.public_url}{path}"

@@ -163,7 +163,7 @@ async def _metrics(gateway: Gateway, name: str) -> float | None:
 async def test_a_notice_that_says_what_is_not_so_is_named_and_nothing_starts(
     gateway: Gateway, old: str, new: str, problem: str
 ) -> None:
-    own = f"Erase yourself at {gateway.url}/my-data/erase. By Acme GmbH."
+    own = f"Erase yourself at {gateway.base}/my-data/erase. By Acme GmbH."
     (gateway.directory / "own.md").write_text(own, encoding="utf-8")
     raw = gateway.config.read_text()
     gateway.config.write_text(raw.replace(old, new, 1))
@@ -173,7 +173,7 @@ async def test_a_notice_that_says_what_is_not_so_is_named_and_nothing_starts(
         for command in (["serve"], ["worker"], ["doctor"])
     ]
 
-    said = problem.replace("{url}", gateway.url)
+    said = problem.replace("{url}", gateway.base)
     assert [one.returncode for one in tried] == [1, 1, 1]
     assert [said in one.stdout + one.stderr for one in tried] == [True] * 3
     assert "serving" not in tried[0].stderr

@@ -110,6 +110,14 @@ KEPT_MAIL: Final = (
     "promises/test_it_is_no_weapon.py::"
     "test_of_the_weeks_mails_one_is_kept_for_who_has_not_asked_yet"
 )
+NEIGHBOURS: Final = (
+    "contract/test_sign_up.py::"
+    "test_of_the_network_no_more_is_sealed_than_the_limits_of_an_address_ask_for"
+)
+COUNT_ALONE: Final = (
+    "attacks/test_strangers_first.py::"
+    "test_a_request_that_nobody_is_asked_about_leaves_a_count_and_nothing_else"
+)
 FLOODS: Final = (
     "attacks/test_floods.py::test_four_networks_that_flood_two_nodes_keep_no_honest_post_out"
 )
@@ -657,6 +665,7 @@ NOTICE_FACTS: Final = {
     "blocks": (CHECKSUM, BLOCKS, STOPPED),
     "service_mails": (YEAR, SPELLINGS, STOPPED),
     "network_counted": (SEALED, NETWORKS, KEPT_MAIL),
+    "network_waits": (NEIGHBOURS, SEALED, COUNT_ALONE),
     "network_limited": (FLOODS, SEALED),
     "cookie": (COOKIE, HALF_AN_HOUR),
     "no_tracking": (NO_PIXEL,),

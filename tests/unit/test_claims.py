@@ -24,7 +24,7 @@ from gateway.look.generated_notices import generate
 from gateway.look.notices import notice, problems
 from gateway.process.processes import relay_of
 
-RELAY = ('transport = "inbox"', 'transport = "relay"')
+RELAY = ('transport = "inbox"    ', 'transport = "relay"    ')
 OWN_RELAY = ('processor = "relay"', 'processor = "none"')
 NO_LIMITS = ("enabled = true", "enabled = false")
 NO_EVIDENCE = ('evidence_after_withdrawal = "3y"', 'evidence_after_withdrawal = "0d"')

@@ -10,6 +10,7 @@ from gateway.errors import ConfigError
 from gateway.look import own_notices
 from gateway.look.notices import notice, problems
 from gateway.process import routes
+from tests.unit.test_claims import VARIANTS
 
 PROCESSOR = """
 [processors.abroad]
@@ -81,6 +82,17 @@ def test_the_country_is_asked_for_in_the_language_of_the_text(tmp_path: Path) ->
     assert problems(config) == [
         'controller.notice.de: does not name the country of processors.abroad: "Vereinigte Staaten"'
     ]
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_the_built_in_one_of_the_same_configuration_would_do(
+    changes: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    config = configured(tmp_path, *changes)
+
+    copied = {language: notice(config, language) for language in ("en", "de")}
+
+    assert problems(configured(tmp_path, *changes, **copied)) == []
 
 
 LATER = [
