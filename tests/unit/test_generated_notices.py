@@ -6,7 +6,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.config import config as configuration
@@ -236,6 +236,7 @@ def test_rights_are_asked_for_by_message_and_only_pages_that_exist_are_named(
     assert text.count(f"](mailto:{config.controller.contact})") == 3
 
 
+@example(r"R*Evolution* [x](https://a.example) <b>&amp; \* _y_ `z`")
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40))
 def test_a_name_reads_as_it_is_written(name: str) -> None:
     shown = unescape(to_html(f"- **x {plain(name)} x**"))
