@@ -66,6 +66,7 @@ def configuration(folder: Path, data: str, keys: str, relay_port: int = 25) -> c
     text = config.embedded_default()
     text = text.replace("sqlite:///var/gateway.db", data).replace("sqlite:///var/keystore.db", keys)
     text = text.replace('transport = "inbox"', 'transport = "relay"')
+    text = text.replace('processor = "relay"', 'processor = "none"')
     loaded = config.parse(text, base=folder)
     relay = loaded.delivery.relay.model_copy(update={"port": relay_port, "connections": 20})
     delivery = loaded.delivery.model_copy(update={"relay": relay})

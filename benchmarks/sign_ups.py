@@ -85,6 +85,7 @@ def configure(folder: Path, data: str | None, keys: str | None) -> Path:
         text = text.replace("sqlite:///var/keystore.db", keys)
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{PORT}")
     text = text.replace('transport = "inbox"', 'transport = "relay"')
+    text = text.replace('processor = "relay"', 'processor = "none"')
     text = text.replace("enabled = true", "enabled = false")
     path = folder / "config.toml"
     path.write_text(text)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from consent.address import Address
+
+CONFIRM_WITHIN: Final = timedelta(hours=72)
 
 
 class RenderedBy(StrEnum):

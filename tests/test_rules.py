@@ -41,6 +41,8 @@ PURE = [
     "delivery/schedule.py",
     "delivery/sharing.py",
     "gateway/config/advertising.py",
+    "gateway/config/countries.py",
+    "gateway/look/claims.py",
     "storage/domains.py",
 ]
 

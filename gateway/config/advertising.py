@@ -39,6 +39,11 @@ def of_name(text: str) -> str | None:
     return "has a link" if _NAME_LINK.search(seen) else _offer(seen)
 
 
+def of_wording(text: str) -> str | None:
+    """The same of what people agree to: a list of partners may be behind a link, no offer."""
+    return _offer(_seen(text))
+
+
 def _offer(seen: str) -> str | None:
     if _SHARE.search(seen):
         return "has a percent sign"

@@ -18,10 +18,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config import advertising, logos, secrets
+from gateway.config.countries import EEA
 from gateway.config.fields import (
     AdminListen,
     Ceiling,
     Colour,
+    Country,
     DatabaseUrl,
     Domain,
     Duration,
@@ -42,11 +44,13 @@ from gateway.config.fields import (
     PageUrl,
     Password,
     PublicUrl,
+    Told,
     Wording,
 )
 from gateway.errors import ConfigError
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+OWN_SERVER = "none"  # as the relay's processor: it is nobody else's
 
 
 class Section(BaseModel):
@@ -100,6 +104,13 @@ class Sender(Section):
     logo: FilePath | None = None
 
 
+class Processor(Section):
+    name: Line
+    role: Told
+    country: Country
+    safeguard: Told | None = None
+
+
 class Purpose(Section):
     sender: Name
     basis: Literal["consent"]
@@ -132,6 +143,7 @@ class Relay(Section):
     username: Line | None = None
     password: Password = None
     profile: Literal["smtp", "ses"] = "smtp"
+    processor: Name = "relay"
 
 
 class Inbox(Section):
@@ -183,6 +195,7 @@ class Config(Section):
     keys: Keys
     audit: Audit
     senders: Annotated[dict[Name, Sender], Field(min_length=1)]
+    processors: dict[Name, Processor] = {}
     purposes: dict[Name, Purpose] = {}
     forms: dict[Name, Form] = {}
     delivery: Delivery
@@ -199,6 +212,11 @@ class Config(Section):
         """The languages in which every purpose of *form* has a text, in the first one's order."""
         texts = [self.purposes[name].text for name in self.forms[form].purposes]
         return tuple(locale for locale in texts[0] if all(locale in text for text in texts))
+
+    @property
+    def locales(self) -> list[str]:
+        """The languages of wordings, and so of the notices behind them."""
+        return sorted({locale for purpose in self.purposes.values() for locale in purpose.text})
 
     def sender_of(self, purpose: str) -> Sender:
         return self.senders[self.purposes[purpose].sender]
@@ -258,15 +276,26 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _about_words(config)
     yield from _about_forms(config)
     yield from _about_delivery(config)
+    yield from _about_processors(config)
     if config.server.admin_listen == config.server.listen and config.server.listen.port:
         yield "server.admin_listen: is where the public listens; metrics are not for everybody"
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
         yield "storage.url: the data must not share a database with the key store or the guard"
     for locale, path in config.controller.notice.items():
-        if not path.is_file():
-            yield f"controller.notice.{locale}: there is no such file"
+        if problem := _problem_of_text(path):
+            yield f"controller.notice.{locale}: {problem}"
     if config.retention.network_data > timedelta(days=30):
         yield "retention.network_data: at most 30d"
+
+
+def _problem_of_text(path: Path) -> str | None:
+    try:
+        path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return "is no text in UTF-8"
+    except OSError:
+        return "cannot be read" if path.is_file() else "there is no such file"
+    return None
 
 
 def _about_senders(config: Config) -> Iterator[str]:
@@ -305,7 +334,17 @@ def _about_words(config: Config) -> Iterator[str]:
         for key, purpose in config.purposes.items()
         for locale, title in purpose.title.items()
     }
-    for judge, words in ((advertising.of_name, names), (advertising.of_title, titles)):
+    wordings = {
+        f"purposes.{key}.text.{locale}": text
+        for key, purpose in config.purposes.items()
+        for locale, text in purpose.text.items()
+    }
+    judged = (
+        (advertising.of_name, names),
+        (advertising.of_title, titles),
+        (advertising.of_wording, wordings),
+    )
+    for judge, words in judged:
         for place, said in words.items():
             if flaw := judge(said):
                 yield f"{place}: {flaw}; confirmation mails show it, and must not advertise"
@@ -340,3 +379,24 @@ def _about_delivery(config: Config) -> Iterator[str]:
         yield "delivery.relay.username: user name and password come together"
     if relay.username and relay.tls == "none" and relay.host not in _LOOPBACK:
         yield "delivery.relay.tls: the password would travel in clear; use starttls or implicit"
+
+
+def _about_processors(config: Config) -> Iterator[str]:
+    """Whoever handles the data is named, first of all who relays the mails (Art. 13(1)(e) GDPR)."""
+    named, relay = config.processors, config.delivery.relay.processor
+    if OWN_SERVER in named:
+        yield f"processors.{OWN_SERVER}: is the name for none; take another"
+    if config.delivery.transport == "relay" and relay not in {*named, OWN_SERVER}:
+        yield (
+            f"processors.{relay}: is missing: whoever relays the mails handles the data; say who "
+            "(name, role, country, safeguard), or set delivery.relay.processor to "
+            f'"{OWN_SERVER}" where the relay is a server of your own'
+        )
+    for key, one in named.items():
+        if one.country not in EEA and one.safeguard is None:
+            where = f"{one.country} is outside the EEA"
+            yield f"processors.{key}.safeguard: {where}; say what protects the data there"
+        for about, told in (("role", one.role), ("safeguard", one.safeguard or {"": ""})):
+            for locale in config.locales:
+                if not {"", locale} & told.keys():
+                    yield f"processors.{key}.{about}: must have the language {locale}"

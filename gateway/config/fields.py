@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, PlainValidator, StringConstraints, Validati
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway.config.countries import parse_country
 from gateway.config.durations import Cap, parse_cap, parse_duration, parse_lasting
 from storage import domains
 from storage.domains import DomainError
@@ -126,6 +128,18 @@ def parse_path(raw: object, info: ValidationInfo) -> Path:
     return Path((info.context or {})["base"], Path(raw).expanduser())
 
 
+def parse_told(raw: object) -> Mapping[str, str]:
+    """One line for every language, under the name "", or a line for each."""
+    told = {"": raw} if isinstance(raw, str) else raw
+    if not isinstance(told, dict) or not told:
+        raise ValueError('write a line, or one for each language: { en = "…", de = "…" }')
+    for locale, line in told.items():
+        named = locale == "" or re.fullmatch(_LOCALE, locale)
+        if not named or not isinstance(line, str) or not re.fullmatch(f"{_LINE}{{1,500}}", line):
+            raise ValueError("write one line of text for each language")
+    return told
+
+
 def holds_password(raw: str) -> bool:
     url = _database_url(raw)
     return url is not None and url.password is not None
@@ -172,14 +186,16 @@ def _database_url(raw: str) -> URL | None:
         return None
 
 
-Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$")
-]
+_LINE = r"[^\x00-\x1f\x7f\u2028\u2029]"
+_LOCALE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
+Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=f"^{_LINE}+$")]
 Wording = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+Locale = Annotated[str, StringConstraints(pattern=f"^{_LOCALE}$")]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+Country = Annotated[str, PlainValidator(parse_country)]
+Told = Annotated[Mapping[str, str], PlainValidator(parse_told)]
 Domain = Annotated[str, AfterValidator(parse_domain)]
 Host = Annotated[str, AfterValidator(parse_host)]
 Mailbox = Annotated[str, AfterValidator(parse_mailbox)]

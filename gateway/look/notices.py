@@ -1,75 +1,56 @@
-"""The privacy notice behind every consent text: the controller's own, or the built-in one."""
+"""The privacy notice behind every consent text: the controller's own, or the generated one."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from consent.service_mails import LINK_LIFE
-from gateway.look import resources
-from gateway.look.translations import choose_locale, translations
+from gateway.errors import ConfigError
+from gateway.look import claims, generated_notices, own_notices
+from gateway.look.translations import choose_locale
 
 if TYPE_CHECKING:
-    from gateway.config.config import Config, Retention
-
-_DAY: Final = timedelta(days=1)
-_YEAR: Final = timedelta(days=365)
+    from gateway.config.config import Config
 
 
 def notice(config: Config, locale: str) -> str:
-    """The notice in *locale*, as Markdown; English where there is neither a text nor a template.
+    """The notice in *locale*, as Markdown; English where there is none in it.
 
-    The same configuration gives the same bytes on every node, for their hash is
-    part of what people agree to.
+    Raises ConfigError for one that says what is not so: it must stand behind no
+    consent. Its hash is part of what people agree to.
     """
+    if found := list(_problems(config, locale)):
+        raise ConfigError(found)
+    own = _own(config, locale)
+    if own is not None:
+        return own[1]
+    return claims.without_marks(generated_notices.generate(config, locale))
+
+
+def problems(config: Config) -> list[str]:
+    """Why notices of this configuration cannot be published, each by its key path."""
+    found = (problem for locale in config.locales for problem in _problems(config, locale))
+    return list(dict.fromkeys(found))
+
+
+def _problems(config: Config, locale: str) -> Iterator[str]:
+    own = _own(config, locale)
+    if own is not None:
+        language, text = own
+        yield from (
+            f"controller.notice.{language}: {problem}"
+            for problem in own_notices.problems(config, language, text)
+        )
+        return
+    said = list(claims.statements(generated_notices.generate(config, locale)))
+    for problem in claims.unfounded(said, claims.capabilities(config)):
+        yield f"controller.notice: the built-in one {problem}"
+
+
+def _own(config: Config, locale: str) -> tuple[str, str] | None:
+    """The controller's own text that is nearest, and its language."""
     own = config.controller.notice
-    if own:
-        return own[choose_locale(None, locale, tuple(own))].read_text("utf-8")
-    directory = resources.templates() / "notice"
-    written = sorted((path.stem for path in directory.glob("*.md")), key=lambda name: name != "en")
-    language = choose_locale(None, locale, written)
-    template = _templates(directory).get_template(f"{language}.md")
-    text = template.render(
-        controller=config.controller,
-        senders=[config.senders[name] for name in sorted(config.senders)],
-        kept=_kept(config.retention, language),
-    )
-    return text.strip() + "\n"
-
-
-@lru_cache(maxsize=4)
-def _templates(directory: Path) -> Environment:
-    # Markdown, not HTML: gateway.look.markdown escapes all of it when it is shown.
-    return Environment(  # noqa: S701
-        loader=FileSystemLoader(directory),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def spell(length: timedelta, locale: str) -> str:
-    """Say a length in words: in years or days where it is whole ones, else in hours."""
-    ngettext = translations(locale).ngettext
-    if not length:
-        return translations(locale).gettext("not at all")
-    if length % _YEAR == timedelta():
-        count = length // _YEAR
-        return ngettext("%(num)s year", "%(num)s years", count) % {"num": count}
-    if length % _DAY == timedelta():
-        count = length // _DAY
-        return ngettext("%(num)s day", "%(num)s days", count) % {"num": count}
-    count = -(-length // timedelta(hours=1))
-    return ngettext("%(num)s hour", "%(num)s hours", count) % {"num": count}
-
-
-def _kept(retention: Retention, locale: str) -> dict[str, str]:
-    """How long each kind of record is kept, in words: what an operator sets, and what is fixed."""
-    kept = {name: getattr(retention, name) for name in type(retention).model_fields}
-    return {
-        name: spell(time, locale) for name, time in (kept | {"service_mails": LINK_LIFE}).items()
-    }
+    if not own:
+        return None
+    language = choose_locale(None, locale, tuple(own))
+    return language, own[language].read_text("utf-8")

@@ -22,11 +22,13 @@ from delivery.worker import Pace, Worker
 from gateway.api import operations
 from gateway.config.config import Config
 from gateway.config.fields import Listen
+from gateway.errors import ConfigError
 from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
 from gateway.http.app_keys import HEALTH
 from gateway.http.runner import Runner, listening_on
 from gateway.keyfiles import dkim_keys
+from gateway.look import notices
 from gateway.parts import Parts
 from gateway.process import counting, duties
 from gateway.process.app import create_app
@@ -95,8 +97,11 @@ async def opened(
     """Open everything and put it in order; None when the end came before a store did.
 
     Machines start in any order: a store that is not up yet is waited for, and
-    until then nothing listens and nothing is sent.
+    until then nothing listens and nothing is sent. Raises ConfigError for a privacy
+    notice that says what is not so, before anything is touched.
     """
+    if problems := notices.problems(config):
+        raise ConfigError(problems)
     wait = _FIRST_WAIT
     while not stopping.is_set():
         async with AsyncExitStack() as stack:

@@ -23,6 +23,7 @@ from delivery.errors import SigningError
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
+from gateway.look import notices
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
 from gateway.watch import about_keys, parked, wordings
@@ -48,6 +49,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         ok("configuration", "is well-formed"),
         *about_address(config),
         *about_relay(config),
+        *about_notice(config),
         *about_keyring(config),
         *about_data_files(config),
         *about_dkim(config, resolver),
@@ -104,6 +106,23 @@ def about_relay(config: Config) -> Iterator[Finding]:
         )
     else:
         yield ok("relay", f"{relay.host}:{relay.port}, tls {relay.tls}")
+
+
+def about_notice(config: Config) -> Iterator[Finding]:
+    """What a start refuses, and who may have been forgotten."""
+    if found := notices.problems(config):
+        for problem in found:
+            yield fail("notice", problem, "see docs/operations.md, Privacy notice")
+    else:
+        yield ok("notice", "says nothing that the gateway does not do")
+    if config.delivery.transport == "relay" and not config.processors:
+        said = "names nobody who handles the data for you"
+        yield warn("notice", said, "name who runs the servers and keeps backups: [processors.…]")
+    several = len(config.locales) > 1
+    for name, one in sorted(config.processors.items()):
+        if several and "" in {*one.role, *(one.safeguard or {})}:
+            said = f"says the same of processors.{name} in {' and '.join(config.locales)}"
+            yield warn("notice", said, "write a line for each language: { en = …, de = … }")
 
 
 def about_keyring(config: Config) -> Iterator[Finding]:

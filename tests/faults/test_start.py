@@ -135,3 +135,49 @@ async def _metrics(gateway: Gateway, name: str) -> float | None:
     async with gateway.http.get(f"{gateway.admin}/metrics") as answer:
         found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
     return None if found is None else float(found[1])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        pytest.param(
+            "[processors.relay]",
+            "[processors.other]",
+            "processors.relay: is missing: whoever relays the mails handles the data; say who",
+            id="nobody relays",
+        ),
+        pytest.param(
+            "[controller]",
+            '[controller]\nnotice = { en = "own.md" }',
+            "controller.notice.en: leads to {url}/my-data/erase, which is no page of this gateway",
+            id="a page that does not exist",
+        ),
+        pytest.param(
+            "[controller]",
+            '[controller]\nnotice = { en = "own.md" }',
+            'controller.notice.en: does not name the contact: "privacy@acme.example"',
+            id="nobody to write to",
+        ),
+    ],
+)
+async def test_a_notice_that_says_what_is_not_so_is_named_and_nothing_starts(
+    gateway: Gateway, old: str, new: str, problem: str
+) -> None:
+    own = f"Erase yourself at {gateway.base}/my-data/erase. By Acme GmbH."
+    (gateway.directory / "own.md").write_text(own, encoding="utf-8")
+    raw = gateway.config.read_text()
+    gateway.config.write_text(raw.replace(old, new, 1))
+
+    tried = [
+        await asyncio.to_thread(gateway.try_command, *command)
+        for command in (["serve"], ["worker"], ["doctor"])
+    ]
+
+    said = problem.replace("{url}", gateway.base)
+    assert [one.returncode for one in tried] == [1, 1, 1]
+    assert [said in one.stdout + one.stderr for one in tried] == [True] * 3
+    assert "serving" not in tried[0].stderr
+
+    gateway.config.write_text(raw)
+    await gateway.start("serve", "serve")
+    assert await gateway.sign_up(ADA) == 202

@@ -78,6 +78,11 @@ imprint_url = "https://www.other.example/imprint"
 privacy_url = "https://www.other.example/privacy"
 dkim_domain = "other.example"
 
+[processors.relay]
+name = "Mail Relay GmbH"
+role = {{ en = "hands over our mails", de = "übergibt unsere E-Mails" }}
+country = "DE"
+
 [purposes.newsletter]
 sender = "acme"
 basis = "consent"

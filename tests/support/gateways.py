@@ -58,6 +58,11 @@ imprint_url = "https://www.acme.example/imprint"
 privacy_url = "https://www.acme.example/privacy"
 dkim_domain = "acme.example"
 
+[processors.relay]
+name = "Mail Relay GmbH"
+role = {{ en = "hands over our mails", de = "übergibt unsere E-Mails" }}
+country = "DE"
+
 [purposes.newsletter]
 sender = "acme"
 basis = "consent"

@@ -92,6 +92,7 @@ async def open_life(
     relay, relay_port = _start_relay(relay_log)
     path = directory / "config.toml"
     config = config.replace("RELAY_PORT", str(relay_port)).replace("PORT", str(port))
+    config = config.replace("[delivery.relay]", '[delivery.relay]\nprocessor = "none"')
     path.write_text(config.replace("[server]", '[server]\nadmin_listen = "off"'))
     gateway = Gateway(directory, path, f"http://127.0.0.1:{port}", relay_log, relay_port)
     async with aiohttp.ClientSession() as gateway.http:

@@ -3,7 +3,7 @@
 `tests/unit/test_every_word.py` compares this with all catalogues and the built-in
 notice: a new sentence needs the test of its fact here, or stands among those that
 state none about the gateway. Sentences are written as the templates have them, in
-English; those of the notice by how their line begins.
+English; what the notice says by its claims.
 """
 
 from __future__ import annotations
@@ -105,6 +105,44 @@ NOTICES: Final = (
 DEMO_AWAY: Final = "http/test_landing.py::test_the_landing_page_stands_while_the_gateway_is_away"
 TEXTS: Final = "http/test_form_posts.py::test_each_purpose_needs_its_own_text_in_any_order"
 INBOX: Final = "smtp/test_inbox.py::test_a_signature_is_checked"
+
+KEPT_MAIL: Final = (
+    "promises/test_it_is_no_weapon.py::"
+    "test_of_the_weeks_mails_one_is_kept_for_who_has_not_asked_yet"
+)
+NEIGHBOURS: Final = (
+    "contract/test_sign_up.py::"
+    "test_of_the_network_no_more_is_sealed_than_the_limits_of_an_address_ask_for"
+)
+COUNT_ALONE: Final = (
+    "attacks/test_strangers_first.py::"
+    "test_a_request_that_nobody_is_asked_about_leaves_a_count_and_nothing_else"
+)
+FLOODS: Final = (
+    "attacks/test_floods.py::test_four_networks_that_flood_two_nodes_keep_no_honest_post_out"
+)
+LOOKING: Final = (
+    "promises/test_looking_changes_nothing.py::"
+    "test_looking_at_every_link_in_every_way_changes_nothing"
+)
+BACK_END: Final = "http/test_signups.py::test_a_back_end_signs_people_up"
+RELAYED: Final = "unit/test_claims.py::test_mails_go_where_the_notice_says"
+BY_DATE: Final = "contract/test_expire.py::test_the_date_ends_a_consent_however_much_it_is_used"
+BY_USE: Final = (
+    "contract/test_expire.py::"
+    "test_a_consent_that_nobody_used_permits_nothing_before_any_duty_came_by"
+)
+WHILE_IT_WORKS: Final = (
+    "unit/test_consent_retention.py::test_a_link_that_still_works_leads_somewhere_whatever_the_term"
+)
+OBJECTION_KEPT: Final = (
+    "unit/test_consent_retention.py::test_an_objection_is_kept_as_long_as_a_proof"
+)
+NO_EVIDENCE: Final = f"{_KEPT}test_with_no_evidence_kept_nothing_is_left_after_the_withdrawal"
+HELD: Final = (
+    "unit/test_consent_retention.py::"
+    "test_what_ended_after_an_older_consent_of_its_purpose_stays_with_that"
+)
 
 # By the test of their fact, under `tests/`.
 FACTS: Final = {
@@ -617,41 +655,63 @@ NO_FACT: Final = (
     "taken over with documents from another system",
 )
 
-# Lines of the notice by how they begin, with the tests of what they state.
+# What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.
 NOTICE_FACTS: Final = {
-    "> **Your right to object": (HINDERED, STILL),
-    "- **Your email address and": (PURPOSE,),
-    "- **The record of your consent**": (PROVEN,),
-    "- **That a mail was handed over": (PROVEN,),
-    "- **A keyed checksum of your address, if": (CHECKSUM, BLOCKS, STOPPED),
-    "- **A keyed checksum of your address, with the date": (YEAR, SPELLINGS, STOPPED),
-    "- **Your IP address when you": (SEALED, NETWORKS),
-    "- **A cookie on your personal pages**": (COOKIE, HALF_AN_HOUR),
-    "Our mail system adds no": (NO_PIXEL,),
-    "From you, or from whoever": (ONLY_ASKS,),
-    "After a sign-up we send a mail": (ONLY_ASKS, WEEK, OVER),
-    "- Sign-ups that were never": (MONTH,),
-    "- The contents of mails": (BODIES,),
-    "- What became of each mail": (MAILS, UNUSED),
-    "- What else you entered": (PROFILE, OWN_END),
-    "- The proof of each consent": (OWN_END,),
-    "- Your address: as long": (FORGOTTEN,),
-    "- The keyed checksum of your address after": (CHECKSUM, YEAR),
-    "- The checksum for a mail": (YEAR, STOPPED),
-    "- The keyed checksum of your IP": (NETWORKS,),
-    "Your data is encrypted": (FORGOTTEN, SEALED),
-    "- **Withdraw your consent": (LEAVES, FINAL),
+    "objection": (HINDERED, STILL),
+    "what_was_agreed": (PURPOSE,),
+    "proof": (PROVEN,),
+    "proof_after_end": (FORGOTTEN,),
+    "outcomes": (PROVEN,),
+    "blocks": (CHECKSUM, BLOCKS, STOPPED),
+    "service_mails": (YEAR, SPELLINGS, STOPPED),
+    "network_counted": (SEALED, NETWORKS, KEPT_MAIL),
+    "network_waits": (NEIGHBOURS, SEALED, COUNT_ALONE),
+    "network_limited": (FLOODS, SEALED),
+    "cookie": (COOKIE, HALF_AN_HOUR),
+    "no_tracking": (NO_PIXEL,),
+    "no_profile": (NO_PIXEL, LOOKING),
+    "source": (ONLY_ASKS, BACK_END),
+    "source_shown": (STORY,),
+    "three_a_week": (WEEK,),
+    "only_confirmed": (ONLY_ASKS,),
+    "link_ends": (OVER,),
+    "mailbox_provider": (RELAYED,),
+    "stays_here": (RELAYED,),
+    "stands": (LEAVES, PURPOSE),
+    "ends": (BY_DATE,),
+    "unused": (BY_USE,),
+    "unconfirmed_kept": (MONTH, WHILE_IT_WORKS),
+    "bodies_kept": (BODIES,),
+    "outcomes_kept": (MAILS, UNUSED),
+    "profile_kept": (PROFILE, OWN_END),
+    "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
+    "proof_ends": (NO_EVIDENCE,),
+    "proof_held": (HELD,),
+    "address_kept": (FORGOTTEN, MONTH),
+    "blocks_kept": (CHECKSUM, YEAR),
+    "service_mails_kept": (YEAR, STOPPED),
+    "network_kept": (NETWORKS,),
+    "own_keys": (FORGOTTEN, SEALED),
+    "withdrawal": (LEAVES,),
+    "final": (FINAL,),
+    "own_pages": (STORY, ALIKE),
 }
-# Headings, who it is, the law, and what the controller alone can answer for.
+# Lines without a claim by how they begin: headings, who it is, the law, what the configuration
+# says of others, and what the controller alone can answer for.
 NOTICE_NO_FACT: Final = (
     "# ",
     "## ",
     "This notice says what",
-    "**{{ controller.name }}**",
+    "**{{ controller.name|plain }}**",
     "We mail you under",
-    "- **{{ sender.name }}**",
+    "- **{{ sender.name|plain }}**",
     "Nobody obliges you to give",
     "Those of our staff who",
+    "Besides, these service providers",
+    "- **{{ one.name|plain }}**",
+    "This is outside the European",
+    "What protects the data there",
+    "In backups, the data can be read",
     "- **Object**: see the box",
     "- **Access** to your data",
     "- **Complain** to a",

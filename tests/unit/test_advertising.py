@@ -73,6 +73,18 @@ def test_a_name_may_be_a_brand_and_no_offer(name: str, flaw: str | None) -> None
     assert advertising.of_name(name) == flaw
 
 
+@pytest.mark.parametrize(
+    ("wording", "flaw"),
+    [
+        ("Yes, and get 10 % off.", "has a percent sign"),
+        ("Yes, and get 5 €.", "has a price"),
+        ("Yes, from you and the partners at https://acme.example/partners!", None),
+    ],
+)
+def test_a_wording_may_lead_to_a_list_and_offers_nothing(wording: str, flaw: str | None) -> None:
+    assert advertising.of_wording(wording) == flaw
+
+
 VOUCHER = "10 % voucher, https://shop.example"
 ADVERTISED = {
     'title = { en = "Newsletter",': (
@@ -82,6 +94,10 @@ ADVERTISED = {
     'de = "Newsletter" }': ('de = "Jetzt!" }', "purposes.newsletter.title.de: has an exclamation"),
     'name = "Acme"  ': ('name = "Acme, 5 € off"  ', "senders.acme.name: has a price"),
     'name = "Acme GmbH"': ('name = "www.acme"', "controller.name: has a link"),
+    'en = "Yes, send me': (
+        'en = "10 % off, 5 € each! Yes, send me',
+        "purposes.newsletter.text.en: has a percent",
+    ),
     '"Musterstr. 1, 10115': ('"Save 10%, 10115', "controller.postal_address: has a percent"),
 }
 

@@ -50,6 +50,7 @@ def test_every_setting_stands_in_the_default_file() -> None:
         config.Keys,
         config.Audit,
         config.Sender,
+        config.Processor,
         config.Purpose,
         config.FormField,
         config.Form,
@@ -189,6 +190,32 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
             id="notice that is not there",
         ),
         pytest.param(
+            'transport = "inbox"    ',
+            'transport = "relay"    ',
+            "processors.relay: is missing: whoever relays the mails handles the data; say who "
+            "(name, role, country, safeguard), or set delivery.relay.processor to "
+            '"none" where the relay is a server of your own',
+            id="relay of nobody",
+        ),
+        pytest.param(
+            "[delivery]\n",
+            '[processors.none]\nname = "A"\nrole = "b"\ncountry = "DE"\n[delivery]\n',
+            "processors.none: is the name for none; take another",
+            id="processor called none",
+        ),
+        pytest.param(
+            "[delivery]\n",
+            '[processors.x]\nname = "A"\nrole = "b"\ncountry = "CH"\n[delivery]\n',
+            "processors.x.safeguard: CH is outside the EEA; say what protects the data there",
+            id="third country without a safeguard",
+        ),
+        pytest.param(
+            "[delivery]\n",
+            '[processors.x]\nname = "A"\nrole = { en = "b" }\ncountry = "DE"\n[delivery]\n',
+            "processors.x.role: must have the language de",
+            id="role in one of two languages",
+        ),
+        pytest.param(
             'host = "127.0.0.1"',
             'host = "relay.example.org"\nusername = "gateway"\npassword_env = "RELAY_PASSWORD"',
             "delivery.relay.tls: the password would travel in clear; use starttls or implicit",
@@ -283,6 +310,32 @@ def test_what_is_not_well_formed_is_refused(old: str, new: str, path: str) -> No
     found = problems(changed(old, new))
 
     assert path in [line.split(":")[0] for line in found]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "country = 'Germany'",
+        "country = 'EU'",
+        "country = 'ZZ'",
+        "country = 'de'",
+        "country = 49",
+        "role = ''",
+        "role = {}",
+        "role = { DE = 'x' }",
+        "role = { de = 7 }",
+        'role = "a\\nb"',
+        "role = 7",
+        "phone = '1'",
+    ],
+)
+def test_a_processor_is_well_formed(value: str) -> None:
+    good = {"name": "'A'", "role": "'b'", "country": "'DE'"}
+    key, _, given = value.partition(" = ")
+    lines = [f"{name} = {one}" for name, one in (good | {key: given}).items()]
+    raw = "\n".join([DEFAULT, "[processors.x]", *lines])
+
+    assert [line.split(":")[0] for line in problems(raw)] == [f"processors.x.{key}"]
 
 
 def test_a_domain_is_the_same_in_the_configuration_and_in_the_mail() -> None:
@@ -465,3 +518,33 @@ was = ["Globex", "news@globex.example"]
     found = problems(changed("[senders.acme] ", other + "#"))
 
     assert "senders.acme.was: names globex, who is another sender" in found
+
+
+def relayed_by(processor: str) -> str:
+    raw = changed('transport = "inbox"    ', 'transport = "relay"    ')
+    raw = raw.replace('processor = "relay"', f'processor = "{processor}"')
+    return raw + '[processors.mailer]\nname = "A"\nrole = "b"\ncountry = "DE"\n'
+
+
+@pytest.mark.parametrize("processor", ["relay", "postman"])
+def test_whoever_relays_the_mails_must_be_named(processor: str) -> None:
+    (problem,) = problems(relayed_by(processor))
+
+    assert problem.startswith(f"processors.{processor}: is missing: ")
+
+
+@pytest.mark.parametrize("processor", ["mailer", "none"])
+def test_a_relay_is_one_of_the_processors_or_a_server_of_ones_own(processor: str) -> None:
+    loaded = config.parse(relayed_by(processor), base=Path("/srv"))
+
+    assert loaded.delivery.relay.processor == processor
+
+
+def test_a_notice_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notice.en.md").write_bytes(b"\xff\xfe# Ours")
+    raw = changed("# notice = { en", "notice = { en").replace(', de = "notice.de.md" }', " }")
+
+    with pytest.raises(ConfigError) as refused:
+        config.parse(raw, base=tmp_path)
+
+    assert refused.value.problems == ("controller.notice.en: is no text in UTF-8",)

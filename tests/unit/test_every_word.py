@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from gateway.look import resources
+from gateway.look.claims import CLAIMS
 from tests.support import words
 from tests.unit.test_translations import used_messages
 
 TESTS = Path(__file__).parents[1]
 _PLACES = re.compile(r"\{\{.*?\}\}")
+_CLAIM = re.compile(r"\{\{ claim\.([a-z_]+) \}\}")
 
 
 def named_tests() -> set[str]:
@@ -55,14 +57,30 @@ def test_the_test_of_a_sentence_is_there(name: str) -> None:
     assert test in set(functions(TESTS / file))
 
 
-def test_every_line_of_the_notice_has_the_test_of_its_fact_or_states_none() -> None:
-    lines = lines_of_notice("en")
-    stated = {line: found_in(line, words.NOTICE_FACTS) for line in lines}
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_claim_of_the_notice_is_in_the_register_and_has_the_test_of_its_fact(
+    language: str,
+) -> None:
+    named = [claim for line in lines_of_notice(language) for claim in _CLAIM.findall(line)]
+
+    assert sorted(named) == sorted(CLAIMS), "once each"
+    assert words.NOTICE_FACTS.keys() == CLAIMS.keys()
+    assert all(words.NOTICE_FACTS.values())
+
+
+def test_every_other_line_of_the_notice_states_no_fact() -> None:
+    lines = [line for line in lines_of_notice("en") if not _CLAIM.search(line)]
     plain = {line: found_in(line, words.NOTICE_NO_FACT) for line in lines}
 
-    assert [line for line in lines if len(stated[line]) + len(plain[line]) != 1] == []
-    used = {one for found in (*stated.values(), *plain.values()) for one in found}
-    assert used == {*words.NOTICE_FACTS, *words.NOTICE_NO_FACT}
+    assert [line for line in lines if len(plain[line]) != 1] == []
+    assert {one for found in plain.values() for one in found} == {*words.NOTICE_NO_FACT}
+
+
+def test_nothing_stands_before_the_claim_of_a_line() -> None:
+    """It would be said under no name, and checked by nobody."""
+    for language in ("en", "de"):
+        claiming = [one for one in lines_of_notice(language) if _CLAIM.search(one)]
+        assert {_CLAIM.split(line)[0] for line in claiming} <= {"", "- ", "> "}
 
 
 def test_both_languages_of_the_notice_say_the_same_line_by_line() -> None:

@@ -45,6 +45,7 @@ def worst(found: Sequence[Finding]) -> Level:
 
 
 RELAYED = ('transport = "inbox"', 'transport = "relay"')
+OWN_RELAY = ('processor = "relay"', 'processor = "none"')
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,9 @@ def test_numbers_that_the_network_can_ask_for_are_told(
 
 
 def test_mail_in_clear_to_another_machine_is_told(tmp_path: Path) -> None:
-    relayed = config(tmp_path, RELAYED, ('host = "127.0.0.1"', 'host = "relay.acme.example"'))
+    relayed = config(
+        tmp_path, RELAYED, OWN_RELAY, ('host = "127.0.0.1"', 'host = "relay.acme.example"')
+    )
 
     assert levels(list(examination.about_relay(relayed))) == ["warn"]
 
@@ -130,7 +133,7 @@ def test_a_keyring_that_is_not_there_fails_and_says_what_to_do(tmp_path: Path) -
 
 
 def test_dns_is_compared_with_the_key_that_signs(tmp_path: Path) -> None:
-    given = config(tmp_path, RELAYED)
+    given = config(tmp_path, RELAYED, OWN_RELAY)
     dkim_keys.create_missing(given, DatabaseClock().wall())
     (record,) = dkim_keys.records(given)
     answers = {
@@ -205,3 +208,53 @@ def test_a_sqlite_that_does_not_keep_to_what_we_set_fails() -> None:
 
     assert examination.about_sqlite("data", kept).level is Level.OK
     assert examination.about_sqlite("data", kept | {"journal_mode": "delete"}).level is Level.FAIL
+
+
+PROCESSOR = """[processors.relay]
+name = "Mail Relay GmbH"
+role = {role}
+country = "DE"
+
+[purposes.newsletter] """
+IN_BOTH = '{ en = "hands over our mails", de = "übergibt unsere E-Mails" }'
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param([], [Level.OK], id="nothing leaves the machine"),
+        pytest.param([RELAYED, OWN_RELAY], [Level.OK, Level.WARN], id="nobody is named"),
+        pytest.param(
+            [RELAYED, ("[purposes.newsletter] ", PROCESSOR.replace("{role}", IN_BOTH))],
+            [Level.OK],
+            id="a processor",
+        ),
+        pytest.param(
+            [RELAYED, ("[purposes.newsletter] ", PROCESSOR.replace("{role}", '"sends"'))],
+            [Level.OK, Level.WARN],
+            id="one line for two languages",
+        ),
+    ],
+)
+def test_the_doctor_reads_the_notice(
+    changes: list[tuple[str, str]], expected: list[Level], tmp_path: Path
+) -> None:
+    found = list(examination.about_notice(config(tmp_path, *changes)))
+
+    assert levels(found) == expected
+    assert {one.about for one in found} == {"notice"}
+
+
+def test_a_notice_that_no_start_would_publish_fails(tmp_path: Path) -> None:
+    (tmp_path / "notice.en.md").write_text("# Ours\nAcme GmbH", encoding="utf-8")
+    own = (
+        '# notice = { en = "notice.en.md", de = "notice.de.md" }',
+        'notice = { en = "notice.en.md" }',
+    )
+
+    found = list(examination.about_notice(config(tmp_path, own)))
+
+    assert {one.level for one in found} == {Level.FAIL}
+    assert 'controller.notice.en: does not name the contact: "privacy@acme.example"' in [
+        one.text for one in found
+    ]

@@ -26,7 +26,7 @@ def used_messages() -> set[str]:
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
     package = Path(resources.__file__).parents[1]
     for name in (
-        "look/notices.py",
+        "look/generated_notices.py",
         "people/embedding.py",
         "flows/joining/publish_texts.py",
     ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -25,7 +25,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
 from consent.policy import New
-from consent.sign_ups import Asked, SignUp
+from consent.sign_ups import CONFIRM_WITHIN, Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
@@ -42,7 +42,6 @@ from storage.locks import try_alone
 log = structlog.get_logger()
 
 AT_ONCE = 50  # in the loop that answers: more at a time, and requests wait for them
-CONFIRM_WITHIN = timedelta(hours=72)
 _OF_THE_FORM = (Why.PURPOSE_UNKNOWN, Why.WORDING_MISSING)  # whoever it is from
 
 

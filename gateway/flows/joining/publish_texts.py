@@ -19,8 +19,7 @@ from gateway.parts import Parts
 
 def bundles(config: Config) -> tuple[list[bytes], list[Notice]]:
     """Every consent text and privacy notice of the configuration; the same on every node."""
-    locales = sorted({locale for purpose in config.purposes.values() for locale in purpose.text})
-    notices = {locale: texts.notice_of(locale, notice(config, locale)) for locale in locales}
+    notices = {one: texts.notice_of(one, notice(config, one)) for one in config.locales}
     made = [
         texts.bundle(
             purpose=name,
