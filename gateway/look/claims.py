@@ -37,6 +37,9 @@ class Capability(StrEnum):
     INBOX = "keeps mails in an inbox of its own"
     RETENTION = "deletes what is over"
     EXPIRY = "ends consents by date and by disuse"
+    ERASURE = "erases who asks for it"
+    BLOCKS_WHO_OBJECTED = "asks nobody anew who had objected and was erased, for a year"
+    BLOCKS_WHO_WAS_ERASED = "asks nobody anew who was erased, for a year"
     OWN_KEYS = "encrypts under keys of each person, and destroys them"
     WITHDRAWALS = "takes withdrawals and objections, by link and passed on, and keeps to them"
 
@@ -77,21 +80,28 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "blocks_kept": Capability.BLOCKS,
     "service_mails_kept": Capability.MAILBOX_LIMITS,
     "network_kept": Capability.NETWORK_COUNTS,
+    "blocked_objection": Capability.BLOCKS_WHO_OBJECTED,
+    "blocked_erasure": Capability.BLOCKS_WHO_WAS_ERASED,
+    "requests_kept": Capability.ERASURE,
     "own_keys": Capability.OWN_KEYS,
     "withdrawal": Capability.WITHDRAWALS,
     "final": Capability.WITHDRAWALS,
     "own_pages": Capability.OWN_PAGES,
+    "erasure": Capability.ERASURE,
+    "locked": Capability.PROOF_AFTER_END,
 }
 
 
 def capabilities(config: Config) -> frozenset[Capability]:
     """What this gateway does, as it is configured."""
-    transport = config.delivery.transport
+    transport, blocked = config.delivery.transport, config.rights.suppress_after_erasure
     depends = {
         Capability.PROOF_AFTER_END: config.retention.evidence_after_withdrawal > timedelta(),
         Capability.NETWORK_LIMITS: config.limits.enabled,
         Capability.RELAY: transport == "relay",
         Capability.INBOX: transport == "inbox",
+        Capability.BLOCKS_WHO_OBJECTED: blocked == "objection",
+        Capability.BLOCKS_WHO_WAS_ERASED: blocked == "always",
     }
     return frozenset(one for one in Capability if depends.get(one, True))
 

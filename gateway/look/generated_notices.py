@@ -103,6 +103,7 @@ def _kept(config: Config, locale: str) -> dict[str, str]:
         "outcomes": max(kept.messages, *windows, timedelta()),
         "proof": kept.evidence_after_withdrawal,
         "service_mails": LINK_LIFE,
+        "requests": kept.rights_requests,
     }
     return {name: spell(length, locale) for name, length in lengths.items()}
 

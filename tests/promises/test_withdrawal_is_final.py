@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.gateways import Gateway
+from tests.support.waiting import until
 
 ADA = "ada@example.org"
 LEAVERS = 200
@@ -90,18 +91,14 @@ async def test_no_mail_is_begun_after_an_erasure_was_answered(gateway: Gateway) 
     await subscribed(gateway, key, [ADA, bob])
     waiting = 160
     await hand_in(gateway, key, [message_to(one) for _ in range(waiting) for one in (ADA, bob)])
-    async with asyncio.timeout(60):
-        while len(begun_for(gateway)[ADA]) < 10:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(begun_for(gateway)[ADA]) >= 10, 60)
 
     asked = {"email": ADA, "channel": "letter"}
     status, _ = await gateway.call(key, "POST", "/v1/erasures", asked)
 
     answered_at = time.monotonic()
     assert status == 202
-    async with asyncio.timeout(60):
-        while len(begun_for(gateway)[bob]) < waiting + 2:  # two came before
-            await asyncio.sleep(0.05)
+    await until(lambda: len(begun_for(gateway)[bob]) == waiting + 2, 60)  # two came before
     begun = begun_for(gateway)[ADA]
     assert [at - answered_at for at in begun if at > answered_at] == []
     assert len(begun) < waiting, "everything was sent before"

@@ -143,6 +143,13 @@ HELD: Final = (
     "unit/test_consent_retention.py::"
     "test_what_ended_after_an_older_consent_of_its_purpose_stays_with_that"
 )
+_ERASED: Final = "promises/test_erased_is_erased.py::test_"
+ERASED: Final = f"{_ERASED}with_nothing_to_keep_nothing_about_the_person_is_left"
+LOCKED: Final = f"{_ERASED}locked_evidence_stays_to_its_date_and_goes_the_same_way"
+ASKED_ANEW: Final = f"{_ERASED}whose_mailbox_is_not_asked_again_the_configuration_decides"
+ERASED_FINAL: Final = (
+    "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
+)
 
 # By the test of their fact, under `tests/`.
 FACTS: Final = {
@@ -691,10 +698,15 @@ NOTICE_FACTS: Final = {
     "blocks_kept": (CHECKSUM, YEAR),
     "service_mails_kept": (YEAR, STOPPED),
     "network_kept": (NETWORKS,),
+    "blocked_objection": (ASKED_ANEW,),
+    "blocked_erasure": (ASKED_ANEW,),
+    "requests_kept": (LOCKED,),
     "own_keys": (FORGOTTEN, SEALED),
     "withdrawal": (LEAVES,),
     "final": (FINAL,),
     "own_pages": (STORY, ALIKE),
+    "erasure": (ERASED, ERASED_FINAL),
+    "locked": (LOCKED,),
 }
 # Lines without a claim by how they begin: headings, who it is, the law, what the configuration
 # says of others, and what the controller alone can answer for.

@@ -29,7 +29,9 @@ OWN_RELAY = ('processor = "relay"', 'processor = "none"')
 NO_LIMITS = ("enabled = true", "enabled = false")
 NO_EVIDENCE = ('evidence_after_withdrawal = "3y"', 'evidence_after_withdrawal = "0d"')
 # Each may be there or not, in any combination.
-CHANGES = ((RELAY, OWN_RELAY), (NO_LIMITS,), (NO_EVIDENCE,))
+NOBODY_ANEW = ('suppress_after_erasure = "objection"', 'suppress_after_erasure = "always"')
+ANYBODY_ANEW = (NOBODY_ANEW[0], 'suppress_after_erasure = "none"')
+CHANGES = ((RELAY, OWN_RELAY), (NO_LIMITS,), (NO_EVIDENCE,), (NOBODY_ANEW,))
 VARIANTS = [
     [pair for pairs, there in zip(CHANGES, chosen, strict=True) if there for pair in pairs]
     for chosen in product((False, True), repeat=len(CHANGES))
@@ -64,7 +66,7 @@ def test_the_built_in_notice_claims_what_the_gateway_does_and_all_of_it(
 
 
 def test_every_capability_is_there_under_some_configuration(tmp_path: Path) -> None:
-    inbox, relay = configured(tmp_path), configured(tmp_path, RELAY, OWN_RELAY)
+    inbox, relay = configured(tmp_path), configured(tmp_path, RELAY, OWN_RELAY, NOBODY_ANEW)
 
     assert capabilities(inbox) | capabilities(relay) == set(Capability) == set(CLAIMS.values())
 
@@ -73,9 +75,11 @@ def test_every_capability_is_there_under_some_configuration(tmp_path: Path) -> N
     ("change", "gone", "instead"),
     [
         (NO_LIMITS, {"network_limited"}, set()),
-        (NO_EVIDENCE, {"proof_after_end", "proof_kept", "proof_held"}, {"proof_ends"}),
+        (NOBODY_ANEW, {"blocked_objection"}, {"blocked_erasure"}),
+        (ANYBODY_ANEW, {"blocked_objection"}, set()),
+        (NO_EVIDENCE, {"proof_after_end", "proof_kept", "proof_held", "locked"}, {"proof_ends"}),
     ],
-    ids=["no limits", "no evidence"],
+    ids=["no limits", "nobody is asked anew", "anybody is", "no evidence"],
 )
 def test_what_is_off_is_not_said(
     change: tuple[str, str], gone: set[str], instead: set[str], tmp_path: Path

@@ -1,0 +1,149 @@
+"""What of a configuration is well-formed and does not fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.config import advertising, logos
+from gateway.config.countries import EEA
+
+if TYPE_CHECKING:
+    from gateway.config.config import Config
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+OWN_SERVER = "none"  # as the relay's processor: it is nobody else's
+
+
+def found(config: Config) -> Iterator[str]:
+    yield from _about_senders(config)
+    yield from _about_purposes(config)
+    yield from _about_words(config)
+    yield from _about_forms(config)
+    yield from _about_delivery(config)
+    yield from _about_processors(config)
+    if config.server.admin_listen == config.server.listen and config.server.listen.port:
+        yield "server.admin_listen: is where the public listens; metrics are not for everybody"
+    if config.storage.url in (config.storage.keystore_url, config.guard_url):
+        yield "storage.url: the data must not share a database with the key store or the guard"
+    for locale, path in config.controller.notice.items():
+        if problem := _problem_of_text(path):
+            yield f"controller.notice.{locale}: {problem}"
+    if config.retention.network_data > timedelta(days=30):
+        yield "retention.network_data: at most 30d"
+
+
+def _problem_of_text(path: Path) -> str | None:
+    try:
+        path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return "is no text in UTF-8"
+    except OSError:
+        return "cannot be read" if path.is_file() else "there is no such file"
+    return None
+
+
+def _about_senders(config: Config) -> Iterator[str]:
+    for name, sender in config.senders.items():
+        mailbox = "." + sender.from_address.rpartition("@")[2]
+        signing = "." + sender.dkim_domain
+        if not (mailbox.endswith(signing) or signing.endswith(mailbox)):
+            yield f"senders.{name}.dkim_domain: does not align with from_address (DMARC)"
+        if sender.logo is not None and (problem := logos.problem_of(sender.logo)):
+            yield f"senders.{name}.logo: {problem}"
+        for other, theirs in config.senders.items():
+            # Addresses may be shared or passed on; a name is whose a consent is.
+            taken = {theirs.name, *(one for one in theirs.was if "@" not in one)}
+            if other != name and taken & set(sender.was):
+                yield f"senders.{name}.was: names {other}, who is another sender"
+
+
+def _about_purposes(config: Config) -> Iterator[str]:
+    for name, purpose in config.purposes.items():
+        if purpose.sender not in config.senders:
+            yield f"purposes.{name}.sender: there is no such sender"
+        for locale in sorted(purpose.title.keys() ^ purpose.text.keys()):
+            yield f"purposes.{name}: title and text must both have the language {locale}"
+        for key in ("expires_after", "unused_after"):
+            if getattr(purpose, key) == timedelta():
+                yield f"purposes.{name}.{key}: nobody could be mailed"
+
+
+def _about_words(config: Config) -> Iterator[str]:
+    """Confirmation mails show these, and must be free of advertising."""
+    names = {f"senders.{key}.name": one.name for key, one in config.senders.items()}
+    names["controller.name"] = config.controller.name
+    names["controller.postal_address"] = config.controller.postal_address
+    titles = {
+        f"purposes.{key}.title.{locale}": title
+        for key, purpose in config.purposes.items()
+        for locale, title in purpose.title.items()
+    }
+    wordings = {
+        f"purposes.{key}.text.{locale}": text
+        for key, purpose in config.purposes.items()
+        for locale, text in purpose.text.items()
+    }
+    judged = (
+        (advertising.of_name, names),
+        (advertising.of_title, titles),
+        (advertising.of_wording, wordings),
+    )
+    for judge, words in judged:
+        for place, said in words.items():
+            if flaw := judge(said):
+                yield f"{place}: {flaw}; confirmation mails show it, and must not advertise"
+
+
+def _about_forms(config: Config) -> Iterator[str]:
+    for name, form in config.forms.items():
+        missing = [p for p in form.purposes if p not in config.purposes]
+        for purpose in missing:
+            yield f"forms.{name}.purposes: there is no purpose {purpose}"
+        if len(set(form.purposes)) != len(form.purposes):
+            yield f"forms.{name}.purposes: names a purpose twice"
+        if missing:
+            continue
+        locales = config.form_locales(name)
+        if not locales:
+            yield f"forms.{name}.purposes: have no language in common"
+        for key, field in form.fields.items():
+            if field.label and not set(locales) <= field.label.keys():
+                yield f"forms.{name}.fields.{key}.label: must have {', '.join(locales)}"
+
+
+def _about_delivery(config: Config) -> Iterator[str]:
+    delivery, relay = config.delivery, config.delivery.relay
+    if delivery.transport == "direct":
+        yield "delivery.transport: direct delivery is not in this release; use a relay"
+    if delivery.permit_ttl < timedelta(seconds=1):
+        yield "delivery.permit_ttl: at least 1s"
+    if delivery.lease <= delivery.permit_ttl:
+        yield "delivery.lease: must be longer than permit_ttl"
+    if (relay.username is None) != (relay.password is None):
+        yield "delivery.relay.username: user name and password come together"
+    if relay.username and relay.tls == "none" and relay.host not in _LOOPBACK:
+        yield "delivery.relay.tls: the password would travel in clear; use starttls or implicit"
+
+
+def _about_processors(config: Config) -> Iterator[str]:
+    """Whoever handles the data is named, first of all who relays the mails (Art. 13(1)(e) GDPR)."""
+    named, relay = config.processors, config.delivery.relay.processor
+    if OWN_SERVER in named:
+        yield f"processors.{OWN_SERVER}: is the name for none; take another"
+    if config.delivery.transport == "relay" and relay not in {*named, OWN_SERVER}:
+        yield (
+            f"processors.{relay}: is missing: whoever relays the mails handles the data; say who "
+            "(name, role, country, safeguard), or set delivery.relay.processor to "
+            f'"{OWN_SERVER}" where the relay is a server of your own'
+        )
+    for key, one in named.items():
+        if one.country not in EEA and one.safeguard is None:
+            where = f"{one.country} is outside the EEA"
+            yield f"processors.{key}.safeguard: {where}; say what protects the data there"
+        for about, told in (("role", one.role), ("safeguard", one.safeguard or {"": ""})):
+            for locale in config.locales:
+                if not {"", locale} & told.keys():
+                    yield f"processors.{key}.{about}: must have the language {locale}"
