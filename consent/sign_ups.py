@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from consent.address import Address
+
+# In the place of a form's name, of a request that the operator made (`consent.re_permission`). No
+# form can be called so: a name in the configuration has no dot.
+RE_PERMISSION: Final = "service.re-permission"
 
 
 class RenderedBy(StrEnum):
@@ -14,6 +19,7 @@ class RenderedBy(StrEnum):
 
     PAGE = "page"  # our hosted page, by its stamp
     SCRIPT = "script"  # our script, by its stamp
+    MAIL = "mail"  # our mail and the page behind its link: the operator asked
     ASSERTED = "asserted"  # the caller says so
 
 
