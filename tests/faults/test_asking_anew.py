@@ -87,5 +87,5 @@ async def killed_in_the_middle(data: Database, file: Path, text: str) -> int:
         while await asked(data) == before and process.poll() is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     process.kill()
-    await asyncio.to_thread(process.wait)
+    await asyncio.to_thread(process.communicate)
     return await asked(data)
