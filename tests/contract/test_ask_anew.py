@@ -208,6 +208,7 @@ async def test_who_does_not_answer_is_not_mailed_and_not_asked_again(app: App) -
         states = [row["state"] for row in await consents(again)]
         reason, mailed = await again.permission(), await sent(again)
         told = [await ask(again, text)]
+        await again.confirmation(ADA, "updates")  # which is forgotten, and looked at for that
         again.step(400 * DAY)
         await again.tick()
         await RetentionRules(again.parts).people()
@@ -232,6 +233,25 @@ async def test_that_somebody_was_asked_goes_with_the_consent_that_it_was_about(a
         await RetentionRules(again.parts).people()
 
         assert states == ["withdrawn", "rejected"]
+        assert await again.subject() is None
+
+
+async def test_where_no_proof_is_kept_nothing_is_left_of_who_said_no(app: App) -> None:
+    text = await agreed(app)
+    config = reworded(app.parts.config, NOW_ASKED)
+    kept = config.retention.model_copy(update={"evidence_after_withdrawal": timedelta()})
+    app.step(timedelta(minutes=1))
+    async with start_app(config.model_copy(update={"retention": kept}), app.parts.clock) as again:
+        await ask(again, text)
+        (mail,) = await again.send_due()
+        await said(again, mail.token("confirm"), "decline")
+        rules = RetentionRules(again.parts)
+        await rules.people()
+        left = [row["state"] for row in await consents(again)]
+        again.step(31 * DAY)
+        await rules.people()
+
+        assert left == ["rejected"]
         assert await again.subject() is None
 
 
