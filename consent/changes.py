@@ -36,6 +36,7 @@ def request(
     *,
     lapses_at: datetime,
     answers: bytes | None,
+    actor: Actor = Actor.SUBJECT,
 ) -> Consent:
     """A new consent that waits for its answer; *answers* of the form, sealed, wait with it.
 
@@ -43,7 +44,7 @@ def request(
     """
     refs = {"text": evidence.text}
     kind = EVENTS[State.PENDING]
-    eid = trail.record(kind, subject, Actor.SUBJECT, now, evidence=evidence, refs=refs)
+    eid = trail.record(kind, subject, actor, now, evidence=evidence, refs=refs)
     return Consent(
         id=evidence.consent,
         subject=subject,

@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     insert,
     literal_column,
     or_,
@@ -26,6 +27,7 @@ from consent import gates, tables
 from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
+from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
 from storage.honesty import RowKeys
 from storage.sound import fits, readable
@@ -58,6 +60,11 @@ class Consent:
     honest: bool = True  # the stored MAC fitted
     unused_at: datetime | None = None  # not stored: when it ended for want of use
     covers: frozenset[str] | None = None  # not stored: whose mails; None: its wording is not known
+
+    @property
+    def anew(self) -> bool:
+        """Whether the operator asked, because what the person agreed to is not so any more."""
+        return self.form == RE_PERMISSION
 
 
 # When each consent was last used, given whose it is; those never used are missing.
@@ -128,6 +135,17 @@ def _in_words(states: Sequence[State]) -> ColumnElement[bool]:
     """As the partial indexes spell it: a parameter would keep them from being used."""
     words: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in states]
     return table.c.state == words[0] if len(words) == 1 else table.c.state.in_(words)
+
+
+def _asked_about_another() -> ColumnElement[bool]:
+    """Whether it was asked anew, and what it may be about is there: it stays as long as that.
+
+    Going through all of these again and again would keep others from their turn.
+    """
+    other = table.alias("other")
+    theirs = and_(other.c.subject == table.c.subject, other.c.purpose == table.c.purpose)
+    decided = other.c.state.in_([state for state in State if state.decided])
+    return and_(table.c.form == RE_PERMISSION, exists().where(theirs, decided))
 
 
 class Consents:
@@ -270,6 +288,8 @@ class Consents:
             moment <= before,
             fits(table.c.id, table.c.subject, moment),
         )
+        if what is Deadline.REQUEST:
+            query = query.where(~_asked_about_another())
         if page.after is not None:
             # Moments repeat: by them alone, a page that ends between two alike loses the second.
             last, last_id = page.after

@@ -11,10 +11,11 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import rfc8785
 
+_FROM: Final = "from_address"
 Same = tuple[str, str]  # two wordings, by `said`: whoever agreed to the first agreed to the second
 
 
@@ -59,6 +60,11 @@ class Mailing:
         offer = self.offers.get(purpose)
         return None if offer is None else offer.sender
 
+    def sender_meant(self, bundle: Mapping[str, Any]) -> str | None:
+        """As whom mails go out that a wording named the sender of; None where it is no more."""
+        named = bundle.get("sender")
+        return next((n for n, one in self.senders.items() if _is_meant(one, named, _FROM)), None)
+
     def covered_by(self, bundle: Mapping[str, Any], same: Collection[Same]) -> frozenset[str]:
         """The senders whose mails a consent to this wording covers."""
         return frozenset(name for name in self.senders if not self.lacks(bundle, name, same))
@@ -78,7 +84,7 @@ class Mailing:
     ) -> Iterator[Lack]:
         if not _is_meant(self.controller, bundle.get("controller"), "postal_address"):
             yield Lack.CONTROLLER
-        if not _is_meant(self.senders.get(sender or ""), bundle.get("sender"), "from_address"):
+        if not _is_meant(self.senders.get(sender or ""), bundle.get("sender"), _FROM):
             yield Lack.SENDER
         offer = self.offers.get(str(bundle.get("purpose")))
         if offer is None or not offer.wordings & _meaning(said(bundle), same):
@@ -90,8 +96,22 @@ NOBODY = Mailing(Party("", ""))
 
 def said(bundle: Mapping[str, Any]) -> str:
     """Name what a wording says, apart from who says it and from the notice beside it."""
-    sentence = {key: bundle.get(key) for key in ("purpose", "locale", "title", "text")}
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(sentence)).hexdigest()}"
+    return _name(_sentence(bundle))
+
+
+def asked(bundle: Mapping[str, Any]) -> str:
+    """Name what a wording asks for: what it says, and who says it; the notice may be another."""
+    who = {"controller": "postal_address", "sender": "from_address"}
+    parties = {one: [bundle[one].get("name"), bundle[one].get(at)] for one, at in who.items()}
+    return _name(_sentence(bundle) | parties)
+
+
+def _sentence(bundle: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: bundle.get(key) for key in ("purpose", "locale", "title", "text")}
+
+
+def _name(document: dict[str, Any]) -> str:
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(document)).hexdigest()}"
 
 
 def _is_meant(party: Party | None, named: object, address: str) -> bool:

@@ -48,6 +48,7 @@ class Requested:
     locale: str
     profile: Mapping[str, str]
     basis: str = "consent (Art. 6(1)(a) GDPR)"
+    in_place_of: str | None = None  # the consent that covers no mail any more: asked anew
 
     @classmethod
     def by(cls, consent: str, form: SignUp, asked: Asked, received_at: datetime) -> Self:
@@ -88,7 +89,7 @@ class Requested:
             "locale": self.locale,
             "profile": dict(self.profile),
             "basis": self.basis,
-        }
+        } | ({} if self.in_place_of is None else {"in_place_of": self.in_place_of})
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
@@ -107,6 +108,7 @@ class Requested:
             locale=stored.text("locale"),
             profile=stored.answers("profile"),
             basis=stored.text("basis"),
+            in_place_of=stored.text_or_none("in_place_of"),
         )
 
 

@@ -336,8 +336,7 @@ def _by_consents(
     Whether it covers the mail is asked of a consent that stands: of one that was
     taken back the person's no is told, and nobody is invited to ask again.
     """
-    decided = [consent for consent in consents if consent.state.decided]
-    newest = max(decided, key=_decided, default=None)
+    newest = newest_decided(consents)
     standing = newest is not None and effective_state(newest, now) is State.CONFIRMED
     states = {effective_state(consent, now) for consent in consents}
     if State.PENDING in states and not standing:
@@ -350,6 +349,12 @@ def _by_consents(
         ended = newest.state is State.WITHDRAWN
         return Refused(Reason.WITHDRAWN if ended else Reason.EXPIRED)
     return Granted(Ground.consent(newest.id)) if _proven(newest, consents) else _UNPROVEN
+
+
+def newest_decided(consents: Sequence[Standing]) -> Standing | None:
+    """The one that permission looks at; None where nothing was ever decided."""
+    decided = [consent for consent in consents if consent.state.decided]
+    return max(decided, key=_decided, default=None)
 
 
 def _lacks_cover(consent: Standing, sender: str | None) -> bool:

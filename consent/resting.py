@@ -60,11 +60,14 @@ async def count(connection: AsyncConnection, hashes: Iterable[str]) -> dict[str,
     return found
 
 
-async def after(connection: AsyncConnection, text: str, last: str, limit: int) -> list[Named]:
-    """The next consents by id that stand, or wait, on *text*."""
+async def after(
+    connection: AsyncConnection, text: str, last: str, limit: int, *, waiting: bool = True
+) -> list[Named]:
+    """The next consents by id that stand on *text*; with *waiting* also requests for it."""
+    pending = consent.c.state == State.PENDING
     query = select(consent.c.id, consent.c.subject).where(
         consent.c.text_hash == text,
-        _standing() | (consent.c.state == State.PENDING),
+        _standing() | pending if waiting else _standing(),
         consent.c.id > last,
         fits(consent.c.id, consent.c.subject),
     )

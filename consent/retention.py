@@ -37,6 +37,9 @@ class Kept(Standing, Protocol):
 
     @property
     def purpose(self) -> str: ...
+    @property
+    def anew(self) -> bool:
+        """Whether it was asked for in the place of one that stood and covered no mail."""
 
 
 C = TypeVar("C", bound=Kept)
@@ -59,7 +62,8 @@ def ended(person: Person, consents: Sequence[C], periods: Periods, now: datetime
     """Those whose own time is over, of a person who stays for another consent.
 
     One that was decided after another of its purpose stays as long as that:
-    without its end, the older one would permit again.
+    without its end, the older one would permit again. One that was asked anew
+    stays as long as what it asked about: that says that the person was asked.
     """
     if person.state is not SubjectState.LIVE or person.restricted:
         return []
@@ -69,7 +73,8 @@ def ended(person: Person, consents: Sequence[C], periods: Periods, now: datetime
     names = {consent.id for consent in over}
     kept = [consent for consent in consents if consent.id not in names]
     # Where all are over the whole person goes, with the keys: see `whole`.
-    return [one for one in over if not _holds_back(one, kept)] if kept else []
+    staying = (_holds_back(one, kept) or _asked_about(one, kept) for one in over)
+    return [one for one, stays in zip(over, staying, strict=True) if not stays] if kept else []
 
 
 def locked_until(
@@ -99,6 +104,14 @@ def _holds_back(consent: Kept, kept: Sequence[Kept]) -> bool:
     return any(one.decided_at is None or one.decided_at <= consent.decided_at for one in others)
 
 
+def _asked_about(consent: Kept, kept: Sequence[Kept]) -> bool:
+    """Whether it is a question, unanswered or denied, about one that is kept."""
+    if not consent.anew or consent.state.decided:
+        return False
+    others = (one for one in kept if one.purpose == consent.purpose and one.state.decided)
+    return any(one.requested_at <= consent.requested_at for one in others)
+
+
 def _over(consent: Standing, periods: Periods, now: datetime) -> bool:
     return consent.honest and (
         _request_is_over(consent, periods, now) or _proof_is_over(consent, periods, now)
@@ -106,7 +119,7 @@ def _over(consent: Standing, periods: Periods, now: datetime) -> bool:
 
 
 def _request_is_over(consent: Standing, periods: Periods, now: datetime) -> bool:
-    # Its link works for 72 hours, whatever the term: until then it must lead somewhere.
+    # Its link works until it lapses, whatever the term: until then it must lead somewhere.
     came_to_nothing = consent.state in (State.REJECTED, State.LAPSED)
     return (
         came_to_nothing

@@ -1,9 +1,9 @@
 """Service mails that went to a mailbox because somebody asked: what stops them, and how many.
 
-A row for each confirmation mail and each fresh link. By its token the mailbox
-stops such mails; of the token the row has a hash alone. The row can only take
-away, and so has no MAC. Mailboxes are compared folded, by a keyed hash that no
-other table has, and the row goes with the person.
+A row for each confirmation mail, each mail that asks anew, and each fresh link.
+By its token the mailbox stops such mails; of the token the row has a hash alone.
+The row can only take away, and so has no MAC. Mailboxes are compared folded, by
+a keyed hash that no other table has, and the row goes with the person.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAILBOX = "consentgw/service-mails/v1"
 class Kind(StrEnum):
     """What somebody asked for."""
 
-    CONFIRMATION = "confirmation"
+    CONFIRMATION = "confirmation"  # also what the operator asks anew
     FRESH_LINK = "fresh-link"
 
 

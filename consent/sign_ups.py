@@ -11,6 +11,9 @@ from typing import Final
 from consent.address import Address
 
 CONFIRM_WITHIN: Final = timedelta(hours=72)
+# In the place of a form's name, of a request that the operator made (`consent.re_permission`). No
+# form can be called so: a name in the configuration has no dot.
+RE_PERMISSION: Final = "service.re-permission"
 
 
 class RenderedBy(StrEnum):
@@ -18,6 +21,7 @@ class RenderedBy(StrEnum):
 
     PAGE = "page"  # our hosted page, by its stamp
     SCRIPT = "script"  # our script, by its stamp
+    MAIL = "mail"  # our mail and the page behind its link: the operator asked
     ASSERTED = "asserted"  # the caller says so
 
 

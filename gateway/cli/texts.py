@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,12 +13,19 @@ if TYPE_CHECKING:
     from consent.resting import Resting
     from consent.texts import Retirement
     from gateway.config.config import Config
+    from gateway.flows.joining.ask_anew import Told
     from gateway.flows.joining.declare import Outcome
     from gateway.flows.proving.declarations import Declared
     from gateway.watch.wordings import Listed
 
 app = typer.Typer(help="Consent texts.", no_args_is_help=True)
 
+_UNASKABLE = {
+    "not_found": "there is no text {text}",
+    "covers": "consents to {text} cover the mails: there is nothing to ask",
+    "nothing_now": "the configuration has no such purpose any more",
+    "not_published": "start the gateway with the changed wording first: it is not published yet",
+}
 _Hash = Annotated[str, typer.Argument(metavar="HASH")]
 _Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 
@@ -95,6 +103,40 @@ def declare(
             say(f"{text}: declared to say the same as the wording that there is now")
 
 
+@app.command("ask-again")
+def ask_again(
+    context: typer.Context,
+    text: _Hash,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, and ask nobody.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask them without being asked.")] = False,
+    per_hour: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="How many mails become due in an hour.")
+    ] = 10_000,
+    as_json: _Json = False,
+) -> None:
+    """Ask those anew whose consent to a wording stands and covers no mail any more.
+
+    By a mail, once, free of advertising: its link leads to the wording that there
+    is now. Whoever agrees is mailed under it, whoever says no under neither, and who does
+    not answer is not mailed. Doing it again goes on with those who were not asked.
+    """
+    config = configuration(context)
+    looked = run(_ask(config, text, per_hour, dry=True))
+    say(f"{looked.asked} people can be asked, {sum(looked.unasked.values())} cannot")
+    for why, number in looked.unasked.items():
+        say(f"  {why}: {number}")
+    if dry_run or not looked.asked:
+        _tell_asked(looked, as_json=as_json)
+        return
+    if not yes and not typer.confirm(f"Send {looked.asked} mails?", err=True):
+        raise fail("nothing was done")
+    asked = run(_ask(config, text, per_hour, dry=False))
+    say(f"{asked.asked} people are asked")
+    _tell_asked(asked, as_json=as_json)
+    if asked.left:
+        raise fail(f"{asked.left} are not decided; see gateway audit verify, then do this again")
+
+
 @app.command()
 def declared(context: typer.Context, as_json: _Json = False) -> None:
     """List what was declared the same, wordings and names of who mails, as the log has it."""
@@ -105,6 +147,11 @@ def declared(context: typer.Context, as_json: _Json = False) -> None:
         return
     cells = [(row["at"], row["about"], row.get("was") or row.get("reason", "?")) for row in rows]
     table([("AT", "ABOUT", "WAS, OR WHY"), *cells])
+
+
+def _tell_asked(told: Told, *, as_json: bool) -> None:
+    if as_json:
+        result_json({"asked": told.asked, "not_asked": told.unasked, "left": told.left})
 
 
 def _row(one: Listed) -> dict[str, Any]:
@@ -219,3 +266,23 @@ async def _declared(config: Config) -> list[Declared]:
 
     async with open_stores(config) as stores, stores.data.read() as connection:
         return await listed(connection, stores.log)
+
+
+async def _ask(config: Config, text: str, per_hour: int, *, dry: bool) -> Told:
+    """Go through all whose consents rest on *text*; with *dry* nobody is asked."""
+    from consent import resting
+    from gateway.flows.joining.ask_anew import AskingAnew, Question, Told, question
+    from gateway.process.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        async with parts.data.read() as connection:
+            wordings = parts.consents.wordings
+            put = await question(connection, wordings.mailing, parts.log.macs, text)
+            standing = (await resting.count(connection, [text]))[text].standing
+        if not isinstance(put, Question):
+            raise fail(_UNASKABLE[put].format(text=text))
+        asking = AskingAnew(parts, put, timedelta(hours=1) / per_hour, dry)
+        with progress("counting people" if dry else "asking people", standing) as move:
+            while await asking.some():
+                move(asking.seen)
+    return Told.of(asking)

@@ -37,6 +37,7 @@ class Capability(StrEnum):
     INBOX = "keeps mails in an inbox of its own"
     RETENTION = "deletes what is over"
     EXPIRY = "ends consents by date and by disuse"
+    RE_PERMISSION = "asks anew, once, who agreed to what is not so any more"
     ERASURE = "erases who asks for it"
     BLOCKS_WHO_OBJECTED = "asks nobody anew who had objected and was erased, for a year"
     BLOCKS_WHO_WAS_ERASED = "asks nobody anew who was erased, for a year"
@@ -64,12 +65,14 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "three_a_week": Capability.MAILBOX_LIMITS,
     "only_confirmed": Capability.DOUBLE_OPT_IN,
     "link_ends": Capability.DOUBLE_OPT_IN,
+    "asked_anew": Capability.RE_PERMISSION,
     "mailbox_provider": Capability.RELAY,
     "stays_here": Capability.INBOX,
     "stands": Capability.PERMITS,
     "ends": Capability.EXPIRY,
     "unused": Capability.EXPIRY,
     "unconfirmed_kept": Capability.RETENTION,
+    "asked_anew_kept": Capability.RE_PERMISSION,
     "bodies_kept": Capability.RETENTION,
     "outcomes_kept": Capability.RETENTION,
     "profile_kept": Capability.RETENTION,

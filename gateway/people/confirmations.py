@@ -52,6 +52,8 @@ async def show_confirmation(request: web.Request) -> web.StreamResponse:
 async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     """`answer=confirm` or `reject`; on an expired link `again` asks for a new mail.
 
+    Where the operator asked anew, `decline` says no, and ends what was agreed to before.
+
     With `confirm`, `purpose` (repeated) says which, and `profile.<field>` what an
     answer is to be: absent as shown, empty removed.
     """
@@ -63,6 +65,8 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         raise Invalid.at("/answer", "must be confirm or reject")
     parts, token = request.app[PARTS], links.token_of(request)
     choice = Choice()
+    if said == Declaration.DECLINE and not _found(await confirm.look(parts, token)).anew:
+        raise Invalid.at("/answer", "can be declined only where we asked anew")
     if said == Declaration.CONFIRM:
         seen = _found(await confirm.look(parts, token))
         choice = _choice(parts.config, seen, fields)
@@ -72,7 +76,12 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     if seen.expired:
         return _confirmation_page(request, seen)
     return pages.response(
-        request, "confirm_done", brand=_brand(request), answer=said, consents=_shown(seen)
+        request,
+        "confirm_done",
+        brand=_brand(request),
+        answer=said,
+        anew=seen.anew,
+        consents=_shown(seen),
     )
 
 
@@ -111,7 +120,12 @@ def _confirmation_page(
     request: web.Request, seen: Seen, *, nothing_ticked: bool = False
 ) -> web.Response:
     if seen.expired:
-        return pages.response(request, "expired", 410, brand=_brand(request), kind="confirm")
+        kind = "anew" if seen.anew else "confirm"
+        return pages.response(request, "expired", 410, brand=_brand(request), kind=kind)
+    shown = _shown(seen)
+    waiting = any(one["state"] is State.PENDING for one in shown)
+    if seen.anew and waiting:
+        return pages.response(request, "confirm_anew", brand=_brand(request), consents=shown)
     may_reject = any(policy.reject(consent.state) is not None for consent in seen.consents)
     fields = _fields(request.app[PARTS].config, seen, pages.locale_of(request))
     return pages.response(
@@ -119,7 +133,7 @@ def _confirmation_page(
         "confirm",
         422 if nothing_ticked else 200,
         brand=_brand(request),
-        consents=_shown(seen),
+        consents=shown,
         fields=list(fields.values()),
         may_reject=may_reject,
         nothing_ticked=nothing_ticked,

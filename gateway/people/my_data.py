@@ -286,6 +286,7 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "requested_at": held.consent.requested_at,
             "ends_at": held.consent.ends_at,
             "form": held.consent.form,
+            "anew": held.consent.anew,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
             "story": [_told(step) for step in held.story if step.kind in _TOLD],

@@ -43,6 +43,8 @@ class PlainSignUp(BaseModel):
 class ConfirmationAnswer(BaseModel):
     """`confirm`; `reject`: "this was not me"; `again` asks an expired link's mailbox anew.
 
+    `decline`: no, to what the operator asked anew, which ends what was agreed to before.
+
     `purpose` says which are confirmed, the others end `rejected`; none: all.
     `profile.<field>` corrects an answer: absent as shown, empty removed.
     """
@@ -51,7 +53,7 @@ class ConfirmationAnswer(BaseModel):
         json_schema_extra={"patternProperties": {"^profile\\.": {"type": "string"}}}
     )
 
-    answer: Literal["confirm", "reject", "again"]
+    answer: Literal["confirm", "decline", "reject", "again"]
     purpose: list[Name] = []
 
 

@@ -62,5 +62,6 @@ def _lacking(one: Listed) -> Finding:
     return warn(
         _ABOUT,
         f"{said} its mails: {', '.join(one.lacks)}",
-        "declare what is the same (`was`, or `gateway texts declare`), or have them sign up anew",
+        "declare what is the same (`was`, `gateway texts declare`), or ask them anew"
+        " (`gateway texts ask-again`)",
     )

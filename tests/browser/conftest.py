@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -82,6 +83,16 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 @asynccontextmanager
 async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
     """As `site`; *origin* may use the form's script beside the landing page."""
+    site = await make_site(directory, origin)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving(site, directory))
+        shown = Landing.of(configuration.load(site.config), site.inbox)
+        await stack.enter_async_context(open_landing(shown, port=urlsplit(site.landing).port))
+        yield site
+
+
+async def make_site(directory: Path, origin: str = "") -> Site:
+    """One that was initialised, and that nobody serves yet."""
     ports = [free_port() for _ in range(4)]
     gateway, landing, inbox, smtp = (f"127.0.0.1:{port}" for port in ports)
     raw = configuration.embedded_default()
@@ -104,15 +115,12 @@ async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
     folder = Folder(Path(loaded.delivery.inbox.folder))
     site = Site(f"http://{gateway}", f"http://{landing}", f"http://{inbox}", config, folder)
     await asyncio.to_thread(site.command, "init")
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_serving(site, directory))
-        shown = Landing.of(loaded, site.inbox)
-        await stack.enter_async_context(open_landing(shown, port=ports[1]))
-        yield site
+    return site
 
 
 @asynccontextmanager
-async def _serving(site: Site, directory: Path) -> AsyncIterator[None]:
+async def serving(site: Site, directory: Path) -> AsyncIterator[None]:
+    """Its gateway, in a process."""
     with (directory / "serve.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 it returns at once
             [sys.executable, "-m", "gateway", "--config", str(site.config), "serve"],

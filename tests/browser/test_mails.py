@@ -11,6 +11,7 @@ import pytest
 
 from gateway.callers.api_keys import Scope
 from tests.support.apps import ADA, App, open_app
+from tests.unit.test_our_mails import mail
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
@@ -43,10 +44,11 @@ async def mails(app: App, locale: str) -> dict[str, str]:
     (welcome,) = await app.deliver()
     await app.http.post("/my-data", data={"email": ADA})
     (own,) = await app.deliver()
-    return {
+    written = {
         name: html(one.raw)
         for name, one in (("confirmation", confirmation), ("welcome", welcome), ("my_data", own))
     }
+    return written | {"re_permission": mail("re_permission", locale, footer=False).html or ""}
 
 
 def html(raw: bytes) -> str:

@@ -241,3 +241,71 @@ def test_a_wording_that_pages_show_ends_nothing(run: Run, text: str) -> None:
     assert refused.status == 1
     assert "still has this text" in refused.err
     assert listed(run("texts", "list", "--json"), text)["consents"] == 3
+
+
+def asked(gateway: Gateway) -> list[str]:
+    return asyncio.run(_asked(gateway))
+
+
+async def _asked(gateway: Gateway) -> list[str]:
+    async with start_app(config.load(gateway.file), DatabaseClock()) as app:
+        mails = await app.deliver()
+    return sorted(mail.to for mail in mails)
+
+
+def test_a_dry_run_says_how_many_can_be_asked_and_why_others_cannot(
+    run: Run, gateway: Gateway, text: str
+) -> None:
+    gateway.change(WORDING, OTHER)
+    gateway.start()
+
+    counted = run("texts", "ask-again", text, "--dry-run", "--json")
+
+    assert (counted.status, counted.json) == (0, {"asked": 3, "not_asked": {}, "left": 0})
+    assert "3 people can be asked, 0 cannot" in counted.err
+    assert asked(gateway) == []
+
+
+@pytest.mark.parametrize("sure", [True, False], ids=["--yes", "yes when asked"])
+def test_who_agreed_to_other_words_is_asked_once(
+    run: Run, gateway: Gateway, text: str, monkeypatch: pytest.MonkeyPatch, sure: bool
+) -> None:
+    gateway.change(WORDING, OTHER)
+    gateway.start()
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    told = ("--yes",) if sure else ()
+
+    done = run("texts", "ask-again", text, "--per-hour", "1000000", "--json", *told)
+    again = run("texts", "ask-again", text, "--json", *told)
+
+    assert (done.status, again.status) == (0, 0)
+    assert done.json == {"asked": 3, "not_asked": {}, "left": 0}
+    assert again.json == {"asked": 0, "not_asked": {"asked_before": 3}, "left": 0}
+    assert "asked_before: 3" in again.err
+    assert asked(gateway) == sorted(PEOPLE)
+    assert {gateway.permissions()[email] for email in PEOPLE} == {"not_covered"}
+
+
+def test_without_a_yes_nobody_is_asked(
+    run: Run, gateway: Gateway, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.change(WORDING, OTHER)
+    gateway.start()
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    refused = run("texts", "ask-again", text)
+
+    assert refused.status == 1
+    assert "nothing was done" in refused.err
+    assert asked(gateway) == []
+
+
+def test_what_cannot_be_asked_is_said(run: Run, gateway: Gateway, text: str) -> None:
+    for name, said in ((text, "nothing to ask"), ("sha256:none", "there is no text")):
+        refused = run("texts", "ask-again", name, "--yes")
+
+        assert refused.status == 1
+        assert said in refused.err
+    gateway.change(WORDING, OTHER)
+    assert "start the gateway" in run("texts", "ask-again", text, "--yes").err
+    assert run("texts", "ask-again", text, "--per-hour", "0").status == 2

@@ -66,6 +66,7 @@ async def test_nobody_is_mailed_who_did_not_agree_and_the_content_is_not_kept(ap
         ({"content": {"template": "nothing"}}, "/content/template"),
         ({"content": {"template": "confirmation"}}, "/content/template"),
         ({"content": {"template": "my_data"}}, "/content/template"),
+        ({"content": {"template": "re_permission"}}, "/content/template"),
         ({"content": {"template": "../../etc/passwd"}}, "/content/template"),
         ({"send_at": "tomorrow"}, "/send_at"),
         ({"send_at": "2026-11-23"}, "/send_at"),

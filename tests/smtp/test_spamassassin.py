@@ -21,13 +21,14 @@ from tests.support.page_samples import consent
 pytestmark = pytest.mark.wide
 MOST = 1.0
 TEMPLATES = sorted(path.parent.name for path in resources.templates().glob("mail/*/subject.txt"))
-OF_OUR_OWN = {"confirmation", "my_data"}
+OF_OUR_OWN = {"confirmation", "my_data", "re_permission"}
 BASE = "https://mail.acme.example"
 TOKENS = {
     "confirm": "kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "my_data": "Yx3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "unsubscribe": "kX3vQm1d0mJkq7n0t5uZsw",
     "why": "aX3vQm1d0mJkq7n0t5uZsw",
+    "stop": "cX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "preferences": "bX3vQm1d0mJkq7n0t5uZsw",
 }
 
@@ -53,7 +54,7 @@ def composed(name: str, locale: str, **look: Any) -> bytes:
         "links": {
             route: f"{BASE}/{route.replace('_', '-')}/{token}" for route, token in TOKENS.items()
         },
-        "consents": [consent(locale)],
+        "consents": [consent(locale, before="Yes.", before_sender="Acme (Acme GmbH)")],
     }
     ours = name in OF_OUR_OWN
     templates = Templates(resources.templates() / "mail", translations)

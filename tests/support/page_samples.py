@@ -85,6 +85,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         requested_at=AT,
         ends_at=None,
         form="newsletter",
+        anew=False,
         evidence="proven",
         text_hash=HASH,
         story=[
@@ -94,6 +95,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ],
     )
     ended = {**fresh, "state": "withdrawn", "story": [*fresh["story"], step("withdrawn")]}
+    again = {
+        **fresh,
+        "form": "service.re-permission",
+        "anew": True,
+        "story": [step("requested", rendered_by="mail"), *fresh["story"][1:]],
+    }
     overview = {
         "email": "ada@example.org",
         "language": locale,
@@ -183,8 +190,19 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "confirm-settled": ("confirm", {**asked, "consents": settled[1:], "may_reject": False}),
         "confirm-damaged": ("confirm", {**asked, "consents": [damaged, other]}),
         "confirm-objected": ("confirm", {**asked, "consents": [objected]}),
+        "confirm-anew": ("confirm_anew", {"consents": [one]}),
+        "confirm-anew-damaged": ("confirm_anew", {"consents": [damaged]}),
+        "confirm-anew-in-vain": ("confirm_anew", {"consents": [{**one, "hindrance": "objected"}]}),
         "confirmed": ("confirm_done", {"answer": "confirm", "consents": settled[:1]}),
         "confirmed-in-vain": ("confirm_done", {"answer": "confirm", "consents": kept_back}),
+        "declined": (
+            "confirm_done",
+            {"answer": "decline", "anew": True, "consents": [consent(locale, state="rejected")]},
+        ),
+        "rejected-anew": (
+            "confirm_done",
+            {"answer": "reject", "anew": True, "consents": [consent(locale, state="rejected")]},
+        ),
         "confirmed-in-part": (
             "confirm_done",
             {"answer": "confirm", "consents": [*settled[:1], kept_back[4], settled[1]]},
@@ -195,6 +213,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "confirm-nothing": ("confirm_done", {"answer": "confirm", "consents": settled[1:]}),
         "expired": ("expired", {"kind": "confirm"}),
+        "expired-anew": ("expired", {"kind": "anew"}),
         "expired-fresh": ("expired", {"kind": "fresh", "again_url": "/my-data"}),
         "mail-again": ("mail_again", {}),
         "unsubscribe": ("unsubscribe", {}),
@@ -203,6 +222,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "stopped": ("stopped", dict(contact)),
         "why": ("why", {"consents": [one], **link}),
         "why-fresh": ("why", {"consents": [fresh, ended], **own}),
+        "why-fresh-anew": ("why", {"consents": [again, fresh], **own}),
         "why-fresh-none": ("why", {"consents": [], **own}),
         "why-neutral": ("why", {"consents": [], **link}),
         "preferences": (
@@ -237,8 +257,10 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),
         "problem-no-way-back": ("problem", {"errors": listed, "back_url": None}),
     }
-    for _, values in facts.values():
+    for name, values in facts.values():
         values["brand"] = BRAND
+        if name == "confirm_done":
+            values.setdefault("anew", False)
     for state in ("form-two-senders", "confirm-two-senders"):
         facts[state][1]["brand"] = TWO_SENDERS
     facts["why-two-senders"] = ("why", {**facts["why"][1], "brand": TWO_SENDERS})

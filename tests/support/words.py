@@ -17,6 +17,12 @@ _LINKS: Final = "http/test_recipients.py::"
 _OWN: Final = "http/test_my_data.py::"
 _STOPS: Final = "attacks/test_service_mails.py::"
 
+_ANEW: Final = "contract/test_ask_anew.py::"
+ANEW: Final = f"{_ANEW}test_who_says_yes_is_mailed_under_what_is_so_now"
+DECLINED: Final = f"{_ANEW}test_who_says_no_is_mailed_under_neither_wording_whatever_comes"
+NEVER_ME: Final = f"{_ANEW}test_not_me_ends_what_was_before_too_and_keeps_strangers_from_asking"
+UNANSWERED: Final = f"{_ANEW}test_who_does_not_answer_is_not_mailed_and_not_asked_again"
+ANEW_OVER: Final = f"{_ANEW}test_the_link_works_for_two_weeks_and_says_so"
 OVER: Final = f"{_TRUE}test_what_was_confirmed_outlives_its_link_and_nothing_else_does"
 ONLY_ASKS: Final = f"{_TRUE}test_before_a_confirmation_only_mails_that_ask_for_it_go"
 NO_PIXEL: Final = f"{_TRUE}test_no_pixel_leaves_and_no_link_is_rewritten"
@@ -164,6 +170,62 @@ FACTS: Final = {
             "We forget a link after twelve months, and sooner a mailbox that confirmed nothing: "
             "then there was nothing to stop. If such mails still come after that, please use the "
             "link in the newest one."
+        ),
+    ),
+    ANEW: (
+        "You agreed to mails, in these words:",
+        (
+            "You agreed to mails. Since then the wording, or who sends them, has changed. With "
+            "your yes you agree to this:"
+        ),
+        (
+            "Since then the wording, or who sends these mails, has changed. Under what you "
+            "agreed to we send you no such mails any more. If you want them all the same, "
+            "please agree to this:"
+        ),
+        "We asked anew: our mail shows the wording, and so does the page behind its link.",
+        "What you agreed to has changed",
+        (
+            "You can withdraw your yes at any time, by the unsubscribe link in every mail, "
+            "without login."
+        ),
+        "our question, after the wording or who sends these mails had changed",
+    ),
+    DECLINED: (
+        (
+            "What we asked for has ended, and so has what you agreed to before. We start no "
+            "such mail any more, unless you sign up anew."
+        ),
+        "You can withdraw what you agreed to here as well:",
+        "Your no is stored",
+    ),
+    NEVER_ME: (
+        (
+            "If you never agreed to these mails, choose “This was not me”: that ends them in "
+            "the same way, and nobody can have confirmation mails sent to your address through "
+            "a form for twelve months."
+        ),
+        "What had been agreed to for these mails before has ended, too.",
+    ),
+    UNANSWERED: (
+        (
+            "Then you need not do anything: without your yes we send you no such mails, and we "
+            "do not ask for this again. With “No” behind the link you also end what you agreed "
+            "to before."
+        ),
+        "Without your yes we send you no such mails.",
+        (
+            "“No” also ends what you agreed to before: then we start no such mail, unless you "
+            "sign up anew. If you do not answer, we send you no such mails either, and do not "
+            "ask for this again."
+        ),
+    ),
+    ANEW_OVER: (
+        "The link works for two weeks, so that a forgotten mail cannot sign anybody up later.",
+        "The link works for two weeks.",
+        (
+            "The link works for two weeks. If the button does nothing, copy this address into "
+            "your browser:"
         ),
     ),
     OVER: (
@@ -564,6 +626,7 @@ NO_FACT: Final = (
     "Never confirmed, lapsed",
     "New tools, shown at work instead of in a studio",
     "No mail yet. As soon as one arrives, it appears here by itself.",
+    "No",
     "No more of these mails?",
     "Not confirmed yet",
     "Not signed",
@@ -591,6 +654,7 @@ NO_FACT: Final = (
     "Proof",
     "Questions about your data?",
     "Read and confirm",
+    "Read and decide",
     "Rejected",
     "Requested",
     "Requested %(moment)s",
@@ -641,7 +705,9 @@ NO_FACT: Final = (
     "Withdrawn",
     "Wording",
     "Wordings and proof",
+    "Yes, I agree",
     "Yes, I confirm",
+    "You do not want this?",
     "You can always write to %(contact)s and ask what we keep about you.",
     "You may close this page.",
     "You need not do anything else. You may close this page.",
@@ -682,12 +748,14 @@ NOTICE_FACTS: Final = {
     "three_a_week": (WEEK,),
     "only_confirmed": (ONLY_ASKS,),
     "link_ends": (OVER,),
+    "asked_anew": (ANEW, UNANSWERED, ANEW_OVER),
     "mailbox_provider": (RELAYED,),
     "stays_here": (RELAYED,),
     "stands": (LEAVES, PURPOSE),
     "ends": (BY_DATE,),
     "unused": (BY_USE,),
     "unconfirmed_kept": (MONTH, WHILE_IT_WORKS),
+    "asked_anew_kept": (UNANSWERED,),
     "bodies_kept": (BODIES,),
     "outcomes_kept": (MAILS, UNUSED),
     "profile_kept": (PROFILE, OWN_END),

@@ -32,6 +32,7 @@ class Row:
     unused_at: datetime | None = None
     honest: bool = True
     covers: frozenset[str] | None = None
+    anew: bool = False
 
 
 def whole(*rows: Row, person: Person = ADA, periods: Periods = PERIODS) -> bool:
@@ -70,6 +71,18 @@ def test_what_stands_is_never_over(state: State) -> None:
 def test_one_reason_keeps_the_person_and_the_request_goes_alone(kept: Row) -> None:
     assert not whole(OVER, kept)
     assert ended(OVER, kept) == ["con_1"]
+
+
+@pytest.mark.parametrize("state", [State.LAPSED, State.REJECTED])
+def test_a_question_asked_anew_stays_as_long_as_the_consent_that_it_is_about(state: State) -> None:
+    about = replace(CONFIRMED, requested_at=OVER.requested_at - DAY)
+    asked = replace(OVER, state=state, anew=True)
+
+    assert ended(about, asked) == []
+    assert ended(replace(about, state=State.WITHDRAWN, decided_at=NOW - 999 * DAY), asked) == []
+    assert ended(replace(about, requested_at=NOW), asked) == ["con_1"]
+    assert ended(replace(about, purpose="updates"), asked) == ["con_1"]
+    assert whole(replace(PROVEN_NO, requested_at=about.requested_at), asked)
 
 
 def test_of_a_person_who_goes_whole_no_request_goes_alone() -> None:

@@ -32,7 +32,7 @@ from consent.evidence import (
     TakenBack,
     Why,
 )
-from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
@@ -68,6 +68,13 @@ BY_LINK = TakenBack("con_1", "newsletter", "one-click")
 GOLDEN: dict[str, Proof] = {
     "a request with everything that a form can say": Requested.by("con_1", FULL, ASKED, NOW),
     "a request that says the least": Requested.by("con_1", LEAST, ASKED, NOW),
+    "a request that the operator made, in the place of a consent": replace(
+        Requested.by("con_1", LEAST, ASKED, NOW),
+        form=RE_PERMISSION,
+        rendered_by=RenderedBy.MAIL,
+        client="texts ask-again",
+        in_place_of="con_0",
+    ),
     "a mail that asked, and the server's answer": SENT,
     "a mail that asked, with a bare answer": replace(SENT, reply=ServerReply(250, None, "")),
     "a mail whose answer only the journal knew": replace(SENT, mail=None, reply=None),

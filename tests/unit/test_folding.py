@@ -39,7 +39,7 @@ LINKS = {
     name: f"https://x.example/{name}?q='\"&"
     for name in ("confirm", "unsubscribe", "why", "my_data")
 }
-DATA = {
+DATA: dict[str, Any] = {
     "frame": FRAME
     | {
         "links": LINKS | {"preferences": "https://x.example/p", "open": "https://x.example/o"},
@@ -48,6 +48,15 @@ DATA = {
     "dark": "yes",
     "first_name": "<b>Ada</b> %(name)s",
     "profile": {"first_name": "Eve", "none": ""},
+}
+WORDING = {
+    "title": "<News> & 5 %",
+    "text": "Yes, {{ please }}",
+    "sender": "Acme & %(name)s",
+    "imprint_url": "https://x.example/i?q='",
+    "notice_url": "https://x.example/n",
+    "before": "Yes, {{ thanks }} & 5 %",
+    "before_sender": "<Acme> (Acme GmbH)",
 }
 FILES = [
     "_footer.css",
@@ -83,7 +92,10 @@ def both(loader: jinja2.BaseLoader, language: gettext.NullTranslations) -> tuple
 def test_every_mail_of_ours_renders_as_by_jinja_alone(file: str, locale: str) -> None:
     plain, folding = both(jinja2.FileSystemLoader(MAILS), translations(locale))
 
-    assert folding.get_template(file).render(DATA) == plain.get_template(file).render(DATA)
+    data = DATA
+    if file.startswith("re_permission/"):  # asked by this release, which says who would write
+        data = DATA | {"frame": DATA["frame"] | {"consents": [WORDING]}}
+    assert folding.get_template(file).render(data) == plain.get_template(file).render(data)
 
 
 MACROS = "{% macro mine(x) %}mine{% endmacro %}"

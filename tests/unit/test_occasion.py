@@ -15,6 +15,7 @@ from tests.support.clock import START
 HASH = bytes(range(32))
 OCCASIONS = [
     pytest.param(ToConfirm(HASH), id="a confirmation"),
+    pytest.param(ToConfirm(HASH, anew=True), id="a question asked anew"),
     pytest.param(ToOpen("lnk_06eb1vkk0345bbpfmu1qikssr4"), id="a fresh link"),
 ]
 WAITING = Message(

@@ -13,6 +13,7 @@ from gateway.look.looks import mail_look
 from gateway.look.translations import translations
 from tests.support.page_samples import consent
 
+BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
     for name in ("confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
@@ -31,7 +32,7 @@ def frame(locale: str, accent: str | None = None, band: str | None = None) -> di
         "controller": {"name": "Acme GmbH"},
         "look": mail_look(accent, band),
         "links": LINKS,
-        "consents": [consent(locale)],
+        "consents": [consent(locale) | BEFORE],
     }
 
 
@@ -57,6 +58,35 @@ def test_the_confirmation_mail_shows_the_wording_and_the_one_link(
         assert LINKS["unsubscribe"] not in part
 
 
+@pytest.mark.parametrize(
+    ("locale", "subject", "no_more"),
+    [
+        ("en", "What you agreed to has changed", "we send you no such mails any more"),
+        ("de", "Wozu Sie eingewilligt haben, hat sich geändert", "keine solchen E-Mails mehr"),
+    ],
+)
+def test_the_mail_that_asks_anew_says_what_was_and_what_is_and_every_way_out(
+    locale: str, subject: str, no_more: str
+) -> None:
+    content = mail("re_permission", locale, footer=False)
+
+    assert content.subject == subject
+    assert content.html is not None
+    for part in (content.text, content.html):
+        assert "Yes, send me the letter." in part
+        assert "Workshop (Acme Werke AG)" in part
+        assert consent(locale)["text"] in part
+        assert no_more in part
+        for name in ("confirm", "unsubscribe", "stop"):
+            assert LINKS[name] in part
+
+
+def test_the_mail_that_asks_anew_carries_nothing_of_the_person() -> None:
+    plain = mail("re_permission", "en", footer=False)
+
+    assert mail("re_permission", "en", footer=False, profile={"first_name": "Buy now"}) == plain
+
+
 def test_the_confirmation_mail_carries_nothing_that_the_form_was_given() -> None:
     plain = mail("confirmation", "en", footer=False)
     filled = mail("confirmation", "en", footer=False, first_name="Buy now", profile={"x": "y"})
@@ -77,7 +107,7 @@ def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> N
     assert content.html.rstrip().endswith("</html>")
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data"])
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
 def test_a_mail_names_the_legal_entity_behind_the_brand_once(name: str) -> None:
     content = mail(name, "de", footer=name == "welcome")
     templates = Templates(resources.templates() / "mail", translations)
@@ -119,7 +149,7 @@ def test_the_mail_with_a_fresh_link_says_nothing_else(locale: str, subject: str)
         assert consent(locale)["text"] not in part
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data"])
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
 def test_a_mail_wears_the_brands_colours(name: str) -> None:
     templates = Templates(resources.templates() / "mail", translations)
     framed = frame("en", "#0b5fff", "#12372f")
@@ -132,7 +162,7 @@ def test_a_mail_wears_the_brands_colours(name: str) -> None:
         assert "background:#0b5fff" in html
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data"])
+@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
 def test_a_mail_loads_nothing(name: str) -> None:
     html = mail(name, "en", footer=name == "welcome").html
 

@@ -105,6 +105,9 @@ def test_a_wrong_field_says_so_where_it_is() -> None:
         pytest.param("confirm-already", ["reject"], id="confirmed: only the way out"),
         pytest.param("confirm-settled", [], id="nothing left: no button"),
         pytest.param("expired", ["again"], id="expired: a new mail"),
+        pytest.param("confirm-anew", ["confirm", "decline", "reject"], id="asked anew: all three"),
+        pytest.param("confirm-anew-damaged", ["decline", "reject"], id="unreadable: only no"),
+        pytest.param("expired-anew", ["again"], id="asked anew and expired: a new mail"),
     ],
 )
 def test_a_confirmation_page_offers_what_can_still_be_done(state: str, answers: list[str]) -> None:

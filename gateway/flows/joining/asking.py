@@ -1,8 +1,9 @@
-"""The mail that asks a person to confirm."""
+"""The mails that ask a person to confirm, and those that ask anew."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from consent import tokens
@@ -32,16 +33,70 @@ def confirmation(
     Nothing that the form was given goes into the mail but the language:
     otherwise a stranger could choose its words.
     """
+    base, sender = config.server.public_url, config.purposes[asked[0].purpose].sender
+    shown = [_shown(texts[consent.text_hash], base) for consent in asked]
+    sheet = _Sheet("confirmation", locale, shown, sender)
+    return _mail(config, sheet, asked, vault, now, due_at, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """What is asked for now, in the place of what was agreed to; and as whom it is asked."""
+
+    text: Text
+    before: Text
+    sender: str
+
+
+def asking_anew(
+    config: Config,
+    asked: Consent,
+    replacing: Replacing,
+    vault: Vault,
+    now: datetime,
+    due_at: datetime,
+    stop: str,
+) -> tuple[Confirmation, NewMessage]:
+    """As `confirmation`, for what the operator asks; it also says what was agreed to before."""
+    before = replacing.before.bundle
+    shown = replace(
+        _shown(replacing.text, config.server.public_url),
+        before=before["text"],
+        before_sender=f"{before['sender']['name']} ({before['controller']['name']})",
+    )
+    sheet = _Sheet("re_permission", asked.locale, [shown], replacing.sender, anew=True)
+    return _mail(config, sheet, [asked], vault, now, due_at, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What one of these mails is, whatever its links."""
+
+    template: str
+    locale: str
+    wordings: Sequence[Wording]
+    sender: str
+    anew: bool = False
+
+
+def _mail(
+    config: Config,
+    sheet: _Sheet,
+    asked: Sequence[Consent],
+    vault: Vault,
+    now: datetime,
+    due_at: datetime,
+    stop: str,
+) -> tuple[Confirmation, NewMessage]:
     token, token_hash = tokens.new_link_token()
-    subject, purpose = asked[0].subject, asked[0].purpose
-    base = config.server.public_url
+    subject, base = asked[0].subject, config.server.public_url
     # Each consent has its own end; a link that ended earlier would keep one from being confirmed.
     expires_at = max(consent.lapses_at for consent in asked)
     mail = OurMail(
-        "confirmation",
+        sheet.template,
         links={"confirm": f"{base}/confirm/{token}", "stop": f"{base}/stop/{stop}"},
-        locale=locale,
-        consents=[_shown(consent, texts, base) for consent in asked],
+        locale=sheet.locale,
+        consents=sheet.wordings,
     )
     message = new_message(
         mail,
@@ -49,20 +104,20 @@ def confirmation(
         now,
         kind=MailKind.SERVICE,
         subject=subject,
-        purpose=purpose,
-        sender=config.purposes[purpose].sender,
-        id_domain=config.sender_of(purpose).dkim_domain,
+        purpose=asked[0].purpose,
+        sender=sheet.sender,
+        id_domain=config.senders[sheet.sender].dkim_domain,
         due_at=due_at,
         expires_at=expires_at,
-        why=ToConfirm(token_hash),
+        why=ToConfirm(token_hash, sheet.anew),
     )
     named = tuple(consent.id for consent in asked)
     return Confirmation(token_hash, subject, expires_at, named), message
 
 
-def _shown(consent: Consent, texts: Mapping[str, Text], base: str) -> Wording:
-    """What was asked and who would write, as it was published."""
-    bundle = texts[consent.text_hash].bundle
+def _shown(text: Text, base: str) -> Wording:
+    """What is asked and who would write, as it was published."""
+    bundle = text.bundle
     return Wording(
         bundle["title"],
         bundle["text"],

@@ -129,6 +129,20 @@ class AskingLimits:
             self._count(counter.keys[0])
         return now + wait if goes else None
 
+    def allow_anew(self, one: Asking) -> bool:
+        """Whether the operator may have this mailbox asked anew; if so, the mail is counted.
+
+        By the week's count and the blocks like any other, one mail being kept for whoever asks by
+        a form. Of the recipient's domain no turn is taken: those keep strangers from filling it,
+        and whoever signs up there would wait behind all who are asked anew.
+        """
+        counters = _counters(self._keys.weekly, one, is_new=False)
+        if not self._may_go(one, counters):
+            return False
+        for counter in counters:
+            self._count(counter.keys[0])
+        return True
+
     def _counters(self, one: Asking) -> list[_Counter]:
         """What the mail counts against, as it stood before; notes from where it was asked for."""
         place = _of_place(self._keys.weekly, _ASKED_FROM, one, 1)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +24,7 @@ from consent import (
     links,
     personal,
     policy,
+    re_permission,
     service_mails,
     texts,
     tokens,
@@ -55,6 +57,8 @@ log = structlog.get_logger()
 
 # The links of its mails and the answers are sealed, and the confirmation is told of.
 _CONFIRMING = (Compartment.PROFILE, Compartment.EVIDENCE)
+DECLINED = "re-permission"  # the channel of who says no to what they were asked anew
+_BY_LINK = "preferences"  # in the place of a form's name
 NOT_CHOSEN = "confirmation-page"  # the channel of who confirms, and leaves this purpose out
 
 
@@ -62,7 +66,8 @@ class Declaration(StrEnum):
     """What a person can say behind the link."""
 
     CONFIRM = "confirm"
-    REJECT = "reject"
+    DECLINE = "decline"  # no, to what the operator asked anew
+    REJECT = "reject"  # "this was not me"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,11 @@ class Seen:
     refusals: Mapping[str, Reason]  # by consent: why it permits no mail, or would not
     expired: bool
     now: datetime
+
+    @property
+    def anew(self) -> bool:
+        """Whether the operator asked: what was agreed to before is not so any more."""
+        return any(consent.anew for consent in self.consents)
 
 
 async def look(parts: Parts, token: str) -> Seen | None:
@@ -178,7 +188,8 @@ async def answer(
     and the answers are those of this request, as corrected. "Not me" rejects
     what is pending, withdraws what was confirmed through the same request, and
     is final like any withdrawal: it returns only when nothing for them can start
-    any more.
+    any more. Said to what was asked anew, it also ends what that was to replace;
+    declining does so too, and keeps nobody from asking.
     """
     opened = await _open(parts.data, parts.rows, parts.keystore, token)
     if opened is None:
@@ -209,10 +220,7 @@ async def answer(
                 now=seen.now,
                 choice=choice or Choice(),
             )
-            if said is Declaration.CONFIRM:
-                await act.confirm()
-            else:
-                still_open = await act.reject()
+            still_open = await act.take(said)
             await act.trail.stage(connection)
             seen = await view.seen(connection)
     # With no connection held: the permits that it waits for are spent by others, who need one.
@@ -236,6 +244,19 @@ class _Act:
     trail: Trail
     now: datetime
     choice: Choice
+
+    async def take(self, said: Declaration) -> set[str]:
+        """Do what was said; returns the permits to wait for."""
+        match said:
+            case Declaration.CONFIRM:
+                await self.confirm()
+                return set()
+            case Declaration.DECLINE:
+                return await self.decline()
+            case Declaration.REJECT:
+                return await self.reject()
+            case _:
+                assert_never(said)
 
     async def confirm(self) -> None:
         """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed.
@@ -280,11 +301,19 @@ class _Act:
         if confirmed:
             await self._keep_profile([said[one.id] for one in confirmed], confirmed[-1].locale)
 
+    async def decline(self) -> set[str]:
+        """Reject or withdraw; returns the permits to wait for, also if it was done before."""
+        meant = re_permission.ended_by_no(await self._theirs(), self.found.consents)
+        no = Withdrawal(None, Actor.SUBJECT, DECLINED)
+        await self.consents.write(self.connection, self._ended(meant, no))
+        ended = [(self.gate.subject, purpose) for purpose in {one.purpose for one in meant}]
+        return set().union(*await permits.open_of(self.connection, ended, self.now))
+
     async def reject(self) -> set[str]:
         """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
         not_me = Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME)
-        theirs = [consent for consent in await self._theirs() if consent.id in self.found.consents]
-        await self.consents.write(self.connection, self._ended(theirs, not_me))
+        meant = re_permission.ended_by_no(await self._theirs(), self.found.consents)
+        await self.consents.write(self.connection, self._ended(meant, not_me))
         blocked = [self.gate, *self.others]
         await withdraw.block_asking(
             self.connection,
@@ -357,6 +386,8 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     mailbox = personal.open_mailbox(gate, vault)
     if mailbox is None:
         return None
-    form, locale = seen.consents[0].form, seen.consents[0].locale
+    # Who asks now is the mailbox, also where the operator asked before.
+    form = _BY_LINK if seen.anew else seen.consents[0].form
+    locale = seen.consents[0].locale
     again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
     return await sign_up.accept(parts, again, network, looked_at)

@@ -26,6 +26,7 @@ from consent import people as removal
 from consent.changes import EVENTS
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
+from consent.evidence import Proof, Requested
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
@@ -238,17 +239,28 @@ def _compare(consents: Mapping[str, Consent], said: _Events, vault: Vault) -> It
         if doubt is not None:
             yield f"consent {consent.id}: {doubt}"
     for gone in events.keys() - consents.keys():
-        if events[gone][-1].kind in _DECIDED:
+        if events[gone][-1].kind in _DECIDED or _asked_about(events[gone][0], consents):
             yield f"consent {gone}: the log tells of it, and its row is gone"
+
+
+def _asked_about(event: Told, consents: Mapping[str, Consent]) -> bool:
+    """Whether it is a question about a consent that stands: it stays, so that nobody asks twice."""
+    said = _said(event)
+    about = consents.get(said.in_place_of or "") if isinstance(said, Requested) else None
+    return about is not None and about.state is State.CONFIRMED
 
 
 def _concerned(event: Told) -> Sequence[str]:
     """The consents that an event is about; of none where no release wrote its facts."""
-    try:
-        said = evidence.read(event.kind, event.facts)
-    except StoredError:
-        return ()
+    said = _said(event)
     return () if said is None else said.consents
+
+
+def _said(event: Told) -> Proof | None:
+    try:
+        return evidence.read(event.kind, event.facts)
+    except StoredError:
+        return None
 
 
 def _doubt(consent: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
 from audit.log import Log
-from consent import facts, frequency_cap, fresh_links, gates, links, policy
+from consent import facts, frequency_cap, fresh_links, gates, links, policy, re_permission
 from consent.consents import Consent, Consents
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
@@ -272,10 +272,10 @@ def _permission(
             return policy.fresh_link_wanted(about, fresh, known.now)
         case _ if message.purpose not in known.purposes:
             return Refused(Reason.PURPOSE_UNKNOWN)
-        case ToConfirm(token_hash):
+        case ToConfirm(token_hash, anew):
+            wanted = re_permission.wanted if anew else policy.confirmation_wanted
             asked = known.asked.get(token_hash, ())
-            queued_at = message.created_at
-            return policy.confirmation_wanted(about, asked, known.now, queued_at=queued_at)
+            return wanted(about, asked, known.now, queued_at=message.created_at)
         case None:
             # Accepted for one sender it goes out as that one, whoever has the purpose now.
             ours = about.sender == message.sender

@@ -27,7 +27,8 @@ from storage.ids import ordered_id
 class Wording:
     """A consent that is asked for, in the words that were published.
 
-    What an earlier release queued does not say who would write under it.
+    What an earlier release queued does not say who would write under it. Where
+    somebody is asked anew, *before* and *before_sender* are what they agreed to.
     """
 
     title: str
@@ -35,6 +36,8 @@ class Wording:
     sender: str | None = None
     imprint_url: str | None = None
     notice_url: str | None = None
+    before: str | None = None
+    before_sender: str | None = None
 
     def written(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -129,8 +132,8 @@ def read(raw: bytes) -> Content:
 
 
 def _wording(one: Mapping[str, str]) -> Wording:
-    who = (one.get(name) for name in ("sender", "imprint_url", "notice_url"))
-    return Wording(one["title"], one["text"], *who)
+    more = ("sender", "imprint_url", "notice_url", "before", "before_sender")
+    return Wording(one["title"], one["text"], *(one.get(name) for name in more))
 
 
 def place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str]:

@@ -39,7 +39,7 @@ from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
 
-_SERVICE = frozenset({"confirmation", "my_data"})
+_SERVICE = frozenset({"confirmation", "my_data", "re_permission"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from storage.types import is_name
 
 @dataclass(frozen=True, slots=True)
 class ToConfirm:
-    """Somebody signed up: the mail asks for the consents that its token names."""
+    """Somebody signed up, or is asked *anew*: the mail asks for what its token names."""
 
     token_hash: bytes
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ Occasion = ToConfirm | ToOpen
 class _Word(StrEnum):
     CONFIRMATION = "confirmation"
     FRESH_LINK = "fresh-link"
+    RE_PERMISSION = "re-permission"
 
 
 def columns(occasion: Occasion | None) -> dict[str, str]:
@@ -42,8 +44,9 @@ def columns(occasion: Occasion | None) -> dict[str, str]:
     match occasion:
         case None:
             return {}
-        case ToConfirm(token_hash):
-            return {"occasion": _Word.CONFIRMATION, "regarding": token_hash.hex()}
+        case ToConfirm(token_hash, anew):
+            word = _Word.RE_PERMISSION if anew else _Word.CONFIRMATION
+            return {"occasion": word, "regarding": token_hash.hex()}
         case ToOpen(link):
             return {"occasion": _Word.FRESH_LINK, "regarding": link}
         case _:
@@ -58,16 +61,16 @@ def of(message: Message) -> Occasion | Unknown | None:
     if not is_name(regarding):
         return Unknown()  # one that can be asked for in no statement
     match message.occasion:
-        case _Word.CONFIRMATION:
-            return _to_confirm(regarding)
+        case _Word.CONFIRMATION | _Word.RE_PERMISSION as word:
+            return _to_confirm(regarding, anew=word == _Word.RE_PERMISSION)
         case _Word.FRESH_LINK:
             return ToOpen(regarding)
         case _:
             return Unknown()
 
 
-def _to_confirm(regarding: str) -> ToConfirm | Unknown:
+def _to_confirm(regarding: str, *, anew: bool) -> ToConfirm | Unknown:
     try:
-        return ToConfirm(bytes.fromhex(regarding))
+        return ToConfirm(bytes.fromhex(regarding), anew)
     except ValueError:
         return Unknown()
