@@ -9,6 +9,7 @@ GatewayError
     ├── MalformedJson
     ├── WrongContentType
     ├── BodyTooLarge
+    ├── TooManyValues       in one body
     ├── BodyLost            it did not arrive whole
     ├── TooSlow             it did not arrive in time
     ├── Invalid             fields, named by pointer
@@ -87,6 +88,10 @@ class WrongContentType(RequestError):
 
 class BodyTooLarge(RequestError):
     """The body is larger than the gateway reads."""
+
+
+class TooManyValues(RequestError):
+    """The body holds more values than the gateway reads at once."""
 
 
 class BodyLost(RequestError):
