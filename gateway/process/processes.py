@@ -81,7 +81,7 @@ async def work(config: Config, *, listen: Listen | None = None, clock: Clock | N
         process = Process(parts, Metrics(), stopping)
         async with (
             running(process, with_worker=True, with_http=False),
-            _admin(process, listen, "--listen"),
+            _admin(process, _health(process), listen, "--listen"),
         ):
             _freeze()
             logs.event("working", worker=_owner(process))
@@ -212,7 +212,8 @@ async def _replay(parts: Parts) -> None:
 @asynccontextmanager
 async def _listening(process: Process) -> AsyncIterator[None]:
     config = process.parts.config
-    app = create_app(process.parts, process.counted, _health(process))
+    health = _health(process)
+    app = create_app(process.parts, process.counted, health)
     runner = Runner(app, shutdown_timeout=_DRAIN)
     await runner.setup()
     try:
@@ -221,9 +222,8 @@ async def _listening(process: Process) -> AsyncIterator[None]:
             await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
         host, port = runner.addresses[0][:2]
         process.url = f"http://{host}:{port}"
-        async with _admin(
-            process, config.server.admin_listen, 'server.admin_listen ("off" for none)'
-        ):
+        admin, setting = config.server.admin_listen, 'server.admin_listen ("off" for none)'
+        async with _admin(process, health, admin, setting):
             yield
     finally:
         await runner.cleanup()
@@ -235,7 +235,9 @@ def _health(process: Process) -> Health:
 
 
 @asynccontextmanager
-async def _admin(process: Process, listen: Listen | None, setting: str) -> AsyncIterator[None]:
+async def _admin(
+    process: Process, health: Health, listen: Listen | None, setting: str
+) -> AsyncIterator[None]:
     """Health and metrics of this process on an address of their own, where one is wanted.
 
     Nowhere else: a number that moves with what one person does tells a stranger who they are to us.
@@ -244,7 +246,7 @@ async def _admin(process: Process, listen: Listen | None, setting: str) -> Async
         yield
         return
     app = web.Application()
-    app[HEALTH] = _health(process)
+    app[HEALTH] = health
     for row in (operations.healthz, operations.readyz):
         app.router.add_get(row.path, row.handler)
     metrics.add_route(app, process.counted)
