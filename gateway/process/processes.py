@@ -24,6 +24,7 @@ from gateway.config.config import Config
 from gateway.config.fields import Listen
 from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
+from gateway.http import hosts
 from gateway.http.app_keys import HEALTH
 from gateway.http.runner import Runner, listening_on
 from gateway.keyfiles import dkim_keys
@@ -245,7 +246,7 @@ async def _admin(
     if listen is None:
         yield
         return
-    app = web.Application()
+    app = web.Application(middlewares=[hosts.only_own(listen.host)])
     app[HEALTH] = health
     for row in (operations.healthz, operations.readyz):
         app.router.add_get(row.path, row.handler)
