@@ -1,6 +1,8 @@
 """Shared rate limits (GCRA), on the database's clock.
 
-Only keyed hashes are stored; their key changes every week and is destroyed.
+Only keyed hashes are stored; their key changes every week and is destroyed a week
+later. What was counted under last week's counts on: with the week a limit would
+otherwise begin anew for everybody.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import rate_limit
@@ -106,12 +110,16 @@ class Bucket:
         return poured + (self._kept if seen else timedelta()) - now - self._most
 
 
-async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+async def hold(
+    connection: AsyncConnection, keys: Sequence[bytes], before: Mapping[bytes, bytes]
+) -> dict[bytes, datetime]:
     """Lock the rows of *keys* in that order, and say when each bucket is empty.
 
     Everybody locks networks before forms, and those of a kind in the order of
     their keys: otherwise two groups could wait for each other's rows. Read
     the clock after this, or a moment from before the wait would empty buckets.
+    A row that counted nothing yet goes on from where that of last week stands,
+    which *before* names.
     """
     statement = upsert(connection, rate_limit).on_conflict_do_update(
         index_elements=["key"], set_={"empty_at": rate_limit.c.empty_at}
@@ -120,7 +128,13 @@ async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes
     held = await connection.execute(
         statement.returning(rate_limit.c.key, rate_limit.c.empty_at), rows
     )
-    return {key: _moment(empty_at) for key, empty_at in held}
+    levels = {key: _moment(empty_at) for key, empty_at in held}
+    fresh = {before[key]: key for key in levels if levels[key] == _EPOCH and key in before}
+    if fresh:  # which nobody writes any more
+        query = select(rate_limit.c.key, rate_limit.c.empty_at).where(rate_limit.c.key.in_(fresh))
+        last = await connection.execute(query)
+        levels |= {fresh[key]: _moment(empty_at) for key, empty_at in last}
+    return levels
 
 
 def _moment(stored: object) -> datetime:
@@ -145,14 +159,21 @@ async def write(connection: AsyncConnection, levels: Mapping[bytes, datetime]) -
 
 
 async def reserve(
-    connection: AsyncConnection, key: bytes, limit: Limit, now: datetime, longest: timedelta
+    connection: AsyncConnection,
+    keys: Sequence[bytes],
+    limit: Limit,
+    now: datetime,
+    longest: timedelta,
 ) -> timedelta | None:
     """Count one hit that may wait its turn; how long, or None where that is over *longest*.
 
-    What is reserved is counted, so that those who wait get moments of their own.
+    *keys* are those of this week and the last. What is reserved is counted, so that those who
+    wait get moments of their own.
     For a duty that runs alone: several keys of a transaction are locked as they come.
     """
-    bucket = Bucket(limit, (await hold(connection, [key]))[key], longest)
+    key = keys[0]
+    levels = await hold(connection, [key], dict(pairwise(keys)))
+    bucket = Bucket(limit, levels[key], longest)
     turn = bucket.pour(now)
     await write(connection, {key: bucket.empty_at})
     return turn

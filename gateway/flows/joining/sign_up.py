@@ -69,8 +69,8 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
     `KeyringBehind` where nobody can be looked up.
     """
     parts.lookup.require()
-    (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
-    waits = parts.door.waiting(weekly, [one.visit for one in posted])
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
+    waits = parts.door.waiting(weekly[0], [one.visit for one in posted])
     free = [n for n, wait in enumerate(waits) if wait is None]
     if free:
         told = await _keep(parts, weekly, [posted[n] for n in free])
@@ -78,7 +78,9 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
     return waits
 
 
-async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[Wait | None]:
+async def _keep(
+    parts: Parts, weekly: Sequence[Secret], posted: Sequence[Posted]
+) -> list[Wait | None]:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
     under = Under(*intake_key, *parts.lookup.newest)
     async with parts.data.begin() as connection:
