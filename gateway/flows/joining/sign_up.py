@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import intakes
 from consent.intakes import Under
+from consent.marks import GRACE
 from consent.sign_ups import SignUp
 from gateway.door import Visit
 from gateway.flows.joining import attestations
@@ -21,6 +22,7 @@ from gateway.flows.joining.attestations import Attestation, Use
 from gateway.flows.joining.neighbourhoods import neighbourhood
 from gateway.limits import Wait
 from gateway.parts import Parts
+from storage.errors import StorageAway
 from storage.secret import Secret
 
 
@@ -86,6 +88,8 @@ async def _keep(
     async with parts.data.begin() as connection:
         held = await parts.door.hold(connection, weekly, [one.visit for one in posted])
         now = await parts.clock.now(connection)
+        if any(one.looked_at is not None and one.looked_at < now - GRACE / 2 for one in posted):
+            raise StorageAway(parts.data.name)  # who left since may have left no mark any more
         waits = await held.count(connection, now)
         let_in = [one for one, wait in zip(posted, waits, strict=True) if wait is None]
         kept = await _proven(connection, let_in, now)

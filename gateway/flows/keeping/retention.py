@@ -29,6 +29,7 @@ from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.parked import each_for_itself
 from gateway.flows.rights import erasing
 from gateway.parts import Parts
+from storage.locks import oldest_open
 
 _AT_ONCE = 200
 _PERSON = "subject"
@@ -216,7 +217,10 @@ class RetentionRules:
         parts = self._parts
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
-            oldest = await intakes.oldest_received(connection)
+            # Before those that wait are read: what is not committed yet was received before that.
+            open_since = await oldest_open(connection)
+            received = await intakes.oldest_received(connection)
+            oldest = min((one for one in (open_since, received) if one is not None), default=None)
             return await parts.marks.drop(connection, oldest, now, _AT_ONCE)
 
 
