@@ -49,13 +49,15 @@ FORM = Limit("form", burst=600, interval=timedelta(minutes=1) / 600, kept=150)
 PROVIDER = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 600)
 # Of anybody's: a domain may take whatever is sent to it into one mailbox. Docs: adr/0017.
 DOMAIN = Limit("recipient-domain/other", burst=20, interval=timedelta(minutes=30))
+# Of one API key, in one process. Each leaves an event for ever: some 600 MB a day at most.
+QUESTIONS = Limit("questions", burst=6000, interval=timedelta(seconds=1) / 20)
 # What counts a network, and is empty for so long, has not seen it before.
 SEEN_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A limit of network or form is reached: nothing was kept, and *how_long* says when to come."""
+    """A limit that is told is reached: nothing was kept, and *how_long* says when to come."""
 
     how_long: timedelta
 
@@ -183,3 +185,20 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
     """Delete the rows that limit nothing any more, nor tell what was seen; returns how many."""
     moment = (now - SEEN_FOR - _EPOCH) // _MICROSECOND
     return await delete_free(connection, rate_limit, rate_limit.c.empty_at <= moment)
+
+
+class Meter:
+    """Counts callers with a key against one limit, in memory: there are few of them. Pure."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._buckets: dict[str, Bucket] = {}
+
+    def count(self, caller: str, now: datetime) -> Wait | None:
+        """Count one hit; how long to wait where it must not be, and is not counted."""
+        bucket = self._buckets.setdefault(caller, Bucket(self._limit, now))
+        wait = bucket.wait(now)
+        if wait > timedelta():
+            return Wait(wait)
+        bucket.pour(now)
+        return None

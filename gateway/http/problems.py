@@ -187,7 +187,8 @@ _TOO_MANY = Problem(
     "too-many-requests",
     "Too many requests",
     "Wait before the next try.",
-    "Wait as long as Retry-After says. The limits are those of a network and of a form.",
+    "Wait as long as Retry-After says. The limits are those of a network, of a form, and"
+    " of an API key's questions.",
 )
 _AWAY = Problem(
     503,
@@ -227,8 +228,8 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.MalformedJson: _MALFORMED,
     errors.WrongContentType: _CONTENT_TYPE,
     errors.BodyTooLarge: _TOO_LARGE,
-    errors.BodyLost: _LOST,
     errors.TooManyValues: _TOO_MANY_VALUES,
+    errors.BodyLost: _LOST,
     errors.TooSlow: _SLOW,
     errors.Invalid: _INVALID,
     errors.NotAuthenticated: _KEY_MISSING,

@@ -392,6 +392,20 @@ async def test_the_log_says_of_no_mail_longer_than_its_message_is_kept(app: App)
     await verified(app)
 
 
+async def test_who_asked_about_her_is_kept_no_longer_than_what_became_of_her_mails(
+    app: App,
+) -> None:
+    await app.subscribe()
+    assert await app.permission() == "granted"
+    await later(app, YEAR - timedelta(seconds=1))
+    assert "'answer': 'granted'" in await readable(app)
+
+    await later(app, timedelta(seconds=1))
+
+    assert "'answer'" not in await readable(app)
+    await verified(app)
+
+
 async def test_a_date_that_somebody_wrote_into_the_log_ends_no_facts(app: App) -> None:
     await app.subscribe()
     await send(app)
