@@ -52,7 +52,9 @@ class RetentionRules:
         }
         self._permits: Walk[str] = Walk(_AT_ONCE)
         self._erasing: Walk[str] = Walk(_AT_ONCE)
-        self._facts = proofs.MailFacts(parts.data, parts.clock, parts.log, kept.messages)
+        self._facts = proofs.MailFacts(
+            parts.data, parts.keystore.vault, parts.clock, parts.log, kept.messages
+        )
         self._keys_at: datetime | None = None
 
     def rules(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
@@ -109,15 +111,13 @@ class RetentionRules:
 
         async def drop(some: Sequence[OldPermit]) -> int:
             gone = [
-                permit.id
+                permit
                 for permit in some
                 if delivery_rules.spare(
                     permit, needs.get(permit.purpose, Need()), now, stands=permit.ground in stand
                 )
             ]
-            async with parts.data.begin() as connection:
-                await delivery_rules.drop_permits(connection, gone)
-            return len(gone)
+            return await self._facts.with_permits(gone) if gone else 0
 
         return await self._each("permit", {permit.id: permit for permit in page}, drop)
 

@@ -32,7 +32,7 @@ from consent.model import State
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import people, registry
+from gateway.flows.proving import ended, people, registry
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -131,6 +131,7 @@ async def _doubts(
             yield f"{row}: {_CHANGED}"
     for doubts in (
         registry.doubts(data, log),
+        ended.doubts(data, log, keystore.vault),
         _doubts_of_people(data, consents, keystore),
         _doubts_of_permits(data, keystore),
         messages.doubts(),

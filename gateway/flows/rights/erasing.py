@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import forgetting
 from audit.entry import Draft, Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
@@ -81,7 +82,7 @@ async def _remove(
         now = await clock.now(connection)
         events = []
         for subject in gone:
-            let_go = await log.erase(connection, subject)
+            let_go = await forgetting.erase(connection, log, subject)
             # The counts tell a verification that nobody else deleted them.
             events.append(_event(log, Kind.SUBJECT_ERASED, now, let_go.refs))
         await people.remove(connection, gone)
