@@ -1,97 +1,265 @@
-"""Facts whose term is over while their person stays: the rows go, and the log says how many.
+"""Facts that go, with their person or when their term is over; the log says how many.
 
 Entries and commitments stay, so every root and every proof still verifies. Stage
-`evidence.ended` with the `refs` of what is returned in the same transaction: a
-verification takes anything else that is gone for tampering.
+`subject.erased` or `evidence.ended` with the `refs` of what is returned in the same
+transaction: a verification takes anything else that is gone for tampering. So it must
+say no more than what went. Rows count at places that the log vouches for, and while
+there is a key, those that open as what was sealed for their place: one that somebody
+planted, or filled again, would else account for one that he deletes elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import EVIDENCE, format_moment
+from audit.entry import EVIDENCE, Entry, Opener, item_place, parse
+from audit.errors import EntryError
 from audit.kinds import Kind
 from audit.log import LetGo, Log
-from audit.rowmac import LOGGED
-from audit.tables import audit_entry, audit_item, audit_payload
+from audit.rowmac import LOGGED, STAGED
+from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
+from audit.trail import Opening, open_one
 from storage.sound import sound
+
+T = TypeVar("T")
+
+_THROUGH = "through"
+_AT_ONCE = 100  # events that account for something, the newest first
+_PLACES = 5000  # of one statement
 
 
 @dataclass(frozen=True, slots=True)
-class OldBatch:
-    """A batch event whose term is over, and whom its items still concern.
+class Stretch:
+    """The next batch events whose term is over: *through* is the last, *looked* the last row."""
 
-    Of a row that no gateway wrote so, its place alone: it concerns nobody.
-    """
+    eids: Sequence[bytes]
+    through: int
+    looked: int | None  # None: behind it is none whose term is over
 
-    index: int
+    @property
+    def refs(self) -> dict[str, str]:
+        """For the event that says that this was gone through."""
+        return {_THROUGH: str(self.through)}
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """One item that is a person's, as it was sealed."""
+
     eid: bytes
-    subjects: frozenset[str]
+    position: int
+    subject: str
 
 
-async def old_batches(
+async def reached(connection: AsyncConnection, log: Log) -> int:
+    """Through which index batches were gone through, as the log says it; -1 for none.
+
+    Nothing else knows it: in a row beside the log somebody could write another, and facts
+    would be counted twice, or stay.
+    """
+    staged = select(*STAGED).where(sound(audit_pending))
+    rows = (await connection.execute(staged)).all()
+    found = [_through(row.entry) for row in rows if log.macs.staged(row)]
+    index = audit_entry.c.leaf_index
+    ended = select(*LOGGED).where(audit_entry.c.kind == Kind.EVIDENCE_ENDED, sound(audit_entry))
+    below: int | None = None
+    while max(found, default=-1) < 0:
+        query = ended if below is None else ended.where(index < below)
+        rows = (await connection.execute(query.order_by(index.desc()).limit(_AT_ONCE))).all()
+        found += [_through(row.entry) for row in rows if log.macs.logged(row)]
+        if len(rows) < _AT_ONCE:
+            break
+        below = rows[-1].leaf_index
+    return max(found, default=-1)
+
+
+def _through(raw: bytes) -> int:
+    entry = _parsed(raw)
+    if entry is None or entry.kind is not Kind.EVIDENCE_ENDED:
+        return -1
+    return int(entry.refs.get(_THROUGH, -1))
+
+
+def _parsed(raw: bytes) -> Entry | None:
+    try:
+        return parse(raw)
+    except EntryError:
+        return None
+
+
+async def over(
     connection: AsyncConnection,
     log: Log,
     kinds: Collection[Kind],
     before: datetime,
     after: int,
     limit: int,
-) -> list[OldBatch]:
-    """The next batch events of *kinds* by index, of up to *before*.
+) -> Stretch:
+    """The batch events of *kinds* behind *after*, up to the first of a moment after *before*.
 
-    The columns only find them: by a date that somebody wrote there, facts would go
-    before their time, and be accounted for.
+    A row that no gateway wrote there is passed over, and moves no place.
     """
     index = audit_entry.c.leaf_index
-    query = select(*LOGGED).where(
-        audit_entry.c.kind.in_(kinds),
-        index > after,
-        audit_entry.c.at <= format_moment(before),
-        sound(audit_entry),
-    )
+    query = select(*LOGGED).where(audit_entry.c.kind.in_(kinds), index > after, sound(audit_entry))
     rows = (await connection.execute(query.order_by(index).limit(limit))).all()
-    over = {
-        row.leaf_index: said.entry.eid
-        for row in rows
-        if (said := log.logged(row)) is not None
-        and said.entry.kind in kinds
-        and said.entry.at <= before
+    eids: list[bytes] = []
+    through = after
+    for row in rows:
+        said = log.logged(row)
+        if said is None or said.entry.kind not in kinds:
+            continue
+        if said.entry.at > before:
+            return Stretch(eids, through, None)
+        eids.append(said.entry.eid)
+        through = said.index
+    return Stretch(eids, through, rows[-1].leaf_index if len(rows) == limit else None)
+
+
+async def vouched(
+    connection: AsyncConnection, log: Log, eids: Collection[bytes], before: datetime
+) -> set[bytes]:
+    """Which of *eids* are events of up to *before*, or were gone through, as the log says it."""
+    through = await reached(connection, log)
+    query = select(*LOGGED).where(audit_entry.c.eid.in_(list(eids)), sound(audit_entry))
+    said = [log.logged(row) for row in await connection.execute(query)]
+    return {
+        one.entry.eid
+        for one in said
+        if one is not None and (one.index <= through or one.entry.at <= before)
     }
-    concerned = await _concerned(connection, over.values())
-    eids = [(row.leaf_index, over.get(row.leaf_index, b"")) for row in rows]
-    return [OldBatch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in eids]
 
 
-async def _concerned(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, set[str]]:
-    """Whom the items of these events concern still."""
-    query = select(audit_item.c.eid, audit_item.c.subject).distinct()
-    query = query.where(audit_item.c.eid.in_(list(eids)), sound(audit_item))
-    concerned: dict[bytes, set[str]] = {}
-    for eid, subject in await connection.execute(query.where(audit_item.c.subject.is_not(None))):
-        concerned.setdefault(eid, set()).add(subject)
-    return concerned
-
-
-async def items(
-    connection: AsyncConnection, batches: Sequence[OldBatch], keep: Collection[tuple[bytes, str]]
-) -> LetGo:
-    """Empty the items of these events, save those of the events and people to *keep*."""
+async def stored(connection: AsyncConnection, eids: Collection[bytes]) -> Sequence[Any]:
+    """The items of these events that are somebody's, as they are stored."""
+    if not eids:
+        return []
     row = audit_item.c
-    going = [(one.eid, subject) for one in batches for subject in one.subjects]
-    pairs = [pair for pair in going if pair not in keep]
-    if not pairs:
-        return LetGo(0, 0)
-    blank = update(audit_item).where(tuple_(row.eid, row.subject).in_(pairs))
-    return LetGo(0, (await connection.execute(blank.values(subject=None, sealed=None))).rowcount)
+    query = select(audit_item).where(
+        row.eid.in_(list(eids)), row.subject.is_not(None), row.sealed.is_not(None)
+    )
+    return (await connection.execute(query.where(sound(audit_item)))).all()
+
+
+async def left(
+    connection: AsyncConnection,
+    kinds: Collection[Kind],
+    through: int,
+    after: tuple[int, int],
+    limit: int,
+) -> Sequence[Any]:
+    """The next items that are somebody's of events of *kinds* up to *through*, by their places."""
+    place = audit_entry.c.leaf_index, audit_item.c.position
+    query = select(audit_entry.c.leaf_index, *audit_item.c).join_from(
+        audit_entry, audit_item, audit_item.c.eid == audit_entry.c.eid
+    )
+    query = query.where(
+        audit_entry.c.kind.in_(kinds),
+        audit_entry.c.leaf_index.between(max(after[0], 0), through),
+        tuple_(*place) > tuple_(*after),
+        audit_item.c.subject.is_not(None),
+        audit_item.c.sealed.is_not(None),
+        sound(audit_entry),
+        sound(audit_item),
+    )
+    return (await connection.execute(query.order_by(*place).limit(limit))).all()
+
+
+def opened(rows: Sequence[Any], opener: Opener) -> list[Theirs]:
+    """Those that open as what was sealed for their place, and for whom they name.
+
+    What has no key stays: nobody could tell what it is.
+    """
+    return [
+        Theirs(row.eid, row.position, row.subject)
+        for row in rows
+        if open_one(
+            opener,
+            row.subject,
+            EVIDENCE,
+            item_place(row.eid, row.position),
+            row.sealed,
+            row.commitment,
+        )[0]
+        is Opening.OPENED
+    ]
+
+
+async def items(connection: AsyncConnection, going: Sequence[Theirs]) -> LetGo:
+    """Empty these items, as far as nobody else did so meanwhile."""
+    row = audit_item.c
+    blank = update(audit_item).values(subject=None, sealed=None)
+    gone = 0
+    for places in _groups([(one.eid, one.position) for one in going]):
+        these = blank.where(tuple_(row.eid, row.position).in_(places), row.subject.is_not(None))
+        gone += (await connection.execute(these)).rowcount
+    return LetGo(0, gone)
+
+
+def _groups(these: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(these)
+    while group := list(islice(left, _PLACES)):
+        yield group
+
+
+async def erase(
+    connection: AsyncConnection,
+    log: Log,
+    subject: str,
+    compartments: Collection[str] | None = None,
+) -> LetGo:
+    """Delete a person's payloads, of all compartments or those named; repeating is safe.
+
+    Batch items are of compartment `evidence`; they keep their commitments.
+    """
+    row = audit_payload.c
+    gone = delete(audit_payload).where(row.subject == subject)
+    if compartments is not None:
+        gone = gone.where(row.compartment.in_(compartments))
+    deleted = (await connection.execute(gone.returning(row.eid, row.compartment))).all()
+    proofs = [one.eid for one in deleted if one.compartment == EVIDENCE]
+    blanked: Sequence[Any] = ()
+    if compartments is None or EVIDENCE in compartments:
+        blank = update(audit_item).where(audit_item.c.subject == subject)
+        blank = blank.values(subject=None, sealed=None)
+        places = blank.returning(audit_item.c.eid, audit_item.c.position)
+        blanked = (await connection.execute(places)).all()
+    known = await _events(connection, log, {*proofs, *(one.eid for one in blanked)})
+    return LetGo(
+        sum(eid in known and EVIDENCE in known[eid].commitments for eid in proofs),
+        sum(one.eid in known and _has(known[one.eid], one.position) for one in blanked),
+    )
+
+
+def _has(entry: Entry, position: object) -> bool:
+    """Whether a batch event has an item there; a row may say anything."""
+    batch = entry.batch
+    return batch is not None and isinstance(position, int) and 0 <= position < batch.count
+
+
+async def _events(
+    connection: AsyncConnection, log: Log, eids: Collection[object]
+) -> dict[bytes, Entry]:
+    """The events among *eids* that a gateway logged or staged."""
+    found: dict[bytes, Entry] = {}
+    for group in _groups({one for one in eids if isinstance(one, bytes)}):
+        staged = select(*STAGED).where(audit_pending.c.eid.in_(group), sound(audit_pending))
+        logged = select(*LOGGED).where(audit_entry.c.eid.in_(group), sound(audit_entry))
+        for query, ours in ((staged, log.macs.staged), (logged, log.macs.logged)):
+            rows = (await connection.execute(query)).all()
+            read = [_parsed(row.entry) for row in rows if ours(row)]
+            found |= {one.eid: one for one in read if one is not None}
+    return found
 
 
 async def payloads(connection: AsyncConnection, subject: str, eids: Collection[bytes]) -> LetGo:
-    """Delete what these events say of a person."""
+    """Delete what these events say of a person: those whose facts opened."""
     row = audit_payload.c
     gone = delete(audit_payload).where(row.subject == subject, row.eid.in_(eids))
     deleted = (await connection.execute(gone.returning(row.compartment))).scalars()

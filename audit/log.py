@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import nodes, numbers, tree
 from audit.checkpoints import is_name
 from audit.entry import (
-    EVIDENCE,
     Draft,
     Entry,
     Event,
@@ -183,30 +182,6 @@ class Log:
     async def frontier(self, connection: AsyncConnection) -> Frontier:
         """The right edge of the tree as it stands; raises `LogMissing` before `open_log`."""
         return await self._frontier(connection, locked=False)
-
-    async def erase(
-        self,
-        connection: AsyncConnection,
-        subject: str,
-        compartments: Collection[str] | None = None,
-    ) -> LetGo:
-        """Delete a person's payloads, of all compartments or those named; repeating is safe.
-
-        Stage `subject.erased` with the `refs` of what is returned in the same
-        transaction: a verification takes anything else that is gone for
-        tampering. Batch items are of compartment `evidence`; they keep their
-        commitments.
-        """
-        gone = delete(audit_payload).where(audit_payload.c.subject == subject)
-        if compartments is not None:
-            gone = gone.where(audit_payload.c.compartment.in_(compartments))
-        deleted = (await connection.execute(gone.returning(audit_payload.c.compartment))).scalars()
-        payloads = list(deleted).count(EVIDENCE)
-        if compartments is not None and EVIDENCE not in compartments:
-            return LetGo(payloads, 0)
-        blank = update(audit_item).where(audit_item.c.subject == subject)
-        blanked = await connection.execute(blank.values(subject=None, sealed=None))
-        return LetGo(payloads, blanked.rowcount)
 
     async def events(
         self,

@@ -20,7 +20,7 @@ from benchmarks.figures import Figure, tell
 from benchmarks.gateway import HERE, pin
 from benchmarks.sign_ups import PORT, configure, running
 from gateway.callers.api_keys import Scope
-from tests.support.endless import FORM, SHAPES, chunked, head, made
+from tests.support.endless import FORM, JSON, SHAPES, chunked, head, made
 from tests.support.served import requests
 
 ROUNDS = 3
@@ -76,6 +76,9 @@ def _bodies() -> Iterator[tuple[str, str, str, bytes, bytes]]:
             again = b"".join(chunked(body, piece))
             yield f"{shape}, {how}", content_type, "Transfer-Encoding: chunked", b"", again
     chunks = "Transfer-Encoding: chunked"
+    most = f"Content-Length: {16 * 1024 * 1024}"
+    yield "a caller's values, as many as fit", JSON, most, b"[", b"1," * (_PART // 2)
+    yield "a caller's texts, as many as fit", JSON, most, b"[", b'"",' * (_PART // 3)
     yield "an extension of a chunk", FORM, chunks, b"1;", b"x" * _PART
     yield "extensions of chunks", FORM, chunks, b"", b"1;x=y\r\na\r\n" * (_PART // 11)
     yield "trailers", FORM, chunks, b"1\r\na\r\n0\r\n", b"A: b\r\n" * (_PART // 6)

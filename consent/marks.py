@@ -26,7 +26,7 @@ from storage.types import among
 mark = tables.mark
 
 # A sign-up may be asked for by a page that looked a while before it is kept, and counts from that
-# look: its mark must still be there.
+# look: its mark must still be there. One that looked half as long ago is not kept any more.
 GRACE = timedelta(minutes=10)
 _EVERY = ""  # as the purpose: all of them
 _USE = "mark.address"
@@ -97,8 +97,8 @@ class Marks:
     ) -> int:
         """Delete marks that nothing waits any more to be compared with; returns how many.
 
-        *oldest* is when the oldest request that waits was received, None where
-        none does. One that is dated ahead is set to now, before that: it would
+        *oldest* is when the oldest request that waits, or may yet come to wait, was
+        received; None where none does. One that is dated ahead is set to now, before that: it would
         swallow, until its moment comes, what the same address asks for anew.
         """
         await self._bring_back(connection, now, limit)

@@ -67,6 +67,8 @@ class OldPermit:
     """A permit whose message is gone."""
 
     id: str
+    eid: bytes
+    subject: str
     purpose: str
     ground: str
     decided_at: datetime
@@ -108,6 +110,8 @@ async def old_permits(
     is_last = and_(permit.c.state == SPENT, permit.c.keeps_use, ~used_again)
     query = select(
         permit.c.id,
+        permit.c.eid,
+        permit.c.subject,
         permit.c.purpose,
         permit.c.ground_id,
         permit.c.decided_at,
@@ -122,18 +126,27 @@ async def old_permits(
     rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
     return [
         OldPermit(
-            row.id, row.purpose, row.ground_id, row.decided_at, row.spent_at if row.last else None
+            row.id,
+            row.eid,
+            row.subject,
+            row.purpose,
+            row.ground_id,
+            row.decided_at,
+            row.spent_at if row.last else None,
         )
         for row in rows
     ]
 
 
 async def granted_by(
-    connection: AsyncConnection, eids: Collection[bytes]
+    connection: AsyncConnection, pairs: Collection[tuple[bytes, str]]
 ) -> set[tuple[bytes, str]]:
-    """Of which of these events, and of whom, a permit is still kept."""
-    query = select(permit.c.eid, permit.c.subject).where(permit.c.eid.in_(set(eids)))
-    return {(row.eid, row.subject) for row in await connection.execute(query)}
+    """Of which of these events and people a permit is still kept."""
+    query = select(permit.c.eid, permit.c.subject).where(
+        among(permit.c.subject, {subject for _, subject in pairs}),
+        permit.c.eid.in_({eid for eid, _ in pairs}),
+    )
+    return {(row.eid, row.subject) for row in await connection.execute(query)}.intersection(pairs)
 
 
 async def drop_permits(connection: AsyncConnection, ids: Collection[str]) -> None:

@@ -107,16 +107,24 @@ class Door:
         return None
 
     async def hold(
-        self, connection: AsyncConnection, weekly: Secret, visits: Sequence[Visit]
+        self, connection: AsyncConnection, weekly: Sequence[Secret], visits: Sequence[Visit]
     ) -> Held:
         """Lock what *visits* count against, in the order that everybody keeps to.
 
-        Read the clock of the transaction after this.
+        *weekly* are the keys of this week and the last. Read the clock of the transaction
+        after this.
         """
-        counted = [self._counted(weekly, one) for one in visits]
+        this, *older = weekly
+        counted = [self._counted(this, one) for one in visits]
+        before = {
+            key: last
+            for secret in older
+            for one, now in zip(visits, counted, strict=True)
+            for (_, key), (_, last) in zip(now, self._counted(secret, one), strict=True)
+        }
         ranked = {(limit is FORM, key) for one in counted for limit, key in one}
         keys = [key for _, key in sorted(ranked)]
-        levels = await limits.hold(connection, keys) if keys else {}
+        levels = await limits.hold(connection, keys, before) if keys else {}
         return Held(counted, levels, self._told)
 
     def _counted(self, weekly: Secret, visit: Visit) -> _Counted:

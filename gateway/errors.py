@@ -9,6 +9,7 @@ GatewayError
     ├── MalformedJson
     ├── WrongContentType
     ├── BodyTooLarge
+    ├── TooManyValues       in one body
     ├── BodyLost            it did not arrive whole
     ├── TooSlow             it did not arrive in time
     ├── Invalid             fields, named by pointer
@@ -23,7 +24,7 @@ GatewayError
     ├── KeyReused           the idempotency key stands for another body
     ├── InFlight            the first request with this idempotency key runs
     ├── Busy                as much as can be read at once is being read
-    └── TooMany             a limit of network or form; never of an address
+    └── TooMany             a limit of network, form or key; never of an address
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ class WrongContentType(RequestError):
 
 class BodyTooLarge(RequestError):
     """The body is larger than the gateway reads."""
+
+
+class TooManyValues(RequestError):
+    """The body holds more values than the gateway reads at once."""
 
 
 class BodyLost(RequestError):
@@ -180,7 +185,7 @@ class Busy(RequestError):
 
 
 class TooMany(RequestError):
-    """The caller's network, or the form, is over its limit."""
+    """The caller's network or key, or the form, is over its limit."""
 
     def __init__(self, retry_after: timedelta) -> None:
         super().__init__("over the limit")

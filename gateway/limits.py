@@ -1,6 +1,8 @@
 """Shared rate limits (GCRA), on the database's clock.
 
-Only keyed hashes are stored; their key changes every week and is destroyed.
+Only keyed hashes are stored; their key changes every week and is destroyed a week
+later. What was counted under last week's counts on: with the week a limit would
+otherwise begin anew for everybody.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import rate_limit
@@ -45,13 +49,15 @@ FORM = Limit("form", burst=600, interval=timedelta(minutes=1) / 600, kept=150)
 PROVIDER = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 600)
 # Of anybody's: a domain may take whatever is sent to it into one mailbox. Docs: adr/0017.
 DOMAIN = Limit("recipient-domain/other", burst=20, interval=timedelta(minutes=30))
+# Of one API key, in one process. Each leaves an event for ever: some 600 MB a day at most.
+QUESTIONS = Limit("questions", burst=6000, interval=timedelta(seconds=1) / 20)
 # What counts a network, and is empty for so long, has not seen it before.
 SEEN_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A limit of network or form is reached: nothing was kept, and *how_long* says when to come."""
+    """A limit that is told is reached: nothing was kept, and *how_long* says when to come."""
 
     how_long: timedelta
 
@@ -106,12 +112,16 @@ class Bucket:
         return poured + (self._kept if seen else timedelta()) - now - self._most
 
 
-async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, datetime]:
+async def hold(
+    connection: AsyncConnection, keys: Sequence[bytes], before: Mapping[bytes, bytes]
+) -> dict[bytes, datetime]:
     """Lock the rows of *keys* in that order, and say when each bucket is empty.
 
     Everybody locks networks before forms, and those of a kind in the order of
     their keys: otherwise two groups could wait for each other's rows. Read
     the clock after this, or a moment from before the wait would empty buckets.
+    A row that counted nothing yet goes on from where that of last week stands,
+    which *before* names.
     """
     statement = upsert(connection, rate_limit).on_conflict_do_update(
         index_elements=["key"], set_={"empty_at": rate_limit.c.empty_at}
@@ -120,7 +130,13 @@ async def hold(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes
     held = await connection.execute(
         statement.returning(rate_limit.c.key, rate_limit.c.empty_at), rows
     )
-    return {key: _moment(empty_at) for key, empty_at in held}
+    levels = {key: _moment(empty_at) for key, empty_at in held}
+    fresh = {before[key]: key for key in levels if levels[key] == _EPOCH and key in before}
+    if fresh:  # which nobody writes any more
+        query = select(rate_limit.c.key, rate_limit.c.empty_at).where(rate_limit.c.key.in_(fresh))
+        last = await connection.execute(query)
+        levels |= {fresh[key]: _moment(empty_at) for key, empty_at in last}
+    return levels
 
 
 def _moment(stored: object) -> datetime:
@@ -145,14 +161,21 @@ async def write(connection: AsyncConnection, levels: Mapping[bytes, datetime]) -
 
 
 async def reserve(
-    connection: AsyncConnection, key: bytes, limit: Limit, now: datetime, longest: timedelta
+    connection: AsyncConnection,
+    keys: Sequence[bytes],
+    limit: Limit,
+    now: datetime,
+    longest: timedelta,
 ) -> timedelta | None:
     """Count one hit that may wait its turn; how long, or None where that is over *longest*.
 
-    What is reserved is counted, so that those who wait get moments of their own.
+    *keys* are those of this week and the last. What is reserved is counted, so that those who
+    wait get moments of their own.
     For a duty that runs alone: several keys of a transaction are locked as they come.
     """
-    bucket = Bucket(limit, (await hold(connection, [key]))[key], longest)
+    key = keys[0]
+    levels = await hold(connection, [key], dict(pairwise(keys)))
+    bucket = Bucket(limit, levels[key], longest)
     turn = bucket.pour(now)
     await write(connection, {key: bucket.empty_at})
     return turn
@@ -162,3 +185,20 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
     """Delete the rows that limit nothing any more, nor tell what was seen; returns how many."""
     moment = (now - SEEN_FOR - _EPOCH) // _MICROSECOND
     return await delete_free(connection, rate_limit, rate_limit.c.empty_at <= moment)
+
+
+class Meter:
+    """Counts callers with a key against one limit, in memory: there are few of them. Pure."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._buckets: dict[str, Bucket] = {}
+
+    def count(self, caller: str, now: datetime) -> Wait | None:
+        """Count one hit; how long to wait where it must not be, and is not counted."""
+        bucket = self._buckets.setdefault(caller, Bucket(self._limit, now))
+        wait = bucket.wait(now)
+        if wait > timedelta():
+            return Wait(wait)
+        bucket.pour(now)
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,22 @@ async def keep_out(connection: AsyncConnection, duty: str) -> None:
     """
     if connection.dialect.name != "sqlite":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(duty)})
+
+
+async def oldest_open(connection: AsyncConnection) -> datetime | None:
+    """Since when the oldest other transaction of ours runs that has not ended; None: none does.
+
+    What it wrote nobody sees yet; what ended meanwhile shows in a later statement. SQLite has one
+    writer. PostgreSQL tells of sessions of one's own role, unless `track_activities` is off.
+    """
+    if connection.dialect.name == "sqlite":
+        return None
+    query = text(
+        "SELECT min(xact_start) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    since: datetime | None = (await connection.execute(query)).scalar_one()
+    return since
 
 
 async def delete_free(

@@ -25,6 +25,7 @@ from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import parse_json, parse_value
+from gateway.http.values import MOST_VALUES
 
 EXAMPLE: Final[dict[str, Any]] = {
     "messages": [
@@ -40,7 +41,11 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 
 class BatchRequest(Incoming):
-    """Each message is checked alone, so that a wrong one does not stop the others."""
+    """Each message is checked alone, so that a wrong one does not stop the others.
+
+    All of them together hold at most 200,000 values: names of members are values, and a
+    list or an object counts for five.
+    """
 
     messages: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=1000)]
 
@@ -100,7 +105,8 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
 
 
 def _asked(request: web.Request, body: bytes) -> tuple[BatchRequest, Name | None]:
-    return parse_json(body, BatchRequest), repeats.name_of(request, body, status=200)
+    batch = parse_json(body, BatchRequest, most=MOST_VALUES)
+    return batch, repeats.name_of(request, body, status=200)
 
 
 _Read = Callable[[MessageRequest], Wanted]

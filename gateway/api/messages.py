@@ -47,6 +47,7 @@ from gateway.http.models import (
     exactly_one,
 )
 from gateway.http.parsing import parse_json, read_bytes
+from gateway.http.values import MOST_OF_ONE
 from gateway.parts import Parts
 from gateway.watch.metrics import METRICS
 
@@ -225,7 +226,8 @@ async def delete_message(request: web.Request) -> web.StreamResponse:
 
 
 def _asked(request: web.Request, body: bytes) -> tuple[Wanted, idempotency.Name | None]:
-    wanted = wanted_of(request.app[PARTS], request[CALLER], parse_json(body, MessageRequest))
+    said = parse_json(body, MessageRequest, most=MOST_OF_ONE)
+    wanted = wanted_of(request.app[PARTS], request[CALLER], said)
     return wanted, repeats.name_of(request, body, status=202)
 
 

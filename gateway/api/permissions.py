@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -10,9 +11,11 @@ from pydantic import Field
 from consent.model import Granted, Reason, RefusalClass
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
 from gateway.callers.api_keys import Scope
+from gateway.config.config import Limits
+from gateway.errors import TooMany
 from gateway.flows.sending import permission
 from gateway.http.answers import answer
-from gateway.http.app_keys import PARTS
+from gateway.http.app_keys import PARTS, QUESTIONS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Name
@@ -50,6 +53,7 @@ class PermissionRefusal(Answer):
 )
 async def post_permission(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
+    _require_turn(request, parts.config.limits, parts.clock.wall())
     asked = await read_json(request, PermissionRequest)
     require_covered(parts.config, request[CALLER], asked.purpose)
     decision = await permission.ask(parts, question(asked.to, asked.purpose), request[CALLER].id)
@@ -57,3 +61,10 @@ async def post_permission(request: web.Request) -> web.StreamResponse:
         ground = GroundView(kind=decision.ground.kind, id=decision.ground.id)
         return answer(PermissionGranted(ground=ground))
     return answer(PermissionRefusal(reason=decision.reason, refusal_class=decision.refusal_class))
+
+
+def _require_turn(request: web.Request, limits: Limits, now: datetime) -> None:
+    """A program that asks without end would fill the log, which keeps every question."""
+    wait = request.app[QUESTIONS].count(request[CALLER].id, now) if limits.enabled else None
+    if wait is not None:
+        raise TooMany(wait.how_long)

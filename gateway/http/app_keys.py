@@ -9,7 +9,7 @@ from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http.reading import Reading
 from gateway.http.wordings import Wordings
-from gateway.limits import Wait
+from gateway.limits import Meter, Wait
 from gateway.parts import Parts
 from gateway.watch.health import Health
 from storage.grouping import Grouped
@@ -20,5 +20,6 @@ WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
+QUESTIONS = web.AppKey("questions", Meter)
 READING = web.AppKey("reading", Reading)
 HEALTH = web.AppKey("health", Health)

@@ -22,11 +22,13 @@ from gateway.errors import (
     Flaw,
     Invalid,
     MalformedJson,
+    TooManyValues,
     TooSlow,
     WrongContentType,
 )
 from gateway.http import multipart
 from gateway.http.multipart import NotMultipart
+from gateway.http.values import MOST_OF_A_FORM, holds_more
 from storage.invisible import trimmed
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -38,6 +40,7 @@ PATIENCE: Final = 20.0  # seconds in which a body of that size arrives over a ba
 
 _MOST_FIELDS = multipart.MOST_PARTS
 _MOST_ERRORS = 20
+_MOST_READ = 1000
 _KEPT: Final = "surrogateescape"  # what is not UTF-8, until it is known whether it matters
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _DETAILS = {
@@ -54,13 +57,13 @@ _FLAWS = {
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
     """Read the body as *model*.
 
-    Raises WrongContentType, BodyTooLarge, MalformedJson, or Invalid with a
+    Raises WrongContentType, BodyTooLarge, TooManyValues, MalformedJson, or Invalid with a
     pointer (RFC 6901) per wrong field. No text of the body is repeated, except
     a field name that looks like one.
     """
     if request.content_type != "application/json":
         raise WrongContentType
-    return parse_json(await read_bytes(request), model)
+    return parse_json(await read_bytes(request), model, most=MOST_OF_A_FORM)
 
 
 async def read_bytes(
@@ -98,14 +101,20 @@ async def _reading(request: web.Request, most: int, patience: float) -> AsyncIte
         raise BodyLost from None
 
 
-def parse_json(body: bytes, model: type[ModelT]) -> ModelT:
-    """As `read_json`, from bytes; a mark of the byte order before them means nothing."""
+def parse_json(body: bytes, model: type[ModelT], *, most: int) -> ModelT:
+    """As `read_json`, from bytes; a mark of the byte order before them means nothing.
+
+    Raises TooManyValues for more than *most*: making them would hold everybody up.
+    """
+    if holds_more(body, most):
+        raise TooManyValues
     try:
         return model.model_validate_json(body.removeprefix(BOM_UTF8))
     except ValidationError as error:
-        if any(item["type"] == "json_invalid" for item in error.errors(include_input=False)):
+        items = _items(error)
+        if items and items[0]["type"] == "json_invalid":
             raise MalformedJson from None
-        raise Invalid(field_errors(error)) from None
+        raise Invalid(_told(items, at="")) from None
 
 
 def parse_value(value: Any, model: type[ModelT], *, at: str = "") -> ModelT:
@@ -193,11 +202,21 @@ def _parts(body: bytes, content_type: str) -> list[tuple[str, str | None]]:
 
 def field_errors(error: ValidationError, *, at: str = "") -> list[FieldError]:
     """What *error* says, by pointer, without quoting input; the first twenty."""
-    items = error.errors(include_url=False, include_input=False)
+    return _told(_items(error), at)
+
+
+def _items(error: ValidationError) -> Sequence[Any]:
+    """What was wrong; nothing of thousands of flaws, which are made at once or not at all."""
+    if error.error_count() > _MOST_READ:
+        return ()
+    return error.errors(include_url=False, include_input=False)
+
+
+def _told(items: Sequence[Any], at: str) -> list[FieldError]:
     return [
         FieldError(at + _pointer(item["loc"]), _detail(item), _FLAWS.get(item["type"], Flaw.OTHER))
         for item in items[:_MOST_ERRORS]
-    ]
+    ] or [FieldError(at, f"has more than {_MOST_READ} wrong fields")]
 
 
 def _detail(item: Any) -> str:

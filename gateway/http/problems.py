@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler, Middleware
 from consent.errors import KeyringBehind
 from gateway import errors
 from gateway.http.endpoints import wants_page
+from gateway.http.values import MOST_OF_A_FORM, MOST_OF_ONE, MOST_VALUES
 from gateway.watch import access, logs
 from storage.errors import StorageAway
 
@@ -61,6 +62,15 @@ _TOO_LARGE = Problem(
     "Too large",
     "The body is larger than this server reads.",
     "Send less at once: forms and questions up to 64 KB, messages up to 16 MB.",
+)
+_TOO_MANY_VALUES = Problem(
+    413,
+    "too-many-values",
+    "Too many values",
+    "The body holds more values than this server reads at once.",
+    "Send fewer messages at once, or less data with each: a batch holds up to"
+    f" {MOST_VALUES:,} values, a message {MOST_OF_ONE:,}, anything else {MOST_OF_A_FORM:,}; names"
+    " of members are values, and a list or an object counts for five. Nothing was done.",
 )
 _LOST = Problem(
     400,
@@ -177,7 +187,8 @@ _TOO_MANY = Problem(
     "too-many-requests",
     "Too many requests",
     "Wait before the next try.",
-    "Wait as long as Retry-After says. The limits are those of a network and of a form.",
+    "Wait as long as Retry-After says. The limits are those of a network, of a form, and"
+    " of an API key's questions.",
 )
 _AWAY = Problem(
     503,
@@ -217,6 +228,7 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.MalformedJson: _MALFORMED,
     errors.WrongContentType: _CONTENT_TYPE,
     errors.BodyTooLarge: _TOO_LARGE,
+    errors.TooManyValues: _TOO_MANY_VALUES,
     errors.BodyLost: _LOST,
     errors.TooSlow: _SLOW,
     errors.Invalid: _INVALID,

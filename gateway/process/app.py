@@ -6,6 +6,7 @@ from functools import partial
 
 from aiohttp import web
 
+from gateway import limits
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending import enqueue
@@ -16,6 +17,7 @@ from gateway.http.app_keys import (
     HEALTH,
     MESSAGES,
     PARTS,
+    QUESTIONS,
     READING,
     SIGN_UPS,
     WITHDRAWALS,
@@ -25,6 +27,7 @@ from gateway.http.authentication import AUTHENTICATION, Authentication
 from gateway.http.reading import Reading
 from gateway.http.sign_ups import digest_of
 from gateway.http.wordings import Wordings
+from gateway.limits import Meter
 from gateway.parts import Parts
 from gateway.people import cors, forms
 from gateway.process import routes
@@ -52,6 +55,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
+    app[QUESTIONS] = Meter(limits.QUESTIONS)
     app[READING] = Reading()
     app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)

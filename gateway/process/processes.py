@@ -25,6 +25,7 @@ from gateway.config.fields import Listen
 from gateway.errors import ConfigError
 from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
+from gateway.http import hosts
 from gateway.http.app_keys import HEALTH
 from gateway.http.runner import Runner, listening_on
 from gateway.keyfiles import dkim_keys
@@ -83,7 +84,7 @@ async def work(config: Config, *, listen: Listen | None = None, clock: Clock | N
         process = Process(parts, Metrics(), stopping)
         async with (
             running(process, with_worker=True, with_http=False),
-            _admin(process, listen, "--listen"),
+            _admin(process, _health(process), listen, "--listen"),
         ):
             _freeze()
             logs.event("working", worker=_owner(process))
@@ -217,7 +218,8 @@ async def _replay(parts: Parts) -> None:
 @asynccontextmanager
 async def _listening(process: Process) -> AsyncIterator[None]:
     config = process.parts.config
-    app = create_app(process.parts, process.counted, _health(process))
+    health = _health(process)
+    app = create_app(process.parts, process.counted, health)
     runner = Runner(app, shutdown_timeout=_DRAIN)
     await runner.setup()
     try:
@@ -226,9 +228,8 @@ async def _listening(process: Process) -> AsyncIterator[None]:
             await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
         host, port = runner.addresses[0][:2]
         process.url = f"http://{host}:{port}"
-        async with _admin(
-            process, config.server.admin_listen, 'server.admin_listen ("off" for none)'
-        ):
+        admin, setting = config.server.admin_listen, 'server.admin_listen ("off" for none)'
+        async with _admin(process, health, admin, setting):
             yield
     finally:
         await runner.cleanup()
@@ -240,7 +241,9 @@ def _health(process: Process) -> Health:
 
 
 @asynccontextmanager
-async def _admin(process: Process, listen: Listen | None, setting: str) -> AsyncIterator[None]:
+async def _admin(
+    process: Process, health: Health, listen: Listen | None, setting: str
+) -> AsyncIterator[None]:
     """Health and metrics of this process on an address of their own, where one is wanted.
 
     Nowhere else: a number that moves with what one person does tells a stranger who they are to us.
@@ -248,8 +251,8 @@ async def _admin(process: Process, listen: Listen | None, setting: str) -> Async
     if listen is None:
         yield
         return
-    app = web.Application()
-    app[HEALTH] = _health(process)
+    app = web.Application(middlewares=[hosts.only_own(listen.host)])
+    app[HEALTH] = health
     for row in (operations.healthz, operations.readyz):
         app.router.add_get(row.path, row.handler)
     metrics.add_route(app, process.counted)

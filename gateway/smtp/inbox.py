@@ -25,7 +25,7 @@ import dkim
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from gateway.http import pages
+from gateway.http import hosts, pages
 from gateway.http.runner import listening_on
 from gateway.look import resources
 from storage import files
@@ -175,10 +175,10 @@ def verify(raw: bytes, records: Mapping[str, str]) -> list[Signature]:
     return [_verdict(raw, number, value, answer) for number, value in enumerate(fields)]
 
 
-def inbox_app(folder: Folder, records: Mapping[str, str]) -> web.Application:
+def inbox_app(folder: Folder, records: Mapping[str, str], host: str) -> web.Application:
     """The pages: the list, one mail, its HTML part in a sandbox, its bytes."""
     site = _Site(folder, records)
-    app = web.Application()
+    app = web.Application(middlewares=[hosts.only_own(host)])
     app.router.add_get("/", site.overview)
     app.router.add_get("/newest", site.newest)
     app.router.add_get("/mails/{name}", site.mail)
@@ -208,7 +208,7 @@ async def open_inbox(
 
     with listening_on(*config.smtp, "delivery.inbox.smtp"):
         smtp = await loop.create_server(answer, config.smtp.host, config.smtp.port)
-    runner = web.AppRunner(inbox_app(folder, dns_records), access_log=None)
+    runner = web.AppRunner(inbox_app(folder, dns_records, config.listen.host), access_log=None)
     try:
         await runner.setup()
         with listening_on(*config.listen, "delivery.inbox.listen"):

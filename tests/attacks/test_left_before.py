@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +12,27 @@ from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import address, gates, tables
+from consent import address, gates, intakes, tables
+from consent.intakes import Under
 from consent.keys.tables import dek
 from consent.marks import GRACE, Left
+from consent.sign_ups import Asked, SignUp
 from gateway.callers.api_keys import Scope
-from gateway.flows.joining import intake
+from gateway.flows.joining import intake, sign_up
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights import erasing, fresh_link
-from tests.support.apps import ADA, App
+from storage.clock import DatabaseClock
+from storage.errors import StorageAway
+from tests.support.apps import ADA, App, open_app
+from tests.support.clock import SteppedClock
+from tests.support.databases import Databases
 from tests.support.fresh_links import sent_links
 
 BOB = "bob@example.org"
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 FIVE_DAYS = timedelta(days=5)
 mark = tables.mark
 
@@ -392,3 +400,50 @@ async def test_who_left_while_a_row_of_theirs_was_altered_has_left_from_it_too(
     async with app.parts.data.begin() as connection:
         await connection.execute(update(table).values({name: before[name] for name in altered}))
     assert await app.deliver() == []
+
+
+async def test_a_mark_waits_for_a_sign_up_that_is_kept_and_not_committed_yet(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    """Nobody sees it while the mark is looked at; it was received before."""
+    if dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    clock = SteppedClock(DatabaseClock().wall() + HOUR)  # when it began PostgreSQL says by its own
+    async with open_app(tmp_path, new_database_url, dialect, clock=clock) as app:
+        (form, under) = await to_keep(app)
+        async with app.parts.data.begin() as slow:
+            await intakes.add(slow, [intakes.seal_sign_up(form, under, clock.wall())])
+            app.step(SECOND)
+            await by_all(app)
+            app.step(2 * GRACE)
+            await RetentionRules(app.parts).rules()["marks"]()
+
+        assert await app.deliver() == []
+        assert await app.subject() is None
+        app.step(SECOND)
+        await RetentionRules(app.parts).rules()["marks"]()
+        assert await rows(app, mark) == []
+
+
+async def test_what_was_looked_at_longer_ago_than_marks_are_sure_to_stay_is_not_kept(
+    app: App,
+) -> None:
+    (form, _) = await to_keep(app)
+    looked_at = app.parts.clock.wall()
+    await by_all(app)
+    app.step(GRACE + SECOND)
+    await RetentionRules(app.parts).rules()["marks"]()
+
+    with pytest.raises(StorageAway):
+        await sign_up.accept(app.parts, form, None, looked_at)
+
+    assert await app.deliver() == []
+    assert await app.subject() is None
+
+
+async def to_keep(app: App) -> tuple[SignUp, Under]:
+    """A sign-up as it is kept, and what it is sealed under."""
+    (text,) = await app.texts("newsletter")
+    form = SignUp("signup", address.parse(ADA), "en", (Asked("newsletter", text),))
+    key = await app.parts.keystore.intake_key(app.parts.clock.wall())
+    return form, Under(*key, *app.parts.lookup.newest)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, published
+from audit import checkpoints, forgetting, published
 from audit.checkpoints import Checkpoint
 from audit.entry import Event, Place, draft
 from audit.export.jsonl import check_jsonl, jsonl
@@ -494,7 +494,7 @@ async def erase(scene: Scene, refs: Mapping[str, str] | None = None) -> None:
     """Erase Grace as a gateway does, or with an event that says *refs*."""
     scene.ring.erase(GRACE)
     async with scene.data.begin() as connection:
-        gone = await LOG.erase(connection, GRACE)
+        gone = await forgetting.erase(connection, LOG, GRACE)
         refs = gone.refs if refs is None else refs
         event = Event(Kind.SUBJECT_ERASED, Actor.SYSTEM, MOMENT, refs=refs)
         await LOG.stage(connection, [draft(event, None, LOG.node)])

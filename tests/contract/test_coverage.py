@@ -13,8 +13,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from audit import trail
 from audit.kinds import Kind
@@ -24,6 +22,7 @@ from gateway.flows.joining import declare
 from gateway.flows.joining.declare import Declaration
 from gateway.flows.proving import declarations, verify
 from tests.support.apps import ADA, App, start_app
+from tests.support.statements import statements
 
 MESSAGE = {
     "to": {"email": ADA},
@@ -250,16 +249,9 @@ async def test_a_claim_looks_no_wording_up_that_its_process_knows(app: App) -> N
     await post(app, caller)
     assert len(await app.send_due()) == 1
     await post(app, caller)
-    seen: list[str] = []
 
-    def note(_1: Any, _2: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with statements() as seen:
         assert len(await app.send_due()) == 1
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
     asked = [one for one in seen if "consent_text" in one or "audit_entry" in one]
     assert seen and not asked

@@ -35,7 +35,7 @@ async def data(new_database_url: Databases) -> AsyncIterator[Database]:
 
 async def enter(data: Database, visits: Sequence[Visit]) -> list[Wait | None]:
     async with data.begin() as connection:
-        held = await Door(enabled=True).hold(connection, WEEKLY, visits)
+        held = await Door(enabled=True).hold(connection, [WEEKLY], visits)
         return await held.count(connection, START)
 
 
@@ -51,7 +51,7 @@ async def test_who_waits_for_a_network_holds_nothing_that_comes_after_it(
     data: Database, visits: list[Visit]
 ) -> None:
     async with data.begin() as connection:
-        await limits.hold(connection, [limit_key(WEEKLY, NETWORK, FIRST)])
+        await limits.hold(connection, [limit_key(WEEKLY, NETWORK, FIRST)], {})
         waiting = asyncio.create_task(enter(data, visits))
         await blocked(data, 1)
 
@@ -77,7 +77,7 @@ async def test_who_is_over_a_wide_limit_is_refused_in_memory_and_nobody_else(
     door = Door(enabled=True, monotonic=lambda: 0.0)
     prefix = [Visit("signup", f"2001:db8:1:{n:x}00::/64") for n in range(250)]
     async with data.begin() as connection:
-        held = await door.hold(connection, WEEKLY, prefix)
+        held = await door.hold(connection, [WEEKLY], prefix)
         waits = await held.count(connection, START)
 
     assert waits.count(None) == WIDER[48].burst
@@ -91,10 +91,10 @@ async def test_who_was_seen_is_refused_in_memory_where_others_find_room(data: Da
     door = Door(enabled=True, monotonic=lambda: 0.0)
     seen = [Visit("signup", f"192.0.2.{n}") for n in range(1, 51)]
     async with data.begin() as connection:
-        held = await door.hold(connection, WEEKLY, seen)
+        held = await door.hold(connection, [WEEKLY], seen)
         await held.count(connection, START)
     async with data.begin() as connection:
-        held = await door.hold(connection, WEEKLY, seen * 10)
+        held = await door.hold(connection, [WEEKLY], seen * 10)
         waits = await held.count(connection, START)
 
     assert waits.count(None) == 400
@@ -107,7 +107,7 @@ async def test_old_counts_are_purged_beside_somebody_who_holds_one(data: Databas
     later = START + timedelta(days=2)
 
     async with data.begin() as connection:
-        await limits.hold(connection, [limit_key(WEEKLY, NETWORK, FIRST)])
+        await limits.hold(connection, [limit_key(WEEKLY, NETWORK, FIRST)], {})
         async with data.begin() as purging:
             purged = await asyncio.wait_for(limits.purge(purging, later), 5)
 

@@ -27,7 +27,7 @@ async def data(database: Database) -> AsyncIterator[Database]:
 
 async def hit(data: Database, after: float = 0, key: bytes = KEY) -> timedelta | None:
     async with data.begin() as connection:
-        bucket = Bucket(FIVE, (await limits.hold(connection, [key]))[key])
+        bucket = Bucket(FIVE, (await limits.hold(connection, [key], {}))[key])
         now = START + timedelta(seconds=after)
         waits = None if bucket.pour(now) is not None else bucket.wait(now)
         await limits.write(connection, {key: bucket.empty_at})
@@ -117,7 +117,7 @@ def test_a_row_is_named_by_a_keyed_hash_of_limit_and_value() -> None:
 async def reserve(data: Database, after: float = 0) -> timedelta | None:
     longest, now = timedelta(seconds=6), START + timedelta(seconds=after)
     async with data.begin() as connection:
-        return await limits.reserve(connection, KEY, FIVE, now, longest)
+        return await limits.reserve(connection, [KEY], FIVE, now, longest)
 
 
 async def test_what_may_wait_gets_a_turn_of_its_own_and_no_more_than_fit(data: Database) -> None:

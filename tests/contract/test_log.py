@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.event import listen
 from sqlalchemy.exc import IntegrityError
 
-from audit import tree
+from audit import forgetting, tree
 from audit.entry import Draft, Event, Place, draft
 from audit.errors import BadPending, LogMissing
 from audit.kinds import Actor, Kind
@@ -289,8 +289,8 @@ async def test_erasing_takes_the_facts_and_leaves_the_commitments(database: Data
     await write(database, *person_events(ring, START, Kind.CONSENT_REQUESTED), claim)
 
     async with database.begin() as connection:
-        await LOG.erase(connection, GRACE)
-        await LOG.erase(connection, GRACE)
+        await forgetting.erase(connection, LOG, GRACE)
+        await forgetting.erase(connection, LOG, GRACE)
 
     async with database.read() as connection:
         assert await trail(connection, GRACE, ring) == []
@@ -307,7 +307,7 @@ async def test_a_compartment_is_erased_alone(database: Database) -> None:
     await write(database, draft(event, ring, "n"), batch_event(ring, [GRACE]))
 
     async with database.begin() as connection:
-        await LOG.erase(connection, GRACE, ["network"])
+        await forgetting.erase(connection, LOG, GRACE, ["network"])
         found = await trail(connection, GRACE, ring)
 
     assert [[one.compartment for one in event.disclosures] for event in found] == [["evidence"]] * 2

@@ -80,6 +80,18 @@ async def test_the_public_is_told_no_numbers(gateway: Gateway) -> None:
         assert "/metrics" not in (await document.json())["paths"]
 
 
+async def test_a_page_of_a_stranger_cannot_have_a_browser_read_the_numbers(
+    gateway: Gateway,
+) -> None:
+    """A name of the page's own leads here by then (DNS rebinding): the browser says that name."""
+    await gateway.start("serve", "serve")
+    port = gateway.admin.rpartition(":")[2]
+
+    for path in ("/metrics", "/readyz", "/healthz"):
+        assert await _status(gateway, gateway.admin + path, f"evil.example:{port}") == 421
+        assert await _status(gateway, gateway.admin + path, f"localhost:{port}") == 200
+
+
 async def test_numbers_are_told_nowhere_where_the_operator_says_off(gateway: Gateway) -> None:
     _configured(gateway, "off")
 
@@ -115,9 +127,9 @@ def _configured(gateway: Gateway, admin: str) -> None:
     gateway.config.write_text(raw.replace(place, admin))
 
 
-async def _status(gateway: Gateway, url: str) -> int | None:
+async def _status(gateway: Gateway, url: str, host: str | None = None) -> int | None:
     try:
-        async with gateway.http.get(url) as answer:
+        async with gateway.http.get(url, headers={"Host": host} if host else {}) as answer:
             return answer.status
     except aiohttp.ClientError:
         return None

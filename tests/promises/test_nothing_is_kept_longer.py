@@ -34,6 +34,7 @@ from gateway.process.desk import Desk
 from gateway.schema.database_schema import DATA, KEYSTORE
 from storage.database import Database
 from tests.support.apps import ADA, App, open_app
+from tests.support.statements import statements
 
 DAY = timedelta(days=1)
 YEAR = 365 * DAY
@@ -390,6 +391,59 @@ async def test_the_log_says_of_no_mail_longer_than_its_message_is_kept(app: App)
     assert second in said  # its permit tells that the consent was used
     assert "'outcome'" not in said
     await verified(app)
+
+
+async def test_who_asked_about_her_is_kept_no_longer_than_what_became_of_her_mails(
+    app: App,
+) -> None:
+    await app.subscribe()
+    assert await app.permission() == "granted"
+    await later(app, YEAR - timedelta(seconds=1))
+    assert "'answer': 'granted'" in await readable(app)
+
+    await later(app, timedelta(seconds=1))
+
+    assert "'answer'" not in await readable(app)
+    await verified(app)
+
+
+async def test_what_the_log_let_go_through_is_not_gone_through_again(app: App) -> None:
+    """Of all the years a process that starts anew looks at what is new alone."""
+    await app.subscribe()
+    for _ in range(3):
+        await send(app)
+        await app.permission()
+    await later(app, YEAR)
+    await later(app, DAY)
+
+    with statements() as seen:
+        assert await RetentionRules(app.parts).rules()["facts"]() == 0
+
+    assert seen
+    assert not [one for one in seen if "audit_item" in one]
+    await send(app)
+    await later(app, YEAR)
+    assert "'outcome'" not in await readable(app)
+
+
+@pytest.mark.parametrize("mac", [True, False], ids=["by no gateway", "of another kind"])
+async def test_facts_behind_rows_that_are_not_what_they_say_go_all_the_same(
+    app: App, mac: bool
+) -> None:
+    await app.subscribe()
+    await send(app)
+    await app.tick()
+    written: dict[str, Any] = {"kind": "delivery.batch"} | ({"mac": bytes(32)} if mac else {})
+    async with app.parts.data.begin() as connection:
+        covers = update(audit_entry).where(audit_entry.c.kind == "log.cover")
+        assert (await connection.execute(covers.values(written))).rowcount > 200
+
+    app.step(YEAR)
+    facts = RetentionRules(app.parts).rules()["facts"]
+    for _ in range(3):  # as a duty comes again, behind a thousand of them
+        await facts()
+
+    assert "'outcome'" not in await readable(app)
 
 
 async def test_a_date_that_somebody_wrote_into_the_log_ends_no_facts(app: App) -> None:

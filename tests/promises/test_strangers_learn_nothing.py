@@ -11,15 +11,13 @@ import asyncio
 import itertools
 import random  # noqa: TID251
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import Engine, event
 
 from consent import address, suppressions
 from consent.keys import blind
@@ -28,6 +26,7 @@ from gateway.callers.api_keys import Scope
 from gateway.flows.joining import intake
 from gateway.http import wordings
 from tests.support.apps import App, open_app
+from tests.support.statements import statements
 
 KINDS = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected", "blocked")
 TIMED = KINDS[:-1]  # "blocked" is known by the same look-up as "suppressed"
@@ -75,21 +74,6 @@ class _Counted:
                 sent = yield waited_for
             except BaseException as error:  # noqa: BLE001 passed on to where it belongs
                 running.throw(error)
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every SQL statement of the process, in order."""
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 class People:

@@ -131,6 +131,19 @@ async def test_the_raw_mail_is_text(inbox: OpenInbox, send: Send) -> None:
     assert "List-Unsubscribe: <https://" in text
 
 
+async def test_a_page_of_a_stranger_cannot_have_a_browser_read_the_mails(
+    inbox: OpenInbox, send: Send
+) -> None:
+    await send(MAIL)
+
+    for path in ("/", "/newest"):
+        async with aiohttp.ClientSession() as http:
+            headers = {"Host": f"evil.example:{inbox.url.rpartition(':')[2]}"}
+            async with http.get(inbox.url + path, headers=headers) as answer:
+                assert answer.status == 421
+                assert b"example.org" not in await answer.read()
+
+
 async def test_a_signature_is_checked(inbox: OpenInbox, send: Send, signing) -> None:
     await send(dkim.sign(MAIL, b"s1", b"acme.example", signing[0]) + MAIL)
 

@@ -13,5 +13,5 @@ from gateway.http.parsing import parse_json
 
 def pointers(body: object, model: type[BaseModel]) -> list[str]:
     with pytest.raises(Invalid) as caught:
-        parse_json(json.dumps(body).encode(), model)
+        parse_json(json.dumps(body).encode(), model, most=200_000)
     return [error.pointer for error in caught.value.errors]

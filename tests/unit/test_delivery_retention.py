@@ -14,7 +14,7 @@ INSTANT = timedelta(microseconds=1)
 
 
 def permit(**changes: Any) -> OldPermit:
-    plain = OldPermit("per_1", "newsletter", "con_1", NOW - 400 * DAY, None)
+    plain = OldPermit("per_1", bytes(16), "sub_1", "newsletter", "con_1", NOW - 400 * DAY, None)
     return replace(plain, **changes)
 
 

@@ -180,8 +180,8 @@ class AskingLimits:
         if not self._keys.limited:
             return timedelta()
         limit = limits.PROVIDER if one.domain in providers.mailbox_providers() else limits.DOMAIN
-        key = limits.limit_key(self._keys.weekly[0], limit, one.domain)
-        return await limits.reserve(connection, key, limit, now, LONGEST_WAIT)
+        keys = [limits.limit_key(secret, limit, one.domain) for secret in self._keys.weekly]
+        return await limits.reserve(connection, keys, limit, now, LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)

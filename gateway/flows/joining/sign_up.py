@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import intakes
 from consent.intakes import Under
+from consent.marks import GRACE
 from consent.sign_ups import SignUp
 from gateway.door import Visit
 from gateway.flows.joining import attestations
@@ -21,6 +22,7 @@ from gateway.flows.joining.attestations import Attestation, Use
 from gateway.flows.joining.neighbourhoods import neighbourhood
 from gateway.limits import Wait
 from gateway.parts import Parts
+from storage.errors import StorageAway
 from storage.secret import Secret
 
 
@@ -69,8 +71,8 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
     `KeyringBehind` where nobody can be looked up.
     """
     parts.lookup.require()
-    (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
-    waits = parts.door.waiting(weekly, [one.visit for one in posted])
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
+    waits = parts.door.waiting(weekly[0], [one.visit for one in posted])
     free = [n for n, wait in enumerate(waits) if wait is None]
     if free:
         told = await _keep(parts, weekly, [posted[n] for n in free])
@@ -78,12 +80,16 @@ async def accept_all(parts: Parts, posted: Sequence[Posted]) -> list[Wait | None
     return waits
 
 
-async def _keep(parts: Parts, weekly: Secret, posted: Sequence[Posted]) -> list[Wait | None]:
+async def _keep(
+    parts: Parts, weekly: Sequence[Secret], posted: Sequence[Posted]
+) -> list[Wait | None]:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
     under = Under(*intake_key, *parts.lookup.newest)
     async with parts.data.begin() as connection:
         held = await parts.door.hold(connection, weekly, [one.visit for one in posted])
         now = await parts.clock.now(connection)
+        if any(one.looked_at is not None and one.looked_at < now - GRACE / 2 for one in posted):
+            raise StorageAway(parts.data.name)  # who left since may have left no mark any more
         waits = await held.count(connection, now)
         let_in = [one for one, wait in zip(posted, waits, strict=True) if wait is None]
         kept = await _proven(connection, let_in, now)

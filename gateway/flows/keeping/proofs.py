@@ -6,17 +6,20 @@ says how much, so that a verification tells it from tampering.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import forgetting
 from audit import trail as audit_trail
 from audit.entry import Event, draft
+from audit.forgetting import Theirs
 from audit.kinds import Actor, Kind
-from audit.log import Log
+from audit.log import LetGo, Log
 from audit.trail import Told
 from consent import evidence, people
 from consent.consents import Consent
@@ -25,14 +28,23 @@ from consent.evidence import ProofEnded
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
 from delivery import retention as delivery_rules
-from gateway.flows.keeping.walk import Walk, stroll
+from delivery.retention import OldPermit
 from storage.clock import Clock
 from storage.database import Database
+from storage.locks import try_alone
 
-_OF_MAILS = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH, Kind.MESSAGE_REFUSED)
+# What asks for a mail, too: who asked whether one may go, as who was told that it may not.
+OF_MAILS = (
+    Kind.PERMIT_BATCH,
+    Kind.DELIVERY_BATCH,
+    Kind.MESSAGE_REFUSED,
+    Kind.PERMISSION_ASKED,
+)
 # An objection stands by itself, whatever became of the consents that it ended.
 _OF_CONSENTS = frozenset(Kind) - {Kind.CONSENT_OBJECTED}
-_AT_ONCE = 200
+_AT_ONCE = 50  # batch events; one more tells of them
+_PAGES = 20  # without a pause
+_ALONE = "facts of mails"
 _EVERY = timedelta(days=1)
 
 
@@ -78,38 +90,84 @@ def _only_of(event: Told, consents: Collection[str]) -> bool:
 
 @dataclass
 class MailFacts:
-    """What the log says of each person's mails goes as what became of them does, once a day.
+    """What the log says of each person's mails goes as what became of them does.
 
-    Of a permit that something still needs its event stays, or nothing would grant it.
+    Once a day it goes on from where the log says that it ended. Of a permit that something
+    still needs its event stays, or nothing would grant it; it goes with the permit.
     """
 
     data: Database
+    vault: Callable[[Collection[str]], Awaitable[Vault]]
     clock: Clock
     log: Log
     kept: timedelta
-    _walk: Walk[int] = field(default_factory=lambda: Walk(_AT_ONCE))
     _begun_at: datetime | None = None
+    _more: bool = False  # of this day's turn
+    _beyond: int = -1  # up to here stand rows that no gateway wrote
 
     async def run(self) -> int:
-        now = self.clock.wall()
-        begun = self._begun_at
+        now, begun = self.clock.wall(), self._begun_at
         # A last time that is yet to come is from a clock that ran ahead.
-        if self._walk.after is None and begun is not None and begun <= now < begun + _EVERY:
+        if not self._more and begun is not None and begun <= now < begun + _EVERY:
             return 0
-        self._begun_at = now if self._walk.after is None else begun
-        return await stroll(self._walk, self._page)
+        self._begun_at = begun if self._more else now
+        did = 0
+        for _ in range(_PAGES):
+            did += await self._page()
+            if not self._more:
+                break
+        return did
 
     async def _page(self) -> int:
-        after = -1 if self._walk.after is None else self._walk.after
+        async with self.data.read() as connection:
+            reached = await forgetting.reached(connection, self.log)
+            before = await self.clock.now(connection) - self.kept
+            after = max(reached, self._beyond)
+            stretch = await forgetting.over(connection, self.log, OF_MAILS, before, after, _AT_ONCE)
+            rows = await forgetting.stored(connection, stretch.eids)
+        self._more = stretch.looked is not None
+        if not stretch.eids:
+            self._beyond = -1 if stretch.looked is None else stretch.looked
+            return 0
+        theirs = await self._opened(rows)
         async with self.data.begin() as connection:
-            now = await self.clock.now(connection)
-            page = await forgetting.old_batches(
-                connection, self.log, _OF_MAILS, now - self.kept, after, _AT_ONCE
-            )
-            self._walk.move([one.index for one in page])
-            keep = await delivery_rules.granted_by(connection, [one.eid for one in page])
-            let_go = await forgetting.items(connection, page, keep)
-            if let_go.items:
-                event = Event(Kind.EVIDENCE_ENDED, Actor.SYSTEM, now, refs=let_go.refs)
-                await self.log.stage(connection, [draft(event, None, self.log.node)])
+            # Each is gone through once: what was put back would be accounted for twice.
+            alone = await try_alone(connection, _ALONE)
+            if not alone or await forgetting.reached(connection, self.log) != reached:
+                self._more = False  # another process goes on with it
+                return 0
+            let_go = await self._let_go(connection, theirs)
+            await self._account(connection, let_go.refs | stretch.refs)
         return let_go.items
+
+    async def _opened(self, rows: Sequence[Any]) -> list[Theirs]:
+        """Aside: a page may hold thousands of items."""
+        vault = await self.vault({row.subject for row in rows})
+        return await asyncio.to_thread(forgetting.opened, rows, vault)
+
+    async def _let_go(self, connection: AsyncConnection, theirs: Sequence[Theirs]) -> LetGo:
+        """Empty these items, but those of permits that are kept."""
+        keep = await delivery_rules.granted_by(connection, {(t.eid, t.subject) for t in theirs})
+        going = [one for one in theirs if (one.eid, one.subject) not in keep]
+        return await forgetting.items(connection, going)
+
+    async def with_permits(self, permits: Sequence[OldPermit]) -> int:
+        """Drop permits that nothing needs any more, and what their events say; how many went."""
+        eids = {permit.eid for permit in permits}
+        async with self.data.read() as connection:
+            rows = await forgetting.stored(connection, eids)
+        pairs = {(permit.eid, permit.subject) for permit in permits}
+        theirs = await self._opened([row for row in rows if (row.eid, row.subject) in pairs])
+        async with self.data.begin() as connection:
+            await delivery_rules.drop_permits(connection, [permit.id for permit in permits])
+            before = await self.clock.now(connection) - self.kept
+            old = await forgetting.vouched(connection, self.log, eids, before)
+            let_go = await self._let_go(connection, [one for one in theirs if one.eid in old])
+            if let_go.items:
+                await self._account(connection, let_go.refs)
+        return len(permits)
+
+    async def _account(self, connection: AsyncConnection, refs: Mapping[str, str]) -> None:
+        now = await self.clock.now(connection)
+        event = Event(Kind.EVIDENCE_ENDED, Actor.SYSTEM, now, refs=refs)
+        await self.log.stage(connection, [draft(event, None, self.log.node)])

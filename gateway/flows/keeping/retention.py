@@ -28,6 +28,7 @@ from gateway.flows.parked import each_for_itself
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.parts import Parts
+from storage.locks import oldest_open
 
 _AT_ONCE = 200
 _PERSON = "subject"
@@ -52,7 +53,9 @@ class RetentionRules:
         self._permits: Walk[str] = Walk(_AT_ONCE)
         self._erasing: Walk[str] = Walk(_AT_ONCE)
         self._locked: Walk[str] = Walk(_AT_ONCE)
-        self._facts = proofs.MailFacts(parts.data, parts.clock, parts.log, kept.messages)
+        self._facts = proofs.MailFacts(
+            parts.data, parts.keystore.vault, parts.clock, parts.log, kept.messages
+        )
         self._keys_at: datetime | None = None
 
     def rules(self) -> Mapping[str, Callable[[], Awaitable[int]]]:
@@ -111,15 +114,13 @@ class RetentionRules:
 
         async def drop(some: Sequence[OldPermit]) -> int:
             gone = [
-                permit.id
+                permit
                 for permit in some
                 if delivery_rules.spare(
                     permit, needs.get(permit.purpose, Need()), now, stands=permit.ground in stand
                 )
             ]
-            async with parts.data.begin() as connection:
-                await delivery_rules.drop_permits(connection, gone)
-            return len(gone)
+            return await self._facts.with_permits(gone) if gone else 0
 
         return await self._each("permit", {permit.id: permit for permit in page}, drop)
 
@@ -245,7 +246,10 @@ class RetentionRules:
         parts = self._parts
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
-            oldest = await intakes.oldest_received(connection)
+            # Before those that wait are read: what is not committed yet was received before that.
+            open_since = await oldest_open(connection)
+            received = await intakes.oldest_received(connection)
+            oldest = min((one for one in (open_since, received) if one is not None), default=None)
             return await parts.marks.drop(connection, oldest, now, _AT_ONCE)
 
 

@@ -33,7 +33,7 @@ from consent.model import State
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import forgotten, people, registry
+from gateway.flows.proving import ended, forgotten, people, registry
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -143,6 +143,7 @@ async def _doubts(
     for doubts in (
         registry.doubts(data, log),
         erased,
+        ended.doubts(data, log, keystore.vault),
         _doubts_of_people(data, consents, keystore),
         _doubts_of_permits(data, keystore),
         messages.doubts(),

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import forgetting
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
@@ -171,7 +172,7 @@ class Erasing:
             events = []
             for gate in going:
                 locked = None if gate.subject in whole else _NOT_LOCKED
-                let_go = await log.erase(connection, gate.subject, locked)
+                let_go = await forgetting.erase(connection, log, gate.subject, locked)
                 request = ends.requests.get(gate.subject)
                 # The counts tell a verification that nobody else deleted them.
                 event = _event(_ended(gate), now, let_go.refs | _named(request))

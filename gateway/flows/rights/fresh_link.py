@@ -66,12 +66,14 @@ async def accept(parts: Parts, email: Address, network: str | None) -> Wait | No
     """
     parts.lookup.require()
     visit = Visit(_FORM, network)
-    (_, weekly), *_ = await parts.keystore.limit_keys(parts.clock.wall())
-    (wait,) = parts.door.waiting(weekly, [visit])
+    weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
+    (wait,) = parts.door.waiting(weekly[0], [visit])
     return await _keep(parts, weekly, email, visit) if wait is None else wait
 
 
-async def _keep(parts: Parts, weekly: Secret, email: Address, visit: Visit) -> Wait | None:
+async def _keep(
+    parts: Parts, weekly: Sequence[Secret], email: Address, visit: Visit
+) -> Wait | None:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
     under = Under(*intake_key, *parts.lookup.newest)
     async with parts.data.begin() as connection:

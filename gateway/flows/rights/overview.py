@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
-from audit.trail import TrailEvent
+from audit.trail import Told
 from consent import (
     evidence,
     facts,
@@ -35,6 +35,7 @@ from gateway.parts import Parts
 
 log = structlog.get_logger()
 
+_KINDS = frozenset(Kind)
 _SHOWN = (Compartment.PROFILE, Compartment.EVIDENCE)  # what is kept, and its story
 
 
@@ -81,7 +82,8 @@ class OwnData:
 async def look(parts: Parts, subject: str) -> OwnData | None:
     """What is kept about a person; None when they are no longer live. Changes nothing."""
     vault = await parts.keystore.vault([subject])
-    async with parts.data.read() as connection:
+    # Of one moment: an event that gets its index between two statements would be missing.
+    async with parts.data.snapshot() as connection:
         gate = (await gates.peek(connection, [subject])).get(subject)
         if not gates.usable(gate, vault, *_SHOWN):
             return None
@@ -113,26 +115,25 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
 async def _stories(
     connection: AsyncConnection, subject: str, vault: Vault
 ) -> dict[str, list[Step]]:
-    """What the log tells of each consent, oldest first; only what was opened and fits."""
+    """What the log tells of each consent, oldest first; only what was opened and fits.
+
+    Items of batch events tell of mails and of who asked, not of consents, and there are
+    as many as callers please: none is read, or whoever asks often would make the
+    person's own page slow.
+    """
     stories: dict[str, list[Step]] = {}
-    after: int | None = None
-    while page := await audit_trail.trail(connection, subject, vault, after=after):
-        for event in page:
-            said = _said(event)
-            if said is None:
-                continue
-            step = Step(event.entry.kind, event.entry.at, said)
+    for event in await audit_trail.told(connection, [subject], _KINDS, vault):
+        said = _said(event)
+        if said is not None:
+            step = Step(event.kind, event.entry.at, said)
             for consent in said.consents:
                 stories.setdefault(consent, []).append(step)
-        after = page[-1].index
     return stories
 
 
-def _said(event: TrailEvent) -> Proof | None:
-    """What an event says of the person; items of a batch tell of mails, not of consents."""
-    facts = next((part.facts for part in event.disclosures if part.position is None), None)
+def _said(event: Told) -> Proof | None:
     try:
-        return None if facts is None else evidence.read(event.entry.kind, facts)
+        return evidence.read(event.kind, event.facts)
     except StoredError:
         log.error("evidence_not_read")
         return None
