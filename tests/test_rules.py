@@ -297,6 +297,7 @@ TESTED_FROM_OUTSIDE = {
     "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs
     "audit/losses.py": "contract/test_audit_verify.py",
     "audit/nodes.py": "contract/test_proof.py",
+    "audit/strays.py": "attacks/test_swollen_erasures.py",
     "audit/report.py": "contract/test_audit_verify.py",
     "consent/consents.py": "attacks/test_rows_of_permission.py",
     "consent/erasures.py": "promises/test_erased_is_erased.py",

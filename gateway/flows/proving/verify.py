@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
+from audit import strays, trail
 from audit import verify as audit_verify
 from audit.kinds import Kind
 from audit.log import Log
@@ -130,17 +130,9 @@ async def _doubts(
     erased: AsyncIterator[str],
 ) -> AsyncIterator[str]:
     data, keystore = messages.data, messages.keystore
-    async with data.read() as connection:
-        for orphan in await removal.orphans(connection, _AT_ONCE):
-            yield f"{orphan}: belongs to nobody, or is gone"
-        for doubt in await lookup.astray(connection, _AT_ONCE):
-            yield doubt
-    for subject, compartment in await keystore.back(_AT_ONCE):
-        yield f"dek {subject}/{compartment}: was destroyed, and is back"
-    for table, keys in signed_tables:
-        async for row in table.strangers(data, keys):
-            yield f"{row}: {_CHANGED}"
     for doubts in (
+        _doubts_of_orphans(data, keystore),
+        _doubts_of_rows(data, signed_tables),
         registry.doubts(data, log),
         erased,
         ended.doubts(data, log, keystore.vault),
@@ -150,6 +142,27 @@ async def _doubts(
     ):
         async for doubt in doubts:
             yield doubt
+
+
+async def _doubts_of_orphans(data: Database, keystore: KeyStore) -> AsyncIterator[str]:
+    """What belongs to nobody, to no event, or to who was erased."""
+    async with data.snapshot() as connection:
+        for stray in await strays.of_no_event(connection, _AT_ONCE):
+            yield f"{stray}: no event tells of it"
+        for orphan in await removal.orphans(connection, _AT_ONCE):
+            yield f"{orphan}: belongs to nobody, or is gone"
+        for doubt in await lookup.astray(connection, _AT_ONCE):
+            yield doubt
+    for subject, compartment in await keystore.back(_AT_ONCE):
+        yield f"dek {subject}/{compartment}: was destroyed, and is back"
+
+
+async def _doubts_of_rows(
+    data: Database, signed_tables: Iterable[tuple[SignedTable, RowKeys]]
+) -> AsyncIterator[str]:
+    for table, keys in signed_tables:
+        async for row in table.strangers(data, keys):
+            yield f"{row}: {_CHANGED}"
 
 
 async def _doubts_of_people(

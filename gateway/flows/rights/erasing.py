@@ -12,9 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import forgetting
+from audit import forgetting, strays
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
@@ -30,6 +31,8 @@ from delivery import retention
 from gateway.config.config import Retention
 from gateway.parts import Parts
 from storage.honesty import RowKeys
+
+logger = structlog.get_logger()
 
 _NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
 
@@ -124,6 +127,7 @@ class Erasing:
             now = await parts.clock.now(connection)
             known = await gates.peek(connection, subjects)
             ends = await ends_of(connection, parts.rows, known, now)
+        await self._set_aside(set(subjects) - ends.locked)
         whole = await self._destroy(subjects, ends)
         if not await parts.key_database.empty_wal():
             return 0  # the wrapped keys are still in the log file; nothing else goes before them
@@ -131,6 +135,21 @@ class Erasing:
         # Not waited for: what is left of the rows in it is sealed, and nobody has the keys.
         await parts.data.empty_wal()
         return gone
+
+    async def _set_aside(self, going: Collection[str]) -> None:
+        """What stands under their names and is not theirs stays: a verification names it.
+
+        Nothing is said of somebody any more from the first step on, so it takes no gate. Once
+        their keys are gone nobody could tell.
+        """
+        vault = await self.parts.keystore.vault(going)
+        for subject in sorted(going):
+            if not vault.has(subject, Compartment.EVIDENCE):
+                continue
+            async with self.parts.data.begin() as connection:
+                aside = await strays.set_aside(connection, subject, vault)
+            if aside:
+                logger.error("facts_set_aside", rows=aside)
 
     async def _destroy(self, subjects: Sequence[str], ends: Ends) -> frozenset[str]:
         """Second step; returns of whom every key is gone by now."""
