@@ -101,6 +101,7 @@ async def test_a_network_that_was_not_there_for_a_day_is_new_again(limited: App)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 async def test_a_million_networks_of_one_prefix_leave_an_honest_visitor_in(limited: App) -> None:
     begun = perf_counter()
     for n in range(200):

@@ -48,7 +48,7 @@ def spelling(number: int) -> str:
 def network(number: int) -> str:
     number %= NETWORKS
     if number % 4 == 0:
-        return f"2001:db8:{number:x}::{number}"
+        return f"3fff:{number:x}::{number}"  # a /32 each, as unrelated people have
     return f"198.18.{number // 250}.{number % 250 + 1}"
 
 
@@ -74,8 +74,11 @@ async def bomb(app: App, count: int, first: int = 0) -> list[int]:
 
 
 async def honest_visit(app: App, number: int) -> float:
-    """Somebody on a network of the flood signs up; how many seconds they wait."""
-    body = await app.posted(f"grace{number}@example.org")
+    """Somebody on a network of the flood signs up; how many seconds they wait.
+
+    At another domain: mails to the victim's wait their turn, a day at most.
+    """
+    body = await app.posted(f"grace{number}@example.net")
     begun = perf_counter()
     assert await post(app, "form1", body, network(number)) == 202
     return perf_counter() - begun
