@@ -29,7 +29,12 @@ from gateway.flows.keeping.walk import Walk, stroll
 from storage.clock import Clock
 from storage.database import Database
 
-_OF_MAILS = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH, Kind.MESSAGE_REFUSED)
+_OF_MAILS = (
+    Kind.PERMIT_BATCH,
+    Kind.DELIVERY_BATCH,
+    Kind.MESSAGE_REFUSED,
+    Kind.MESSAGE_CANCELLED,
+)
 # An objection stands by itself, whatever became of the consents that it ended.
 _OF_CONSENTS = frozenset(Kind) - {Kind.CONSENT_OBJECTED}
 _AT_ONCE = 200
