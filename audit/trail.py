@@ -127,7 +127,7 @@ async def told(
 
 
 def _told(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
-    entry = _parsed(row.entry)
+    entry = parsed(row.entry)
     if entry is None or entry.kind not in kinds:
         return None
     place, commitment = payload_place(entry.eid), entry.commitments.get(EVIDENCE)
@@ -168,31 +168,6 @@ async def told_of_items(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch event, and whom its items concern."""
-
-    index: int
-    eid: bytes
-    subjects: frozenset[str]
-
-
-async def batches(
-    connection: AsyncConnection, kinds: Collection[Kind], after: int, limit: int
-) -> list[Batch]:
-    """The next batch events of *kinds* by index, for whoever checks them all."""
-    index = audit_entry.c.leaf_index
-    query = select(index, audit_entry.c.eid).where(audit_entry.c.kind.in_(kinds), index > after)
-    query = query.where(sound(audit_entry)).order_by(index).limit(limit)
-    rows = (await connection.execute(query)).all()
-    items = select(audit_item.c.eid, audit_item.c.subject).distinct()
-    items = items.where(audit_item.c.eid.in_([row.eid for row in rows]), sound(audit_item))
-    concerned: dict[bytes, set[str]] = {}
-    for eid, subject in await connection.execute(items.where(audit_item.c.subject.is_not(None))):
-        concerned.setdefault(eid, set()).add(subject)
-    return [Batch(at, eid, frozenset(concerned.get(eid, ()))) for at, eid in rows]
-
-
 async def event(connection: AsyncConnection, macs: RowMacs, eid: bytes) -> Entry | None:
     """The event of this id as a gateway staged or logged it; None where there is none."""
     logged = select(*LOGGED).where(audit_entry.c.eid == eid, sound(audit_entry))
@@ -200,7 +175,7 @@ async def event(connection: AsyncConnection, macs: RowMacs, eid: bytes) -> Entry
     # Staged rows first: one that gets its index in between is then found in the log.
     for query, ours in ((staged, macs.staged), (logged, macs.logged)):
         row = (await connection.execute(query)).first()
-        read = None if row is None or not ours(row) else _parsed(row.entry)
+        read = None if row is None or not ours(row) else parsed(row.entry)
         if read is not None and read.eid == eid:
             return read
     return None
@@ -224,7 +199,7 @@ async def happenings(
     found = []
     for query, ours in ((logged, macs.logged), (staged, macs.staged)):
         for row in await connection.execute(query):
-            read = _parsed(row.entry)
+            read = parsed(row.entry)
             if read is not None and read.kind in kinds and ours(row):
                 found.append(read)
     return found
@@ -255,11 +230,12 @@ async def _entries_of(connection: AsyncConnection, eids: Collection[bytes]) -> l
         select(audit_pending.c.entry).where(audit_pending.c.eid.in_(eids), sound(audit_pending)),
         select(audit_entry.c.entry).where(audit_entry.c.eid.in_(eids), sound(audit_entry)),
     )
-    entries = [_parsed(one) for one in (await connection.execute(query)).scalars()]
+    entries = [parsed(one) for one in (await connection.execute(query)).scalars()]
     return [one for one in entries if one is not None]
 
 
-def _parsed(entry: bytes) -> Entry | None:
+def parsed(entry: bytes) -> Entry | None:
+    """An entry as it stands in a row; None for what is none."""
     try:
         return parse(entry)
     except EntryError:
@@ -362,7 +338,7 @@ async def _entries(
     if after is not None:
         query = query.where(audit_entry.c.leaf_index > after)
     rows = await connection.execute(query.order_by(audit_entry.c.leaf_index).limit(limit))
-    read = ((row.leaf_index, _parsed(row.entry)) for row in rows)
+    read = ((row.leaf_index, parsed(row.entry)) for row in rows)
     return {index: entry for index, entry in read if entry is not None}
 
 

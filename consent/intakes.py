@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from sqlalchemy import and_, delete, exists, func, insert, not_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -27,7 +27,7 @@ from storage import parking
 from storage.ids import moment_of, ordered_id
 from storage.locks import delete_free
 from storage.secret import Secret
-from storage.sound import sound
+from storage.sound import fits, sound
 from storage.types import among
 
 intake = tables.intake
@@ -236,8 +236,10 @@ async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
 
 async def oldest_received(connection: AsyncConnection) -> datetime | None:
     """When the oldest request that waits was received, whatever its kind; None: none waits."""
-    query = select(intake.c.received_at).where(sound(intake)).order_by(intake.c.id).limit(1)
-    return (await connection.execute(query)).scalar_one_or_none()
+    # Not of the first by id: an id that somebody chose would stand for all that came before.
+    query = select(func.min(intake.c.received_at)).where(sound(intake))
+    oldest: datetime | None = (await connection.execute(query)).scalar_one()
+    return oldest
 
 
 async def asking_again(connection: AsyncConnection, blind_indexes: Collection[bytes]) -> set[bytes]:
@@ -251,22 +253,42 @@ async def keys_in_use(connection: AsyncConnection) -> set[str]:
     return set((await connection.execute(select(intake.c.key_id).distinct())).scalars())
 
 
-async def give_up(connection: AsyncConnection, before: datetime) -> int:
-    """Delete parked requests that came up to *before*; returns how many.
+async def give_up(connection: AsyncConnection, now: datetime, kept: timedelta) -> int:
+    """Delete parked requests, and what nobody can work off, once *kept*; returns how many.
 
-    Nobody waits for an answer to them any more, and nothing is kept without a reason.
+    Nobody waits for an answer to them any more, and nothing is kept without a reason:
+    each keeps its key, and the marks of who left since. What only waits is left alone.
     """
-    received = and_(intake.c.received_at <= before, sound(intake))
     parked = exists().where(parking.parked.c.table == NAME, parking.parked.c.row == intake.c.id)
-    over = and_(received, parked.correlate(intake))
+    over = and_(parked.correlate(intake), sound(intake), _is_over(now, kept))
     ids = list((await connection.execute(select(intake.c.id).where(over))).scalars())
     await parking.release(connection, NAME, ids)
-    return await delete_free(connection, intake, among(intake.c.id, ids))
+    given_up = await delete_free(connection, intake, among(intake.c.id, ids))
+    lost = and_(_is_nobodys(), _is_over(now, kept))
+    await parking.forget(connection, intake.c.id, lost)
+    return given_up + await delete_free(connection, intake, lost)
+
+
+def _is_over(now: datetime, kept: timedelta) -> ColumnElement[bool]:
+    """By when it was received. A date that no clock of ours can have run ahead to counts for none.
+
+    Without a date nobody could say when its time comes.
+    """
+    received = intake.c.received_at
+    return or_(not_(fits(received)), received <= now - kept, received > now + kept)
+
+
+def _is_nobodys() -> ColumnElement[bool]:
+    """Whether a row holds what no gateway writes, or is of a kind that no duty of ours works off.
+
+    A later release may have one, while an upgrade rolls.
+    """
+    return or_(not_(sound(intake)), intake.c.kind.not_in(list(IntakeKind)))
 
 
 async def unreadable(connection: AsyncConnection) -> int:
-    """How many rows hold what no gateway writes; nobody works them off."""
-    query = select(func.count()).select_from(intake).where(not_(sound(intake)))
+    """How many rows nobody works off."""
+    query = select(func.count()).select_from(intake).where(_is_nobodys())
     return int((await connection.execute(query)).scalar_one())
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from delivery import permits, tables
+from delivery import attempts, tables
+from delivery.attempts import Attempts
 from delivery.outbox import FINAL, Message, Status, message_of
-from delivery.outcome import Kind, Outcome
-from delivery.permits import Attempts
+from delivery.outcome import Kind
 from storage.types import among, is_name
 
 outbox, content = tables.outbox, tables.content
@@ -35,7 +35,7 @@ async def after(connection: AsyncConnection, last: str, limit: int) -> list[Acco
     there = exists().where(content.c.id == outbox.c.content).label("there")
     query = select(outbox, there).where(outbox.c.id > last).order_by(outbox.c.id).limit(limit)
     rows = (await connection.execute(query)).all()
-    known = await permits.attempts_of(connection, [row.id for row in rows if is_name(row.id)])
+    known = await attempts.so_far(connection, [row.id for row in rows if is_name(row.id)])
     return [
         Account(
             message=message_of(row),
@@ -53,17 +53,19 @@ def doubt(one: Account) -> str | None:
     A row may have been set back as a whole: then its attempts and permits, which
     are rows of their own, do not fit it any more.
     """
-    message, attempts = one.message, one.attempts
+    message, known = one.message, one.attempts
     if one.status != message.status:
         return "its status is none that there is"
     if not one.has_content:
         return f"its content {message.content} is gone"
-    if attempts.permits != message.attempt:
+    if known.permits != message.attempt:
         return "its attempts are not those of its permits"
-    if attempts.sent != (message.status is Status.SENT):
+    if known.sent != (message.status is Status.SENT):
         return "it says otherwise than its attempts whether it was sent"
+    if known.over and message.status not in FINAL:
+        return "an attempt ended it, and it goes on"
     waits = message.status not in FINAL and message.status is not Status.SENDING
-    if waits and attempts.open and message.kind is Kind.MARKETING:
+    if waits and known.open and message.kind is Kind.MARKETING:
         return "it may have been sent, and waits again"
     return None
 
@@ -72,17 +74,9 @@ def doubt(one: Account) -> str | None:
 class Rows:
     """Which rows there are of some messages."""
 
-    ended: Mapping[str, bool]  # of each message that is there, whether it has ended
+    status: Mapping[str, str]  # of each message that is there
     permits: Collection[tuple[str, int]]  # message and attempt
     outcomes: Mapping[tuple[str, int], str | None]
-
-    def lacks_permit(self, message: str, attempt: int) -> bool:
-        return message in self.ended and (message, attempt) not in self.permits
-
-    def denies(self, message: str, attempt: int, outcome: str) -> bool:
-        """Whether the attempt is gone, or ended otherwise; a late acceptance outdoes any end."""
-        stored = self.outcomes.get((message, attempt))
-        return message in self.ended and stored not in (outcome, Outcome.SENT)
 
 
 async def of_messages(connection: AsyncConnection, messages: Collection[str]) -> Rows:
@@ -93,7 +87,7 @@ async def of_messages(connection: AsyncConnection, messages: Collection[str]) ->
     begun = select(attempt.c.message, attempt.c.n, attempt.c.outcome)
     begun = begun.where(among(attempt.c.message, messages))
     return Rows(
-        ended={name: status in FINAL for name, status in await connection.execute(stands)},
+        status={name: status for name, status in await connection.execute(stands)},
         permits={(name, n) for name, n in await connection.execute(granted)},
         outcomes={(name, n): outcome for name, n, outcome in await connection.execute(begun)},
     )

@@ -8,14 +8,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
+from delivery.outbox import Message
+from delivery.outcome import Kind, Outcome
+from delivery.permits import SPENT
+from storage.types import among, texts
+
+permit = tables.permit
 
 ABORTED = "aborted"  # outcome of an attempt: its worker ended before the final dot
 
+_GOES_ON, _OVER, _SENT = range(3)  # what the attempts of a message came to
+_ENDS = [Outcome.SENT.value, Outcome.BOUNCED.value, Outcome.FAILED.value]
 # Made once: making a statement takes longer than executing it.
 _END = (
     update(tables.attempt)
@@ -86,3 +108,62 @@ async def drop(connection: AsyncConnection, attempts: Iterable[tuple[str, int]])
     keys = list(attempts)
     if keys:
         await connection.execute(delete(table).where(tuple_(table.c.message, table.c.n).in_(keys)))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How often a message was permitted, and what became of it then."""
+
+    permits: int = 0
+    sent: bool = False
+    over: bool = False  # one of these attempts ended the message: it was sent, or will not be
+    open: bool = False  # one of these attempts may have sent it: its end is uncertain, or not told
+
+    def allow(self, message: Message) -> bool:
+        """Whether the attempt after this one may be begun.
+
+        What may have been sent is not sent again, except for service mails: a
+        confirmation that comes twice does less harm than one that never comes.
+        """
+        closed = message.kind is Kind.SERVICE or not self.open
+        return self.permits == message.attempt and not self.over and closed
+
+
+async def so_far(connection: AsyncConnection, messages: Sequence[str]) -> dict[str, Attempts]:
+    """What is known of each message's attempts; one that was never permitted is missing.
+
+    A claim grants attempt n+1 only where there are n permits and none that ended the message
+    or may have: whoever sets a row back to an earlier state does not set these back.
+    """
+    if not messages:
+        return {}
+    rows = await connection.execute(_counting(), {"messages": messages})
+    return {
+        message: Attempts(count, end == _SENT, end != _GOES_ON, bool(untold))
+        for message, count, end, untold in rows
+    }
+
+
+@cache
+def _counting() -> Select[Any]:
+    attempt = tables.attempt
+    ends = case((attempt.c.outcome == Outcome.SENT.value, _SENT), else_=_OVER)
+    end = select(func.max(ends)).where(
+        attempt.c.message == permit.c.message, attempt.c.outcome.in_(_ENDS)
+    )
+    told = exists().where(
+        attempt.c.message == permit.c.message,
+        attempt.c.n == permit.c.attempt,
+        attempt.c.outcome != Outcome.UNCERTAIN.value,
+    )
+    untold = and_(permit.c.state == SPENT, ~told)
+    query = select(permit.c.message, func.count(), func.max(_number(end)), _any(untold))
+    return query.where(among(permit.c.message, texts("messages"))).group_by(permit.c.message)
+
+
+def _number(query: Select[tuple[int]]) -> ColumnElement[int]:
+    return func.coalesce(query.scalar_subquery(), _GOES_ON)
+
+
+def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.max(case((condition, 1), else_=0))

@@ -11,16 +11,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
-    Select,
     String,
     and_,
     bindparam,
-    case,
     exists,
     func,
     insert,
@@ -33,7 +29,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
-from delivery.outcome import Kind, Outcome
 from storage.clock import Clock
 from storage.types import Moment, among, texts
 
@@ -183,58 +178,6 @@ async def spent_of(
     named = tuple_(permit.c.message, permit.c.attempt).in_(keys)
     query = select(permit.c.message, permit.c.attempt).where(named, permit.c.state == SPENT)
     return {(row.message, row.attempt) for row in await connection.execute(query)}
-
-
-@dataclass(frozen=True, slots=True)
-class Attempts:
-    """How often a message was permitted, and what became of it then."""
-
-    permits: int = 0
-    sent: bool = False
-    open: bool = False  # one of these attempts may have sent it: its end is uncertain, or not told
-
-    def allow(self, message: Message) -> bool:
-        """Whether the attempt after this one may be begun.
-
-        What may have been sent is not sent again, except for service mails: a
-        confirmation that comes twice does less harm than one that never comes.
-        """
-        closed = message.kind is Kind.SERVICE or not self.open
-        return self.permits == message.attempt and not self.sent and closed
-
-
-async def attempts_of(connection: AsyncConnection, messages: Sequence[str]) -> dict[str, Attempts]:
-    """What is known of each message's attempts; one that was never permitted is missing.
-
-    A claim grants attempt n+1 only where there are n permits and none that sent or
-    may have: whoever sets a row back to an earlier state does not set these back.
-    """
-    if not messages:
-        return {}
-    rows = await connection.execute(_attempts(), {"messages": messages})
-    return {
-        message: Attempts(count, bool(sent), bool(untold)) for message, count, sent, untold in rows
-    }
-
-
-@cache
-def _attempts() -> Select[Any]:
-    attempt = tables.attempt
-    sent = exists().where(
-        attempt.c.message == permit.c.message, attempt.c.outcome == Outcome.SENT.value
-    )
-    told = exists().where(
-        attempt.c.message == permit.c.message,
-        attempt.c.n == permit.c.attempt,
-        attempt.c.outcome != Outcome.UNCERTAIN.value,
-    )
-    untold = and_(permit.c.state == SPENT, ~told)
-    query = select(permit.c.message, func.count(), _any(sent), _any(untold))
-    return query.where(among(permit.c.message, texts("messages"))).group_by(permit.c.message)
-
-
-def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.max(case((condition, 1), else_=0))
 
 
 async def lock_unused(

@@ -217,7 +217,9 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
 async def delete_message(request: web.Request) -> web.StreamResponse:
     parts, wanted = request.app[PARTS], request.match_info["id"]
     caller = request[CALLER].id
-    cancelled = await enqueue.cancel(parts.data, parts.clock, parts.log, wanted, caller)
+    cancelled = await enqueue.cancel(
+        parts.data, parts.keystore, parts.clock, parts.log, wanted, caller
+    )
     if cancelled is Cancellation.UNKNOWN:
         raise NotFound
     if cancelled is Cancellation.TOO_LATE:

@@ -110,9 +110,9 @@ async def sweep(parts: Parts) -> int:
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
         await service_mails.forget(connection, now)
-        unconfirmed = now - parts.config.retention.unconfirmed
-        await links.forget_confirmations(connection, unconfirmed)
-        given_up = await intakes.give_up(connection, unconfirmed)
+        unconfirmed = parts.config.retention.unconfirmed
+        await links.forget_confirmations(connection, now - unconfirmed)
+        given_up = await intakes.give_up(connection, now, unconfirmed)
         await parking.purge(connection, now)
     if given_up:
         log.error("intake_given_up", rows=given_up)

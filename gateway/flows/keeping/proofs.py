@@ -39,6 +39,7 @@ OF_MAILS = (
     Kind.DELIVERY_BATCH,
     Kind.MESSAGE_REFUSED,
     Kind.PERMISSION_ASKED,
+    Kind.MESSAGE_CANCELLED,
 )
 # An objection stands by itself, whatever became of the consents that it ended.
 _OF_CONSENTS = frozenset(Kind) - {Kind.CONSENT_OBJECTED}
@@ -53,9 +54,10 @@ async def end(
     trail: Trail,
     vault: Vault,
     ended: Mapping[str, Sequence[Consent]],
+    standing: Mapping[str, Collection[str]],
     now: datetime,
 ) -> int:
-    """Delete these consents, by whose they are, and what the log says of nothing else.
+    """Delete these consents, by whose they are, and what the log says of nothing that stands.
 
     Hold the gates, and stage the *trail* in the same transaction. Who has no key
     keeps everything: nobody could tell what is whose.
@@ -68,7 +70,8 @@ async def end(
     gone: list[str] = []
     for subject in subjects:
         ids = {consent.id for consent in ended[subject]}
-        events = [one for one in told if one.subject == subject and _only_of(one, ids)]
+        theirs = [one for one in told if one.subject == subject]
+        events = _over(theirs, ids, standing[subject])
         let_go = await forgetting.payloads(connection, subject, [one.eid for one in events])
         numbers = tuple(sorted(one.facts["sseq"] for one in events))
         said = ProofEnded(numbers)
@@ -79,13 +82,25 @@ async def end(
     return len(gone)
 
 
-def _only_of(event: Told, consents: Collection[str]) -> bool:
-    """Whether an event tells of these consents, and of no other."""
+def _over(told: Sequence[Told], ended: Collection[str], standing: Collection[str]) -> list[Told]:
+    """Which of one person's events tell of consents alone that ended, now or before.
+
+    A mail asked for several, which end on different days. One without a row stands all the
+    same while an event tells of it by itself: its row may be away, and its proof is owed.
+    """
+    named = [(event, _named(event)) for event in told]
+    alone = {next(iter(names)) for _, names in named if len(names) == 1}
+    left = {*standing, *(alone - set(ended))}
+    return [event for event, names in named if names and not names & left]
+
+
+def _named(event: Told) -> frozenset[str]:
+    """The consents that an event tells of; none where this release cannot read it."""
     try:
         said = evidence.read(event.kind, event.facts)
     except StoredError:
-        return False
-    return said is not None and bool(said.consents) and set(said.consents) <= set(consents)
+        return frozenset()
+    return frozenset() if said is None else frozenset(said.consents)
 
 
 @dataclass

@@ -162,6 +162,7 @@ class RetentionRules:
             again = await _asking_again(connection, parts.lookup, held)
             whole = []
             over: dict[str, Sequence[Consent]] = {}
+            standing: dict[str, set[str]] = {}
             for subject, gate in held.items():
                 if not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
@@ -170,8 +171,10 @@ class RetentionRules:
                     whole += [] if subject in again else [subject]
                 else:
                     over[subject] = consent_rules.ended(known, theirs, self._periods, now)
+                    gone = {consent.id for consent in over[subject]}
+                    standing[subject] = {one.id for one in theirs} - gone
             trail = Trail(parts.log, vault, held)
-            ended = await proofs.end(connection, trail, vault, over, now)
+            ended = await proofs.end(connection, trail, vault, over, standing, now)
             await trail.stage(connection)
             going = [held[subject] for subject in whole]
             await erasing.begin(parts.log, connection, parts.rows, parts.lookup, None, going, now)

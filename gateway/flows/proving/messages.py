@@ -6,28 +6,32 @@ left no trace: no event tells of its acceptance.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
-from audit.kinds import Kind
-from audit.trail import Batch, Told
+from audit import items
 from consent import fresh_links, gates, links
 from consent.keys.keystore import KeyStore
 from delivery import account
-from delivery.account import Account, Rows
+from delivery.account import Account
+from gateway.flows.proving.histories import KINDS, History
 from gateway.flows.sending import occasion
 from gateway.flows.sending.occasion import ToConfirm, ToOpen
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
+from storage.types import NO_MOMENT, is_name
 
 _AT_ONCE = 1000
-_BATCHES = 50  # of some hundred items each, which are opened at once
-_KINDS = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH)
+_PEOPLE = 50  # of whom some hundred items each are opened at once
+_BATCHES = 500
+_MOST_UNPROVEN = 10_000  # that are remembered: memory does not grow with the number of people
+
+_Unproven = dict[tuple[str, int], str]  # by message and attempt: how it ended, as its row says
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,45 +105,71 @@ class Messages:
     async def _of_log(self) -> AsyncIterator[str]:
         async with self.data.read() as connection:
             kept_since = await self.clock.now(connection) - self.kept
-        after = -1
-        while True:
+        after: str | None = ""
+        unproven: _Unproven = {}
+        while after is not None:
             async with self.data.read() as connection:
-                page = await trail.batches(connection, _KINDS, after, _BATCHES)
-            if not page:
-                return
-            for doubt in await self._of_page(page, kept_since):
+                page = await items.people(connection, after, _PEOPLE)
+            for doubt in await self._of_people(page, kept_since, unproven):
                 yield doubt
-            after = page[-1].index
+            # A row that cannot be paged by must not be met for ever.
+            after = page[-1] if page and page[-1] != after else None
+            if after is None or len(unproven) > _MOST_UNPROVEN:
+                async for doubt in self._of_nobody(unproven):
+                    yield doubt
+                unproven = {}
 
-    async def _of_page(self, page: Sequence[Batch], kept_since: datetime) -> list[str]:
-        subjects = frozenset[str]().union(*(one.subjects for one in page))
-        vault = await self.keystore.vault(subjects)
-        eids = [one.eid for one in page]
+    async def _of_people(
+        self, people: Sequence[str], kept_since: datetime, unproven: _Unproven
+    ) -> list[str]:
+        """What speaks against the rows of these people's messages; adds what is *unproven*."""
+        vault = await self.keystore.vault(people)
         async with self.data.snapshot() as connection:
-            told = await trail.told_of_items(connection, eids, subjects, _KINDS, vault)
-            named = {one.facts["message"] for one in told}
-            rows = await account.of_messages(connection, named)
-            known = await gates.peek(connection, subjects)
-        # Their messages went when they were erased; of what proves them the log tells on.
-        erased = {subject for subject, gate in known.items() if gate.gone(self.keys)}
-        told = [one for one in told if one.subject not in erased]
-        return [doubt for one in told if (doubt := _doubt(one, rows, kept_since)) is not None]
+            told = await items.told(connection, people, KINDS, vault)
+            known = await gates.peek(connection, people)
+            # Their messages went when they were erased; of what proves them the log tells on.
+            erased = {subject for subject, gate in known.items() if gate.gone(self.keys)}
+            histories: dict[str, History] = {}
+            for one in told:
+                if one.subject not in erased:
+                    name = one.facts["message"]
+                    history = histories.setdefault(name, History(name))
+                    history.add(one.kind, one.entry.at, one.facts)
+            rows = await account.of_messages(connection, histories)
+        doubts: list[str] = []
+        for name, history in histories.items():
+            if name in rows.status:
+                doubts += history.denied(rows)
+                for attempt, outcome in history.unproven(rows).items():
+                    if history.since[attempt] > kept_since:  # else it may have gone by rule
+                        unproven[name, attempt] = outcome
+            elif history.last_at > kept_since:
+                doubts.append(f"outbox {name}: the log tells of it, and its row is gone")
+        return doubts
+
+    async def _of_nobody(self, unproven: _Unproven) -> AsyncIterator[str]:
+        """The same of what was told without its person, and which of *unproven* no event tells."""
+        after: int | None = -1
+        while after is not None:
+            async with self.data.snapshot() as connection:
+                page = await items.of_nobody(connection, KINDS, after, _BATCHES)
+                said = [one for one in page.found if _is_of_ours(one.facts)]
+                rows = await account.of_messages(connection, {o.facts["message"] for o in said})
+            for one in said:
+                history = History(one.facts["message"])
+                history.add(one.kind, NO_MOMENT, one.facts)
+                for attempt, outcome in history.outcomes.items():
+                    if unproven.get((history.message, attempt)) == outcome:
+                        del unproven[history.message, attempt]
+                if history.message in rows.status:
+                    for doubt in history.denied(rows):
+                        yield doubt
+            after = page.last
+        for (message, attempt), outcome in unproven.items():
+            yield f"attempt {message}/{attempt}: no event in the log tells that it ended {outcome}"
 
 
-def _doubt(told: Told, rows: Rows, kept_since: datetime) -> str | None:
-    """What speaks against the rows of a message, given one thing that the log says of it."""
-    message: str = told.facts["message"]
-    attempt: int = told.facts.get("attempt", 0)
-    if message not in rows.ended:
-        is_kept = told.entry.at > kept_since
-        return f"outbox {message}: the log tells of it, and its row is gone" if is_kept else None
-    if told.kind is Kind.DELIVERY_BATCH:
-        outcome = str(told.facts.get("outcome"))
-        if rows.denies(message, attempt, outcome):
-            return f"attempt {message}/{attempt}: the log tells that it ended {outcome}"
-    elif told.facts.get("ground") is not None:
-        if rows.lacks_permit(message, attempt):
-            return f"permit of {message}/{attempt}: the log grants it, and its row is gone"
-    elif not rows.ended[message]:
-        return f"outbox {message}: an old row was put back: the log tells of its end"
-    return None
+def _is_of_ours(facts: Mapping[str, Any]) -> bool:
+    """Whether an item that anybody may have planted can be read as one about a message."""
+    number: object = facts.get("attempt", 0)
+    return is_name(facts.get("message")) and isinstance(number, int) and "ground" not in facts

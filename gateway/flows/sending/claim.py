@@ -24,14 +24,15 @@ from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import Granted, Reason, Refused, Unneeded
 from consent.trail import Trail
-from delivery import due, leases, outbox, permits
+from delivery import attempts, due, leases, outbox, permits
+from delivery.attempts import Attempts
 from delivery.desk import Parcel
 from delivery.outbox import Change, Message, Parked, Status
 from delivery.outcome import Kind
-from delivery.permits import Attempts, Counted, Permit
+from delivery.permits import Counted, Permit
 from delivery.sharing import Due, in_turn
 from gateway.config.config import Config, Purpose
-from gateway.flows.sending import grounds, occasion, parked
+from gateway.flows.sending import ends, grounds, occasion, parked
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
@@ -153,7 +154,7 @@ async def _read(
         asked=await facts.asked_by(connection, consents, asked),
         fresh=await fresh_links.get(connection, consents.keys, fresh),
         permitted=await _permitted(connection, config.purposes, pairs, now),
-        attempts=await permits.attempts_of(connection, [m.id for m in locked.messages]),
+        attempts=await attempts.so_far(connection, [m.id for m in locked.messages]),
         handles=await links.handles(connection, consents.keys, pairs),
         contents=await outbox.contents(connection, {m.content for m in locked.messages}),
         purposes=config.purposes,
@@ -360,11 +361,7 @@ def _permit(asker: _Asker, now: datetime, message: Message, granted: Granted, ei
 def _items(
     issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decision], known: _Known
 ) -> list[Item]:
-    """What the log says of each decided message; a message that only waits is not decided.
-
-    Who is being erased, or whose key is gone, is not named: a refusal that could
-    not be sealed would undo this claim and every later one.
-    """
+    """What the log says of each decided message; a message that only waits is not decided."""
     granted = [
         Item(
             message.subject,
@@ -379,10 +376,7 @@ def _items(
         for message, permit in issued
     ]
     ended = [
-        Item(
-            message.subject if _can_be_named(known, message.subject) else None,
-            {"message": message.id, "purpose": message.purpose, "reason": decision.reason},
-        )
+        ends.item(message, decision.reason, named=_can_be_named(known, message.subject))
         for message, decision in decisions
         if isinstance(decision, Change) and decision.status is not Status.DEFERRED
     ]

@@ -18,6 +18,7 @@ from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import gates
+from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.model import Reason, Refused
@@ -30,7 +31,7 @@ from delivery.templates import Templates
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered, Ticket
 from gateway.config.config import Config
-from gateway.flows.sending import accepted, permission
+from gateway.flows.sending import accepted, ends, permission
 from gateway.flows.sending.accepted import Outcome, Queued, Told
 from gateway.flows.sending.composing import frame
 from gateway.flows.sending.content import new_message, of_caller
@@ -261,8 +262,15 @@ class Cancellation(StrEnum):
     UNKNOWN = "unknown"  # no such message of this caller
 
 
-async def cancel(data: Database, clock: Clock, log: Log, message: str, origin: str) -> Cancellation:
+async def cancel(
+    data: Database, keystore: KeyStore, clock: Clock, log: Log, message: str, origin: str
+) -> Cancellation:
     """Cancel what still waits; safe to repeat."""
+    async with data.read() as connection:
+        wanted = await outbox.get(connection, message)
+    if wanted is None or wanted.origin != origin:
+        return Cancellation.UNKNOWN
+    vault = await keystore.vault([wanted.subject])
     async with data.begin() as connection:
         row = (await outbox.lock(connection, [message])).get(message)
         if row is None or row.origin != origin:
@@ -274,6 +282,8 @@ async def cancel(data: Database, clock: Clock, log: Log, message: str, origin: s
         now = await clock.now(connection)
         change = outbox.Change(message, outbox.Status.CANCELLED, "cancelled_by_sender")
         await outbox.change(connection, [change], now)
-        event = Event(Kind.MESSAGE_CANCELLED, Actor.API, now)
-        await log.stage(connection, [draft(event, None, log.node)])
+        # The queue is locked: an erasure that waits for it counts this item, too.
+        item = ends.item(row, change.reason, named=vault.has(row.subject, Compartment.EVIDENCE))
+        event = Event(Kind.MESSAGE_CANCELLED, Actor.API, now, items=[item])
+        await log.stage(connection, [draft(event, vault, log.node)])
     return Cancellation.DONE

@@ -26,7 +26,7 @@ from delivery.outbox import Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
 from gateway.config.config import Config
-from gateway.flows.sending import composing, occasion, parked
+from gateway.flows.sending import composing, ends, occasion, parked
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -40,6 +40,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 R = TypeVar("R")
 _NO_KEYS = Vault({})
+_NOT_COMPOSABLE = "not_composable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> Se
             current = [(o, m, v) for o, m, v in judged if _counts(o, m, v, owner)]
             unbegun = [(o, m) for o, m, v in current if v.outcome is _NOT_STARTED]
             await take_back(connection, [m for o, m in unbegun if not o.unsendable], now)
-            await _give_up(connection, [m for o, m in unbegun if o.unsendable], now)
+            given_up = [m for o, m in unbegun if o.unsendable]
+            await _give_up(connection, given_up, now)
             begun = [(o, m, v) for o, m, v in current if v.outcome is not _NOT_STARTED]
             broken_off = [(m.id, m.attempt) for o, m, _ in begun if o.ending.reply is None]
             await permits.use_up(connection, broken_off, now)
@@ -97,6 +99,7 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> Se
                 vault,
                 composed_by=parts.config,
             )
+            await _tell_given_up(connection, parts.log, given_up, vault, now)
         return results
 
     vault = await parts.keystore.vault({one.parcel.subject for one in ended})
@@ -169,8 +172,27 @@ async def take_back_lost(
 
 async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
     await _undo_attempts(connection, messages)
-    changes = [Change(one.id, Status.FAILED, "not_composable") for one in messages]
+    changes = [Change(one.id, Status.FAILED, _NOT_COMPOSABLE) for one in messages]
     await outbox.change(connection, changes, now)
+
+
+async def _tell_given_up(
+    connection: AsyncConnection,
+    log: Log,
+    messages: Sequence[Message],
+    vault: Vault,
+    now: datetime,
+) -> None:
+    """As a claim tells of what it ends."""
+    items = [ends.item(one, _NOT_COMPOSABLE, named=_can_seal(one, vault)) for one in messages]
+    if items:
+        trail = Trail(log, vault, {})
+        trail.record_batch(EventKind.PERMIT_BATCH, now, items)
+        await trail.stage(connection)
+
+
+def _can_seal(message: Message, vault: Vault) -> bool:
+    return vault.has(message.subject, Compartment.EVIDENCE)
 
 
 async def _undo_attempts(connection: AsyncConnection, messages: Sequence[Message]) -> None:
@@ -231,8 +253,7 @@ async def record(
     trail = Trail(log, vault, held)
     await _record_confirmations(connection, composed_by, trail, confirming, now)
     await _suppress(connection, keys, trail, suppressing, held, now)
-    told = [r for r in results if vault.has(r.message.subject, Compartment.EVIDENCE)]
-    items = [_item(r) for r in told]
+    items = [_item(r) if _can_seal(r.message, vault) else _bare_item(r) for r in results]
     if items:
         trail.record_batch(EventKind.DELIVERY_BATCH, now, items)
     await trail.stage(connection)
@@ -251,7 +272,7 @@ def _token(message: Message) -> bytes | None:
 def _attempt_end(result: Result, vault: Vault) -> AttemptEnd:
     message, reply = result.message, result.reply
     sealed = None
-    if reply is not None and vault.has(message.subject, Compartment.EVIDENCE):
+    if reply is not None and _can_seal(message, vault):
         place = ("attempt", "reply", f"{message.id}/{message.attempt}")
         sealed = vault.seal(message.subject, Compartment.EVIDENCE, place, reply.text.encode())
     return AttemptEnd(
@@ -275,6 +296,15 @@ def _item(result: Result) -> Item:
         "mail": result.digest,
     }
     return Item(result.message.subject, facts)
+
+
+def _bare_item(result: Result) -> Item:
+    """Of nobody: what became of the message, and no word of its person or of what it said.
+
+    A row that says so where no event does is taken for one that somebody wrote.
+    """
+    facts = {"message": result.message.id, "attempt": result.message.attempt}
+    return Item(None, facts | {"outcome": str(result.outcome)})
 
 
 async def _record_confirmations(
