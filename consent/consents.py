@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     Column,
     ColumnElement,
-    and_,
     bindparam,
     delete,
     insert,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -27,6 +25,7 @@ from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
 from consent.wordings import Wordings
+from storage import paging
 from storage.honesty import RowKeys
 from storage.sound import fits, readable
 from storage.types import among
@@ -265,16 +264,11 @@ class Consents:
         """
         states, moment = _DEADLINES[what]
         query = select(table.c.id, table.c.subject, moment.label("moment")).where(
-            # What holds no moment, or no name, would be where no next page begins.
-            _in_words(states),
-            moment <= before,
-            fits(table.c.id, table.c.subject, moment),
+            _in_words(states), moment <= before, fits(table.c.subject)
         )
-        if page.after is not None:
-            # Moments repeat: by them alone, a page that ends between two alike loses the second.
-            last, last_id = page.after
-            query = query.where(or_(moment > last, and_(moment == last, table.c.id > last_id)))
-        rows = await connection.execute(query.order_by(moment, table.c.id).limit(page.limit))
+        # Moments repeat: by them alone, a page that ends between two alike loses the second.
+        query = paging.page(query, (moment, table.c.id), page.after, page.limit)
+        rows = await connection.execute(query)
         return [Due((row.moment, row.id), row.subject) for row in rows]
 
     def _changing(self, consent: Consent) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class KeyStore:
         self._people = people = DataKeys(database, wrapper, monotonic)
         self._intake = intake = IntakeKeys(database, wrapper, monotonic)
         self.create, self.vault = people.create, people.vault
-        self.erased, self.sweep, self.back = people.erased, people.sweep, people.back
+        self.erased, self.sweep = people.erased, people.sweep
+        self.back, self.strange = people.back, people.strange
         self.intake_key, self.intake_keys = intake.current, intake.of
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
         self.limit_keys = LimitKeys(database, wrapper).current
