@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import trail
 from audit.entry import Event, draft
-from audit.errors import LogMissing
+from audit.errors import RowDamaged
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.publish import Publisher
@@ -72,7 +72,7 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
             await _name_domains(data, config)
             counts = await _sign(data, log.log, clock, ring, tell)
             if not await log.tells():
-                raise LogMissing(config.audit.origin)
+                raise RowDamaged("audit_pending")  # the event went before it got its index
     keyring.modernise(path, ring)
     return counts
 

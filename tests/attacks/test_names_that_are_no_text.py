@@ -15,11 +15,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Table, func, select
 
+from consent import gates
 from consent import tables as consents
 from consent.keys import tables as keys
+from gateway.flows.keeping.end_consents import Ending
 from gateway.flows.keeping.expire import Expiry
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
+from gateway.flows.rights import erasing
+from gateway.process import duties
 from storage.database import driver_url
 from tests.support.apps import ADA, App
 from tests.support.hostile import by_sql
@@ -123,9 +127,6 @@ async def test_an_erasure_that_was_begun_ends_behind_a_page_of_such_rows(
     await rules.erasures()  # the walk stands at the end of such rows
     parts = app.parts
     async with parts.data.begin() as connection:
-        from consent import gates
-        from gateway.flows.rights import erasing
-
         held = await gates.lock(connection, [bob])
         now = await parts.clock.now(connection)
         await erasing.begin(
@@ -138,3 +139,53 @@ async def test_an_erasure_that_was_begun_ends_behind_a_page_of_such_rows(
     async with parts.data.read() as connection:
         query = select(func.count()).where(consents.subject.c.id == bob)
         assert (await connection.execute(query.select_from(consents.subject))).scalar_one() == 0
+
+
+@ONLY
+async def test_a_wording_that_ends_consents_ends_those_behind_a_page_of_such_rows(
+    app: App, dialect: str
+) -> None:
+    await app.subscribe()
+    async with app.parts.data.read() as connection:
+        query = select(consents.consent.c.text_hash)
+        text = (await connection.execute(query)).scalar_one()
+    before_ours = (one.replace("x'ff", "x'41ff") for one in copies(consents.consent, PAGE))
+    await by_sql(app, *before_ours)
+
+    ending, ended = Ending(app.parts, text), 0
+    for _ in range(5):
+        ended += await ending.some() or 0
+
+    assert ended == 1
+
+
+@ONLY
+@pytest.mark.parametrize("name", ["CAST(x'ff' AS TEXT)", "'a' || char(0)"])
+async def test_marks_and_keys_of_sign_ups_go_beside_such_rows(
+    app: App, dialect: str, name: str
+) -> None:
+    await app.subscribe()
+    ahead = "'2099-01-01T00:00:00.000000Z'"
+    await by_sql(
+        app,
+        "INSERT INTO mark (id, address_hash, purpose, left_at)"
+        f" VALUES ({name}, x'00', '', {ahead})",
+    )
+    path = str(driver_url(app.parts.config.storage.keystore_url).database)
+    with closing(sqlite3.connect(path, timeout=10)) as raw, raw:
+        raw.execute(
+            f"INSERT INTO intake_key (id, epoch, wrapped, created_at, closed_at)"
+            f" SELECT {name}, epoch, wrapped, created_at, created_at FROM intake_key LIMIT 1"
+        )
+    app.step(3 * DAY)
+
+    await RetentionRules(app.parts).marks()
+    await duties.sweep(app.parts)
+
+    async with app.parts.data.read() as connection:
+        query = select(func.count()).select_from(consents.mark)
+        assert (await connection.execute(query)).scalar_one() == 0
+    async with app.parts.key_database.read() as connection:
+        closed = keys.intake_key.c.closed_at.is_not(None)
+        query = select(func.count()).select_from(keys.intake_key).where(closed)
+        assert (await connection.execute(query)).scalar_one() == 0

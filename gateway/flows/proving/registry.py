@@ -63,7 +63,7 @@ def compare(
 ) -> Iterator[str]:
     """Compare events, in their order, with which rows there are and whether they ended."""
     told = _told(register, events)
-    for name in sorted(there.keys() - told.keys()):
+    for name in sorted(there.keys() - told.keys(), key=str):
         yield f"{register.table} {name}: no event tells that it was {register.verb}"
     for name, ended in told.items():
         if name not in there:
