@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints, nodes, published, tree
 from audit.checkpoints import Checkpoint, Verifier
+from audit.entry import parse
 from audit.errors import (
     GuardAhead,
     GuardBehind,
@@ -28,6 +29,7 @@ from audit.errors import (
     LogMissing,
     NoteError,
 )
+from audit.kinds import Kind
 from audit.log import Log
 from audit.rowmac import LOGGED
 from audit.tables import audit_entry, audit_guard
@@ -105,6 +107,24 @@ class Publisher:
         await published.store(data, [*missing, (grown, signed)], clock)
         return grown
 
+    async def tells_of(self, data: Database, guard: Database, kind: Kind) -> bool:
+        """Whether an event of *kind* is among all that was published, read from the first on.
+
+        For whoever acts on what the log does not tell: of an entry that was
+        deleted no other look at it says so. Raises as `publish` does, which goes before.
+        """
+        held = self._open(await self._held(guard, data))
+        frontier, found = Frontier(), False
+        while frontier.size < held.size:
+            async with data.read() as connection:
+                entries = await self._entries(connection, frontier.size, held.size)
+            frontier.extend([leaf_hash(entry) for entry in entries])
+            named = (entry for entry in entries if kind.encode() in entry)
+            found = found or any(parse(entry).kind is kind for entry in named)
+        if frontier.root != held.root:
+            raise GuardConflict(held.size, held.size)
+        return found
+
     async def _held(self, guard: Database, data: Database) -> str:
         query = select(audit_guard.c.note).where(audit_guard.c.log == self._log.origin)
         async with guard.read() as connection:
@@ -165,7 +185,8 @@ class Publisher:
         frontier = await self._start(data, held, size)
         while frontier.size < size:
             async with data.read() as connection:
-                leaves = await self._leaves(connection, frontier.size, size)
+                entries = await self._entries(connection, frontier.size, size)
+                leaves = [leaf_hash(entry) for entry in entries]
                 await nodes.confirm(connection, frontier.extend(leaves))
             self._walked = _Walked(held, frontier.size, frontier.packed)
         return frontier
@@ -182,8 +203,8 @@ class Publisher:
             raise GuardConflict(size, held.size)
         return frontier
 
-    async def _leaves(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
-        """The leaf hashes of the next entries, made of the bytes that a gateway wrote there."""
+    async def _entries(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
+        """The next entries, as a gateway wrote them there."""
         index = audit_entry.c.leaf_index
         query = select(*LOGGED)
         query = query.where(index >= start, index < min(start + _CHUNK, size), sound(audit_entry))
@@ -193,7 +214,7 @@ class Publisher:
                 raise LogForged(expected)
         if len(rows) < min(_CHUNK, size - start):
             raise LogForged(start + len(rows))
-        return [leaf_hash(row.entry) for row in rows]
+        return [row.entry for row in rows]
 
     async def _swap(self, guard: Database, held: str, signed: str, size: int) -> bool:
         statement = update(audit_guard).where(

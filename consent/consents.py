@@ -17,7 +17,6 @@ from sqlalchemy import (
     exists,
     insert,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -29,6 +28,7 @@ from consent.honesty import granting
 from consent.model import Evidence, State
 from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
+from storage import paging
 from storage.honesty import RowKeys
 from storage.sound import fits, readable
 from storage.types import among
@@ -283,18 +283,13 @@ class Consents:
         """
         states, moment = _DEADLINES[what]
         query = select(table.c.id, table.c.subject, moment.label("moment")).where(
-            # What holds no moment, or no name, would be where no next page begins.
-            _in_words(states),
-            moment <= before,
-            fits(table.c.id, table.c.subject, moment),
+            _in_words(states), moment <= before, fits(table.c.subject)
         )
         if what is Deadline.REQUEST:
             query = query.where(~_asked_about_another())
-        if page.after is not None:
-            # Moments repeat: by them alone, a page that ends between two alike loses the second.
-            last, last_id = page.after
-            query = query.where(or_(moment > last, and_(moment == last, table.c.id > last_id)))
-        rows = await connection.execute(query.order_by(moment, table.c.id).limit(page.limit))
+        # Moments repeat: by them alone, a page that ends between two alike loses the second.
+        query = paging.page(query, (moment, table.c.id), page.after, page.limit)
+        rows = await connection.execute(query)
         return [Due((row.moment, row.id), row.subject) for row in rows]
 
     def _changing(self, consent: Consent) -> dict[str, Any]:

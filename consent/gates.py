@@ -20,6 +20,7 @@ from consent import tables
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.model import State, SubjectState
+from storage import paging
 from storage.honesty import RowKeys, Value
 from storage.types import among
 
@@ -155,9 +156,9 @@ async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     return {row.id: _gate(row) for row in await connection.execute(query)}
 
 
-async def after(connection: AsyncConnection, last: str, limit: int) -> list[str]:
+async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[str]:
     """The next subjects by id, for whoever checks them all."""
-    query = select(subject.c.id).where(subject.c.id > last).order_by(subject.c.id).limit(limit)
+    query = paging.by_name(select(subject.c.id), subject.c.id, last, limit)
     return list((await connection.execute(query)).scalars())
 
 
@@ -311,12 +312,12 @@ def _granting(gate: Gate) -> tuple[Value, ...]:
 
 
 async def in_state(
-    connection: AsyncConnection, state: SubjectState, after: str, limit: int
+    connection: AsyncConnection, state: SubjectState, after: str | None, limit: int
 ) -> list[Gate]:
     """The next people by id of whom their rows say that they are being erased, or were."""
     # Spelled out, as the partial indexes have it: a parameter would keep them from being used.
     query = select(subject).where(subject.c.state == literal_column(f"'{state}'"))
-    query = query.where(subject.c.id > after).order_by(subject.c.id).limit(limit)
+    query = paging.by_name(query, subject.c.id, after, limit)
     return [_gate(row) for row in await connection.execute(query)]
 
 

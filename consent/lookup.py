@@ -15,17 +15,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, null, select, union_all, update
+from sqlalchemy import delete, not_, null, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from consent.errors import KeyringBehind
 from consent.keys import blind
 from consent.model import SubjectState
+from storage import paging
 from storage.honesty import RowKeys, Value
 from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
+from storage.sound import fits
 from storage.types import among, is_name, upsert
 
 index, live_key = tables.subject_index, tables.live_key
@@ -177,28 +179,42 @@ class LookUp:
         """The rows of a table signed by keys of the set *kind* that our keyring can check."""
         return replace(of, rows=of.rows.where(of.table.c.kid.not_in(self._unknown(kind))))
 
-    async def adopt(self, connection: AsyncConnection) -> int:
-        """Move some hashes of the first release from people's rows here; returns how many.
+    async def adopt(self, connection: AsyncConnection, after: str | None = None) -> list[str]:
+        """Move the next hashes of the first release from people's rows here.
 
-        0 when none is left. What no release wrote finds nobody.
+        Returns whose they were, nobody behind the last. What no release wrote
+        finds nobody.
         """
         subject = tables.subject
         old = select(subject.c.id, subject.c.blind_index).where(subject.c.blind_index.is_not(None))
-        rows = (await connection.execute(old.limit(_AT_ONCE))).all()
-        moved = [
-            self._row(row.id, _FIRST, row.blind_index)
+        page = paging.by_name(old, subject.c.id, after, _AT_ONCE)
+        rows = (await connection.execute(page)).all()
+        moved = {
+            row.blind_index: self._row(row.id, _FIRST, row.blind_index)
             for row in rows
             if isinstance(row.blind_index, bytes)
-        ]
-        if moved:
+        }
+        await self._move(connection, moved)
+        done = among(subject.c.id, [row.id for row in rows])
+        if after is None:  # and those that have no name that could be asked for
+            done = or_(done, not_(fits(subject.c.id)))
+        await connection.execute(update(subject).where(done).values(blind_index=None))
+        return [row.id for row in rows]
+
+    async def _move(
+        self, connection: AsyncConnection, moved: Mapping[bytes, dict[str, object]]
+    ) -> None:
+        """Write rows by their hash; one that was moved before stays whose it was."""
+        query = select(index).where(index.c.hash.in_(moved), index.c.kid == _FIRST)
+        stand = (await connection.execute(query)).all()
+        before = {row.hash for row in stand if SIGNED.fits(self.keys, row)}
+        rows = [row for digest, row in moved.items() if digest not in before]
+        if rows:
             statement = upsert(connection, index)
             # What somebody planted under a hash is not in the way of whose it was.
             again = {name: statement.excluded[name] for name in ("subject", "mac")}
             ours = statement.on_conflict_do_update(index_elements=["hash", "kid"], set_=again)
-            await connection.execute(ours, moved)
-        done = among(subject.c.id, [row.id for row in rows])
-        await connection.execute(update(subject).where(done).values(blind_index=None))
-        return len(rows)
+            await connection.execute(ours, rows)
 
     def _unknown(self, kind: str = _LOOKUP) -> set[int]:
         """The live keys of that set that we lack."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, delete, insert, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -21,6 +21,7 @@ from storage.honesty import RowKeys, Value
 from storage.ids import ordered_id
 from storage.locks import delete_free
 from storage.signed import SignedTable
+from storage.sound import fits
 from storage.types import among
 
 mark = tables.mark
@@ -107,8 +108,13 @@ class Marks:
         return await delete_free(connection, mark, mark.c.id.in_(due.limit(limit)))
 
     async def _bring_back(self, connection: AsyncConnection, now: datetime, limit: int) -> None:
-        ahead = select(mark).where(mark.c.left_at > now).order_by(mark.c.left_at).limit(limit)
-        rows = (await connection.execute(ahead.with_for_update(skip_locked=True))).all()
+        is_ahead = mark.c.left_at > now
+        # What has no name of ours cannot be asked for, and would be what every look finds.
+        await delete_free(connection, mark, and_(is_ahead, not_(fits(mark.c.id))))
+        ahead = select(mark).where(is_ahead, fits(mark.c.id)).order_by(mark.c.left_at)
+        rows = (
+            await connection.execute(ahead.limit(limit).with_for_update(skip_locked=True))
+        ).all()
         if not rows:
             return
         await connection.execute(delete(mark).where(among(mark.c.id, [row.id for row in rows])))

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from consent.model import State
+from storage import paging
 from storage.sound import fits
 from storage.types import among
 
@@ -61,17 +62,16 @@ async def count(connection: AsyncConnection, hashes: Iterable[str]) -> dict[str,
 
 
 async def after(
-    connection: AsyncConnection, text: str, last: str, limit: int, *, waiting: bool = True
+    connection: AsyncConnection, text: str, last: str | None, limit: int, *, waiting: bool = True
 ) -> list[Named]:
     """The next consents by id that stand on *text*; with *waiting* also requests for it."""
     pending = consent.c.state == State.PENDING
     query = select(consent.c.id, consent.c.subject).where(
         consent.c.text_hash == text,
         _standing() | pending if waiting else _standing(),
-        consent.c.id > last,
-        fits(consent.c.id, consent.c.subject),
+        fits(consent.c.subject),
     )
-    rows = await connection.execute(query.order_by(consent.c.id).limit(limit))
+    rows = await connection.execute(paging.by_name(query, consent.c.id, last, limit))
     return [Named(row.id, row.subject) for row in rows]
 
 

@@ -29,7 +29,7 @@ metadata = MetaData()
 subject = Table(
     "subject",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("state", String(10), nullable=False),  # live | erasing | erased
     Column("blind_index", LargeBinary, unique=True),  # of the first release; moved by the upgrade
     Column("address", LargeBinary),  # sealed, compartment profile
@@ -61,8 +61,9 @@ subject = Table(
 subject_index = Table(
     "subject_index",
     metadata,
-    Column("hash", LargeBinary, primary_key=True),
-    Column("kid", Integer, primary_key=True, autoincrement=False),  # also the key of the MAC
+    Column("hash", LargeBinary, primary_key=True, info=within(1, 64)),
+    # Also the key of the MAC.
+    Column("kid", Integer, primary_key=True, autoincrement=False, info=within(1, 2**31 - 1)),
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("mac", LargeBinary, nullable=False),
 )
@@ -70,8 +71,8 @@ subject_index = Table(
 live_key = Table(
     "live_key",
     metadata,
-    Column("kind", String(16), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True, info=within(1, 16)),
+    Column("number", Integer, primary_key=True, autoincrement=False, info=within(1, 2**31 - 1)),
     *honest(),
 )
 
@@ -148,8 +149,9 @@ confirmation_consent = Table(
         "token_hash",
         ForeignKey("confirmation.token_hash", ondelete="CASCADE"),
         primary_key=True,
+        info=within(32),
     ),
-    Column("consent", ForeignKey("consent.id"), primary_key=True),
+    Column("consent", ForeignKey("consent.id"), primary_key=True, info=within(1, 40)),
     *honest(from_the_first=True),  # also over the token's row
 )
 
@@ -157,7 +159,7 @@ confirmation_consent = Table(
 fresh_link = Table(
     "fresh_link",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
@@ -168,7 +170,7 @@ fresh_link = Table(
 session = Table(
     "session",
     metadata,
-    Column("id_hash", LargeBinary, primary_key=True),
+    Column("id_hash", LargeBinary, primary_key=True, info=within(32)),
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("opened_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
@@ -179,8 +181,8 @@ session = Table(
 handle = Table(
     "handle",
     metadata,
-    Column("subject", ForeignKey("subject.id"), primary_key=True),
-    Column("purpose", String(64), primary_key=True),
+    Column("subject", ForeignKey("subject.id"), primary_key=True, info=within(1, 40)),
+    Column("purpose", String(64), primary_key=True, info=within(1, 64)),
     Column("sealed", LargeBinary, nullable=False),
     Column("unsubscribe_hash", LargeBinary, nullable=False, unique=True),
     Column("why_hash", LargeBinary, nullable=False, unique=True),
@@ -193,7 +195,7 @@ handle = Table(
 erasure = Table(
     "erasure",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("subject", String(40), nullable=False, unique=True),
     Column("state", String(10), nullable=False),  # erasing | done
     Column("channel", String(64), nullable=False),
@@ -221,7 +223,7 @@ suppression = Table(
 mark = Table(
     "mark",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("address_hash", LargeBinary, nullable=False, index=True),
     Column("purpose", String(64), nullable=False),  # none: all of them
     Column("left_at", Moment, nullable=False, index=True),

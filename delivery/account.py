@@ -15,7 +15,8 @@ from delivery import attempts, tables
 from delivery.attempts import Attempts
 from delivery.outbox import FINAL, Message, Status, message_of
 from delivery.outcome import Kind
-from storage.types import among, is_name
+from storage import paging
+from storage.types import among
 
 outbox, content = tables.outbox, tables.content
 
@@ -30,12 +31,12 @@ class Account:
     has_content: bool  # or needs none any more
 
 
-async def after(connection: AsyncConnection, last: str, limit: int) -> list[Account]:
+async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[Account]:
     """The next messages by id; use a snapshot."""
     there = exists().where(content.c.id == outbox.c.content).label("there")
-    query = select(outbox, there).where(outbox.c.id > last).order_by(outbox.c.id).limit(limit)
+    query = paging.by_name(select(outbox, there), outbox.c.id, last, limit)
     rows = (await connection.execute(query)).all()
-    known = await attempts.so_far(connection, [row.id for row in rows if is_name(row.id)])
+    known = await attempts.so_far(connection, [row.id for row in rows])
     return [
         Account(
             message=message_of(row),

@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
+from storage import paging
 from storage.clock import Clock
 from storage.types import Moment, among, texts
 
@@ -317,9 +318,9 @@ async def open_among(connection: AsyncConnection, ids: Collection[str], now: dat
     return set((await connection.execute(query)).scalars())
 
 
-async def after(connection: AsyncConnection, last: str, limit: int) -> list[Permit]:
+async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[Permit]:
     """The next permits by id, for whoever checks them all."""
-    query = select(permit).where(permit.c.id > last).order_by(permit.c.id).limit(limit)
+    query = paging.by_name(select(permit), permit.c.id, last, limit)
     return [_permit(row) for row in await connection.execute(query)]
 
 

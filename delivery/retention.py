@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import Status
 from delivery.permits import SPENT
-from storage import parking
+from storage import paging, parking
 from storage.locks import delete_free, in_order
 from storage.sound import fits
 from storage.types import among
@@ -95,7 +95,7 @@ def spare(one: OldPermit, need: Need, now: datetime, *, stands: bool = True) -> 
 
 
 async def old_permits(
-    connection: AsyncConnection, after: str, before: datetime, limit: int
+    connection: AsyncConnection, after: str | None, before: datetime, limit: int
 ) -> list[OldPermit]:
     """The next permits by id that were granted up to *before* and whose message is gone."""
     other = permit.alias("other")
@@ -117,13 +117,8 @@ async def old_permits(
         permit.c.decided_at,
         permit.c.spent_at,
         is_last.label("last"),
-    ).where(
-        permit.c.id > after,
-        permit.c.decided_at <= before,
-        ~exists().where(outbox.c.id == permit.c.message),
-        fits(permit.c.id),
-    )
-    rows = await connection.execute(query.order_by(permit.c.id).limit(limit))
+    ).where(permit.c.decided_at <= before, ~exists().where(outbox.c.id == permit.c.message))
+    rows = await connection.execute(paging.by_name(query, permit.c.id, after, limit))
     return [
         OldPermit(
             row.id,

@@ -12,14 +12,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, func, select, tuple_, update
+from sqlalchemy import Column, Select, Table, and_, func, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import paging
 from storage.database import Database
 from storage.honesty import RowKeys
+from storage.sound import fits
 
 NOBODYS = 0  # kids begin at one
 _AT_ONCE = 500
+Key = tuple[Any, ...]  # of a row, in the order of its table's primary key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +39,41 @@ class SignedTable:
 
     async def strangers(self, data: Database, keys: RowKeys) -> AsyncIterator[str]:
         """Name the rows that no gateway wrote; memory does not grow with the table."""
-        place = tuple_(*self.table.primary_key)
-        query = self.rows.order_by(*self.table.primary_key).limit(_AT_ONCE)
-        after: tuple[Any, ...] | None = None
+        async with data.read() as connection:
+            for name in await paging.strange(connection, self.table, _AT_ONCE):
+                yield name
+        async for row in self._each(data, self.rows):
+            if not self.fits(keys, row):
+                yield f"{self.table.name} {_name(self.key_of(row))}"
+
+    async def has_ours(self, data: Database, keys: RowKeys) -> bool:
+        """Whether there is a row that a gateway wrote with one of these keys."""
+        async for row in self._each(data, self.rows.where(self.table.c.kid > NOBODYS)):
+            if self.fits(keys, row):
+                return True
+        return False
+
+    async def _each(self, data: Database, query: Select[Any]) -> AsyncIterator[Any]:
+        after: Key | None = None
         while True:
             async with data.read() as connection:
-                page = query if after is None else query.where(place > tuple_(*after))
+                page = paging.page(query, self.key, after, _AT_ONCE)
                 rows = (await connection.execute(page)).all()
             for row in rows:
-                if not self.fits(keys, row):
-                    yield f"{self.table.name} {_name(self._key(row))}"
+                yield row
             if len(rows) < _AT_ONCE:
                 return
-            after = self._key(rows[-1])
+            after = self.key_of(rows[-1])
 
-    def _key(self, row: Any) -> tuple[Any, ...]:
-        return tuple(getattr(row, column.name) for column in self.table.primary_key)
+    @property
+    def key(self) -> Sequence[Column[Any]]:
+        return tuple(self.table.primary_key)
+
+    def key_of(self, row: Any) -> Key:
+        return tuple(getattr(row, column.name) for column in self.key)
 
 
-def _name(key: tuple[Any, ...]) -> str:
+def _name(key: Key) -> str:
     return "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in key)
 
 
@@ -70,15 +89,26 @@ class Adopter:
     before: Callable[[Any], bool] = lambda _row: True
     kept: Callable[[RowKeys, Any], Mapping[str, object]] = lambda _keys, _row: {}
 
-    async def adopt(self, connection: AsyncConnection, keys: RowKeys) -> int:
-        """Sign some rows; returns how many there were, 0 when none is left."""
+    async def adopt(
+        self, connection: AsyncConnection, keys: RowKeys, after: Key | None = None
+    ) -> list[Key]:
+        """Sign the next rows behind *after*; returns which there were, none behind the last."""
         table = self.signed.table
-        query = self.signed.rows.where(table.c.kid.is_(None)).limit(_AT_ONCE)
-        rows = (await connection.execute(query)).all()
+        if after is None:
+            await self._set_aside(connection)
+        query = self.signed.rows.where(table.c.kid.is_(None))
+        page = paging.page(query, self.signed.key, after, _AT_ONCE)
+        rows = (await connection.execute(page)).all()
         for row in rows:
-            this = and_(*(column == getattr(row, column.name) for column in table.primary_key))
+            this = and_(*(column == getattr(row, column.name) for column in self.signed.key))
             await connection.execute(update(table).where(this).values(self._new(keys, row)))
-        return len(rows)
+        return [self.signed.key_of(row) for row in rows]
+
+    async def _set_aside(self, connection: AsyncConnection) -> None:
+        """Rows that cannot be asked for by their key: no release wrote them."""
+        table = self.signed.table
+        these = and_(table.c.kid.is_(None), not_(fits(*self.signed.key)))
+        await connection.execute(update(table).where(these).values(kid=NOBODYS, mac=b""))
 
     def _new(self, keys: RowKeys, row: Any) -> dict[str, object]:
         try:

@@ -1,8 +1,9 @@
 """Rows that can be read: what SQL says of types and sizes before a value is loaded.
 
-SQLite keeps any type in any column, and whoever writes rows can drop the
-constraints of either database. A column declares what it may hold (`within`);
-what holds anything else is passed over by readers and named by whoever checks.
+SQLite keeps any type in any column, and bytes that are no text as text; whoever
+writes rows can drop the constraints of either database. A column declares what
+it may hold (`within`); what holds anything else is passed over by readers and
+named by whoever checks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    Text,
     and_,
     case,
     literal_column,
@@ -55,11 +57,15 @@ def fits(*columns: Column[Any]) -> ColumnElement[bool]:
     return and_(*map(_Sound, columns))
 
 
-def unsound(table: Table, limit: int) -> Select[Any]:
-    """Rows that are not: `row` names one by its key, however odd, and `flaw` a column of it."""
-    flaw = case(*((not_(_Sound(column)), column.name) for column in table.columns))
+def unsound(table: Table, limit: int, of: Sequence[Column[Any]] = ()) -> Select[Any]:
+    """Rows that are not, in the columns *of* or in any: `flaw` is one such column.
+
+    The key follows, of each part its beginning, however odd it is.
+    """
+    columns = of or tuple(table.columns)
+    flaw = case(*((not_(_Sound(column)), column.name) for column in columns))
     names = [_Shown(key).label(f"key_{key.name}") for key in table.primary_key]
-    return select(flaw.label("flaw"), *names).where(not_(sound(table))).limit(limit)
+    return select(flaw.label("flaw"), *names).where(not_(fits(*columns))).limit(limit)
 
 
 def readable(row: Any, table: Table) -> Any:
@@ -125,7 +131,7 @@ def _sound_in_sqlite(element: _Sound, compiler: SQLCompiler, **options: Any) -> 
     stored, size = _in_sqlite(_type(element), column)
     # Null where a date is none: that is no yes.
     fits = f"coalesce(typeof({column}) = '{stored}' AND {size} BETWEEN {least} AND {most}"
-    fits += f"{_is_moment(column)}, 0)" if isinstance(_type(element), Moment) else ", 0)"
+    fits += f"{_is_written(_type(element), column)}, 0)"
     return f"({column} IS NULL OR {fits})" if nullable == "1" else fits
 
 
@@ -173,6 +179,16 @@ def _in_sqlite(type_: TypeEngine[Any], column: str) -> tuple[str, str]:
         # Of a text, `length` counts characters, and only those before a NUL.
         return "text", f"instr({column}, char(0)) = 0 AND length(CAST({column} AS BLOB))"
     return "integer", column
+
+
+def _is_written(type_: TypeEngine[Any], column: str) -> str:
+    """What is asked of the value beside its type and size."""
+    if isinstance(type_, Moment):
+        return _is_moment(column)
+    # Names and words of ours are ASCII. Bytes that are no text are read as other text than stands
+    # there, which is found nowhere, and where the next page does not begin.
+    named = isinstance(type_, String) and not isinstance(type_, Text)
+    return f" AND {column} NOT GLOB '*[^ -~]*'" if named else ""
 
 
 def _is_moment(column: str) -> str:

@@ -123,9 +123,7 @@ class _Texts(types.TypeDecorator[Iterable[object]]):
         return dialect.type_descriptor(postgresql.ARRAY(String()))
 
     def process_bind_param(self, value: Iterable[object] | None, dialect: Dialect) -> Any:
-        found = [one for one in value or () if isinstance(one, str)]
-        if any("\0" in one for one in found):
-            raise ValueError("a text with NUL")  # PostgreSQL has none, SQLite would cut it there
+        found = [one for one in value or () if is_name(one)]
         return json.dumps(found) if dialect.name == "sqlite" else found
 
 
@@ -140,8 +138,9 @@ def among(
     """`column IN values`, with one text of the statement however many *values* there are.
 
     An expanded list is compiled, sent and planned anew for every length. A value
-    that is no text, from a row that somebody wrote, is found nowhere. A statement
-    that is made once takes `texts` instead of values.
+    that is no name, from a row that somebody wrote, is found nowhere: it must not
+    keep the others from being found. A statement that is made once takes `texts`
+    instead of values.
     """
     if not isinstance(values, BindParameter):
         values = bindparam(None, list(values), type_=_Texts(), unique=True)
@@ -155,7 +154,8 @@ def texts(name: str) -> BindParameter[Any]:
 
 def is_name(value: object) -> bool:
     """Whether `among` can ask for *value*; SQLite keeps anything anywhere."""
-    # PostgreSQL takes no NUL: asked for by such an id, it would fail the look at everybody.
+    # PostgreSQL takes no NUL: asked for by such an id, it would fail the look at everybody. SQLite
+    # would cut the text there, and find another row by what is before it.
     return isinstance(value, str) and "\0" not in value
 
 

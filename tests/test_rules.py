@@ -232,6 +232,22 @@ def test_only_changes_gives_a_consent_its_next_state() -> None:
     assert changing == {"consent/changes.py", *others}
 
 
+def ordered_names(path: Path) -> Iterator[int]:
+    """Lines that ask which ids come behind another one."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt | ast.GtE | ast.Lt):
+            named = [ast.unparse(one) for one in (node.left, *node.comparators)]
+            if any(re.search(r"\.c\.(id|subject|hash|message|token_hash)$", one) for one in named):
+                yield node.lineno
+
+
+def test_pages_by_name_are_made_in_one_place() -> None:
+    """Of a name that is no text another one is read, and the walk behind that never ends."""
+    found = {path.relative_to(ROOT).as_posix(): [*ordered_names(path)] for path in SOURCES}
+
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
 def test_every_exception_that_is_silenced_names_its_rule() -> None:
     bare = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[))")
     found = [path for path in SOURCES if bare.search(path.read_text())]

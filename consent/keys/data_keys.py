@@ -18,12 +18,14 @@ from consent.errors import KeyUnusable
 from consent.keys import tables
 from consent.keys.vault import Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
+from storage import paging
 from storage.database import Database
 from storage.locks import in_order
 from storage.secret import Secret
-from storage.types import among, is_name, upsert
+from storage.types import among, upsert
 
 SWEEP_AFTER = timedelta(days=1)
+_COMPARTMENTS = frozenset(map(str, Compartment))  # anything else in the ledger is nobody's
 
 _FRESH = 60.0  # seconds that an unwrapped key is kept
 _KEPT = 20_000  # people whose keys are kept
@@ -115,6 +117,11 @@ class DataKeys:
         async with self._database.read() as connection:
             return [(row.subject, row.compartment) for row in await connection.execute(query)]
 
+    async def strange(self, limit: int) -> list[str]:
+        """Keys that have no person's name, and are nobody's."""
+        async with self._database.read() as connection:
+            return await paging.strange(connection, tables.dek, limit)
+
     async def sweep(
         self, named: Callable[[Sequence[str]], Awaitable[Collection[str]]], now: datetime
     ) -> int:
@@ -124,11 +131,9 @@ class DataKeys:
         must raise rather than guess, for a key that it leaves out is gone for
         good. Only call it once the start-up checks found data and keys in step.
         """
-        swept, last = 0, ""
+        swept, last = 0, None
         while page := await self._page_of_old(last, now - SWEEP_AFTER):
-            # What somebody wrote there instead of a name is nobody's, and stands in nobody's way.
-            names = {subject for subject in page if is_name(subject)}
-            unnamed = sorted(names - set(await named(page)))
+            unnamed = sorted(set(page) - set(await named(page)))
             for batch in _batches(unnamed):
                 async with self._database.begin() as connection:
                     gone = in_order(tables.dek, among(tables.dek.c.subject, batch))
@@ -171,10 +176,10 @@ class DataKeys:
             # One damaged row must not stop everybody's mail.
             return Broken(error.epoch)
 
-    async def _page_of_old(self, after: str, before: datetime) -> list[str]:
+    async def _page_of_old(self, after: str | None, before: datetime) -> list[str]:
         dek = tables.dek
-        query = select(dek.c.subject).where(dek.c.subject > after, dek.c.created_at < before)
-        query = query.distinct().order_by(dek.c.subject).limit(_BATCH)
+        query = select(dek.c.subject).where(dek.c.created_at < before).distinct()
+        query = paging.by_name(query, dek.c.subject, after, _BATCH)
         async with self._database.read() as connection:
             return list((await connection.execute(query)).scalars())
 
@@ -187,7 +192,8 @@ async def _erased(
     for batch in _batches(subjects):
         query = select(ledger.c.subject, ledger.c.compartment).where(among(ledger.c.subject, batch))
         rows = await connection.execute(query)
-        found |= {(row.subject, Compartment(row.compartment)) for row in rows}
+        known = [row for row in rows if row.compartment in _COMPARTMENTS]
+        found |= {(row.subject, Compartment(row.compartment)) for row in known}
     return found
 
 

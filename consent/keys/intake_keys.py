@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, insert, not_, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.errors import KeyUnusable
@@ -24,6 +24,7 @@ from storage.errors import StorageAway
 from storage.ids import ordered_id
 from storage.locks import delete_free, free, in_order
 from storage.secret import Secret
+from storage.sound import fits
 from storage.types import among
 
 INTAKE_KEY_LIFE = timedelta(hours=1)
@@ -100,7 +101,9 @@ class IntakeKeys:
     async def destroy(self, ids: Iterable[str]) -> None:
         """Destroy closed intake keys that no row names; an open one is left alone."""
         table = tables.intake_key
-        gone = and_(among(table.c.id, ids), table.c.closed_at.is_not(None))
+        # Nor does any row of ours name a key that has no name, and it could be given back its own.
+        unnamed = or_(among(table.c.id, ids), not_(fits(table.c.id)))
+        gone = and_(unnamed, table.c.closed_at.is_not(None))
         async with self._database.begin() as connection:
             await delete_free(connection, table, gone)
 

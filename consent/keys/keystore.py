@@ -39,8 +39,8 @@ class KeyStore:
         self._people = people = DataKeys(database, wrapper, monotonic)
         self._intake = intake = IntakeKeys(database, wrapper, monotonic)
         self.create, self.vault = people.create, people.vault
-        self.erased, self.held = people.erased, people.held
-        self.sweep, self.back = people.sweep, people.back
+        self.erased, self.held, self.sweep = people.erased, people.held, people.sweep
+        self.back, self.strange = people.back, people.strange
         self.intake_key, self.intake_keys = intake.current, intake.of
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
         self.limit_keys = LimitKeys(database, wrapper).current

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
 
+from storage.sound import within
 from storage.types import Moment
 
 metadata = MetaData()
@@ -24,8 +25,8 @@ kek_epoch = Table(
 dek = Table(
     "dek",
     metadata,
-    Column("subject", String(40), primary_key=True),
-    Column("compartment", String(10), primary_key=True),
+    Column("subject", String(40), primary_key=True, info=within(1, 40)),
+    Column("compartment", String(10), primary_key=True, info=within(1, 10)),
     Column("epoch", Integer, nullable=False, index=True),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False, index=True),
@@ -35,7 +36,7 @@ dek = Table(
 intake_key = Table(
     "intake_key",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("epoch", Integer, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),

@@ -6,6 +6,9 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from audit.log import Log
 from gateway.callers import api_keys
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.config import config
@@ -42,7 +45,8 @@ async def demonstrate(directory: Path) -> None:
         )
         landing = Landing.of(loaded, inbox.url if inbox else "")
         url = await stack.enter_async_context(open_landing(landing))
-        _say(next_steps(landing, url, await _fresh_key(parts.data, parts.clock, parts.rows), file))
+        key = await _fresh_key(parts.data, parts.clock, parts.rows, parts.log)
+        _say(next_steps(landing, url, key, file))
         await process.stopping.wait()
         _say("Stopping ...")
 
@@ -56,16 +60,21 @@ def _configuration(directory: Path) -> Path:
     return path
 
 
-async def _fresh_key(data: Database, clock: Clock, keys: RowKeys) -> str:
+async def _fresh_key(data: Database, clock: Clock, keys: RowKeys, log: Log) -> str:
     """A key for the printed examples; that of the last run ends, for nobody kept it."""
     async with data.begin() as connection:
         now = await clock.now(connection)
+        told = []
         for old in await api_keys.listed(connection, keys):
             if isinstance(old, ApiKey) and old.name == _KEY_NAME and old.revoked_at is None:
                 await api_keys.revoke(connection, keys, old.id, now)
-        _, token = await api_keys.create(
+                told.append((Kind.API_KEY_REVOKED, old.id))
+        key, token = await api_keys.create(
             connection, keys, name=_KEY_NAME, scopes=tuple(Scope), now=now
         )
+        told.append((Kind.API_KEY_CREATED, key.id))
+        events = [Event(kind, Actor.SYSTEM, now, refs={"api_key": one}) for kind, one in told]
+        await log.stage(connection, [draft(one, None, log.node) for one in events])
     return token
 
 

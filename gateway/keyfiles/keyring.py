@@ -13,6 +13,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from storage.secret import Secret
 _FORMAT = 2
 _SIZE = 32
 _HEAD = {"format", "active_kek", "keks", "sets"}
+_ADOPTING = "adopting"  # beside them while an upgrade signs rows of the first release
 # How the first release named the keys of each kind; of each it had one, of `web` a list.
 _FIRST = {
     "lookup": "blind_index",
@@ -35,6 +37,14 @@ _FIRST = {
 }
 _MARKS = b"consentgw/keyring/marks/v1"
 _FIRST_FIELDS = {"format", "active_kek", "keks", "web", *_FIRST.values()}
+
+
+class Adoption(Enum):
+    """How far the rows that a keyring's keys are for are signed."""
+
+    WAITS = auto()  # they are of the first release, which signed next to none
+    BEGUN = auto()  # an upgrade signs them, or was ended while it did
+    DONE = auto()
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Keyring:
     fingerprint: KeySet  # bodies behind idempotency keys
     signing: KeySet  # Ed25519, signs checkpoints
     web: KeySet  # form stamps and cookies
-    format: int = field(default=_FORMAT, kw_only=True)  # of the file; 1: no row is signed yet
+    adoption: Adoption = field(default=Adoption.DONE, kw_only=True)
 
     @property
     def beside_lookup(self) -> dict[str, KeySet]:
@@ -90,21 +100,25 @@ def load(path: Path) -> Keyring:
 def current(path: Path) -> Keyring:
     """As `load`, for whoever works with rows; a KeyFileError too while they wait to be signed."""
     keyring = load(path)
-    if keyring.format != _FORMAT:
+    if keyring.adoption is Adoption.WAITS:
         raise KeyFileError(
             f"{path} is of the first release: run `gateway db upgrade`,"
             " or copy the keyring that it wrote on another machine"
         )
+    if keyring.adoption is Adoption.BEGUN:
+        raise KeyFileError(f"{path} has rows that are not signed yet: run `gateway db upgrade`")
     return keyring
 
 
-def modernise(path: Path, keyring: Keyring) -> None:
-    """Write a keyring of the first release in today's format: its rows are signed now.
+def modernise(path: Path, keyring: Keyring, adoption: Adoption = Adoption.DONE) -> Keyring:
+    """Write a keyring of the first release in today's format, with how far its rows are signed.
 
     That is noted here and not in a database: whoever writes rows could have
     rows of their own signed by undoing it.
     """
-    key_files.replace(path, _encode(replace(keyring, format=_FORMAT)))
+    new = replace(keyring, adoption=adoption)
+    key_files.replace(path, _encode(new))
+    return new
 
 
 def _new_key() -> Secret:
@@ -112,7 +126,7 @@ def _new_key() -> Secret:
 
 
 def _encode(keyring: Keyring) -> bytes:
-    document = {
+    document: dict[str, Any] = {
         "format": _FORMAT,
         "active_kek": keyring.active_kek,
         "keks": {str(epoch): _text(key) for epoch, key in keyring.keks.items()},
@@ -124,6 +138,8 @@ def _encode(keyring: Keyring) -> bytes:
             for kind, keys in keyring.sets.items()
         },
     }
+    if keyring.adoption is not Adoption.DONE:
+        document[_ADOPTING] = True
     return json.dumps(document, indent=2).encode() + b"\n"
 
 
@@ -133,12 +149,15 @@ def _decode(document: Any) -> Keyring:
         raise ValueError
     first = document["format"] == 1
     sets = _sets_of_the_first(document) if first else _sets(document)
-    active, number = document["active_kek"], 1 if first else _FORMAT
-    return Keyring(keks=keks, active_kek=active, **sets, format=number)
+    begun = Adoption.BEGUN if document.get(_ADOPTING, False) else Adoption.DONE
+    adoption = Adoption.WAITS if first else begun
+    return Keyring(keks=keks, active_kek=document["active_kek"], **sets, adoption=adoption)
 
 
 def _sets(document: Any) -> dict[str, KeySet]:
-    if set(document) != _HEAD or document["format"] != _FORMAT:
+    if set(document) - {_ADOPTING} != _HEAD or document["format"] != _FORMAT:
+        raise ValueError
+    if document.get(_ADOPTING, True) is not True:
         raise ValueError
     return {
         kind: KeySet(

@@ -7,29 +7,45 @@ release had signed is adopted only where that fits; what it had not, as it stand
 
 It is done once for all machines, and the log says so: a keyring of the first
 release that turns up later, on another machine or from a backup, is written
-anew, and signs nothing that somebody wrote meanwhile.
+anew, and signs nothing that somebody wrote meanwhile. Only that the log does
+*not* say so lets rows be signed; so it is published up to its last entry and
+read from its first, both against the guard, before the first signature and
+after the last. In between the keyring says that it has begun: rows that are
+signed beside one that does not are of another run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import trail
 from audit.entry import Event, draft
+from audit.errors import RowDamaged
 from audit.kinds import Actor, Kind
 from audit.log import Log
+from audit.publish import Publisher
 from consent import lookup, signed
 from consent.lookup import LookUp
 from delivery import outbox
 from gateway.callers import api_keys
 from gateway.config.config import Config
+from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
-from gateway.keyfiles.keyring import Keyring
+from gateway.keyfiles.keyring import Adoption, Keyring
 from storage.clock import Clock
 from storage.database import Database, open_database
 from storage.honesty import RowKeys
-from storage.signed import Adopter
+from storage.locks import keep_out
+from storage.signed import Adopter, Key
 
+K = TypeVar("K")
+
+_DUTY = "adoption"
 _INDEX = Adopter(lookup.SIGNED)  # its rows are moved from people's; here they are counted
 Told = Callable[[str, int], None]  # a table, and how many of its rows were looked at
 
@@ -43,17 +59,61 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
     if not path.exists():
         return None  # nothing was ever kept here
     ring = keyring.load(path)
-    if ring.format != 1:
+    if ring.adoption is Adoption.DONE:
         return None
-    async with open_database("data", config.storage.url, patience=None) as data:
-        log = Log(config.audit.origin, ring.audit, "upgrade")
-        async with data.read() as connection:
-            done = await trail.happened(connection, log.macs, Kind.ROWS_ADOPTED)
-        if not done:
+    counts: Mapping[str, int] = {}
+    async with (
+        open_database("data", config.storage.url, patience=None) as data,
+        open_database("guard", config.guard_url, patience=None) as guard,
+    ):
+        log = _Log(Log(config.audit.origin, ring.audit, "upgrade"), ring, data, guard, clock)
+        if not await log.tells():
+            ring = await _begin(path, ring, data)
             await _name_domains(data, config)
-        counts = {} if done else await _sign(data, log, clock, ring, tell)
+            counts = await _sign(data, log.log, clock, ring, tell)
+            if not await log.tells():
+                raise RowDamaged("audit_pending")  # the event went before it got its index
     keyring.modernise(path, ring)
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """The log with its guard, without which it is not believed."""
+
+    log: Log
+    ring: Keyring
+    data: Database
+    guard: Database
+    clock: Clock
+
+    async def tells(self) -> bool:
+        """Whether it says that the rows were signed; publishes all there is.
+
+        Raises `AuditError` where anything in it was altered or is missing.
+        """
+        more: int | None = 1
+        while more:
+            async with self.data.begin() as connection:
+                more = await self.log.sequence(connection)
+        publisher = Publisher(self.log, self.ring.signing.secret)
+        await publisher.publish(self.data, self.guard, self.clock)
+        return await publisher.tells_of(self.data, self.guard, Kind.ROWS_ADOPTED)
+
+
+async def _begin(path: Path, ring: Keyring, data: Database) -> Keyring:
+    """Note that rows are signed from here on; refuse where another run did already."""
+    if ring.adoption is Adoption.BEGUN:
+        return ring
+    keys = RowKeys(ring.rows)
+    theirs = [(one.signed, keys) for one in _adopters(ring)]
+    for table, signed_by in [*theirs, (lookup.SIGNED, RowKeys(ring.lookup))]:
+        if await table.has_ours(data, signed_by):
+            raise KeyFileError(
+                f"{path} is of the first release, and rows were signed with another copy of it:"
+                " copy the keyring that `gateway db upgrade` wrote where it ran first"
+            )
+    return keyring.modernise(path, ring, Adoption.BEGUN)
 
 
 async def _name_domains(data: Database, config: Config) -> None:
@@ -65,15 +125,11 @@ async def _name_domains(data: Database, config: Config) -> None:
 async def _sign(
     data: Database, log: Log, clock: Clock, ring: Keyring, tell: Told
 ) -> Mapping[str, int]:
+    keys = RowKeys(ring.rows)
     for adopter in _adopters(ring):
-        done = 0
-        while number := await _page(data, adopter, RowKeys(ring.rows)):
-            done += number
-            tell(adopter.signed.table.name, done)
-    people, done = LookUp(ring.lookup, RowKeys(ring.rows)), 0
-    while number := await _move(data, people):
-        done += number
-        tell(_INDEX.signed.table.name, done)
+        await _each_page(data, _signing(adopter, keys), adopter.signed.table.name, tell)
+    moving = LookUp(ring.lookup, keys).adopt
+    await _each_page(data, moving, _INDEX.signed.table.name, tell)
     return await _record(data, log, clock, ring)
 
 
@@ -81,19 +137,38 @@ def _adopters(ring: Keyring) -> list[Adopter]:
     return [*signed.adopters(ring.rows.secret), Adopter(outbox.SIGNED), api_keys.ADOPTER]
 
 
-async def _page(data: Database, adopter: Adopter, keys: RowKeys) -> int:
-    async with data.begin() as connection:
-        return await adopter.adopt(connection, keys)
+async def _each_page(
+    data: Database,
+    work: Callable[[AsyncConnection, K | None], Awaitable[Sequence[K]]],
+    table: str,
+    tell: Told,
+) -> None:
+    after: K | None = None
+    done = 0
+    while True:
+        async with data.begin() as connection:
+            page = await work(connection, after)
+        if not page:
+            return
+        after, done = page[-1], done + len(page)
+        tell(table, done)
 
 
-async def _move(data: Database, people: LookUp) -> int:
-    async with data.begin() as connection:
-        return await people.adopt(connection)
+def _signing(
+    adopter: Adopter, keys: RowKeys
+) -> Callable[[AsyncConnection, Key | None], Awaitable[Sequence[Key]]]:
+    async def work(connection: AsyncConnection, after: Key | None) -> Sequence[Key]:
+        return await adopter.adopt(connection, keys, after)
+
+    return work
 
 
 async def _record(data: Database, log: Log, clock: Clock, ring: Keyring) -> Mapping[str, int]:
     """One event with a count for each table: what is signed from here on was not planted before."""
     async with data.begin() as connection:
+        await keep_out(connection, _DUTY)  # or two that began at once would both tell of it
+        if await trail.happened(connection, log.macs, Kind.ROWS_ADOPTED):
+            return {}
         every = [*_adopters(ring), _INDEX]
         counts = {one.signed.table.name: await one.count(connection) for one in every}
         now = await clock.now(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, Text
 
+from storage.sound import within
 from storage.types import Moment, honest
 
 metadata = MetaData()
@@ -12,7 +13,7 @@ metadata = MetaData()
 api_key = Table(
     "api_key",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("name", String(200), nullable=False),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("scopes", Text, nullable=False),  # words with spaces between, as the next two

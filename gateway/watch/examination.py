@@ -23,6 +23,7 @@ from delivery.errors import SigningError
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
@@ -132,8 +133,10 @@ def about_keyring(config: Config) -> Iterator[Finding]:
     except KeyFileError as error:
         yield fail("keyring", str(error), "restore its backup, or run `gateway init` if it is new")
         return
-    if ring.format == 1:
-        yield fail("keyring", f"{path} is of the first release", "run `gateway db upgrade`")
+    if ring.adoption is not Adoption.DONE:
+        begun = ring.adoption is Adoption.BEGUN
+        what = "has rows that are not signed yet" if begun else "is of the first release"
+        yield fail("keyring", f"{path} {what}", "run `gateway db upgrade`")
     else:
         yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
     yield from _about_modes("key files", [path, *config.keys.dkim_dir.rglob("*.pem")])

@@ -162,6 +162,6 @@ async def test_a_planted_index_row_keeps_nobodys_upgrade(app: App) -> None:
     await by_sql(app, f"UPDATE subject SET blind_index = {blob}")
 
     async with app.parts.data.begin() as connection:
-        assert await app.parts.lookup.adopt(connection) == 1
+        assert await app.parts.lookup.adopt(connection) == [subject]
 
     assert await app.permission() == "granted"

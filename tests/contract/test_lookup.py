@@ -136,10 +136,12 @@ async def test_the_hashes_of_the_first_release_are_moved_page_by_page(
     async with app.parts.data.begin() as connection:
         await connection.execute(insert(tables.subject), rows)
 
-    moved = []
-    while not moved or moved[-1]:  # each in a transaction of its own: whoever is ended goes on
+    moved: list[int] = []
+    page: list[str] = []
+    while page or not moved:  # each in a transaction of its own: whoever is ended goes on
         async with app.parts.data.begin() as connection:
-            moved.append(await lookup.adopt(connection))
+            page = await lookup.adopt(connection, page[-1] if page else None)
+            moved.append(len(page))
 
     assert moved == ([500, 0] if odd is None else [500, 1, 0])
     assert await app.subject("person0@example.org") in people

@@ -141,10 +141,10 @@ async def test_permits_of_the_first_release_count_for_the_same(
     await database_schema.upgrade_one(database, DATA)
 
     async with database.begin() as connection:
-        page = await permits.after(connection, "", 10)
+        page = await permits.after(connection, None, 10)
         pair, before = ("sub_1", "news"), START - timedelta(days=1)
         counted = await permits.moments(connection, [pair], before, START)
-        kept = await retention.old_permits(connection, "", START, 10)
+        kept = await retention.old_permits(connection, None, START, 10)
         later = START + timedelta(days=1)
         opened = update(tables.permit).values(state=permits.OPEN, expires_at=later)
         await connection.execute(opened)

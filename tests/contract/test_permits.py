@@ -58,6 +58,6 @@ async def test_a_permit_that_is_no_use_of_its_ground_prolongs_nothing(used: Data
 
 async def test_nor_does_it_take_the_place_of_the_one_that_was_the_last_use(used: Database) -> None:
     async with used.read() as connection:
-        old = await retention.old_permits(connection, "", LATER, 10)
+        old = await retention.old_permits(connection, None, LATER, 10)
 
     assert {one.id: one.last_use for one in old} == {"per_1": START, "per_2": None}

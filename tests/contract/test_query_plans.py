@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates
+from consent import gates, resting
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
-from delivery import due, outbox, overview, retention
+from delivery import account, due, outbox, overview, permits, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -49,6 +49,10 @@ LOOKS: dict[str, Look] = {
     "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
     "erased": lambda app, c: gates.in_state(c, SubjectState.ERASED, "sub_0", 10),
     "erasures": lambda app, c: gates.in_state(c, SubjectState.ERASING, "sub_0", 10),
+    "people checked": lambda app, c: gates.after(c, "sub_0", 10),
+    "permits checked": lambda app, c: permits.after(c, "per_0", 10),
+    "messages checked": lambda app, c: account.after(c, "msg_0", 10),
+    "consents on a wording": lambda app, c: resting.after(c, "sha256:", "con_0", 10),
     **{f"consents by {what}": deadline(what) for what in Deadline},
 }
 

@@ -15,6 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import generate_latest
 
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
 from consent import address
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
@@ -217,15 +219,17 @@ class App:
         parts = self.parts
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
-            _, token = await api_keys.create(
+            key, token = await api_keys.create(
                 connection,
-                self.parts.rows,
+                parts.rows,
                 name="test",
                 scopes=scopes or tuple(Scope),
                 senders=senders,
                 purposes=purposes,
                 now=now,
             )
+            event = Event(Kind.API_KEY_CREATED, Actor.OPERATOR, now, refs={"api_key": key.id})
+            await parts.log.stage(connection, [draft(event, None, "test")])
         return {"Authorization": f"Bearer {token}"}
 
     async def permission(self, email: str = ADA, purpose: str = "newsletter") -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
+from gateway.keyfiles.keyring import Adoption
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def test_a_keyring_that_others_may_read_is_refused(file: Path) -> None:
         lambda d: d["sets"].pop("web"),
         lambda d: d.update(extra="x"),
         lambda d: d.update(format=3),
+        lambda d: d.update(adopting=1),
         lambda d: d.update(active_kek=2),
         lambda d: d.update(active_kek=[1]),
         lambda d: d.update(keks={"one": d["keks"]["1"]}),
@@ -84,6 +86,7 @@ def test_a_keyring_that_others_may_read_is_refused(file: Path) -> None:
         "key missing",
         "key unknown",
         "other release",
+        "no word of ours on its rows",
         "active key missing",
         "active key no number",
         "epoch no number",
@@ -140,3 +143,15 @@ def test_every_copy_of_a_keyring_of_the_first_release_makes_the_same_keys(tmp_pa
         copies.append(keyring.current(path))
 
     assert copies[0] == copies[1]
+
+
+def test_nobody_works_with_rows_that_an_upgrade_has_not_signed_to_the_end(file: Path) -> None:
+    made = keyring.create(file)
+    keyring.modernise(file, made, Adoption.BEGUN)
+
+    assert keyring.load(file).adoption is Adoption.BEGUN
+    with pytest.raises(KeyFileError, match="not signed yet"):
+        keyring.current(file)
+
+    keyring.modernise(file, keyring.load(file))
+    assert keyring.current(file) == made

@@ -22,7 +22,7 @@ class Ending:
 
     parts: Parts
     text: str
-    after: str = ""
+    after: str | None = None
 
     async def some(self) -> int | None:
         """End the next consents that rest on the text; how many, or None behind the last.

@@ -104,9 +104,7 @@ class RetentionRules:
         async with parts.data.read() as connection:
             now = await parts.clock.now(connection)
             before = now - parts.config.retention.messages
-            page = await delivery_rules.old_permits(
-                connection, walk.after or "", before, walk.limit
-            )
+            page = await delivery_rules.old_permits(connection, walk.after, before, walk.limit)
             named = await parts.consents.get(connection, {permit.ground for permit in page})
         # Of one that ended, nobody asks any more when it was used.
         stand = {c.id for c in named.values() if c.state is State.CONFIRMED or not c.honest}
@@ -191,9 +189,7 @@ class RetentionRules:
         """
         parts, walk = self._parts, self._erasing
         async with parts.data.read() as connection:
-            page = await gates.in_state(
-                connection, SubjectState.ERASING, walk.after or "", walk.limit
-            )
+            page = await gates.in_state(connection, SubjectState.ERASING, walk.after, walk.limit)
         walk.move([gate.subject for gate in page])
         begun = {gate.subject: gate.subject for gate in page if gate.gone(parts.rows)}
         return await self._each(_PERSON, begun, self._finish)
@@ -205,9 +201,7 @@ class RetentionRules:
     async def _locked_page(self) -> int:
         parts, walk = self._parts, self._locked
         async with parts.data.read() as connection:
-            page = await gates.in_state(
-                connection, SubjectState.ERASED, walk.after or "", walk.limit
-            )
+            page = await gates.in_state(connection, SubjectState.ERASED, walk.after, walk.limit)
             now = await parts.clock.now(connection)
             known = {gate.subject: gate for gate in page if gate.gone(parts.rows)}
             ends = await erasing.ends_of(connection, parts.rows, known, now)

@@ -85,7 +85,7 @@ class Messages:
                 yield doubt
 
     async def _of_rows(self) -> AsyncIterator[str]:
-        after = ""
+        after: str | None = None
         while True:
             async with self.data.snapshot() as connection:
                 page = await account.after(connection, after, _AT_ONCE)

@@ -1,4 +1,8 @@
-"""What was published, and who was given a key: rows beside the events that tell of them."""
+"""What was published, and who was given a key: rows beside the events that tell of them.
+
+And that rows were signed as they stand once at most: by a second time somebody
+would have had rows of their own signed.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,11 @@ class _Register:
     made: Kind
     ended: Kind
     name: str  # of the reference that events have
+    verb: str
 
 
-_KEYS = _Register("api_key", Kind.API_KEY_CREATED, Kind.API_KEY_REVOKED, "api_key")
-_TEXTS = _Register("consent_text", Kind.TEXT_PUBLISHED, Kind.TEXT_RETIRED, "text")
+_KEYS = _Register("api_key", Kind.API_KEY_CREATED, Kind.API_KEY_REVOKED, "api_key", "made")
+_TEXTS = _Register("consent_text", Kind.TEXT_PUBLISHED, Kind.TEXT_RETIRED, "text", "published")
 
 
 async def doubts(data: Database, log: Log) -> AsyncIterator[str]:
@@ -34,15 +39,14 @@ async def doubts(data: Database, log: Log) -> AsyncIterator[str]:
         altered = await texts.altered(connection)
         published, keys = await texts.ended(connection), await api_keys.ended(connection)
         kinds = [kind for one in (_KEYS, _TEXTS) for kind in (one.made, one.ended)]
-        told = await trail.happenings(connection, log.macs, kinds)
+        told = await trail.happenings(connection, log.macs, [*kinds, Kind.ROWS_ADOPTED])
+    if sum(one.kind is Kind.ROWS_ADOPTED for one in told) > 1:
+        yield "rows.adopted: rows were signed as they stood more than once"
     for name in altered:
         yield f"{name}: is not what its hash says, or gone"
-    for doubt in compare(_TEXTS, told, published):
-        yield doubt
-    for name in published.keys() - _told(_TEXTS, told).keys():
-        yield f"{_TEXTS.table} {name}: no event tells that it was published"
-    for doubt in compare(_KEYS, told, keys):
-        yield doubt
+    for register, there in ((_TEXTS, published), (_KEYS, keys)):
+        for doubt in compare(register, told, there):
+            yield doubt
 
 
 def _told(register: _Register, events: Iterable[Entry]) -> dict[str, bool]:
@@ -58,7 +62,10 @@ def compare(
     register: _Register, events: Iterable[Entry], there: Mapping[str, bool]
 ) -> Iterator[str]:
     """Compare events, in their order, with which rows there are and whether they ended."""
-    for name, ended in _told(register, events).items():
+    told = _told(register, events)
+    for name in sorted(there.keys() - told.keys(), key=str):
+        yield f"{register.table} {name}: no event tells that it was {register.verb}"
+    for name, ended in told.items():
         if name not in there:
             yield f"{register.table} {name}: the log tells of it, and its row is gone"
         elif ended and not there[name]:

@@ -38,6 +38,7 @@ from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
 from gateway.parts import Parts
+from storage import paging
 from storage.database import Database
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
@@ -145,14 +146,22 @@ async def _doubts(
 
 
 async def _doubts_of_orphans(data: Database, keystore: KeyStore) -> AsyncIterator[str]:
-    """What belongs to nobody, to no event, or to who was erased."""
+    """What belongs to nobody, to no event, or to who was erased; rows whose names none can have."""
     async with data.snapshot() as connection:
-        for stray in await strays.of_no_event(connection, _AT_ONCE):
-            yield f"{stray}: no event tells of it"
-        for orphan in await removal.orphans(connection, _AT_ONCE):
-            yield f"{orphan}: belongs to nobody, or is gone"
-        for doubt in await lookup.astray(connection, _AT_ONCE):
-            yield doubt
+        # In none of the pages below, as little as in those of signed tables.
+        strange = await paging.strange(connection, signed.CONSENT.table, _AT_ONCE)
+        strange += await paging.strange(connection, permits.permit, _AT_ONCE)
+        unheard = await strays.of_no_event(connection, _AT_ONCE)
+        orphans = await removal.orphans(connection, _AT_ONCE)
+        astray = await lookup.astray(connection, _AT_ONCE)
+    for row in [*strange, *await keystore.strange(_AT_ONCE)]:
+        yield f"{row}: {_CHANGED}"
+    for stray in unheard:
+        yield f"{stray}: no event tells of it"
+    for orphan in orphans:
+        yield f"{orphan}: belongs to nobody, or is gone"
+    for doubt in astray:
+        yield doubt
     for subject, compartment in await keystore.back(_AT_ONCE):
         yield f"dek {subject}/{compartment}: was destroyed, and is back"
 
@@ -168,19 +177,18 @@ async def _doubts_of_rows(
 async def _doubts_of_people(
     data: Database, consents: Consents, keystore: KeyStore
 ) -> AsyncIterator[str]:
-    after = ""
+    after: str | None = None
     while True:
         async with data.read() as connection:
             page = await gates.after(connection, after, _AT_ONCE)
         if not page:
             return
-        known = [subject for subject in page if is_name(subject)]
-        vault = await keystore.vault(known)
+        vault = await keystore.vault(page)
         # Of one moment: a consent withdrawn between two statements would seem put back.
         async with data.snapshot() as connection:
-            rows = await consents.of_subjects(connection, known)
-            told = await trail.told(connection, known, frozenset(Kind), vault)
-            about = await _people(connection, known, rows, told)
+            rows = await consents.of_subjects(connection, page)
+            told = await trail.told(connection, page, frozenset(Kind), vault)
+            about = await _people(connection, page, rows, told)
             stored = {consent.id: consent for theirs in rows.values() for consent in theirs}
             missing = {consent.eid for consent in stored.values()} - {event.eid for event in told}
             untold = await trail.untold(connection, missing)
@@ -289,7 +297,7 @@ def _doubt(consent: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None
 
 
 async def _doubts_of_permits(data: Database, keystore: KeyStore) -> AsyncIterator[str]:
-    after = ""
+    after: str | None = None
     while True:
         async with data.read() as connection:
             page = await permits.after(connection, after, _AT_ONCE)
