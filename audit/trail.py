@@ -122,12 +122,13 @@ async def told(
         if table is audit_entry:
             query = query.where(audit_entry.c.kind.in_(kinds))
         rows = (await connection.execute(query.order_by(order))).all()
-        found += [one for row in rows if (one := _told(row, kinds, opener)) is not None]
+        found += [one for row in rows if (one := told_by(row, kinds, opener)) is not None]
     return found
 
 
-def _told(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
-    entry = _parsed(row.entry)
+def told_by(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
+    """What a row of an entry and its payload says; None where it does not open or does not fit."""
+    entry = parsed(row.entry)
     if entry is None or entry.kind not in kinds:
         return None
     place, commitment = payload_place(entry.eid), entry.commitments.get(EVIDENCE)
@@ -200,7 +201,7 @@ async def event(connection: AsyncConnection, macs: RowMacs, eid: bytes) -> Entry
     # Staged rows first: one that gets its index in between is then found in the log.
     for query, ours in ((staged, macs.staged), (logged, macs.logged)):
         row = (await connection.execute(query)).first()
-        read = None if row is None or not ours(row) else _parsed(row.entry)
+        read = None if row is None or not ours(row) else parsed(row.entry)
         if read is not None and read.eid == eid:
             return read
     return None
@@ -224,7 +225,7 @@ async def happenings(
     found = []
     for query, ours in ((logged, macs.logged), (staged, macs.staged)):
         for row in await connection.execute(query):
-            read = _parsed(row.entry)
+            read = parsed(row.entry)
             if read is not None and read.kind in kinds and ours(row):
                 found.append(read)
     return found
@@ -255,11 +256,12 @@ async def _entries_of(connection: AsyncConnection, eids: Collection[bytes]) -> l
         select(audit_pending.c.entry).where(audit_pending.c.eid.in_(eids), sound(audit_pending)),
         select(audit_entry.c.entry).where(audit_entry.c.eid.in_(eids), sound(audit_entry)),
     )
-    entries = [_parsed(one) for one in (await connection.execute(query)).scalars()]
+    entries = [parsed(one) for one in (await connection.execute(query)).scalars()]
     return [one for one in entries if one is not None]
 
 
-def _parsed(entry: bytes) -> Entry | None:
+def parsed(entry: bytes) -> Entry | None:
+    """The entry; None for bytes that are none."""
     try:
         return parse(entry)
     except EntryError:
@@ -362,7 +364,7 @@ async def _entries(
     if after is not None:
         query = query.where(audit_entry.c.leaf_index > after)
     rows = await connection.execute(query.order_by(audit_entry.c.leaf_index).limit(limit))
-    read = ((row.leaf_index, _parsed(row.entry)) for row in rows)
+    read = ((row.leaf_index, parsed(row.entry)) for row in rows)
     return {index: entry for index, entry in read if entry is not None}
 
 

@@ -17,7 +17,8 @@ from consent.marks import GRACE, Left
 from gateway.callers.api_keys import Scope
 from gateway.flows.joining import intake
 from gateway.flows.keeping.retention import RetentionRules
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights import erasing, fresh_link
 from tests.support.apps import ADA, App
