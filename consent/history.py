@@ -43,14 +43,14 @@ _BEFORE: Mapping[State, State] = {
 class History:
     """What the log tells of one person, as far as consents are concerned, under their gate."""
 
-    told: Sequence[Told]  # every event of theirs, in their own order
+    told: Sequence[Told]  # every event of theirs, in order
     changes: Mapping[str, Sequence[Told]]  # those of each consent
     whole: bool
     nameless: frozenset[bytes] = frozenset()  # events of rows that were left without a key
 
     @classmethod
     def of(cls, told: Sequence[Told], place: Place) -> History:
-        """Give every event of the person, in their own order, and where their trail stands."""
+        """Give every event of the person, in order, and where their trail stands."""
         return cls(told, changes_of(told), histories.whole(told, place))
 
     def vouches(self, consent: Consent) -> bool:
@@ -71,12 +71,9 @@ class History:
         if consent.state not in _STANDING:
             return False
         about = self.changes.get(consent.id, ())
-        last = about[-1].facts["sseq"] if about else -1
-        return any(
-            said.purpose in (None, consent.purpose) and event.facts["sseq"] > last
-            for event in self.told
-            if (said := left_at_large(event)) is not None
-        )
+        since = list(self.told).index(about[-1]) if about else 0
+        said = [left_at_large(event) for event in self.told[since:]]
+        return any(one and one.purpose in (None, consent.purpose) for one in said)
 
     def vouches_for_all(self, consents: Collection[Consent]) -> bool:
         """Say whether these are all there are, and each is the last of its kind."""
