@@ -122,11 +122,12 @@ async def told(
         if table is audit_entry:
             query = query.where(audit_entry.c.kind.in_(kinds))
         rows = (await connection.execute(query.order_by(order))).all()
-        found += [one for row in rows if (one := _told(row, kinds, opener)) is not None]
+        found += [one for row in rows if (one := told_by(row, kinds, opener)) is not None]
     return found
 
 
-def _told(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
+def told_by(row: Any, kinds: Collection[Kind], opener: Opener) -> Told | None:
+    """What a row of an entry and its payload says; None where it does not open or does not fit."""
     entry = parsed(row.entry)
     if entry is None or entry.kind not in kinds:
         return None

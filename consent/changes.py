@@ -15,6 +15,7 @@ from audit.kinds import Actor, Kind
 from consent import policy
 from consent.consents import Consent
 from consent.evidence import Confirmed, EndedByItself, Requested, TakenBack, Why
+from consent.links import Handle
 from consent.model import Evidence, State
 from consent.trail import Trail
 
@@ -72,13 +73,21 @@ def confirm(
     *,
     ends_at: datetime | None,
     answers: Mapping[str, str],
+    handle: Handle,
 ) -> Consent | None:
     """The consent after the spending of its token; None: nothing changes."""
     state = policy.confirm(consent, now)
     if state is None:
         return None
     what = (consent.id, consent.purpose, consent.text_hash)
-    evidence = Confirmed(*what, token_hash.hex(), now, answers=answers)
+    evidence = Confirmed(
+        *what,
+        token_hash.hex(),
+        now,
+        answers=answers,
+        handle=handle.unsubscribe_hash.hex(),
+        handle_replaced=handle.replaced,
+    )
     eid = trail.record(
         EVENTS[state], consent.subject, Actor.SUBJECT, now, evidence=evidence, refs=_refs(consent)
     )

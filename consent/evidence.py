@@ -178,20 +178,30 @@ class Confirmed:
     action: str = "button on the page behind the link, by POST"
     # What the mailbox let stand of the answers, or put in their place; earlier releases: unknown.
     answers: Mapping[str, str] | None = None
+    # The hash of the link by which mails let leave, in hex; earlier releases: unknown.
+    handle: str | None = None
+    handle_replaced: bool = False  # there had been one, and its row was gone
 
     @property
     def consents(self) -> tuple[str, ...]:
         return (self.consent,)
 
     def facts(self) -> Facts:
-        return {
+        said: Facts = {
             "consent": self.consent,
             "purpose": self.purpose,
             "text": self.text,
             "token": self.token,
             "action": self.action,
             "confirmed_at": self.confirmed_at.isoformat(),
-        } | ({} if self.answers is None else {"answers": dict(self.answers)})
+        }
+        if self.answers is not None:
+            said["answers"] = dict(self.answers)
+        if self.handle is not None:
+            said["handle"] = self.handle
+        if self.handle_replaced:
+            said["handle_replaced"] = True
+        return said
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
@@ -203,6 +213,8 @@ class Confirmed:
             confirmed_at=stored.moment("confirmed_at"),
             action=stored.text("action"),
             answers=stored.answers("answers") if stored.has("answers") else None,
+            handle=stored.text_or_none("handle"),
+            handle_replaced=stored.flag("handle_replaced"),
         )
 
 
@@ -232,24 +244,25 @@ class PassedOn:
 class TakenBack:
     """The person withdrew, or rejected what was asked in their name."""
 
-    consent: str
-    purpose: str
+    consent: str | None  # none: of nothing that there was; what comes back since has ended
+    purpose: str | None  # none: that is not known, or all of them
     channel: str
     passed_on: PassedOn | None = None
 
     @property
     def consents(self) -> tuple[str, ...]:
-        return (self.consent,)
+        return () if self.consent is None else (self.consent,)
 
     def facts(self) -> Facts:
+        said = {"consent": self.consent, "purpose": self.purpose, "channel": self.channel}
         told = {} if self.passed_on is None else self.passed_on.facts()
-        return {"consent": self.consent, "purpose": self.purpose, "channel": self.channel, **told}
+        return {name: value for name, value in said.items() if value is not None} | told
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
         return cls(
-            consent=stored.text("consent"),
-            purpose=stored.text("purpose"),
+            consent=stored.text_or_none("consent"),
+            purpose=stored.text_or_none("purpose"),
             channel=stored.text("channel"),
             passed_on=PassedOn.told_in(stored),
         )

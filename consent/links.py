@@ -5,7 +5,7 @@ Only hashes are found here; the handle itself is kept sealed, for composing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -138,12 +138,30 @@ _HASHES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """By what a person's link to leave a purpose is found."""
+
+    unsubscribe_hash: bytes
+    replaced: bool = False  # there had been another one, and its row was gone
+
+
 async def ensure_handles(
-    connection: AsyncConnection, keys: RowKeys, pairs: Iterable[tuple[str, str]], sealer: Sealer
-) -> None:
-    """Give each (subject, purpose) its handle; one that exists is kept for ever."""
+    connection: AsyncConnection,
+    keys: RowKeys,
+    pairs: Iterable[tuple[str, str]],
+    sealer: Sealer,
+    had: Collection[tuple[str, str]] = (),
+) -> dict[tuple[str, str], Handle]:
+    """Give each (subject, purpose) its handle; one that exists is kept for ever.
+
+    Where there *had* been one that is gone, links of older mails lead nowhere: the new
+    one says so.
+    """
+    wanted = sorted(set(pairs))
+    before = await with_handle(connection, {subject for subject, _ in wanted})
     rows = []
-    for subject, purpose in sorted(set(pairs)):
+    for subject, purpose in wanted:
         handle = tokens.new_handle()
         place = _place(subject, purpose)
         row = {
@@ -159,6 +177,10 @@ async def ensure_handles(
         # The first one stands: links in mails that people keep for years hang on it.
         statement = upsert(connection, tables.handle).on_conflict_do_nothing()
         await connection.execute(statement, rows)
+    there = await with_handle(connection, {subject for subject, _ in wanted})
+    return {
+        pair: Handle(there[pair], replaced=pair in had and pair not in before) for pair in wanted
+    }
 
 
 async def handles(
@@ -179,11 +201,16 @@ async def handles(
     return {pair: found[pair] for pair in wanted if pair in found}
 
 
-async def with_handle(connection: AsyncConnection, subjects: Iterable[str]) -> set[tuple[str, str]]:
-    """The (subject, purpose) of these people that have a handle, honest or not."""
+async def with_handle(
+    connection: AsyncConnection, subjects: Iterable[str]
+) -> dict[tuple[str, str], bytes]:
+    """The (subject, purpose) of these people that have a handle, honest or not, and its hash."""
     handle = tables.handle
-    query = select(handle.c.subject, handle.c.purpose).where(among(handle.c.subject, subjects))
-    return {(row.subject, row.purpose) for row in await connection.execute(query)}
+    query = select(handle.c.subject, handle.c.purpose, handle.c.unsubscribe_hash)
+    query = query.where(among(handle.c.subject, subjects))
+    return {
+        (row.subject, row.purpose): row.unsubscribe_hash for row in await connection.execute(query)
+    }
 
 
 def granting(row: Any) -> tuple[Value, ...]:

@@ -71,10 +71,11 @@ class Trail:
     ) -> bytes:
         """As `record`; where the key for *evidence* is missing the event stands without it.
 
-        Leaving never depends on a key. Such an event names nobody, and the
-        person's own trail does not move: it shows neither the event nor a hole.
+        Leaving never depends on a key. Such an event names nobody, and the person's own
+        trail does not move: it shows neither the event nor a hole. Nor does it depend on
+        what somebody wrote into the person's row: do not call it for who is being erased.
         """
-        if gates.usable(self._held.get(subject), self._vault, Compartment.EVIDENCE):
+        if subject in self._held and self._vault.has(subject, Compartment.EVIDENCE):
             return self.record(kind, subject, actor, at, evidence=evidence, refs=refs)
         event = Event(kind, actor, at, refs=refs or {})
         self._drafts.append(draft(event, None, self._log.node))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from delivery import attempts, tables
 from delivery.attempts import Attempts
 from delivery.outbox import FINAL, Message, Status, message_of
 from delivery.outcome import Kind
+from delivery.permits import OPEN
 from storage import paging
 from storage.types import among
 
@@ -103,3 +105,30 @@ async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
     found = [f"content {name}" for (name,) in await connection.execute(unused.limit(limit))]
     rows = await connection.execute(left.limit(limit))
     return found + [f"attempt {message}/{n}" for message, n in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """For whom a permit counts, and until when it may start a transmission."""
+
+    subject: str
+    purpose: str
+    for_all: bool
+    waits_until: datetime | None  # none: it is spent, or lapsed
+
+
+async def granted(
+    connection: AsyncConnection, messages: Collection[str]
+) -> dict[tuple[str, int], Granted]:
+    """The permits of these messages, by message and attempt."""
+    permit = tables.permit
+    query = select(permit).where(among(permit.c.message, messages))
+    return {
+        (row.message, row.attempt): Granted(
+            row.subject,
+            row.purpose,
+            row.for_all,
+            row.expires_at if row.state == OPEN else None,
+        )
+        for row in await connection.execute(query)
+    }

@@ -131,6 +131,10 @@ class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
 
+    def self_group(self, against: object = None) -> _Among:
+        """As it is: SQLite would be asked for `… = 1`, for which it reads the table whole."""
+        return self
+
 
 def among(
     column: ColumnElement[str], values: Iterable[object] | BindParameter[Any]

@@ -308,6 +308,9 @@ LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
 # Longer modules that no test is named after: one step of something that only shows as a whole.
 TESTED_FROM_OUTSIDE = {
     "gateway/flows/keeping/proofs.py": "promises/test_nothing_is_kept_longer.py",
+    "audit/histories.py": "unit/test_history.py",
+    "gateway/flows/joining/answering.py": "http/test_confirmations.py",
+    "gateway/flows/leaving/ending.py": "attacks/test_hidden_rows.py",
     "audit/forgetting.py": "promises/test_nothing_is_kept_longer.py",
     "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row
     "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs

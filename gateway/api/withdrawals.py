@@ -11,7 +11,7 @@ from audit.kinds import Actor
 from gateway.api.targets import ADA, Target, question, require_covered
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, OutsideKey
-from gateway.flows.leaving.withdraw import Withdrawal
+from gateway.flows.leaving.ending import Withdrawal
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
 from gateway.http.authentication import CALLER, require_unbound

@@ -13,7 +13,8 @@ from consent.model import State
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
 from gateway.flows.joining import confirm
-from gateway.flows.joining.confirm import Choice, Declaration, Seen
+from gateway.flows.joining.answering import Choice, Declaration
+from gateway.flows.joining.confirm import Seen
 from gateway.http import pages
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page

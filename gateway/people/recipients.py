@@ -78,6 +78,8 @@ async def stop(request: web.Request) -> web.StreamResponse:
         parts.rows,
         parts.keyring.suppression,
         parts.permit_wait,
+        parts.config.delivery.permit_ttl,
+        parts.log.macs,
         token,
     )
     return _stop_page(request, "stopped")

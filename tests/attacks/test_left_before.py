@@ -20,7 +20,8 @@ from consent.sign_ups import Asked, SignUp
 from gateway.callers.api_keys import Scope
 from gateway.flows.joining import intake, sign_up
 from gateway.flows.keeping.retention import RetentionRules
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights import erasing, fresh_link
 from storage.clock import DatabaseClock

@@ -18,7 +18,8 @@ from delivery.outbox import Parked
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.flows.keeping.retention import RetentionRules
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights.session import open_session
 from gateway.schema.tables import api_key

@@ -16,7 +16,8 @@ from delivery import permits
 from delivery.desk import Parcel
 from gateway.flows.joining import intake, providers
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights import overview
 from gateway.flows.sending import permission, recover
 from gateway.flows.sending.permission import Question

@@ -28,7 +28,8 @@ from delivery.outbox import Message, Status
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
 from gateway.callers.api_keys import Scope
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.sending import permission, recover
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts

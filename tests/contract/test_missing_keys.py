@@ -18,7 +18,8 @@ from consent.keys.vault import Compartment
 from consent.model import State
 from consent.tables import subject as subject_table
 from delivery import outbox
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving.verify import verify
 from gateway.flows.rights import fresh_link, overview
 from gateway.flows.rights.session import open_session

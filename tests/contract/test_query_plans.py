@@ -10,14 +10,17 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates, resting
+from audit import histories
+from audit.kinds import Kind
+from consent import gates, links, resting
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
 from delivery import account, due, outbox, overview, permits, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
-_FEW = ("SCAN live_key",)  # as many rows as a keyring has keys of a kind
+# As many rows as a keyring has keys of a kind; what was asked for.
+_FEW = ("SCAN live_key", "SCAN json_each VIRTUAL TABLE INDEX 1:")
 Look = Callable[[App, AsyncConnection], Awaitable[Any]]
 
 
@@ -36,7 +39,31 @@ def deadline(what: Deadline) -> Look:
     return look
 
 
+async def told(app: App, connection: AsyncConnection) -> None:
+    """What whoever confirms, ends, forgets or leaves asks of the log."""
+    vault, macs = await app.parts.keystore.vault(["sub_0"]), app.parts.log.macs
+    await histories.of_people(connection, macs, ["sub_0", "sub_1"], vault)
+    now = app.parts.clock.wall()
+    await histories.of_items(connection, macs, ["sub_0"], Kind.PERMIT_BATCH, now, vault)
+    await account.granted(connection, ["msg_0", "msg_1"])
+
+
+async def people(app: App, connection: AsyncConnection) -> None:
+    """What is read of the people of a claim, under their gates."""
+    two, pairs = ["sub_0", "sub_1"], [("sub_0", "newsletter"), ("sub_1", "newsletter")]
+    await gates.lock(connection, two)
+    await app.parts.consents.of_subjects(connection, two)
+    await app.parts.consents.get(connection, ["con_0", "con_1"])
+    await links.handles(connection, app.parts.rows, pairs)
+    await permits.attempts_of(connection, ["msg_0", "msg_1"])
+    await permits.open_of(connection, pairs, app.parts.clock.wall())
+    await permits.moments(connection, pairs, app.parts.clock.wall(), app.parts.clock.wall())
+    await outbox.contents(connection, ["cnt_0", "cnt_1"])
+
+
 LOOKS: dict[str, Look] = {
+    "people of a claim": people,
+    "told of people": told,
     "claim": lambda app, c: due.look(c, app.parts.clock.wall(), 10),
     "counts": lambda app, c: outbox.counts(c),
     "oldest due": lambda app, c: overview.oldest_due(c, app.parts.clock.wall()),

@@ -16,6 +16,7 @@ from consent.consents import Consent
 from consent.evidence import Requested, TakenBack
 from consent.gates import Gate
 from consent.keys.vault import Vault
+from consent.links import Handle
 from consent.model import Evidence, State, SubjectState
 from consent.sign_ups import Asked, SignUp
 from consent.trail import Trail
@@ -62,10 +63,11 @@ def request(trail: Trail) -> Consent:
 
 
 ASKED = Asked("newsletter", "sha256:5e")
+HANDLE = Handle(b"h" * 32)
 CHANGES: dict[State, Change] = {
     State.PENDING: request,
     State.CONFIRMED: lambda t: changes.confirm(
-        PENDING, b"token", t, NOW, ends_at=LATER, answers={}
+        PENDING, b"token", t, NOW, ends_at=LATER, answers={}, handle=HANDLE
     ),
     State.REJECTED: lambda t: changes.take_back(PENDING, TAKEN_BACK, Actor.SUBJECT, t, NOW),
     State.WITHDRAWN: lambda t: changes.take_back(CONFIRMED, TAKEN_BACK, Actor.API, t, NOW),
@@ -109,10 +111,14 @@ def test_who_leaves_without_a_key_leaves_an_event_about_nobody(state: State) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda t: changes.confirm(CONFIRMED, b"token", t, NOW, ends_at=None, answers={}),
-        lambda t: changes.confirm(PENDING, b"token", t, LATER, ends_at=None, answers={}),
         lambda t: changes.confirm(
-            replace(PENDING, honest=False), b"", t, NOW, ends_at=None, answers={}
+            CONFIRMED, b"token", t, NOW, ends_at=None, answers={}, handle=HANDLE
+        ),
+        lambda t: changes.confirm(
+            PENDING, b"token", t, LATER, ends_at=None, answers={}, handle=HANDLE
+        ),
+        lambda t: changes.confirm(
+            replace(PENDING, honest=False), b"", t, NOW, ends_at=None, answers={}, handle=HANDLE
         ),
         lambda t: changes.take_back(
             replace(CONFIRMED, state=State.EXPIRED), TAKEN_BACK, Actor.SUBJECT, t, NOW

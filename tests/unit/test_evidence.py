@@ -65,6 +65,7 @@ SENT = MailSent(
 GONE = replace(SENT, sender_address=None, mail=None, relay=None, reply=ServerReply(250, None, ""))
 LETTER = PassedOn(datetime(2026, 11, 20, 9, tzinfo=timezone(timedelta(hours=1))), "case-7")
 BY_LINK = TakenBack("con_1", "newsletter", "one-click")
+AGREED = Confirmed("con_1", "newsletter", TEXT, sha256(b"TEST-TOKEN").hexdigest(), NOW)
 GOLDEN: dict[str, Proof] = {
     "a request with everything that a form can say": Requested.by("con_1", FULL, ASKED, NOW),
     "a request that says the least": Requested.by("con_1", LEAST, ASKED, NOW),
@@ -82,22 +83,19 @@ GOLDEN: dict[str, Proof] = {
     "a mail of a process of the first release that is gone": replace(
         GONE, message_id_header=None, reply=None
     ),
-    "a confirmation": Confirmed(
-        "con_1", "newsletter", TEXT, sha256(b"TEST-TOKEN").hexdigest(), NOW
-    ),
-    "a confirmation with the answers that stand": Confirmed(
-        "con_1",
-        "newsletter",
-        TEXT,
-        sha256(b"TEST-TOKEN").hexdigest(),
-        NOW,
-        answers={"first_name": "Ada"},
+    "a confirmation": AGREED,
+    "a confirmation with the answers that stand": replace(AGREED, answers={"first_name": "Ada"}),
+    "a confirmation with the link to leave by": replace(AGREED, handle="ab" * 32),
+    "a confirmation in whose place a link was missing": replace(
+        AGREED, handle="ab" * 32, handle_replaced=True
     ),
     "a request that another one made needless": EndedByItself(
         "con_1", "newsletter", Why.SUPERSEDED
     ),
     "a rejection": replace(BY_LINK, channel="confirmation-link"),
     "a withdrawal by link": BY_LINK,
+    "a withdrawal of what was not there": replace(BY_LINK, consent=None),
+    "a withdrawal of everything, which was not there": replace(BY_LINK, consent=None, purpose=None),
     "a withdrawal that a caller passed on": replace(BY_LINK, channel="phone", passed_on=LETTER),
     "a withdrawal passed on without date and reference": replace(
         BY_LINK, channel="letter", passed_on=PassedOn(None, None)

@@ -18,7 +18,7 @@ from delivery.outcome import Kind as MailKind
 from delivery.transmission import Envelope
 from gateway.config import config
 from gateway.flows.joining.sign_up import Posted
-from gateway.flows.leaving.withdraw import Withdrawal
+from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights.overview import OwnData, Step
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from gateway.flows.sending.enqueue import Wanted

@@ -8,30 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import assert_never
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.kinds import Actor
 from consent import (
     address,
     answers,
-    changes,
     facts,
     gates,
     links,
     personal,
     policy,
-    re_permission,
     service_mails,
     texts,
     tokens,
 )
 from consent.consents import Consent, Consents
-from consent.errors import SealError
-from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
@@ -40,45 +33,18 @@ from consent.policy import Facts
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
-from delivery import permits
-from gateway.config.config import Purpose
 from gateway.flows.joining import sign_up
-from gateway.flows.leaving import withdraw
-from gateway.flows.leaving.withdraw import Withdrawal
+from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
-from storage.keysets import KeySet
 
 log = structlog.get_logger()
 
-# The links of its mails and the answers are sealed, and the confirmation is told of.
-_CONFIRMING = (Compartment.PROFILE, Compartment.EVIDENCE)
-DECLINED = "re-permission"  # the channel of who says no to what they were asked anew
 _BY_LINK = "preferences"  # in the place of a form's name
-NOT_CHOSEN = "confirmation-page"  # the channel of who confirms, and leaves this purpose out
-
-
-class Declaration(StrEnum):
-    """What a person can say behind the link."""
-
-    CONFIRM = "confirm"
-    DECLINE = "decline"  # no, to what the operator asked anew
-    REJECT = "reject"  # "this was not me"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What of a request a person confirms, and what they corrected of its answers."""
-
-    purposes: frozenset[str] | None = None  # the others end rejected; None: all
-    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    def covers(self, consent: Consent) -> bool:
-        return self.purposes is None or consent.purpose in self.purposes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +123,7 @@ class _View:
         """The answers that wait with what can still be confirmed, as they may be shown."""
         for consent in asked:
             if consent.id in self.found.honest and policy.confirm(consent, now) is not None:
-                yield from answers.entered(_waiting(consent, self.vault)).items()
+                yield from answers.entered(waiting(consent, self.vault)).items()
 
     def _refusal(self, about: Facts, consent: Consent, now: datetime) -> Reason | None:
         if consent.purpose not in self.purposes:
@@ -166,17 +132,6 @@ class _View:
             return policy.hindrance(about, consent)
         decided = policy.decide(about, now)
         return decided.reason if isinstance(decided, Refused) else None
-
-
-def _waiting(consent: Consent, vault: Vault) -> Mapping[str, str]:
-    """The answers that wait with a request; none where a key is missing or a row was altered."""
-    if not vault.has(consent.subject, Compartment.PROFILE):
-        return {}
-    try:
-        return personal.open_answers(consent, vault)
-    except SealError:
-        log.error("answers_not_opened")
-        return {}
 
 
 async def answer(
@@ -196,7 +151,7 @@ async def answer(
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
-    still_open: set[str] = set()
+    still_open: set[str] | None = set()
     async with parts.data.begin() as connection:
         sharing: set[str] = set()
         if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
@@ -205,8 +160,10 @@ async def answer(
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
         gate = held.get(found.subject)
-        if gate is not None and not gate.gone(parts.rows) and not seen.expired:
-            act = _Act(
+        if gate is None:  # it is away for a moment: what is answered now would not hold
+            raise StorageAway("data")
+        if not gate.gone(parts.rows) and not seen.expired:
+            act = Act(
                 connection,
                 consents=parts.consents,
                 purposes=parts.config.purposes,
@@ -217,145 +174,21 @@ async def answer(
                 found=found,
                 wordings=seen.texts.keys(),
                 trail=Trail(parts.log, vault, held),
+                macs=parts.log.macs,
+                permit_ttl=parts.config.delivery.permit_ttl,
                 now=seen.now,
                 choice=choice or Choice(),
             )
-            still_open = await act.take(said)
-            await act.trail.stage(connection)
+            still_open = await act.done(said)
             seen = await view.seen(connection)
+    if still_open is None:
+        raise StorageAway("data")
     # With no connection held: the permits that it waits for are spent by others, who need one.
     await parts.permit_wait.until_over(still_open)
     return seen
 
 
-@dataclass(frozen=True)
-class _Act:
-    """What one answer changes, in one transaction under the gate."""
-
-    connection: AsyncConnection
-    consents: Consents
-    purposes: Mapping[str, Purpose]
-    suppression_keys: KeySet
-    gate: Gate
-    others: Sequence[Gate]  # of the same mailbox
-    vault: Vault
-    found: Confirmation
-    wordings: Collection[str]  # by hash, those that can be shown
-    trail: Trail
-    now: datetime
-    choice: Choice
-
-    async def take(self, said: Declaration) -> set[str]:
-        """Do what was said; returns the permits to wait for."""
-        match said:
-            case Declaration.CONFIRM:
-                await self.confirm()
-                return set()
-            case Declaration.DECLINE:
-                return await self.decline()
-            case Declaration.REJECT:
-                return await self.reject()
-            case _:
-                assert_never(said)
-
-    async def confirm(self) -> None:
-        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed.
-
-        Nor is what nobody could read: it waits until its wording is back.
-        """
-        subject = self.gate.subject
-        everything = await self._theirs()
-        asked = [
-            consent
-            for consent in everything
-            # Rows that we did not write must not confirm anything, nor be made honest by it.
-            if consent.id in self.found.honest
-            and consent.honest
-            and policy.confirm(consent, self.now) is not None
-        ]
-        if not asked:
-            return
-        if not gates.usable(self.gate, self.vault, *_CONFIRMING):
-            log.error("key_missing")
-            raise StorageAway("key store")
-        shown = [consent for consent in asked if consent.text_hash in self.wordings]
-        if not shown:
-            log.error("wording_missing")
-            raise StorageAway("data")
-        said = {consent.id: self._answers(consent) for consent in shown}
-        chosen = [consent for consent in shown if self.choice.covers(consent)]
-        confirmed = [c for one in chosen if (c := self._confirmed(one, said[one.id])) is not None]
-        # Their links end with them: one of an older mail would put an older wording in its place.
-        lapsed = [
-            changes.supersede(other, self.trail, self.now)
-            for consent in confirmed
-            for other in policy.superseded(
-                [c for c in everything if c.purpose == consent.purpose], consent.id
-            )
-        ]
-        left_out = Withdrawal(None, Actor.SUBJECT, NOT_CHOSEN)
-        rejected = self._ended([one for one in shown if one not in chosen], left_out)
-        await self.consents.write(self.connection, [*confirmed, *lapsed, *rejected])
-        pairs = {(subject, consent.purpose) for consent in confirmed}
-        await links.ensure_handles(self.connection, self.consents.keys, pairs, self.vault)
-        if confirmed:
-            await self._keep_profile([said[one.id] for one in confirmed], confirmed[-1].locale)
-
-    async def decline(self) -> set[str]:
-        """Reject or withdraw; returns the permits to wait for, also if it was done before."""
-        meant = re_permission.ended_by_no(await self._theirs(), self.found.consents)
-        no = Withdrawal(None, Actor.SUBJECT, DECLINED)
-        await self.consents.write(self.connection, self._ended(meant, no))
-        ended = [(self.gate.subject, purpose) for purpose in {one.purpose for one in meant}]
-        return set().union(*await permits.open_of(self.connection, ended, self.now))
-
-    async def reject(self) -> set[str]:
-        """Reject or withdraw, and ask this address no more; returns the permits to wait for."""
-        not_me = Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME)
-        meant = re_permission.ended_by_no(await self._theirs(), self.found.consents)
-        await self.consents.write(self.connection, self._ended(meant, not_me))
-        blocked = [self.gate, *self.others]
-        await withdraw.block_asking(
-            self.connection,
-            self.consents.keys,
-            self.suppression_keys,
-            blocked,
-            self.vault,
-            self.now,
-        )
-        # Of all whose mails end: fresh links too, and other spellings. Whoever repeats it waits
-        # the same way.
-        everything = [(gate.subject, None) for gate in blocked]
-        return set().union(*await permits.open_of(self.connection, everything, self.now))
-
-    async def _theirs(self) -> list[Consent]:
-        subject = self.gate.subject
-        found = await self.consents.of_subjects(self.connection, [subject])
-        return found.get(subject, [])
-
-    def _ended(self, consents: Sequence[Consent], why: Withdrawal) -> list[Consent]:
-        changed = [withdraw.take_back(one, why, self.trail, self.now) for one in consents]
-        return [consent for consent in changed if consent is not None]
-
-    def _answers(self, consent: Consent) -> dict[str, str]:
-        return answers.settled(_waiting(consent, self.vault), self.choice.answers)
-
-    def _confirmed(self, consent: Consent, said: Mapping[str, str]) -> Consent | None:
-        # A purpose that left the configuration is confirmed all the same: the person said so.
-        purpose = self.purposes.get(consent.purpose)
-        after = purpose.expires_after if purpose else None
-        ends_at = None if after is None else self.now + after
-        token, trail = self.found.token_hash, self.trail
-        return changes.confirm(consent, token, trail, self.now, ends_at=ends_at, answers=said)
-
-    async def _keep_profile(self, said: Sequence[Mapping[str, str]], locale: str) -> None:
-        """Form answers become the person's own only now that the mailbox confirmed them."""
-        gate, vault = self.gate, self.vault
-        profile = personal.open_profile(gate, vault)
-        for one in said:
-            profile |= one
-        sealed = personal.seal_profile(gate.subject, profile, vault)
-        await gates.set_profile(self.connection, gate.subject, locale, sealed)
+_BY_LINK = "preferences"  # in the place of a form's name
 
 
 async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consent import changes, gates, resting
+from consent import changes, gates, history, resting
 from consent.consents import TABLE
 from consent.keys.vault import Compartment
 from consent.resting import Named
@@ -28,7 +28,8 @@ class Ending:
         """End the next consents that rest on the text; how many, or None behind the last.
 
         Those that cannot be ended stay, and permit nothing either: their rows
-        were altered, or the keys of their people are gone.
+        were altered, or the keys of their people are gone. So do rows that are not the
+        last of their consents: `audit verify` names them.
         """
         parts = self.parts
         async with parts.data.read() as connection:
@@ -49,11 +50,13 @@ class Ending:
             rows = await parts.consents.get(connection, [one.consent for one in named])
             now = await parts.clock.now(connection)
             trail = Trail(parts.log, vault, held)
+            told = await history.read(connection, parts.log.macs, held, vault, rows.values())
             ended = [
                 changed
                 for consent in rows.values()
                 if consent.text_hash == self.text
                 and gates.usable(held.get(consent.subject), vault, Compartment.EVIDENCE)
+                and told[consent.subject].vouches(consent)
                 and (changed := changes.end_with_wording(consent, trail, now)) is not None
             ]
             await parts.consents.write(connection, ended)

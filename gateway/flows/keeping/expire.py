@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from consent import changes, gates, policy
+from consent import changes, gates, history, policy
 from consent.consents import TABLE, Consent, Deadline, Due, Page
 from consent.gates import Gate
-from consent.keys.vault import Compartment, Vault
+from consent.history import History
+from consent.keys.vault import Compartment
 from consent.model import SubjectState
 from consent.trail import Trail
 from gateway.flows.keeping.walk import Walk
@@ -70,12 +71,14 @@ class Expiry:
             rows = await parts.consents.get(connection, [candidate.consent for candidate in due])
             now = await parts.clock.now(connection)
             known = await parts.consents.with_use(connection, list(rows.values()), now)
-            stuck = _stuck(known, held, vault, now)
+            told = await history.read(connection, parts.log.macs, held, vault, known)
+            stuck = _stuck(known, held, told, now)
             trail = Trail(parts.log, vault, held)
             ended = [
                 changed
                 for consent in known
-                if gates.usable(held.get(consent.subject), vault, Compartment.EVIDENCE)
+                if consent.id not in stuck
+                and gates.usable(held.get(consent.subject), vault, Compartment.EVIDENCE)
                 and (changed := changes.end(consent, trail, now)) is not None
             ]
             await parts.consents.write(connection, ended)
@@ -85,18 +88,28 @@ class Expiry:
 
 
 def _stuck(
-    consents: Sequence[Consent], held: Mapping[str, Gate], vault: Vault, now: datetime
+    consents: Sequence[Consent],
+    held: Mapping[str, Gate],
+    told: Mapping[str, History],
+    now: datetime,
 ) -> dict[str, Why]:
     """Which of these cannot be written down as over, though they are, and why."""
-    found = {one.id: _why_not(one, held.get(one.subject), vault, now) for one in consents}
+    found = {
+        one.id: _why_not(one, held.get(one.subject), told.get(one.subject), now) for one in consents
+    }
     return {name: why for name, why in found.items() if why is not None}
 
 
-def _why_not(consent: Consent, gate: Gate | None, vault: Vault, now: datetime) -> Why | None:
+def _why_not(
+    consent: Consent, gate: Gate | None, told: History | None, now: datetime
+) -> Why | None:
     if gate is not None and gate.state in (SubjectState.ERASING, SubjectState.ERASED):
         return None  # it goes with the person
     if not consent.honest or gate is None or not gate.live:
         return Why.ALTERED
     if policy.effective_state(consent, now) is consent.state:
         return None  # it was answered, or used, since the page was read
-    return None if gates.usable(gate, vault, Compartment.EVIDENCE) else Why.KEY_MISSING
+    if told is None:
+        return Why.KEY_MISSING
+    # An old row that was put back must not get the event that makes it fit.
+    return None if told.vouches(consent) else Why.ALTERED

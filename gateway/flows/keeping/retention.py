@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import erasures, gates, intakes
+from consent import erasures, gates, history, intakes
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
+from consent.gates import Gate
 from consent.lookup import LookUp
 from consent.model import State, SubjectState
 from consent.trail import Trail
@@ -24,10 +25,11 @@ from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
 from gateway.flows.keeping import proofs
 from gateway.flows.keeping.walk import Walk, stroll
-from gateway.flows.parked import each_for_itself
+from gateway.flows.parked import each_for_itself, put_aside
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.parts import Parts
+from gateway.watch.parked import Why
 from storage.locks import oldest_open
 
 _AT_ONCE = 200
@@ -158,29 +160,44 @@ class RetentionRules:
             now = await parts.clock.now(connection)
             # Who is asking again just now is not forgotten, and nothing of it ended.
             again = await _asking_again(connection, parts.lookup, held)
-            whole = []
+            rows = [consent for theirs in consents.values() for consent in theirs]
+            told = await history.read(connection, parts.log.macs, held, vault, rows)
+            whole, stuck = [], {}
             over: dict[str, Sequence[Consent]] = {}
             standing: dict[str, set[str]] = {}
             for subject, gate in held.items():
                 if not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
-                known, theirs = erasing.person_of(gate), consents.get(subject, [])
-                if consent_rules.whole(known, theirs, self._periods, now):
+                theirs = consents.get(subject, [])
+                everything, going = self._over(gate, theirs, now)
+                if going and subject in told and not told[subject].vouches_for_all(theirs):
+                    # A reason to know them may be away, or an old row stand in its place.
+                    stuck[subject] = Why.ALTERED
+                elif everything:
                     whole += [] if subject in again else [subject]
                 else:
-                    over[subject] = consent_rules.ended(known, theirs, self._periods, now)
-                    gone = {consent.id for consent in over[subject]}
-                    standing[subject] = {one.id for one in theirs} - gone
+                    over[subject] = going
+                    standing[subject] = {one.id for one in theirs} - {one.id for one in going}
+            await put_aside(connection, _PERSON, stuck, now)
             trail = Trail(parts.log, vault, held)
             ended = await proofs.end(connection, trail, vault, over, standing, now)
             await trail.stage(connection)
-            going = [held[subject] for subject in whole]
-            await erasing.begin(parts.log, connection, parts.rows, parts.lookup, None, going, now)
+            leaving = [held[subject] for subject in whole]
+            await erasing.begin(parts.log, connection, parts.rows, parts.lookup, None, leaving, now)
         # Only once that is committed: keys destroyed for a change that is rolled back would leave
         # live people whom nobody can read.
         if whole:
             await self._eraser.finish(whole)
         return len(whole) + ended
+
+    def _over(
+        self, gate: Gate, consents: Sequence[Consent], now: datetime
+    ) -> tuple[bool, Sequence[Consent]]:
+        """Whether the whole person is to be forgotten, and which of their consents go."""
+        known = erasing.person_of(gate)
+        if consent_rules.whole(known, consents, self._periods, now):
+            return True, consents
+        return False, consent_rules.ended(known, consents, self._periods, now)
 
     async def erasures(self) -> int:
         """Erasures that a crash, a key store that was away or a mail under way left unfinished.

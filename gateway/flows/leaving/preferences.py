@@ -22,7 +22,8 @@ from consent.model import State
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.flows.joining import sign_up
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import structlog
+
+from audit.rowmac import RowMacs
 from consent import gates, service_mails, tokens
 from consent.keys.keystore import KeyStore
 from consent.suppressions import Stop
 from delivery import permits
 from delivery.permit_wait import PermitWait
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import hidden, withdraw
 from storage.clock import Clock
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.keysets import KeySet
+
+log = structlog.get_logger()
 
 
 async def stop(
@@ -21,6 +29,8 @@ async def stop(
     rows: RowKeys,
     suppression: KeySet,
     permit_wait: PermitWait,
+    permit_ttl: timedelta,
+    macs: RowMacs,
     token: str,
 ) -> None:
     """Stop confirmation mails and fresh links to the mailbox that *token* was sent to, for a year.
@@ -42,11 +52,17 @@ async def stop(
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
         sharing = await service_mails.sharing(connection, [subject])
         together = await gates.lock(connection, sharing)
+        if subject not in together:  # it is away for a moment: what is answered now would not hold
+            log.error("person_away")
+            raise StorageAway("data")
         held = [gate for gate in together.values() if not gate.gone(rows)]
         now = await clock.now(connection)
         kind = Stop.SERVICE
         await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
         theirs = [(one, None) for one in together]
         still_open = set().union(*await permits.open_of(connection, theirs, now))
+        held_back = await hidden.holders(connection, macs, vault, {subject}, now, permit_ttl)
+    if held_back:
+        raise StorageAway("data")
     # With no connection held: the permits that it waits for are spent by others, who need one.
     await permit_wait.until_over(still_open)

@@ -8,31 +8,37 @@ is 503, and repeating it is safe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.kinds import Actor, Kind
-from consent import address, changes, gates, links, personal, service_mails, suppressions
+from audit.kinds import Actor
+from consent import (
+    address,
+    gates,
+    links,
+    personal,
+    service_mails,
+    suppressions,
+)
 from consent.address import Address
-from consent.consents import Consent
 from consent.errors import SealError
-from consent.evidence import Objected, PassedOn, TakenBack
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.links import Route
 from consent.lookup import LookUp, Names
 from consent.marks import Left
-from consent.stored import Stored
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
+from gateway.flows.leaving import hidden
+from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
+from storage.errors import StorageAway
 from storage.grouping import Grouped, severally
 from storage.honesty import RowKeys
 from storage.keysets import KeySet
@@ -45,84 +51,10 @@ NOT_ME = "confirmation-link"  # the channel of who says that a request was not t
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """What is taken back, and how we learned of it."""
-
-    purpose: str | None  # None: all of them
-    actor: Actor
-    channel: str
-    objection: bool = False
-    facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
-
-    @property
-    def passed_on(self) -> PassedOn | None:
-        """What a caller told of it; None where the person said it to us."""
-        return None if self.facts is None else PassedOn.read(Stored(dict(self.facts)))
-
-    def concerns(self, consent: Consent) -> bool:
-        """Those that no gateway wrote, too: a purpose may have been altered to escape this."""
-        return self.purpose in (None, consent.purpose) or not consent.honest
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaving:
-    """A withdrawal, and of whom: nobody's address can still be kept from being asked."""
-
-    withdrawal: Withdrawal
-    subject: str | None
-    email: Address | None = None
-
-    @property
-    def ends(self) -> str | None:
-        """The purpose that ends; None: all of them."""
-        return None if self.withdrawal.objection else self.withdrawal.purpose
-
-
 def _tell_of_missing_keys(held: Mapping[str, Gate], vault: Vault) -> None:
     for gate in held.values():
         if gate.live and not gates.usable(gate, vault, Compartment.EVIDENCE):
             log.error("key_missing")  # they leave all the same
-
-
-@dataclass
-class _Ending:
-    """What withdrawals of one transaction end, one after another, each seeing those before."""
-
-    keys: RowKeys
-    held: Mapping[str, Gate]
-    found: Mapping[str, Sequence[Consent]]
-    trail: Trail
-    now: datetime
-    changed: dict[str, Consent] = field(default_factory=dict)  # by id
-    objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
-
-    def take(self, leaver: _Leaving) -> None:
-        gate = self.held.get(leaver.subject or "")
-        if gate is None or gate.gone(self.keys):
-            return  # nothing is permitted any more
-        for stored in self.found.get(gate.subject, ()):
-            # As the one before left it: two withdrawals of one consent are one end, and one event.
-            consent = self.changed.get(stored.id, stored)
-            if not leaver.withdrawal.concerns(consent):
-                continue
-            changed = take_back(consent, leaver.withdrawal, self.trail, self.now)
-            if changed is not None:
-                self.changed[consent.id] = changed
-        # An objection that somebody planted could be taken away again, and is in no log.
-        stands = gate.objected_at is not None and gate.is_honest(self.keys)
-        if leaver.withdrawal.objection and not stands:
-            self._object(gate, leaver.withdrawal)
-
-    def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
-        """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
-        if gate.subject in self.objecting:
-            return
-        self.objecting[gate.subject] = gate
-        consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
-        evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
-        actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
-        self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
 
 
 async def have_appeared(
@@ -133,7 +65,7 @@ async def have_appeared(
     return bool(await lookup.find(connection, {stranger.canonical for stranger in strangers}))
 
 
-def _strangers(leaving: Sequence[_Leaving], *, objecting: bool = False) -> list[Address]:
+def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[Address]:
     """Addresses that leave and are nobody's; all of them, or those that object."""
     return [
         leaver.email
@@ -145,7 +77,7 @@ def _strangers(leaving: Sequence[_Leaving], *, objecting: bool = False) -> list[
 
 
 def _left(
-    leaving: Sequence[_Leaving],
+    leaving: Sequence[Leaving],
     present: Mapping[str, Gate],
     names: Mapping[str, Names],
     lookup: LookUp,
@@ -169,14 +101,6 @@ def _indexes(gate: Gate, names: Names, lookup: LookUp, vault: Vault) -> list[byt
     mailbox = None if names.whole else mailbox_of(gate, vault)
     made = [] if mailbox is None else lookup.hashes(address.parse(mailbox).canonical)
     return [*names.hashes, *made]
-
-
-def take_back(
-    consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime
-) -> Consent | None:
-    """The consent after it was taken back, its event recorded; None: nothing changes."""
-    evidence = TakenBack(consent.id, consent.purpose, withdrawal.channel, withdrawal.passed_on)
-    return changes.take_back(consent, evidence, withdrawal.actor, trail, now)
 
 
 async def block_asking(
@@ -254,6 +178,7 @@ class Withdrawals:
         too, also where the address is nobody's; an objection also blocks asking
         it. Whose caller is gone is written all the same.
         """
+        await self._ask_for(question.subject)
         still_open = await self._written(_Said(question, withdrawal))
         # No connection is held here: whoever waits must not keep others from the database.
         await self._parts.permit_wait.until_over(still_open)
@@ -273,15 +198,26 @@ class Withdrawals:
         """As `withdraw`, for somebody who showed a link of their own."""
         await self.withdraw(Question(withdrawal.purpose or "", subject=subject), withdrawal)
 
-    async def _write(self, said: Sequence[_Said]) -> list[set[str]]:
+    async def _ask_for(self, subject: str | None) -> None:
+        """Raises `StorageAway` where a row is away that must be there: of who has a handle."""
+        if subject is None:
+            return
+        async with self._parts.data.read() as connection:
+            # In this order: who is erased in between has no handle either.
+            gone = not await gates.named(connection, [subject])
+            if gone and await links.with_handle(connection, [subject]):
+                log.error("person_away")
+                raise StorageAway("data")
+
+    async def _write(self, said: Sequence[_Said]) -> list[set[str] | Exception]:
         while (still_open := await self._try(said)) is None:
             pass  # somebody signed up between the look and the lock
         return still_open
 
-    async def _try(self, said: Sequence[_Said]) -> list[set[str]] | None:
+    async def _try(self, said: Sequence[_Said]) -> list[set[str] | Exception] | None:
         subjects = await self._subjects([word.question for word in said])
         leaving = [
-            _Leaving(word.withdrawal, subject, word.question.email)
+            Leaving(word.withdrawal, subject, word.question.email)
             for word, subject in zip(said, subjects, strict=True)
         ]
         return await self._commit(leaving)
@@ -294,7 +230,7 @@ class Withdrawals:
         # Whoever wrote whose an address is: what is said in its name only takes away.
         return [None if one is None else one.subject for one in found]
 
-    async def _sharing(self, connection: AsyncConnection, leaving: Sequence[_Leaving]) -> set[str]:
+    async def _sharing(self, connection: AsyncConnection, leaving: Sequence[Leaving]) -> set[str]:
         """Who is asked in the mailboxes of those who object, by whatever spelling."""
         objecting = [leaver for leaver in leaving if leaver.withdrawal.objection]
         if not objecting:
@@ -305,7 +241,7 @@ class Withdrawals:
         mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
         return await service_mails.sharing(connection, subjects, mailboxes)
 
-    async def _commit(self, leaving: Sequence[_Leaving]) -> list[set[str]] | None:
+    async def _commit(self, leaving: Sequence[Leaving]) -> list[set[str] | Exception] | None:
         """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
 
         None, and nothing written, where nobody's address became somebody's meanwhile.
@@ -321,12 +257,11 @@ class Withdrawals:
             sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)
             held = {one: gate for one, gate in together.items() if one in subjects}
-            # Facts are read in statements after the lock.
-            found = await parts.consents.of_subjects(connection, held)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)
-            ending = _Ending(keys, held, found, Trail(parts.log, vault, held), now)
+            trail, macs = Trail(parts.log, vault, held), parts.log.macs
+            ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
             for leaver in leaving:
                 ending.take(leaver)
             await parts.consents.write(connection, list(ending.changed.values()))
@@ -345,10 +280,14 @@ class Withdrawals:
             wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
             still_open = await permits.open_of(connection, wanted, now)
             asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
+            ttl = parts.config.delivery.permit_ttl
+            held_back = await hidden.holders(connection, macs, vault, held, now, ttl)
             await ending.trail.stage(connection)
         # An objection ends what other spellings of the mailbox are asked, too.
         shared = set().union(*asking)
         return [
-            theirs | shared if leaver.withdrawal.objection else theirs
+            StorageAway("data")  # what was written stands; nobody can say that it holds
+            if leaver.subject in held_back
+            else (theirs | shared if leaver.withdrawal.objection else theirs)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit import canonical
+from audit import canonical, histories
 from audit.kinds import Kind
 from audit.trail import Told
 from consent.consents import Consent
@@ -26,7 +26,7 @@ class Known:
     gate: Gate
     consents: Sequence[Consent]
     told: Sequence[Told]  # every event about them that could be opened, in order
-    handles: Collection[tuple[str, str]]
+    handles: Mapping[tuple[str, str], bytes]  # by whose and for what: the hash of its link
     links: Mapping[str, datetime | None]  # fresh ones, and when each was spent
 
 
@@ -44,8 +44,12 @@ def doubts(
 
 def of_trail(known: Known) -> Iterator[str]:
     """What of the row speaks against the events, also where only locked evidence is left."""
-    if known.told and not _stands_where(known.gate, known.told[-1]):
+    if not known.told:
+        return
+    if not _stands_where(known.gate, known.told[-1]):
         yield f"subject {known.gate.subject}: an old row was put back: its trail ends elsewhere"
+    elif not histories.whole(known.told, known.gate.place):
+        yield f"subject {known.gate.subject}: its trail was set back, or lacks events"
 
 
 def _of_keys(
@@ -80,9 +84,12 @@ def _stands_where(gate: Gate, last: Told) -> bool:
 
 def _of_links(known: Known) -> Iterator[str]:
     subject = known.gate.subject
-    for purpose in sorted(_left_by(known.consents)):
+    confirmed = {e.facts["purpose"] for e in known.told if e.kind is Kind.CONSENT_CONFIRMED}
+    for purpose in sorted(_left_by(known.consents) | confirmed):
         if (subject, purpose) not in known.handles:
             yield f"handle {subject}/{purpose}: its links are in mails, and its row is gone"
+    for purpose in sorted(set(_replaced(known))):
+        yield f"handle {subject}/{purpose}: is not the one that mails of before let leave by"
     opened = {event.facts.get("link"): event.entry.at for event in known.told}
     for link, spent_at in known.links.items():
         if spent_at != opened.get(link):
@@ -92,3 +99,15 @@ def _of_links(known: Known) -> Iterator[str]:
 def _left_by(consents: Sequence[Consent]) -> set[str]:
     """The purposes that mails were sent for, or may have been."""
     return {one.purpose for one in consents if one.honest and one.state in _WITH_HANDLE}
+
+
+def _replaced(known: Known) -> Iterator[str]:
+    """Purposes whose handle is another one than an event tells of, or was made in its place."""
+    subject = known.gate.subject
+    for event in known.told:
+        if event.kind is Kind.CONSENT_CONFIRMED:
+            purpose, told = event.facts["purpose"], event.facts.get("handle")
+            stored = known.handles.get((subject, purpose))
+            other = told is not None and stored is not None and stored.hex() != told
+            if other or event.facts.get("handle_replaced"):
+                yield purpose

@@ -8,7 +8,7 @@ of people.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,19 +21,15 @@ from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import erasures, evidence, fresh_links, gates, links, lookup, marks, signed
+from consent import erasures, fresh_links, gates, links, lookup, marks, signed
 from consent import people as removal
-from consent.changes import EVENTS
 from consent.consents import Consent, Consents
-from consent.errors import StoredError
-from consent.evidence import Proof, Requested
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Compartment, Vault
-from consent.model import State
+from consent.keys.vault import Compartment
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import ended, forgotten, people, registry
+from gateway.flows.proving import ended, forgotten, people, registry, stories
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -45,7 +41,6 @@ from storage.signed import SignedTable
 from storage.types import is_name
 
 _AT_ONCE = 1000
-_CHANGED = "was changed by somebody else than the gateway"
 # Consents are looked at with their events.
 _SIGNED = (
     signed.SUBJECT,
@@ -59,11 +54,7 @@ _SIGNED = (
     api_keys.SIGNED,
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
-_STATE_KINDS = frozenset(EVENTS.values())
 _GRANTS = (Kind.PERMIT_BATCH,)
-_LEFT = {state: EVENTS[state] for state in (State.WITHDRAWN, State.REJECTED)}
-# A request that came to nothing may be forgotten; what was decided goes with its facts.
-_DECIDED = frozenset(kind for state, kind in EVENTS.items() if state.decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +146,7 @@ async def _doubts_of_orphans(data: Database, keystore: KeyStore) -> AsyncIterato
         orphans = await removal.orphans(connection, _AT_ONCE)
         astray = await lookup.astray(connection, _AT_ONCE)
     for row in [*strange, *await keystore.strange(_AT_ONCE)]:
-        yield f"{row}: {_CHANGED}"
+        yield f"{row}: {stories.CHANGED}"
     for stray in unheard:
         yield f"{stray}: no event tells of it"
     for orphan in orphans:
@@ -171,7 +162,7 @@ async def _doubts_of_rows(
 ) -> AsyncIterator[str]:
     for table, keys in signed_tables:
         async for row in table.strangers(data, keys):
-            yield f"{row}: {_CHANGED}"
+            yield f"{row}: {stories.CHANGED}"
 
 
 async def _doubts_of_people(
@@ -189,11 +180,10 @@ async def _doubts_of_people(
             rows = await consents.of_subjects(connection, page)
             told = await trail.told(connection, page, frozenset(Kind), vault)
             about = await _people(connection, page, rows, told)
-            stored = {consent.id: consent for theirs in rows.values() for consent in theirs}
-            missing = {consent.eid for consent in stored.values()} - {event.eid for event in told}
+            named = {event.eid for event in told}
+            missing = {one.eid for theirs in rows.values() for one in theirs} - named
             untold = await trail.untold(connection, missing)
-        states = [event for event in told if event.kind in _STATE_KINDS]
-        for doubt in _compare(stored, _Events(states, untold), vault):
+        for doubt in stories.doubts(about, untold, vault):
             yield doubt
         ours = [one for one in about if consents.vouches(one.gate)]
         live = [one for one in ours if one.gate.live]
@@ -231,69 +221,6 @@ async def _people(
         )
         for subject, gate in (await gates.peek(connection, subjects)).items()
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Events:
-    """What the log says of some people's consents.
-
-    Who left while their key was missing left an event that names nobody. It
-    stands for the row that it is the id of; that such a row was put back to what
-    it was before shows in no event.
-    """
-
-    told: Sequence[Told]
-    untold: Mapping[bytes, Kind]
-
-
-def _compare(consents: Mapping[str, Consent], said: _Events, vault: Vault) -> Iterator[str]:
-    """Compare rows with the events about them, both of one moment."""
-    events: dict[str, list[Told]] = {}
-    for event in said.told:
-        for name in _concerned(event):
-            events.setdefault(name, []).append(event)
-    for consent in consents.values():
-        about = events.get(consent.id, ())
-        theirs = [event.eid for event in about if event.subject == consent.subject]
-        if consent.state in _LEFT and said.untold.get(consent.eid) is _LEFT[consent.state]:
-            theirs.append(consent.eid)
-        doubt = _doubt(consent, theirs, keys=vault.has(consent.subject, Compartment.EVIDENCE))
-        if doubt is not None:
-            yield f"consent {consent.id}: {doubt}"
-    for gone in events.keys() - consents.keys():
-        if events[gone][-1].kind in _DECIDED or _asked_about(events[gone][0], consents):
-            yield f"consent {gone}: the log tells of it, and its row is gone"
-
-
-def _asked_about(event: Told, consents: Mapping[str, Consent]) -> bool:
-    """Whether it is a question about a consent that stands: it stays, so that nobody asks twice."""
-    said = _said(event)
-    about = consents.get(said.in_place_of or "") if isinstance(said, Requested) else None
-    return about is not None and about.state is State.CONFIRMED
-
-
-def _concerned(event: Told) -> Sequence[str]:
-    """The consents that an event is about; of none where no release wrote its facts."""
-    said = _said(event)
-    return () if said is None else said.consents
-
-
-def _said(event: Told) -> Proof | None:
-    try:
-        return evidence.read(event.kind, event.facts)
-    except StoredError:
-        return None
-
-
-def _doubt(consent: Consent, eids: Sequence[bytes], *, keys: bool) -> str | None:
-    """What speaks against a row, given the events of its states in their order."""
-    if not consent.honest:
-        return _CHANGED
-    if not keys:
-        return None  # an erasure is on its way; without keys nothing can be sent
-    if consent.eid not in eids:
-        return "the event of its state is not in the log"
-    return None if consent.eid == eids[-1] else "an old row was put back, or its state undone"
 
 
 async def _doubts_of_permits(data: Database, keystore: KeyStore) -> AsyncIterator[str]:

@@ -27,8 +27,8 @@ from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from gateway.config.config import Suppress
-from gateway.flows.leaving import withdraw
-from gateway.flows.leaving.withdraw import Withdrawal
+from gateway.flows.leaving import ending, hidden, withdraw
+from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
@@ -57,6 +57,7 @@ class _Begun:
 
     erasure: Erasure | None  # none: nobody is known by that name
     still_open: set[str] = field(default_factory=set)
+    held_back: bool = False  # a permit is not there to be waited for
 
 
 class Erasures:
@@ -76,6 +77,8 @@ class Erasures:
         while (begun := await self._begin(request)) is None:
             pass  # somebody signed up between the look and the lock
         # No connection is held here: whoever waits must not keep others from the database.
+        if begun.held_back:
+            raise StorageAway("data")
         await self._parts.permit_wait.until_over(begun.still_open)
         return None if begun.erasure is None else await self._finished(begun.erasure)
 
@@ -129,18 +132,20 @@ class Erasures:
         stored = (await parts.consents.of_subjects(connection, [subject])).get(subject, [])
         trail = Trail(parts.log, vault, {subject: gate})
         leaving = Withdrawal(None, request.actor, _CHANNEL)
-        ended = {one.id: withdraw.take_back(one, leaving, trail, now) for one in stored}
+        ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
         consents = [ended[one.id] or one for one in stored]
         await parts.consents.write(connection, [one for one in ended.values() if one is not None])
         new = _new(request, gate, consents, self._erasing.periods, now)
         await self._suppress(connection, gate, vault, now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
+        ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
+        held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
         await trail.stage(connection)
         people, asked = [gate], {subject: new}
         await erasing.begin(
             parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=asked
         )
-        return _Begun(new, still_open)
+        return _Begun(new, still_open, held_back=bool(held_back))
 
     async def _suppress(
         self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime

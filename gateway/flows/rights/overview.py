@@ -28,8 +28,9 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import State
 from consent.texts import Text
 from gateway.flows.leaving import preferences
+from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.preferences import Switched
-from gateway.flows.leaving.withdraw import Withdrawal, Withdrawals
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.limits import Wait
 from gateway.parts import Parts
 

@@ -1,0 +1,265 @@
+"""What one answer behind a confirmation mail's link changes, under the gate of whom it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.kinds import Actor
+from audit.rowmac import RowMacs
+from consent import (
+    answers,
+    changes,
+    gates,
+    history,
+    links,
+    personal,
+    policy,
+    re_permission,
+)
+from consent.consents import TABLE, Consent, Consents
+from consent.errors import SealError
+from consent.gates import Gate
+from consent.history import History
+from consent.keys.vault import Compartment, Vault
+from consent.links import Confirmation, Handle
+from consent.trail import Trail
+from delivery import permits
+from gateway.config.config import Purpose
+from gateway.flows.leaving import away, ending, hidden, withdraw
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.parked import put_aside
+from gateway.watch.parked import Why
+from storage.errors import StorageAway
+from storage.keysets import KeySet
+
+log = structlog.get_logger()
+
+# The links of its mails and the answers are sealed, and the confirmation is told of.
+_CONFIRMING = (Compartment.PROFILE, Compartment.EVIDENCE)
+DECLINED = "re-permission"  # the channel of who says no to what they were asked anew
+NOT_CHOSEN = "confirmation-page"  # the channel of who confirms, and leaves this purpose out
+
+
+class Declaration(StrEnum):
+    """What a person can say behind the link."""
+
+    CONFIRM = "confirm"
+    DECLINE = "decline"  # no, to what the operator asked anew
+    REJECT = "reject"  # "this was not me"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of a request a person confirms, and what they corrected of its answers."""
+
+    purposes: frozenset[str] | None = None  # the others end rejected; None: all
+    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def covers(self, consent: Consent) -> bool:
+        return self.purposes is None or consent.purpose in self.purposes
+
+
+def waiting(consent: Consent, vault: Vault) -> Mapping[str, str]:
+    """The answers that wait with a request; none where a key is missing or a row was altered."""
+    if not vault.has(consent.subject, Compartment.PROFILE):
+        return {}
+    try:
+        return personal.open_answers(consent, vault)
+    except SealError:
+        log.error("answers_not_opened")
+        return {}
+
+
+@dataclass(frozen=True)
+class Act:
+    """What one answer changes, in one transaction under the gate."""
+
+    connection: AsyncConnection
+    consents: Consents
+    purposes: Mapping[str, Purpose]
+    suppression_keys: KeySet
+    gate: Gate
+    others: Sequence[Gate]  # of the same mailbox
+    vault: Vault
+    found: Confirmation
+    wordings: Collection[str]  # by hash, those that can be shown
+    trail: Trail
+    macs: RowMacs
+    permit_ttl: timedelta
+    now: datetime
+    choice: Choice
+
+    async def done(self, said: Declaration) -> set[str] | None:
+        """Do what was said, and tell the log of it; the permits to wait for.
+
+        None where these cannot be known.
+        """
+        still_open = await self._take(said)
+        await self.trail.stage(self.connection)
+        return still_open
+
+    async def _take(self, said: Declaration) -> set[str] | None:
+        match said:
+            case Declaration.CONFIRM:
+                await self.confirm()
+                return set()
+            case Declaration.DECLINE:
+                return await self.decline()
+            case Declaration.REJECT:
+                return await self.reject()
+            case _:
+                assert_never(said)
+
+    async def confirm(self) -> None:
+        """Raises `StorageAway` where a key is missing: what nobody can prove is not confirmed.
+
+        Nor is what nobody could read: it waits until its wording is back.
+        """
+        theirs, told = await self._known()
+        asked = [
+            consent
+            for consent in theirs
+            # Rows that we did not write must not confirm anything, nor be made honest by it.
+            if consent.id in self.found.honest
+            and consent.honest
+            and policy.confirm(consent, self.now) is not None
+        ]
+        if not asked:
+            return
+        if not gates.usable(self.gate, self.vault, *_CONFIRMING):
+            log.error("key_missing")
+            raise StorageAway("key store")
+        asked = await self._last_written(asked, told)
+        shown = [consent for consent in asked if consent.text_hash in self.wordings]
+        if asked and not shown:
+            log.error("wording_missing")
+            raise StorageAway("data")
+        said = {consent.id: self._answers(consent) for consent in shown}
+        chosen = [consent for consent in shown if self.choice.covers(consent)]
+        links_of = await self._handles(chosen, told)
+        confirmed = [
+            c
+            for one in chosen
+            if (c := self._confirmed(one, said[one.id], links_of[one.purpose])) is not None
+        ]
+        # Their links end with them: one of an older mail would put an older wording in its place.
+        lapsed = [
+            changes.supersede(other, self.trail, self.now)
+            for consent in confirmed
+            for other in policy.superseded(
+                [c for c in theirs if c.purpose == consent.purpose], consent.id
+            )
+            if told is not None and told.vouches(other)
+        ]
+        left_out = Withdrawal(None, Actor.SUBJECT, NOT_CHOSEN)
+        rejected = self._ended([one for one in shown if one not in chosen], left_out)
+        await self.consents.write(self.connection, [*confirmed, *lapsed, *rejected])
+        if confirmed:
+            await self._keep_profile([said[one.id] for one in confirmed], confirmed[-1].locale)
+
+    async def decline(self) -> set[str] | None:
+        """Reject or withdraw; the permits to wait for, also if it was done before."""
+        meant = await self._say_no(Withdrawal(None, Actor.SUBJECT, DECLINED))
+        return await self._still_open([(self.gate.subject, purpose) for purpose in meant])
+
+    async def reject(self) -> set[str] | None:
+        """Reject or withdraw, and ask this address no more; the permits to wait for."""
+        await self._say_no(Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME))
+        blocked = [self.gate, *self.others]
+        await withdraw.block_asking(
+            self.connection,
+            self.consents.keys,
+            self.suppression_keys,
+            blocked,
+            self.vault,
+            self.now,
+        )
+        # Of all whose mails end: fresh links too, and other spellings. Whoever repeats it waits
+        # the same way.
+        return await self._still_open([(gate.subject, None) for gate in blocked])
+
+    async def _say_no(self, why: Withdrawal) -> set[str]:
+        """End what was asked by this link, and what that was to replace; for which purposes."""
+        rows, told = await self._known()
+        asked = set(self.found.consents)
+        if told is not None:  # what ties it to the link may be away, and comes back
+            asked = told.asked_with(asked, self.found.token_hash)
+        meant = re_permission.ended_by_no(rows, asked or {one.id for one in rows})
+        ended = self._ended(meant, why)
+        await self.consents.write(self.connection, ended)
+        there = ending.there_are(rows, {consent.id for consent in ended})
+        for one in [] if told is None else away.by_request(told, asked, there):
+            ending.tell_of(one, self.gate.subject, why, self.trail, self.now)
+        return {one.purpose for one in meant}
+
+    async def _still_open(self, ended: Sequence[tuple[str, str | None]]) -> set[str] | None:
+        subject, connection, now = {self.gate.subject}, self.connection, self.now
+        ttl = self.permit_ttl
+        if await hidden.holders(connection, self.macs, self.vault, subject, now, ttl):
+            return None
+        return set().union(*await permits.open_of(connection, ended, now))
+
+    async def _known(self) -> tuple[list[Consent], History | None]:
+        """The rows of their consents, and what the log tells of these; none where a key is missing.
+
+        Facts are read in statements after the lock.
+        """
+        subject, held = self.gate.subject, {self.gate.subject: self.gate}
+        rows = (await self.consents.of_subjects(self.connection, [subject])).get(subject, [])
+        told = await history.read(self.connection, self.macs, held, self.vault, rows)
+        return rows, told.get(subject)
+
+    async def _last_written(self, asked: Sequence[Consent], told: History | None) -> list[Consent]:
+        """Without rows that were put back: a link that was spent would confirm what has ended."""
+        last = [one for one in asked if told is not None and told.vouches(one)]
+        old = {one.id: Why.ALTERED for one in asked if one not in last}
+        await put_aside(self.connection, TABLE, old, self.now)
+        return last
+
+    def _ended(self, consents: Sequence[Consent], why: Withdrawal) -> list[Consent]:
+        changed = [ending.take_back(one, why, self.trail, self.now) for one in consents]
+        return [consent for consent in changed if consent is not None]
+
+    def _answers(self, consent: Consent) -> dict[str, str]:
+        return answers.settled(waiting(consent, self.vault), self.choice.answers)
+
+    async def _handles(self, chosen: Sequence[Consent], told: History | None) -> dict[str, Handle]:
+        """By purpose, what their mails let leave by: what is confirmed tells of it."""
+        subject, keys = self.gate.subject, self.consents.keys
+        pairs = {(subject, consent.purpose) for consent in chosen}
+        had = {(subject, purpose) for purpose in (set() if told is None else told.confirmed)}
+        made = await links.ensure_handles(self.connection, keys, pairs, self.vault, had)
+        return {purpose: handle for (_, purpose), handle in made.items()}
+
+    def _confirmed(
+        self, consent: Consent, said: Mapping[str, str], handle: Handle
+    ) -> Consent | None:
+        # A purpose that left the configuration is confirmed all the same: the person said so.
+        purpose = self.purposes.get(consent.purpose)
+        after = purpose.expires_after if purpose else None
+        ends_at = None if after is None else self.now + after
+        return changes.confirm(
+            consent,
+            self.found.token_hash,
+            self.trail,
+            self.now,
+            ends_at=ends_at,
+            answers=said,
+            handle=handle,
+        )
+
+    async def _keep_profile(self, said: Sequence[Mapping[str, str]], locale: str) -> None:
+        """Form answers become the person's own only now that the mailbox confirmed them."""
+        gate, vault = self.gate, self.vault
+        profile = personal.open_profile(gate, vault)
+        for one in said:
+            profile |= one
+        sealed = personal.seal_profile(gate.subject, profile, vault)
+        await gates.set_profile(self.connection, gate.subject, locale, sealed)

@@ -1,0 +1,158 @@
+"""What ends when people leave: consents that stand, and what is not there just now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.kinds import Actor, Kind
+from audit.rowmac import RowMacs
+from consent import changes, history, links
+from consent.address import Address
+from consent.consents import Consent, Consents
+from consent.evidence import Objected, PassedOn, TakenBack
+from consent.gates import Gate
+from consent.history import History
+from consent.keys.vault import Vault
+from consent.stored import Stored
+from consent.trail import Trail
+from gateway.flows.leaving import away
+from gateway.flows.leaving.away import Away
+from storage.honesty import RowKeys
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What is taken back, and how we learned of it."""
+
+    purpose: str | None  # None: all of them
+    actor: Actor
+    channel: str
+    objection: bool = False
+    facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
+
+    @property
+    def passed_on(self) -> PassedOn | None:
+        """What a caller told of it; None where the person said it to us."""
+        return None if self.facts is None else PassedOn.read(Stored(dict(self.facts)))
+
+    def concerns(self, consent: Consent) -> bool:
+        """Those that no gateway wrote, too: a purpose may have been altered to escape this."""
+        return self.purpose in (None, consent.purpose) or not consent.honest
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A withdrawal, and of whom: nobody's address can still be kept from being asked."""
+
+    withdrawal: Withdrawal
+    subject: str | None
+    email: Address | None = None
+
+    @property
+    def ends(self) -> str | None:
+        """The purpose that ends; None: all of them."""
+        return None if self.withdrawal.objection else self.withdrawal.purpose
+
+
+@dataclass
+class Ending:
+    """What withdrawals of one transaction end, one after another, each seeing those before."""
+
+    keys: RowKeys
+    held: Mapping[str, Gate]
+    found: Mapping[str, Sequence[Consent]]
+    known: Mapping[str, History]  # what the log tells; of who has no key it is missing
+    handles: Collection[tuple[str, str]]  # by subject and purpose
+    trail: Trail
+    now: datetime
+    changed: dict[str, Consent] = field(default_factory=dict)  # by id
+    objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
+    told: set[tuple[str, str | None, str | None]] = field(default_factory=set)  # what was away
+
+    @classmethod
+    async def of(
+        cls,
+        connection: AsyncConnection,
+        consents: Consents,
+        macs: RowMacs,
+        held: Mapping[str, Gate],
+        vault: Vault,
+        trail: Trail,
+        now: datetime,
+    ) -> Ending:
+        """Read what there is of these people, in statements after the lock."""
+        found = await consents.of_subjects(connection, held)
+        rows = [consent for theirs in found.values() for consent in theirs]
+        known = await history.read(connection, macs, held, vault, rows)
+        handles = await links.with_handle(connection, held)
+        return cls(consents.keys, held, found, known, handles, trail, now)
+
+    def take(self, leaver: Leaving) -> None:
+        gate = self.held.get(leaver.subject or "")
+        if gate is None or gate.gone(self.keys):
+            return  # nothing is permitted any more
+        for stored in self.found.get(gate.subject, ()):
+            # As the one before left it: two withdrawals of one consent are one end, and one event.
+            consent = self.changed.get(stored.id, stored)
+            if not leaver.withdrawal.concerns(consent):
+                continue
+            changed = take_back(consent, leaver.withdrawal, self.trail, self.now)
+            if changed is not None:
+                self.changed[consent.id] = changed
+        self._tell_of_what_is_away(gate, leaver.withdrawal)
+        # An objection that somebody planted could be taken away again, and is in no log.
+        stands = gate.objected_at is not None and gate.is_honest(self.keys)
+        if leaver.withdrawal.objection and not stands:
+            self._object(gate, leaver.withdrawal)
+
+    def _tell_of_what_is_away(self, gate: Gate, withdrawal: Withdrawal) -> None:
+        known = self.known.get(gate.subject)
+        if known is None:
+            return  # without a key nobody can say what there was, nor is anything sent
+        there = there_are(self.found.get(gate.subject, ()), self.changed)
+        theirs = {purpose for subject, purpose in self.handles if subject == gate.subject}
+        for one in away.by_purpose(known, withdrawal.purpose, there, theirs):
+            key = (gate.subject, one.consent, one.purpose)
+            # An objection is an event of its own, and holds whatever comes back.
+            if key not in self.told and not (withdrawal.objection and one.consent is None):
+                self.told.add(key)
+                tell_of(one, gate.subject, withdrawal, self.trail, self.now)
+
+    def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
+        """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
+        if gate.subject in self.objecting:
+            return
+        self.objecting[gate.subject] = gate
+        consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
+        evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
+        actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
+        self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
+
+
+def take_back(
+    consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime
+) -> Consent | None:
+    """The consent after it was taken back, its event recorded; None: nothing changes."""
+    evidence = TakenBack(consent.id, consent.purpose, withdrawal.channel, withdrawal.passed_on)
+    return changes.take_back(consent, evidence, withdrawal.actor, trail, now)
+
+
+def there_are(rows: Iterable[Consent], ended: Collection[str]) -> set[str]:
+    """The consents of which a row of ours says what became of them, or an event of this act."""
+    return {consent.id for consent in rows if consent.honest}.union(ended)
+
+
+def tell_of(one: Away, subject: str, withdrawal: Withdrawal, trail: Trail, now: datetime) -> None:
+    """Record that *subject* left what no row tells of just now."""
+    log.error("consent_away")
+    evidence = TakenBack(one.consent, one.purpose, withdrawal.channel, withdrawal.passed_on)
+    kind, actor = changes.EVENTS[one.state], withdrawal.actor
+    trail.record_leaving(kind, subject, actor, now, evidence=evidence, refs=one.refs)
