@@ -69,9 +69,7 @@ async def _fresh_key(data: Database, clock: Clock, keys: RowKeys, log: Log) -> s
             if isinstance(old, ApiKey) and old.name == _KEY_NAME and old.revoked_at is None:
                 await api_keys.revoke(connection, keys, old.id, now)
                 told.append((Kind.API_KEY_REVOKED, old.id))
-        key, token = await api_keys.create(
-            connection, keys, name=_KEY_NAME, scopes=tuple(Scope), now=now
-        )
+        key, token = await api_keys.create(connection, keys, name=_KEY_NAME, scopes=Scope, now=now)
         told.append((Kind.API_KEY_CREATED, key.id))
         events = [Event(kind, Actor.SYSTEM, now, refs={"api_key": one}) for kind, one in told]
         await log.stage(connection, [draft(one, None, log.node) for one in events])
