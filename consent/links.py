@@ -204,13 +204,18 @@ async def handles(
 async def with_handle(
     connection: AsyncConnection, subjects: Iterable[str]
 ) -> dict[tuple[str, str], bytes]:
-    """The (subject, purpose) of these people that have a handle, honest or not, and its hash."""
+    """The (subject, purpose) of these people that have a handle, honest or not, and its hash.
+
+    Of a row that holds none an empty one: it fits nothing that the log tells.
+    """
     handle = tables.handle
     query = select(handle.c.subject, handle.c.purpose, handle.c.unsubscribe_hash)
     query = query.where(among(handle.c.subject, subjects))
-    return {
-        (row.subject, row.purpose): row.unsubscribe_hash for row in await connection.execute(query)
-    }
+    found = {}
+    for row in await connection.execute(query):
+        stored: object = row.unsubscribe_hash
+        found[row.subject, row.purpose] = stored if isinstance(stored, bytes) else b""
+    return found
 
 
 def granting(row: Any) -> tuple[Value, ...]:
