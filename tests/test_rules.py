@@ -338,7 +338,6 @@ TESTED_FROM_OUTSIDE = {
     "delivery/outbox.py": "contract/test_lock_protocol.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
-    "gateway/demo/demo.py": "browser/test_journey.py",
     "gateway/config/contradictions.py": "unit/test_config.py",
     "gateway/config/fields.py": "unit/test_config.py",
     "gateway/flows/parked.py": "attacks/test_poison.py",

@@ -37,6 +37,7 @@ class Scene:
 
     app: App
     event: str  # one that is published
+    key: dict[str, str]
 
     def place(self, table: Table) -> Database:
         return self.app.parts.guard if table is audit_guard else self.app.parts.data
@@ -54,13 +55,14 @@ async def scene(app: App) -> AsyncIterator[Scene]:
     parts = app.parts
     await app.subscribe()
     await app.deliver()
+    key = await app.key(Scope.AUDIT_READ)
     async with parts.data.begin() as connection:
         await parts.log.stage(connection, events(parts, 300, await parts.clock.now(connection)))
     await app.tick()
     async with parts.data.begin() as connection:
         (first,) = await parts.log.events(connection, limit=1)
         await parts.log.stage(connection, events(parts, 3, await parts.clock.now(connection)))
-    made = Scene(app, named("evt", first.entry.eid))
+    made = Scene(app, named("evt", first.entry.eid), key)
     for table in TABLES:
         async with made.place(table).begin() as connection:
             await drop_constraints(connection, table)
@@ -85,7 +87,7 @@ async def test_whatever_stands_in_a_column_of_the_log_is_named_and_stops_nobody(
     scene: Scene, table: Table, dialect: str
 ) -> None:
     assert (await verify.verify(scene.app.parts)).ok
-    key = await scene.app.key(Scope.AUDIT_READ)
+    key = scene.key
     for column in table.columns:
         for name, value, odd in hostile(column, dialect, column.info["within"]):
             what = f"{table.name}.{column.name}: {name}"

@@ -654,6 +654,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "consent_text": "for ever: consents name it; no personal data",
         "content": "`message_bodies`",
         "dek": "with the person, or swept after a day",
+        "erasure": "`rights_requests` after nothing else is left: random ids",
         "erasure_ledger": "for ever: random ids",
         "fresh_link": "a day after its end",
         "handle": "with the person",
