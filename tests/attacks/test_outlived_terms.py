@@ -91,4 +91,5 @@ async def test_what_proves_a_consent_stays_although_its_row_is_away_meanwhile(ap
 
     left = await told(app)
     assert mail["message"] in [one.get("message") for one in left]
-    assert len([one for one in left if one["kind"] == "consent.requested"]) == 2
+    # Nothing ends of somebody of whom a consent is away, until somebody looked.
+    assert len([one for one in left if one["kind"] == "consent.requested"]) == 3
