@@ -32,9 +32,9 @@ def read(wire: bytes) -> EmailMessage:
 def value(wire: bytes, name: str) -> str:
     """One field as it stands in the bytes, unfolded; it must be there once."""
     head = wire.partition(b"\r\n\r\n")[0].decode("ascii")
-    found = re.findall(rf"(?m)^{name}: (.*(?:\r\n[ \t].*)*)$", head.replace("\r\n", "\n"))
+    found = re.findall(rf"(?m)^{name}: (.*(?:\n[ \t].*)*)$", head.replace("\r\n", "\n"))
     assert len(found) == 1
-    return str(found[0])
+    return str(found[0]).replace("\n", "")
 
 
 @pytest.mark.parametrize(
