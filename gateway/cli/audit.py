@@ -35,7 +35,9 @@ def verify(
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="The log's public key (vkey); default: that of our own keyring."),
+        typer.Option(
+            help="The log's public key (vkey) for a bundle; default: that of our own keyring."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
@@ -46,6 +48,10 @@ def verify(
     Exits 1 and names the first bad index, or "cut off after n", when something
     is wrong.
     """
+    if key is not None and bundle is None:
+        raise typer.BadParameter(
+            "the live log has our own key: give a --bundle", param_hint="--key"
+        )
     held = [path.read_text(encoding="utf-8", errors="replace") for path in checkpoint or ()]
     if bundle is None:
         verdict = run(_verify_live(configuration(context), held))

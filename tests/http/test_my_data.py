@@ -16,6 +16,7 @@ from sqlalchemy import delete
 
 from consent.fresh_links import SESSION_LIFE
 from consent.tables import service_mail
+from gateway.flows.proving.verify import verify
 from gateway.http.app_keys import PARTS
 from gateway.people import sessions
 from tests.support.apps import ADA, App, open_app
@@ -56,6 +57,17 @@ async def csrf(app: App, person: dict[str, str], page: str = "/my-data") -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', text)
     assert found is not None
     return found[1]
+
+
+async def test_a_link_that_was_opened_is_sound_whatever_the_microsecond(app: App) -> None:
+    """Entries count milliseconds, rows microseconds: that alone is no tampering."""
+    await app.subscribe()
+    app.step(timedelta(milliseconds=3, microseconds=457))
+
+    await session(app)
+
+    await app.tick()
+    assert (await verify(app.parts)).rows == []
 
 
 async def test_the_answer_is_the_same_for_a_stranger_who_gets_no_mail(app: App) -> None:

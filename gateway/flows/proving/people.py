@@ -92,8 +92,13 @@ def _of_links(known: Known) -> Iterator[str]:
         yield f"handle {subject}/{purpose}: is not the one that mails of before let leave by"
     opened = {event.facts.get("link"): event.entry.at for event in known.told}
     for link, spent_at in known.links.items():
-        if spent_at != opened.get(link):
+        if _as_told(spent_at) != opened.get(link):
             yield f"fresh_link {link}: the log says otherwise when it was spent, or whether"
+
+
+def _as_told(at: datetime | None) -> datetime | None:
+    """A moment of a row as entries have it: they count milliseconds."""
+    return None if at is None else at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _left_by(consents: Sequence[Consent]) -> set[str]:
