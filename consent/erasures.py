@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -49,7 +49,11 @@ class Erasure:
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, new: Erasure) -> None:
-    """Keep what was asked for, under the person's gate. A person is erased once."""
+    """Keep what was asked for, under the person's gate. A person is erased once.
+
+    What somebody planted there is in nobody's way.
+    """
+    await connection.execute(delete(erasure).where(erasure.c.subject == new.subject))
     await connection.execute(insert(erasure).values(_signed(keys, new)))
 
 

@@ -7,7 +7,7 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -25,6 +25,9 @@ from storage.honesty import RowKeys, Value
 from storage.types import among
 
 subject = tables.subject
+# In the place of a stop, of who is erased at their own request: a row of that request tells until
+# when something stays, and while it is away nothing of them is destroyed that is locked.
+ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,7 @@ async def block_asking(
 
 
 async def begin_erasure(
-    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate]
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], asked: Container[str] = ()
 ) -> dict[str, Gate]:
     """Let go of people whose gates are held: from here nobody mails or asks them.
 
@@ -216,7 +219,7 @@ async def begin_erasure(
             state=SubjectState.ERASING,
             restricted_at=None,
             objected_at=None,
-            suppressed=None,
+            suppressed=ASKED if gate.subject in asked else None,
             asking_blocked_at=None,
         )
         for gate in held

@@ -26,6 +26,7 @@ from consent import (
     coverage,
     facts,
     gates,
+    history,
     links,
     personal,
     re_permission,
@@ -161,7 +162,9 @@ class AskingAnew:
             await keep_out(connection, "intake")
             held = await gates.lock(connection, subjects)
             now = await parts.clock.now(connection)
-            people = await _people(connection, parts.consents, held, vault, named, now)
+            people = await _people(
+                connection, parts.consents, parts.log.macs, held, vault, named, now
+            )
             askings = [Asking(one.email) for one in people if one.email is not None]
             batch = _Batch(
                 self,
@@ -205,13 +208,24 @@ class _Person:
 async def _people(
     connection: AsyncConnection,
     consents: Consents,
+    macs: RowMacs,
     held: Mapping[str, Gate],
     vault: Vault,
     named: Sequence[Named],
     now: datetime,
 ) -> list[_Person]:
-    """Read under their gates: who answered or left since the page was read is seen as they are."""
-    rows = await consents.get(connection, [one.consent for one in named])
+    """Read under their gates: who answered or left since the page was read is seen as they are.
+
+    Without those of whom the log tells otherwise than their row: an old one that was put
+    back would have somebody mailed who left.
+    """
+    stored = await consents.get(connection, [one.consent for one in named])
+    told = await history.read(connection, macs, held, vault, stored.values())
+    rows = {
+        name: one
+        for name, one in stored.items()
+        if one.subject in told and told[one.subject].vouches(one)
+    }
     pairs = {(one.subject, one.purpose) for one in rows.values()}
     read = await facts.read(connection, consents, held, pairs, now)
     theirs = {

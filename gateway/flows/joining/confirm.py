@@ -33,6 +33,7 @@ from consent.policy import Facts
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
+from delivery import permits
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.limits import Wait
@@ -181,6 +182,8 @@ async def answer(
             )
             still_open = await act.done(said)
             seen = await view.seen(connection)
+        elif said is not Declaration.CONFIRM:  # whoever says no is answered when nothing can start
+            (still_open,) = await permits.open_of(connection, [(found.subject, None)], seen.now)
     if still_open is None:
         raise StorageAway("data")
     # With no connection held: the permits that it waits for are spent by others, who need one.

@@ -170,7 +170,9 @@ class RetentionRules:
                     continue  # a stop may have been taken away that is a reason to know them
                 theirs = consents.get(subject, [])
                 everything, going = self._over(gate, theirs, now)
-                if going and subject in told and not told[subject].vouches_for_all(theirs):
+                if going and gate.live and subject not in told:
+                    stuck[subject] = Why.KEY_MISSING  # nothing tells what else they agreed to
+                elif going and not told[subject].vouches_for_all(theirs):
                     # A reason to know them may be away, or an old row stand in its place.
                     stuck[subject] = Why.ALTERED
                 elif everything:

@@ -257,6 +257,9 @@ class Withdrawals:
             sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)
             held = {one: gate for one, gate in together.items() if one in subjects}
+            by_address = {one.subject for one in leaving if one.email is not None} - {None}
+            if by_address - held.keys():
+                raise StorageAway("data")  # a row is away for a moment: the answer would not hold
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)

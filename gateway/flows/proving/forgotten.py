@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.honesty import RowKeys
 
 _KINDS = (Kind.SUBJECT_ERASURE_STARTED, Kind.SUBJECT_ERASED)
+_ENDED = (Kind.EVIDENCE_ENDED,)
 
 
 async def doubts(
@@ -28,15 +29,16 @@ async def doubts(
         rows = await erasures.standing(connection, keys)
         told = await trail.happenings(connection, log.macs, _KINDS)
         now = await clock.now(connection)
+        ended = await trail.happenings(connection, log.macs, _ENDED)
+        let_go = {one.refs.get("erasure") for one in ended}
         locked = [one for one in rows.values() if one is not None and _is_locked(one, now)]
         there = await gates.named(connection, [one.subject for one in locked])
     for doubt in compare(told, rows, now - kept):
         yield doubt
-    subjects = [one.subject for one in locked]
-    vault, destroyed = await keystore.vault(subjects), await keystore.erased(subjects)
+    # Only the log says that it ended: what stands in the ledger somebody may have written there.
+    subjects = [one.subject for one in locked if one.id not in let_go]
+    vault = await keystore.vault(subjects)
     for subject in subjects:
-        if (subject, Compartment.EVIDENCE) in destroyed:
-            continue
         if not vault.has(subject, Compartment.EVIDENCE):
             yield f"dek {subject}/{Compartment.EVIDENCE}: is missing or damaged, and is locked"
         if subject not in there:

@@ -22,6 +22,7 @@ from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.keys.vault import Vault
 from consent.marks import Left
+from consent.model import SubjectState
 from consent.retention import Periods
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
@@ -98,12 +99,14 @@ class Erasures:
         parts, question = self._parts, request.question
         async with parts.data.read() as connection:
             (found,) = await permission.find_subjects(connection, parts.lookup, [question])
-        subject = None if found is None else found.subject
+        # Whoever wrote whose the address is might have somebody else erased.
+        doubted = found is not None and not found.honest
+        subject = None if found is None or doubted else found.subject
         subjects = set() if subject is None else {subject}
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            stranger = question.email if subject is None else None
+            stranger = question.email if found is None else None
             if stranger is not None and await withdraw.have_appeared(
                 connection, parts.lookup, [stranger]
             ):
@@ -121,7 +124,13 @@ class Erasures:
                 return await self._of(connection, request, gate, vault, now)
             before = await erasures.of_subjects(connection, parts.rows, subjects)
             (open_,) = await permits.open_of(connection, [(subject, None)], now)
-        return _Begun(before.get(subject or ""), open_)
+            # Their row is away for a moment, or nobody can tell whose the address is.
+            lost = gate is None and found is not None and subject not in before
+            ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
+            # Of who is erased we deleted the permits ourselves, once they had been waited for.
+            going = {one for one, gate in held.items() if gate.state is SubjectState.ERASING}
+            away = await hidden.holders(connection, macs, vault, going, now, ttl)
+        return _Begun(before.get(subject or ""), open_, held_back=lost or bool(away))
 
     async def _of(
         self, connection: AsyncConnection, request: Request, gate: Gate, vault: Vault, now: datetime

@@ -60,7 +60,7 @@ async def begin(
     if marks is not None:
         left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
         await marks.add(connection, left, now)
-    await gates.begin_erasure(connection, keys, held)
+    await gates.begin_erasure(connection, keys, held, asked or {})
     events = []
     for gate in held:
         request = (asked or {}).get(gate.subject)
@@ -93,7 +93,7 @@ async def ends_of(
     def is_locked(gate: Gate) -> bool:
         request = requests.get(gate.subject)
         if request is None:
-            return _is_erased(gate)
+            return _is_erased(gate) or gate.suppressed == gates.ASKED
         return request.locked_until is not None and request.locked_until > now
 
     return Ends(requests, frozenset(one for one, gate in held.items() if is_locked(gate)))
