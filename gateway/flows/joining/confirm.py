@@ -45,6 +45,13 @@ from storage.honesty import RowKeys
 
 log = structlog.get_logger()
 
+
+async def _sharing(connection: AsyncConnection, said: Declaration, subject: str) -> set[str]:
+    """Who else is meant by a "not me": no mailbox is asked again under another spelling."""
+    rejects = said is Declaration.REJECT
+    return await service_mails.sharing(connection, [subject]) if rejects else set()
+
+
 _BY_LINK = "preferences"  # in the place of a form's name
 
 
@@ -154,9 +161,7 @@ async def answer(
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
     still_open: set[str] | None = set()
     async with parts.data.begin() as connection:
-        sharing: set[str] = set()
-        if said is Declaration.REJECT:  # no mailbox is asked again under another spelling
-            sharing = await service_mails.sharing(connection, [found.subject])
+        sharing = await _sharing(connection, said, found.subject)
         held = await gates.lock(connection, {found.subject} | sharing)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)

@@ -65,6 +65,13 @@ async def have_appeared(
     return bool(await lookup.find(connection, {stranger.canonical for stranger in strangers}))
 
 
+def _require_there(leaving: Sequence[Leaving], held: Mapping[str, Gate]) -> None:
+    """Raise `StorageAway` where an address was somebody's whose row is away: it may come back."""
+    by_address = {one.subject for one in leaving if one.email is not None} - {None}
+    if by_address - held.keys():
+        raise StorageAway("data")
+
+
 def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[Address]:
     """Addresses that leave and are nobody's; all of them, or those that object."""
     return [
@@ -257,9 +264,7 @@ class Withdrawals:
             sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)
             held = {one: gate for one, gate in together.items() if one in subjects}
-            by_address = {one.subject for one in leaving if one.email is not None} - {None}
-            if by_address - held.keys():
-                raise StorageAway("data")  # a row is away for a moment: the answer would not hold
+            _require_there(leaving, held)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)
