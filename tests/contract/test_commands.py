@@ -31,6 +31,15 @@ def test_dkim_records_are_shown_for_people_and_machines(run: Run) -> None:
     assert record["value"] == "".join(zone.splitlines()[1].split('"')[1::2])
 
 
+def test_a_key_for_the_live_log_is_refused_and_not_passed_over(run: Run) -> None:
+    run("init")
+
+    refused = run("audit", "verify", "--key", "whoever+00000000+AAAA")
+
+    assert (refused.status, refused.out) == (2, "")
+    assert "--bundle" in refused.err
+
+
 @pytest.mark.parametrize(
     "command", [("api-key", "list"), ("dkim", "show"), ("texts", "list")], ids=" ".join
 )
