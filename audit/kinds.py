@@ -37,6 +37,11 @@ class Kind(StrEnum):
     SUBJECT_ERASURE_STARTED = "subject.erasure_started"
     SUBJECT_ERASED = "subject.erased"
     EVIDENCE_ENDED = "evidence.ended"  # facts whose term was over went; their person stays
+    RIGHTS_REQUESTED = "rights.requested"
+    RIGHTS_EXTENDED = "rights.extended"
+    RIGHTS_ANSWERED = "rights.answered"
+    RIGHTS_REFUSED = "rights.refused"
+    RIGHTS_ENDED = "rights.ended"  # undecided, as its person was erased
     SUPPRESSION_ADDED = "suppression.added"
     SUPPRESSION_LIFTED = "suppression.lifted"
 

@@ -1,17 +1,53 @@
-"""Until when a person's request must be answered."""
+"""Until when a request must be answered: Reg. (EEC, Euratom) 1182/71 and Art. 12(3) GDPR. Pure."""
 
 from __future__ import annotations
 
 import calendar
-from datetime import datetime
+from collections.abc import Container
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+FIRST = 1  # month, of Art. 12(3) GDPR
+EXTENDED = 3  # months in all: two further ones
+_DAY = timedelta(days=1)
+_LAST_SECOND = time(23, 59, 59)
+_SATURDAY = 5
 
 
-def month_after(moment: datetime) -> datetime:
-    """One month later (Art. 12(3) GDPR), at the same hour; the last day where that has no such day.
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Where days begin and end, and which are holidays, as where the answer is due has them."""
 
-    Reg. 1182/71, Art. 3(2)(c) and (4), gives until the end of that day, and of the next
-    working day where it is none: whoever keeps to this moment keeps to the law's.
+    zone: tzinfo = UTC
+    holidays: Container[date] = field(default=frozenset(), repr=False)
+
+    def is_working(self, day: date) -> bool:
+        """Say whether it is neither Saturday, Sunday nor a public holiday (Art. 2(2))."""
+        return day.weekday() < _SATURDAY and day not in self.holidays
+
+
+def due(received_at: datetime, kept: Calendar, months: int = FIRST) -> datetime:
+    """The last second of the day that a period of *months* from the receipt on ends with.
+
+    The day of the receipt does not count (Art. 3(1)). The period ends with the day of
+    the same number (Art. 3(2)(c)), with the month's last one where there is none such,
+    and with the next working day where it is none (Art. 3(4)).
     """
-    year, month = divmod(moment.year * 12 + moment.month, 12)
+    day = _months_after(_day_of(received_at, kept.zone), months)
+    while not kept.is_working(day):
+        day += _DAY
+    return datetime.combine(day, _LAST_SECOND, kept.zone).astimezone(UTC)
+
+
+def _months_after(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = calendar.monthrange(year, month + 1)[1]
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+    return date(year, month + 1, min(day.day, last))
+
+
+def _day_of(moment: datetime, zone: tzinfo) -> date:
+    """The day where the answer is due; of the first day that there is, none before it is."""
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        return moment.date()

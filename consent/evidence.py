@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
+from consent.rights import RightsDecided, RightsRequested
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
 
@@ -310,15 +311,15 @@ class Accessed:
     """Somebody looked at what is kept: why, and by which link."""
 
     why: str
-    link: str
+    link: str | None  # none: a caller looked, whose key the entry names
     consents: ClassVar[tuple[str, ...]] = ()
 
     def facts(self) -> Facts:
-        return {"why": self.why, "link": self.link}
+        return {"why": self.why} if self.link is None else {"why": self.why, "link": self.link}
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("why"), stored.text("link"))
+        return cls(stored.text("why"), stored.text_or_none("link"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -360,6 +361,8 @@ Proof = (
     | Objected
     | EndedByItself
     | Accessed
+    | RightsRequested
+    | RightsDecided
     | Suppressed
     | ProofEnded
 )
@@ -374,6 +377,10 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.CONSENT_EXPIRED: EndedByItself,
     Kind.CONSENT_OBJECTED: Objected,
     Kind.SUBJECT_ACCESSED: Accessed,
+    Kind.RIGHTS_REQUESTED: RightsRequested,
+    Kind.RIGHTS_EXTENDED: RightsDecided,
+    Kind.RIGHTS_ANSWERED: RightsDecided,
+    Kind.RIGHTS_REFUSED: RightsDecided,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
 }

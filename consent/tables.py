@@ -208,6 +208,33 @@ erasure = Table(
     *honest(),
 )
 
+# What somebody asked for by right, and the decision (`consent/rights_requests.py`). It outlives its
+# person, as the row above does.
+rights_request = Table(
+    "rights_request",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("subject", String(40), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(10), nullable=False),  # open | extended | answered | refused | ended
+    Column("channel", String(64), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("decided_at", Moment, index=True),
+    Column("reason", LargeBinary),  # sealed, compartment evidence
+    Column("reminded_at", Moment),  # when it was last named as due; not signed
+    Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
+    *honest(),
+    Index("rights_request_state", "state", "id"),
+    Index(
+        "rights_request_due",
+        "due_at",
+        sqlite_where=text("state IN ('open', 'extended')"),
+        postgresql_where=text("state IN ('open', 'extended')"),
+    ),
+)
+
 # An address that must not be mailed, or not be asked again, by its keyed hash.
 suppression = Table(
     "suppression",

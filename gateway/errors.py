@@ -21,6 +21,9 @@ GatewayError
     ├── NotFound
     ├── NotPublished        an event that no checkpoint covers yet
     ├── Conflict            what was asked for is over
+    ├── RequestDecided      a rights request that waits for nothing more
+    ├── TooLateToExtend     a rights request whose first month is over
+    ├── AnsweredByErasure   a rights request that an erasure answers, and nothing else
     ├── KeyReused           the idempotency key stands for another body
     ├── InFlight            the first request with this idempotency key runs
     ├── Busy                as much as can be read at once is being read
@@ -170,6 +173,18 @@ class NotPublished(RequestError):
 
 class Conflict(RequestError):
     """The thing is in a state that does not allow this any more."""
+
+
+class RequestDecided(RequestError):
+    """The rights request was decided, or has had its more time."""
+
+
+class TooLateToExtend(RequestError):
+    """The month is over in which the person must be told of more time."""
+
+
+class AnsweredByErasure(RequestError):
+    """Who asked to be forgotten is answered by an erasure, and by nothing else."""
 
 
 class KeyReused(RequestError):

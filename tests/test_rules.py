@@ -326,6 +326,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
+    "consent/rights_requests.py": "contract/test_rights_requests.py",
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
     "consent/trail.py": "unit/test_changes.py",
@@ -350,6 +351,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/preferences.py": "http/test_recipients.py",
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
+    "gateway/api/rights_requests.py": "contract/test_rights_requests.py",
     "gateway/api/erasures.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",

@@ -67,10 +67,14 @@ def _question(subject: str | None, typed: str) -> Question:
 
 async def _erase(config: Config, question: Question, channel: str) -> Erasure | None:
     from audit.kinds import Actor
+    from gateway.config import calendars
+    from gateway.errors import ConfigError
     from gateway.flows.rights.erase import Erasures, Request
     from gateway.flows.rights.erasing import Erasing
     from gateway.process.lifespan import open_parts
 
+    if problems := calendars.problems(config.rights):
+        raise ConfigError(problems)
     async with open_parts(config) as parts:
         asked = Request(question, Actor.OPERATOR, channel)
         return await Erasures(Erasing(parts)).erase(asked)

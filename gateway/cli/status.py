@@ -12,6 +12,7 @@ from gateway.cli import keys
 from gateway.cli.talk import configuration, result_json, run, table
 
 if TYPE_CHECKING:
+    from consent.rights_requests import Due
     from gateway.config.config import Config
     from gateway.watch.overview import Overview
 
@@ -51,6 +52,7 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
         left = worker.lease_until - seen.at
         lease = f"lease for {_length(left)}" if left > timedelta() else "LEASE RAN OUT"
         yield "" if number else "Workers", f"{worker.id}: {worker.messages} messages, {lease}"
+    yield "Rights requests", _rights(seen.rights_requests)
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
@@ -58,6 +60,11 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
         remark = keys.remark(epoch)
         line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
         yield "" if number else "Keys", f"{line}; {remark}" if remark else line
+
+
+def _rights(due: Due) -> str:
+    overdue = f", {due.overdue} OVERDUE" if due.overdue else ""
+    return f"{due.waiting} waiting, {due.soon} due within 7 days{overdue}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -103,6 +110,11 @@ def _document(seen: Overview) -> dict[str, object]:
             }
             for worker in seen.workers
         ],
+        "rights_requests": {
+            "waiting": seen.rights_requests.waiting,
+            "due_within_7_days": seen.rights_requests.soon,
+            "overdue": seen.rights_requests.overdue,
+        },
         "audit": {
             "size": seen.audit.size,
             "pending": seen.audit.pending,

@@ -42,6 +42,8 @@ from gateway.config.fields import (
     PageUrl,
     Password,
     PublicUrl,
+    Subdivision,
+    TimeZone,
     Told,
     Wording,
 )
@@ -179,6 +181,9 @@ class Suppress(StrEnum):
 
 class Rights(Section):
     suppress_after_erasure: Suppress = Suppress.OBJECTION
+    country: Country | None = None
+    subdivision: Subdivision | None = None
+    time_zone: TimeZone | None = None
 
 
 class Config(Section):

@@ -24,6 +24,7 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_forms(config)
     yield from _about_delivery(config)
     yield from _about_processors(config)
+    yield from _about_rights(config)
     if config.server.admin_listen == config.server.listen and config.server.listen.port:
         yield "server.admin_listen: is where the public listens; metrics are not for everybody"
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
@@ -126,6 +127,15 @@ def _about_delivery(config: Config) -> Iterator[str]:
         yield "delivery.relay.username: user name and password come together"
     if relay.username and relay.tls == "none" and relay.host not in _LOOPBACK:
         yield "delivery.relay.tls: the password would travel in clear; use starttls or implicit"
+
+
+def _about_rights(config: Config) -> Iterator[str]:
+    """Which holidays there are is asked at a start alone: knowing them takes a second."""
+    rights = config.rights
+    if rights.subdivision is not None and rights.country is None:
+        yield "rights.country: is missing; say of which country the subdivision is"
+    if rights.country is not None and rights.time_zone is None:
+        yield "rights.time_zone: is missing; say by which time days are counted there"
 
 
 def _about_processors(config: Config) -> Iterator[str]:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, PlainValidator, StringConstraints, ValidationInfo
 from sqlalchemy.engine import URL, make_url
@@ -140,6 +141,13 @@ def parse_told(raw: object) -> Mapping[str, str]:
     return told
 
 
+def parse_time_zone(raw: object) -> str:
+    try:
+        return ZoneInfo(str(raw)).key
+    except (ValueError, KeyError, OSError):  # the name of a folder is no zone either
+        raise ValueError('write a time zone that this machine knows, "Europe/Berlin"') from None
+
+
 def holds_password(raw: str) -> bool:
     url = _database_url(raw)
     return url is not None and url.password is not None
@@ -212,4 +220,6 @@ Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network)]
 Duration = Annotated[timedelta, PlainValidator(parse_duration)]
 Lasting = Annotated[timedelta | None, PlainValidator(parse_lasting)]
 Ceiling = Annotated[Cap | None, PlainValidator(parse_cap)]
+Subdivision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,32}$")]
+TimeZone = Annotated[str, PlainValidator(parse_time_zone)]
 Password = Annotated[Secret | None, PlainValidator(lambda raw: Secret(str(raw).encode()))]

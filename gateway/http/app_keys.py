@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http.reading import Reading
 from gateway.http.wordings import Wordings
@@ -19,6 +20,7 @@ FORM_DIGESTS = web.AppKey("form_digests", dict[str, str])
 WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
+RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
 READING = web.AppKey("reading", Reading)

@@ -36,7 +36,8 @@ HTML = Media("text/html")
 class Endpoint:
     """One row of the table; call it as the handler that it names.
 
-    *form* is what a plain HTML form posts, *people* says that errors are pages,
+    *form* is what a plain HTML form posts, *people* says that errors are pages, *headers* are
+    those that its handler reads, as the document has them,
     *example* is a body that *request* takes, *open_to_all* that those without *scope*
     are answered too, as strangers.
     """
@@ -52,6 +53,7 @@ class Endpoint:
     scope: Scope | None = None
     open_to_all: bool = False
     idempotent: bool = False
+    headers: Sequence[Mapping[str, Any]] = ()
     people: bool = False
     example: Mapping[str, Any] | None = None
     tags: Sequence[str] = ()

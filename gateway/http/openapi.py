@@ -193,7 +193,13 @@ def _problem(row: Endpoint) -> dict[str, Any]:
     return {"description": "A page that says what went wrong", "content": both}
 
 
-_DESCRIPTIONS = {200: "Done", 202: "Accepted", 204: "Done", 303: "To the page that comes next"}
+_DESCRIPTIONS = {
+    200: "Done",
+    201: "Made",
+    202: "Accepted",
+    204: "Done",
+    303: "To the page that comes next",
+}
 
 
 def _response(status: int, answer: Any, refs: Mapping[Any, Any]) -> dict[str, Any]:
@@ -209,12 +215,13 @@ def _response(status: int, answer: Any, refs: Mapping[Any, Any]) -> dict[str, An
     return described | ({"content": content} if content else {})
 
 
-def _path_parameters(row: Endpoint) -> list[dict[str, Any]]:
+def _path_parameters(row: Endpoint) -> list[Mapping[str, Any]]:
     found = [
         {"name": match[1], "in": "path", "required": True, "schema": _path_schema(match[2])}
         for match in _PARAMETER.finditer(row.path)
     ]
-    return [*found, repeats.PARAMETER] if row.idempotent else found
+    headers: list[Mapping[str, Any]] = [repeats.PARAMETER] if row.idempotent else []
+    return [*found, *headers, *row.headers]
 
 
 def _path_schema(pattern: str | None) -> dict[str, Any]:

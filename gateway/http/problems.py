@@ -158,6 +158,29 @@ _CONFLICT = Problem(
     "Its state does not allow this any more.",
     "Look at it again: a message that is being sent, or has ended, cannot be cancelled.",
 )
+_DECIDED = Problem(
+    409,
+    "request-decided",
+    "Request decided",
+    "This rights request was decided, or extended, before.",
+    "Look at it: GET /v1/rights-requests and its id. What was told to the person stands; whatever"
+    " they ask beyond it is a new request.",
+)
+_TOO_LATE = Problem(
+    409,
+    "too-late-to-extend",
+    "Too late to extend",
+    "The first month is over; a request can be extended within it only (Art. 12(3) GDPR).",
+    "Answer or refuse it now: it is overdue.",
+)
+_BY_ERASURE = Problem(
+    409,
+    "answered-by-erasure",
+    "Answered by an erasure",
+    "Who asked to be forgotten is answered by an erasure, and by nothing else.",
+    "Forget them: POST /v1/erasures with the subject_id of this request. It is then answered. A"
+    " request that the law lets you refuse is refused, with the reason.",
+)
 _IN_FLIGHT = Problem(
     409,
     "request-in-flight",
@@ -239,6 +262,9 @@ _TABLE: dict[type[Exception], Problem] = {
     errors.NotFound: _NOT_FOUND,
     errors.NotPublished: _NOT_PUBLISHED,
     errors.Conflict: _CONFLICT,
+    errors.RequestDecided: _DECIDED,
+    errors.TooLateToExtend: _TOO_LATE,
+    errors.AnsweredByErasure: _BY_ERASURE,
     errors.KeyReused: _REUSED,
     errors.InFlight: _IN_FLIGHT,
     errors.Forged: _FORGED,

@@ -7,8 +7,10 @@ from functools import partial
 from aiohttp import web
 
 from gateway import limits
+from gateway.config import calendars
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
@@ -19,6 +21,7 @@ from gateway.http.app_keys import (
     PARTS,
     QUESTIONS,
     READING,
+    RIGHTS_REQUESTS,
     SIGN_UPS,
     WITHDRAWALS,
     WORDINGS,
@@ -59,6 +62,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[READING] = Reading()
     app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)
+    opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
+    app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
     app[HEALTH] = health

@@ -8,7 +8,7 @@ from datetime import timedelta
 from audit import log as audit_log
 from audit import published
 from audit.checkpoints import Verifier
-from consent import intakes
+from consent import intakes, rights_requests
 from consent.lookup import LookUp
 from delivery import outbox
 from delivery.desk import Ended, Parcel
@@ -19,16 +19,21 @@ from gateway.process.desk import Desk
 from gateway.process.duties import Duty
 from gateway.watch import parked
 from gateway.watch.metrics import Metrics
+from storage.clock import Clock
 from storage.database import Database
 
 
-def measuring(data: Database, verifier: Verifier, lookup: LookUp, counted: Metrics) -> Duty:
+def measuring(
+    data: Database, clock: Clock, verifier: Verifier, lookup: LookUp, counted: Metrics
+) -> Duty:
     """Every process measures for itself: whoever asks it wants an answer from it."""
     every = timedelta(seconds=5)
-    return Duty("measure", every, lambda: measure(data, verifier, lookup, counted))
+    return Duty("measure", every, lambda: measure(data, clock, verifier, lookup, counted))
 
 
-async def measure(data: Database, verifier: Verifier, lookup: LookUp, counted: Metrics) -> int:
+async def measure(
+    data: Database, clock: Clock, verifier: Verifier, lookup: LookUp, counted: Metrics
+) -> int:
     """Set the gauges. What is read here may be older than what was counted."""
     async with data.read() as connection:
         messages = await outbox.counts(connection)
@@ -36,6 +41,7 @@ async def measure(data: Database, verifier: Verifier, lookup: LookUp, counted: M
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
         newest = await published.newest(connection, verifier)
+        due = await rights_requests.count_due(connection, await clock.now(connection))
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay
@@ -44,6 +50,9 @@ async def measure(data: Database, verifier: Verifier, lookup: LookUp, counted: M
         counted.parked.labels(one.table, one.reason).set(one.rows)
     counted.intake.set(waiting)
     counted.lookup_keys_missing.set(len(lookup.lacking))
+    later = due.waiting - due.soon - due.overdue
+    for when, number in (("later", later), ("soon", due.soon), ("overdue", due.overdue)):
+        counted.rights_requests.labels(when).set(number)
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)
     return 0

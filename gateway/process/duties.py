@@ -29,7 +29,7 @@ from gateway import limits
 from gateway.callers import idempotency
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
-from gateway.flows.rights import fresh_link
+from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.sending import recover
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -93,6 +93,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
         duty("sweep", 600, lambda: sweep(parts)),
+        duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
 

@@ -20,6 +20,7 @@ from delivery.journal import Journal
 from delivery.smtp import Pool, Relay
 from delivery.worker import Pace, Worker
 from gateway.api import operations
+from gateway.config import calendars
 from gateway.config.config import Config
 from gateway.config.fields import Listen
 from gateway.errors import ConfigError
@@ -101,7 +102,7 @@ async def opened(
     until then nothing listens and nothing is sent. Raises ConfigError for a privacy
     notice that says what is not so, before anything is touched.
     """
-    if problems := notices.problems(config):
+    if problems := [*notices.problems(config), *calendars.problems(config.rights)]:
         raise ConfigError(problems)
     wait = _FIRST_WAIT
     while not stopping.is_set():
@@ -172,7 +173,7 @@ async def _parts_running(
             counted = process.counted
             parts = process.parts
             verifier = parts.publisher.verifier
-            measuring = counting.measuring(parts.data, verifier, parts.lookup, counted)
+            measuring = counting.measuring(parts.data, parts.clock, verifier, parts.lookup, counted)
             tasks = [*duties.of(parts), measuring]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)

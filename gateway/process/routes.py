@@ -9,6 +9,7 @@ from gateway.api import (
     messages,
     operations,
     permissions,
+    rights_requests,
     signups,
     withdrawals,
 )
@@ -35,6 +36,7 @@ API = (
     withdrawals.post_withdrawal,
     erasures.post_erasure,
     erasures.get_erasure,
+    *rights_requests.ROWS,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,

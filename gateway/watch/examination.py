@@ -27,7 +27,7 @@ from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
-from gateway.watch import about_keys, parked, wordings
+from gateway.watch import about_keys, parked, rights, wordings
 from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
@@ -51,6 +51,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         *about_address(config),
         *about_relay(config),
         *about_notice(config),
+        *rights.about_calendar(config),
         *about_keyring(config),
         *about_data_files(config),
         *about_dkim(config, resolver),
@@ -276,7 +277,8 @@ async def _about_rows(config: Config, database: Database, name: str) -> list[Fin
     keys = await about_keys.about(config, name, database)
     if name != "data":
         return keys
-    return [*keys, *await parked.about(database), *await wordings.about(config, database)]
+    waiting = [*await parked.about(database), *await rights.about(database)]
+    return [*keys, *waiting, *await wordings.about(config, database)]
 
 
 def _missing_file(url: str) -> Path | None:

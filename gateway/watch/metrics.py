@@ -84,6 +84,12 @@ class Metrics:
             "Keys of hashes of addresses that this process lacks: it takes no sign-ups",
             registry=registry,
         )
+        self.rights_requests = Gauge(
+            "gateway_rights_requests",
+            "Rights requests that wait for a decision, by when they are due (soon: within 7 days)",
+            ["due"],
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 from audit import log as audit_log
 from audit import published
-from consent import intakes
+from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
 from consent.keys.epochs import Epoch, EpochState
+from consent.rights_requests import Due
 from delivery import outbox
 from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
@@ -46,6 +47,7 @@ class Overview:
     intake: int
     parked: Sequence[Standing]  # what cannot be worked off
     workers: Sequence[WorkerSeen]
+    rights_requests: Due
     audit: LogProgress
     epochs: Sequence[KeyEpoch]
 
@@ -80,6 +82,7 @@ async def look(parts: Parts) -> Overview:
             intake=await intakes.waiting(connection),
             parked=await parked.look(connection),
             workers=await delivery_overview.workers(connection),
+            rights_requests=await rights_requests.count_due(connection, now),
             audit=LogProgress(
                 size=0 if newest is None else newest.checkpoint.size,
                 pending=await audit_log.pending(connection),

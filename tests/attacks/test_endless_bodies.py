@@ -16,6 +16,7 @@ from tests.support.endless import FORM, SHAPES, chunked, head, made
 from tests.support.posts import kept
 from tests.support.served import ROWS, paths, requests
 
+REQUEST = "/v1/rights-requests/req_" + "0" * 26
 # The only answers to such a body; leaving works whatever the body is. What is not named here, of
 # all that is served, must answer without reading on.
 ROUTES = {
@@ -34,13 +35,22 @@ ROUTES = {
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
     "/v1/erasures": {413},
+    "/v1/rights-requests": {413},
+    **{f"{REQUEST}/{step}": {413} for step in ("answer", "extend", "refuse")},
     "/v1/signups": {413},
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
     "/nothing": {404},
 }
-OF_CALLERS = ("/v1/permissions", "/v1/withdrawals", "/v1/erasures", "/v1/signups")
+OF_CALLERS = (
+    "/v1/permissions",
+    "/v1/withdrawals",
+    "/v1/erasures",
+    "/v1/rights-requests",
+    *(f"{REQUEST}/{step}" for step in ("answer", "extend", "refuse")),
+    "/v1/signups",
+)
 SAYS_THE_TYPE_FIRST = {415}  # before anything of the body was read
 
 

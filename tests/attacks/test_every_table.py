@@ -55,6 +55,8 @@ NAMED = {
     " occasion regarding created_at kid mac",
     "permit": "message attempt subject purpose ground_kind ground_id counts for_all keeps_use eid",
     "privacy_notice": "hash body",
+    "rights_request": "id subject kind state channel received_at recorded_at due_at decided_at"
+    " reason eid kid mac",
     "session": "id_hash subject opened_at expires_at kid mac",
     "subject": "id state restricted_at objected_at suppressed asking_blocked_at"
     " trail_length trail_last kid mac",
@@ -159,6 +161,7 @@ HARMLESS = {
         "key": "a count of nobody",
         "empty_at": "how long somebody waits, a full bucket at most",
     },
+    "rights_request": {"reminded_at": "when it is named again, within a day"},
     "spent_stamp": {
         "nonce_hash": "a stamp that was used once is used once more, within its day",
         "post_mark": "the same post again counts as another one, and only asserts",

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import histories
 from audit.kinds import Kind
-from consent import gates, links, resting
+from consent import gates, links, resting, rights_requests
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
+from consent.rights import Progress
 from delivery import account, due, outbox, overview, permits, retention
 from tests.support.apps import App, open_app
 
@@ -76,6 +77,13 @@ LOOKS: dict[str, Look] = {
     "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
     "erased": lambda app, c: gates.in_state(c, SubjectState.ERASED, "sub_0", 10),
     "erasures": lambda app, c: gates.in_state(c, SubjectState.ERASING, "sub_0", 10),
+    "rights requests by state": lambda app, c: rights_requests.page(
+        c, app.parts.rows, Progress.OPEN, "req_0", 10
+    ),
+    "rights requests by person": lambda app, c: rights_requests.waiting_of(
+        c, app.parts.rows, ["sub_0"]
+    ),
+    "rights requests due": lambda app, c: rights_requests.count_due(c, app.parts.clock.wall()),
     "people checked": lambda app, c: gates.after(c, "sub_0", 10),
     "permits checked": lambda app, c: permits.after(c, "per_0", 10),
     "messages checked": lambda app, c: account.after(c, "msg_0", 10),

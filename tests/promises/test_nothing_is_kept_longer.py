@@ -628,6 +628,33 @@ async def test_keys_that_no_person_names_are_swept_after_a_day(app: App) -> None
     assert (await app.parts.keystore.vault([known])).has(known, *Compartment)
 
 
+async def test_who_waits_for_an_answer_is_kept_until_it_and_the_request_its_own_term(
+    app: App,
+) -> None:
+    await app.confirmation()
+    key = await app.key()
+    body = {"email": ADA, "kind": "access"}
+    recorded = await (await app.http.post("/v1/rights-requests", json=body, headers=key)).json()
+    await later(app, 100 * DAY)
+    subject = await subject_of(app)
+
+    path = f"/v1/rights-requests/{recorded['request_id']}/answer"
+    answer = await app.http.post(path, json={"reason": "A copy was sent."}, headers=key)
+    assert answer.status == 200
+    await later(app, DAY)
+
+    assert await rows_naming(app, subject) == ["rights_request", "erasure_ledger"]
+    async with app.parts.data.read() as connection:
+        kept = (await connection.execute(select(consent.tables.rights_request))).one()
+    assert kept.reason is None, "its key is destroyed"
+    await verified(app)
+    await later(app, 3 * YEAR - 2 * DAY)
+    assert await count(app.parts.data, consent.tables.rights_request) == 1
+    await later(app, DAY)
+    assert await count(app.parts.data, consent.tables.rights_request) == 0
+    await verified(app)
+
+
 async def test_every_rule_runs_as_a_duty(app: App) -> None:
     names = {one.name for one in duties.of(app.parts)}
 
@@ -670,6 +697,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "permit": "`messages`, or until cap and `unused_after` need it no more",
         "privacy_notice": "for ever: texts name it; no personal data",
         "rate_limit": "a day after it limits nothing",
+        "rights_request": "`rights_requests` after it was decided: random ids",
         "service_mail": "a year, or with the person",
         "session": "at its end",
         "spent_stamp": "a day: hashes of random numbers",

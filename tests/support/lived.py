@@ -159,9 +159,11 @@ async def live(app: App) -> Life:
         one.link = token
     people[AGAIN].link = people[AGAIN].spent
     await _post(app, people, callers, "second")
+    asked = [await _ask_by_right(app, one) for one in people]
     await app.tick()
     earlier = {"data": await dump(parts.data), "keys": await dump(parts.key_database)}
     await _go_on(app, people, old)
+    await _decide(app, asked)
     left = [one for number, one in enumerate(people) if number not in GONE]
     await _post(app, left[::2], callers, "third")
     revoked = callers[REVOKED]
@@ -394,6 +396,25 @@ async def _publish_others(parts: Parts) -> str:
         await parts.log.stage(connection, [draft(one, None, "test") for one in events])
     await publish_texts.publish(parts)
     return names[0]
+
+
+async def _ask_by_right(app: App, one: Person) -> str:
+    body = {"email": one.email, "kind": "access", "channel": "letter"}
+    async with app.http.post("/v1/rights-requests", json=body, headers=await _dpo(app)) as answer:
+        assert answer.status == 201
+        return str((await answer.json())["request_id"])
+
+
+async def _decide(app: App, asked: list[str]) -> None:
+    """Some of what was asked for; an erasure ended that of another one."""
+    for number, step in ((LEFT, "answer"), (SPENT, "extend"), (REVOKED, "refuse")):
+        path, body = f"/v1/rights-requests/{asked[number]}/{step}", {"reason": "As was told."}
+        async with app.http.post(path, json=body, headers=await _dpo(app)) as answer:
+            assert answer.status == 200
+
+
+async def _dpo(app: App) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(await _key(app.parts, 'dpo'))[0]}"}
 
 
 async def _retire(parts: Parts, name: str) -> None:

@@ -17,7 +17,7 @@ PARTS = {
     "form": ("signup", "linked", "nobody"),
     "slug": ("invalid",),
     "hash": ("sha256:" + "0" * 64,),
-    "id": ("msg_" + "0" * 26, "evt_" + "0" * 26),
+    "id": ("msg_" + "0" * 26, "evt_" + "0" * 26, "req_" + "0" * 26),
 }
 _PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 

@@ -32,12 +32,14 @@ from consent.evidence import (
     TakenBack,
     Why,
 )
+from consent.rights import Right, RightsDecided, RightsRequested
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
 )["facts"]
 NOW = datetime(2026, 11, 23, 8, 25, 10, 123456, tzinfo=UTC)
+DUE = datetime(2026, 12, 23, 22, 59, 59, tzinfo=UTC)
 TEXT = f"sha256:{sha256(b'TEST-TEXT').hexdigest()}"
 FORM = f"sha256:{sha256(b'TEST-FORM').hexdigest()}"
 ASKED = Asked("newsletter", TEXT)
@@ -106,6 +108,12 @@ GOLDEN: dict[str, Proof] = {
     "a consent past its date": EndedByItself("con_1", "newsletter", Why.TIME),
     "a consent that was not used": EndedByItself("con_1", "newsletter", Why.UNUSED),
     "a look by fresh link": Accessed("the person's own look, by a fresh link", "lnk_1"),
+    "a look by a caller": Accessed("case 7", None),
+    "a right that was asked for": RightsRequested("req_1", Right.ACCESS, "letter", NOW, DUE),
+    **{
+        f"a request that was {became}": RightsDecided("req_1", Right.ACCESS, DUE)
+        for became in ("extended", "answered", "refused")
+    },
     "proof whose term was over": evidence.ProofEnded((0, 2)),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
 }

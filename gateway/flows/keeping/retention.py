@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import erasures, gates, history, intakes
+from consent import erasures, gates, history, intakes, rights_requests
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
@@ -160,6 +160,9 @@ class RetentionRules:
             now = await parts.clock.now(connection)
             # Who is asking again just now is not forgotten, and nothing of it ended.
             again = await _asking_again(connection, parts.lookup, held)
+            # Nor who waits for an answer, of which what is kept of them is the matter.
+            due = await rights_requests.waiting_of(connection, parts.rows, held)
+            again |= {request.subject for request in due}
             rows = [consent for theirs in consents.values() for consent in theirs]
             told = await history.read(connection, parts.log.macs, held, vault, rows)
             whole, stuck = [], {}
@@ -229,11 +232,16 @@ class RetentionRules:
         return await self._each(_PERSON, over, self._finish)
 
     async def requests(self) -> int:
-        """That somebody asked to be erased, its term after nothing of them was left."""
+        """That somebody asked to be erased, its term after nothing of them was left.
+
+        What else was asked by right, its term after it was decided.
+        """
         async with self._parts.data.begin() as connection:
             now = await self._parts.clock.now(connection)
             before = now - self._parts.config.retention.rights_requests
-            return await erasures.purge(connection, before)
+            return await erasures.purge(connection, before) + await rights_requests.purge(
+                connection, before
+            )
 
     async def _finish(self, subjects: Sequence[str]) -> int:
         return await self._eraser.finish(subjects)

@@ -21,7 +21,16 @@ from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import erasures, fresh_links, gates, links, lookup, marks, signed
+from consent import (
+    erasures,
+    fresh_links,
+    gates,
+    links,
+    lookup,
+    marks,
+    rights_requests,
+    signed,
+)
 from consent import people as removal
 from consent.consents import Consent, Consents
 from consent.keys.keystore import KeyStore
@@ -29,7 +38,7 @@ from consent.keys.vault import Compartment
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import ended, forgotten, people, registry, stories
+from gateway.flows.proving import ended, forgotten, people, registry, rights, stories
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -50,6 +59,7 @@ _SIGNED = (
     signed.SESSION,
     lookup.LIVE,
     erasures.SIGNED,
+    rights_requests.SIGNED,
     outbox.SIGNED,
     api_keys.SIGNED,
 )
@@ -99,15 +109,12 @@ async def verify(
     messages = Messages(
         parts.data, parts.keystore, parts.rows, parts.clock, parts.config.retention.messages
     )
-    erased = forgotten.doubts(
-        parts.data,
-        parts.keystore,
-        parts.rows,
-        parts.log,
-        parts.clock,
-        parts.config.retention.rights_requests,
+    kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
+    asked = (
+        forgotten.doubts(parts.data, parts.keystore, *opened, kept),
+        rights.doubts(parts.data, *opened, kept),
     )
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, erased):
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, asked):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
@@ -119,14 +126,14 @@ async def _doubts(
     log: Log,
     messages: Messages,
     signed_tables: Iterable[tuple[SignedTable, RowKeys]],
-    erased: AsyncIterator[str],
+    asked: Iterable[AsyncIterator[str]],
 ) -> AsyncIterator[str]:
     data, keystore = messages.data, messages.keystore
     for doubts in (
         _doubts_of_orphans(data, keystore),
         _doubts_of_rows(data, signed_tables),
         registry.doubts(data, log),
-        erased,
+        *asked,
         ended.doubts(data, log, keystore.vault),
         _doubts_of_people(data, consents, keystore),
         _doubts_of_permits(data, keystore),

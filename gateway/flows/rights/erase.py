@@ -15,18 +15,21 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import address, deadlines, erasures, gates, suppressions
+from consent import address, deadlines, erasures, gates, rights_requests, suppressions
 from consent import retention as consent_rules
 from consent.consents import Consent
+from consent.deadlines import Calendar
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.keys.vault import Vault
 from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods
+from consent.rights import Right, RightsRequest
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
+from gateway.config import calendars
 from gateway.config.config import Suppress
 from gateway.flows.leaving import ending, hidden, withdraw
 from gateway.flows.leaving.ending import Withdrawal
@@ -144,7 +147,9 @@ class Erasures:
         ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
         consents = [ended[one.id] or one for one in stored]
         await parts.consents.write(connection, [one for one in ended.values() if one is not None])
-        new = _new(request, gate, consents, self._erasing.periods, now)
+        waiting = await rights_requests.waiting_of(connection, parts.rows, [subject])
+        kept = calendars.of(parts.config.rights)
+        new = _new(request, waiting, gate, consents, self._erasing.periods, kept, now)
         await self._suppress(connection, gate, vault, now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
@@ -174,10 +179,18 @@ class Erasures:
 
 
 def _new(
-    request: Request, gate: Gate, consents: Sequence[Consent], periods: Periods, now: datetime
+    request: Request,
+    waiting: Sequence[RightsRequest],
+    gate: Gate,
+    consents: Sequence[Consent],
+    periods: Periods,
+    kept: Calendar,
+    now: datetime,
 ) -> Erasure:
-    # A date ahead of now would put off the day by which it must be done.
-    received_at = min(request.received_at or now, now)
+    # A date ahead of now would put off the day by which it must be done, and so would a later
+    # one than that on which it was asked for first.
+    before = [one.received_at for one in waiting if one.right is Right.ERASURE]
+    received_at = min(request.received_at or now, now, *before)
     person = erasing.person_of(gate)
     return Erasure(
         id=random_id("era"),
@@ -186,7 +199,7 @@ def _new(
         channel=request.channel,
         received_at=received_at,
         asked_at=now,
-        due_at=deadlines.month_after(received_at),
+        due_at=deadlines.due(received_at, kept),
         locked_until=consent_rules.locked_until(person, consents, periods, now),
         eid=b"",  # known once it is begun
     )

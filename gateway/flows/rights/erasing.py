@@ -8,7 +8,7 @@ goes the same way on its date.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from audit import forgetting, strays
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import erasures, gates, people
+from consent import erasures, gates, people, rights_requests
 from consent.erasures import Erasure
 from consent.gates import Gate
 from consent.keys.vault import Compartment
@@ -27,6 +27,7 @@ from consent.lookup import LookUp
 from consent.marks import Left, Marks
 from consent.model import SubjectState
 from consent.retention import Periods, Person
+from consent.rights import Progress, Right
 from delivery import retention
 from gateway.config.config import Retention
 from gateway.parts import Parts
@@ -61,7 +62,7 @@ async def begin(
         left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
         await marks.add(connection, left, now)
     await gates.begin_erasure(connection, keys, held, asked or {})
-    events = []
+    events = await _end_requests(connection, keys, held, asked or {}, now)
     for gate in held:
         request = (asked or {}).get(gate.subject)
         event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request))
@@ -69,6 +70,29 @@ async def begin(
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
     await _stage(log, connection, events)
+
+
+async def _end_requests(
+    connection: AsyncConnection,
+    keys: RowKeys,
+    held: Collection[Gate],
+    asked: Container[str],
+    now: datetime,
+) -> list[Event]:
+    """What they asked for by right and nobody decided: soon nobody is left to be answered.
+
+    That they be forgotten is answered by it, where it was *asked* for.
+    """
+    events = []
+    for one in await rights_requests.waiting_of(connection, keys, [gate.subject for gate in held]):
+        answered = one.right is Right.ERASURE and one.subject in asked
+        kind = Kind.RIGHTS_ANSWERED if answered else Kind.RIGHTS_ENDED
+        event = _event(kind, now, {"request": one.id})
+        progress = Progress.ANSWERED if answered else Progress.ENDED
+        ended = one.decided(progress, one.reason, event.eid, now)
+        await rights_requests.restate(connection, keys, ended)
+        events.append(event)
+    return events
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +223,9 @@ class Erasing:
                     await erasures.finish(connection, keys, request, event.eid, now)
                 events.append(event)
             staying = [gate for gate in going if gate.subject not in whole]
-            await people.remove(connection, [one.subject for one in going if one not in staying])
+            left = [one.subject for one in going if one not in staying]
+            await people.remove(connection, left)
+            await rights_requests.forget_reasons(connection, keys, left)
             await people.keep_evidence(connection, [gate.subject for gate in staying])
             await gates.end_erasure(connection, keys, staying)
             await _stage(log, connection, events)

@@ -59,6 +59,7 @@ def upgrade() -> None:
     _keep_spent_stamps()
     _keep_what_stops_service_mails()
     _keep_what_was_erased()
+    _keep_what_was_asked_by_right()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -202,6 +203,39 @@ def _keep_what_was_erased() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'erased'"),
             postgresql_where=sa.text("state = 'erased'"),
+        )
+
+
+def _keep_what_was_asked_by_right() -> None:
+    op.create_table(
+        "rights_request",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("channel", sa.String(length=64), nullable=False),
+        sa.Column("received_at", types.Moment(), nullable=False),
+        sa.Column("recorded_at", types.Moment(), nullable=False),
+        sa.Column("due_at", types.Moment(), nullable=False),
+        sa.Column("decided_at", types.Moment(), nullable=True),
+        sa.Column("reason", sa.LargeBinary(), nullable=True),
+        sa.Column("reminded_at", types.Moment(), nullable=True),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    waiting = sa.text("state IN ('open', 'extended')")
+    with op.batch_alter_table("rights_request", schema=None) as batch_op:
+        for name in ("subject", "decided_at"):
+            batch_op.create_index(batch_op.f(f"ix_rights_request_{name}"), [name], unique=False)
+        batch_op.create_index("rights_request_state", ["state", "id"], unique=False)
+        batch_op.create_index(
+            "rights_request_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=waiting,
+            postgresql_where=waiting,
         )
 
 
