@@ -39,6 +39,7 @@ class Capability(StrEnum):
     EXPIRY = "ends consents by date and by disuse"
     RE_PERMISSION = "asks anew, once, who agreed to what is not so any more"
     ERASURE = "erases who asks for it"
+    RIGHTS_REQUESTS = "writes down what is asked for by right, and how it was decided"
     BLOCKS_WHO_OBJECTED = "asks nobody anew who had objected and was erased, for a year"
     BLOCKS_WHO_WAS_ERASED = "asks nobody anew who was erased, for a year"
     OWN_KEYS = "encrypts under keys of each person, and destroys them"
@@ -86,6 +87,7 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "blocked_objection": Capability.BLOCKS_WHO_OBJECTED,
     "blocked_erasure": Capability.BLOCKS_WHO_WAS_ERASED,
     "requests_kept": Capability.ERASURE,
+    "rights_kept": Capability.RIGHTS_REQUESTS,
     "own_keys": Capability.OWN_KEYS,
     "withdrawal": Capability.WITHDRAWALS,
     "final": Capability.WITHDRAWALS,

@@ -151,6 +151,14 @@ HELD: Final = (
 )
 _ERASED: Final = "promises/test_erased_is_erased.py::test_"
 ERASED: Final = f"{_ERASED}with_nothing_to_keep_nothing_about_the_person_is_left"
+RIGHTS_KEPT: Final = (
+    "promises/test_nothing_is_kept_longer.py::"
+    "test_who_waits_for_an_answer_is_kept_until_it_and_the_request_its_own_term"
+)
+RIGHTS_SEALED: Final = (
+    "contract/test_rights_requests.py::"
+    "test_the_reason_is_sealed_and_whoever_opens_it_says_why_and_is_seen"
+)
 LOCKED: Final = f"{_ERASED}locked_evidence_stays_to_its_date_and_goes_the_same_way"
 ASKED_ANEW: Final = f"{_ERASED}whose_mailbox_is_not_asked_again_the_configuration_decides"
 ERASED_FINAL: Final = (
@@ -769,6 +777,7 @@ NOTICE_FACTS: Final = {
     "blocked_objection": (ASKED_ANEW,),
     "blocked_erasure": (ASKED_ANEW,),
     "requests_kept": (LOCKED,),
+    "rights_kept": (RIGHTS_KEPT, RIGHTS_SEALED),
     "own_keys": (FORGOTTEN, SEALED),
     "withdrawal": (LEAVES,),
     "final": (FINAL,),

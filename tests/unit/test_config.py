@@ -548,3 +548,21 @@ def test_a_notice_that_is_no_text_is_refused(tmp_path: Path) -> None:
         config.parse(raw, base=tmp_path)
 
     assert refused.value.problems == ("controller.notice.en: is no text in UTF-8",)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ('country = "DE"', "rights.time_zone: is missing"),
+        ('subdivision = "BE"', "rights.country: is missing"),
+        ('country = "de"\ntime_zone = "UTC"', "rights.country: write the ISO 3166 code"),
+        ('time_zone = "Europe"', "rights.time_zone: write a time zone that this machine knows"),
+        ('time_zone = "../UTC"', "rights.time_zone: write a time zone that this machine knows"),
+        ('subdivision = "B E"', "rights.subdivision: "),
+    ],
+    ids=["no zone", "no country", "no code", "a folder", "a path", "no name"],
+)
+def test_where_answers_are_due_is_said_whole_or_named_by_its_key(said: str, problem: str) -> None:
+    (found, *_) = problems(changed("[rights]\n", f"[rights]\n{said}\n"))
+
+    assert found.startswith(problem)
