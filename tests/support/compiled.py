@@ -1,4 +1,4 @@
-"""Statements are compiled once a process, not once for each of the thousands of engines it opens."""
+"""Statements are compiled once a process, not once for each engine that tests open."""
 
 from __future__ import annotations
 
