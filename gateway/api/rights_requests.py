@@ -49,7 +49,7 @@ _REFUSALS: Mapping[Refusal, type[RequestError]] = {
 class RightsRequestRequest(Incoming):
     model_config = one_of({"email": SAID}, {"subject_id": SAID})
 
-    kind: Right
+    kind: Annotated[Right, Field(strict=False)]  # a word, also where no JSON is read
     email: MailAddress | None = None
     subject_id: Identifier | None = None
     channel: Name = "api"

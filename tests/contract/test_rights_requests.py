@@ -83,6 +83,8 @@ async def test_a_request_is_written_down_with_its_date_extended_and_answered(app
 
     # Christmas, Boxing Day and a Sunday; then to the end of the day in Berlin.
     assert (status, recorded["due_at"]) == (201, "2026-12-28T22:59:59Z")
+    ahead = body | {"received_at": "2036-01-01T00:00:00Z"}
+    assert (await call(app, key, "POST", PATH, ahead))[1]["due_at"] == recorded["due_at"]
     request = recorded["request_id"]
     open_one = await shown(app, request)
     assert (open_one["subject_id"], open_one["state"], open_one["channel"]) == (
@@ -97,7 +99,8 @@ async def test_a_request_is_written_down_with_its_date_extended_and_answered(app
     status, answered = await decide(app, request, "answer")
     assert (status, answered["state"], answered["reason"]) == (200, "answered", None)
     assert (await decide(app, request, "refuse"))[0] == 409
-    assert await kinds(app) == ["rights.requested", "rights.extended", "rights.answered"]
+    told = ["rights.requested", "rights.requested", "rights.extended", "rights.answered"]
+    assert await kinds(app) == told
     assert await said(app) == []
 
 
