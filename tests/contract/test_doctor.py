@@ -74,3 +74,18 @@ def test_the_doctor_speaks_to_people_too(run: Run) -> None:
 
     assert "ok    configuration" in said
     assert "→ " in said
+
+
+def test_holidays_that_nobody_knows_are_named_and_stop_a_start(run: Run, folder: Path) -> None:
+    run("init")
+    file = folder / "config.toml"
+    where = 'country = "DE"\nsubdivision = "9"\ntime_zone = "Europe/Berlin"\n'
+    file.write_text(file.read_text().replace("[rights]\n", f"[rights]\n{where}"))
+
+    assert levels(run("doctor", "--json"), "calendar") == {"fail"}
+    for command in (["serve"], ["worker"], ["erase", "--subject", "sub_1", "--yes"]):
+        refused = run(*command)
+        assert refused.status == 1
+        assert "rights.subdivision: is none of DE" in refused.err
+    file.write_text(file.read_text().replace('"9"', '"BE"'))
+    assert levels(run("doctor", "--json"), "calendar") == {"ok"}
