@@ -34,6 +34,7 @@ from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
+from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.limits import Wait
@@ -159,7 +160,7 @@ async def answer(
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
-    still_open: set[str] | None = set()
+    still_open: Open | None = {}
     async with parts.data.begin() as connection:
         sharing = await _sharing(connection, said, found.subject)
         held = await gates.lock(connection, {found.subject} | sharing)

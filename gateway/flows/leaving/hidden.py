@@ -2,11 +2,13 @@
 
 Whoever leaves is answered once every permit of theirs can start nothing any more. A row
 that is away at that moment, or somebody else's, or dated short, would be back when its worker
-begins; so while the log knows of such a one, nobody is told that they have left.
+begins; so while the log knows of such a one, nobody is told that they have left. Of whose key
+is missing nobody can read what it grants: they are told once no permit can be open any more.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -17,7 +19,7 @@ from audit import histories
 from audit.kinds import Kind
 from audit.rowmac import RowMacs
 from audit.trail import Told
-from consent.keys.vault import Vault
+from consent.keys.vault import Compartment, Vault
 from delivery import account
 from delivery.account import Granted
 from gateway.flows.sending import grounds
@@ -41,10 +43,12 @@ async def holders(
     for as long as a permit lives, and cost one statement for each place of the log.
     """
     kind, since = Kind.PERMIT_BATCH, now - ttl - _WHOLE
+    keyless = {one for one in subjects if not vault.has(one, Compartment.EVIDENCE)}
+    unknown = await _unknown(connection, macs, keyless, since) if keyless else set()
     told = await histories.of_items(connection, macs, subjects, kind, since, vault)
     grants = [one for one in told if one.facts.get("ground") is not None]
     if not grants:
-        return set()
+        return unknown
     rows = await account.granted(connection, {one.facts["message"] for one in grants})
     found = {
         one.subject
@@ -54,6 +58,18 @@ async def holders(
     }
     if found:
         log.error("permit_away", rows=len(found))
+    return found | unknown
+
+
+async def _unknown(
+    connection: AsyncConnection, macs: RowMacs, subjects: Collection[str], since: datetime
+) -> set[str]:
+    """Who may have been granted something lately that nobody can read, and no row says is over."""
+    told = await histories.batches_of(connection, macs, subjects, Kind.PERMIT_BATCH, since)
+    over = await account.ended(connection, {eid for _, eid in told}) if told else Counter()
+    found = {one[0] for one, items in told.items() if over[one] < items}
+    if found:
+        log.error("permit_unreadable", people=len(found))
     return found
 
 
