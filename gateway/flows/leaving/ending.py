@@ -117,8 +117,7 @@ class Ending:
     def _tell_of_what_is_away(self, gate: Gate, withdrawal: Withdrawal) -> None:
         known = self.known.get(gate.subject)
         if known is None:  # without a key nobody can say what there was
-            ended = None if withdrawal.objection else withdrawal.purpose
-            self.unread.setdefault((gate.subject, ended), withdrawal.actor)
+            self.unread.setdefault((gate.subject, withdrawal.purpose), withdrawal.actor)
             return
         there = there_are(self.found.get(gate.subject, ()), self.changed)
         theirs = {purpose for subject, purpose in self.handles if subject == gate.subject}
