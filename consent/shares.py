@@ -17,11 +17,12 @@ from storage.types import among
 
 
 async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
-    """As `gates.lock`, those that nobody holds or shares; of who is missing more is to come."""
-    query = select(subject).where(among(subject.c.id, subjects)).order_by(subject.c.id)
-    # Waiting would let whoever asks about somebody again and again keep up a whole page of others.
-    rows = await connection.execute(query.with_for_update(skip_locked=True))
-    return {row.id: gate_of(row) for row in rows}
+    """As `gates.lock`, without those whom somebody shares: of them more may be to come."""
+    held = await gates.lock(connection, subjects)
+    query = select(subject.c.id).where(among(subject.c.id, held)).order_by(subject.c.id)
+    # FOR UPDATE goes with nobody. Waiting would hold up a page of others, and whoever asks.
+    alone = await connection.execute(query.with_for_update(skip_locked=True))
+    return {one: held[one] for one in alone.scalars()}
 
 
 async def share(connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Gate]:

@@ -115,11 +115,15 @@ async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
     return found + [f"attempt {message}/{n}" for message, n in rows]
 
 
-async def ended(connection: AsyncConnection, eids: Collection[bytes]) -> Counter[tuple[str, bytes]]:
-    """How many permits of these events can start nothing any more, by subject and event."""
+async def ended(
+    connection: AsyncConnection, pairs: Collection[tuple[str, bytes]]
+) -> Counter[tuple[str, bytes]]:
+    """How many permits can start nothing any more, of each subject and event."""
     permit = tables.permit
     query = select(permit.c.subject, permit.c.eid).where(
-        permit.c.eid.in_(eids), permit.c.state.in_((SPENT, LAPSED))
+        among(permit.c.subject, {subject for subject, _ in pairs}),
+        permit.c.eid.in_({eid for _, eid in pairs}),
+        permit.c.state.in_((SPENT, LAPSED)),
     )
     return Counter((subject, eid) for subject, eid in await connection.execute(query))
 

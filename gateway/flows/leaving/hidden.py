@@ -66,7 +66,7 @@ async def _unknown(
 ) -> set[str]:
     """Who may have been granted something lately that nobody can read, and no row says is over."""
     told = await histories.batches_of(connection, macs, subjects, Kind.PERMIT_BATCH, since)
-    over = await account.ended(connection, {eid for _, eid in told}) if told else Counter()
+    over = await account.ended(connection, told.keys()) if told else Counter()
     found = {one[0] for one, items in told.items() if over[one] < items}
     if found:
         log.error("permit_unreadable", people=len(found))
