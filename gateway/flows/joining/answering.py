@@ -30,6 +30,7 @@ from consent.gates import Gate
 from consent.history import History
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation, Handle
+from consent.model import SubjectState
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
@@ -175,18 +176,32 @@ class Act:
     async def reject(self) -> Open | None:
         """Reject or withdraw, and ask this address no more; the permits to wait for."""
         await self._say_no(Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME))
+        await self._block_asking()
+        return await self._all_open()
+
+    async def say_again(self, said: Declaration) -> Open | None:
+        """The permits that a "no" waits for, of who is being forgotten or whose link ran out."""
+        gone = self.gate.gone(self.consents.keys)
+        if gone and said is Declaration.REJECT:
+            await self._block_asking()  # under another spelling the mailbox may be asked still
+        if self.gate.state is SubjectState.ERASED:
+            # Its permits were waited for, and deleted with the rest.
+            return permits.together(await permits.open_of(self.connection, self._all(), self.now))
+        return await self._all_open()
+
+    async def _block_asking(self) -> None:
+        keys, suppression = self.consents.keys, self.suppression_keys
         blocked = [self.gate, *self.others]
         await withdraw.block_asking(
-            self.connection,
-            self.consents.keys,
-            self.suppression_keys,
-            blocked,
-            self.vault,
-            self.now,
+            self.connection, keys, suppression, blocked, self.vault, self.now
         )
-        # Of all whose mails end: fresh links too, and other spellings. Whoever repeats it waits
-        # the same way.
-        return await self._still_open([(gate.subject, None) for gate in blocked])
+
+    def _all(self) -> list[tuple[str, None]]:
+        """All whose mails end: fresh links too, and other spellings."""
+        return [(gate.subject, None) for gate in (self.gate, *self.others)]
+
+    async def _all_open(self) -> Open | None:
+        return await self._still_open(self._all())
 
     async def _say_no(self, why: Withdrawal) -> None:
         """End what was asked by this link, and what that was to replace."""
