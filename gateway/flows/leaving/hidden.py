@@ -2,13 +2,11 @@
 
 Whoever leaves is answered once every permit of theirs can start nothing any more. A row
 that is away at that moment, or somebody else's, or dated short, would be back when its worker
-begins; so while the log knows of such a one, nobody is told that they have left. Of whose key
-is missing nobody can read what it grants: they are told once no permit can be open any more.
+begins; so while the log knows of such a one, nobody is told that they have left.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -22,6 +20,7 @@ from audit.trail import Told
 from consent.keys.vault import Compartment, Vault
 from delivery import account
 from delivery.account import Granted
+from gateway.flows.leaving import unreadable
 from gateway.flows.sending import grounds
 
 log = structlog.get_logger()
@@ -44,7 +43,7 @@ async def holders(
     """
     kind, since = Kind.PERMIT_BATCH, now - ttl - _WHOLE
     keyless = {one for one in subjects if not vault.has(one, Compartment.EVIDENCE)}
-    unknown = await _unknown(connection, macs, keyless, since) if keyless else set()
+    unknown = await unreadable.holders(connection, macs, keyless, since) if keyless else set()
     told = await histories.of_items(connection, macs, subjects, kind, since, vault)
     grants = [one for one in told if one.facts.get("ground") is not None]
     if not grants:
@@ -59,18 +58,6 @@ async def holders(
     if found:
         log.error("permit_away", rows=len(found))
     return found | unknown
-
-
-async def _unknown(
-    connection: AsyncConnection, macs: RowMacs, subjects: Collection[str], since: datetime
-) -> set[str]:
-    """Who may have been granted something lately that nobody can read, and no row says is over."""
-    told = await histories.batches_of(connection, macs, subjects, Kind.PERMIT_BATCH, since)
-    over = await account.ended(connection, told.keys()) if told else Counter()
-    found = {one[0] for one, items in told.items() if over[one] < items}
-    if found:
-        log.error("permit_unreadable", people=len(found))
-    return found
 
 
 def _is_there(told: Told, row: Granted | None, ttl: timedelta) -> bool:

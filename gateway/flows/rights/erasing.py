@@ -165,7 +165,7 @@ class Erasing:
             log, rows, lookup, marks = parts.log, parts.rows, parts.lookup, parts.marks
             await begin(log, connection, rows, lookup, marks, back, now, asked=asked)
         if back:
-            logger.error("erasure_put_back", people=len(back))
+            logger.error("erasure_put_back", rows=len(back))
         return await self.finish([gate.subject for gate in back])
 
     async def _count(self, going: Collection[str]) -> set[str]:
