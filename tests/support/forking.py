@@ -116,9 +116,10 @@ def start(
     directory: Path,
     environment: Mapping[str, str],
     *files: IO[bytes],
+    module: str = "gateway",
 ) -> Forked:
-    """`python -m gateway` with these *arguments*; *files* are stdout, stderr, and perhaps stdin."""
-    order = {"arguments": list(arguments), "environment": dict(environment)}
+    """`python -m MODULE` with these *arguments*; *files* are stdout, stderr, and perhaps stdin."""
+    order = {"arguments": list(arguments), "environment": dict(environment), "module": module}
     source = _source(directory)
     return Forked(source.fork(order, [one.fileno() for one in files]), source)
 
@@ -127,8 +128,10 @@ def run(
     arguments: Sequence[str],
     directory: Path,
     environment: Mapping[str, str],
-    stdin: str | None,
-    timeout: float,
+    *,
+    stdin: str | None = None,
+    timeout: float = 60,
+    module: str = "gateway",
 ) -> subprocess.CompletedProcess[str]:
     """The same, to its end."""
     with (
@@ -138,7 +141,7 @@ def run(
     ):
         said.write((stdin or "").encode())
         said.seek(0)
-        process = start(arguments, directory, environment, out, err, said)
+        process = start(arguments, directory, environment, out, err, said, module=module)
         try:
             status = process.wait(timeout)
         finally:
@@ -202,8 +205,8 @@ def main() -> None:
     order = _Orders(socket.socket(fileno=int(sys.argv[1]))).serve()
     os.environ.clear()
     os.environ.update(order["environment"])
-    sys.argv = ["gateway", *order["arguments"]]
-    runpy.run_module("gateway", run_name="__main__", alter_sys=True)
+    sys.argv = [order["module"], *order["arguments"]]
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

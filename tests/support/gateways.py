@@ -320,7 +320,7 @@ async def _initialise(directory: Path, urls: Urls) -> None:
 def _run(
     config: Path, *arguments: str, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return forking.run(["--config", str(config), *arguments], _HERE, _environment(), stdin, 60)
+    return forking.run(["--config", str(config), *arguments], _HERE, _environment(), stdin=stdin)
 
 
 @contextlib.asynccontextmanager
