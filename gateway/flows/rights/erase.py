@@ -27,6 +27,7 @@ from consent.retention import Periods
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
+from delivery.permits import Open
 from gateway.config.config import Suppress
 from gateway.flows.leaving import ending, hidden, withdraw
 from gateway.flows.leaving.ending import Withdrawal
@@ -57,7 +58,7 @@ class _Begun:
     """What the first step wrote, and the permits that it has to wait for."""
 
     erasure: Erasure | None  # none: nobody is known by that name
-    still_open: set[str] = field(default_factory=set)
+    still_open: Open = field(default_factory=dict)
     held_back: bool = False  # a permit is not there to be waited for
 
 
