@@ -24,7 +24,7 @@ from gateway.errors import (
 )
 from gateway.flows.rights.requests import Asked
 from gateway.flows.sending.permission import Question
-from gateway.http import access_reasons
+from gateway.http import reasons
 from gateway.http.answers import answer
 from gateway.http.app_keys import RIGHTS_REQUESTS
 from gateway.http.authentication import CALLER, require_unbound
@@ -37,6 +37,7 @@ _TAGS = ("data protection officer",)
 _PATH: Final = "/v1/rights-requests"
 _ONE: Final = _PATH + "/{id:req_[0-9a-v]{26}}"
 _ID: Final = r"^req_[0-9a-v]{26}$"
+_NO_REQUEST: Final = "rights request of this id"
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "kind": "access", "channel": "letter"}
 _REASON: Final[dict[str, Any]] = {"reason": "The copy was handed over on paper."}
 _REFUSALS: Mapping[Refusal, type[RequestError]] = {
@@ -121,7 +122,7 @@ async def post_request(request: web.Request) -> web.StreamResponse:
     asked = Asked(question, said.kind, said.channel, said.received_at)
     recorded = await request.app[RIGHTS_REQUESTS].record(asked)
     if recorded is None:
-        raise NotFound
+        raise NotFound("person known by that")
     return answer(Recorded(request_id=recorded.id, due_at=recorded.due_at), 201)
 
 
@@ -147,16 +148,16 @@ async def get_requests(request: web.Request) -> web.StreamResponse:
     _ONE,
     summary="One rights request; with Access-Reason also the reason of its decision",
     responses={200: RightsRequestView},
-    headers=(access_reasons.PARAMETER,),
+    headers=(reasons.OPTIONAL,),
     scope=Scope.SUBJECTS_READ,
     tags=_TAGS,
 )
 async def get_request(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
-    why, requests = access_reasons.read(request), request.app[RIGHTS_REQUESTS]
+    why, requests = reasons.said_of(request), request.app[RIGHTS_REQUESTS]
     found = await requests.get(request.match_info["id"])
     if found is None:
-        raise NotFound
+        raise NotFound(_NO_REQUEST)
     if why is None or found.reason is None:
         return answer(_view(found))
     return answer(_view(found, await requests.open_reason(found, why, request[CALLER].id)))
@@ -212,7 +213,7 @@ async def _decide(request: web.Request, step: Step) -> web.StreamResponse:
     require_unbound(request)
     became = await request.app[RIGHTS_REQUESTS].decide(request.match_info["id"], step, said.reason)
     if became is None:
-        raise NotFound
+        raise NotFound(_NO_REQUEST)
     if isinstance(became, Refusal):
         raise _REFUSALS[became]
     return answer(_view(became))

@@ -30,8 +30,8 @@ class Scope(StrEnum):
     CONSENTS_WITHDRAW = "consents:withdraw"
     SIGNUPS_CREATE = "signups:create"
     AUDIT_READ = "audit:read"
-    SUBJECTS_READ = "subjects:read"
     SUBJECTS_MANAGE = "subjects:manage"
+    SUBJECTS_READ = "subjects:read"
 
 
 @dataclass(frozen=True)

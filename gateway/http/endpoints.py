@@ -39,7 +39,7 @@ class Endpoint:
     *form* is what a plain HTML form posts, *people* says that errors are pages, *headers* are
     those that its handler reads, as the document has them,
     *example* is a body that *request* takes, *open_to_all* that those without *scope*
-    are answered too, as strangers.
+    are answered too, as strangers, *says_why* that the caller gives a reason (`reasons.py`).
     """
 
     method: str
@@ -54,6 +54,7 @@ class Endpoint:
     open_to_all: bool = False
     idempotent: bool = False
     headers: Sequence[Mapping[str, Any]] = ()
+    says_why: bool = False
     people: bool = False
     example: Mapping[str, Any] | None = None
     tags: Sequence[str] = ()

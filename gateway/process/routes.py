@@ -11,6 +11,7 @@ from gateway.api import (
     permissions,
     rights_requests,
     signups,
+    subjects,
     withdrawals,
 )
 from gateway.people import (
@@ -37,6 +38,7 @@ API = (
     erasures.post_erasure,
     erasures.get_erasure,
     *rights_requests.ROWS,
+    subjects.post_lookup,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,

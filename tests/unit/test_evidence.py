@@ -108,12 +108,12 @@ GOLDEN: dict[str, Proof] = {
     "a consent past its date": EndedByItself("con_1", "newsletter", Why.TIME),
     "a consent that was not used": EndedByItself("con_1", "newsletter", Why.UNUSED),
     "a look by fresh link": Accessed("the person's own look, by a fresh link", "lnk_1"),
-    "a look by a caller": Accessed("case 7", None),
     "a right that was asked for": RightsRequested("req_1", Right.ACCESS, "letter", NOW, DUE),
     **{
         f"a request that was {became}": RightsDecided("req_1", Right.ACCESS, DUE)
         for became in ("extended", "answered", "refused")
     },
+    "a look by a caller": Accessed("case 17", caller="key_1"),
     "proof whose term was over": evidence.ProofEnded((0, 2)),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
 }

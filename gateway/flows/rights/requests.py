@@ -178,8 +178,7 @@ class RightsRequests:
             if not gates.usable(held.get(request.subject), vault, Compartment.EVIDENCE):
                 return None
             trail = Trail(self.log, vault, held)
-            refs = {"request": request.id, "api_key": caller}
-            said = Accessed(why, None)
+            refs, said = {"request": request.id}, Accessed(why, caller=caller)
             kind = Kind.SUBJECT_ACCESSED
             trail.record(kind, request.subject, Actor.API, now, evidence=said, refs=refs)
             await trail.stage(connection)
