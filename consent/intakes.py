@@ -113,8 +113,11 @@ def _document(form: SignUp) -> dict[str, object]:
         "profile": dict(form.profile),
         "by_mailbox": form.by_mailbox,
     }
-    if form.network is not None:
-        document["network"] = form.network
+    document |= {
+        name: value
+        for name, value in (("network", form.network), ("origin", form.origin))
+        if value is not None
+    }
     return document
 
 
@@ -159,7 +162,7 @@ def _open(
 
 
 def _sign_up(stored: Stored) -> SignUp:
-    """`by_mailbox` and `network` are younger: rows of an older release lack them."""
+    """`by_mailbox`, `network` and `origin` are younger: rows of an older release lack them."""
     email = stored.object("email")
     return SignUp(
         form=stored.text("form"),
@@ -176,6 +179,7 @@ def _sign_up(stored: Stored) -> SignUp:
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
         network=stored.text_or_none("network"),
+        origin=stored.text_or_none("origin"),
     )
 
 

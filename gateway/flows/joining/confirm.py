@@ -5,7 +5,7 @@ Nothing else writes "confirmed" than the spending of such a token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from consent import (
     tokens,
 )
 from consent.consents import Consent, Consents
+from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
@@ -36,6 +37,7 @@ from consent.trail import Trail
 from delivery import permits
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
+from gateway.flows.joining.contested import Visitor, visitor
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
@@ -64,6 +66,7 @@ class Seen:
     answers: Mapping[str, str] = field(repr=False)  # to correct, of what waits
     refusals: Mapping[str, Reason]  # by consent: why it permits no mail, or would not
     expired: bool
+    contested: bool  # what waits may say what somebody else said: see `contested`
     now: datetime
 
     @property
@@ -72,12 +75,13 @@ class Seen:
         return any(consent.anew for consent in self.consents)
 
 
-async def look(parts: Parts, token: str) -> Seen | None:
-    """What a token asks for; None for one that nobody has. Changes nothing."""
+async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
+    """What a token asks who comes from *network*; None for one that nobody has. Changes nothing."""
     opened = await _open(parts.data, parts.rows, parts.keystore, token)
     if opened is None:
         return None
-    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), *opened)
+    who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=False)
+    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), *opened, who)
     async with parts.data.read() as connection:
         return await view.seen(connection)
 
@@ -104,6 +108,7 @@ class _View:
     purposes: Collection[str]  # of the configuration
     found: Confirmation
     vault: Vault
+    visitor: Visitor
 
     async def seen(self, connection: AsyncConnection) -> Seen:
         rows = await self.consents.get(connection, self.found.consents)
@@ -118,20 +123,37 @@ class _View:
             (consent.id, self._refusal(read[consent.subject, consent.purpose], consent, now))
             for consent in asked
         )
+        # The answers that wait with what can still be confirmed, as they may be shown.
+        waits = [
+            consent
+            for consent in asked
+            if consent.id in self.found.honest and policy.confirm(consent, now) is not None
+        ]
+        contested = await self._is_contested(connection, waits, held, now)
+        entered = [waiting(one, self.vault, contested=contested) for one in waits]
         return Seen(
             asked,
             known,
-            answers=dict(self._entered(asked, now)),
+            answers={name: one for said in entered for name, one in answers.entered(said).items()},
             refusals={name: reason for name, reason in refused if reason is not None},
             expired=self.found.expires_at <= now,
+            contested=contested,
             now=now,
         )
 
-    def _entered(self, asked: Sequence[Consent], now: datetime) -> Iterator[tuple[str, str]]:
-        """The answers that wait with what can still be confirmed, as they may be shown."""
-        for consent in asked:
-            if consent.id in self.found.honest and policy.confirm(consent, now) is not None:
-                yield from answers.entered(waiting(consent, self.vault)).items()
+    async def _is_contested(
+        self,
+        connection: AsyncConnection,
+        waits: Sequence[Consent],
+        held: Mapping[str, Gate],
+        now: datetime,
+    ) -> bool:
+        """What the operator asked says nothing of anybody's, and neither does what is settled."""
+        if all(consent.anew for consent in waits):
+            return False
+        gate = held.get(self.found.subject)
+        digest = self.found.token_hash
+        return await self.visitor.is_contested(connection, digest, gate, self.vault, now)
 
     def _refusal(self, about: Facts, consent: Consent, now: datetime) -> Reason | None:
         if consent.purpose not in self.purposes:
@@ -143,22 +165,23 @@ class _View:
 
 
 async def answer(
-    parts: Parts, token: str, said: Declaration, choice: Choice | None = None
+    parts: Parts, token: str, said: Declaration, choice: Choice, network: str | None
 ) -> Seen | None:
     """Spend a token; repeating it grants nothing more and shows what became of it.
 
     Confirming acts on what is pending: what the *choice* leaves out is rejected,
     and the answers are those of this request, as corrected. "Not me" rejects
     what is pending, withdraws what was confirmed through the same request, and
-    is final like any withdrawal: it returns only when nothing for them can start
-    any more. Said to what was asked anew, it also ends what that was to replace;
-    declining does so too, and keeps nobody from asking.
+    is final: it returns only when nothing for them can start any more. Said to
+    what was asked anew, it also ends what that was to replace; declining does so
+    too, and keeps nobody from asking.
     """
-    opened = await _open(parts.data, parts.rows, parts.keystore, token)
-    if opened is None:
+    if (opened := await _open(parts.data, parts.rows, parts.keystore, token)) is None:
         return None
     found, vault = opened
-    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
+    must = said is Declaration.CONFIRM  # whoever says no waits for no key of the limits
+    who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=must)
+    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, who)
     still_open: set[str] | None = set()
     async with parts.data.begin() as connection:
         sharing = await _sharing(connection, said, found.subject)
@@ -179,11 +202,12 @@ async def answer(
                 vault=vault,
                 found=found,
                 wordings=seen.texts.keys(),
+                contested=seen.contested,
                 trail=Trail(parts.log, vault, held),
                 macs=parts.log.macs,
                 permit_ttl=parts.config.delivery.permit_ttl,
                 now=seen.now,
-                choice=choice or Choice(),
+                choice=choice,
             )
             still_open = await act.done(said)
             seen = await view.seen(connection)
@@ -213,7 +237,9 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     if opened is None:
         return None
     found, vault = opened
-    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
+    view = _View(
+        parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, Visitor(network)
+    )
     async with parts.data.read() as connection:
         seen = await view.seen(connection)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)
