@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -73,6 +74,8 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         seen = _found(await confirm.look(parts, token, network))
         choice = _choice(parts.config, seen, fields)
         if choice.purposes is not None and not choice.purposes and not seen.expired:
+            typed = {name: choice.answers.get(name, one) for name, one in seen.answers.items()}
+            seen = replace(seen, answers=typed)  # nobody types it twice
             return _confirmation_page(request, seen, nothing_ticked=True)
     seen = _found(await confirm.answer(parts, token, Declaration(said), choice, network))
     if seen.expired:
@@ -108,10 +111,14 @@ def _choice(config: Config, seen: Seen, fields: MultiMapping[str]) -> Choice:
         problems.append(FieldError("/purpose", "is not a purpose of this request"))
     if problems:
         raise Invalid(problems)
-    ticked = said.purposes
-    if ticked is None and seen.contested and len(seen.consents) > 1:
-        ticked = frozenset()  # as shown: no box of such a sign-up is ticked
-    return Choice(ticked, said.profile)
+    as_shown = frozenset[str]() if seen.contested and _has_boxes(seen) else None  # none is ticked
+    return Choice(as_shown if said.purposes is None else said.purposes, said.profile)
+
+
+def _has_boxes(seen: Seen) -> bool:
+    """Whether there is something to choose from, as the page has it."""
+    waits = (one for one in seen.consents if one.text_hash in seen.texts)
+    return [policy.effective_state(one, seen.now) for one in waits].count(State.PENDING) > 1
 
 
 def _network(request: web.Request) -> str:
