@@ -113,11 +113,10 @@ def _document(form: SignUp) -> dict[str, object]:
         "profile": dict(form.profile),
         "by_mailbox": form.by_mailbox,
     }
-    document |= {
-        name: value
-        for name, value in (("network", form.network), ("origin", form.origin))
-        if value is not None
-    }
+    if form.network is not None:
+        document["network"] = form.network
+    if form.origins:
+        document["origins"] = list(form.origins)
     return document
 
 
@@ -162,7 +161,7 @@ def _open(
 
 
 def _sign_up(stored: Stored) -> SignUp:
-    """`by_mailbox`, `network` and `origin` are younger: rows of an older release lack them."""
+    """`by_mailbox`, `network` and `origins` are younger: rows of an older release lack them."""
     email = stored.object("email")
     return SignUp(
         form=stored.text("form"),
@@ -179,7 +178,7 @@ def _sign_up(stored: Stored) -> SignUp:
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
         network=stored.text_or_none("network"),
-        origin=stored.text_or_none("origin"),
+        origins=stored.texts("origins") if stored.has("origins") else (),
     )
 
 

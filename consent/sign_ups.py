@@ -50,5 +50,6 @@ class SignUp:
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
     # The neighbourhood that it came from, where that is known: for the limits, and never evidence.
     network: str | None = field(default=None, repr=False)
-    # From where exactly, as a keyed hash of this mailbox and week: to compare, and never evidence.
-    origin: str | None = field(default=None, repr=False)
+    # From where exactly, as keyed hashes of this mailbox, this week's first: to compare, and never
+    # evidence.
+    origins: tuple[str, ...] = field(default=(), repr=False)

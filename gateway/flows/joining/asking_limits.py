@@ -49,11 +49,11 @@ class Asking:
     email: Address
     network: str | None = field(default=None, repr=False)
     by_mailbox: bool = False
-    origin: str | None = field(default=None, repr=False)  # from where exactly
+    origins: Sequence[str] = field(default=(), repr=False)  # from where exactly
 
     @classmethod
     def by(cls, form: SignUp) -> Self:
-        return cls(form.email, form.network, form.by_mailbox, form.origin)
+        return cls(form.email, form.network, form.by_mailbox, form.origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class AskingLimits:
         """
         due_at = await self._due(connection, one, now, wanted=wanted)
         if due_at is not None:
-            self._count_all(contested.with_mail(self._keys.weekly[:1], one.origin), now)
+            self._count_all(contested.with_mail(self._keys.weekly[:1], one.origins[:1]), now)
         else:
             self._note_without_mail(one, now, wanted=wanted)
         return due_at
@@ -148,7 +148,7 @@ class AskingLimits:
         was nothing to ask, as much is written.
         """
         weekly, since = self._keys.weekly, now - CONFIRM_WITHIN
-        theirs = contested.with_mail(weekly, one.origin)
+        theirs = contested.with_mail(weekly, one.origins)
         lacks = wanted and not any(self._of(key).since(since) for key in theirs)
         keys = (contested.without_mail if lacks else contested.for_nothing)(weekly, one.email)
         if not any(self._of(key).since(now - contested.NOTED_AGAIN) for key in keys):
@@ -234,7 +234,7 @@ def _keys(weekly: Sequence[Secret], one: Asking) -> list[bytes]:
     counters = _counters(weekly, one, is_new=False)
     places = [_of_place(weekly, domain, one, 1) for domain in (_ASKED_FROM, _TURNS)]
     noted = (
-        *contested.with_mail(weekly, one.origin),
+        *contested.with_mail(weekly, one.origins),
         *contested.without_mail(weekly, one.email),
         *contested.for_nothing(weekly, one.email),
     )

@@ -41,19 +41,20 @@ _OF_LINK = "consentgw/origin-of-link/v1"
 _THE_MAILBOX = "the mailbox itself"  # in the place of an origin, which is hexadecimal
 
 
-def origin(weekly: Secret, email: Address, network: str | None) -> str | None:
-    """From where exactly a mailbox is asked for, as the door counts it; None: that is not known.
+def origins(weekly: Iterable[Secret], email: Address, network: str | None) -> tuple[str, ...]:
+    """From where exactly a mailbox is asked for, as the door counts it; none: that is not known.
 
-    Under the key and with the mailbox: no network is told by it, nor the same one elsewhere.
+    Under each key, and with the mailbox: no network is told by it, nor the same one elsewhere.
     """
     if network is None or neighbourhood(network) is None:
-        return None
-    return blind.keyed(weekly, _ORIGIN, f"{address.folded(email)}\0{network}").hex()
+        return ()
+    pair = f"{address.folded(email)}\0{network}"
+    return tuple(key.hex() for key in _keys(weekly, _ORIGIN, pair))
 
 
-def with_mail(weekly: Iterable[Secret], asked_from: str | None) -> tuple[bytes, ...]:
-    """Under what is kept that somebody got a mail of their own from there."""
-    return () if asked_from is None else _keys(weekly, _WITH_MAIL, asked_from)
+def with_mail(weekly: Sequence[Secret], asked_from: Iterable[str]) -> tuple[bytes, ...]:
+    """Under what is kept that a mail of their own waits for who asked from there."""
+    return tuple(key for one in asked_from for key in _keys(weekly, _WITH_MAIL, one))
 
 
 def without_mail(weekly: Iterable[Secret], email: Address) -> tuple[bytes, ...]:
@@ -73,7 +74,7 @@ def of_link(weekly: Iterable[Secret], token_hash: bytes, made: str) -> tuple[byt
 
 def made_from(form: SignUp) -> str | None:
     """From where a request was made: by the mailbox itself, wherever it is opened next."""
-    return _THE_MAILBOX if form.by_mailbox else form.origin
+    return _THE_MAILBOX if form.by_mailbox else next(iter(form.origins), None)
 
 
 def _keys(weekly: Iterable[Secret], domain: str, value: str) -> tuple[bytes, ...]:
@@ -103,10 +104,8 @@ class Visitor:
         if self.weekly is None or email is None:
             return True
         refused = set(without_mail(self.weekly, email))
-        origins = [one for key in self.weekly if (one := origin(key, email, self.network))]
-        theirs = {
-            key for one in [*origins, _THE_MAILBOX] for key in of_link(self.weekly, token_hash, one)
-        }
+        made = [*origins(self.weekly, email, self.network), _THE_MAILBOX]
+        theirs = {key for one in made for key in of_link(self.weekly, token_hash, one)}
         there = await suppressions.counted_lately(connection, refused | theirs, now)
         return bool(there & refused) and not there & theirs
 

@@ -44,12 +44,12 @@ class Posted:
     def visit(self) -> Visit:
         return Visit(self.sign_up.form, self.network)
 
-    def kept(self, weekly: Secret) -> SignUp:
+    def kept(self, weekly: Sequence[Secret]) -> SignUp:
         """What of it is sealed; of the network no more than the limits of an address ask for."""
         return replace(
             self.sign_up,
             network=neighbourhood(self.network),
-            origin=contested.origin(weekly, self.sign_up.email, self.network),
+            origins=contested.origins(weekly, self.sign_up.email, self.network),
         )
 
 
@@ -98,7 +98,7 @@ async def _keep(
         kept = await _proven(connection, let_in, now)
         if kept:
             rows = [
-                intakes.seal_sign_up(one.kept(weekly[0]), under, min(now, one.looked_at or now))
+                intakes.seal_sign_up(one.kept(weekly), under, min(now, one.looked_at or now))
                 for one in kept
             ]
             await intakes.add(connection, rows)
