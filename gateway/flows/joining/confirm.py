@@ -48,10 +48,10 @@ from storage.honesty import RowKeys
 log = structlog.get_logger()
 
 
-async def _sharing(connection: AsyncConnection, said: Declaration, subject: str) -> set[str]:
-    """Who else is meant by a "not me": no mailbox is asked again under another spelling."""
+async def _meant(connection: AsyncConnection, said: Declaration, subject: str) -> set[str]:
+    """Who is: by a "not me" others too, for no mailbox is asked again under another spelling."""
     rejects = said is Declaration.REJECT
-    return await service_mails.sharing(connection, [subject]) if rejects else set()
+    return {subject} | (await service_mails.sharing(connection, [subject]) if rejects else set())
 
 
 _BY_LINK = "preferences"  # in the place of a form's name
@@ -169,23 +169,21 @@ async def answer(
 ) -> Seen | None:
     """Spend a token; repeating it grants nothing more and shows what became of it.
 
-    Confirming acts on what is pending: what the *choice* leaves out is rejected,
-    and the answers are those of this request, as corrected. "Not me" rejects
-    what is pending, withdraws what was confirmed through the same request, and
-    is final: it returns only when nothing for them can start any more. Said to
-    what was asked anew, it also ends what that was to replace; declining does so
-    too, and keeps nobody from asking.
+    Confirming acts on what is pending: what the *choice* leaves out is rejected, and the answers
+    are those of this request, as corrected. "Not me" rejects what is pending, withdraws what was
+    confirmed through the same request, and is final: it returns only when nothing for them can
+    start any more. Said to what was asked anew, it also ends what that was to replace; declining
+    does so too, and keeps nobody from asking.
     """
     if (opened := await _open(parts.data, parts.rows, parts.keystore, token)) is None:
         return None
     found, vault = opened
-    must = said is Declaration.CONFIRM  # whoever says no waits for no key of the limits
-    who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=must)
+    confirms = said is Declaration.CONFIRM
+    who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=confirms)
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, who)
     still_open: set[str] | None = set()
     async with parts.data.begin() as connection:
-        sharing = await _sharing(connection, said, found.subject)
-        held = await gates.lock(connection, {found.subject} | sharing)
+        held = await gates.lock(connection, await _meant(connection, said, found.subject))
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
         gate = held.get(found.subject)
@@ -211,7 +209,7 @@ async def answer(
             )
             still_open = await act.done(said)
             seen = await view.seen(connection)
-        elif said is not Declaration.CONFIRM:  # whoever says no is answered when nothing can start
+        elif not confirms:  # whoever says no is answered when nothing can start
             (still_open,) = await permits.open_of(connection, [(found.subject, None)], seen.now)
     if still_open is None:
         raise StorageAway("data")
