@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, gates, personal, suppressions
 from consent.address import Address
-from consent.errors import SealError
+from consent.errors import AddressError, SealError
 from consent.gates import Gate
 from consent.keys import blind
 from consent.keys.keystore import KeyStore
@@ -116,10 +116,10 @@ def _mailbox(gate: Gate | None, vault: Vault) -> Address | None:
         return None
     try:
         mailbox = personal.open_mailbox(gate, vault)
-    except SealError:
+        return None if mailbox is None else address.parse(mailbox)
+    except (SealError, AddressError):
         log.error("address_not_opened")
         return None
-    return None if mailbox is None else address.parse(mailbox)
 
 
 async def visitor(
