@@ -86,6 +86,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ends_at=None,
         form="newsletter",
         anew=False,
+        contested=False,
         evidence="proven",
         text_hash=HASH,
         story=[
@@ -101,11 +102,18 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "anew": True,
         "story": [step("requested", rendered_by="mail"), *fresh["story"][1:]],
     }
+    contested = {
+        **fresh,
+        "requested_at": None,
+        "form": None,
+        "contested": True,
+        "story": fresh["story"][1:],
+    }
     overview = {
         "email": "ada@example.org",
         "language": locale,
         "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
-        "consents": [fresh, {**ended, "title": "Updates"}],
+        "consents": [fresh, contested, {**ended, "title": "Updates"}],
         "csrf": "token",
     }
     other = consent(locale, purpose="updates", title="Updates")
@@ -151,7 +159,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     own = {"fresh": True, "fresh_url": None}
     contact = {"contact": "privacy@acme.example"}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
-    asked = {"fields": [], "may_reject": True, "nothing_ticked": False}
+    asked = {"fields": [], "may_reject": True, "nothing_ticked": False, "contested": False}
     entered = [{**field, "value": "Ada"}]
     objected = {**one, "hindrance": "objected"}
     kept_back = [
@@ -184,6 +192,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "confirm-nothing-ticked": (
             "confirm",
             {**asked, "consents": [one, other], "nothing_ticked": True},
+        ),
+        "confirm-contested": (
+            "confirm",
+            {
+                **asked,
+                "consents": [one, other],
+                "fields": [{**field, "value": ""}],
+                "contested": True,
+            },
         ),
         "confirm-mixed": ("confirm", {**asked, "consents": [other, *settled]}),
         "confirm-already": ("confirm", {**asked, "consents": settled[:1]}),
@@ -223,6 +240,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "why": ("why", {"consents": [one], **link}),
         "why-fresh": ("why", {"consents": [fresh, ended], **own}),
         "why-fresh-anew": ("why", {"consents": [again, fresh], **own}),
+        "why-fresh-contested": ("why", {"consents": [contested], **own}),
         "why-fresh-none": ("why", {"consents": [], **own}),
         "why-neutral": ("why", {"consents": [], **link}),
         "preferences": (

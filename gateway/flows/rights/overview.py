@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +23,7 @@ from consent import (
 )
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
-from consent.evidence import Proof
+from consent.evidence import Confirmed, Proof, Requested
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
@@ -57,6 +58,16 @@ class Held:
     state: State
     text: Text | None  # none: it is not what its hash says any more
     story: Sequence[Step]
+    # Confirmed by somebody who may not have asked: what the request said proves nothing, and the
+    # story is without it. Who confirmed saw the wording on our own page.
+    contested: bool = False
+
+    @classmethod
+    def of(cls, consent: Consent, now: datetime, text: Text | None, told: Sequence[Step]) -> Self:
+        """A consent with what the log *told* of it."""
+        contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in told)
+        story = [one for one in told if not (contested and isinstance(one.said, Requested))]
+        return cls(consent, policy.effective_state(consent, now), text, story, contested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +107,7 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         purposes = dict.fromkeys([*parts.config.purposes, *(one.purpose for one in found)])
         choices = await _choices(connection, parts.consents, purposes, gate, now)
     held = [
-        Held(
-            consent,
-            policy.effective_state(consent, now),
-            known.get(consent.text_hash),
-            stories.get(consent.id, []),
-        )
+        Held.of(consent, now, known.get(consent.text_hash), stories.get(consent.id, []))
         for consent in reversed(found)
     ]
     return OwnData(
