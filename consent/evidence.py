@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
-from consent.rights import RightsDecided, RightsRequested
+from consent import rights
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
 
@@ -369,8 +369,7 @@ Proof = (
     | Objected
     | EndedByItself
     | Accessed
-    | RightsRequested
-    | RightsDecided
+    | rights.Told
     | Suppressed
     | ProofEnded
 )
@@ -385,10 +384,7 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.CONSENT_EXPIRED: EndedByItself,
     Kind.CONSENT_OBJECTED: Objected,
     Kind.SUBJECT_ACCESSED: Accessed,
-    Kind.RIGHTS_REQUESTED: RightsRequested,
-    Kind.RIGHTS_EXTENDED: RightsDecided,
-    Kind.RIGHTS_ANSWERED: RightsDecided,
-    Kind.RIGHTS_REFUSED: RightsDecided,
+    **rights.TOLD,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
 }

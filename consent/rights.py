@@ -5,11 +5,13 @@ Pure. Their rows are `rights_requests.py`'s.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
+from audit.kinds import Kind
 from consent.stored import Stored
 
 
@@ -141,3 +143,12 @@ class RightsDecided:
     @classmethod
     def read(cls, stored: Stored) -> Self:
         return cls(stored.text("request"), stored.word("right", Right), stored.moment("due_at"))
+
+
+Told = RightsRequested | RightsDecided
+TOLD: Mapping[Kind, type[Told]] = {
+    Kind.RIGHTS_REQUESTED: RightsRequested,
+    Kind.RIGHTS_EXTENDED: RightsDecided,
+    Kind.RIGHTS_ANSWERED: RightsDecided,
+    Kind.RIGHTS_REFUSED: RightsDecided,
+}
