@@ -6,6 +6,8 @@ under the subject's own keys, look-ups go by keyed hashes.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -23,6 +25,18 @@ from storage.sound import within
 from storage.types import Moment, honest
 
 metadata = MetaData()
+
+
+def _taking_away() -> tuple[Column[Any], ...]:
+    """What somebody took back: by the random id, with no word of theirs."""
+    return (
+        Column("eid", LargeBinary, primary_key=True, info=within(16)),  # the event that says it
+        Column("subject", String(40), nullable=False, index=True),
+        Column("purpose", String(64)),  # none: all of them
+        Column("kind", String(32), nullable=False),  # of the event
+        Column("at", Moment, nullable=False, index=True),
+    )
+
 
 # The gate: the row that everything granting or ending a permission locks. It
 # also counts the person's audit events, so that a gap in a trail is seen.
@@ -208,6 +222,9 @@ erasure = Table(
     *honest(),
 )
 
+# What people took away and the guard's store may not have yet (`consent/taken_away.py`).
+taking_away_due = Table("taking_away_due", metadata, *_taking_away(), *honest())
+
 # An address that must not be mailed, or not be asked again, by its keyed hash.
 suppression = Table(
     "suppression",
@@ -287,3 +304,8 @@ privacy_notice = Table(
     Column("body", LargeBinary, nullable=False),
     Column("published_at", Moment, nullable=False),
 )
+
+guard_metadata = MetaData()
+
+# In the guard's store, so that a restored backup of the data permits nothing of it again.
+taking_away = Table("taking_away", guard_metadata, *_taking_away(), *honest())

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import EVIDENCE, Draft, Event, Item, Place, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import gates
-from consent.evidence import Proof
+from consent import gates, taken_away
+from consent.evidence import Proof, TakenBack
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
+from consent.taken_away import TakingAway
+from storage.honesty import RowKeys
 
 
 class Trail:
@@ -24,7 +26,12 @@ class Trail:
     before, so that a trail that was disclosed with a hole shows it.
     """
 
-    def __init__(self, log: Log, vault: Vault, held: Mapping[str, Gate]) -> None:
+    def __init__(
+        self, log: Log, vault: Vault, held: Mapping[str, Gate], keys: RowKeys | None = None
+    ) -> None:
+        """Give the *keys* of rows where people take something away: the guard must hear of it."""
+        self._keys = keys
+        self._taken: list[TakingAway] = []
         self._log = log
         self._vault = vault
         self._held = held
@@ -57,7 +64,14 @@ class Trail:
             self._places[subject] = made.next
             self._moved.add(subject)
         self._drafts.append(made)
+        self._note(event, subject, evidence)
         return event.eid
+
+    def _note(self, event: Event, subject: str, evidence: Proof) -> None:
+        if event.kind in taken_away.KINDS:
+            purpose = evidence.purpose if isinstance(evidence, TakenBack) else None
+            said = TakingAway(event.eid, subject, purpose, event.kind, event.at)
+            self._taken.append(said)
 
     def record_leaving(
         self,
@@ -79,6 +93,7 @@ class Trail:
             return self.record(kind, subject, actor, at, evidence=evidence, refs=refs)
         event = Event(kind, actor, at, refs=refs or {})
         self._drafts.append(draft(event, None, self._log.node))
+        self._note(event, subject, evidence)
         return event.eid
 
     def record_batch(
@@ -97,6 +112,10 @@ class Trail:
 
     async def stage(self, connection: AsyncConnection) -> None:
         """Write the events and the new places; the last thing in a transaction."""
+        if self._taken:
+            if self._keys is None:
+                raise ValueError("whoever takes something away gives the keys of rows")
+            await taken_away.add(connection, self._keys, self._taken)
         await gates.advance(connection, [self._places[subject] for subject in sorted(self._moved)])
         # The log draws its numbers here, with every lock held: so events about one person stand in
         # the order in which their gate was taken.

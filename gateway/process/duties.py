@@ -89,6 +89,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
+        duty("takings_away", 1, parts.takings.work_off),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),

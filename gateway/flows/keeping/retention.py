@@ -73,6 +73,7 @@ class RetentionRules:
             "keys": self.keys,
             "marks": self.marks,
             "facts": self._facts.run,
+            "takings away": self.takings_away,
         }
 
     async def bodies(self) -> int:
@@ -256,6 +257,11 @@ class RetentionRules:
                 return await gates.named(connection, subjects)
 
         return await parts.keystore.sweep(named, now)
+
+    async def takings_away(self) -> int:
+        """In the guard's store: what people took away before any backup that is still kept."""
+        parts = self._parts
+        return await parts.takings.purge(parts.clock, parts.config.retention.takings_away)
 
     async def marks(self) -> int:
         """Marks of who left, as soon as nothing waits that was received before."""

@@ -21,7 +21,7 @@ from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import erasures, fresh_links, gates, links, lookup, marks, signed
+from consent import erasures, fresh_links, gates, links, lookup, marks, signed, taken_away
 from consent import people as removal
 from consent.consents import Consent, Consents
 from consent.keys.keystore import KeyStore
@@ -29,7 +29,7 @@ from consent.keys.vault import Compartment
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import ended, forgotten, people, registry, stories
+from gateway.flows.proving import ended, forgotten, people, registry, stories, takings
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -51,6 +51,7 @@ _SIGNED = (
     lookup.LIVE,
     erasures.SIGNED,
     outbox.SIGNED,
+    taken_away.DUE,
     api_keys.SIGNED,
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
@@ -107,7 +108,12 @@ async def verify(
         parts.clock,
         parts.config.retention.rights_requests,
     )
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, erased):
+    taken = _chained(
+        _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
+        takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
+    )
+    beside = _chained(erased, taken)
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
@@ -119,20 +125,26 @@ async def _doubts(
     log: Log,
     messages: Messages,
     signed_tables: Iterable[tuple[SignedTable, RowKeys]],
-    erased: AsyncIterator[str],
+    beside: AsyncIterator[str],
 ) -> AsyncIterator[str]:
     data, keystore = messages.data, messages.keystore
     for doubts in (
         _doubts_of_orphans(data, keystore),
         _doubts_of_rows(data, signed_tables),
         registry.doubts(data, log),
-        erased,
+        beside,
         ended.doubts(data, log, keystore.vault),
         _doubts_of_people(data, consents, keystore),
         _doubts_of_permits(data, keystore),
         messages.doubts(),
     ):
         async for doubt in doubts:
+            yield doubt
+
+
+async def _chained(*doubts: AsyncIterator[str]) -> AsyncIterator[str]:
+    for some in doubts:
+        async for doubt in some:
             yield doubt
 
 

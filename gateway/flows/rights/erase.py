@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import address, deadlines, erasures, gates, suppressions
+from consent import address, deadlines, erasures, gates, suppressions, taken_away
 from consent import retention as consent_rules
 from consent.consents import Consent
 from consent.erasures import Erasure, Stage
@@ -25,6 +25,7 @@ from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from gateway.config.config import Suppress
@@ -59,6 +60,7 @@ class _Begun:
     erasure: Erasure | None  # none: nobody is known by that name
     still_open: set[str] = field(default_factory=set)
     held_back: bool = False  # a permit is not there to be waited for
+    taken: Sequence[TakingAway] = ()  # what the guard's store must hear of
 
 
 class Erasures:
@@ -78,16 +80,18 @@ class Erasures:
         while (begun := await self._begin(request)) is None:
             pass  # somebody signed up between the look and the lock
         # No connection is held here: whoever waits must not keep others from the database.
+        await self._parts.takings.tell(begun.taken)
         if begun.held_back:
             raise StorageAway("data")
         await self._parts.permit_wait.until_over(begun.still_open)
-        return None if begun.erasure is None else await self._finished(begun.erasure)
+        return None if begun.erasure is None else await self._finished(begun.erasure, begun.taken)
 
-    async def _finished(self, begun: Erasure) -> Erasure:
+    async def _finished(self, begun: Erasure, taken: Sequence[TakingAway]) -> Erasure:
         """Go on with the steps that nobody has to wait for; where they cannot, a duty will."""
         parts = self._parts
         try:
             await self._erasing.finish([begun.subject])
+            await parts.takings.settle(taken)  # it names the person
             async with parts.data.read() as connection:
                 return await erasures.get(connection, parts.rows, begun.id) or begun
         except StorageAway as error:
@@ -130,7 +134,8 @@ class Erasures:
             # Of who is erased we deleted the permits ourselves, once they had been waited for.
             going = {one for one, gate in held.items() if gate.state is SubjectState.ERASING}
             away = await hidden.holders(connection, macs, vault, going, now, ttl)
-        return _Begun(before.get(subject or ""), open_, held_back=lost or bool(away))
+            taken = await taken_away.due_of(connection, parts.rows, subjects)
+        return _Begun(before.get(subject or ""), open_, lost or bool(away), taken)
 
     async def _of(
         self, connection: AsyncConnection, request: Request, gate: Gate, vault: Vault, now: datetime
@@ -139,7 +144,7 @@ class Erasures:
         parts, subject = self._parts, gate.subject
         # Facts are read in statements after the lock.
         stored = (await parts.consents.of_subjects(connection, [subject])).get(subject, [])
-        trail = Trail(parts.log, vault, {subject: gate})
+        trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
         leaving = Withdrawal(None, request.actor, _CHANNEL)
         ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
         consents = [ended[one.id] or one for one in stored]
@@ -154,7 +159,8 @@ class Erasures:
         await erasing.begin(
             parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=asked
         )
-        return _Begun(new, still_open, held_back=bool(held_back))
+        taken = await taken_away.due_of(connection, parts.rows, [subject])
+        return _Begun(new, still_open, bool(held_back), taken)
 
     async def _suppress(
         self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime

@@ -19,7 +19,7 @@ from audit import forgetting, strays
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import erasures, gates, people
+from consent import erasures, gates, people, taken_away
 from consent.erasures import Erasure
 from consent.gates import Gate
 from consent.keys.vault import Compartment
@@ -27,6 +27,7 @@ from consent.lookup import LookUp
 from consent.marks import Left, Marks
 from consent.model import SubjectState
 from consent.retention import Periods, Person
+from consent.taken_away import TakingAway
 from delivery import retention
 from gateway.config.config import Retention
 from gateway.parts import Parts
@@ -68,6 +69,11 @@ async def begin(
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
+    said = [
+        TakingAway(event.eid, gate.subject, None, event.kind, now)
+        for gate, event in zip(held, events, strict=True)
+    ]
+    await taken_away.add(connection, keys, said)
     await _stage(log, connection, events)
 
 

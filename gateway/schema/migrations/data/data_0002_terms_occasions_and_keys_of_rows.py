@@ -59,6 +59,7 @@ def upgrade() -> None:
     _keep_spent_stamps()
     _keep_what_stops_service_mails()
     _keep_what_was_erased()
+    _keep_what_the_guard_must_hear_of()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -203,6 +204,23 @@ def _keep_what_was_erased() -> None:
             sqlite_where=sa.text("state = 'erased'"),
             postgresql_where=sa.text("state = 'erased'"),
         )
+
+
+def _keep_what_the_guard_must_hear_of() -> None:
+    op.create_table(
+        "taking_away_due",
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("eid"),
+    )
+    with op.batch_alter_table("taking_away_due", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_taking_away_due_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_taking_away_due_subject"), ["subject"], unique=False)
 
 
 def downgrade() -> None:
