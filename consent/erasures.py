@@ -13,10 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage import paging
 from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
 from storage.signed import SignedTable
@@ -26,8 +27,9 @@ erasure = tables.erasure
 
 
 class Stage(StrEnum):
-    """How far an erasure has come; from the first on nobody mails the person, or finds them."""
+    """How far an erasure has come; from the first on nobody mails the person."""
 
+    HELD = "held"  # a hold stands; they are restricted until it ends
     ERASING = "erasing"
     DONE = "done"
 
@@ -70,6 +72,16 @@ async def of_subjects(
     query = select(erasure).where(among(erasure.c.subject, subjects))
     rows = [_read(keys, row) for row in await connection.execute(query)]
     return {one.subject: one for one in rows if one is not None}
+
+
+async def held_after(
+    connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
+) -> tuple[list[str], list[Erasure]]:
+    """The next that wait for a hold: all ids, and those rows that a gateway wrote."""
+    # Spelled out, as the partial index has it: a parameter would keep it from being used.
+    query = select(erasure).where(erasure.c.state == literal_column(f"'{Stage.HELD}'"))
+    rows = (await connection.execute(paging.by_name(query, erasure.c.id, after, limit))).all()
+    return [row.id for row in rows], [one for row in rows if (one := _read(keys, row)) is not None]
 
 
 async def finish(

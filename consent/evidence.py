@@ -352,6 +352,53 @@ class ProofEnded:
         return cls(stored.numbers("events"))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class HoldPlaced:
+    """What proves this person's consents is needed: why, and until when."""
+
+    hold: str
+    reason: str
+    until: datetime
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"hold": self.hold, "reason": self.reason, "until": self.until.isoformat()}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("hold"), stored.text("reason"), stored.moment("until"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HoldLifted:
+    """It is not needed for that any more."""
+
+    hold: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"hold": self.hold}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("hold"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ErasureHeld:
+    """The person asked to be erased, and a hold stood: until it ends they are restricted."""
+
+    erasure: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"erasure": self.erasure}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("erasure"))
+
+
 Proof = (
     Requested
     | MailSent
@@ -362,6 +409,9 @@ Proof = (
     | Accessed
     | Suppressed
     | ProofEnded
+    | HoldPlaced
+    | HoldLifted
+    | ErasureHeld
 )
 
 _TYPES: Mapping[Kind, type[Proof]] = {
@@ -376,6 +426,9 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
+    Kind.HOLD_PLACED: HoldPlaced,
+    Kind.HOLD_LIFTED: HoldLifted,
+    Kind.SUBJECT_ERASURE_HELD: ErasureHeld,
 }
 
 

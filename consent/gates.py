@@ -192,6 +192,17 @@ async def object_to(
     )
 
 
+async def restrict(
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
+) -> dict[str, Gate]:
+    """Keep these people's data, and mail them nothing (Art. 18 GDPR); the first moment stands."""
+    return await _restate(
+        connection,
+        keys,
+        [(gate, replace(gate, restricted_at=gate.restricted_at or now)) for gate in held],
+    )
+
+
 async def block_asking(
     connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
 ) -> dict[str, Gate]:

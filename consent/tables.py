@@ -204,6 +204,19 @@ handle = Table(
     *honest(),
 )
 
+# Somebody's proof is needed until then, and they are not erased (`consent/holds.py`).
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("reason", LargeBinary, nullable=False),  # sealed, compartment evidence
+    Column("placed_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False, index=True),
+    Column("eid", LargeBinary, nullable=False),  # the event that placed it
+    *honest(),
+)
+
 # What somebody asked to be forgotten (`consent/erasures.py`). The id of the person was random, and
 # names nobody once everything else is gone; so nothing else here may ever say who it was.
 erasure = Table(
@@ -211,7 +224,7 @@ erasure = Table(
     metadata,
     Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("subject", String(40), nullable=False, unique=True),
-    Column("state", String(10), nullable=False),  # erasing | done
+    Column("state", String(10), nullable=False),  # held | erasing | done
     Column("channel", String(64), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("asked_at", Moment, nullable=False),
@@ -220,6 +233,12 @@ erasure = Table(
     Column("done_at", Moment, index=True),
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
     *honest(),
+    Index(
+        "erasure_held",
+        "id",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
 )
 
 # What people took away and the guard's store may not have yet (`consent/taken_away.py`).

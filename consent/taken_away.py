@@ -29,6 +29,7 @@ KINDS: Final = (
     Kind.CONSENT_WITHDRAWN,
     Kind.CONSENT_OBJECTED,
     Kind.SUBJECT_RESTRICTED,
+    Kind.SUBJECT_ERASURE_HELD,
     Kind.SUBJECT_ERASURE_STARTED,
 )
 _REACH = "reach"  # in the place of a kind: what was said up to then was let go

@@ -11,13 +11,13 @@ from datetime import timedelta
 
 from consent import taken_away
 from consent.taken_away import TakingAway
-from gateway.flows.keeping.walk import Walk, stroll
 from storage.clock import Clock
 from storage.database import Database
 from storage.grouping import Grouped
 from storage.honesty import RowKeys
 
 _AT_ONCE = 500
+_PAGES = 1000  # more than that nobody but an attacker has
 
 
 class Takings:
@@ -28,7 +28,6 @@ class Takings:
         self._guard = guard
         self._keys = keys
         self._told: Grouped[Sequence[TakingAway], None] = Grouped(self._tell)
-        self._due: Walk[bytes] = Walk(_AT_ONCE)
 
     async def tell(self, said: Sequence[TakingAway]) -> None:
         """Return when the guard's store has what was *said*, which is committed.
@@ -47,7 +46,18 @@ class Takings:
 
     async def work_off(self) -> int:
         """Tell what is due, whether or not it was told, and let go of it; returns how much."""
-        return await stroll(self._due, self._some)
+        done, last = 0, None
+        for _ in range(_PAGES):
+            async with self._data.read() as connection:
+                # Behind the last page, not from the first: rows that no gateway wrote stay there.
+                page, due = await taken_away.due_after(connection, self._keys, last, _AT_ONCE)
+            await self.tell(due)
+            await self.settle(due)
+            done += len(due)
+            if len(page) < _AT_ONCE:
+                break
+            last = page[-1]
+        return done
 
     async def purge(self, clock: Clock, kept: timedelta) -> int:
         """Let go of what no backup that is still kept is older than."""
@@ -55,16 +65,6 @@ class Takings:
             now = await clock.now(connection)
         async with self._guard.begin() as guard:
             return await taken_away.purge(guard, self._keys, now - kept)
-
-    async def _some(self) -> int:
-        async with self._data.read() as connection:
-            page, due = await taken_away.due_after(
-                connection, self._keys, self._due.after, self._due.limit
-            )
-        self._due.move(page)
-        await self.tell(due)
-        await self.settle(due)
-        return len(due)
 
     async def _tell(self, groups: Sequence[Sequence[TakingAway]]) -> list[Exception | None]:
         every = {one.eid: one for said in groups for one in said}

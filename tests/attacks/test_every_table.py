@@ -49,6 +49,7 @@ NAMED = {
     " mac",
     "fresh_link": "id token_hash subject created_at expires_at spent_at kid mac",
     "handle": "subject purpose sealed unsubscribe_hash why_hash preferences_hash kid mac",
+    "hold": "id subject reason placed_at until eid kid mac",
     "live_key": "kind number kid mac",
     "mark": "id address_hash purpose left_at kid mac",
     "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"

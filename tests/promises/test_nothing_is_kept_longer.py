@@ -658,6 +658,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "erasure_ledger": "for ever: random ids",
         "fresh_link": "a day after its end",
         "handle": "with the person",
+        "hold": "until its date, or until it is lifted",
         "idempotency": "a day",
         "intake": "until it is worked off",
         "intake_key": "an hour, and until no row names it",

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import erasures, gates, history, intakes
+from consent import erasures, gates, history, holds, intakes
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
@@ -163,11 +163,15 @@ class RetentionRules:
             again = await _asking_again(connection, parts.lookup, held)
             rows = [consent for theirs in consents.values() for consent in theirs]
             told = await history.read(connection, parts.log.macs, held, vault, rows)
+            # A dispute needs what would go, also where nobody asked to be erased.
+            known = {one: told[one].told if one in told else [] for one in held}
+            kept = await holds.held_back(connection, parts.rows, parts.log.macs, known, now)
+            kept |= {one.subject for one in await holds.of_subjects(connection, parts.rows, held)}
             whole, stuck = [], {}
             over: dict[str, Sequence[Consent]] = {}
             standing: dict[str, set[str]] = {}
             for subject, gate in held.items():
-                if not gate.is_honest(parts.rows):
+                if subject in kept or not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
                 theirs = consents.get(subject, [])
                 everything, going = self._over(gate, theirs, now)

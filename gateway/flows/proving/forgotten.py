@@ -17,7 +17,7 @@ from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 
-_KINDS = (Kind.SUBJECT_ERASURE_STARTED, Kind.SUBJECT_ERASED)
+_KINDS = (Kind.SUBJECT_ERASURE_HELD, Kind.SUBJECT_ERASURE_STARTED, Kind.SUBJECT_ERASED)
 _ENDED = (Kind.EVIDENCE_ENDED,)
 
 

@@ -21,7 +21,7 @@ from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import erasures, fresh_links, gates, links, lookup, marks, signed, taken_away
+from consent import erasures, fresh_links, gates, holds, links, lookup, marks, signed, taken_away
 from consent import people as removal
 from consent.consents import Consent, Consents
 from consent.keys.keystore import KeyStore
@@ -30,6 +30,7 @@ from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
 from gateway.flows.proving import ended, forgotten, people, registry, stories, takings
+from gateway.flows.proving import holds as of_holds
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -50,6 +51,7 @@ _SIGNED = (
     signed.SESSION,
     lookup.LIVE,
     erasures.SIGNED,
+    holds.SIGNED,
     outbox.SIGNED,
     taken_away.DUE,
     api_keys.SIGNED,
@@ -112,7 +114,7 @@ async def verify(
         _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
         takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
     )
-    beside = _chained(erased, taken)
+    beside = _chained(erased, of_holds.doubts(parts.data, parts.rows, parts.log), taken)
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
         rows.append(doubt)
         if len(rows) == _MOST:

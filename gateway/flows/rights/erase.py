@@ -7,18 +7,21 @@ duty does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.kinds import Actor
-from consent import address, deadlines, erasures, gates, suppressions, taken_away
+from audit import histories
+from audit.kinds import Actor, Kind
+from audit.trail import Told
+from consent import address, deadlines, erasures, gates, holds, suppressions, taken_away
 from consent import retention as consent_rules
 from consent.consents import Consent
 from consent.erasures import Erasure, Stage
+from consent.evidence import ErasureHeld, HoldLifted
 from consent.gates import Gate
 from consent.keys.vault import Vault
 from consent.marks import Left
@@ -75,7 +78,8 @@ class Erasures:
 
         An address that is nobody's has left all the same: what was asked for in its
         name and waits comes to nothing. Repeating is safe: by the id of the person it
-        answers with what there is; by the address nobody is found any more.
+        answers with what there is; by the address nobody is found any more. While a
+        hold stands they are restricted instead; a duty carries it out.
         """
         while (begun := await self._begin(request)) is None:
             pass  # somebody signed up between the look and the lock
@@ -84,7 +88,9 @@ class Erasures:
         if begun.held_back:
             raise StorageAway("data")
         await self._parts.permit_wait.until_over(begun.still_open)
-        return None if begun.erasure is None else await self._finished(begun.erasure, begun.taken)
+        if begun.erasure is None or begun.erasure.state is Stage.HELD:
+            return begun.erasure
+        return await self._finished(begun.erasure, begun.taken)
 
     async def _finished(self, begun: Erasure, taken: Sequence[TakingAway]) -> Erasure:
         """Go on with the steps that nobody has to wait for; where they cannot, a duty will."""
@@ -143,24 +149,77 @@ class Erasures:
         """Of somebody who is here, and whose gate is held."""
         parts, subject = self._parts, gate.subject
         # Facts are read in statements after the lock.
+        asked = (await erasures.of_subjects(connection, parts.rows, [subject])).get(subject)
+        waiting = asked if asked is not None and asked.state is Stage.HELD else None
+        told = await histories.of_people(connection, parts.log.macs, [subject], vault)
+        if await holds.held_back(connection, parts.rows, parts.log.macs, told, now):
+            return await self._hold(connection, request, gate, vault, now, waiting)
         stored = (await parts.consents.of_subjects(connection, [subject])).get(subject, [])
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
+        await self._end_holds(connection, trail, told, now)
         leaving = Withdrawal(None, request.actor, _CHANNEL)
         ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
         consents = [ended[one.id] or one for one in stored]
         await parts.consents.write(connection, [one for one in ended.values() if one is not None])
-        new = _new(request, gate, consents, self._erasing.periods, now)
+        new = _new(request, gate, consents, self._erasing.periods, now, waiting)
         await self._suppress(connection, gate, vault, now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
         await trail.stage(connection)
-        people, asked = [gate], {subject: new}
+        people, by = [gate], {subject: new}
         await erasing.begin(
-            parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=asked
+            parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=by
         )
         taken = await taken_away.due_of(connection, parts.rows, [subject])
         return _Begun(new, still_open, bool(held_back), taken)
+
+    async def _hold(
+        self,
+        connection: AsyncConnection,
+        request: Request,
+        gate: Gate,
+        vault: Vault,
+        now: datetime,
+        waiting: Erasure | None,
+    ) -> _Begun:
+        """Restrict somebody whose proof is needed, and keep that they asked: once."""
+        parts, subject = self._parts, gate.subject
+        trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
+        if waiting is None:
+            new = _new(request, gate, (), self._erasing.periods, now)
+            waiting = replace(new, state=Stage.HELD, locked_until=None)
+            kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)
+            eid = trail.record_leaving(
+                kind, subject, request.actor, now, evidence=said, refs={"erasure": new.id}
+            )
+            waiting = replace(waiting, eid=eid)
+            await erasures.add(connection, parts.rows, waiting)
+        await gates.restrict(connection, parts.rows, [gate], now)
+        (still_open,) = await permits.open_of(connection, [(subject, None)], now)
+        ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
+        held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
+        await trail.stage(connection)
+        taken = await taken_away.due_of(connection, parts.rows, [subject])
+        return _Begun(waiting, still_open, bool(held_back), taken)
+
+    async def _end_holds(
+        self,
+        connection: AsyncConnection,
+        trail: Trail,
+        told: Mapping[str, Sequence[Told]],
+        now: datetime,
+    ) -> None:
+        """Those that are past their date, and go with the person."""
+        over = await holds.of_subjects(connection, self._parts.rows, told)
+        lifted = {name for events in told.values() for name in holds.lifted_by(events)}
+        for one in over:
+            if one.id not in lifted:
+                kind, said = Kind.HOLD_LIFTED, HoldLifted(one.id)
+                trail.record_leaving(
+                    kind, one.subject, Actor.SYSTEM, now, evidence=said, refs={"hold": one.id}
+                )
+        await holds.remove(connection, [one.id for one in over])
 
     async def _suppress(
         self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime
@@ -180,11 +239,19 @@ class Erasures:
 
 
 def _new(
-    request: Request, gate: Gate, consents: Sequence[Consent], periods: Periods, now: datetime
+    request: Request,
+    gate: Gate,
+    consents: Sequence[Consent],
+    periods: Periods,
+    now: datetime,
+    waiting: Erasure | None = None,
 ) -> Erasure:
+    person = erasing.person_of(gate)
+    locked_until = consent_rules.locked_until(person, consents, periods, now)
+    if waiting is not None:  # what was asked for while a hold stood
+        return replace(waiting, state=Stage.ERASING, locked_until=locked_until)
     # A date ahead of now would put off the day by which it must be done.
     received_at = min(request.received_at or now, now)
-    person = erasing.person_of(gate)
     return Erasure(
         id=random_id("era"),
         subject=gate.subject,
@@ -193,6 +260,6 @@ def _new(
         received_at=received_at,
         asked_at=now,
         due_at=deadlines.month_after(received_at),
-        locked_until=consent_rules.locked_until(person, consents, periods, now),
+        locked_until=locked_until,
         eid=b"",  # known once it is begun
     )

@@ -20,7 +20,7 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import erasures, gates, people, taken_away
-from consent.erasures import Erasure
+from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.keys.vault import Compartment
 from consent.lookup import LookUp
@@ -94,7 +94,9 @@ async def ends_of(
     erased before, one that is missing was deleted: then what is locked stays until
     somebody looked, for a key that is destroyed does not come back.
     """
-    requests = await erasures.of_subjects(connection, keys, held)
+    found = await erasures.of_subjects(connection, keys, held)
+    # Of who is being erased it is an old row that was put back, and says nothing of what stays.
+    requests = {one: of for one, of in found.items() if of.state is not Stage.HELD}
 
     def is_locked(gate: Gate) -> bool:
         request = requests.get(gate.subject)

@@ -60,6 +60,7 @@ def upgrade() -> None:
     _keep_what_stops_service_mails()
     _keep_what_was_erased()
     _keep_what_the_guard_must_hear_of()
+    _keep_what_is_held()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -196,6 +197,13 @@ def _keep_what_was_erased() -> None:
     )
     with op.batch_alter_table("erasure", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_erasure_done_at"), ["done_at"], unique=False)
+        batch_op.create_index(
+            "erasure_held",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'held'"),
+            postgresql_where=sa.text("state = 'held'"),
+        )
     with op.batch_alter_table("subject", schema=None) as batch_op:
         batch_op.create_index(
             "subject_erased",
@@ -221,6 +229,25 @@ def _keep_what_the_guard_must_hear_of() -> None:
     with op.batch_alter_table("taking_away_due", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_taking_away_due_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_taking_away_due_subject"), ["subject"], unique=False)
+
+
+def _keep_what_is_held() -> None:
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.LargeBinary(), nullable=False),
+        sa.Column("placed_at", types.Moment(), nullable=False),
+        sa.Column("until", types.Moment(), nullable=False),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("hold", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hold_subject"), ["subject"], unique=False)
+        batch_op.create_index(batch_op.f("ix_hold_until"), ["until"], unique=False)
 
 
 def downgrade() -> None:
