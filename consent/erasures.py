@@ -50,6 +50,16 @@ class Erasure:
     done_at: datetime | None = None
 
 
+def waiting(new: Erasure, eid: bytes) -> Erasure:
+    """What was asked for, while a hold stands: what will stay of it is not known yet."""
+    return replace(new, state=Stage.HELD, locked_until=None, eid=eid)
+
+
+def carried_out(held: Erasure, locked_until: datetime | None) -> Erasure:
+    """What waited for a hold, as it begins, under its first id and dates."""
+    return replace(held, state=Stage.ERASING, locked_until=locked_until)
+
+
 async def add(connection: AsyncConnection, keys: RowKeys, new: Erasure) -> None:
     """Keep what was asked for, under the person's gate. A person is erased once.
 

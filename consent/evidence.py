@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
+from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
 
@@ -350,53 +351,6 @@ class ProofEnded:
     @classmethod
     def read(cls, stored: Stored) -> Self:
         return cls(stored.numbers("events"))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class HoldPlaced:
-    """What proves this person's consents is needed: why, and until when."""
-
-    hold: str
-    reason: str
-    until: datetime
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        return {"hold": self.hold, "reason": self.reason, "until": self.until.isoformat()}
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("hold"), stored.text("reason"), stored.moment("until"))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class HoldLifted:
-    """It is not needed for that any more."""
-
-    hold: str
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        return {"hold": self.hold}
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("hold"))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ErasureHeld:
-    """The person asked to be erased, and a hold stood: until it ends they are restricted."""
-
-    erasure: str
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        return {"erasure": self.erasure}
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("erasure"))
 
 
 Proof = (

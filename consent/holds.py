@@ -22,7 +22,7 @@ from audit.rowmac import RowMacs
 from audit.trail import Told
 from consent import tables
 from consent.errors import StoredError
-from consent.evidence import HoldPlaced
+from consent.held_evidence import HoldPlaced
 from consent.keys.vault import Compartment
 from consent.stored import Stored
 from storage import paging

@@ -86,6 +86,7 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "blocked_objection": Capability.BLOCKS_WHO_OBJECTED,
     "blocked_erasure": Capability.BLOCKS_WHO_WAS_ERASED,
     "requests_kept": Capability.ERASURE,
+    "takings_kept": Capability.WITHDRAWALS,
     "own_keys": Capability.OWN_KEYS,
     "withdrawal": Capability.WITHDRAWALS,
     "final": Capability.WITHDRAWALS,

@@ -32,6 +32,7 @@ from consent.evidence import (
     TakenBack,
     Why,
 )
+from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
 
 VECTORS = json.loads(
@@ -108,6 +109,9 @@ GOLDEN: dict[str, Proof] = {
     "a look by fresh link": Accessed("the person's own look, by a fresh link", "lnk_1"),
     "proof whose term was over": evidence.ProofEnded((0, 2)),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
+    "a hold": HoldPlaced("hol_1", "a dispute", NOW.replace(year=2027, microsecond=0)),
+    "a hold that ended": HoldLifted("hol_1"),
+    "an erasure that waits for a hold": ErasureHeld("era_1"),
 }
 
 

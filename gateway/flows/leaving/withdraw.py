@@ -63,6 +63,8 @@ async def have_appeared(
     connection: AsyncConnection, lookup: LookUp, strangers: Sequence[Address]
 ) -> bool:
     """Whether intake admitted one of *strangers*; from here on it waits, and sees the mark."""
+    if not strangers:
+        return False
     await keep_out(connection, "intake")
     return bool(await lookup.find(connection, {stranger.canonical for stranger in strangers}))
 
@@ -269,12 +271,11 @@ class Withdrawals:
         None, and nothing written, where nobody's address became somebody's meanwhile.
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
-        strangers = _strangers(leaving)
         parts, keys = self._parts, self._parts.rows
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            if strangers and await have_appeared(connection, parts.lookup, strangers):
+            if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
             sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)

@@ -8,7 +8,7 @@ duty does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -21,8 +21,8 @@ from consent import address, deadlines, erasures, gates, holds, suppressions, ta
 from consent import retention as consent_rules
 from consent.consents import Consent
 from consent.erasures import Erasure, Stage
-from consent.evidence import ErasureHeld, HoldLifted
 from consent.gates import Gate
+from consent.held_evidence import ErasureHeld, HoldLifted
 from consent.keys.vault import Vault
 from consent.marks import Left
 from consent.model import SubjectState
@@ -188,12 +188,11 @@ class Erasures:
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
         if waiting is None:
             new = _new(request, gate, (), self._erasing.periods, now)
-            waiting = replace(new, state=Stage.HELD, locked_until=None)
             kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)
             eid = trail.record_leaving(
                 kind, subject, request.actor, now, evidence=said, refs={"erasure": new.id}
             )
-            waiting = replace(waiting, eid=eid)
+            waiting = erasures.waiting(new, eid)
             await erasures.add(connection, parts.rows, waiting)
         await gates.restrict(connection, parts.rows, [gate], now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
@@ -249,7 +248,7 @@ def _new(
     person = erasing.person_of(gate)
     locked_until = consent_rules.locked_until(person, consents, periods, now)
     if waiting is not None:  # what was asked for while a hold stood
-        return replace(waiting, state=Stage.ERASING, locked_until=locked_until)
+        return erasures.carried_out(waiting, locked_until)
     # A date ahead of now would put off the day by which it must be done.
     received_at = min(request.received_at or now, now)
     return Erasure(

@@ -12,7 +12,7 @@ from audit import histories
 from audit.kinds import Actor, Kind
 from consent import erasures, gates, holds
 from consent.erasures import Erasure
-from consent.evidence import HoldLifted, HoldPlaced
+from consent.held_evidence import HoldLifted, HoldPlaced
 from consent.holds import Hold
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
