@@ -34,13 +34,14 @@ ROUTES = {
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
     "/v1/erasures": {413},
+    "/v1/holds": {413},
     "/v1/signups": {413},
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
     "/nothing": {404},
 }
-OF_CALLERS = ("/v1/permissions", "/v1/withdrawals", "/v1/erasures", "/v1/signups")
+OF_CALLERS = ("/v1/permissions", "/v1/withdrawals", "/v1/erasures", "/v1/holds", "/v1/signups")
 SAYS_THE_TYPE_FIRST = {415}  # before anything of the body was read
 
 
