@@ -225,6 +225,7 @@ MAY_BE_BACK = {
     "spent_stamp": "a stamp that was used once only asserts, as it did",
     "suppression": "somebody is not asked",
     "rate_limit": _COUNTS,
+    "taking_away_due": "what the guard's store has is told it again",
     "worker": "it holds nothing",
 }
 # Duties that a damaged key keeps from their work, and who waits for it.

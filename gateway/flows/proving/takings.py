@@ -16,7 +16,6 @@ from audit.log import Log
 from consent import taken_away
 from storage.database import Database
 from storage.honesty import RowKeys
-from storage.ids import named
 
 _AT_ONCE = 1000
 
@@ -70,7 +69,8 @@ async def _missing(
         there = await taken_away.has(connection, [one.eid for one in asked])
         since = await taken_away.reach(connection, keys)  # it may have been let go of meanwhile
     return [
-        f"taking_away {named('evt', one.eid)}: the log tells of {one.kind}, and its row is gone"
+        f"taking_away {one.eid.hex()}: the log tells of {one.kind}, and its row is gone,"
+        " also from taking_away_due"
         for one in _later(asked, since)
         if one.eid not in there
     ]
@@ -89,5 +89,4 @@ async def _unheard(data: Database, guard: Database, keys: RowKeys, log: Log) -> 
             told = await roll.kinds_of(connection, log.macs, [one.eid for one in page])
         for one in page:
             if told.get(one.eid) != one.kind:
-                event = named("evt", one.eid)
-                yield f"taking_away {event}: no event in the log tells of {one.kind}"
+                yield f"taking_away {one.eid.hex()}: no event in the log tells of {one.kind}"
