@@ -49,6 +49,11 @@ class Erasure:
     eid: bytes  # the event that put it into its state
     done_at: datetime | None = None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether their row must say that they are being erased: no hold stands, nor is it done."""
+        return self.state is Stage.ERASING
+
 
 def waiting(new: Erasure, eid: bytes) -> Erasure:
     """What was asked for, while a hold stands: what will stay of it is not known yet."""
@@ -108,6 +113,16 @@ async def purge(connection: AsyncConnection, before: datetime) -> int:
     return await delete_free(
         connection, erasure, and_(erasure.c.done_at <= before, ended <= before)
     )
+
+
+async def under_way(
+    connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
+) -> list[tuple[str, Erasure | None]]:
+    """The next of those that have begun and are not done; None for one that no gateway wrote."""
+    begun = and_(erasure.c.done_at.is_(None), erasure.c.state != Stage.HELD)
+    query = select(erasure).where(begun)
+    rows = await connection.execute(paging.by_name(query, erasure.c.id, after, limit))
+    return [(row.id, _read(keys, row)) for row in rows]
 
 
 async def standing(connection: AsyncConnection, keys: RowKeys) -> dict[str, Erasure | None]:

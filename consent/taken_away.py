@@ -27,6 +27,7 @@ from storage.types import among, upsert
 # restored one are dropped, and so it lapses.
 KINDS: Final = (
     Kind.CONSENT_WITHDRAWN,
+    Kind.CONSENT_LEFT,
     Kind.CONSENT_OBJECTED,
     Kind.SUBJECT_RESTRICTED,
     Kind.SUBJECT_ERASURE_HELD,

@@ -64,12 +64,11 @@ class Trail:
             self._places[subject] = made.next
             self._moved.add(subject)
         self._drafts.append(made)
-        self._note(event, subject, evidence)
+        self._note(event, subject, _purpose(evidence))
         return event.eid
 
-    def _note(self, event: Event, subject: str, evidence: Proof) -> None:
+    def _note(self, event: Event, subject: str, purpose: str | None) -> None:
         if event.kind in taken_away.KINDS:
-            purpose = evidence.purpose if isinstance(evidence, TakenBack) else None
             said = TakingAway(event.eid, subject, purpose, event.kind, event.at)
             self._taken.append(said)
 
@@ -91,9 +90,21 @@ class Trail:
         """
         if subject in self._held and self._vault.has(subject, Compartment.EVIDENCE):
             return self.record(kind, subject, actor, at, evidence=evidence, refs=refs)
+        return self.record_unnamed(kind, subject, _purpose(evidence), actor, at, refs)
+
+    def record_unnamed(
+        self,
+        kind: Kind,
+        subject: str,
+        purpose: str | None,
+        actor: Actor,
+        at: datetime,
+        refs: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Add an event that names nobody; return its id. The guard alone hears whose it is."""
         event = Event(kind, actor, at, refs=refs or {})
         self._drafts.append(draft(event, None, self._log.node))
-        self._note(event, subject, evidence)
+        self._note(event, subject, purpose)
         return event.eid
 
     def record_batch(
@@ -120,3 +131,8 @@ class Trail:
         # The log draws its numbers here, with every lock held: so events about one person stand in
         # the order in which their gate was taken.
         await self._log.stage(connection, self._drafts)
+
+
+def _purpose(evidence: Proof) -> str | None:
+    """What somebody took back; None: of all purposes."""
+    return evidence.purpose if isinstance(evidence, TakenBack) else None

@@ -11,6 +11,7 @@ from gateway.api import (
     operations,
     permissions,
     signups,
+    subjects,
     withdrawals,
 )
 from gateway.people import (
@@ -38,6 +39,7 @@ API = (
     erasures.get_erasure,
     holds.post_hold,
     holds.delete_hold,
+    subjects.post_lookup,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,

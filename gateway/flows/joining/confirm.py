@@ -35,8 +35,8 @@ from consent.sign_ups import Asked, SignUp
 from consent.taken_away import TakingAway
 from consent.texts import Text
 from consent.trail import Trail
-from delivery import permits
 from delivery.permit_wait import PermitWait
+from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.limits import Wait
@@ -163,7 +163,7 @@ async def answer(
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
-    still_open: set[str] | None = set()
+    still_open: Open | None = {}
     async with parts.data.begin() as connection:
         sharing = await _sharing(connection, said, found.subject)
         held = await gates.lock(connection, {found.subject} | sharing)
@@ -172,27 +172,27 @@ async def answer(
         gate = held.get(found.subject)
         if gate is None:  # it is away for a moment: what is answered now would not hold
             raise StorageAway("data")
+        act = Act(
+            connection,
+            consents=parts.consents,
+            purposes=parts.config.purposes,
+            suppression_keys=parts.keyring.suppression,
+            gate=gate,
+            others=[other for other in held.values() if other.subject != found.subject],
+            vault=vault,
+            found=found,
+            wordings=seen.texts.keys(),
+            trail=Trail(parts.log, vault, held, parts.rows),
+            macs=parts.log.macs,
+            permit_ttl=parts.config.delivery.permit_ttl,
+            now=seen.now,
+            choice=choice or Choice(),
+        )
         if not gate.gone(parts.rows) and not seen.expired:
-            act = Act(
-                connection,
-                consents=parts.consents,
-                purposes=parts.config.purposes,
-                suppression_keys=parts.keyring.suppression,
-                gate=gate,
-                others=[other for other in held.values() if other.subject != found.subject],
-                vault=vault,
-                found=found,
-                wordings=seen.texts.keys(),
-                trail=Trail(parts.log, vault, held, parts.rows),
-                macs=parts.log.macs,
-                permit_ttl=parts.config.delivery.permit_ttl,
-                now=seen.now,
-                choice=choice or Choice(),
-            )
             still_open = await act.done(said)
             seen = await view.seen(connection)
         elif said is not Declaration.CONFIRM:  # whoever says no is answered when nothing can start
-            (still_open,) = await permits.open_of(connection, [(found.subject, None)], seen.now)
+            still_open = await act.say_again(said)
         taken = await _taken(connection, parts.rows, said, found.subject)
     await _until_it_holds(parts.takings, parts.permit_wait, taken, still_open)
     return seen
@@ -202,7 +202,7 @@ async def _until_it_holds(
     takings: Takings,
     permit_wait: PermitWait,
     taken: Sequence[TakingAway],
-    still_open: set[str] | None,
+    still_open: Open | None,
 ) -> None:
     await takings.tell(taken)
     if still_open is None:

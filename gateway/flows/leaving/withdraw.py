@@ -35,6 +35,7 @@ from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
+from delivery.permits import Open
 from gateway.flows.leaving import hidden
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
@@ -176,10 +177,12 @@ class _Written:
     """What is left to do before somebody is answered."""
 
     taken: Sequence[TakingAway]  # what the guard's store must hear of
-    still_open: set[str]  # permits to wait for
+    still_open: Open  # permits to wait for
 
 
-def _written(leaver: Leaving, taken: Iterable[TakingAway], still_open: set[str]) -> _Written:
+def _written(leaver: Leaving, taken: Iterable[TakingAway], theirs: Open, shared: Open) -> _Written:
+    # An objection ends what other spellings of the mailbox are asked, too.
+    still_open = permits.together([theirs, shared]) if leaver.withdrawal.objection else theirs
     return _Written([one for one in taken if one.subject == leaver.subject], still_open)
 
 
@@ -288,7 +291,7 @@ class Withdrawals:
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
             for leaver in leaving:
                 ending.take(leaver)
-            await parts.consents.write(connection, list(ending.changed.values()))
+            await ending.write(connection, parts.consents)
             blocking = parts.keyring.suppression
             stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
             await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
@@ -309,11 +312,10 @@ class Withdrawals:
             await ending.trail.stage(connection)
             # Also what was said before, and not told since a store was away.
             taken = await taken_away.due_of(connection, keys, subjects)
-        # An objection ends what other spellings of the mailbox are asked, too.
-        shared = set().union(*asking)
+        shared = permits.together(asking)
         return [
             StorageAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back
-            else _written(leaver, taken, theirs | shared if leaver.withdrawal.objection else theirs)
+            else _written(leaver, taken, theirs, shared)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]
