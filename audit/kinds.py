@@ -37,12 +37,15 @@ class Kind(StrEnum):
     SUBJECT_UNRESTRICTED = "subject.unrestricted"
     SUBJECT_ERASURE_STARTED = "subject.erasure_started"
     SUBJECT_ERASED = "subject.erased"
+    SUBJECT_ERASURE_HELD = "subject.erasure_held"  # restricted; erased once no hold stands
     EVIDENCE_ENDED = "evidence.ended"  # facts whose term was over went; their person stays
     RIGHTS_REQUESTED = "rights.requested"
     RIGHTS_EXTENDED = "rights.extended"
     RIGHTS_ANSWERED = "rights.answered"
     RIGHTS_REFUSED = "rights.refused"
     RIGHTS_ENDED = "rights.ended"  # undecided, as its person was erased
+    HOLD_PLACED = "hold.placed"
+    HOLD_LIFTED = "hold.lifted"  # or its date came
     SUPPRESSION_ADDED = "suppression.added"
     SUPPRESSION_LIFTED = "suppression.lifted"
 

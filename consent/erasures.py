@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -27,8 +27,9 @@ erasure = tables.erasure
 
 
 class Stage(StrEnum):
-    """How far an erasure has come; from the first on nobody mails the person, or finds them."""
+    """How far an erasure has come; from the first on nobody mails the person."""
 
+    HELD = "held"  # a hold stands; they are restricted until it ends
     ERASING = "erasing"
     DONE = "done"
 
@@ -49,8 +50,19 @@ class Erasure:
     done_at: datetime | None = None
 
     @property
-    def is_done(self) -> bool:
-        return self.state is Stage.DONE
+    def is_under_way(self) -> bool:
+        """Whether their row must say that they are being erased: no hold stands, nor is it done."""
+        return self.state is Stage.ERASING
+
+
+def waiting(new: Erasure, eid: bytes) -> Erasure:
+    """What was asked for, while a hold stands: what will stay of it is not known yet."""
+    return replace(new, state=Stage.HELD, locked_until=None, eid=eid)
+
+
+def carried_out(held: Erasure, locked_until: datetime | None) -> Erasure:
+    """What waited for a hold, as it begins, under its first id and dates."""
+    return replace(held, state=Stage.ERASING, locked_until=locked_until)
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, new: Erasure) -> None:
@@ -77,6 +89,16 @@ async def of_subjects(
     return {one.subject: one for one in rows if one is not None}
 
 
+async def held_after(
+    connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
+) -> tuple[list[str], list[Erasure]]:
+    """The next that wait for a hold: all ids, and those rows that a gateway wrote."""
+    # Spelled out, as the partial index has it: a parameter would keep it from being used.
+    query = select(erasure).where(erasure.c.state == literal_column(f"'{Stage.HELD}'"))
+    rows = (await connection.execute(paging.by_name(query, erasure.c.id, after, limit))).all()
+    return [row.id for row in rows], [one for row in rows if (one := _read(keys, row)) is not None]
+
+
 async def finish(
     connection: AsyncConnection, keys: RowKeys, begun: Erasure, eid: bytes, now: datetime
 ) -> None:
@@ -96,8 +118,9 @@ async def purge(connection: AsyncConnection, before: datetime) -> int:
 async def under_way(
     connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
 ) -> list[tuple[str, Erasure | None]]:
-    """The next of those that are not done, by their ids; None for one that no gateway wrote."""
-    query = select(erasure).where(erasure.c.done_at.is_(None))
+    """The next of those that have begun and are not done; None for one that no gateway wrote."""
+    begun = and_(erasure.c.done_at.is_(None), erasure.c.state != Stage.HELD)
+    query = select(erasure).where(begun)
     rows = await connection.execute(paging.by_name(query, erasure.c.id, after, limit))
     return [(row.id, _read(keys, row)) for row in rows]
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from audit.kinds import Kind
-from consent import rights
+from consent import held_evidence, rights, subject_evidence
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
 
@@ -311,56 +311,6 @@ class EndedByItself:
         return cls(stored.text("consent"), stored.text("purpose"), stored.word("why", Why))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Accessed:
-    """Somebody looked at what is kept: why, and by which link or as which caller."""
-
-    why: str
-    link: str | None = None
-    caller: str | None = None
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        by = {"link": self.link, "caller": self.caller}
-        return {"why": self.why} | {name: one for name, one in by.items() if one is not None}
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        link, caller = stored.text_or_none("link"), stored.text_or_none("caller")
-        return cls(stored.text("why"), link, caller)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Suppressed:
-    """The mailbox must not be mailed any more: since which message, and why."""
-
-    message: str
-    why: str
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        return {"message": self.message, "why": self.why}
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("message"), stored.text("why"))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ProofEnded:
-    """What these events of the person's trail said is gone: the term of their consents was over."""
-
-    events: tuple[int, ...]
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        return {"events": list(self.events)}
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        return cls(stored.numbers("events"))
-
-
 Proof = (
     Requested
     | MailSent
@@ -368,10 +318,9 @@ Proof = (
     | TakenBack
     | Objected
     | EndedByItself
-    | Accessed
+    | subject_evidence.Told
     | rights.Told
-    | Suppressed
-    | ProofEnded
+    | held_evidence.Told
 )
 
 _TYPES: Mapping[Kind, type[Proof]] = {
@@ -383,10 +332,9 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.CONSENT_LAPSED: EndedByItself,
     Kind.CONSENT_EXPIRED: EndedByItself,
     Kind.CONSENT_OBJECTED: Objected,
-    Kind.SUBJECT_ACCESSED: Accessed,
+    **subject_evidence.TOLD,
     **rights.TOLD,
-    Kind.SUPPRESSION_ADDED: Suppressed,
-    Kind.EVIDENCE_ENDED: ProofEnded,
+    **held_evidence.TOLD,
 }
 
 

@@ -7,7 +7,7 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -188,9 +188,16 @@ async def object_to(
     The first one stands: what is kept of an objection ends counted from it, repeated or not.
     """
     return await _restate(
-        connection,
-        keys,
-        [(gate, replace(gate, objected_at=gate.objected_at or now)) for gate in held],
+        connection, keys, held, lambda gate: replace(gate, objected_at=gate.objected_at or now)
+    )
+
+
+async def restrict(
+    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
+) -> dict[str, Gate]:
+    """Keep these people's data, and mail them nothing (Art. 18 GDPR); the first moment stands."""
+    return await _restate(
+        connection, keys, held, lambda gate: replace(gate, restricted_at=gate.restricted_at or now)
     )
 
 
@@ -201,9 +208,7 @@ async def block_asking(
 
     The last one stands: it ends what was queued up to then, also since the one before.
     """
-    return await _restate(
-        connection, keys, [(gate, replace(gate, asking_blocked_at=now)) for gate in held]
-    )
+    return await _restate(connection, keys, held, lambda gate: replace(gate, asking_blocked_at=now))
 
 
 async def begin_erasure(
@@ -242,13 +247,17 @@ async def end_erasure(
 
 
 async def _restate(
-    connection: AsyncConnection, keys: RowKeys, changes: Sequence[tuple[Gate, Gate]]
+    connection: AsyncConnection,
+    keys: RowKeys,
+    held: Iterable[Gate],
+    change: Callable[[Gate], Gate],
 ) -> dict[str, Gate]:
     """Store state and stops of held gates, and return the gates as they are now.
 
     A row that no gateway wrote is stopped like any other and stays dishonest:
     signing it would hide what was done to it.
     """
+    changes = [(gate, change(gate)) for gate in held]
     signed = []
     for old, new in changes:
         if old.is_honest(keys):
@@ -284,16 +293,7 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
     values = {name: bindparam(f"new_{name}", type_=subject.c[name].type) for name in columns}
     statement = update(subject).where(subject.c.id == bindparam("of")).values(values)
     rows = [
-        {
-            "of": gate.subject,
-            "new_state": gate.state,
-            "new_restricted_at": gate.restricted_at,
-            "new_objected_at": gate.objected_at,
-            "new_suppressed": gate.suppressed,
-            "new_asking_blocked_at": gate.asking_blocked_at,
-            "new_kid": gate.kid,
-            "new_mac": gate.mac,
-        }
+        {"of": gate.subject} | {f"new_{name}": getattr(gate, name) for name in columns}
         for gate in stated
     ]
     await connection.execute(statement, rows)
@@ -339,9 +339,7 @@ async def suppress(
 ) -> dict[str, Gate]:
     """Mail these people nothing more: their mailbox refused for good, or complained."""
     return await _restate(
-        connection,
-        keys,
-        [(gate, replace(gate, suppressed=gate.suppressed or why)) for gate in held],
+        connection, keys, held, lambda gate: replace(gate, suppressed=gate.suppressed or why)
     )
 
 

@@ -75,7 +75,7 @@ async def note(
         left = list(of(held[subject])) if is_ours(keys, held[subject]) else []
         for (who, purpose), actor in said.items():
             if who == subject:
-                eid = trail.record_unnamed(Kind.CONSENT_LEFT, actor, now)
+                eid = trail.record_unnamed(Kind.CONSENT_LEFT, who, purpose, actor, now)
                 left.append(Left(eid, purpose, now))
         if len(left) > _MOST:
             raise StorageAway("key store")

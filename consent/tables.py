@@ -6,6 +6,8 @@ under the subject's own keys, look-ups go by keyed hashes.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -23,6 +25,18 @@ from storage.sound import within
 from storage.types import Moment, honest
 
 metadata = MetaData()
+
+
+def _taking_away() -> tuple[Column[Any], ...]:
+    """What somebody took back: by the random id, with no word of theirs."""
+    return (
+        Column("eid", LargeBinary, primary_key=True, info=within(16)),  # the event that says it
+        Column("subject", String(40), nullable=False, index=True),
+        Column("purpose", String(64)),  # none: all of them
+        Column("kind", String(32), nullable=False),  # of the event
+        Column("at", Moment, nullable=False, index=True),
+    )
+
 
 # The gate: the row that everything granting or ending a permission locks. It
 # also counts the person's audit events, so that a gap in a trail is seen.
@@ -192,6 +206,19 @@ handle = Table(
     *honest(),
 )
 
+# Somebody's proof is needed until then, and they are not erased (`consent/holds.py`).
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("reason", LargeBinary, nullable=False),  # sealed, compartment evidence
+    Column("placed_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False, index=True),
+    Column("eid", LargeBinary, nullable=False),  # the event that placed it
+    *honest(),
+)
+
 # What somebody asked to be forgotten (`consent/erasures.py`). The id of the person was random, and
 # names nobody once everything else is gone; so nothing else here may ever say who it was.
 erasure = Table(
@@ -199,7 +226,7 @@ erasure = Table(
     metadata,
     Column("id", String(40), primary_key=True, info=within(1, 40)),
     Column("subject", String(40), nullable=False, unique=True),
-    Column("state", String(10), nullable=False),  # erasing | done
+    Column("state", String(10), nullable=False),  # held | erasing | done
     Column("channel", String(64), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("asked_at", Moment, nullable=False),
@@ -208,6 +235,12 @@ erasure = Table(
     Column("done_at", Moment, index=True),
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
     *honest(),
+    Index(
+        "erasure_held",
+        "id",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
 )
 
 # What somebody asked for by right, and the decision (`consent/rights_requests.py`). It outlives its
@@ -236,6 +269,9 @@ rights_request = Table(
         postgresql_where=text("state IN ('open', 'extended')"),
     ),
 )
+
+# What people took away and the guard's store may not have yet (`consent/taken_away.py`).
+taking_away_due = Table("taking_away_due", metadata, *_taking_away(), *honest())
 
 # An address that must not be mailed, or not be asked again, by its keyed hash.
 suppression = Table(
@@ -317,3 +353,8 @@ privacy_notice = Table(
     Column("body", LargeBinary, nullable=False),
     Column("published_at", Moment, nullable=False),
 )
+
+guard_metadata = MetaData()
+
+# In the guard's store, so that a restored backup of the data permits nothing of it again.
+taking_away = Table("taking_away", guard_metadata, *_taking_away(), *honest())

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import EVIDENCE, Draft, Event, Item, Place, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import gates
-from consent.evidence import Proof
+from consent import gates, taken_away
+from consent.evidence import Proof, TakenBack
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
+from consent.taken_away import TakingAway
+from storage.honesty import RowKeys
 
 
 class Trail:
@@ -24,7 +26,12 @@ class Trail:
     before, so that a trail that was disclosed with a hole shows it.
     """
 
-    def __init__(self, log: Log, vault: Vault, held: Mapping[str, Gate]) -> None:
+    def __init__(
+        self, log: Log, vault: Vault, held: Mapping[str, Gate], keys: RowKeys | None = None
+    ) -> None:
+        """Give the *keys* of rows where people take something away: the guard must hear of it."""
+        self._keys = keys
+        self._taken: list[TakingAway] = []
         self._log = log
         self._vault = vault
         self._held = held
@@ -57,7 +64,13 @@ class Trail:
             self._places[subject] = made.next
             self._moved.add(subject)
         self._drafts.append(made)
+        self._note(event, subject, _purpose(evidence))
         return event.eid
+
+    def _note(self, event: Event, subject: str, purpose: str | None) -> None:
+        if event.kind in taken_away.KINDS:
+            said = TakingAway(event.eid, subject, purpose, event.kind, event.at)
+            self._taken.append(said)
 
     def record_leaving(
         self,
@@ -77,14 +90,21 @@ class Trail:
         """
         if subject in self._held and self._vault.has(subject, Compartment.EVIDENCE):
             return self.record(kind, subject, actor, at, evidence=evidence, refs=refs)
-        return self.record_unnamed(kind, actor, at, refs)
+        return self.record_unnamed(kind, subject, _purpose(evidence), actor, at, refs)
 
     def record_unnamed(
-        self, kind: Kind, actor: Actor, at: datetime, refs: Mapping[str, str] | None = None
+        self,
+        kind: Kind,
+        subject: str,
+        purpose: str | None,
+        actor: Actor,
+        at: datetime,
+        refs: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Add an event that names nobody; return its id."""
+        """Add an event that names nobody; return its id. The guard alone hears whose it is."""
         event = Event(kind, actor, at, refs=refs or {})
         self._drafts.append(draft(event, None, self._log.node))
+        self._note(event, subject, purpose)
         return event.eid
 
     def record_batch(
@@ -103,7 +123,16 @@ class Trail:
 
     async def stage(self, connection: AsyncConnection) -> None:
         """Write the events and the new places; the last thing in a transaction."""
+        if self._taken:
+            if self._keys is None:
+                raise ValueError("whoever takes something away gives the keys of rows")
+            await taken_away.add(connection, self._keys, self._taken)
         await gates.advance(connection, [self._places[subject] for subject in sorted(self._moved)])
         # The log draws its numbers here, with every lock held: so events about one person stand in
         # the order in which their gate was taken.
         await self._log.stage(connection, self._drafts)
+
+
+def _purpose(evidence: Proof) -> str | None:
+    """What somebody took back; None: of all purposes."""
+    return evidence.purpose if isinstance(evidence, TakenBack) else None

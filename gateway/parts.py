@@ -17,6 +17,7 @@ from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.door import Door
 from gateway.keyfiles.keyring import Keyring
+from gateway.takings import Takings
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -40,6 +41,7 @@ class Parts:
     consents: Consents
     permit_wait: PermitWait
     marks: Marks
+    takings: Takings
     door: Door
     templates: Templates
     signers: Mapping[str, Signer]

@@ -322,6 +322,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/erasures.py": "promises/test_erased_is_erased.py",
     "consent/facts.py": "unit/test_policy.py",  # what decisions are made from
     "consent/fresh_links.py": "contract/test_fresh_link.py",
+    "consent/holds.py": "contract/test_holds.py",
     "consent/links.py": "http/test_recipients.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
@@ -329,6 +330,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/rights_requests.py": "contract/test_rights_requests.py",
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
+    "consent/taken_away.py": "contract/test_takings_away.py",
     "consent/trail.py": "unit/test_changes.py",
     "delivery/due.py": "contract/test_claim.py",
     "delivery/account.py": "attacks/test_every_table.py",
@@ -354,6 +356,8 @@ TESTED_FROM_OUTSIDE = {
     "gateway/api/rights_requests.py": "contract/test_rights_requests.py",
     "gateway/api/erasures.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",
+    "gateway/flows/rights/holds.py": "contract/test_holds.py",
+    "gateway/flows/proving/takings.py": "contract/test_takings_away.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
     "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",

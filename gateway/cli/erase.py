@@ -37,8 +37,9 @@ def erase(
     Their keys are destroyed, and with them all that was kept; what proves their
     consents stays locked until the date that is printed, where the configuration
     says so. Prints the id of the erasure, by which `gateway erasures show ID` shows its
-    certificate. An address that nobody is known by has left all the same. What is due is
-    due a month after the request was received.
+    certificate. While a hold stands they are restricted, and erased once it ends. An
+    address that nobody is known by has left all the same. What is due is due a month
+    after the request was received.
     """
     if (subject is None) == (not email_stdin):
         raise typer.BadParameter("say whom: --subject ID, or --email-stdin")
@@ -53,6 +54,10 @@ def erase(
         result_json(_row(done))
         return
     say(f"due by {done.due_at.isoformat()}, state: {done.state}")
+    if done.state == "held":
+        say("a hold stands: they are restricted now, and erased once it ends")
+        result(done.id)
+        return
     until = done.locked_until
     locked = "nothing stays" if until is None else f"stays locked until {until.isoformat()}"
     say(f"what proves their consents: {locked}")

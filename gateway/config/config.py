@@ -170,6 +170,7 @@ class Retention(Section):
     network_data: Duration = timedelta(days=30)
     messages: Duration = timedelta(days=365)
     rights_requests: Duration = timedelta(days=3 * 365)
+    takings_away: Duration = timedelta(days=90)
 
 
 class Suppress(StrEnum):

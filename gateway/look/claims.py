@@ -88,6 +88,7 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "blocked_erasure": Capability.BLOCKS_WHO_WAS_ERASED,
     "requests_kept": Capability.ERASURE,
     "rights_kept": Capability.RIGHTS_REQUESTS,
+    "takings_kept": Capability.WITHDRAWALS,
     "own_keys": Capability.OWN_KEYS,
     "withdrawal": Capability.WITHDRAWALS,
     "final": Capability.WITHDRAWALS,

@@ -104,6 +104,7 @@ def _kept(config: Config, locale: str) -> dict[str, str]:
         "proof": kept.evidence_after_withdrawal,
         "service_mails": LINK_LIFE,
         "requests": kept.rights_requests,
+        "takings": kept.takings_away,
     }
     return {name: spell(length, locale) for name, length in lengths.items()}
 

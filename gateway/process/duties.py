@@ -30,6 +30,8 @@ from gateway.callers import idempotency
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
 from gateway.flows.rights import fresh_link, reminders
+from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.holds import Holds
 from gateway.flows.sending import recover
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -79,6 +81,7 @@ def of(parts: Parts) -> list[Duty]:
 
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
+    holds = Holds(Erasing(parts))
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
@@ -89,9 +92,11 @@ def of(parts: Parts) -> list[Duty]:
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
+        duty("takings_away", 1, parts.takings.work_off),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
+        duty("holds", 5, holds.work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),

@@ -26,6 +26,7 @@ from gateway.look import resources
 from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
+from gateway.takings import Takings
 from storage import files, parking
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
@@ -62,6 +63,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             lookup=LookUp(ring.lookup, rows, ring.beside_lookup),
             consents=Consents(rows, Wordings(mailing(config), log.macs), _use(config)),
             marks=Marks(RowKeys(ring.marks)),
+            takings=Takings(data, guard, rows),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
             templates=Templates(resources.templates() / "mail", translations),

@@ -69,7 +69,9 @@ DATA = Schema(
     _HERE / "data",
 )
 KEYSTORE = Schema("keystore", (consent.keys.tables.metadata,), _HERE / "keystore")
-GUARD = Schema("guard", (audit.tables.guard_metadata,), _HERE / "guard")
+GUARD = Schema(
+    "guard", (audit.tables.guard_metadata, consent.tables.guard_metadata), _HERE / "guard"
+)
 SCHEMAS: Mapping[str, Schema] = MappingProxyType({s.name: s for s in (DATA, KEYSTORE, GUARD)})
 
 

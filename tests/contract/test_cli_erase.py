@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from audit.kinds import Actor
 from gateway.config import config
+from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.holds import Holds
+from gateway.process.lifespan import open_parts
 from storage.clock import DatabaseClock
 from tests.support.apps import ADA, start_app
 from tests.support.commands import Run
@@ -63,6 +68,23 @@ def test_somebody_is_erased_by_an_address_from_stdin(
     ):
         assert said in shown.out
     assert run("audit", "verify").status == 0
+
+
+def test_the_operator_is_told_that_a_hold_stands(run: Run, subject: str, folder: Path) -> None:
+    asyncio.run(_hold(folder / "config.toml", subject))
+
+    done = run("erase", "--subject", subject, "--yes")
+
+    assert done.status == 0
+    assert done.out.startswith("era_")
+    assert "a hold stands: they are restricted now, and erased once it ends" in done.err
+
+
+async def _hold(file: Path, subject: str) -> None:
+    async with open_parts(config.load(file)) as parts:
+        until = parts.clock.wall() + timedelta(days=1)
+        placed = await Holds(Erasing(parts)).place(subject, "a dispute", until, Actor.OPERATOR)
+        assert placed is not None
 
 
 def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:

@@ -685,6 +685,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "erasure_ledger": "for ever: random ids",
         "fresh_link": "a day after its end",
         "handle": "with the person",
+        "hold": "until its date, or until it is lifted",
         "idempotency": "a day",
         "intake": "until it is worked off",
         "intake_key": "an hour, and until no row names it",
@@ -704,6 +705,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "subject": "with its last consent",
         "subject_index": "with the person, at the begin of the erasure",
         "suppression": "its own end",
+        "taking_away_due": "until the guard's store has it: random ids",
         "worker": "at the end of its lease",
     }
     tables = {t.name for schema in (DATA, KEYSTORE) for m in schema.tables for t in m.sorted_tables}

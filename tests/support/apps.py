@@ -162,6 +162,7 @@ class App:
         while await intake.work_off(self.parts) or await fresh_link.work_off(self.parts):
             pass
         await expire.Expiry(self.parts).by_date()
+        await self.parts.takings.work_off()
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
         await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,9 +32,12 @@ from gateway.callers.api_keys import ApiKey, Scope
 from gateway.config.config import Config
 from gateway.flows.joining import publish_texts
 from gateway.flows.leaving import preferences
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
+from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -45,14 +48,17 @@ from gateway.process.duties import Duty
 from gateway.process.lifespan import open_parts
 from gateway.schema.tables import spent_stamp
 from storage import parking
+from storage.errors import StorageAway
 from tests.support.apps import App, Mail, serve
 from tests.support.clock import SteppedClock
 from tests.support.databases import Urls
+from tests.support.gaps import gap
 from tests.support.stores import Rows, dump
 
 PURPOSES = ("newsletter", "updates")
 CROWD = 18
 DOMAINS = ("example.org", "example.net", "example.com")
+HELD = f"judy0@{DOMAINS[0]}"
 _MINUTE, _DAY, YEAR = timedelta(minutes=1), timedelta(days=1), timedelta(days=365)
 Earlier = dict[str, dict[str, Rows]]  # by database and table
 
@@ -141,6 +147,7 @@ async def live(app: App) -> Life:
     keys = dict([await _key(parts, name) for name in by_email])
     await _seed(parts)
     await _forget_some(app)
+    holding, lifted = await _hold_some(app)
     callers = list(keys)
     for purpose in PURPOSES:
         for number, one in enumerate(people):
@@ -164,10 +171,12 @@ async def live(app: App) -> Life:
     earlier = {"data": await dump(parts.data), "keys": await dump(parts.key_database)}
     await _go_on(app, people, old)
     await _decide(app, asked)
+    assert await holding.lift(lifted, Actor.API)
     left = [one for number, one in enumerate(people) if number not in GONE]
     await _post(app, left[::2], callers, "third")
     revoked = callers[REVOKED]
     await _revoke(parts, keys[revoked])
+    await _leave_untold(app)
     # Acknowledged, and not worked off:
     for number in range(4):
         await _sign_up(app, f"henry{number}@example.org", "newsletter", CROWD + 1)
@@ -221,6 +230,33 @@ async def _forget_some(app: App) -> None:
         erasure = await Erasures(erasing.Erasing(app.parts)).erase(asked)
         assert erasure is not None
         assert erasure.locked_until is not None
+
+
+async def _hold_some(app: App) -> tuple[Holds, str]:
+    """People whose proof is needed, one of whom asked to be erased; and a hold that ends later."""
+    holding, placed = Holds(erasing.Erasing(app.parts)), ""
+    until = app.parts.clock.wall() + YEAR
+    for number in range(4):
+        email = f"judy{number}@{DOMAINS[number % 3]}"
+        await app.subscribe(email)
+        subject = await app.subject(email)
+        assert subject is not None
+        placed = await holding.place(subject, "a dispute", until, Actor.API) or ""
+        assert placed
+    asked = Request(Question("", address.parse(HELD)), Actor.API, "letter")
+    held = await Erasures(erasing.Erasing(app.parts)).erase(asked)
+    assert held is not None
+    assert held.state == "held"
+    return holding, placed
+
+
+async def _leave_untold(app: App) -> None:
+    """What the guard's store has not heard of yet: whoever left got no answer."""
+    subject = await app.subject(f"judy1@{DOMAINS[1]}")
+    assert subject is not None
+    left = Withdrawal(None, Actor.SUBJECT, "letter")
+    with gap(app.parts.guard, 1, happened=False), suppress(StorageAway):
+        await Withdrawals(app.parts).by_subject(subject, left)
 
 
 async def _sign_up(app: App, email: str, purpose: str, number: int) -> None:

@@ -169,6 +169,17 @@ ERASED_FINAL: Final = (
     "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
 )
 
+TAKEN: Final = (
+    "contract/test_takings_away.py::test_every_taking_away_is_in_the_guards_store_before_its_answer"
+)
+TAKEN_GOES: Final = (
+    "contract/test_takings_away.py::"
+    "test_it_is_let_go_of_once_no_backup_is_older_and_nobody_misses_it"
+)
+DISPUTE: Final = (
+    "contract/test_holds.py::test_a_hold_ends_by_its_date_and_keeps_proof_from_retention_until_then"
+)
+
 # By the test of their fact, under `tests/`.
 FACTS: Final = {
     UNCOVERED: (
@@ -791,7 +802,7 @@ NOTICE_FACTS: Final = {
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
     "proof_ends": (NO_EVIDENCE,),
-    "proof_held": (HELD,),
+    "proof_held": (HELD, DISPUTE),
     "address_kept": (FORGOTTEN, MONTH),
     "blocks_kept": (CHECKSUM, YEAR),
     "service_mails_kept": (YEAR, STOPPED),
@@ -800,6 +811,7 @@ NOTICE_FACTS: Final = {
     "blocked_erasure": (ASKED_ANEW,),
     "requests_kept": (LOCKED,),
     "rights_kept": (RIGHTS_KEPT, RIGHTS_SEALED),
+    "takings_kept": (TAKEN, TAKEN_GOES),
     "own_keys": (FORGOTTEN, SEALED),
     "withdrawal": (LEAVES,),
     "final": (FINAL,),

@@ -19,7 +19,6 @@ from consent import address, evidence
 from consent.changes import EVENTS
 from consent.errors import StoredError
 from consent.evidence import (
-    Accessed,
     Confirmed,
     EndedByItself,
     MailSent,
@@ -28,12 +27,13 @@ from consent.evidence import (
     Proof,
     Requested,
     ServerReply,
-    Suppressed,
     TakenBack,
     Why,
 )
+from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
 from consent.rights import Right, RightsDecided, RightsRequested
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
+from consent.subject_evidence import Accessed, ProofEnded, Suppressed
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
@@ -117,8 +117,11 @@ GOLDEN: dict[str, Proof] = {
         for became in ("extended", "answered", "refused")
     },
     "a look by a caller": Accessed("case 17", caller="key_1"),
-    "proof whose term was over": evidence.ProofEnded((0, 2)),
+    "proof whose term was over": ProofEnded((0, 2)),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
+    "a hold": HoldPlaced("hol_1", "a dispute", NOW.replace(year=2027, microsecond=0)),
+    "a hold that ended": HoldLifted("hol_1"),
+    "an erasure that waits for a hold": ErasureHeld("era_1"),
 }
 
 

@@ -21,6 +21,7 @@ from consent import (
     personal,
     policy,
     service_mails,
+    taken_away,
     texts,
     tokens,
 )
@@ -32,14 +33,17 @@ from consent.links import Confirmation
 from consent.model import Reason, Refused, State
 from consent.policy import Facts
 from consent.sign_ups import Asked, SignUp
+from consent.taken_away import TakingAway
 from consent.texts import Text
 from consent.trail import Trail
+from delivery.permit_wait import PermitWait
 from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.flows.joining.contested import Visitor, visitor
 from gateway.limits import Wait
 from gateway.parts import Parts
+from gateway.takings import Takings
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
@@ -200,7 +204,7 @@ async def answer(
             found=found,
             wordings=seen.texts.keys(),
             contested=seen.contested,
-            trail=Trail(parts.log, vault, held),
+            trail=Trail(parts.log, vault, held, parts.rows),
             macs=parts.log.macs,
             permit_ttl=parts.config.delivery.permit_ttl,
             now=seen.now,
@@ -211,14 +215,31 @@ async def answer(
             seen = await view.seen(connection)
         elif not confirms:  # whoever says no is answered when nothing can start
             still_open = await act.say_again(said)
-    if still_open is None:
-        raise StorageAway("data")
-    # With no connection held: the permits that it waits for are spent by others, who need one.
-    await parts.permit_wait.until_over(still_open)
+        taken = await _taken(connection, parts.rows, said, found.subject)
+    await _until_it_holds(parts.takings, parts.permit_wait, taken, still_open)
     return seen
 
 
-_BY_LINK = "preferences"  # in the place of a form's name
+async def _until_it_holds(
+    takings: Takings,
+    permit_wait: PermitWait,
+    taken: Sequence[TakingAway],
+    still_open: Open | None,
+) -> None:
+    await takings.tell(taken)
+    if still_open is None:
+        raise StorageAway("data")
+    # With no connection held: the permits that it waits for are spent by others, who need one.
+    await permit_wait.until_over(still_open)
+
+
+async def _taken(
+    connection: AsyncConnection, keys: RowKeys, said: Declaration, subject: str
+) -> list[TakingAway]:
+    """What the guard's store must hear of before the answer: nothing of whoever confirms."""
+    if said is Declaration.CONFIRM:
+        return []
+    return await taken_away.due_of(connection, keys, [subject])
 
 
 async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | None:

@@ -24,8 +24,8 @@ from audit.trail import Told
 from consent import evidence, people
 from consent.consents import Consent
 from consent.errors import StoredError
-from consent.evidence import ProofEnded
 from consent.keys.vault import Compartment, Vault
+from consent.subject_evidence import ProofEnded
 from consent.trail import Trail
 from delivery import retention as delivery_rules
 from delivery.retention import OldPermit

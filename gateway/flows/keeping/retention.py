@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import erasures, gates, history, intakes, rights_requests
+from consent import erasures, gates, history, holds, intakes, rights_requests
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
@@ -74,6 +74,7 @@ class RetentionRules:
             "keys": self.keys,
             "marks": self.marks,
             "facts": self._facts.run,
+            "takings away": self.takings_away,
         }
 
     async def bodies(self) -> int:
@@ -166,11 +167,15 @@ class RetentionRules:
             again |= {request.subject for request in due}
             rows = [consent for theirs in consents.values() for consent in theirs]
             told = await history.read(connection, parts.log.macs, held, vault, rows)
+            # A dispute needs what would go, also where nobody asked to be erased.
+            known = {one: told[one].told if one in told else [] for one in held}
+            kept = await holds.held_back(connection, parts.rows, parts.log.macs, known, now)
+            kept |= {one.subject for one in await holds.of_subjects(connection, parts.rows, held)}
             whole, stuck = [], {}
             over: dict[str, Sequence[Consent]] = {}
             standing: dict[str, set[str]] = {}
             for subject, gate in held.items():
-                if not gate.is_honest(parts.rows):
+                if subject in kept or not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
                 theirs = consents.get(subject, [])
                 everything, going = self._over(gate, theirs, now)
@@ -277,6 +282,11 @@ class RetentionRules:
                 return await gates.named(connection, subjects)
 
         return await parts.keystore.sweep(named, now)
+
+    async def takings_away(self) -> int:
+        """In the guard's store: what people took away before any backup that is still kept."""
+        parts = self._parts
+        return await parts.takings.purge(parts.clock, parts.config.retention.takings_away)
 
     async def marks(self) -> int:
         """Marks of who left, as soon as nothing waits that was received before."""

@@ -1,13 +1,13 @@
-"""A person leaves: commit, then wait until nothing for them can start, then answer.
+"""A person leaves: commit, tell the guard's store, wait until nothing for them can start, answer.
 
 Once this returned, no SMTP transaction for what was withdrawn starts on any
-node. If the database is lost while it waits the withdrawal stands, the answer
-is 503, and repeating it is safe.
+node, nor does a restored backup permit it again. If a store is lost meanwhile the
+withdrawal stands, the answer is 503, and repeating it is safe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from consent import (
     personal,
     service_mails,
     suppressions,
+    taken_away,
 )
 from consent.address import Address
 from consent.errors import SealError
@@ -31,6 +32,7 @@ from consent.links import Route
 from consent.lookup import LookUp, Names
 from consent.marks import Left
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
@@ -62,6 +64,8 @@ async def have_appeared(
     connection: AsyncConnection, lookup: LookUp, strangers: Sequence[Address]
 ) -> bool:
     """Whether intake admitted one of *strangers*; from here on it waits, and sees the mark."""
+    if not strangers:
+        return False
     await keep_out(connection, "intake")
     return bool(await lookup.find(connection, {stranger.canonical for stranger in strangers}))
 
@@ -168,6 +172,20 @@ class _Said:
     withdrawal: Withdrawal
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is left to do before somebody is answered."""
+
+    taken: Sequence[TakingAway]  # what the guard's store must hear of
+    still_open: Open  # permits to wait for
+
+
+def _written(leaver: Leaving, taken: Iterable[TakingAway], theirs: Open, shared: Open) -> _Written:
+    # An objection ends what other spellings of the mailbox are asked, too.
+    still_open = permits.together([theirs, shared]) if leaver.withdrawal.objection else theirs
+    return _Written([one for one in taken if one.subject == leaver.subject], still_open)
+
+
 class Withdrawals:
     """All withdrawals of one process: by link, on a page, passed on by a caller.
 
@@ -187,9 +205,10 @@ class Withdrawals:
         it. Whose caller is gone is written all the same.
         """
         await self._ask_for(question.subject)
-        still_open = await self._written(_Said(question, withdrawal))
+        written = await self._written(_Said(question, withdrawal))
         # No connection is held here: whoever waits must not keep others from the database.
-        await self._parts.permit_wait.until_over(still_open)
+        await self._parts.takings.tell(written.taken)
+        await self._parts.permit_wait.until_over(written.still_open)
 
     async def by_link(self, token: str, channel: str) -> None:
         """Withdraw what an unsubscribe link stands for; a link that nobody has ends nothing.
@@ -217,12 +236,12 @@ class Withdrawals:
                 log.error("person_away")
                 raise StorageAway("data")
 
-    async def _write(self, said: Sequence[_Said]) -> list[Open | Exception]:
-        while (still_open := await self._try(said)) is None:
+    async def _write(self, said: Sequence[_Said]) -> list[_Written | Exception]:
+        while (written := await self._try(said)) is None:
             pass  # somebody signed up between the look and the lock
-        return still_open
+        return written
 
-    async def _try(self, said: Sequence[_Said]) -> list[Open | Exception] | None:
+    async def _try(self, said: Sequence[_Said]) -> list[_Written | Exception] | None:
         subjects = await self._subjects([word.question for word in said])
         leaving = [
             Leaving(word.withdrawal, subject, word.question.email)
@@ -249,18 +268,17 @@ class Withdrawals:
         mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
         return await service_mails.sharing(connection, subjects, mailboxes)
 
-    async def _commit(self, leaving: Sequence[Leaving]) -> list[Open | Exception] | None:
-        """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
+    async def _commit(self, leaving: Sequence[Leaving]) -> list[_Written | Exception] | None:
+        """Write withdrawals in one transaction; for each, in order, what it has to wait for.
 
         None, and nothing written, where nobody's address became somebody's meanwhile.
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
-        strangers = _strangers(leaving)
         parts, keys = self._parts, self._parts.rows
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            if strangers and await have_appeared(connection, parts.lookup, strangers):
+            if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
             sharing = await self._sharing(connection, leaving)
             together = await gates.lock(connection, subjects | sharing)
@@ -269,7 +287,7 @@ class Withdrawals:
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)
-            trail, macs = Trail(parts.log, vault, held), parts.log.macs
+            trail, macs = Trail(parts.log, vault, held, keys), parts.log.macs
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
             for leaver in leaving:
                 ending.take(leaver)
@@ -292,11 +310,12 @@ class Withdrawals:
             ttl = parts.config.delivery.permit_ttl
             held_back = await hidden.holders(connection, macs, vault, held, now, ttl)
             await ending.trail.stage(connection)
-        # An objection ends what other spellings of the mailbox are asked, too.
+            # Also what was said before, and not told since a store was away.
+            taken = await taken_away.due_of(connection, keys, subjects)
         shared = permits.together(asking)
         return [
             StorageAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back
-            else (permits.together([theirs, shared]) if leaver.withdrawal.objection else theirs)
+            else _written(leaver, taken, theirs, shared)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]

@@ -17,7 +17,7 @@ from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 
-_KINDS = (Kind.SUBJECT_ERASURE_STARTED, Kind.SUBJECT_ERASED)
+_KINDS = (Kind.SUBJECT_ERASURE_HELD, Kind.SUBJECT_ERASURE_STARTED, Kind.SUBJECT_ERASED)
 _ENDED = (Kind.EVIDENCE_ENDED,)
 
 
@@ -33,7 +33,8 @@ async def doubts(
         let_go = {one.refs.get("erasure") for one in ended}
         locked = [one for one in rows.values() if one is not None and _is_locked(one, now)]
         there = await gates.named(connection, [one.subject for one in locked])
-        asked = [one.subject for one in rows.values() if one is not None]
+        begun = [one for one in rows.values() if one is not None and one.state is not Stage.HELD]
+        asked = [one.subject for one in begun]
         known = await gates.peek(connection, asked)
     for doubt in compare(told, rows, now - kept):
         yield doubt

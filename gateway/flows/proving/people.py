@@ -69,6 +69,8 @@ def _stops(known: Known) -> Iterator[str]:
     kinds = {event.kind for event in known.told}
     if Kind.CONSENT_OBJECTED in kinds and known.gate.objected_at is None:
         yield "an objection"
+    if Kind.SUBJECT_ERASURE_HELD in kinds and known.gate.restricted_at is None:
+        yield "an erasure that waits for a hold"
     if Kind.SUPPRESSION_ADDED in kinds and known.gate.suppressed is None:
         yield "a suppression"
     not_me = any(event.facts.get("channel") == NOT_ME for event in known.told)

@@ -25,11 +25,13 @@ from consent import (
     erasures,
     fresh_links,
     gates,
+    holds,
     links,
     lookup,
     marks,
     rights_requests,
     signed,
+    taken_away,
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
@@ -38,7 +40,17 @@ from consent.keys.vault import Compartment
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import ended, forgotten, people, registry, rights, stories, unread
+from gateway.flows.proving import (
+    ended,
+    forgotten,
+    people,
+    registry,
+    rights,
+    stories,
+    takings,
+    unread,
+)
+from gateway.flows.proving import holds as of_holds
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -60,7 +72,9 @@ _SIGNED = (
     lookup.LIVE,
     erasures.SIGNED,
     rights_requests.SIGNED,
+    holds.SIGNED,
     outbox.SIGNED,
+    taken_away.DUE,
     api_keys.SIGNED,
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
@@ -110,11 +124,14 @@ async def verify(
         parts.data, parts.keystore, parts.rows, parts.clock, parts.config.retention.messages
     )
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
-    asked = (
+    beside = (
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
+        of_holds.doubts(parts.data, parts.rows, parts.log),
+        _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
+        takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
     )
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, asked):
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
@@ -126,14 +143,14 @@ async def _doubts(
     log: Log,
     messages: Messages,
     signed_tables: Iterable[tuple[SignedTable, RowKeys]],
-    asked: Iterable[AsyncIterator[str]],
+    beside: Iterable[AsyncIterator[str]],
 ) -> AsyncIterator[str]:
     data, keystore = messages.data, messages.keystore
     for doubts in (
         _doubts_of_orphans(data, keystore),
         _doubts_of_rows(data, signed_tables),
         registry.doubts(data, log),
-        *asked,
+        *beside,
         unread.doubts(data, consents.keys, log),
         ended.doubts(data, log, keystore.vault),
         _doubts_of_people(data, consents, keystore),

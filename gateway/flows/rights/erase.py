@@ -7,26 +7,39 @@ duty does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.kinds import Actor
-from consent import address, deadlines, erasures, gates, rights_requests, suppressions
+from audit import histories
+from audit.kinds import Actor, Kind
+from audit.trail import Told
+from consent import (
+    address,
+    deadlines,
+    erasures,
+    gates,
+    holds,
+    rights_requests,
+    suppressions,
+    taken_away,
+)
 from consent import retention as consent_rules
 from consent.consents import Consent
 from consent.deadlines import Calendar
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
+from consent.held_evidence import ErasureHeld, HoldLifted
 from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods
 from consent.rights import Right, RightsRequest
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
@@ -57,12 +70,33 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class _Dates:
+    """What the dates of an erasure follow from."""
+
+    periods: Periods
+    calendar: Calendar
+    waiting: Sequence[RightsRequest]  # what else the person asked for, and waits for
+
+    def received_at(self, request: Request, now: datetime) -> datetime:
+        # A date ahead of now would put off the day by which it must be done, and so would a later
+        # one than that on which it was asked for first.
+        before = [one.received_at for one in self.waiting if one.right is Right.ERASURE]
+        return min(request.received_at or now, now, *before)
+
+    def locked_until(
+        self, gate: Gate, consents: Sequence[Consent], now: datetime
+    ) -> datetime | None:
+        return consent_rules.locked_until(erasing.person_of(gate), consents, self.periods, now)
+
+
+@dataclass(frozen=True, slots=True)
 class _Begun:
     """What the first step wrote, and the permits that it has to wait for."""
 
     erasure: Erasure | None  # none: nobody is known by that name
     still_open: Open = field(default_factory=dict)
     held_back: bool = False  # a permit is not there to be waited for
+    taken: Sequence[TakingAway] = ()  # what the guard's store must hear of
 
 
 class Erasures:
@@ -77,21 +111,26 @@ class Erasures:
 
         An address that is nobody's has left all the same: what was asked for in its
         name and waits comes to nothing. Repeating is safe: by the id of the person it
-        answers with what there is; by the address nobody is found any more.
+        answers with what there is; by the address nobody is found any more. While a
+        hold stands they are restricted instead; a duty carries it out.
         """
         while (begun := await self._begin(request)) is None:
             pass  # somebody signed up between the look and the lock
         # No connection is held here: whoever waits must not keep others from the database.
+        await self._parts.takings.tell(begun.taken)
         if begun.held_back:
             raise StorageAway("data")
         await self._parts.permit_wait.until_over(begun.still_open)
-        return None if begun.erasure is None else await self._finished(begun.erasure)
+        if begun.erasure is None or begun.erasure.state is Stage.HELD:
+            return begun.erasure
+        return await self._finished(begun.erasure, begun.taken)
 
-    async def _finished(self, begun: Erasure) -> Erasure:
+    async def _finished(self, begun: Erasure, taken: Sequence[TakingAway]) -> Erasure:
         """Go on with the steps that nobody has to wait for; where they cannot, a duty will."""
         parts = self._parts
         try:
             await self._erasing.finish([begun.subject])
+            await parts.takings.settle(taken)  # it names the person
             async with parts.data.read() as connection:
                 return await erasures.get(connection, parts.rows, begun.id) or begun
         except StorageAway as error:
@@ -138,7 +177,8 @@ class Erasures:
             # Of who is erased we deleted the permits ourselves, once they had been waited for.
             going = {one for one, gate in held.items() if gate.state is SubjectState.ERASING}
             away = await hidden.holders(connection, macs, vault, going, now, ttl)
-        return _Begun(before.get(subject or ""), open_, held_back=lost or bool(away))
+            taken = await taken_away.due_of(connection, parts.rows, subjects)
+        return _Begun(before.get(subject or ""), open_, lost or bool(away), taken)
 
     async def _of(
         self, connection: AsyncConnection, request: Request, gate: Gate, vault: Vault, now: datetime
@@ -146,25 +186,81 @@ class Erasures:
         """Of somebody who is here, and whose gate is held."""
         parts, subject = self._parts, gate.subject
         # Facts are read in statements after the lock.
+        asked = (await erasures.of_subjects(connection, parts.rows, [subject])).get(subject)
+        waiting = asked if asked is not None and asked.state is Stage.HELD else None
+        told = await histories.of_people(connection, parts.log.macs, [subject], vault)
+        if await holds.held_back(connection, parts.rows, parts.log.macs, told, now):
+            return await self._hold(connection, request, gate, vault, now, waiting)
         stored = (await parts.consents.of_subjects(connection, [subject])).get(subject, [])
-        trail = Trail(parts.log, vault, {subject: gate})
+        trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
+        await self._end_holds(connection, trail, told, now)
         leaving = Withdrawal(None, request.actor, _CHANNEL)
         ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
         consents = [ended[one.id] or one for one in stored]
         await parts.consents.write(connection, [one for one in ended.values() if one is not None])
-        waiting = await rights_requests.waiting_of(connection, parts.rows, [subject])
-        kept = calendars.of(parts.config.rights)
-        new = _new(request, waiting, gate, consents, self._erasing.periods, kept, now)
+        dates = await self._dates(connection, subject)
+        new = _new(request, gate, consents, dates, now, waiting)
         await self._suppress(connection, gate, vault, now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
         await trail.stage(connection)
-        people, asked = [gate], {subject: new}
+        people, by = [gate], {subject: new}
         await erasing.begin(
-            parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=asked
+            parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=by
         )
-        return _Begun(new, still_open, held_back=bool(held_back))
+        taken = await taken_away.due_of(connection, parts.rows, [subject])
+        return _Begun(new, still_open, bool(held_back), taken)
+
+    async def _hold(
+        self,
+        connection: AsyncConnection,
+        request: Request,
+        gate: Gate,
+        vault: Vault,
+        now: datetime,
+        waiting: Erasure | None,
+    ) -> _Begun:
+        """Restrict somebody whose proof is needed, and keep that they asked: once."""
+        parts, subject = self._parts, gate.subject
+        trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
+        if waiting is None:
+            new = _new(request, gate, (), await self._dates(connection, subject), now)
+            kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)
+            eid = trail.record_leaving(
+                kind, subject, request.actor, now, evidence=said, refs={"erasure": new.id}
+            )
+            waiting = erasures.waiting(new, eid)
+            await erasures.add(connection, parts.rows, waiting)
+        await gates.restrict(connection, parts.rows, [gate], now)
+        (still_open,) = await permits.open_of(connection, [(subject, None)], now)
+        ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
+        held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
+        await trail.stage(connection)
+        taken = await taken_away.due_of(connection, parts.rows, [subject])
+        return _Begun(waiting, still_open, bool(held_back), taken)
+
+    async def _dates(self, connection: AsyncConnection, subject: str) -> _Dates:
+        asked = await rights_requests.waiting_of(connection, self._parts.rows, [subject])
+        return _Dates(self._erasing.periods, calendars.of(self._parts.config.rights), asked)
+
+    async def _end_holds(
+        self,
+        connection: AsyncConnection,
+        trail: Trail,
+        told: Mapping[str, Sequence[Told]],
+        now: datetime,
+    ) -> None:
+        """Those that are past their date, and go with the person."""
+        over = await holds.of_subjects(connection, self._parts.rows, told)
+        lifted = {name for events in told.values() for name in holds.lifted_by(events)}
+        for one in over:
+            if one.id not in lifted:
+                kind, said = Kind.HOLD_LIFTED, HoldLifted(one.id)
+                trail.record_leaving(
+                    kind, one.subject, Actor.SYSTEM, now, evidence=said, refs={"hold": one.id}
+                )
+        await holds.remove(connection, [one.id for one in over])
 
     async def _suppress(
         self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime
@@ -185,18 +281,16 @@ class Erasures:
 
 def _new(
     request: Request,
-    waiting: Sequence[RightsRequest],
     gate: Gate,
     consents: Sequence[Consent],
-    periods: Periods,
-    kept: Calendar,
+    dates: _Dates,
     now: datetime,
+    waiting: Erasure | None = None,
 ) -> Erasure:
-    # A date ahead of now would put off the day by which it must be done, and so would a later
-    # one than that on which it was asked for first.
-    before = [one.received_at for one in waiting if one.right is Right.ERASURE]
-    received_at = min(request.received_at or now, now, *before)
-    person = erasing.person_of(gate)
+    locked_until = dates.locked_until(gate, consents, now)
+    if waiting is not None:  # what was asked for while a hold stood
+        return erasures.carried_out(waiting, locked_until)
+    received_at = dates.received_at(request, now)
     return Erasure(
         id=random_id("era"),
         subject=gate.subject,
@@ -204,7 +298,7 @@ def _new(
         channel=request.channel,
         received_at=received_at,
         asked_at=now,
-        due_at=deadlines.due(received_at, kept),
-        locked_until=consent_rules.locked_until(person, consents, periods, now),
+        due_at=deadlines.due(received_at, dates.calendar),
+        locked_until=locked_until,
         eid=b"",  # known once it is begun
     )

@@ -21,9 +21,9 @@ from audit.counted import Counted
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
-from consent import erasures, gates, leavings, people, rights_requests, shares
+from consent import erasures, gates, leavings, people, rights_requests, shares, taken_away
 from consent import going as going_note
-from consent.erasures import Erasure
+from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.keys.vault import Compartment
 from consent.lookup import LookUp
@@ -31,6 +31,7 @@ from consent.marks import Left, Marks
 from consent.model import SubjectState
 from consent.retention import Periods, Person
 from consent.rights import Progress, Right
+from consent.taken_away import TakingAway
 from delivery import retention
 from gateway.config.config import Retention
 from gateway.parts import Parts
@@ -73,6 +74,11 @@ async def begin(
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
+    said = [
+        TakingAway(event.eid, gate.subject, None, event.kind, now)
+        for gate, event in zip(held, events, strict=True)
+    ]
+    await taken_away.add(connection, keys, said)
     await _stage(log, connection, events)
 
 
@@ -116,7 +122,9 @@ async def ends_of(
     erased before, one that is missing was deleted: then what is locked stays until
     somebody looked, for a key that is destroyed does not come back.
     """
-    requests = await erasures.of_subjects(connection, keys, held)
+    found = await erasures.of_subjects(connection, keys, held)
+    # Of who is being erased it is an old row that was put back, and says nothing of what stays.
+    requests = {one: of for one, of in found.items() if of.state is not Stage.HELD}
 
     def is_locked(gate: Gate) -> bool:
         request = requests.get(gate.subject)
@@ -184,7 +192,7 @@ class Erasing:
             back = [
                 gate
                 for subject, gate in held.items()
-                if subject in asked and not asked[subject].is_done and not gate.gone(parts.rows)
+                if subject in asked and asked[subject].is_under_way and not gate.gone(parts.rows)
             ]
             log, rows, lookup, marks = parts.log, parts.rows, parts.lookup, parts.marks
             await begin(log, connection, rows, lookup, marks, back, now, asked=asked)

@@ -13,10 +13,10 @@ from audit.kinds import Actor, Kind
 from consent import gates, policy
 from consent.address import Address
 from consent.consents import Consent
-from consent.evidence import Accessed
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import State, SubjectState
+from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.parts import Parts
 from storage.errors import StorageAway

@@ -16,7 +16,6 @@ from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import deadlines, gates, rights_requests
 from consent.deadlines import Calendar
-from consent.evidence import Accessed
 from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
@@ -30,6 +29,7 @@ from consent.rights import (
     RightsRequested,
     Step,
 )
+from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question

@@ -11,9 +11,9 @@ from consent import (
     gates,
     tokens,
 )
-from consent.evidence import Accessed
 from consent.fresh_links import FreshLink, Session
 from consent.keys.vault import Compartment, Vault
+from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.parts import Parts
 from storage.clock import Clock

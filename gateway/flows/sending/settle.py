@@ -15,9 +15,10 @@ from audit.kinds import Actor
 from audit.kinds import Kind as EventKind
 from audit.log import Log
 from consent import gates, links
-from consent.evidence import MailSent, ServerReply, Suppressed
+from consent.evidence import MailSent, ServerReply
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
+from consent.subject_evidence import Suppressed
 from consent.trail import Trail
 from delivery import attempts, outbox, permits
 from delivery.attempts import ABORTED, AttemptEnd

@@ -61,6 +61,8 @@ def upgrade() -> None:
     _keep_what_stops_service_mails()
     _keep_what_was_erased()
     _keep_what_was_asked_by_right()
+    _keep_what_the_guard_must_hear_of()
+    _keep_what_is_held()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -204,6 +206,13 @@ def _keep_what_was_erased() -> None:
     )
     with op.batch_alter_table("erasure", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_erasure_done_at"), ["done_at"], unique=False)
+        batch_op.create_index(
+            "erasure_held",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'held'"),
+            postgresql_where=sa.text("state = 'held'"),
+        )
     with op.batch_alter_table("confirmation_consent", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_confirmation_consent_consent"), ["consent"], unique=False
@@ -249,6 +258,42 @@ def _keep_what_was_asked_by_right() -> None:
             sqlite_where=waiting,
             postgresql_where=waiting,
         )
+
+
+def _keep_what_the_guard_must_hear_of() -> None:
+    op.create_table(
+        "taking_away_due",
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("eid"),
+    )
+    with op.batch_alter_table("taking_away_due", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_taking_away_due_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_taking_away_due_subject"), ["subject"], unique=False)
+
+
+def _keep_what_is_held() -> None:
+    op.create_table(
+        "hold",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.LargeBinary(), nullable=False),
+        sa.Column("placed_at", types.Moment(), nullable=False),
+        sa.Column("until", types.Moment(), nullable=False),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("hold", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hold_subject"), ["subject"], unique=False)
+        batch_op.create_index(batch_op.f("ix_hold_until"), ["until"], unique=False)
 
 
 def downgrade() -> None:

@@ -1,0 +1,66 @@
+"""Events of some kinds as gateways wrote them, page by page: for stores that repeat them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Entry, format_moment
+from audit.kinds import Kind
+from audit.rowmac import LOGGED, STAGED, RowMacs
+from audit.tables import audit_entry, audit_pending
+from audit.trail import parsed
+from storage.sound import sound
+
+
+async def logged(
+    connection: AsyncConnection,
+    macs: RowMacs,
+    kinds: Collection[Kind],
+    since: datetime | None,
+    last: int,
+    limit: int,
+) -> tuple[int | None, list[Entry]]:
+    """The next events behind the index *last* that are later than *since*, and where they end.
+
+    None for the place behind the last page.
+    """
+    table = audit_entry
+    query = select(*LOGGED).where(table.c.kind.in_(kinds), table.c.leaf_index > last, sound(table))
+    if since is not None:
+        query = query.where(table.c.at > format_moment(since))
+    rows = (await connection.execute(query.order_by(table.c.leaf_index).limit(limit))).all()
+    read = [(row, parsed(row.entry)) for row in rows]
+    found = [one for row, one in read if one is not None and one.kind in kinds and macs.logged(row)]
+    return (rows[-1].leaf_index if rows else None), found
+
+
+async def staged(
+    connection: AsyncConnection, macs: RowMacs, kinds: Collection[Kind]
+) -> list[Entry]:
+    """Those that have no index yet; look at them before `logged`, or one may slip through."""
+    table = audit_pending
+    query = select(*STAGED).where(sound(table)).order_by(table.c.n)
+    read = [(row, parsed(row.entry)) for row in await connection.execute(query)]
+    return [one for row, one in read if one is not None and one.kind in kinds and macs.staged(row)]
+
+
+async def kinds_of(
+    connection: AsyncConnection, macs: RowMacs, eids: Collection[bytes]
+) -> dict[bytes, Kind]:
+    """What kind of event a gateway wrote under each of these ids; who has none is missing."""
+    found = {}
+    # Staged rows first: one that gets its index in between is then found in the log.
+    for columns, table, ours in (
+        (STAGED, audit_pending, macs.staged),
+        (LOGGED, audit_entry, macs.logged),
+    ):
+        query = select(*columns).where(table.c.eid.in_(eids), sound(table))
+        for row in await connection.execute(query):
+            read = parsed(row.entry)
+            if read is not None and ours(row):
+                found[read.eid] = read.kind
+    return found

@@ -1,0 +1,71 @@
+"""What the log seals of a person beside their consents: see `consent.evidence`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from audit.kinds import Kind
+from consent.stored import Stored
+
+Facts = dict[str, Any]
+
+
+# None of these has a repr: in a traceback it would write what it says into the log.
+@dataclass(frozen=True, slots=True, repr=False)
+class Accessed:
+    """Somebody looked at what is kept: why, and by which link or as which caller."""
+
+    why: str
+    link: str | None = None
+    caller: str | None = None
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        by = {"link": self.link, "caller": self.caller}
+        return {"why": self.why} | {name: one for name, one in by.items() if one is not None}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        link, caller = stored.text_or_none("link"), stored.text_or_none("caller")
+        return cls(stored.text("why"), link, caller)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Suppressed:
+    """The mailbox must not be mailed any more: since which message, and why."""
+
+    message: str
+    why: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"message": self.message, "why": self.why}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("message"), stored.text("why"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProofEnded:
+    """What these events of the person's trail said is gone: the term of their consents was over."""
+
+    events: tuple[int, ...]
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"events": list(self.events)}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.numbers("events"))
+
+
+Told = Accessed | Suppressed | ProofEnded
+TOLD: Mapping[Kind, type[Told]] = {
+    Kind.SUBJECT_ACCESSED: Accessed,
+    Kind.SUPPRESSION_ADDED: Suppressed,
+    Kind.EVIDENCE_ENDED: ProofEnded,
+}
