@@ -42,6 +42,8 @@ subject = Table(
     Column("created_at", Moment, nullable=False),
     Column("trail_length", Integer, nullable=False),
     Column("trail_last", String(44)),
+    Column("left_unread", LargeBinary),  # with a MAC of its own: `consent/leavings.py`
+    Column("going", LargeBinary),  # as that: `consent/going.py`
     *honest(),  # over state and stops
     Index(
         "subject_erasing",
@@ -151,7 +153,7 @@ confirmation_consent = Table(
         primary_key=True,
         info=within(32),
     ),
-    Column("consent", ForeignKey("consent.id"), primary_key=True, info=within(1, 40)),
+    Column("consent", ForeignKey("consent.id"), primary_key=True, index=True, info=within(1, 40)),
     *honest(from_the_first=True),  # also over the token's row
 )
 

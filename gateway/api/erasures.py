@@ -53,13 +53,14 @@ class LockedEvidence(Answer):
 
 
 class CertificateView(Answer):
-    """What was destroyed, and what the log has of it; names nobody."""
+    """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words."""
 
     done_at: datetime
     keys_destroyed: list[str]
     payloads_deleted: int
     items_deleted: int
     event_id: str
+    meaning: list[str]
     copies: str
     locked_evidence: LockedEvidence | None = None
 
@@ -93,8 +94,8 @@ async def post_erasure(request: web.Request) -> web.StreamResponse:
     )
     begun = await Erasures(Erasing(request.app[PARTS])).erase(asked)
     if begun is None:
-        raise NotFound
-    return answer(_view(begun, None), 202)
+        raise NotFound("person known by that; what was asked for by that address has ended")
+    return answer(view(begun, None), 202)
 
 
 @endpoint(
@@ -112,18 +113,12 @@ async def get_erasure(request: web.Request) -> web.StreamResponse:
         parts.data, parts.keystore, parts.rows, parts.log, request.match_info["id"]
     )
     if found is None:
-        raise NotFound
-    return answer(_view(*found))
+        raise NotFound("erasure of this id")
+    return answer(view(*found))
 
 
-_COPIES = (
-    "Backups of the key store that are older than this still hold the keys: until they are"
-    " deleted, whoever has one together with the keyring can read copies of the data."
-)
-_EVIDENCE = "what proves this person's consents, and the mails sent under them"
-
-
-def _view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
+def view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
+    """An erasure as it is answered, with its certificate once there is one."""
     return ErasureView(
         erasure_id=erasure.id,
         state=erasure.state,
@@ -136,14 +131,17 @@ def _view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
     )
 
 
-def _shown(certificate: Certificate) -> CertificateView:
-    until = certificate.locked_until
+def _shown(made: Certificate) -> CertificateView:
+    until = made.locked_until
     return CertificateView(
-        done_at=certificate.done_at,
-        keys_destroyed=list(certificate.keys_destroyed),
-        payloads_deleted=certificate.payloads,
-        items_deleted=certificate.items,
-        event_id=named("evt", certificate.eid),
-        copies=_COPIES,
-        locked_evidence=None if until is None else LockedEvidence(what=_EVIDENCE, until=until),
+        done_at=made.done_at,
+        keys_destroyed=list(made.keys_destroyed),
+        payloads_deleted=made.payloads,
+        items_deleted=made.items,
+        event_id=named("evt", made.eid),
+        meaning=certificate.in_words(made),
+        copies=certificate.COPIES,
+        locked_evidence=None
+        if until is None
+        else LockedEvidence(what=certificate.EVIDENCE, until=until),
     )

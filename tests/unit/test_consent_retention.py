@@ -153,3 +153,10 @@ def test_with_no_evidence_kept_a_withdrawal_ends_everything() -> None:
     just_now = replace(PROVEN_NO, decided_at=NOW)
 
     assert whole(just_now, periods=Periods(30 * DAY, timedelta()))
+
+
+def test_what_ended_by_itself_is_not_kept_for_a_consent_that_outdoes_it() -> None:
+    over = replace(PROVEN_NO, state=State.EXPIRED, requested_at=NOW - 3000 * DAY)
+    standing = replace(CONFIRMED, requested_at=NOW - 2001 * DAY)
+
+    assert ended(over, standing) == ["con_4"]
