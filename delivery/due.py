@@ -16,7 +16,7 @@ from delivery.sharing import Due
 from storage import parking
 from storage.honesty import RowKeys
 from storage.locks import free
-from storage.sound import fits
+from storage.sound import fits, tuples
 from storage.types import among, texts
 
 _MOST: Final = bindparam("most", type_=Integer)
@@ -32,8 +32,8 @@ async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[D
         if len(found) < limit:
             asked = parking.at(now) | {"most": limit - len(found)}
             found += [
-                Due(row.id, row.subject, urgent=row.kind == Kind.SERVICE, parked=parked)
-                for row in await connection.execute(turn, asked)
+                Due(name, subject, urgent=kind == Kind.SERVICE, parked=parked)
+                for name, subject, kind in await connection.execute(turn, asked)
             ]
     return found
 
@@ -79,7 +79,7 @@ async def _lock_some(
     And what was parked last.
     """
     asked = parking.at(now) | {"messages": ids, "most": limit}
-    rows = await connection.execute(_locking(), asked)
+    rows = tuples(await connection.execute(_locking(), asked), outbox)
     return [message_of(row, honest=is_honest(keys, row)) for row in rows]
 
 
