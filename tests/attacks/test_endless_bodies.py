@@ -39,6 +39,7 @@ ROUTES = {
     **{f"{REQUEST}/{step}": {413} for step in ("answer", "extend", "refuse")},
     "/v1/holds": {413},
     "/v1/signups": {413},
+    "/v1/subjects/lookup": {413},
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
@@ -52,6 +53,7 @@ OF_CALLERS = (
     "/v1/rights-requests",
     *(f"{REQUEST}/{step}" for step in ("answer", "extend", "refuse")),
     "/v1/signups",
+    "/v1/subjects/lookup",
 )
 SAYS_THE_TYPE_FIRST = {415}  # before anything of the body was read
 
