@@ -39,7 +39,7 @@ ROUTES = {
     **{f"{REQUEST}/{step}": {413} for step in ("answer", "extend", "refuse")},
     "/v1/holds": {413},
     "/v1/signups": {413},
-    "/v1/subjects/lookup": {413},
+    "/v1/subjects/lookup": {422},  # without a reason nobody is looked up
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
