@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import WAITING, Message, Status, message_of
 from delivery.sharing import Rank
-from storage import parking
+from storage import bad_rows
 from storage.locks import delete_free
 from storage.sound import fits
 from storage.types import among, upsert
@@ -115,10 +115,10 @@ async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -
 async def abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
     """Look, without locking, for messages whose worker's lease has run out; parked ones last."""
     query = select(outbox.c.id).where(_is_abandoned(now), fits(outbox.c.id))
-    fresh = parking.first(query, outbox.c.id).order_by(outbox.c.id).limit(limit)
-    found = list((await connection.execute(fresh, parking.at(now))).scalars())
-    again = parking.again(query, outbox.c.id).limit(limit - len(found))
-    return found + list((await connection.execute(again, parking.at(now))).scalars())
+    fresh = bad_rows.first(query, outbox.c.id).order_by(outbox.c.id).limit(limit)
+    found = list((await connection.execute(fresh, bad_rows.at(now))).scalars())
+    again = bad_rows.again(query, outbox.c.id).limit(limit - len(found))
+    return found + list((await connection.execute(again, bad_rows.at(now))).scalars())
 
 
 async def lock_abandoned(

@@ -61,7 +61,7 @@ class Parked(StrEnum):
     """Why a message waits that cannot be decided; shown by `status`, the doctor and a metric.
 
     Stored as the reason of a deferred message, which stands aside meanwhile
-    (`storage.parking`). It is looked at again after a while, and goes on by itself
+    (`storage.bad_rows`). It is looked at again after a while, and goes on by itself
     once the cause is gone.
     """
 
