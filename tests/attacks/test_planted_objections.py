@@ -1,0 +1,39 @@
+"""By SQL: an objection that nobody made, dated ahead, and its person asks to be forgotten.
+
+What somebody wrote into their row must neither keep them from being erased nor lock anything.
+"""
+
+# ruff: noqa: S608 whoever attacks writes SQL as it comes
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from gateway.callers.api_keys import Scope
+from gateway.flows.proving.verify import verify
+from tests.support.apps import ADA, App
+from tests.support.calls import call
+from tests.support.hostile import by_sql
+
+pytestmark = pytest.mark.parametrize("dialect", ["sqlite"])
+
+
+@pytest.mark.parametrize("planted", ["9999-12-31T23:59:59.999999Z", "9000-01-01T00:00:00.000000Z"])
+async def test_a_planted_objection_neither_stops_an_erasure_nor_locks_its_evidence(
+    app: App, dialect: str, planted: str
+) -> None:
+    await app.subscribe(ADA)
+    subject = await app.subject(ADA)
+    await by_sql(app, f"UPDATE subject SET objected_at = '{planted}' WHERE id = '{subject}'")
+
+    key = await app.key(Scope.SUBJECTS_MANAGE)
+    status, erasure = await call(app, key, "POST", "/v1/erasures", {"subject_id": subject})
+
+    assert status == 202
+    kept = app.parts.config.retention.evidence_after_withdrawal
+    now = app.parts.clock.wall()
+    assert datetime.fromisoformat(erasure["locked_until"]) <= now + kept, (
+        await verify(app.parts)
+    ).rows
