@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
 from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.stop_proofs import Lifting, Restricting
 from consent.stored import Stored
 
 Facts = dict[str, Any]
@@ -362,6 +363,8 @@ Proof = (
     | Accessed
     | Suppressed
     | ProofEnded
+    | Restricting
+    | Lifting
 )
 
 _TYPES: Mapping[Kind, type[Proof]] = {
@@ -376,6 +379,9 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
+    Kind.SUBJECT_RESTRICTED: Restricting,
+    Kind.SUBJECT_UNRESTRICTED: Restricting,
+    Kind.SUPPRESSION_LIFTED: Lifting,
 }
 
 

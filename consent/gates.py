@@ -185,7 +185,7 @@ async def object_to(
 
     The first one stands: what is kept of an objection ends counted from it, repeated or not.
     """
-    return await _restate(
+    return await restate(
         connection,
         keys,
         [(gate, replace(gate, objected_at=gate.objected_at or now)) for gate in held],
@@ -199,7 +199,7 @@ async def block_asking(
 
     The last one stands: it ends what was queued up to then, also since the one before.
     """
-    return await _restate(
+    return await restate(
         connection, keys, [(gate, replace(gate, asking_blocked_at=now)) for gate in held]
     )
 
@@ -239,7 +239,7 @@ async def end_erasure(
     return await _sign(connection, keys, going)
 
 
-async def _restate(
+async def restate(
     connection: AsyncConnection, keys: RowKeys, changes: Sequence[tuple[Gate, Gate]]
 ) -> dict[str, Gate]:
     """Store state and stops of held gates, and return the gates as they are now.
@@ -334,7 +334,7 @@ async def suppress(
     connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], why: str
 ) -> dict[str, Gate]:
     """Mail these people nothing more: their mailbox refused for good, or complained."""
-    return await _restate(
+    return await restate(
         connection,
         keys,
         [(gate, replace(gate, suppressed=gate.suppressed or why)) for gate in held],

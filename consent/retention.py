@@ -96,6 +96,16 @@ def locked_until(
     return max((end for end in ends if end > now), default=None)
 
 
+def foreseen_lock(
+    person: Person, consents: Sequence[Standing], periods: Periods, now: datetime
+) -> datetime | None:
+    """As `locked_until`, were they erased now: what stands is taken back first, and ends then."""
+    stands = any(one.honest and one.state is State.CONFIRMED for one in consents)
+    ends = [locked_until(person, consents, periods, now)]
+    ends += [now + periods.evidence] if stands else []
+    return max((end for end in ends if end is not None and end > now), default=None)
+
+
 def _holds_back(consent: Kept, kept: Sequence[Kept]) -> bool:
     """Whether it ended what an older consent of its purpose would otherwise permit."""
     if not consent.state.decided or consent.decided_at is None:

@@ -353,6 +353,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/api/erasures.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
+    "gateway/flows/rights/stops.py": "http/test_rights.py",
     "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",
     "gateway/flows/sending/parked.py": "attacks/test_poison.py",

@@ -80,6 +80,28 @@ class MyDataQuestion(BaseModel):
     email: MailAddress
 
 
+class RestrictionAnswer(BaseModel):
+    """`restrict`, or `lift` what was restricted; `csrf` as the page has it."""
+
+    answer: Literal["restrict", "lift"] = "restrict"
+    csrf: str
+
+
+class ObjectionAnswer(BaseModel):
+    """`object`, or `lift` an objection: then `again` names each purpose that the page named."""
+
+    answer: Literal["object", "lift"] = "object"
+    again: list[Name] = []
+    csrf: str
+
+
+class ErasureAnswer(BaseModel):
+    """`erase` is the second step; without it the page says what that does."""
+
+    answer: Literal["erase"] | None = None
+    csrf: str
+
+
 class PageQuery(BaseModel):
     """An unknown language falls back to the first one."""
 

@@ -21,6 +21,7 @@ from gateway.people import (
     forms,
     my_data,
     recipients,
+    rights,
 )
 
 API = (
@@ -60,6 +61,13 @@ OWN_PAGES = (
     my_data.preferences,
     my_data.change_preferences,
     my_data.leave,
+    rights.show_restriction,
+    rights.restrict,
+    rights.show_objection,
+    rights.object_to_it,
+    rights.show_erasure,
+    rights.erase_me,
+    rights.download_certificate,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,

@@ -76,6 +76,44 @@ def step(kind: str, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "at": AT, **told, **more}
 
 
+def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The pages on which somebody restricts, objects and is erased."""
+    free = {"restricted_at": None, "objected_at": None, "again": [], "did": None, "csrf": "token"}
+    objected = {**free, "objected_at": AT}
+    both = {**objected, "restricted_at": AT}
+    erase = {
+        "locked_until": AT,
+        "blocked": True,
+        "kept": "3 years",
+        "processors": [{"name": "Mail Relay GmbH", "country": "Germany", "role": "sends mails"}],
+        "contact": "privacy@acme.example",
+        "csrf": "token",
+    }
+    erased = {
+        "erasure": {"id": "era_" + "0" * 26, "asked_at": AT, "due_at": AT, "locked_until": AT},
+        "shown": {"done_at": AT, "key_count": 2, "record_count": 12},
+        "certificate_url": "/my-data/certificate/signed",
+        "contact": "privacy@acme.example",
+    }
+    begun = {**erased["erasure"], "locked_until": None}  # type: ignore[dict-item]
+    return {
+        "my-data-restrict": ("my_data_restrict", free),
+        "my-data-restricted": ("my_data_restrict", {**both, "did": "restrict"}),
+        "my-data-unrestricted": ("my_data_restrict", {**free, "did": "lift"}),
+        "my-data-object": ("my_data_object", free),
+        "my-data-objected": ("my_data_object", {**objected, "did": "object"}),
+        "my-data-objected-again": ("my_data_object", {**both, "again": [one], "did": "changed"}),
+        "my-data-objection-lifted": ("my_data_object", {**free, "did": "lift"}),
+        "my-data-erase": ("my_data_erase", erase),
+        "my-data-erase-whole": (
+            "my_data_erase",
+            {**erase, "locked_until": None, "blocked": False, "processors": []},
+        ),
+        "my-data-erased": ("my_data_erased", erased),
+        "my-data-erasing": ("my_data_erased", {**erased, "erasure": begun, "shown": None}),
+    }
+
+
 def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """By a name for the state: the template and its facts (all with a brand but the last)."""
     one = consent(locale)
@@ -107,6 +145,8 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
         "consents": [fresh, {**ended, "title": "Updates"}],
         "csrf": "token",
+        "restricted_at": None,
+        "objected_at": None,
     }
     other = consent(locale, purpose="updates", title="Updates")
     elsewhere = {
@@ -253,6 +293,8 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-open": ("my_data_open", {}),
         "my-data-overview": ("my_data", overview),
         "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),
+        "my-data-stopped": ("my_data", {**overview, "restricted_at": AT, "objected_at": AT}),
+        **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),
         "problem-no-way-back": ("problem", {"errors": listed, "back_url": None}),

@@ -156,6 +156,15 @@ ASKED_ANEW: Final = f"{_ERASED}whose_mailbox_is_not_asked_again_the_configuratio
 ERASED_FINAL: Final = (
     "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
 )
+_RIGHTS: Final = "http/test_rights.py::"
+RESTRICTS: Final = f"{_RIGHTS}test_who_restricts_gets_no_mail_until_they_lift_it"
+RESTRICTED_KEPT: Final = f"{_KEPT}test_who_asked_for_restriction_is_kept"
+OBJECTS: Final = f"{_RIGHTS}test_an_objection_ends_everything_and_only_its_mailbox_lifts_it"
+NAMED_AGAIN: Final = f"{_RIGHTS}test_nothing_counts_again_that_the_page_did_not_name"
+BOTH_STAND: Final = f"{_RIGHTS}test_both_stops_stand_until_each_is_lifted"
+ERASES: Final = f"{_RIGHTS}test_an_erasure_takes_two_steps_and_shows_what_it_did"
+KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
+ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
 
 # By the test of their fact, under `tests/`.
 FACTS: Final = {
@@ -569,6 +578,97 @@ FACTS: Final = {
             "once more."
         ),
     ),
+    RESTRICTS: (
+        "restricted since %(moment)s",
+        "The restriction is lifted.",
+        "Stored. We start none of these mails any more.",
+        "Since %(moment)s the use of your data is restricted.",
+        (
+            "We start no mail that you agreed to, and none that asks you to confirm. What you"
+            " agreed to stands, and counts again once you lift the restriction."
+        ),
+        (
+            "We then start no mail that you agreed to, and none that asks you to confirm. "
+            "What you agreed to stands, and counts again once you lift the restriction on "
+            "this page."
+        ),
+        "A mail with your personal link still comes when you ask for it.",
+    ),
+    RESTRICTED_KEPT: ("Meanwhile we keep your consents and their proof, also past their term.",),
+    OBJECTS: (
+        "you objected on %(moment)s",
+        "Your objection is lifted.",
+        "Stored. What you agreed to has ended, and we start no such mail any more.",
+        "You objected on %(moment)s. We send you no mails of the kind that you can agree to here.",
+        (
+            "If you lift your objection, you can be asked to confirm a sign-up again. What "
+            "has ended stays ended."
+        ),
+        (
+            "Nothing counts again by that alone: no such mail begins before you sign up anew "
+            "and confirm."
+        ),
+        (
+            "You can object at any time and without giving a reason (Art. 21 GDPR). What you "
+            "agreed to then ends at once, and we send you no mails of the kind that you can "
+            "agree to here, whoever signs you up."
+        ),
+        (
+            "For twelve months, nobody can have confirmation mails sent to your address "
+            "through a form. You can lift your objection on this page."
+        ),
+    ),
+    NAMED_AGAIN: (
+        "This has changed in the meantime, and nothing was lifted. Please read it again.",
+        (
+            "You agreed to this and did not withdraw it. It counts again as soon as you lift "
+            "your objection:"
+        ),
+    ),
+    BOTH_STAND: (
+        "You have also restricted the use of your data. That stands until you lift it, too.",
+    ),
+    ERASES: (
+        (
+            "This cannot be undone. At once nobody here finds you by your address any more, "
+            "and no mail to you is started."
+        ),
+        "Your data is erased",
+        "Nobody here finds you by your address any more, and no mail to you is started.",
+        (
+            "Save it now, or keep this link: nobody can find your erasure by your address "
+            "later. The link works for as long as we keep that you were erased."
+        ),
+        "Keys destroyed",
+        "Records deleted from the log",
+    ),
+    ERASED: (
+        (
+            "Your address, your language and what else you entered; everything that you "
+            "agreed to; mails to you that wait, and what was in those sent; every link, these"
+            " pages too. The keys that your data is encrypted with are destroyed first."
+        ),
+    ),
+    LOCKED: (
+        (
+            "That somebody was erased at their own request, and when, under a random number "
+            "without a name: %(length)s after nothing else is left."
+        ),
+        (
+            "What proves your consents, and the mails sent under them, locked until %(day)s: "
+            "it serves only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and"
+            " after that day it goes the same way."
+        ),
+        "locked until %(day)s, then destroyed",
+    ),
+    KEPT_NOTHING: (
+        "nothing is kept",
+        "A keyed checksum of your address, for twelve months, so that nobody has you asked again.",
+    ),
+    ERASED_LATER: (
+        "Keys and data are being destroyed; that goes on by itself.",
+        "Your erasure has begun",
+    ),
     INBOX: (
         "%(num)s mail. Received over real SMTP; nothing left this machine.",
         "DKIM invalid: %(domain)s",
@@ -726,6 +826,31 @@ NO_FACT: Final = (
     "optional",
     "required",
     "taken over with documents from another system",
+    "What you can ask of us",
+    "Restrict the use of your data",
+    "Object to advertising",
+    "Have your data erased",
+    "Lift the restriction",
+    "Restrict the use",
+    "Change your mind",
+    "Lift my objection",
+    "What goes",
+    "What stays",
+    "What we cannot reach",
+    (
+        "Older backups of the keys: until they are deleted, whoever has one together with our"
+        " keyring can read copies of your data. When that is, %(contact)s tells you."
+    ),
+    "Mails that you received stay in your mailbox.",
+    "Who else handled your data for us:",
+    "Erase my data for good",
+    "Number",
+    "Asked for",
+    "Done",
+    "Done by",
+    "Proof of your consents",
+    "Save the certificate (JSON)",
+    "Questions about it, with its number: %(contact)s",
 )
 
 # What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.

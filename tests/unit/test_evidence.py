@@ -33,6 +33,7 @@ from consent.evidence import (
     Why,
 )
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
+from consent.stop_proofs import Lifted, Lifting, Restricting
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
@@ -108,6 +109,9 @@ GOLDEN: dict[str, Proof] = {
     "a look by fresh link": Accessed("the person's own look, by a fresh link", "lnk_1"),
     "proof whose term was over": evidence.ProofEnded((0, 2)),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
+    "a restriction": Restricting("my-data"),
+    "a restriction that was lifted": Restricting("my-data"),
+    "an objection that was lifted": Lifting(Lifted.OBJECTION, "my-data", ("con_1",)),
 }
 
 

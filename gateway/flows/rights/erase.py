@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.kinds import Actor
 from consent import address, deadlines, erasures, gates, suppressions
 from consent import retention as consent_rules
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.keys.vault import Vault
@@ -34,6 +34,8 @@ from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
+from storage.clock import Clock
+from storage.database import Database
 from storage.errors import StorageAway
 from storage.ids import random_id
 
@@ -59,6 +61,28 @@ class _Begun:
     erasure: Erasure | None  # none: nobody is known by that name
     still_open: set[str] = field(default_factory=set)
     held_back: bool = False  # a permit is not there to be waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would stay of somebody who is erased now."""
+
+    locked_until: datetime | None  # none: nothing
+    objected: bool
+
+
+async def foresee(
+    data: Database, clock: Clock, consents: Consents, periods: Periods, subject: str
+) -> Foreseen | None:
+    """Say so before it is asked for; None for who is no longer live. Changes nothing."""
+    async with data.snapshot() as connection:
+        gate = (await gates.peek(connection, [subject])).get(subject)
+        if gate is None or not gate.live:
+            return None
+        now = await clock.now(connection)
+        stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
+    until = consent_rules.foreseen_lock(erasing.person_of(gate), stored, periods, now)
+    return Foreseen(until, gate.objected_at is not None)
 
 
 class Erasures:

@@ -78,6 +78,8 @@ class OwnData:
     profile: Mapping[str, str] = field(repr=False)
     consents: Sequence[Held]
     choices: Sequence[Choice]
+    restricted_at: datetime | None = None
+    objected_at: datetime | None = None
 
 
 async def look(parts: Parts, subject: str) -> OwnData | None:
@@ -110,6 +112,8 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         profile=personal.open_profile(gate, vault),
         consents=held,
         choices=choices,
+        restricted_at=gate.restricted_at,
+        objected_at=gate.objected_at,
     )
 
 
