@@ -12,6 +12,11 @@ def month_after(moment: datetime) -> datetime:
     Reg. 1182/71, Art. 3(2)(c) and (4), gives until the end of that day, and of the next
     working day where it is none: whoever keeps to this moment keeps to the law's.
     """
-    year, month = divmod(moment.year * 12 + moment.month, 12)
+    return months_after(moment, 1)
+
+
+def months_after(moment: datetime, count: int) -> datetime:
+    """So many months later, at the same hour; the last day where that month has no such day."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 + count, 12)
     last = calendar.monthrange(year, month + 1)[1]
     return moment.replace(year=year, month=month + 1, day=min(moment.day, last))

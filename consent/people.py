@@ -20,6 +20,7 @@ _THEIRS = (
     tables.session,
     tables.service_mail,
     tables.handle,
+    tables.pace,
     tables.consent,
 )
 

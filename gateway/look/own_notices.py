@@ -29,6 +29,7 @@ PAGES: Final = (
     "/my-data/restrict",
     "/my-data/object",
     "/my-data/erase",
+    "/my-data/pace",
     "/docs",
 )
 _CLAIM: Final = re.compile(r"\{\{ claim\.([a-z_]+) \}\}")

@@ -25,6 +25,7 @@ from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
+from gateway.look.generated_notices import processors
 from gateway.people import links, sessions, wording
 from gateway.people.own_pages import OWN, brand, see_other
 from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
@@ -50,6 +51,7 @@ _TOLD = {
 @page("GET", "/my-data", "Ask for a link; in a session: everything", tags=OWN)
 async def start(request: web.Request) -> web.StreamResponse:
     """The overview in a session; else the page that asks for an address."""
+    parts = request.app[PARTS]
     session = await sessions.current(request)
     if session is None:
         return _ask_page(request)
@@ -67,6 +69,8 @@ async def start(request: web.Request) -> web.StreamResponse:
         csrf=sessions.csrf(request, session),
         restricted_at=seen.restricted_at,
         objected_at=seen.objected_at,
+        paused_until=seen.paused_until,
+        processors=processors(parts.config.processors, pages.locale_of(request)),
     )
 
 
@@ -277,6 +281,7 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "decided_at": held.consent.decided_at,
             "requested_at": held.consent.requested_at,
             "ends_at": held.consent.ends_at,
+            "kept_until": held.kept_until,
             "form": held.consent.form,
             "anew": held.consent.anew,
             "evidence": held.consent.evidence,

@@ -95,6 +95,14 @@ class ObjectionAnswer(BaseModel):
     csrf: str
 
 
+class PaceAnswer(BaseModel):
+    """`pause` in months, or `none`; `apart`: `any`, `week`, `month`. What is not said stays."""
+
+    pause: Literal["keep", "none", "1", "3", "6"] = "keep"
+    apart: Literal["any", "week", "month"] | None = None
+    csrf: str
+
+
 class ErasureAnswer(BaseModel):
     """`erase` is the second step; without it the page says what that does."""
 

@@ -20,6 +20,7 @@ from gateway.people import (
     form_posts,
     forms,
     my_data,
+    pace,
     recipients,
     rights,
 )
@@ -68,6 +69,8 @@ OWN_PAGES = (
     rights.show_erasure,
     rights.erase_me,
     rights.download_certificate,
+    pace.show_pace,
+    pace.choose_pace,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,

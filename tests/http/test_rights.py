@@ -15,6 +15,7 @@ from sqlalchemy import select
 from audit.kinds import Kind
 from consent.tables import suppression
 from gateway.flows.keeping.retention import RetentionRules
+from gateway.flows.proving import certificate
 from gateway.flows.proving.verify import verify
 from gateway.look.translations import translations
 from storage.errors import StorageAway
@@ -143,6 +144,7 @@ async def test_an_objection_ends_everything_and_only_its_mailbox_lifts_it(app: A
     assert "you objected on" in await me.get("/my-data")
     app.step(timedelta(seconds=1))
     me = await again(app)
+    assert "Kept until" in await me.get("/my-data")
 
     assert "Your objection is lifted." in await me.post("/my-data/object", answer="lift")
 
@@ -191,7 +193,7 @@ async def test_a_mailbox_of_which_another_spelling_objects_is_not_asked(app: App
         await app.subscribe(email)
     for email in (ADA, tagged):
         await object_by_letter(app, "newsletter", email)
-    app.step(timedelta(seconds=1))
+    app.step(8 * DAY)  # else the week's mails were used up
     me = await visit(app)
 
     assert "is lifted" in await me.post("/my-data/object", answer="lift")
@@ -329,6 +331,7 @@ async def test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(app.parts.key_database, "begin", away)
+        patched.setattr(certificate, "look_up", away)
         shown = await me.post("/my-data/erase", answer="erase")
 
     assert "Your erasure has begun" in shown

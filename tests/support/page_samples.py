@@ -51,6 +51,11 @@ _WITHDRAW: Final = {
 }
 
 
+_PROCESSORS: Final = [
+    {"name": "Mail Relay GmbH", "country": "Germany", "role": "sends mails"},
+]
+
+
 def consent(locale: str, **more: Any) -> dict[str, Any]:
     return {
         "purpose": "newsletter",
@@ -78,14 +83,20 @@ def step(kind: str, **more: Any) -> dict[str, Any]:
 
 def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     """The pages on which somebody restricts, objects and is erased."""
-    free = {"restricted_at": None, "objected_at": None, "again": [], "did": None, "csrf": "token"}
+    free: dict[str, Any] = {
+        "restricted_at": None,
+        "objected_at": None,
+        "again": [],
+        "did": None,
+        "csrf": "token",
+    }
     objected = {**free, "objected_at": AT}
     both = {**objected, "restricted_at": AT}
     erase = {
         "locked_until": AT,
         "blocked": True,
         "kept": "3 years",
-        "processors": [{"name": "Mail Relay GmbH", "country": "Germany", "role": "sends mails"}],
+        "processors": _PROCESSORS,
         "contact": "privacy@acme.example",
         "csrf": "token",
     }
@@ -96,7 +107,19 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
         "contact": "privacy@acme.example",
     }
     begun = {**erased["erasure"], "locked_until": None}  # type: ignore[dict-item]
+    pace = {
+        "paused_until": None,
+        "apart": "any",
+        "offered": ["any", "week", "month"],
+        "saved": False,
+        "csrf": "token",
+    }
     return {
+        "my-data-pace": ("my_data_pace", pace),
+        "my-data-paused": (
+            "my_data_pace",
+            {**pace, "paused_until": AT, "apart": "week", "saved": True},
+        ),
         "my-data-restrict": ("my_data_restrict", free),
         "my-data-restricted": ("my_data_restrict", {**both, "did": "restrict"}),
         "my-data-unrestricted": ("my_data_restrict", {**free, "did": "lift"}),
@@ -122,6 +145,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         state="confirmed",
         requested_at=AT,
         ends_at=None,
+        kept_until=None,
         form="newsletter",
         anew=False,
         evidence="proven",
@@ -132,7 +156,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             step("confirmed"),
         ],
     )
-    ended = {**fresh, "state": "withdrawn", "story": [*fresh["story"], step("withdrawn")]}
+    ended = {
+        **fresh,
+        "state": "withdrawn",
+        "kept_until": AT,
+        "story": [*fresh["story"], step("withdrawn")],
+    }
     again = {
         **fresh,
         "form": "service.re-permission",
@@ -147,6 +176,8 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "csrf": "token",
         "restricted_at": None,
         "objected_at": None,
+        "paused_until": None,
+        "processors": _PROCESSORS,
     }
     other = consent(locale, purpose="updates", title="Updates")
     elsewhere = {
@@ -293,7 +324,10 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-open": ("my_data_open", {}),
         "my-data-overview": ("my_data", overview),
         "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),
-        "my-data-stopped": ("my_data", {**overview, "restricted_at": AT, "objected_at": AT}),
+        "my-data-stopped": (
+            "my_data",
+            {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
+        ),
         **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),

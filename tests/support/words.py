@@ -157,6 +157,13 @@ ERASED_FINAL: Final = (
     "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
 )
 _RIGHTS: Final = "http/test_rights.py::"
+PAUSES: Final = (
+    "http/test_people_pace.py::test_a_pause_holds_mails_back_until_its_day_and_ends_nothing"
+)
+FEWER: Final = (
+    "http/test_people_pace.py::"
+    "test_who_wants_few_mails_gets_one_in_so_many_days_of_whatever_purpose"
+)
 RESTRICTS: Final = f"{_RIGHTS}test_who_restricts_gets_no_mail_until_they_lift_it"
 RESTRICTED_KEPT: Final = f"{_KEPT}test_who_asked_for_restriction_is_kept"
 OBJECTS: Final = f"{_RIGHTS}test_an_objection_ends_everything_and_only_its_mailbox_lifts_it"
@@ -594,6 +601,19 @@ FACTS: Final = {
         ),
         "A mail with your personal link still comes when you ask for it.",
     ),
+    FORGOTTEN: ("Kept until %(day)s at least",),
+    PAUSES: (
+        "paused until %(day)s",
+        (
+            "This ends nothing that you agreed to: mails wait, and those whose time is over "
+            "meanwhile never come."
+        ),
+        "Until %(day)s, as it is",
+    ),
+    FEWER: (
+        "At most one mail in seven days, whatever it is for",
+        "At most one mail in thirty days, whatever it is for",
+    ),
     RESTRICTED_KEPT: ("Meanwhile we keep your consents and their proof, also past their term.",),
     OBJECTS: (
         "you objected on %(moment)s",
@@ -826,6 +846,19 @@ NO_FACT: Final = (
     "optional",
     "required",
     "taken over with documents from another system",
+    "Who else handles your data for us",
+    "Pause, or fewer mails",
+    (
+        'To end it for good, switch it off in your <a href="/my-data/preferences">mail '
+        "preferences</a>."
+    ),
+    "Pause",
+    "No pause",
+    "For one month from now",
+    "For three months from now",
+    "For six months from now",
+    "How often",
+    "As often as they are sent",
     "What you can ask of us",
     "Restrict the use of your data",
     "Object to advertising",

@@ -21,7 +21,7 @@ from audit.log import Log
 from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
-from consent import erasures, fresh_links, gates, links, lookup, marks, signed
+from consent import erasures, fresh_links, gates, links, lookup, marks, paces, signed
 from consent import people as removal
 from consent.consents import Consent, Consents
 from consent.keys.keystore import KeyStore
@@ -50,6 +50,7 @@ _SIGNED = (
     signed.SESSION,
     lookup.LIVE,
     erasures.SIGNED,
+    paces.SIGNED,
     outbox.SIGNED,
     api_keys.SIGNED,
 )

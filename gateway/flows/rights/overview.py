@@ -16,10 +16,12 @@ from consent import (
     evidence,
     facts,
     gates,
+    paces,
     personal,
     policy,
     texts,
 )
+from consent import retention as consent_rules
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
 from consent.evidence import Proof
@@ -31,6 +33,7 @@ from gateway.flows.leaving import preferences
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.rights import erasing
 from gateway.limits import Wait
 from gateway.parts import Parts
 
@@ -57,6 +60,7 @@ class Held:
     state: State
     text: Text | None  # none: it is not what its hash says any more
     story: Sequence[Step]
+    kept_until: datetime | None = None  # at least; none: that is not known yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class OwnData:
     choices: Sequence[Choice]
     restricted_at: datetime | None = None
     objected_at: datetime | None = None
+    paused_until: datetime | None = None
 
 
 async def look(parts: Parts, subject: str) -> OwnData | None:
@@ -96,13 +101,16 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         stories = await _stories(connection, subject, vault)
         # Such as left the configuration, too: what was agreed to can be taken back.
         purposes = dict.fromkeys([*parts.config.purposes, *(one.purpose for one in found)])
+        pace = (await paces.read(connection, parts.rows, [subject])).get(subject, paces.NONE)
         choices = await _choices(connection, parts.consents, purposes, gate, now)
+    periods = erasing.periods_of(parts.config.retention)
     held = [
         Held(
             consent,
             policy.effective_state(consent, now),
             known.get(consent.text_hash),
             stories.get(consent.id, []),
+            None if gate.restricted_at else consent_rules.over_at(consent, periods),
         )
         for consent in reversed(found)
     ]
@@ -114,6 +122,7 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         choices=choices,
         restricted_at=gate.restricted_at,
         objected_at=gate.objected_at,
+        paused_until=pace.paused_until if pace.is_paused(now) else None,
     )
 
 
