@@ -151,7 +151,7 @@ confirmation_consent = Table(
         primary_key=True,
         info=within(32),
     ),
-    Column("consent", ForeignKey("consent.id"), primary_key=True, info=within(1, 40)),
+    Column("consent", ForeignKey("consent.id"), primary_key=True, index=True, info=within(1, 40)),
     *honest(from_the_first=True),  # also over the token's row
 )
 

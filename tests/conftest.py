@@ -11,6 +11,7 @@ import structlog
 from hypothesis import settings
 
 from storage.database import Database, open_database
+from tests.support import compiled
 from tests.support.apps import App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
@@ -19,6 +20,8 @@ from tests.support.postgres import Postgres, postgres
 # How long an example takes says how busy the machine is, and nothing of us.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+compiled.share()
 
 
 @pytest.fixture(scope="session")

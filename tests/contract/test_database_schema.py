@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from gateway.config import config
 from gateway.config.config import Config
@@ -139,3 +139,21 @@ async def test_all_three_are_upgraded_from_the_configuration(
 @ALL
 def test_every_migration_follows_one_other(schema: Schema) -> None:
     assert database_schema.head(schema) is not None
+
+
+def test_what_names_another_row_is_found_by_an_index() -> None:
+    """Else whoever deletes the other row has its table read whole, on either database."""
+    unfound = [
+        str(key.parent)
+        for schema in SCHEMAS.values()
+        for metadata in schema.tables
+        for table in metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.parent not in _first_of_an_index(table)
+    ]
+    assert unfound == []
+
+
+def _first_of_an_index(table: Table) -> list[Any]:
+    firsts = [next(iter(index.columns)) for index in table.indexes]
+    return [*firsts, next(iter(table.primary_key.columns)), *(c for c in table.c if c.unique)]

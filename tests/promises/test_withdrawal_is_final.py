@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.crowds import post as hand_in_batch
+from tests.support.crowds import subscribe
 from tests.support.gateways import Gateway
 from tests.support.waiting import until
 
@@ -103,6 +105,28 @@ async def test_no_mail_is_begun_after_an_erasure_was_answered(gateway: Gateway) 
     assert [at - answered_at for at in begun if at > answered_at] == []
     assert len(begun) < waiting, "everything was sent before"
     assert await asyncio.to_thread(gateway.command, "audit", "verify")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_no_mail_is_begun_after_an_erasure_in_the_middle_of_fifty_thousand(
+    gateway: Gateway,
+) -> None:
+    key = await asyncio.to_thread(gateway.api_key)
+    others = [f"person-{n:02}@example.org" for n in range(49)]
+    await subscribe(gateway, [ADA, *others])
+    for number in range(50):
+        await hand_in_batch(gateway, key, [ADA, *others] * 20, f"batch-{number}")
+
+    status, _ = await gateway.call(key, "POST", "/v1/erasures", {"email": ADA, "channel": "letter"})
+
+    answered_at = time.monotonic()
+    assert status == 202
+    sent = len(begun_for(gateway)[others[0]])
+    assert sent < 900, "there was no queue"
+    await until(lambda: len(begun_for(gateway)[others[0]]) >= sent + 50, 120)
+    begun = begun_for(gateway)[ADA]
+    assert [at - answered_at for at in begun if at > answered_at] == []
 
 
 def moment(number: int) -> float:

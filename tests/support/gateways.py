@@ -25,7 +25,9 @@ from typing import Any
 
 import aiohttp
 
+from tests.support import forking
 from tests.support.databases import Databases, Urls, copy_initialised
+from tests.support.forking import Forked
 from tests.support.ports import free_port
 
 _HERE = Path(__file__).parents[2]
@@ -140,7 +142,7 @@ class Gateway:
     relay_log: Path
     relay_port: int
     admin: str = ""  # where `serve` tells its operator how it stands
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Forked | subprocess.Popen[bytes]] = field(default_factory=dict)
     http: aiohttp.ClientSession = field(init=False)
 
     def command(self, *arguments: str, stdin: str | None = None) -> str:
@@ -157,13 +159,8 @@ class Gateway:
     async def start(self, name: str, *arguments: str, ready: bool = True) -> None:
         """Start a process called *name*; `serve` is awaited until it answers."""
         with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(  # noqa: ASYNC220 it returns at once
-                [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
-                cwd=_HERE,
-                env=_environment(),
-                stdout=log,
-                stderr=log,
-            )
+            command = ["--config", str(self.config), *arguments]
+            self.processes[name] = forking.start(command, _HERE, _environment(), log, log)
         if arguments[0] == "serve" and ready:
             await self.await_ready(name)
 
@@ -323,16 +320,7 @@ async def _initialise(directory: Path, urls: Urls) -> None:
 def _run(
     config: Path, *arguments: str, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "--config", str(config), *arguments],
-        cwd=_HERE,
-        env=_environment(),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forking.run(["--config", str(config), *arguments], _HERE, _environment(), stdin=stdin)
 
 
 @contextlib.asynccontextmanager

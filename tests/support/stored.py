@@ -6,8 +6,6 @@ import gzip
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from sqlalchemy import Boolean, Connection, DateTime, MetaData, Table, delete, i
 from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA, GUARD, KEYSTORE, Schema
 from storage.database import open_database
+from tests.support import forking
 from tests.support.databases import Databases
 from tests.support.gateways import _HERE, Gateway, _environment, _start_relay
 from tests.support.ports import free_port
@@ -45,28 +44,20 @@ class Life:
 
     def upgrade_killed_at(self, statement: int) -> int:
         """Upgrade and be killed at that statement; the exit code, 0 where it ended before."""
-        command = ["--config", str(self.gateway.config), "db", "upgrade"]
-        killed = [sys.executable, "-m", "tests.support.killed", str(statement), *command]
-        done = subprocess.run(
-            killed, cwd=_HERE, env=_environment(), capture_output=True, timeout=60
-        )
+        command = [str(statement), "--config", str(self.gateway.config), "db", "upgrade"]
+        done = forking.run(command, _HERE, _environment(), module="tests.support.killed")
         return done.returncode
 
     async def start(self, after: timedelta) -> None:
         """Serve and deliver, with a clock that shows so long *after* it was kept."""
         gateway = self.gateway
         moment = datetime.fromisoformat(self.known["kept_at"]) + after
+        arguments = [str(gateway.config), moment.isoformat()]
         with (gateway.directory / "serve.log").open("ab") as log:
-            gateway.processes["serve"] = subprocess.Popen(  # noqa: ASYNC220 it returns at once
-                [
-                    *(sys.executable, "-m", "tests.support.past"),
-                    *(str(gateway.config), moment.isoformat()),
-                ],
-                cwd=_HERE,
-                env=_environment(),
-                stdout=log,
-                stderr=log,
+            serve = forking.start(
+                arguments, _HERE, _environment(), log, log, module="tests.support.past"
             )
+        gateway.processes["serve"] = serve
         await gateway.await_ready("serve")
 
     def link(self, name: str) -> str:

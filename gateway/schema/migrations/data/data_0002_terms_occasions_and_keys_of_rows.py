@@ -196,6 +196,10 @@ def _keep_what_was_erased() -> None:
     )
     with op.batch_alter_table("erasure", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_erasure_done_at"), ["done_at"], unique=False)
+    with op.batch_alter_table("confirmation_consent", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_confirmation_consent_consent"), ["consent"], unique=False
+        )
     with op.batch_alter_table("subject", schema=None) as batch_op:
         batch_op.create_index(
             "subject_erased",
