@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import histories
 from audit.kinds import Kind
-from consent import gates, links, resting
+from consent import gates, links, paces, resting
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
 from delivery import account, due, outbox, overview, permits, retention
@@ -55,6 +55,7 @@ async def people(app: App, connection: AsyncConnection) -> None:
     await app.parts.consents.of_subjects(connection, two)
     await app.parts.consents.get(connection, ["con_0", "con_1"])
     await links.handles(connection, app.parts.rows, pairs)
+    await paces.read(connection, app.parts.rows, two)
     await permits.attempts_of(connection, ["msg_0", "msg_1"])
     await permits.open_of(connection, pairs, app.parts.clock.wall())
     await permits.moments(connection, pairs, app.parts.clock.wall(), app.parts.clock.wall())
