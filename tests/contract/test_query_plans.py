@@ -15,7 +15,7 @@ from audit.kinds import Kind
 from consent import gates, links, paces, resting
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
-from delivery import account, due, outbox, overview, permits, retention
+from delivery import account, attempts, due, outbox, overview, permits, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -56,7 +56,7 @@ async def people(app: App, connection: AsyncConnection) -> None:
     await app.parts.consents.get(connection, ["con_0", "con_1"])
     await links.handles(connection, app.parts.rows, pairs)
     await paces.read(connection, app.parts.rows, two)
-    await permits.attempts_of(connection, ["msg_0", "msg_1"])
+    await attempts.so_far(connection, ["msg_0", "msg_1"])
     await permits.open_of(connection, pairs, app.parts.clock.wall())
     await permits.moments(connection, pairs, app.parts.clock.wall(), app.parts.clock.wall())
     await outbox.contents(connection, ["cnt_0", "cnt_1"])
