@@ -16,9 +16,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import and_, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import strays
+from audit.counted import Counted
 from audit.entry import EVIDENCE, Entry, Opener, item_place, parse
 from audit.errors import EntryError
 from audit.kinds import Kind
@@ -26,7 +28,9 @@ from audit.log import LetGo, Log
 from audit.rowmac import LOGGED, STAGED
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
 from audit.trail import Opening, open_one
+from storage.locks import in_order
 from storage.sound import sound
+from storage.types import NO_MOMENT, among
 
 T = TypeVar("T")
 
@@ -196,9 +200,10 @@ async def items(connection: AsyncConnection, going: Sequence[Theirs]) -> LetGo:
     row = audit_item.c
     blank = update(audit_item).values(subject=None, sealed=None)
     gone = 0
-    for places in _groups([(one.eid, one.position) for one in going]):
-        these = blank.where(tuple_(row.eid, row.position).in_(places), row.subject.is_not(None))
-        gone += (await connection.execute(these)).rowcount
+    # In the order of their keys, as whoever erases people does: else both wait for each other.
+    for places in _groups(sorted((one.eid, one.position) for one in going)):
+        named = and_(tuple_(row.eid, row.position).in_(places), row.subject.is_not(None))
+        gone += (await connection.execute(blank.where(in_order(audit_item, named)))).rowcount
     return LetGo(0, gone)
 
 
@@ -208,33 +213,54 @@ def _groups(these: Iterable[T]) -> Iterator[list[T]]:
         yield group
 
 
-async def erase(
-    connection: AsyncConnection,
-    log: Log,
-    subject: str,
-    compartments: Collection[str] | None = None,
-) -> LetGo:
-    """Delete a person's payloads, of all compartments or those named; repeating is safe.
+async def lock_items(connection: AsyncConnection, subjects: Collection[str]) -> None:
+    """Lock what the log says of mails to these people; before `erase`, for all of a transaction."""
+    row = audit_item.c
+    query = select(row.position).where(among(row.subject, subjects))
+    await connection.execute(query.order_by(row.eid, row.position).with_for_update())
 
-    Batch items are of compartment `evidence`; they keep their commitments.
-    """
+
+async def keep_evidence(connection: AsyncConnection, subject: str) -> None:
+    """Delete a person's payloads but those of compartment `evidence`, of which items are, too."""
     row = audit_payload.c
-    gone = delete(audit_payload).where(row.subject == subject)
-    if compartments is not None:
-        gone = gone.where(row.compartment.in_(compartments))
-    deleted = (await connection.execute(gone.returning(row.eid, row.compartment))).all()
-    proofs = [one.eid for one in deleted if one.compartment == EVIDENCE]
-    blanked: Sequence[Any] = ()
-    if compartments is None or EVIDENCE in compartments:
-        blank = update(audit_item).where(audit_item.c.subject == subject)
-        blank = blank.values(subject=None, sealed=None)
-        places = blank.returning(audit_item.c.eid, audit_item.c.position)
-        blanked = (await connection.execute(places)).all()
-    known = await _events(connection, log, {*proofs, *(one.eid for one in blanked)})
+    others = delete(audit_payload).where(row.subject == subject, row.compartment != EVIDENCE)
+    await connection.execute(others)
+
+
+async def erase(
+    connection: AsyncConnection, log: Log, subject: str, counted: Counted | None
+) -> LetGo:
+    """Delete a person's facts; repeating is safe. Batch items keep their commitments.
+
+    Give what was *counted* while they had keys. What stands under their name beside it may
+    be anybody's: it is put aside, and a verification names it. So is all of it where nobody
+    could count.
+    """
+    counted = counted or Counted(NO_MOMENT, frozenset(), frozenset())
+    for table in (audit_payload, audit_item):
+        await strays.put_odd_aside(connection, table, subject)
+    payload, item = audit_payload.c, audit_item.c
+    query = select(payload.eid, payload.compartment).where(payload.subject == subject)
+    proofs = [(eid, part) for eid, part in await connection.execute(query)]
+    query = select(item.eid, item.position).where(item.subject == subject)
+    places = [(eid, position) for eid, position in await connection.execute(query)]
+    known = await _events(connection, log, {eid for eid, _ in (*proofs, *places)})
+    theirs = [one for one in proofs if one[0] in counted.payloads]
+    for some in _groups(theirs):
+        these = tuple_(payload.eid, payload.compartment).in_(some)
+        await connection.execute(delete(audit_payload).where(these))
+    going = [one for one in places if counted.has_item(one, known.get(one[0]))]
+    await items(connection, [Theirs(*place, subject) for place in going])
+    await strays.put_aside(connection, audit_payload, [*{*proofs}.difference(theirs)])
+    await strays.put_aside(connection, audit_item, [*{*places}.difference(going)])
     return LetGo(
-        sum(eid in known and EVIDENCE in known[eid].commitments for eid in proofs),
-        sum(one.eid in known and _has(known[one.eid], one.position) for one in blanked),
+        sum(_has_proof(known.get(eid)) for eid, part in theirs if part == EVIDENCE),
+        sum(eid in known and _has(known[eid], position) for eid, position in going),
     )
+
+
+def _has_proof(event: Entry | None) -> bool:
+    return event is not None and EVIDENCE in event.commitments
 
 
 def _has(entry: Entry, position: object) -> bool:

@@ -6,6 +6,7 @@ gate must not believe them in the first place.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.canonical import encode
-from audit.entry import EVIDENCE, Opener, Place, format_moment, item_place
+from audit.entry import EVIDENCE, Entry, Opener, Place, format_moment, item_place
 from audit.kinds import Kind
 from audit.rowmac import LOGGED, STAGED, RowMacs
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
@@ -66,6 +67,34 @@ async def of_items(
 ) -> list[Told]:
     """What batch events of *kind*, later than *since*, say of these people, in no order."""
     found = []
+    for row, entry in await _items(connection, macs, subjects, kind, since):
+        place = item_place(row.eid, row.position)
+        _, facts = open_one(opener, row.subject, EVIDENCE, place, row.sealed, row.commitment)
+        if facts is not None:
+            found.append(Told(row.subject, entry, row.commitment, facts))
+    return found
+
+
+async def batches_of(
+    connection: AsyncConnection,
+    macs: RowMacs,
+    subjects: Collection[str],
+    kind: Kind,
+    since: datetime,
+) -> Counter[tuple[str, bytes]]:
+    """As `of_items`, of who has no key: by subject and event, in how many items it names them."""
+    found = await _items(connection, macs, subjects, kind, since)
+    return Counter((row.subject, entry.eid) for row, entry in found)
+
+
+async def _items(
+    connection: AsyncConnection,
+    macs: RowMacs,
+    subjects: Collection[str],
+    kind: Kind,
+    since: datetime,
+) -> list[tuple[Any, Entry]]:
+    found = []
     item, known = audit_item, audit_item.c.subject
     # Staged rows first, as above.
     for columns, ours in ((STAGED, macs.staged), (LOGGED, macs.logged)):
@@ -77,12 +106,8 @@ async def of_items(
             query = query.where(table.c.kind == kind, table.c.at > format_moment(since))
         for row in (await connection.execute(query)).all():
             entry = parsed(row.entry) if ours(row) else None
-            if entry is None or entry.kind is not kind or entry.at <= since:
-                continue
-            place = item_place(row.eid, row.position)
-            _, facts = open_one(opener, row.subject, EVIDENCE, place, row.sealed, row.commitment)
-            if facts is not None:
-                found.append(Told(row.subject, entry, row.commitment, facts))
+            if entry is not None and entry.kind is kind and entry.at > since:
+                found.append((row, entry))
     return found
 
 

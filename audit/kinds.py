@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CONSENT_EXPIRED = "consent.expired"
     CONSENT_OBJECTED = "consent.objected"
     CONSENT_IMPORTED = "consent.imported"
+    CONSENT_LEFT = "consent.left"  # somebody did while their key was missing; their row says who
 
     PERMIT_BATCH = "permit.batch"
     DELIVERY_BATCH = "delivery.batch"

@@ -7,11 +7,13 @@ erased: they would be deleted with hers, and accounted for.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, Update, and_, exists, func, not_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.counted import Counted
 from audit.entry import EVIDENCE, Opener, item_place, payload_place
 from audit.errors import KeyDamaged
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
@@ -34,18 +36,42 @@ async def of_no_event(connection: AsyncConnection, limit: int) -> list[str]:
     return found
 
 
-async def set_aside(connection: AsyncConnection, subject: str, opener: Opener) -> int:
-    """Put what does not open as *subject*'s own under nobody's name; returns how many rows.
+async def set_aside(
+    connection: AsyncConnection, subject: str, opener: Opener, now: datetime
+) -> tuple[Counted, int]:
+    """Put what does not open as *subject*'s own under nobody's name; what is theirs, how many not.
 
     Ask it as long as their keys are there. A verification names what it put aside.
     """
     aside = 0
+    theirs: list[set[tuple[Any, ...]]] = []
     for table in _TABLES:
-        odd = and_(table.c.subject == subject, not_(func.coalesce(sound(table), False)))
-        aside += (await connection.execute(_as_nobodys(table).where(odd))).rowcount
-        for keys in [keys async for keys in _foreign(connection, table, subject, opener)]:
-            these = _as_nobodys(table).where(tuple_(*table.primary_key).in_(keys))
-            aside += (await connection.execute(these)).rowcount
+        aside += await put_odd_aside(connection, table, subject)
+        opening: set[tuple[Any, ...]] = set()
+        theirs.append(opening)
+        async for rows in _pages(connection, table, subject):
+            foreign = [*_not_opening(rows, table, subject, opener)]
+            opening.update({_key(table, row) for row in rows}.difference(foreign))
+            aside += await put_aside(connection, table, foreign)
+    payloads, items = theirs
+    return Counted(now, frozenset(eid for eid, *_ in payloads), frozenset(items)), aside
+
+
+async def put_odd_aside(connection: AsyncConnection, table: Table, subject: str) -> int:
+    """As `put_aside`, what no gateway can have written under that name."""
+    odd = and_(table.c.subject == subject, not_(func.coalesce(sound(table), False)))
+    return (await connection.execute(_as_nobodys(table).where(odd))).rowcount
+
+
+async def put_aside(
+    connection: AsyncConnection, table: Table, keys: Sequence[tuple[Any, ...]]
+) -> int:
+    """Put rows of a table of facts under nobody's name; returns how many."""
+    aside = 0
+    for start in range(0, len(keys), _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        these = _as_nobodys(table).where(tuple_(*table.primary_key).in_(some))
+        aside += (await connection.execute(these)).rowcount
     return aside
 
 
@@ -53,18 +79,17 @@ def _as_nobodys(table: Table) -> Update:
     return update(table).values(subject=NOBODY)
 
 
-async def _foreign(
-    connection: AsyncConnection, table: Table, subject: str, opener: Opener
-) -> AsyncIterator[list[tuple[Any, ...]]]:
-    """The keys of rows under that name that do not open, page by page."""
+async def _pages(
+    connection: AsyncConnection, table: Table, subject: str
+) -> AsyncIterator[Sequence[Any]]:
+    """The rows under that name that can be read, page by page."""
     place, after = tuple_(*table.primary_key), None
     while True:
         query = select(table).where(table.c.subject == subject, sound(table))
         query = query.order_by(*table.primary_key).limit(_AT_ONCE)
         page = query if after is None else query.where(place > tuple_(*after))
         rows = (await connection.execute(page)).all()
-        if foreign := [*_not_opening(rows, table, subject, opener)]:
-            yield foreign
+        yield rows
         if len(rows) < _AT_ONCE:
             return
         after = _key(table, rows[-1])

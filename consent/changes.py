@@ -125,10 +125,13 @@ def end(consent: Consent, trail: Trail, now: datetime) -> Consent | None:
 
 
 def end_with_wording(consent: Consent, trail: Trail, now: datetime) -> Consent | None:
-    """The consent after its wording was retired together with it; None: nothing changes."""
+    """The consent after its wording was retired together with it; None: nothing changes.
+
+    What was over by then, and not written down yet, ends for what it ended by.
+    """
     state = policy.end_with_wording(consent, now)
     if state is None:
-        return None
+        return end(consent, trail, now)
     ended = _end(consent, state, Why.RETIRED, trail, now, Actor.OPERATOR)
     return replace(ended, decided_at=now) if state.decided else ended
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import gates, tables
+from consent import people, tables
 from consent.gates import Gate
 from consent.honesty import granting
 from consent.model import Evidence, State
@@ -267,7 +267,7 @@ class Consents:
         await connection.execute(statement, rows)
         over = {consent.subject for consent in changed if consent.state in _ENDED}
         if over:
-            await gates.forget_profiles(connection, over)
+            await people.forget_profiles(connection, over)
 
     async def remove(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         """Delete consents that nothing needs any more; no link may name them."""

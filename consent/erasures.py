@@ -17,6 +17,7 @@ from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage import paging
 from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
 from storage.signed import SignedTable
@@ -46,6 +47,10 @@ class Erasure:
     locked_until: datetime | None  # none: nothing stays
     eid: bytes  # the event that put it into its state
     done_at: datetime | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.state is Stage.DONE
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, new: Erasure) -> None:
@@ -86,6 +91,15 @@ async def purge(connection: AsyncConnection, before: datetime) -> int:
     return await delete_free(
         connection, erasure, and_(erasure.c.done_at <= before, ended <= before)
     )
+
+
+async def under_way(
+    connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
+) -> list[tuple[str, Erasure | None]]:
+    """The next of those that are not done, by their ids; None for one that no gateway wrote."""
+    query = select(erasure).where(erasure.c.done_at.is_(None))
+    rows = await connection.execute(paging.by_name(query, erasure.c.id, after, limit))
+    return [(row.id, _read(keys, row)) for row in rows]
 
 
 async def standing(connection: AsyncConnection, keys: RowKeys) -> dict[str, Erasure | None]:

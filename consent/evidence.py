@@ -308,18 +308,21 @@ class EndedByItself:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Accessed:
-    """Somebody looked at what is kept: why, and by which link."""
+    """Somebody looked at what is kept: why, and by which link or as which caller."""
 
     why: str
-    link: str
+    link: str | None = None
+    caller: str | None = None
     consents: ClassVar[tuple[str, ...]] = ()
 
     def facts(self) -> Facts:
-        return {"why": self.why, "link": self.link}
+        by = {"link": self.link, "caller": self.caller}
+        return {"why": self.why} | {name: one for name, one in by.items() if one is not None}
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("why"), stored.text("link"))
+        link, caller = stored.text_or_none("link"), stored.text_or_none("caller")
+        return cls(stored.text("why"), link, caller)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,19 +7,19 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, delete, exists, insert, literal_column, select, update
+from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
 from consent import tables
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
-from consent.model import State, SubjectState
+from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
 from storage.types import among
@@ -46,6 +46,8 @@ class Gate:
     place: Place
     kid: int | None = None
     mac: bytes | None = None
+    left_unread: bytes | None = field(default=None, repr=False)  # see `leavings`
+    going: bytes | None = field(default=None, repr=False)  # see `going`
 
     def is_honest(self, keys: RowKeys) -> bool:
         """Say whether a gateway wrote state and stops of this row."""
@@ -150,13 +152,13 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     query = select(subject).where(among(subject.c.id, wanted)).order_by(subject.c.id)
     # FOR NO KEY UPDATE: FOR UPDATE would also hold up whoever writes a row that only names them.
     rows = await connection.execute(query.with_for_update(key_share=True))
-    return {row.id: _gate(row) for row in rows}
+    return {row.id: gate_of(row) for row in rows}
 
 
 async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
     """The same rows without a lock, for advice only."""
     query = select(subject).where(among(subject.c.id, subjects))
-    return {row.id: _gate(row) for row in await connection.execute(query)}
+    return {row.id: gate_of(row) for row in await connection.execute(query)}
 
 
 async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[str]:
@@ -235,7 +237,7 @@ async def end_erasure(
     if not going:
         return {}
     emptied = update(subject).where(among(subject.c.id, [gate.subject for gate in going]))
-    await connection.execute(emptied.values(address=None, profile=None, locale=_NO_LANGUAGE))
+    await connection.execute(emptied.values(_NOTHING_KNOWN))
     return await _sign(connection, keys, going)
 
 
@@ -298,14 +300,16 @@ async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
 
 
 _STATED = ("state", "restricted_at", "objected_at", "suppressed", "asking_blocked_at")
-_NO_LANGUAGE = "und"  # BCP 47: undetermined
+_NOTHING_KNOWN = dict.fromkeys(("address", "profile", "left_unread", "going")) | {
+    "locale": "und"  # BCP 47: undetermined
+}
 _LONGEST_TRAIL = 2**31 - 1  # what the column holds
 _COMMITMENT = 44  # as text
 
 
 def granting_of(row: Any) -> tuple[Value, ...]:
     """What is signed of a row as the database gives it."""
-    return _granting(_gate(row))
+    return _granting(gate_of(row))
 
 
 def _granting(gate: Gate) -> tuple[Value, ...]:
@@ -321,7 +325,7 @@ async def in_state(
     # Spelled out, as the partial indexes have it: a parameter would keep them from being used.
     query = select(subject).where(subject.c.state == literal_column(f"'{state}'"))
     query = paging.by_name(query, subject.c.id, after, limit)
-    return [_gate(row) for row in await connection.execute(query)]
+    return [gate_of(row) for row in await connection.execute(query)]
 
 
 async def named(connection: AsyncConnection, subjects: Iterable[str]) -> set[str]:
@@ -349,20 +353,8 @@ async def set_profile(
     await connection.execute(statement.values(profile=sealed, locale=locale))
 
 
-async def forget_profiles(connection: AsyncConnection, subjects: Collection[str]) -> None:
-    """Let go of what is known of these people, gates held, beside the address: no consent stands.
-
-    It was given for mails that nothing permits any more.
-    """
-    consent = tables.consent
-    stands = exists().where(consent.c.subject == subject.c.id, consent.c.state == State.CONFIRMED)
-    statement = update(subject).where(
-        among(subject.c.id, subjects), subject.c.profile.is_not(None), ~stands
-    )
-    await connection.execute(statement.values(profile=None))
-
-
-def _gate(row: Any) -> Gate:
+def gate_of(row: Any) -> Gate:
+    """A row as the database gives it."""
     return Gate(
         subject=row.id,
         state=_state(row.state),
@@ -376,6 +368,8 @@ def _gate(row: Any) -> Gate:
         place=_place(row),
         kid=row.kid,
         mac=row.mac,
+        left_unread=row.left_unread,
+        going=row.going,
     )
 
 

@@ -18,15 +18,17 @@ from audit.entry import Place
 from audit.kinds import Kind
 from audit.rowmac import RowMacs
 from audit.trail import Told
-from consent import evidence
+from consent import evidence, leavings
 from consent.changes import EVENTS
 from consent.consents import Consent
 from consent.errors import StoredError
 from consent.evidence import TakenBack
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
+from consent.leavings import Left
 from consent.model import State
 from consent.stored import Stored
+from storage.types import NO_MOMENT
 
 STATES: Mapping[Kind, State] = {kind: state for state, kind in EVENTS.items()}
 _STANDING = (State.PENDING, State.CONFIRMED)
@@ -47,11 +49,12 @@ class History:
     changes: Mapping[str, Sequence[Told]]  # those of each consent
     whole: bool
     nameless: frozenset[bytes] = frozenset()  # events of rows that were left without a key
+    left: Sequence[Left] = ()  # while their key was missing
 
     @classmethod
-    def of(cls, told: Sequence[Told], place: Place) -> History:
-        """Give every event of the person, in order, and where their trail stands."""
-        return cls(told, changes_of(told), histories.whole(told, place))
+    def of(cls, told: Sequence[Told], place: Place, left: Sequence[Left] = ()) -> History:
+        """Give every event of the person, in order, and what their row says beside it."""
+        return cls(told, changes_of(told), histories.whole(told, place), left=left)
 
     def vouches(self, consent: Consent) -> bool:
         """Say whether the row is the last that a gateway wrote of this consent."""
@@ -73,7 +76,10 @@ class History:
         about = self.changes.get(consent.id, ())
         since = list(self.told).index(about[-1]) if about else 0
         said = [left_at_large(event) for event in self.told[since:]]
-        return any(one and one.purpose in (None, consent.purpose) for one in said)
+        if any(one and one.purpose in (None, consent.purpose) for one in said):
+            return True
+        last_at = about[-1].entry.at if about else NO_MOMENT
+        return any(one.ends(consent.purpose, last_at) for one in self.left)
 
     def vouches_for_all(self, consents: Collection[Consent]) -> bool:
         """Say whether these are all there are, and each is the last of its kind."""
@@ -128,7 +134,9 @@ async def read(
     told = await histories.of_people(connection, macs, known, vault)
     nameless = await _nameless(connection, macs, rows, told)
     return {
-        subject: replace(History.of(events, held[subject].place), nameless=nameless)
+        subject: replace(
+            History.of(events, held[subject].place, leavings.of(held[subject])), nameless=nameless
+        )
         for subject, events in told.items()
     }
 

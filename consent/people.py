@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, delete, exists, select
+from sqlalchemy import and_, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -102,3 +102,16 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     for table in _THEIRS:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
     await connection.execute(delete(tables.subject).where(tables.subject.c.id.in_(subjects)))
+
+
+async def forget_profiles(connection: AsyncConnection, subjects: Collection[str]) -> None:
+    """Let go of what is known of these people, gates held, beside the address: no consent stands.
+
+    It was given for mails that nothing permits any more.
+    """
+    consent, subject = tables.consent, tables.subject
+    stands = exists().where(consent.c.subject == subject.c.id, consent.c.state == State.CONFIRMED)
+    statement = update(subject).where(
+        among(subject.c.id, subjects), subject.c.profile.is_not(None), ~stands
+    )
+    await connection.execute(statement.values(profile=None))

@@ -352,9 +352,22 @@ def _by_consents(
 
 
 def newest_decided(consents: Sequence[Standing]) -> Standing | None:
-    """The one that permission looks at; None where nothing was ever decided."""
+    """The one that permission looks at; None where nothing was ever decided.
+
+    What ended by itself or with its wording is no word of the person: it never outdoes what
+    they decided of a later request, however long after it that end came.
+    """
     decided = [consent for consent in consents if consent.state.decided]
-    return max(decided, key=_decided, default=None)
+    counting = [consent for consent in decided if not outdone(consent, decided)]
+    return max(counting, key=_decided, default=None)
+
+
+def outdone(consent: Standing, decided: Iterable[Standing]) -> bool:
+    """Whether it ended without a word of the person, who decided of a later request as well."""
+    # By requests, since an ended row no longer says when it was confirmed: each confirmation
+    # ended the other requests that waited, so consents were confirmed in the order of these.
+    ended = consent.state is State.EXPIRED
+    return ended and any(other.requested_at > consent.requested_at for other in decided)
 
 
 def _lacks_cover(consent: Standing, sender: str | None) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from consent import policy
 from consent.model import State, SubjectState
 from consent.policy import Standing
 
@@ -111,6 +112,8 @@ def _holds_back(consent: Kept, kept: Sequence[Kept]) -> bool:
     if not consent.state.decided or consent.decided_at is None:
         return False
     others = [one for one in kept if one.purpose == consent.purpose and one.state.decided]
+    if policy.outdone(consent, others):
+        return False
     return any(one.decided_at is None or one.decided_at <= consent.decided_at for one in others)
 
 

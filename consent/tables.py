@@ -42,6 +42,8 @@ subject = Table(
     Column("created_at", Moment, nullable=False),
     Column("trail_length", Integer, nullable=False),
     Column("trail_last", String(44)),
+    Column("left_unread", LargeBinary),  # with a MAC of its own: `consent/leavings.py`
+    Column("going", LargeBinary),  # as that: `consent/going.py`
     *honest(),  # over state and stops
     Index(
         "subject_erasing",

@@ -77,6 +77,12 @@ class Trail:
         """
         if subject in self._held and self._vault.has(subject, Compartment.EVIDENCE):
             return self.record(kind, subject, actor, at, evidence=evidence, refs=refs)
+        return self.record_unnamed(kind, actor, at, refs)
+
+    def record_unnamed(
+        self, kind: Kind, actor: Actor, at: datetime, refs: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Add an event that names nobody; return its id."""
         event = Event(kind, actor, at, refs=refs or {})
         self._drafts.append(draft(event, None, self._log.node))
         return event.eid

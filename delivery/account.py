@@ -5,6 +5,7 @@ Nothing here is asked for a mail: whole tables are read, page by page.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from delivery import attempts, tables
 from delivery.attempts import Attempts
 from delivery.outbox import FINAL, Message, Status, message_of
 from delivery.outcome import Kind
-from delivery.permits import OPEN
+from delivery.permits import LAPSED, OPEN, SPENT
 from storage import paging
 from storage.types import among
 
@@ -31,12 +32,16 @@ class Account:
     attempts: Attempts
     status: str  # as it is stored
     has_content: bool  # or needs none any more
+    is_running: bool  # its last attempt was begun, and has no end
 
 
 async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[Account]:
     """The next messages by id; use a snapshot."""
     there = exists().where(content.c.id == outbox.c.content).label("there")
-    query = paging.by_name(select(outbox, there), outbox.c.id, last, limit)
+    begun = tables.attempt.c
+    last_one = (begun.message == outbox.c.id) & (begun.n == outbox.c.attempt)
+    running = exists().where(last_one, begun.outcome.is_(None)).label("running")
+    query = paging.by_name(select(outbox, there, running), outbox.c.id, last, limit)
     rows = (await connection.execute(query)).all()
     known = await attempts.so_far(connection, [row.id for row in rows])
     return [
@@ -45,6 +50,7 @@ async def after(connection: AsyncConnection, last: str | None, limit: int) -> li
             attempts=known.get(row.id, Attempts()),
             status=row.status,
             has_content=row.content is None or bool(row.there),
+            is_running=bool(row.running),
         )
         for row in rows
     ]
@@ -67,6 +73,8 @@ def doubt(one: Account) -> str | None:
         return "it says otherwise than its attempts whether it was sent"
     if known.over and message.status not in FINAL:
         return "an attempt ended it, and it goes on"
+    if message.status is Status.SENDING and not one.is_running:
+        return "it is said to be under way, and no attempt of it is"
     waits = message.status not in FINAL and message.status is not Status.SENDING
     if waits and known.open and message.kind is Kind.MARKETING:
         return "it may have been sent, and waits again"
@@ -105,6 +113,19 @@ async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
     found = [f"content {name}" for (name,) in await connection.execute(unused.limit(limit))]
     rows = await connection.execute(left.limit(limit))
     return found + [f"attempt {message}/{n}" for message, n in rows]
+
+
+async def ended(
+    connection: AsyncConnection, pairs: Collection[tuple[str, bytes]]
+) -> Counter[tuple[str, bytes]]:
+    """How many permits can start nothing any more, of each subject and event."""
+    permit = tables.permit
+    query = select(permit.c.subject, permit.c.eid).where(
+        among(permit.c.subject, {subject for subject, _ in pairs}),
+        permit.c.eid.in_({eid for _, eid in pairs}),
+        permit.c.state.in_((SPENT, LAPSED)),
+    )
+    return Counter((subject, eid) for subject, eid in await connection.execute(query))
 
 
 @dataclass(frozen=True, slots=True)

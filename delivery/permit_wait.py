@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from delivery import permits
+from delivery.permits import Open
 from storage.clock import Clock
 from storage.database import Database
 
 
 class PermitWait:
-    """Waits until permits can start no transmission; one poll serves all waiters."""
+    """Waits until permits can start no transmission; one poll serves all waiters.
+
+    Until when each may is what whoever waits saw under the gate: a row that is deleted or
+    dated short meanwhile would be back when its worker begins.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._until: dict[str, datetime] = {}  # of each of them
         self._poll: asyncio.Task[None] | None = None
 
-    async def until_over(self, permits: set[str]) -> None:
+    async def until_over(self, permits: Open) -> None:
         """Return when each of *permits* is spent, lapsed or expired by the database's clock.
 
         Raises `StorageAway` when that cannot be known. A waiter that is
         cancelled ends nothing for the others.
         """
         futures = []
-        for one in permits:
+        for one, until in permits.items():
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(one, set()).add(future)
+            self._until[one] = max(until, self._until.get(one, until))
             futures.append(future)
         if not futures:
             return
@@ -47,6 +54,7 @@ class PermitWait:
                 # Who comes while we ask is not in the answer, and waits for the next one.
                 asked = set(self._waiting)
                 for one in asked - await self._still_open(asked):
+                    self._until.pop(one, None)
                     for future in self._waiting.pop(one, ()):
                         if not future.done():
                             future.set_result(None)
@@ -58,11 +66,11 @@ class PermitWait:
 
     def _forget_the_idle(self) -> bool:
         for one in [key for key, futures in self._waiting.items() if not futures]:
-            del self._waiting[one]
+            del self._waiting[one], self._until[one]
         return bool(self._waiting)
 
     def _fail(self, error: BaseException) -> None:
-        waiting, self._waiting = self._waiting, {}
+        waiting, self._waiting, self._until = self._waiting, {}, {}
         for futures in waiting.values():
             for future in futures:
                 if not future.done():
@@ -73,4 +81,5 @@ class PermitWait:
     async def _still_open(self, ids: set[str]) -> set[str]:
         async with self._database.read() as connection:
             now = await self._clock.now(connection)
-            return await permits.open_among(connection, ids, now)
+            left = {one for one in ids if self._until[one] > now}
+            return left - await permits.ended_among(connection, left)

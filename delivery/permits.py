@@ -285,36 +285,48 @@ async def last_spent(
     return {ground: moment for ground, moment in await connection.execute(query)}
 
 
+# Permits that may still start a transmission, and until when.
+Open = Mapping[str, datetime]
+
+
 async def open_permits(
     connection: AsyncConnection, subject: str, purpose: str | None, now: datetime
 ) -> set[str]:
     """Permits of *subject* that may still start a transmission; *purpose* None means all."""
     (found,) = await open_of(connection, [(subject, purpose)], now)
-    return found
+    return set(found)
 
 
 async def open_of(
     connection: AsyncConnection, wanted: Sequence[tuple[str | None, str | None]], now: datetime
-) -> list[set[str]]:
+) -> list[Open]:
     """As `open_permits`, for each subject and purpose in order; nobody (None) has none."""
     subjects = {subject for subject, _ in wanted if subject is not None}
-    query = select(permit.c.id, permit.c.subject, permit.c.purpose, permit.c.for_all).where(
-        among(permit.c.subject, subjects), permit.c.state == OPEN, permit.c.expires_at > now
+    row = permit.c
+    query = select(row.id, row.subject, row.purpose, row.for_all, row.expires_at).where(
+        among(row.subject, subjects), row.state == OPEN, row.expires_at > now
     )
-    theirs: dict[str | None, list[tuple[str, str, bool]]] = {}
-    for row in await connection.execute(query):
-        theirs.setdefault(row.subject, []).append((row.id, row.purpose, row.for_all))
+    theirs: dict[str | None, list[Any]] = {}
+    for one in await connection.execute(query):
+        theirs.setdefault(one.subject, []).append(one)
     return [
-        {one for one, its, for_all in theirs.get(subject, ()) if purpose in (None, its) or for_all}
+        {
+            one.id: one.expires_at
+            for one in theirs.get(subject, ())
+            if purpose in (None, one.purpose) or one.for_all
+        }
         for subject, purpose in wanted
     ]
 
 
-async def open_among(connection: AsyncConnection, ids: Collection[str], now: datetime) -> set[str]:
-    """Which of these permits may still start a transmission."""
-    query = select(permit.c.id).where(
-        among(permit.c.id, ids), permit.c.state == OPEN, permit.c.expires_at > now
-    )
+def together(some: Iterable[Open]) -> Open:
+    """All of these as one."""
+    return {permit: until for one in some for permit, until in one.items()}
+
+
+async def ended_among(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Which of these permits are spent or lapsed; of one whose row is away that is not known."""
+    query = select(permit.c.id).where(among(permit.c.id, ids), permit.c.state.in_((SPENT, LAPSED)))
     return set((await connection.execute(query)).scalars())
 
 

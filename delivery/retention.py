@@ -170,6 +170,12 @@ async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> s
     return waiting
 
 
+async def with_messages(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
+    """Which of these people have messages in the queue."""
+    query = select(outbox.c.subject).where(among(outbox.c.subject, subjects)).distinct()
+    return set((await connection.execute(query)).scalars())
+
+
 async def _drop_messages(
     connection: AsyncConnection, ids: Sequence[str], contents: Collection[str | None]
 ) -> None:

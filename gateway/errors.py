@@ -66,10 +66,14 @@ class SchemaError(GatewayError):
 
 
 class CannotListen(GatewayError):
-    """A server cannot be opened where *setting* wants it."""
+    """A server cannot be opened where *setting* wants it; None: nothing sets it."""
 
-    def __init__(self, host: str, port: int, why: str, setting: str) -> None:
-        super().__init__(f"cannot listen on {host}:{port}: {why}; set by {setting}")
+    def __init__(
+        self, host: str, port: int, why: str, setting: str | None, *, used: bool = False
+    ) -> None:
+        ways = ["stop what listens there"] if used else []
+        ways += [f"set another address: {setting}"] if setting else []
+        super().__init__(f"cannot listen on {host}:{port}: {why}; {', or '.join(ways)}")
         self.host = host
         self.port = port
 
@@ -161,7 +165,11 @@ class Forged(RequestError):
 
 
 class NotFound(RequestError):
-    """There is nothing of that name, or not for this caller."""
+    """There is nothing of that name, or not for this caller; *what* is told to them."""
+
+    def __init__(self, what: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 class NotPublished(RequestError):

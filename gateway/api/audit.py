@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -24,6 +24,7 @@ from gateway.http.parsing import read_query
 from storage.ids import bits_of, named
 
 _TAGS = ("audit",)
+_NO_EVENT: Final = "event of this id in the log"
 
 
 class AuditQuery(BaseModel):
@@ -83,7 +84,7 @@ async def get_checkpoint(request: web.Request) -> web.StreamResponse:
     else:
         note = await audit_log.public_checkpoint(parts.data, parts.log, verifier)
     if note is None:
-        raise NotFound
+        raise NotFound("checkpoint yet")
     return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
@@ -130,11 +131,11 @@ async def get_proof(request: web.Request) -> web.StreamResponse:
     try:
         eid = bits_of(name)
     except ValueError:
-        raise NotFound from None  # a second spelling of its bytes
+        raise NotFound(_NO_EVENT) from None  # a second spelling of its bytes
     parts = request.app[PARTS]
     found, known = await audit_log.prove(parts.data, parts.log, parts.publisher.verifier, eid)
     if found is None:
-        raise NotPublished if known else NotFound
+        raise NotPublished if known else NotFound(_NO_EVENT)
     at = found.inclusion
     return answer(
         ProofView(

@@ -60,7 +60,7 @@ async def post_erasure(request: web.Request) -> web.StreamResponse:
     )
     begun = await Erasures(Erasing(request.app[PARTS])).erase(asked)
     if begun is None:
-        raise NotFound
+        raise NotFound("person known by that; what was asked for by that address has ended")
     return answer(view(begun, None), 202)
 
 
@@ -79,5 +79,5 @@ async def get_erasure(request: web.Request) -> web.StreamResponse:
         parts.data, parts.keystore, parts.rows, parts.log, request.match_info["id"]
     )
     if found is None:
-        raise NotFound
+        raise NotFound("erasure of this id")
     return answer(view(*found))

@@ -52,6 +52,7 @@ from gateway.parts import Parts
 from gateway.watch.metrics import METRICS
 
 _TAGS = ("senders",)
+_NO_MESSAGE: Final = "message of this id that this API key handed in"
 _LARGEST_BODY = 16 * 1024 * 1024  # of mails inline; whoever sends so much has shown a key
 _PATIENCE = 120.0
 _AHEAD = timedelta(days=366)  # later is a mistake, and what waits is kept
@@ -177,7 +178,7 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     parts, wanted = request.app[PARTS], request.match_info["id"]
     seen = await messages.look(parts.data, wanted, request[CALLER].id)
     if seen is None:
-        raise NotFound
+        raise NotFound(_NO_MESSAGE)
     header = seen.message_id_header
     return answer(
         MessageView(
@@ -221,7 +222,7 @@ async def delete_message(request: web.Request) -> web.StreamResponse:
         parts.data, parts.keystore, parts.clock, parts.log, wanted, caller
     )
     if cancelled is Cancellation.UNKNOWN:
-        raise NotFound
+        raise NotFound(_NO_MESSAGE)
     if cancelled is Cancellation.TOO_LATE:
         raise Conflict
     return web.Response(status=204)

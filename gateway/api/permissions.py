@@ -53,7 +53,7 @@ class PermissionRefusal(Answer):
 )
 async def post_permission(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
-    _require_turn(request, parts.config.limits, parts.clock.wall())
+    require_turn(request, parts.config.limits, parts.clock.wall())
     asked = await read_json(request, PermissionRequest)
     require_covered(parts.config, request[CALLER], asked.purpose)
     decision = await permission.ask(parts, question(asked.to, asked.purpose), request[CALLER].id)
@@ -63,7 +63,7 @@ async def post_permission(request: web.Request) -> web.StreamResponse:
     return answer(PermissionRefusal(reason=decision.reason, refusal_class=decision.refusal_class))
 
 
-def _require_turn(request: web.Request, limits: Limits, now: datetime) -> None:
+def require_turn(request: web.Request, limits: Limits, now: datetime) -> None:
     """A program that asks without end would fill the log, which keeps every question."""
     wait = request.app[QUESTIONS].count(request[CALLER].id, now) if limits.enabled else None
     if wait is not None:

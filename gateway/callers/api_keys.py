@@ -31,6 +31,7 @@ class Scope(StrEnum):
     SIGNUPS_CREATE = "signups:create"
     AUDIT_READ = "audit:read"
     SUBJECTS_MANAGE = "subjects:manage"
+    SUBJECTS_READ = "subjects:read"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from gateway.cli import (
     dkim,
     doctor,
     erase,
+    erasures,
     forms,
     init,
     keys,
@@ -45,6 +46,7 @@ app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("erase")(erase.erase)
+app.add_typer(erasures.app, name="erasures")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from gateway.cli.talk import configuration, progress, result, result_json, run, say
+from gateway.cli.talk import configuration, named, progress, result, result_json, run, say
+from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from audit.report import Report
     from gateway.config.config import Config
     from gateway.flows.proving.verify import Verification
 
+_ELSEWHERE = "give -o a file in a folder that is there and yours, with room, or - for stdout"
 _LONGEST_LINE = 1 << 20  # of an export; a file without line ends must not fill the memory
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
@@ -52,7 +54,7 @@ def verify(
         raise typer.BadParameter(
             "the live log has our own key: give a --bundle", param_hint="--key"
         )
-    held = [path.read_text(encoding="utf-8", errors="replace") for path in checkpoint or ()]
+    held = [_checkpoint(path) for path in checkpoint or ()]
     if bundle is None:
         verdict = run(_verify_live(configuration(context), held))
         report, rows = verdict.report, verdict.rows
@@ -91,9 +93,17 @@ def _verify_bundle(
 ) -> Report:
     from audit.export.jsonl import check_jsonl
 
-    with bundle.open("rb") as file:
+    vkey = key or _own_key(configuration(context))
+    way_out = "give --bundle a file that `gateway audit export -o` wrote"
+    with named(bundle, "read", way_out), bundle.open("rb") as file:
         lines = iter(partial(file.readline, _LONGEST_LINE), b"")
-        return check_jsonl(lines, key or _own_key(configuration(context)), held)
+        return check_jsonl(lines, vkey, held)
+
+
+def _checkpoint(path: Path) -> str:
+    way_out = "give --checkpoint a file with what GET /v1/audit/checkpoint answered"
+    with named(path, "read", way_out):
+        return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _own_key(config: Config) -> str:
@@ -112,10 +122,12 @@ async def _export(config: Config, output: Path) -> int:
     async with open_parts(config) as parts:
         with _opened(output) as file, progress("exporting", None) as move:
             async for part in jsonl(parts.data, parts.log, parts.publisher.vkey):
-                file.write(part)
+                with named(output, "written", _ELSEWHERE):
+                    file.write(part)
                 size += len(part)
                 move(size)
-            file.flush()
+            with named(output, "written", _ELSEWHERE):
+                file.flush()
     return size
 
 
@@ -126,14 +138,16 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
     if str(output) == "-":
         yield sys.stdout.buffer
         return
-    with open(output, "wb", opener=files.opener) as file:
+    with named(output, "written", _ELSEWHERE):
+        file = open(output, "wb", opener=files.opener)  # noqa: SIM115 closed below
         files.keep_private(output)  # it may have been there
+    with closing(file):
         yield file
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:
     if report.ok and not rows:
-        result(f"ok: {report.size} entries; level: {report.level}")
+        result(f"ok: {counted(report.size, 'entry', 'entries')}; level: {report.level}")
         return
     if report.first_bad is not None:
         result(f"FAILED: first bad index {report.first_bad}")

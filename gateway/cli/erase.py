@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,10 @@ def erase(
         bool, typer.Option("--email-stdin", help="Whom, by an address read from stdin.")
     ] = False,
     channel: Annotated[str, typer.Option(help="How the request came: letter, phone, …")] = "letter",
+    received_at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When it came, as 2026-11-20T09:00:00Z. Default: now."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it: it cannot be undone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
@@ -31,15 +36,17 @@ def erase(
 
     Their keys are destroyed, and with them all that was kept; what proves their
     consents stays locked until the date that is printed, where the configuration
-    says so. Prints the id of the erasure, by which GET /v1/erasures/ID shows its
-    certificate. An address that nobody is known by has left all the same.
+    says so. Prints the id of the erasure, by which `gateway erasures show ID` shows its
+    certificate. An address that nobody is known by has left all the same. What is due is
+    due a month after the request was received.
     """
     if (subject is None) == (not email_stdin):
         raise typer.BadParameter("say whom: --subject ID, or --email-stdin")
     question = _question(subject, sys.stdin.readline().strip() if email_stdin else "")
+    received = None if received_at is None else _moment(received_at)
     if not yes:
         raise fail("nothing was done: an erasure cannot be undone; say --yes")
-    done = run(_erase(configuration(context), question, channel))
+    done = run(_erase(configuration(context), question, channel, received))
     if done is None:
         raise fail("nobody is known by that; what was asked for by that address has ended")
     if as_json:
@@ -65,14 +72,28 @@ def _question(subject: str | None, typed: str) -> Question:
         raise fail(f"that is no address: {error}") from None
 
 
-async def _erase(config: Config, question: Question, channel: str) -> Erasure | None:
+def _moment(typed: str) -> datetime:
+    from pydantic import TypeAdapter, ValidationError
+
+    from gateway.http.fields import Moment
+
+    try:
+        return TypeAdapter[datetime](Moment).validate_python(typed)
+    except ValidationError:
+        said = "write a time with its offset, such as 2026-11-20T09:00:00Z"
+        raise typer.BadParameter(said, param_hint="--received-at") from None
+
+
+async def _erase(
+    config: Config, question: Question, channel: str, received: datetime | None
+) -> Erasure | None:
     from audit.kinds import Actor
     from gateway.flows.rights.erase import Erasures, Request
     from gateway.flows.rights.erasing import Erasing
     from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
-        asked = Request(question, Actor.OPERATOR, channel)
+        asked = Request(question, Actor.OPERATOR, channel, received)
         return await Erasures(Erasing(parts)).erase(asked)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.talk import configuration, run
+from gateway.cli.talk import configuration, named, run
 
 
 def serve(
@@ -53,7 +53,13 @@ def demo(
         Path, typer.Option(help="Where the demo keeps everything; delete it to begin anew.")
     ] = Path("var/demo"),
 ) -> None:
-    """Try everything on this machine: a landing page, the gateway, an inbox. Nothing leaves it."""
+    """Try everything on this machine: a landing page, the gateway, an inbox. Nothing leaves it.
+
+    It listens on 127.0.0.1 at 8080 (the gateway), 9180 (its metrics), 8090 (the landing
+    page), 8025 and 2525 (the inbox). All but the landing page's are set in its config.toml.
+    """
     from gateway.demo import demo as demonstration
 
+    with named(directory, "written", "give --directory a folder of yours"):
+        demonstration.prepare(directory)
     run(demonstration.demonstrate(directory))

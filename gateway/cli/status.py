@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli import keys
 from gateway.cli.talk import configuration, result_json, run, table
+from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
@@ -50,7 +51,10 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     for number, worker in enumerate(seen.workers):
         left = worker.lease_until - seen.at
         lease = f"lease for {_length(left)}" if left > timedelta() else "LEASE RAN OUT"
-        yield "" if number else "Workers", f"{worker.id}: {worker.messages} messages, {lease}"
+        yield (
+            "" if number else "Workers",
+            f"{worker.id}: {counted(worker.messages, 'message')}, {lease}",
+        )
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)

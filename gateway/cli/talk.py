@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -67,6 +69,16 @@ def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
             return runner.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def named(path: Path, doing: str, way_out: str) -> Iterator[None]:
+    """Around what opens or writes a path that the caller gave: say which, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise fail(f"{path} cannot be {doing}: {why}; {way_out}") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.talk import configuration, fail, progress, result_json, run, say, table
+from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from consent.resting import Resting
@@ -34,12 +35,16 @@ _Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 def list_texts(context: typer.Context, as_json: _Json = False) -> None:
     """List every wording that was ever published, and how many consents rest on each.
 
-    What a wording lacks (controller, sender, wording) is what it does not say of
+    Current is what the last start published; what the configuration has beyond that is
+    counted. What a wording lacks (controller, sender, wording) is what it does not say of
     the mails as the configuration has them: nobody is mailed under it.
     """
-    texts, altered = run(_listed(configuration(context)))
+    texts, altered, ahead = run(_listed(configuration(context)))
     for name in altered:
         say(f"{name}: is not what its hash says; see gateway audit verify")
+    if ahead:
+        said = counted(ahead, "wording")
+        say(f"not published yet: {said} of the configuration; current is what the last start had")
     if as_json:
         result_json([_row(one) for one in texts])
         return
@@ -60,6 +65,7 @@ def retire(
 
     How many would end is told first, and nothing is done without a yes. Each
     that ends has its event; it counts as expired, and the person may be asked anew.
+    Who agreed to another wording since is mailed under that as before.
     """
     config = configuration(context)
     if ends_consents:
@@ -68,9 +74,10 @@ def retire(
     say(f"{text}: retired")
     if ends_consents:
         ended, left = run(_end_consents(config, text))
-        say(f"{ended} consents ended")
-        if left:
-            raise fail(f"{left} rest on it still; see gateway audit verify, then do this again")
+        say(f"ended: {_counted(ended)}")
+        if left.standing or left.waiting:
+            said = f"not ended: {_counted(left)}"
+            raise fail(f"{said}; see gateway audit verify, then do this again")
 
 
 @app.command()
@@ -122,19 +129,19 @@ def ask_again(
     """
     config = configuration(context)
     looked = run(_ask(config, text, per_hour, dry=True))
-    say(f"{looked.asked} people can be asked, {sum(looked.unasked.values())} cannot")
+    say(f"{_people(looked.asked)} can be asked, {sum(looked.unasked.values())} cannot")
     for why, number in looked.unasked.items():
         say(f"  {why}: {number}")
     if dry_run or not looked.asked:
         _tell_asked(looked, as_json=as_json)
         return
-    if not yes and not typer.confirm(f"Send {looked.asked} mails?", err=True):
+    if not yes and not typer.confirm(f"Send {counted(looked.asked, 'mail')}?", err=True):
         raise fail("nothing was done")
     asked = run(_ask(config, text, per_hour, dry=False))
-    say(f"{asked.asked} people are asked")
+    say(f"asked: {_people(asked.asked)}")
     _tell_asked(asked, as_json=as_json)
     if asked.left:
-        raise fail(f"{asked.left} are not decided; see gateway audit verify, then do this again")
+        raise fail(f"not decided: {asked.left}; see gateway audit verify, then do this again")
 
 
 @app.command()
@@ -147,6 +154,10 @@ def declared(context: typer.Context, as_json: _Json = False) -> None:
         return
     cells = [(row["at"], row["about"], row.get("was") or row.get("reason", "?")) for row in rows]
     table([("AT", "ABOUT", "WAS, OR WHY"), *cells])
+
+
+def _people(number: int) -> str:
+    return counted(number, "person", "people")
 
 
 def _tell_asked(told: Told, *, as_json: bool) -> None:
@@ -181,14 +192,18 @@ def _cells(one: Listed) -> tuple[str, ...]:
     return (*named, str(resting.standing), since, lacks, text.hash)
 
 
-async def _listed(config: Config) -> tuple[list[Listed], list[str]]:
+async def _listed(config: Config) -> tuple[list[Listed], list[str], int]:
+    """Every wording, the names of such as were altered, and how many are not published yet."""
     from consent import texts
     from gateway.cli.stores import open_stores
+    from gateway.flows.joining import publish_texts
     from gateway.watch import wordings
 
+    configured = {texts.text_hash(one) for one in publish_texts.bundles(config)[0]}
     async with open_stores(config) as stores, stores.data.read() as connection:
         found = await wordings.listed(connection, config, stores.log.macs)
-        return found, await texts.altered(connection)
+        ahead = configured - {one.text.hash for one in found if one.text.current}
+        return found, await texts.altered(connection), len(ahead)
 
 
 def _require_retired(outcome: Retirement, text: str) -> None:
@@ -204,7 +219,7 @@ def _ask_whether_to_end(config: Config, text: str, *, sure: bool) -> None:
     """Say how many it would be; returns only where they are to end."""
     outlook, resting = run(_resting(config, text))
     _require_retired(outlook, text)
-    say(f"{resting.standing} consents rest on {text}, and {resting.waiting} requests wait for it")
+    say(f"would end, of what rests on {text}: {_counted(resting)}")
     if not sure and not typer.confirm("End them?", err=True):
         raise fail("nothing was done")
 
@@ -233,21 +248,26 @@ async def _retire(config: Config, text: str) -> Retirement:
     return outcome
 
 
-async def _end_consents(config: Config, text: str) -> tuple[int, int]:
+def _counted(resting: Resting) -> str:
+    consents = counted(resting.standing, "consent")
+    return f"{consents}, and {counted(resting.waiting, 'request')} without an answer"
+
+
+async def _end_consents(config: Config, text: str) -> tuple[Resting, Resting]:
     """How many ended, and how many rest on it still."""
     from consent import resting
+    from consent.resting import Resting
     from gateway.flows.keeping.end_consents import Ending
     from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
-        ending, ended = Ending(parts, text), 0
+        ending = Ending(parts, text)
         with progress("ending consents", None) as move:
-            while (some := await ending.some()) is not None:
-                ended += some
-                move(ended)
+            while await ending.some() is not None:
+                move(ending.consents + ending.requests)
         async with parts.data.read() as connection:
             left = (await resting.count(connection, [text]))[text]
-    return ended, left.standing + left.waiting
+    return Resting(ending.consents, ending.requests), left
 
 
 async def _declare(config: Config, text: str, reason: str) -> Outcome:

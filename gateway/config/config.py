@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from datetime import timedelta
 from enum import StrEnum
@@ -225,8 +226,12 @@ def load(path: Path) -> Config:
     """
     try:
         raw = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError([f"{path}: cannot be read"]) from None
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        way_out = "name yours by --config or GATEWAY_CONFIG"
+        raise ConfigError([f"{path}: cannot be read: {why}; {way_out}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: cannot be read: it is not text in UTF-8"]) from None
     return parse(raw, base=path.absolute().parent)
 
 

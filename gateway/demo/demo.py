@@ -26,32 +26,32 @@ _KEY_NAME = "demo"
 
 
 async def demonstrate(directory: Path) -> None:
-    """Make what is missing in *directory*, run everything, say what to do next.
-
-    The configuration is the embedded default, written there as a file: later
-    commands name it, and whoever wants may change it.
-    """
-    file = _configuration(directory)
+    """Make what is missing in *directory*, run everything, say what to do next."""
+    file = prepare(directory)
     loaded = config.load(file)
     _say("Setting up ...")
     await initialise.initialise(loaded, DatabaseClock())
     async with AsyncExitStack() as stack:
+        # All of them first: what cannot listen has published nothing.
+        places = await stack.enter_async_context(processes.places_of(loaded))
+        inbox = await stack.enter_async_context(processes.receiving(loaded))
+        landing = Landing.of(loaded, inbox.url if inbox else "")
+        url = await stack.enter_async_context(open_landing(landing))
         parts = await stack.enter_async_context(open_parts(loaded))
         await put_in_order(parts)
         process = Process(parts, Metrics(), processes.stop_on_signals())
-        inbox = await stack.enter_async_context(processes.receiving(loaded))
-        await stack.enter_async_context(
-            processes.running(process, with_worker=True, with_http=True)
-        )
-        landing = Landing.of(loaded, inbox.url if inbox else "")
-        url = await stack.enter_async_context(open_landing(landing))
+        await stack.enter_async_context(processes.running(process, places, with_worker=True))
         key = await _fresh_key(parts.data, parts.clock, parts.rows, parts.log)
         _say(next_steps(landing, url, key, file))
         await process.stopping.wait()
         _say("Stopping ...")
 
 
-def _configuration(directory: Path) -> Path:
+def prepare(directory: Path) -> Path:
+    """Make the folder and its configuration, where they are missing; returns the file.
+
+    It is the embedded default: later commands name it, and whoever wants may change it.
+    """
     files.make_folder(directory)
     path = directory / "config.toml"
     if not path.exists():

@@ -77,7 +77,7 @@ async def open_landing(
     runner = web.AppRunner(landing_app(landing), access_log=None)
     try:
         await runner.setup()
-        with listening_on(host, port, "the demo itself"):
+        with listening_on(host, port, None):
             await web.TCPSite(runner, host, port).start()
         bound = runner.addresses[0]
         yield f"http://{bound[0]}:{bound[1]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from consent.erasures import Erasure
+from gateway.flows.proving import certificate
 from gateway.flows.proving.certificate import Certificate
 from gateway.http.models import Answer
 from storage.ids import named
@@ -18,13 +19,14 @@ class LockedEvidence(Answer):
 
 
 class CertificateView(Answer):
-    """What was destroyed, and what the log has of it; names nobody."""
+    """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words."""
 
     done_at: datetime
     keys_destroyed: list[str]
     payloads_deleted: int
     items_deleted: int
     event_id: str
+    meaning: list[str]
     copies: str
     locked_evidence: LockedEvidence | None = None
 
@@ -40,14 +42,8 @@ class ErasureView(Answer):
     certificate: CertificateView | None = None
 
 
-_COPIES = (
-    "Backups of the key store that are older than this still hold the keys: until they are"
-    " deleted, whoever has one together with the keyring can read copies of the data."
-)
-_EVIDENCE = "what proves this person's consents, and the mails sent under them"
-
-
 def view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
+    """An erasure as it is answered, with its certificate once there is one."""
     return ErasureView(
         erasure_id=erasure.id,
         state=erasure.state,
@@ -60,14 +56,17 @@ def view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
     )
 
 
-def _shown(certificate: Certificate) -> CertificateView:
-    until = certificate.locked_until
+def _shown(made: Certificate) -> CertificateView:
+    until = made.locked_until
     return CertificateView(
-        done_at=certificate.done_at,
-        keys_destroyed=list(certificate.keys_destroyed),
-        payloads_deleted=certificate.payloads,
-        items_deleted=certificate.items,
-        event_id=named("evt", certificate.eid),
-        copies=_COPIES,
-        locked_evidence=None if until is None else LockedEvidence(what=_EVIDENCE, until=until),
+        done_at=made.done_at,
+        keys_destroyed=list(made.keys_destroyed),
+        payloads_deleted=made.payloads,
+        items_deleted=made.items,
+        event_id=named("evt", made.eid),
+        meaning=certificate.in_words(made),
+        copies=certificate.COPIES,
+        locked_evidence=None
+        if until is None
+        else LockedEvidence(what=certificate.EVIDENCE, until=until),
     )

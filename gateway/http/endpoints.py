@@ -38,7 +38,7 @@ class Endpoint:
 
     *form* is what a plain HTML form posts, *people* says that errors are pages,
     *example* is a body that *request* takes, *open_to_all* that those without *scope*
-    are answered too, as strangers.
+    are answered too, as strangers, *says_why* that the caller gives a reason (`reasons.py`).
     """
 
     method: str
@@ -52,6 +52,7 @@ class Endpoint:
     scope: Scope | None = None
     open_to_all: bool = False
     idempotent: bool = False
+    says_why: bool = False
     people: bool = False
     example: Mapping[str, Any] | None = None
     tags: Sequence[str] = ()

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from gateway.http import endpoints, frame, repeats
+from gateway.http import endpoints, frame, reasons, repeats
 from gateway.http.endpoints import Endpoint, Media
 from gateway.http.parsing import FORM_TYPES
 
@@ -214,7 +214,8 @@ def _path_parameters(row: Endpoint) -> list[dict[str, Any]]:
         {"name": match[1], "in": "path", "required": True, "schema": _path_schema(match[2])}
         for match in _PARAMETER.finditer(row.path)
     ]
-    return [*found, repeats.PARAMETER] if row.idempotent else found
+    headers = ((repeats.PARAMETER, row.idempotent), (reasons.PARAMETER, row.says_why))
+    return [*found, *(header for header, wanted in headers if wanted)]
 
 
 def _path_schema(pattern: str | None) -> dict[str, Any]:

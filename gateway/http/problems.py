@@ -130,8 +130,9 @@ _NOT_FOUND = Problem(
     404,
     "not-found",
     "Not found",
-    "There is nothing here.",
-    "Check the address and the id. An id of another caller is not found either.",
+    "This server has nothing at this path.",
+    "Read detail: it says what was not found. Check the address and the id. What another caller"
+    " handed in is not found either.",
 )
 _FORGED = Problem(
     403,
@@ -254,7 +255,11 @@ def describe(error: BaseException) -> Problem:
     if isinstance(error, web.HTTPException):
         return _framework(error)
     problem = next((p for kind, p in _TABLE.items() if isinstance(error, kind)), _FAILED)
-    return replace(problem, members=_members(error), headers={**problem.headers, **_headers(error)})
+    detail = problem.detail
+    if isinstance(error, errors.NotFound) and error.what is not None:
+        detail = f"There is no {error.what}."
+    headers = {**problem.headers, **_headers(error)}
+    return replace(problem, detail=detail, members=_members(error), headers=headers)
 
 
 def of_status(status: int) -> Problem:

@@ -79,6 +79,7 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     return pages.response(
         request,
         "confirm_done",
+        locale=_language(request, seen),
         brand=_brand(request),
         answer=said,
         anew=seen.anew,
@@ -117,23 +118,31 @@ def _found(seen: Seen | None) -> Seen:
     return seen
 
 
+def _language(request: web.Request, seen: Seen) -> str:
+    """That of the mail, so of the wording on the page, unless another was chosen there."""
+    asked = seen.consents[0].locale if seen.consents else None
+    return pages.locale_of(request, None if "locale" in request.query else asked)
+
+
 def _confirmation_page(
     request: web.Request, seen: Seen, *, nothing_ticked: bool = False
 ) -> web.Response:
+    brand, locale = _brand(request), _language(request, seen)
     if seen.expired:
         kind = "anew" if seen.anew else "confirm"
-        return pages.response(request, "expired", 410, brand=_brand(request), kind=kind)
+        return pages.response(request, "expired", 410, locale=locale, brand=brand, kind=kind)
     shown = _shown(seen)
     waiting = any(one["state"] is State.PENDING for one in shown)
     if seen.anew and waiting:
-        return pages.response(request, "confirm_anew", brand=_brand(request), consents=shown)
+        return pages.response(request, "confirm_anew", locale=locale, brand=brand, consents=shown)
     may_reject = any(policy.reject(consent.state) is not None for consent in seen.consents)
-    fields = _fields(request.app[PARTS].config, seen, pages.locale_of(request))
+    fields = _fields(request.app[PARTS].config, seen, locale)
     return pages.response(
         request,
         "confirm",
         422 if nothing_ticked else 200,
-        brand=_brand(request),
+        locale=locale,
+        brand=brand,
         consents=shown,
         fields=list(fields.values()),
         may_reject=may_reject,

@@ -54,7 +54,7 @@ def named(request: web.Request) -> str:
     """The form that the path names; raises NotFound where there is none."""
     form = request.match_info["form"]
     if form not in request.app[PARTS].config.forms:
-        raise NotFound
+        raise NotFound("form of this name")
     return form
 
 

@@ -27,7 +27,8 @@ from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
 from gateway.http import hosts
 from gateway.http.app_keys import HEALTH
-from gateway.http.runner import Runner, listening_on
+from gateway.http.places import Place, taken
+from gateway.http.runner import Runner
 from gateway.keyfiles import dkim_keys
 from gateway.look import notices
 from gateway.parts import Parts
@@ -60,35 +61,64 @@ class Process:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a process is to listen: taken before it opens anything (`gateway/http/places.py`)."""
+
+    public: Place | None = None
+    admin: Place | None = None
+
+
 async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None) -> None:
     """HTTP and duties until SIGTERM or SIGINT; with a worker, delivery too."""
+    _require_true_notices(config)
     stopping = stop_on_signals()
-    async with opened(config, clock, stopping) as parts:
+    async with (
+        places_of(config) as places,
+        receiving(config),
+        opened(config, clock, stopping) as parts,
+    ):
         if parts is None:
             return
         process = Process(parts, Metrics(), stopping)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(receiving(config))
-            async with running(process, with_worker=with_worker, with_http=True):
-                _freeze()
-                logs.event("serving", listen=process.url, worker=_owner(process))
-                await process.stopping.wait()
+        async with running(process, places, with_worker=with_worker):
+            _freeze()
+            logs.event("serving", listen=process.url, worker=_owner(process))
+            await process.stopping.wait()
 
 
 async def work(config: Config, *, listen: Listen | None = None, clock: Clock | None = None) -> None:
     """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*."""
+    _require_true_notices(config)
     stopping = stop_on_signals()
-    async with opened(config, clock, stopping) as parts:
+    async with (
+        taken(listen, "--listen") as admin,
+        opened(config, clock, stopping) as parts,
+    ):
         if parts is None:
             return
         process = Process(parts, Metrics(), stopping)
-        async with (
-            running(process, with_worker=True, with_http=False),
-            _admin(process, _health(process), listen, "--listen"),
-        ):
+        async with running(process, Places(admin=admin), with_worker=True):
             _freeze()
             logs.event("working", worker=_owner(process))
             await process.stopping.wait()
+
+
+@asynccontextmanager
+async def places_of(config: Config) -> AsyncIterator[Places]:
+    """Take what `serve` listens at, for the life of the block."""
+    server = config.server
+    async with (
+        taken(server.listen, "server.listen") as public,
+        taken(server.admin_listen, 'server.admin_listen ("off" for none)') as admin,
+    ):
+        yield Places(public, admin)
+
+
+def _require_true_notices(config: Config) -> None:
+    """Raise ConfigError for a privacy notice that says what is not so; nothing is touched yet."""
+    if problems := notices.problems(config):
+        raise ConfigError(problems)
 
 
 @asynccontextmanager
@@ -98,11 +128,8 @@ async def opened(
     """Open everything and put it in order; None when the end came before a store did.
 
     Machines start in any order: a store that is not up yet is waited for, and
-    until then nothing listens and nothing is sent. Raises ConfigError for a privacy
-    notice that says what is not so, before anything is touched.
+    until then nothing is served and nothing is sent.
     """
-    if problems := notices.problems(config):
-        raise ConfigError(problems)
     wait = _FIRST_WAIT
     while not stopping.is_set():
         async with AsyncExitStack() as stack:
@@ -136,9 +163,7 @@ def _owner(process: Process) -> str | None:
 
 
 @asynccontextmanager
-async def running(
-    process: Process, *, with_worker: bool, with_http: bool
-) -> AsyncIterator[Process]:
+async def running(process: Process, places: Places, *, with_worker: bool) -> AsyncIterator[Process]:
     """Run the parts of a process for the life of the block; the first to fail ends them all.
 
     At the end nothing more is claimed or accepted, what is under way is
@@ -146,7 +171,7 @@ async def running(
     block as it is, not within a group.
     """
     try:
-        async with _parts_running(process, with_worker=with_worker, with_http=with_http):
+        async with _parts_running(process, places, with_worker=with_worker):
             yield process
     except ExceptionGroup as failed:
         first = _first(failed)
@@ -164,7 +189,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 @asynccontextmanager
 async def _parts_running(
-    process: Process, *, with_worker: bool, with_http: bool
+    process: Process, places: Places, *, with_worker: bool
 ) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         async with AsyncExitStack() as stack:
@@ -176,10 +201,16 @@ async def _parts_running(
             tasks = [*duties.of(parts), measuring]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
+            public = places.public
             if with_worker:
-                await stack.enter_async_context(_delivering(process, group, aside=with_http))
-            if with_http:
-                await stack.enter_async_context(_listening(process))
+                await stack.enter_async_context(
+                    _delivering(process, group, aside=public is not None)
+                )
+            health = _health(process)
+            if public is not None:
+                await stack.enter_async_context(_listening(process, health, public))
+            if places.admin is not None:
+                await stack.enter_async_context(_admin(process, health, places.admin))
             if process.worker is not None:
                 stack.callback(process.worker.stop)  # not only once the last request is answered
             yield
@@ -216,21 +247,15 @@ async def _replay(parts: Parts) -> None:
 
 
 @asynccontextmanager
-async def _listening(process: Process) -> AsyncIterator[None]:
-    config = process.parts.config
-    health = _health(process)
+async def _listening(process: Process, health: Health, place: Place) -> AsyncIterator[None]:
     app = create_app(process.parts, process.counted, health)
     runner = Runner(app, shutdown_timeout=_DRAIN)
     await runner.setup()
     try:
-        listen = config.server.listen
-        with listening_on(*listen, "server.listen"):
-            await web.TCPSite(runner, listen.host, listen.port, reuse_address=True).start()
+        await place.serve(runner)
         host, port = runner.addresses[0][:2]
         process.url = f"http://{host}:{port}"
-        admin, setting = config.server.admin_listen, 'server.admin_listen ("off" for none)'
-        async with _admin(process, health, admin, setting):
-            yield
+        yield
     finally:
         await runner.cleanup()
 
@@ -241,17 +266,12 @@ def _health(process: Process) -> Health:
 
 
 @asynccontextmanager
-async def _admin(
-    process: Process, health: Health, listen: Listen | None, setting: str
-) -> AsyncIterator[None]:
-    """Health and metrics of this process on an address of their own, where one is wanted.
+async def _admin(process: Process, health: Health, place: Place) -> AsyncIterator[None]:
+    """Health and metrics of this process on an address of their own.
 
     Nowhere else: a number that moves with what one person does tells a stranger who they are to us.
     """
-    if listen is None:
-        yield
-        return
-    app = web.Application(middlewares=[hosts.only_own(listen.host)])
+    app = web.Application(middlewares=[hosts.only_own(place.listen.host)])
     app[HEALTH] = health
     for row in (operations.healthz, operations.readyz):
         app.router.add_get(row.path, row.handler)
@@ -259,8 +279,7 @@ async def _admin(
     runner = Runner(app)
     await runner.setup()
     try:
-        with listening_on(*listen, setting):
-            await web.TCPSite(runner, listen.host, listen.port).start()
+        await place.serve(runner)
         yield
     finally:
         await runner.cleanup()

@@ -10,6 +10,7 @@ from gateway.api import (
     operations,
     permissions,
     signups,
+    subjects,
     withdrawals,
 )
 from gateway.people import (
@@ -37,6 +38,7 @@ API = (
     withdrawals.post_withdrawal,
     erasures.post_erasure,
     erasures.get_erasure,
+    subjects.post_lookup,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,

@@ -11,6 +11,7 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
 from gateway.keyfiles.keyring import Keyring
 from gateway.watch.findings import Finding, fail, ok, warn
+from gateway.watch.numbers import counted
 from storage.database import Database
 from storage.honesty import RowKeys
 
@@ -39,9 +40,9 @@ async def _about_epochs(config: Config, ring: Keyring, database: Database) -> li
     active = next(epoch for epoch in known if epoch.epoch == ring.active_kek)
     age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
     if age > config.keys.rotate_every:
-        said = f"epoch {active.epoch} is {age.days} days old"
+        said = f"epoch {active.epoch} is {counted(age.days, 'day')} old"
         return [warn("keys", said, "this release cannot rotate it yet")]
-    return [ok("keys", f"epoch {active.epoch} is active and {age.days} days old")]
+    return [ok("keys", f"epoch {active.epoch} is active and {counted(age.days, 'day')} old")]
 
 
 async def _about_lookup(ring: Keyring, database: Database) -> Finding:

@@ -87,6 +87,7 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     handler.setFormatter(_LibraryFormatter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd: a line per command
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # says at each start how it looks
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a line that cannot be written would be quoted on stderr
     _silence_tracebacks()

@@ -18,6 +18,7 @@ from gateway.config.mailing import mailing
 from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
 from gateway.watch.findings import Finding, ok, warn
+from gateway.watch.numbers import counted
 from storage.database import Database
 
 _ABOUT = "wordings"
@@ -54,14 +55,16 @@ async def about(config: Config, database: Database) -> list[Finding]:
     async with database.read() as connection:
         found = [one for one in await listed(connection, config, macs) if one.resting.standing]
     lacking = [_lacking(one) for one in found if one.lacks]
-    return lacking or [ok(_ABOUT, f"consents rest on {len(found)}, and all cover the mails")]
+    return lacking or [
+        ok(_ABOUT, f"consents rest on {counted(len(found), 'wording')}, and all cover the mails")
+    ]
 
 
 def _lacking(one: Listed) -> Finding:
-    said = f"{one.resting.standing} consents to {one.text.purpose} ({one.text.hash}) do not cover"
+    said = f"not covering the mails of {one.text.purpose}, by {', '.join(one.lacks)}"
     return warn(
         _ABOUT,
-        f"{said} its mails: {', '.join(one.lacks)}",
+        f"{said}: {counted(one.resting.standing, 'consent')} to {one.text.hash}",
         "declare what is the same (`was`, `gateway texts declare`), or ask them anew"
         " (`gateway texts ask-again`)",
     )

@@ -71,3 +71,17 @@ async def test_not_me_waits_for_permits_also_while_an_erasure_does(app: App, ans
     spent = await desk.spend("wrk_slow", [spending])
     status = (await asyncio.wait_for(saying, 10)).status
     assert not answered or status != 200 or not spent
+
+
+async def test_not_me_while_an_erasure_does_ends_what_other_spellings_are_asked(app: App) -> None:
+    """Nobody attacks: the same mailbox was signed up twice, and one of the two is forgotten."""
+    token = await app.subscribe(ADA)
+    await app.sign_up(ADA.replace("@", "+news@"))
+    await app.tick()
+    asked = Request(Question("", address.parse(ADA)), Actor.API, "letter")
+    assert await Erasures(Erasing(app.parts))._begin(asked) is not None
+
+    answer = await app.http.post(f"/confirm/{token}", data={"answer": "reject"})
+
+    assert answer.status == 200
+    assert await app.deliver() == []

@@ -16,7 +16,14 @@ from consent import address
 from gateway.flows.sending import permission
 from gateway.flows.sending.enqueue import Wanted, enqueue
 from gateway.flows.sending.permission import Question
-from tests.promises.test_erased_is_erased import BOB, NOTHING_KEPT, erase, sound
+from tests.promises.test_erased_is_erased import (
+    BOB,
+    NOTHING_KEPT,
+    erase,
+    rows_naming,
+    run_rules,
+    sound,
+)
 from tests.support.apps import App, open_app
 from tests.support.calls import INLINE
 from tests.support.databases import Databases
@@ -39,6 +46,8 @@ async def test_an_item_that_is_committed_after_its_person_went_is_no_tampering(
         assert (await erase(app, email=BOB))[0] == 202
         look = draft(permission._look(question, advice, vault, "key", now), vault, parts.log.node)
         await parts.log.stage(connection, [look])
+    assert await sound(app) == []
+    await run_rules(app)
 
     async with parts.data.read() as connection:
         named = (await connection.execute(select(audit_item.c.subject))).scalars().all()
@@ -63,3 +72,6 @@ async def test_a_message_that_is_committed_after_its_person_went_is_no_tampering
 
         assert await app.deliver() == []
         assert await sound(app) == []
+        await run_rules(app)
+        assert await sound(app) == []
+        assert await rows_naming(app, bob) == {"erasure", "erasure_ledger"}

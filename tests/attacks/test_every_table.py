@@ -58,7 +58,7 @@ NAMED = {
     "privacy_notice": "hash body",
     "session": "id_hash subject opened_at expires_at kid mac",
     "subject": "id state restricted_at objected_at suppressed asking_blocked_at"
-    " trail_length trail_last kid mac",
+    " trail_length trail_last left_unread kid mac",
     "subject_index": "hash kid subject mac",
 }
 # The log and its guard: each column, in tests/attacks/test_rows_of_the_log.py.
@@ -175,6 +175,7 @@ HARMLESS = {
         "profile": _SEALED,
         "locale": "the language of pages and mails",
         "created_at": _SHOWN,
+        "going": "facts of who is being erased stay, and are named",
     },
     "suppression": {
         name: "who left, bounced or complained stays so in their own row; a stranger may ask them"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+import pytest
+from sqlalchemy import Row, delete, insert, select, update
 
 from consent import tables as consents
 from consent.keys import tables as keys
@@ -19,6 +20,7 @@ from gateway.flows.proving.verify import verify
 from gateway.process.desk import Desk
 from tests.attacks.test_hidden_rows import leave, mailed, queue
 from tests.attacks.test_laundered_rows import duties, kept, people
+from tests.promises.test_erased_is_erased import erase, sound
 from tests.support.apps import ADA, App
 from tests.support.stores import rows
 
@@ -137,3 +139,50 @@ async def test_not_me_ends_what_is_away_with_its_persons_key(app: App) -> None:
         await connection.execute(insert(tie), ties)
     await bring_keys(app, ada, away)
     await final(app, answer.status)
+
+
+@pytest.mark.parametrize("word", ["stands", "deleted", "somebody else's"])
+async def test_a_row_put_back_that_was_left_without_a_key_is_named(app: App, word: str) -> None:
+    """The event of leaving names nobody, and the row that it ended is as it was before."""
+    mail = await mailed(app)
+    ada, bob = await app.subject(ADA), await app.subject("bob@example.org")
+    assert ada is not None
+    before = [one for one in await kept(app) if one["subject"] == ada]
+    away = await hide_keys(app, ada)
+    assert await leave(app, mail) == 200
+    await bring_keys(app, ada, away)
+    await app.tick()
+    assert (await verify(app.parts)).ok, "who leaves so, and does nothing, is no tampering"
+
+    person = consents.subject
+    async with app.parts.data.begin() as connection:
+        for row in before:
+            await connection.execute(update(consent).where(consent.c.id == row["id"]).values(row))
+        said = {one["id"]: one["left_unread"] for one in await rows(connection, person)}
+        if word != "stands":
+            none = update(person).where(person.c.id == ada).values(left_unread=None)
+            await connection.execute(none)
+        if word == "somebody else's":
+            theirs = update(person).where(person.c.id == bob).values(left_unread=said[ada])
+            await connection.execute(theirs)
+
+    named = (await verify(app.parts)).rows
+    expected = {
+        "stands": f"consent {before[0]['id']}: stands, and its person left while it was away",
+        "deleted": "subject: 1 times somebody left of whom no row says so any more",
+        "somebody else's": f"subject {bob}: somebody else wrote that they left, or when",
+    }
+    assert expected[word] in named
+
+
+async def test_whoever_left_without_a_key_is_erased_and_nothing_is_missed(app: App) -> None:
+    mail = await mailed(app)
+    ada = await app.subject(ADA)
+    assert ada is not None
+    away = await hide_keys(app, ada)
+    assert await leave(app, mail) == 200
+    await bring_keys(app, ada, away)
+
+    assert (await erase(app))[0] == 202
+
+    assert await sound(app) == []

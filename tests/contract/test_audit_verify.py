@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, forgetting, published
+from audit import checkpoints, forgetting, published, strays
 from audit.checkpoints import Checkpoint
 from audit.entry import Event, Place, draft
 from audit.export.jsonl import check_jsonl, jsonl
@@ -492,9 +492,11 @@ async def test_another_mac_key_makes_every_row_a_stranger(scene: Scene) -> None:
 
 async def erase(scene: Scene, refs: Mapping[str, str] | None = None) -> None:
     """Erase Grace as a gateway does, or with an event that says *refs*."""
+    async with scene.data.begin() as connection:
+        theirs, _ = await strays.set_aside(connection, GRACE, scene.ring, MOMENT)
     scene.ring.erase(GRACE)
     async with scene.data.begin() as connection:
-        gone = await forgetting.erase(connection, LOG, GRACE)
+        gone = await forgetting.erase(connection, LOG, GRACE, theirs)
         refs = gone.refs if refs is None else refs
         event = Event(Kind.SUBJECT_ERASED, Actor.SYSTEM, MOMENT, refs=refs)
         await LOG.stage(connection, [draft(event, None, LOG.node)])

@@ -42,15 +42,35 @@ def test_somebody_is_erased_by_an_address_from_stdin(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{ADA}\n"))
 
-    done = run("erase", "--email-stdin", "--yes", "--json")
+    received = "2026-01-31T09:00:00+01:00"
+    done = run("erase", "--email-stdin", "--received-at", received, "--yes", "--json")
 
     assert done.status == 0
     assert done.json["state"] == "done"
+    assert done.json["due_at"] == "2026-02-28T08:00:00+00:00"
     assert done.json["locked_until"] > done.json["asked_at"]
     assert ADA not in done.out + done.err
     again = run("erase", "--subject", subject, "--yes")
     assert (again.status, again.out.strip()) == (0, done.json["erasure_id"])
+    shown = run("erasures", "show", done.json["erasure_id"])
+    certificate = run("erasures", "show", done.json["erasure_id"], "--json").json["certificate"]
+    assert shown.out.splitlines()[1:] == certificate["meaning"]
+    assert f"event {certificate['event_id']}" in shown.out
+    for said in (
+        "the address, the answers in forms",
+        "No fact of the audit log went yet",
+        "copies",
+    ):
+        assert said in shown.out
     assert run("audit", "verify").status == 0
+
+
+def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:
+    assert run("init").status == 0
+
+    shown = run("erasures", "show", "era_1")
+
+    assert (shown.status, shown.err) == (1, "there is no erasure era_1\n")
 
 
 @pytest.mark.parametrize(
@@ -60,9 +80,10 @@ def test_somebody_is_erased_by_an_address_from_stdin(
         (["--subject", "sub_1", "--email-stdin", "--yes"], 2, "say whom"),
         (["--subject", "sub_1"], 1, "cannot be undone"),
         (["--subject", "sub_1", "--yes"], 1, "nobody is known"),
+        (["--subject", "sub_1", "--yes", "--received-at", "2026-01-31"], 2, "with its offset"),
         (["--email-stdin", "--yes"], 1, "that is no address"),
     ],
-    ids=["nobody", "both", "not sure", "unknown", "no address"],
+    ids=["nobody", "both", "not sure", "unknown", "no time", "no address"],
 )
 def test_what_is_wrong_is_said_and_nothing_done(
     run: Run, monkeypatch: pytest.MonkeyPatch, said: list[str], status: int, why: str

@@ -20,6 +20,7 @@ from tests.support.commands import Ran, Run, levels
 PEOPLE = ("ada@example.org", "bob@example.net", "grace@example.com")
 WAITING = "joan@example.org"
 WORDING = 'en = "Yes, send me the Acme newsletter with product news and offers by email'
+ALL_OF_IT = "3 consents, and 1 request without an answer"
 OTHER = 'en = "Yes, send me the Acme newsletter with product news and offers by e-mail'
 
 
@@ -41,6 +42,10 @@ class Gateway:
         """Three confirm and one waits; returns the hash of what they were shown."""
         return asyncio.run(self._do(*PEOPLE, WAITING))
 
+    def agree_anew(self) -> str:
+        """One of those who are asked says yes; who it is."""
+        return asyncio.run(self._agree_anew())
+
     def permissions(self) -> dict[str, str]:
         return asyncio.run(self._permissions())
 
@@ -57,6 +62,14 @@ class Gateway:
                     path = f"/confirm/{mail.token('confirm')}"
                     assert (await app.http.post(path, data={"answer": "confirm"})).status == 200
             return text
+
+    async def _agree_anew(self) -> str:
+        async with start_app(config.load(self.file), DatabaseClock()) as app:
+            mail = (await app.deliver())[0]
+            path = f"/confirm/{mail.token('confirm')}"
+            assert (await app.http.post(path, data={"answer": "confirm"})).status == 200
+            assert await app.permission(mail.to) == "granted"
+            return mail.to
 
     async def _permissions(self) -> dict[str, str]:
         async with start_app(config.load(self.file), DatabaseClock()) as app:
@@ -123,9 +136,10 @@ def test_the_list_says_what_a_wording_lacks_to_cover_the_mails_of_today(
     gateway.change('"Acme GmbH"', '"Acme Holding SE"')
     gateway.change(WORDING, OTHER)
 
-    found = listed(run("texts", "list", "--json"), text)
+    ran = run("texts", "list", "--json")
 
-    assert found["lacks"] == ["controller", "sender", "wording"]
+    assert listed(ran, text)["lacks"] == ["controller", "sender", "wording"]
+    assert "current is what the last start had" in ran.err
 
 
 def test_the_doctor_names_a_wording_under_which_nobody_is_mailed(
@@ -138,7 +152,7 @@ def test_the_doctor_names_a_wording_under_which_nobody_is_mailed(
 
     assert levels(examined, "wordings") == {"warn"}
     (said,) = [one["text"] for one in examined.json if one["about"] == "wordings"]
-    assert said == f"3 consents to newsletter ({text}) do not cover its mails: wording"
+    assert said == f"not covering the mails of newsletter, by wording: 3 consents to {text}"
 
 
 def test_a_wording_that_was_declared_the_same_before_the_start_refuses_nobody(
@@ -201,8 +215,7 @@ def test_without_a_yes_the_number_is_told_and_nothing_ends(
     asked = run("texts", "retire", text, "--ends-consents")
 
     assert asked.status == 1
-    assert "3 consents rest on" in asked.err
-    assert "1 requests wait" in asked.err
+    assert f"would end, of what rests on {text}: {ALL_OF_IT}" in asked.err
     assert listed(run("texts", "list", "--json"), text)["consents"] == 3
     assert listed(run("texts", "list", "--json"), text)["retired_at"] is None
 
@@ -221,9 +234,9 @@ def test_a_wording_is_retired_with_the_consents_that_rest_on_it(
     again = run("texts", "retire", text, "--ends-consents", "--yes")
 
     assert (done.status, again.status) == (0, 0)
-    assert "3 consents rest on" in done.err
-    assert "4 consents ended" in done.err
-    assert "0 consents ended" in again.err
+    assert f"would end, of what rests on {text}: {ALL_OF_IT}" in done.err
+    assert f"ended: {ALL_OF_IT}" in done.err.splitlines()
+    assert "ended: 0 consents, and 0 requests without an answer" in again.err.splitlines()
     found = listed(run("texts", "list", "--json"), text)
     assert (found["consents"], found["pending"]) == (0, 0)
     assert found["retired_at"] is not None
@@ -233,6 +246,24 @@ def test_a_wording_is_retired_with_the_consents_that_rest_on_it(
     assert gateway.told(Kind.CONSENT_EXPIRED) == 3
     assert gateway.told(Kind.CONSENT_LAPSED) == 1
     assert gateway.told(Kind.TEXT_RETIRED) == 1
+
+
+def test_who_agreed_to_the_new_wording_is_mailed_when_the_old_one_ends(
+    run: Run, gateway: Gateway, text: str
+) -> None:
+    gateway.change(WORDING, OTHER)
+    gateway.start()
+    run("texts", "ask-again", text, "--per-hour", "1000000", "--yes")
+    agreed = gateway.agree_anew()
+
+    done = run("texts", "retire", text, "--ends-consents", "--yes")
+
+    assert f"would end, of what rests on {text}: {ALL_OF_IT}" in done.err
+    assert f"ended: {ALL_OF_IT}" in done.err.splitlines()
+    assert gateway.told(Kind.CONSENT_EXPIRED) == 3
+    permissions = gateway.permissions()
+    assert permissions.pop(agreed) == "granted"
+    assert {permissions[email] for email in PEOPLE if email != agreed} == {"pending"}
 
 
 def test_a_wording_that_pages_show_ends_nothing(run: Run, text: str) -> None:

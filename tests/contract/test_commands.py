@@ -50,6 +50,42 @@ def test_before_init_a_command_says_what_is_missing(run: Run, command: tuple[str
     assert "gateway init" in before.err
 
 
+@pytest.mark.parametrize(
+    ("command", "way_out"),
+    [
+        (("audit", "verify", "--bundle"), "give --bundle a file"),
+        (("audit", "verify", "--checkpoint"), "give --checkpoint a file"),
+        (("audit", "export", "-o"), "give -o a file"),
+        (("demo", "--directory"), "give --directory a folder"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_a_path_that_cannot_be_opened_is_named_with_what_to_do(
+    run: Run, tmp_path: Path, command: tuple[str, ...], way_out: str
+) -> None:
+    run("init")
+    file = tmp_path / "file"
+    file.touch()
+
+    refused = run(*command, str(file / "in it"))
+
+    assert (refused.status, refused.out) == (1, "")
+    (said,) = refused.err.splitlines()
+    assert said.startswith(f"{file / 'in it'} cannot be ")
+    assert way_out in said
+
+
+def test_a_configuration_that_is_not_there_is_named_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["status", "--config", str(tmp_path / "none.toml")])
+
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'none.toml'}: cannot be read: No such file or directory" in said
+    assert "--config" in said
+
+
 def test_a_wrong_configuration_is_named_line_by_line(run: Run, folder: Path) -> None:
     file = folder / "config.toml"
     file.write_text(file.read_text().replace("permit_ttl", "permit_tll").replace("2525", "x"))

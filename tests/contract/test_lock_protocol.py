@@ -197,7 +197,7 @@ async def _stop(parts: Parts, subject: str, **values: Any) -> None:
         await gates.lock(connection, [subject])
         await connection.execute(update(table).where(table.c.id == subject).values(values))
         now = await parts.clock.now(connection)
-        still_open = await permits.open_permits(connection, subject, None, now)
+        (still_open,) = await permits.open_of(connection, [(subject, None)], now)
     await parts.permit_wait.until_over(still_open)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.event import listen
 from sqlalchemy.exc import IntegrityError
 
-from audit import forgetting, tree
+from audit import forgetting, strays, tree
 from audit.entry import Draft, Event, Place, draft
 from audit.errors import BadPending, LogMissing
 from audit.kinds import Actor, Kind
@@ -289,8 +289,9 @@ async def test_erasing_takes_the_facts_and_leaves_the_commitments(database: Data
     await write(database, *person_events(ring, START, Kind.CONSENT_REQUESTED), claim)
 
     async with database.begin() as connection:
-        await forgetting.erase(connection, LOG, GRACE)
-        await forgetting.erase(connection, LOG, GRACE)
+        theirs, _ = await strays.set_aside(connection, GRACE, ring, MOMENT)
+        await forgetting.erase(connection, LOG, GRACE, theirs)
+        await forgetting.erase(connection, LOG, GRACE, theirs)
 
     async with database.read() as connection:
         assert await trail(connection, GRACE, ring) == []
@@ -307,7 +308,7 @@ async def test_a_compartment_is_erased_alone(database: Database) -> None:
     await write(database, draft(event, ring, "n"), batch_event(ring, [GRACE]))
 
     async with database.begin() as connection:
-        await forgetting.erase(connection, LOG, GRACE, ["network"])
+        await forgetting.keep_evidence(connection, GRACE)
         found = await trail(connection, GRACE, ring)
 
     assert [[one.compartment for one in event.disclosures] for event in found] == [["evidence"]] * 2

@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import permits, tables
@@ -17,6 +18,7 @@ from tests.support.clock import START, SteppedClock
 from tests.support.waiting import until
 
 TTL = timedelta(seconds=2)
+OVER = START + TTL
 
 
 class HeldClock(SteppedClock):
@@ -57,7 +59,7 @@ def permit(name: str) -> Permit:
 
 
 async def test_nothing_to_wait_for_asks_nobody(wait: PermitWait, held_clock: HeldClock) -> None:
-    await wait.until_over(set())
+    await wait.until_over({})
 
     assert held_clock.asked == 0
 
@@ -66,9 +68,9 @@ async def test_who_comes_while_the_poll_asks_waits_for_the_next_answer(
     wait: PermitWait, held_clock: HeldClock
 ) -> None:
     held_clock.answers.clear()
-    first = asyncio.create_task(wait.until_over({"first"}))
+    first = asyncio.create_task(wait.until_over({"first": OVER}))
     await until(lambda: held_clock.asked == 1)
-    second = asyncio.create_task(wait.until_over({"second"}))
+    second = asyncio.create_task(wait.until_over({"second": OVER}))
     await asyncio.sleep(0)
 
     held_clock.answers.set()
@@ -83,8 +85,8 @@ async def test_who_comes_while_the_poll_asks_waits_for_the_next_answer(
 async def test_a_waiter_that_is_cancelled_ends_nothing_for_the_others(
     wait: PermitWait, held_clock: HeldClock
 ) -> None:
-    gone = asyncio.create_task(wait.until_over({"first", "second"}))
-    stays = asyncio.create_task(wait.until_over({"first"}))
+    gone = asyncio.create_task(wait.until_over({"first": OVER, "second": OVER}))
+    stays = asyncio.create_task(wait.until_over({"first": OVER}))
     await until(lambda: held_clock.asked >= 1)
 
     gone.cancel()
@@ -100,7 +102,7 @@ async def test_a_waiter_that_is_cancelled_ends_nothing_for_the_others(
 async def test_every_waiter_learns_that_the_database_is_away_and_the_next_one_asks_anew(
     wait: PermitWait, held_clock: HeldClock
 ) -> None:
-    waiters = [asyncio.create_task(wait.until_over({one})) for one in ("first", "second")]
+    waiters = [asyncio.create_task(wait.until_over({one: OVER})) for one in ("first", "second")]
     await until(lambda: held_clock.asked >= 1)
 
     held_clock.away = True
@@ -109,13 +111,13 @@ async def test_every_waiter_learns_that_the_database_is_away_and_the_next_one_as
     assert [type(one) for one in outcomes] == [StorageAway, StorageAway]
     held_clock.away = False
     held_clock.step(TTL)
-    await wait.until_over({"first", "second"})
+    await wait.until_over({"first": OVER, "second": OVER})
 
 
 async def test_a_spent_permit_is_waited_for_no_longer(
     wait: PermitWait, held_clock: HeldClock, database: Database
 ) -> None:
-    waiter = asyncio.create_task(wait.until_over({"first"}))
+    waiter = asyncio.create_task(wait.until_over({"first": OVER}))
     await until(lambda: held_clock.asked >= 1)
 
     async with database.begin() as connection:
@@ -123,3 +125,22 @@ async def test_a_spent_permit_is_waited_for_no_longer(
 
     async with asyncio.timeout(5):
         await waiter
+
+
+@pytest.mark.parametrize("how", ["deleted", "dated short"])
+async def test_a_permit_that_goes_meanwhile_is_waited_for_as_it_was(
+    wait: PermitWait, held_clock: HeldClock, database: Database, how: str
+) -> None:
+    row = tables.permit
+    waiter = asyncio.create_task(wait.until_over({"first": OVER}))
+    await until(lambda: held_clock.asked >= 1)
+
+    short = update(row).values(expires_at=START)
+    async with database.begin() as connection:
+        await connection.execute(delete(row) if how == "deleted" else short)
+    before = held_clock.asked
+    await until(lambda: held_clock.asked >= before + 2)
+
+    assert not waiter.done()
+    held_clock.step(TTL)
+    await waiter

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import histories
 from audit.kinds import Kind
-from consent import gates, links, paces, resting
+from consent import erasures, gates, links, paces, resting, shares
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
 from delivery import account, attempts, due, outbox, overview, permits, retention
@@ -46,12 +46,16 @@ async def told(app: App, connection: AsyncConnection) -> None:
     now = app.parts.clock.wall()
     await histories.of_items(connection, macs, ["sub_0"], Kind.PERMIT_BATCH, now, vault)
     await account.granted(connection, ["msg_0", "msg_1"])
+    await histories.batches_of(connection, macs, ["sub_0"], Kind.PERMIT_BATCH, now)
+    await account.ended(connection, [("sub_0", b"e" * 16)])
 
 
 async def people(app: App, connection: AsyncConnection) -> None:
     """What is read of the people of a claim, under their gates."""
     two, pairs = ["sub_0", "sub_1"], [("sub_0", "newsletter"), ("sub_1", "newsletter")]
     await gates.lock(connection, two)
+    await shares.share(connection, two)
+    await shares.free(connection, two)
     await app.parts.consents.of_subjects(connection, two)
     await app.parts.consents.get(connection, ["con_0", "con_1"])
     await links.handles(connection, app.parts.rows, pairs)
@@ -77,6 +81,7 @@ LOOKS: dict[str, Look] = {
     "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
     "erased": lambda app, c: gates.in_state(c, SubjectState.ERASED, "sub_0", 10),
     "erasures": lambda app, c: gates.in_state(c, SubjectState.ERASING, "sub_0", 10),
+    "requests under way": lambda app, c: erasures.under_way(c, app.parts.rows, "era_0", 10),
     "people checked": lambda app, c: gates.after(c, "sub_0", 10),
     "permits checked": lambda app, c: permits.after(c, "per_0", 10),
     "messages checked": lambda app, c: account.after(c, "msg_0", 10),

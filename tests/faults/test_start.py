@@ -53,6 +53,7 @@ async def test_a_taken_port_is_one_line_and_exit_1(gateway: Gateway) -> None:
     assert second.returncode == 1
     assert second.stderr.splitlines()[-1].startswith("gateway: cannot listen on 127.0.0.1:")
     assert "Traceback" not in second.stderr
+    assert '"library"' not in gateway.log("serve")
     assert await gateway.sign_up(ADA) == 202
 
 

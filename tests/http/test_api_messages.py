@@ -186,6 +186,11 @@ async def test_a_name_that_is_none_is_not_found(app: App, path: str) -> None:
     for method in ("GET", "DELETE"):
         status, problem = await call(app, key, method, f"/v1/messages/{path}")
         assert (status, problem["type"]) == (404, "/problems/not-found")
+        assert problem["detail"] == (
+            "There is no message of this id that this API key handed in."
+            if path == "msg_x"
+            else "This server has nothing at this path."
+        )
 
 
 async def test_the_same_request_twice_is_done_once(app: App) -> None:

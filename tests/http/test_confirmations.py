@@ -86,6 +86,21 @@ async def test_the_answers_of_a_sign_up_are_shown_to_be_corrected(
     assert field(shown, "first_name") == "A&lt;d&gt;&#34;a"
 
 
+async def test_the_page_speaks_the_language_of_the_mail_unless_another_is_chosen(app: App) -> None:
+    body = await app.posted(ADA, "newsletter") | {"locale": "de"}
+    assert (await app.http.post("/forms/signup", json=body)).status == 202
+    (mail,) = await app.deliver()
+    path, browser = f"/confirm/{mail.token('confirm')}", {"Accept-Language": "en"}
+
+    shown = await (await app.http.get(path, headers=browser)).text()
+    chosen = await (await app.http.get(f"{path}?locale=en", headers=browser)).text()
+    done = await app.http.post(path, data={"answer": "confirm"}, headers=browser)
+
+    assert '<html lang="de"' in shown
+    assert '<html lang="en"' in chosen
+    assert '<html lang="de"' in await done.text()
+
+
 async def test_a_sign_up_that_said_nothing_shows_no_fields(app: App) -> None:
     assert "Entered with this sign-up" not in await page(app, await asked(app))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -101,23 +102,42 @@ async def test_numbers_are_told_nowhere_where_the_operator_says_off(gateway: Gat
     assert await _status(gateway, f"{gateway.admin}/metrics") is None
 
 
-@pytest.mark.parametrize("which", ["serve", "worker"])
-async def test_a_port_for_numbers_that_is_taken_is_named_by_its_key(
-    gateway: Gateway, which: str
+@pytest.mark.parametrize(
+    ("command", "of", "key"),
+    [
+        ("serve", "base", "server.listen"),
+        ("serve", "admin", 'server.admin_listen ("off" for none)'),
+        ("worker", "admin", "--listen"),
+    ],
+)
+async def test_a_port_that_is_taken_is_named_by_its_key_and_nothing_was_published(
+    gateway: Gateway, command: str, of: str, key: str
 ) -> None:
-    taken = gateway.admin.removeprefix("http://")
+    taken = getattr(gateway, of).removeprefix("http://")
     host, port = taken.split(":")
     server = await asyncio.start_server(lambda _, writer: writer.close(), host, int(port))
-    arguments = ["serve"] if which == "serve" else ["worker", "--listen", taken]
+    arguments = ["--listen", taken] if command == "worker" else []
 
     async with server:
-        refused = await asyncio.to_thread(gateway.try_command, *arguments)
+        refused = await asyncio.to_thread(gateway.try_command, command, *arguments)
 
-    key = "server.admin_listen" if which == "serve" else "--listen"
-    last = refused.stderr.splitlines()[-1]
+    wordings = await asyncio.to_thread(gateway.try_command, "texts", "list", "--json")
     assert refused.returncode == 1
-    assert last.startswith(f"gateway: cannot listen on {taken}: Address already in use; set by")
-    assert key in last
+    assert refused.stderr.splitlines()[-1] == (
+        f"gateway: cannot listen on {taken}: Address already in use;"
+        f" stop what listens there, or set another address: {key}"
+    )
+    assert json.loads(wordings.stdout) == []
+    assert "text.published" not in await _entries(gateway)
+
+
+async def _entries(gateway: Gateway) -> str:
+    """Everything in the log, staged entries too."""
+    await asyncio.to_thread(gateway.try_command, "audit", "verify")
+    done = await asyncio.to_thread(
+        gateway.try_command, "audit", "export", "--format", "jsonl", "-o", "-"
+    )
+    return done.stdout
 
 
 def _configured(gateway: Gateway, admin: str) -> None:

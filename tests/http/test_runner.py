@@ -107,7 +107,8 @@ async def test_a_port_that_is_taken_is_named(port: int) -> None:
         await runner.cleanup()
 
     assert str(caught.value) == (
-        f"cannot listen on 127.0.0.1:{port}: Address already in use; set by server.listen"
+        f"cannot listen on 127.0.0.1:{port}: Address already in use;"
+        " stop what listens there, or set another address: server.listen"
     )
 
 

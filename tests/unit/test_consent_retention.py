@@ -176,3 +176,10 @@ def test_what_an_erasure_would_lock_is_told_before(state: State) -> None:
     assert retention.foreseen_lock(ADA, [row], PERIODS, NOW) == until.get(state)
     assert retention.foreseen_lock(ADA, [row], Periods(DAY, 0 * DAY), NOW) is None
     assert retention.foreseen_lock(ADA, [replace(row, honest=False)], PERIODS, NOW) is None
+
+
+def test_what_ended_by_itself_is_not_kept_for_a_consent_that_outdoes_it() -> None:
+    over = replace(PROVEN_NO, state=State.EXPIRED, requested_at=NOW - 3000 * DAY)
+    standing = replace(CONFIRMED, requested_at=NOW - 2001 * DAY)
+
+    assert ended(over, standing) == ["con_4"]

@@ -107,6 +107,7 @@ GOLDEN: dict[str, Proof] = {
     "a consent past its date": EndedByItself("con_1", "newsletter", Why.TIME),
     "a consent that was not used": EndedByItself("con_1", "newsletter", Why.UNUSED),
     "a look by fresh link": Accessed("the person's own look, by a fresh link", "lnk_1"),
+    "a look by a caller": Accessed("case 17", caller="key_1"),
     "proof whose term was over": evidence.ProofEnded((0, 2)),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
     "a restriction": Restricting("my-data"),

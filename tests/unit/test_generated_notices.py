@@ -49,9 +49,9 @@ def test_the_built_in_notice_names_the_facts(config: Config, locale: str) -> Non
         (
             "de",
             [
-                "Abs. 1 Buchst. a",
-                "Abs. 1 Buchst. f",
-                "Abs. 3 Buchst. e",
+                "Abs. 1 lit. a",
+                "Abs. 1 lit. f",
+                "Abs. 3 lit. e",
                 "§ 25 Abs. 2",
                 "Art. 15",
                 "Art. 20",

@@ -176,6 +176,17 @@ def test_the_newest_decision_counts_not_the_newest_request() -> None:
     assert reason(CONFIRMED, replace(withdrawn, decided_at=NOW - DAY)) is None
 
 
+def test_what_ended_by_itself_outdoes_nothing_that_was_decided_of_a_later_request() -> None:
+    ended = row(State.EXPIRED, "con_2", requested_at=NOW - 9 * DAY, decided_at=NOW)
+    later = replace(ended, requested_at=NOW)
+    no = row(State.WITHDRAWN, "con_3", decided_at=NOW - DAY)
+
+    assert reason(ended, CONFIRMED) is None
+    assert reason(later, CONFIRMED) is Reason.EXPIRED
+    assert reason(ended, no) is Reason.WITHDRAWN
+    assert reason(ended, row(State.REJECTED), row(State.LAPSED)) is Reason.EXPIRED
+
+
 def test_of_two_decisions_at_one_moment_the_no_counts() -> None:
     withdrawn = row(State.WITHDRAWN, "con_0", decided_at=CONFIRMED.decided_at)
 

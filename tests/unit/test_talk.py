@@ -59,7 +59,7 @@ def test_what_stands_in_a_row_commands_no_terminal(
         ),
         (
             ExceptionGroup("parts", [CannotListen("127.0.0.1", 8080, "in use", "server.listen")]),
-            "gateway: cannot listen on 127.0.0.1:8080: in use; set by server.listen",
+            "gateway: cannot listen on 127.0.0.1:8080: in use; set another address: server.listen",
         ),
     ],
     ids=["ours", "storage", "configuration", "of a part of a process"],

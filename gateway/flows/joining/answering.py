@@ -18,6 +18,7 @@ from consent import (
     changes,
     gates,
     history,
+    leavings,
     links,
     personal,
     policy,
@@ -29,8 +30,10 @@ from consent.gates import Gate
 from consent.history import History
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation, Handle
+from consent.model import SubjectState
 from consent.trail import Trail
 from delivery import permits
+from delivery.permits import Open
 from gateway.config.config import Purpose
 from gateway.flows.leaving import away, ending, hidden, withdraw
 from gateway.flows.leaving.ending import Withdrawal
@@ -96,7 +99,7 @@ class Act:
     now: datetime
     choice: Choice
 
-    async def done(self, said: Declaration) -> set[str] | None:
+    async def done(self, said: Declaration) -> Open | None:
         """Do what was said, and tell the log of it; the permits to wait for.
 
         None where these cannot be known.
@@ -105,11 +108,11 @@ class Act:
         await self.trail.stage(self.connection)
         return still_open
 
-    async def _take(self, said: Declaration) -> set[str] | None:
+    async def _take(self, said: Declaration) -> Open | None:
         match said:
             case Declaration.CONFIRM:
                 await self.confirm()
-                return set()
+                return {}
             case Declaration.DECLINE:
                 return await self.decline()
             case Declaration.REJECT:
@@ -164,29 +167,44 @@ class Act:
         if confirmed:
             await self._keep_profile([said[one.id] for one in confirmed], confirmed[-1].locale)
 
-    async def decline(self) -> set[str] | None:
+    async def decline(self) -> Open | None:
         """Reject or withdraw; the permits to wait for, also if it was done before."""
-        meant = await self._say_no(Withdrawal(None, Actor.SUBJECT, DECLINED))
-        return await self._still_open([(self.gate.subject, purpose) for purpose in meant])
+        await self._say_no(Withdrawal(None, Actor.SUBJECT, DECLINED))
+        # Of all purposes: the row that says which were meant may be away.
+        return await self._still_open([(self.gate.subject, None)])
 
-    async def reject(self) -> set[str] | None:
+    async def reject(self) -> Open | None:
         """Reject or withdraw, and ask this address no more; the permits to wait for."""
         await self._say_no(Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME))
+        await self._block_asking()
+        return await self._all_open()
+
+    async def say_again(self, said: Declaration) -> Open | None:
+        """The permits that a "no" waits for, of who is being forgotten or whose link ran out."""
+        gone = self.gate.gone(self.consents.keys)
+        if gone and said is Declaration.REJECT:
+            await self._block_asking()  # under another spelling the mailbox may be asked still
+        if self.gate.state is SubjectState.ERASED:
+            # Its permits were waited for, and deleted with the rest.
+            return permits.together(await permits.open_of(self.connection, self._all(), self.now))
+        return await self._all_open()
+
+    async def _block_asking(self) -> None:
+        keys, suppression = self.consents.keys, self.suppression_keys
         blocked = [self.gate, *self.others]
         await withdraw.block_asking(
-            self.connection,
-            self.consents.keys,
-            self.suppression_keys,
-            blocked,
-            self.vault,
-            self.now,
+            self.connection, keys, suppression, blocked, self.vault, self.now
         )
-        # Of all whose mails end: fresh links too, and other spellings. Whoever repeats it waits
-        # the same way.
-        return await self._still_open([(gate.subject, None) for gate in blocked])
 
-    async def _say_no(self, why: Withdrawal) -> set[str]:
-        """End what was asked by this link, and what that was to replace; for which purposes."""
+    def _all(self) -> list[tuple[str, None]]:
+        """All whose mails end: fresh links too, and other spellings."""
+        return [(gate.subject, None) for gate in (self.gate, *self.others)]
+
+    async def _all_open(self) -> Open | None:
+        return await self._still_open(self._all())
+
+    async def _say_no(self, why: Withdrawal) -> None:
+        """End what was asked by this link, and what that was to replace."""
         rows, told = await self._known()
         asked = set(self.found.consents)
         if told is not None:  # what ties it to the link may be away, and comes back
@@ -195,16 +213,30 @@ class Act:
         ended = self._ended(meant, why)
         await self.consents.write(self.connection, ended)
         there = ending.there_are(rows, {consent.id for consent in ended})
-        for one in [] if told is None else away.by_request(told, asked, there):
+        if told is None:
+            await self._leave_unread(rows, meant, why.actor)
+            return
+        for one in away.by_request(told, asked, there):
             ending.tell_of(one, self.gate.subject, why, self.trail, self.now)
-        return {one.purpose for one in meant}
 
-    async def _still_open(self, ended: Sequence[tuple[str, str | None]]) -> set[str] | None:
+    async def _leave_unread(
+        self, rows: Sequence[Consent], meant: Sequence[Consent], actor: Actor
+    ) -> None:
+        """Note that they said no, of everything where a row is away that says what they meant."""
+        there = {one.id for one in rows if one.honest}
+        asked = set(self.found.consents)
+        purposes = {one.purpose for one in meant} if asked and asked <= there else {None}
+        gate, keys = self.gate, self.consents.keys
+        said = {(gate.subject, purpose): actor for purpose in purposes}
+        held = {gate.subject: gate}
+        await leavings.note(self.connection, keys, self.trail, held, said, self.now)
+
+    async def _still_open(self, ended: Sequence[tuple[str, str | None]]) -> Open | None:
         subject, connection, now = {self.gate.subject}, self.connection, self.now
         ttl = self.permit_ttl
         if await hidden.holders(connection, self.macs, self.vault, subject, now, ttl):
             return None
-        return set().union(*await permits.open_of(connection, ended, now))
+        return permits.together(await permits.open_of(connection, ended, now))
 
     async def _known(self) -> tuple[list[Consent], History | None]:
         """The rows of their consents, and what the log tells of these; none where a key is missing.

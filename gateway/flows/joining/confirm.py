@@ -33,7 +33,7 @@ from consent.policy import Facts
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
-from delivery import permits
+from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.limits import Wait
@@ -159,7 +159,7 @@ async def answer(
         return None
     found, vault = opened
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
-    still_open: set[str] | None = set()
+    still_open: Open | None = {}
     async with parts.data.begin() as connection:
         sharing = await _sharing(connection, said, found.subject)
         held = await gates.lock(connection, {found.subject} | sharing)
@@ -168,27 +168,27 @@ async def answer(
         gate = held.get(found.subject)
         if gate is None:  # it is away for a moment: what is answered now would not hold
             raise StorageAway("data")
+        act = Act(
+            connection,
+            consents=parts.consents,
+            purposes=parts.config.purposes,
+            suppression_keys=parts.keyring.suppression,
+            gate=gate,
+            others=[other for other in held.values() if other.subject != found.subject],
+            vault=vault,
+            found=found,
+            wordings=seen.texts.keys(),
+            trail=Trail(parts.log, vault, held),
+            macs=parts.log.macs,
+            permit_ttl=parts.config.delivery.permit_ttl,
+            now=seen.now,
+            choice=choice or Choice(),
+        )
         if not gate.gone(parts.rows) and not seen.expired:
-            act = Act(
-                connection,
-                consents=parts.consents,
-                purposes=parts.config.purposes,
-                suppression_keys=parts.keyring.suppression,
-                gate=gate,
-                others=[other for other in held.values() if other.subject != found.subject],
-                vault=vault,
-                found=found,
-                wordings=seen.texts.keys(),
-                trail=Trail(parts.log, vault, held),
-                macs=parts.log.macs,
-                permit_ttl=parts.config.delivery.permit_ttl,
-                now=seen.now,
-                choice=choice or Choice(),
-            )
             still_open = await act.done(said)
             seen = await view.seen(connection)
         elif said is not Declaration.CONFIRM:  # whoever says no is answered when nothing can start
-            (still_open,) = await permits.open_of(connection, [(found.subject, None)], seen.now)
+            still_open = await act.say_again(said)
     if still_open is None:
         raise StorageAway("data")
     # With no connection held: the permits that it waits for are spent by others, who need one.

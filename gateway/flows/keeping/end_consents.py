@@ -18,11 +18,13 @@ _AT_ONCE = 200
 
 @dataclass
 class Ending:
-    """How far it has come; whoever begins it again goes on with what is left."""
+    """How far it has come, and what ended; whoever begins it again goes on with what is left."""
 
     parts: Parts
     text: str
     after: str | None = None
+    consents: int = 0
+    requests: int = 0
 
     async def some(self) -> int | None:
         """End the next consents that rest on the text; how many, or None behind the last.
@@ -61,4 +63,7 @@ class Ending:
             ]
             await parts.consents.write(connection, ended)
             await trail.stage(connection)
+        agreed = sum(one.state.decided for one in ended)
+        self.consents += agreed
+        self.requests += len(ended) - agreed
         return len(ended)

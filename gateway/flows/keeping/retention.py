@@ -54,6 +54,7 @@ class RetentionRules:
         }
         self._permits: Walk[str] = Walk(_AT_ONCE)
         self._erasing: Walk[str] = Walk(_AT_ONCE)
+        self._requests: Walk[str] = Walk(_AT_ONCE)
         self._locked: Walk[str] = Walk(_AT_ONCE)
         self._facts = proofs.MailFacts(
             parts.data, parts.keystore.vault, parts.clock, parts.log, kept.messages
@@ -211,7 +212,19 @@ class RetentionRules:
             page = await gates.in_state(connection, SubjectState.ERASING, walk.after, walk.limit)
         walk.move([gate.subject for gate in page])
         begun = {gate.subject: gate.subject for gate in page if gate.gone(parts.rows)}
-        return await self._each(_PERSON, begun, self._finish)
+        done = await self._each(_PERSON, begun, self._finish)
+        return done + await self._put_back()
+
+    async def _put_back(self) -> int:
+        """Erasures that somebody asked for, and whose person's row says nothing of it any more."""
+        parts, walk = self._parts, self._requests
+        async with parts.data.read() as connection:
+            page = await erasures.under_way(connection, parts.rows, walk.after, walk.limit)
+            asked = {one.subject for _, one in page if one is not None}
+            known = await gates.peek(connection, asked)
+        walk.move([name for name, _ in page])
+        back = {one: one for one, gate in known.items() if not gate.gone(parts.rows)}
+        return await self._each(_PERSON, back, self._eraser.begin_again)
 
     async def locked_evidence(self) -> int:
         """What stayed of people who were erased, from the date on that was told to them."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
 from audit.rowmac import RowMacs
-from consent import changes, history, links
+from consent import changes, history, leavings, links
 from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Objected, PassedOn, TakenBack
@@ -76,6 +76,7 @@ class Ending:
     changed: dict[str, Consent] = field(default_factory=dict)  # by id
     objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
     told: set[tuple[str, str | None, str | None]] = field(default_factory=set)  # what was away
+    unread: dict[tuple[str, str | None], Actor] = field(default_factory=dict)  # without a key
 
     @classmethod
     async def of(
@@ -115,8 +116,9 @@ class Ending:
 
     def _tell_of_what_is_away(self, gate: Gate, withdrawal: Withdrawal) -> None:
         known = self.known.get(gate.subject)
-        if known is None:
-            return  # without a key nobody can say what there was, nor is anything sent
+        if known is None:  # without a key nobody can say what there was
+            self.unread.setdefault((gate.subject, withdrawal.purpose), withdrawal.actor)
+            return
         there = there_are(self.found.get(gate.subject, ()), self.changed)
         theirs = {purpose for subject, purpose in self.handles if subject == gate.subject}
         for one in away.by_purpose(known, withdrawal.purpose, there, theirs):
@@ -125,6 +127,12 @@ class Ending:
             if key not in self.told and not (withdrawal.objection and one.consent is None):
                 self.told.add(key)
                 tell_of(one, gate.subject, withdrawal, self.trail, self.now)
+
+    async def write(self, connection: AsyncConnection, consents: Consents) -> None:
+        """Store what was taken; the trail is staged last."""
+        await consents.write(connection, list(self.changed.values()))
+        held, keys = self.held, self.keys
+        await leavings.note(connection, keys, self.trail, held, self.unread, self.now)
 
     def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
         """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""

@@ -17,9 +17,10 @@ from audit import histories
 from audit.kinds import Kind
 from audit.rowmac import RowMacs
 from audit.trail import Told
-from consent.keys.vault import Vault
+from consent.keys.vault import Compartment, Vault
 from delivery import account
 from delivery.account import Granted
+from gateway.flows.leaving import unreadable
 from gateway.flows.sending import grounds
 
 log = structlog.get_logger()
@@ -41,10 +42,12 @@ async def holders(
     for as long as a permit lives, and cost one statement for each place of the log.
     """
     kind, since = Kind.PERMIT_BATCH, now - ttl - _WHOLE
+    keyless = {one for one in subjects if not vault.has(one, Compartment.EVIDENCE)}
+    unknown = await unreadable.holders(connection, macs, keyless, since) if keyless else set()
     told = await histories.of_items(connection, macs, subjects, kind, since, vault)
     grants = [one for one in told if one.facts.get("ground") is not None]
     if not grants:
-        return set()
+        return unknown
     rows = await account.granted(connection, {one.facts["message"] for one in grants})
     found = {
         one.subject
@@ -54,7 +57,7 @@ async def holders(
     }
     if found:
         log.error("permit_away", rows=len(found))
-    return found
+    return found | unknown
 
 
 def _is_there(told: Told, row: Granted | None, ttl: timedelta) -> bool:

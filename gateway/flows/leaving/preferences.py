@@ -71,15 +71,14 @@ async def _seen(
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
     """The wording that was agreed to last; None where it is not what it was."""
-    decided = [consent for consent in consents if consent.decided_at is not None] or consents
-    if not decided:
+    if not consents:
         return None
-    newest = max(decided, key=_last_said)
+    newest = policy.newest_decided(consents) or max(consents, key=_asked_at)
     return (await texts.get(connection, [newest.text_hash])).get(newest.text_hash)
 
 
-def _last_said(consent: Consent) -> tuple[datetime, str]:
-    return consent.decided_at or consent.requested_at, consent.id
+def _asked_at(consent: Consent) -> tuple[datetime, str]:
+    return consent.requested_at, consent.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ async def stop(
         kind = Stop.SERVICE
         await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
         theirs = [(one, None) for one in together]
-        still_open = set().union(*await permits.open_of(connection, theirs, now))
+        still_open = permits.together(await permits.open_of(connection, theirs, now))
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, permit_ttl)
     if held_back:
         raise StorageAway("data")

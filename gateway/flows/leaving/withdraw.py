@@ -33,6 +33,7 @@ from consent.marks import Left
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
+from delivery.permits import Open
 from gateway.flows.leaving import hidden
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
@@ -216,12 +217,12 @@ class Withdrawals:
                 log.error("person_away")
                 raise StorageAway("data")
 
-    async def _write(self, said: Sequence[_Said]) -> list[set[str] | Exception]:
+    async def _write(self, said: Sequence[_Said]) -> list[Open | Exception]:
         while (still_open := await self._try(said)) is None:
             pass  # somebody signed up between the look and the lock
         return still_open
 
-    async def _try(self, said: Sequence[_Said]) -> list[set[str] | Exception] | None:
+    async def _try(self, said: Sequence[_Said]) -> list[Open | Exception] | None:
         subjects = await self._subjects([word.question for word in said])
         leaving = [
             Leaving(word.withdrawal, subject, word.question.email)
@@ -248,7 +249,7 @@ class Withdrawals:
         mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
         return await service_mails.sharing(connection, subjects, mailboxes)
 
-    async def _commit(self, leaving: Sequence[Leaving]) -> list[set[str] | Exception] | None:
+    async def _commit(self, leaving: Sequence[Leaving]) -> list[Open | Exception] | None:
         """Write withdrawals in one transaction; for each, in order, the permits it has to wait for.
 
         None, and nothing written, where nobody's address became somebody's meanwhile.
@@ -272,7 +273,7 @@ class Withdrawals:
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
             for leaver in leaving:
                 ending.take(leaver)
-            await parts.consents.write(connection, list(ending.changed.values()))
+            await ending.write(connection, parts.consents)
             blocking = parts.keyring.suppression
             stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
             await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
@@ -292,10 +293,10 @@ class Withdrawals:
             held_back = await hidden.holders(connection, macs, vault, held, now, ttl)
             await ending.trail.stage(connection)
         # An objection ends what other spellings of the mailbox are asked, too.
-        shared = set().union(*asking)
+        shared = permits.together(asking)
         return [
             StorageAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back
-            else (theirs | shared if leaver.withdrawal.objection else theirs)
+            else (permits.together([theirs, shared]) if leaver.withdrawal.objection else theirs)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from audit import trail
 from audit.kinds import Kind
@@ -12,6 +14,7 @@ from consent import erasures
 from consent.erasures import Erasure
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
+from gateway.watch.numbers import counted
 from storage.database import Database
 from storage.honesty import RowKeys
 
@@ -44,3 +47,30 @@ async def look_up(
     gone = tuple(sorted(destroyed))
     payloads, items = (int(told.refs[name]) for name in ("payloads", "items"))
     return found, Certificate(found.done_at, gone, payloads, items, found.eid, locked)
+
+
+def in_words(shown: Certificate) -> list[str]:
+    """What each fact of the certificate means, for whoever has to tell the person."""
+    lines = [f"The keys of {_KEPT[one]} were destroyed." for one in shown.keys_destroyed]
+    if shown.payloads or shown.items:
+        gone = counted(shown.payloads + shown.items, "sealed fact")
+        lines.append(f"{gone} about the person went from the audit log; its entries name nobody.")
+    elif shown.locked_until is not None:
+        lines.append("No fact of the audit log went yet: they are what stays locked.")
+    else:
+        lines.append("The audit log held no facts about the person any more.")
+    if shown.locked_until is not None:
+        until = shown.locked_until.isoformat()
+        lines.append(f"{EVIDENCE[0].upper()}{EVIDENCE[1:]}, stays locked until {until}, then goes.")
+    return [*lines, COPIES]
+
+
+_KEPT: Mapping[Compartment, str] = {
+    Compartment.PROFILE: "the address, the answers in forms, and the messages (profile)",
+    Compartment.EVIDENCE: "what proved the consents, and the mails sent under them (evidence)",
+}
+COPIES: Final = (
+    "Backups of the key store that are older than this still hold the keys: until they are"
+    " deleted, whoever has one together with the keyring can read copies of the data."
+)
+EVIDENCE: Final = "what proves this person's consents, and the mails sent under them"

@@ -33,8 +33,13 @@ async def doubts(
         let_go = {one.refs.get("erasure") for one in ended}
         locked = [one for one in rows.values() if one is not None and _is_locked(one, now)]
         there = await gates.named(connection, [one.subject for one in locked])
+        asked = [one.subject for one in rows.values() if one is not None]
+        known = await gates.peek(connection, asked)
     for doubt in compare(told, rows, now - kept):
         yield doubt
+    for subject, gate in known.items():
+        if not gate.gone(keys):
+            yield f"subject {subject}: an old row was put back: they asked to be forgotten"
     # Only the log says that it ended: what stands in the ledger somebody may have written there.
     subjects = [one.subject for one in locked if one.id not in let_go]
     vault = await keystore.vault(subjects)

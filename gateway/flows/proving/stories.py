@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from audit.kinds import Kind
 from audit.trail import Told
-from consent import evidence, history
+from consent import evidence, history, leavings
 from consent.changes import EVENTS
 from consent.consents import Consent
 from consent.errors import StoredError
@@ -35,9 +35,9 @@ def _of_one(known: Known, untold: Mapping[bytes, Kind], vault: Vault) -> Iterato
 
     Who left while their key was missing left an event that names nobody. It
     stands for the row that it is the id of; that such a row was put back to what
-    it was before shows in no event.
+    it was before shows in what the person's own row says (`leavings`).
     """
-    told = History.of(known.told, known.gate.place)
+    told = History.of(known.told, known.gate.place, leavings.of(known.gate))
     for consent in known.consents:
         theirs = [event.eid for event in told.changes.get(consent.id, ())]
         if consent.state in _LEFT and untold.get(consent.eid) is _LEFT[consent.state]:

@@ -29,7 +29,7 @@ from consent.keys.vault import Compartment
 from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
-from gateway.flows.proving import ended, forgotten, people, registry, stories
+from gateway.flows.proving import ended, forgotten, people, registry, stories, unread
 from gateway.flows.proving.messages import Messages
 from gateway.flows.proving.people import Known
 from gateway.flows.sending import grounds
@@ -128,6 +128,7 @@ async def _doubts(
         _doubts_of_rows(data, signed_tables),
         registry.doubts(data, log),
         erased,
+        unread.doubts(data, consents.keys, log),
         ended.doubts(data, log, keystore.vault),
         _doubts_of_people(data, consents, keystore),
         _doubts_of_permits(data, keystore),

@@ -20,13 +20,14 @@ from consent import retention as consent_rules
 from consent.consents import Consent, Consents
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
-from consent.keys.vault import Vault
+from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
+from delivery.permits import Open
 from gateway.config.config import Suppress
 from gateway.flows.leaving import ending, hidden, withdraw
 from gateway.flows.leaving.ending import Withdrawal
@@ -59,7 +60,7 @@ class _Begun:
     """What the first step wrote, and the permits that it has to wait for."""
 
     erasure: Erasure | None  # none: nobody is known by that name
-    still_open: set[str] = field(default_factory=set)
+    still_open: Open = field(default_factory=dict)
     held_back: bool = False  # a permit is not there to be waited for
 
 
@@ -148,8 +149,12 @@ class Erasures:
                 return await self._of(connection, request, gate, vault, now)
             before = await erasures.of_subjects(connection, parts.rows, subjects)
             (open_,) = await permits.open_of(connection, [(subject, None)], now)
-            # Their row is away for a moment, or nobody can tell whose the address is.
-            lost = gate is None and found is not None and subject not in before
+            # Their row is away for a moment, or nobody can tell whose the address is. Of an id
+            # that is nobody's there is no key; without one there would be nobody to mail either.
+            keyless = subject is not None and not any(
+                vault.has(subject, one) for one in Compartment
+            )
+            lost = gate is None and found is not None and subject not in before and not keyless
             ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
             # Of who is erased we deleted the permits ourselves, once they had been waited for.
             going = {one for one, gate in held.items() if gate.state is SubjectState.ERASING}

@@ -8,6 +8,7 @@ goes the same way on its date.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,10 +17,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import forgetting, strays
+from audit.counted import Counted
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
-from audit.log import Log
-from consent import erasures, gates, people
+from audit.log import LetGo, Log
+from consent import erasures, gates, leavings, people, shares
+from consent import going as going_note
 from consent.erasures import Erasure
 from consent.gates import Gate
 from consent.keys.vault import Compartment
@@ -35,6 +38,7 @@ from storage.honesty import RowKeys
 logger = structlog.get_logger()
 
 _NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
+_PAUSES = (0.05, 0.2)  # seconds
 
 
 async def begin(
@@ -127,29 +131,64 @@ class Erasing:
             now = await parts.clock.now(connection)
             known = await gates.peek(connection, subjects)
             ends = await ends_of(connection, parts.rows, known, now)
-        await self._set_aside(set(subjects) - ends.locked)
-        whole = await self._destroy(subjects, ends)
+        busy = await self._count(set(subjects) - ends.locked)
+        for pause in _PAUSES:
+            if not busy:
+                break
+            # Whoever asked about them is done in a moment; a duty comes only in ten minutes.
+            await asyncio.sleep(pause)
+            busy = await self._count(busy)
+        free = [one for one in subjects if one not in busy]
+        whole = await self._destroy(free, ends)
         if not await parts.key_database.empty_wal():
             return 0  # the wrapped keys are still in the log file; nothing else goes before them
-        gone = await self._remove(subjects, whole, ends)
+        gone = await self._remove(free, whole, ends)
         # Not waited for: what is left of the rows in it is sealed, and nobody has the keys.
         await parts.data.empty_wal()
         return gone
 
-    async def _set_aside(self, going: Collection[str]) -> None:
-        """What stands under their names and is not theirs stays: a verification names it.
+    async def begin_again(self, subjects: Sequence[str]) -> int:
+        """Go on with people who asked to be forgotten and whose row is that of before.
 
-        Nothing is said of somebody any more from the first step on, so it takes no gate. Once
+        Somebody put it back. They were told that they are forgotten, so they are.
+        """
+        parts = self.parts
+        async with parts.data.begin() as connection:
+            held = await gates.lock(connection, subjects)
+            now = await parts.clock.now(connection)
+            asked = await erasures.of_subjects(connection, parts.rows, held)
+            back = [
+                gate
+                for subject, gate in held.items()
+                if subject in asked and not asked[subject].is_done and not gate.gone(parts.rows)
+            ]
+            log, rows, lookup, marks = parts.log, parts.rows, parts.lookup, parts.marks
+            await begin(log, connection, rows, lookup, marks, back, now, asked=asked)
+        if back:
+            logger.error("erasure_put_back", rows=len(back))
+        return await self.finish([gate.subject for gate in back])
+
+    async def _count(self, going: Collection[str]) -> set[str]:
+        """Note which facts are theirs; returns of whom somebody may still be writing some.
+
+        What stands under their names and is not theirs stays: a verification names it. Once
         their keys are gone nobody could tell.
         """
-        vault = await self.parts.keystore.vault(going)
+        vault, busy = await self.parts.keystore.vault(going), set()
         for subject in sorted(going):
             if not vault.has(subject, Compartment.EVIDENCE):
                 continue
             async with self.parts.data.begin() as connection:
-                aside = await strays.set_aside(connection, subject, vault)
+                gate = (await shares.free(connection, [subject])).get(subject)
+                if gate is None:
+                    busy.add(subject)
+                    continue
+                now = await self.parts.clock.now(connection)
+                counted, aside = await strays.set_aside(connection, subject, vault, now)
+                await going_note.note(connection, self.parts.rows, gate, counted.write())
             if aside:
                 logger.error("facts_set_aside", rows=aside)
+        return busy
 
     async def _destroy(self, subjects: Sequence[str], ends: Ends) -> frozenset[str]:
         """Second step; returns of whom every key is gone by now."""
@@ -176,25 +215,29 @@ class Erasing:
         return frozenset(whole)
 
     async def _remove(self, subjects: Sequence[str], whole: frozenset[str], ends: Ends) -> int:
-        """Third step, for those who have no message under way."""
+        """Third step, for those who have no message under way, and of whom nobody writes now."""
         keys, log = self.parts.rows, self.parts.log
         async with self.parts.data.begin() as connection:
             # The queue before the gates, as a claim does: else the two could wait for each other.
             waiting = await retention.remove_of(connection, subjects)
-            held = await gates.lock(connection, set(subjects) - waiting)
+            held = await shares.free(connection, set(subjects) - waiting)
+            # What was handed in between those two goes the next time, together with its person.
+            late = await retention.with_messages(connection, held)
             going = [
                 gate
                 for _, gate in sorted(held.items())
-                if gate.gone(keys) and (gate.subject in whole or not _is_erased(gate))
+                if gate.subject not in late
+                and gate.gone(keys)
+                and (gate.subject in whole or not _is_erased(gate))
             ]
             now = await self.parts.clock.now(connection)
             events = []
+            await forgetting.lock_items(connection, [one.subject for one in going])
             for gate in going:
-                locked = None if gate.subject in whole else _NOT_LOCKED
-                let_go = await forgetting.erase(connection, log, gate.subject, locked)
+                let_go = await self._let_go(connection, gate, whole)
                 request = ends.requests.get(gate.subject)
                 # The counts tell a verification that nobody else deleted them.
-                event = _event(_ended(gate), now, let_go.refs | _named(request))
+                event = _event(_ended(gate), now, let_go | _named(request))
                 if request is not None and not _is_erased(gate):
                     await erasures.finish(connection, keys, request, event.eid, now)
                 events.append(event)
@@ -204,6 +247,19 @@ class Erasing:
             await gates.end_erasure(connection, keys, staying)
             await _stage(log, connection, events)
         return len(events)
+
+    async def _let_go(
+        self, connection: AsyncConnection, gate: Gate, whole: Collection[str]
+    ) -> dict[str, str]:
+        """Delete the facts of somebody who goes *whole*, or what is not locked; how many."""
+        keys, log = self.parts.rows, self.parts.log
+        left = leavings.count(keys, [gate])
+        if gate.subject not in whole:
+            await forgetting.keep_evidence(connection, gate.subject)
+            return LetGo(0, 0).refs | left
+        noted = going_note.noted(keys, gate)
+        counted = None if noted is None else Counted.read(noted)
+        return (await forgetting.erase(connection, log, gate.subject, counted)).refs | left
 
 
 def _is_erased(gate: Gate) -> bool:

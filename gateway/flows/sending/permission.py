@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
-from consent import facts, gates, policy
+from consent import facts, gates, policy, shares
 from consent.address import Address
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The answer, with the person's gate where there is one; nothing is locked."""
+    """The answer, with the person's gate where there is one; it is shared, not locked."""
 
     decision: Granted | Refused
     gate: Gate | None
@@ -69,10 +69,13 @@ def _look(question: Question, advice: Advice, vault: Vault, caller: str, now: da
 async def advise(
     parts: Parts, connection: AsyncConnection, questions: Sequence[Question]
 ) -> list[Advice]:
-    """Answer in order; never a reason to send."""
+    """Answer in order; never a reason to send. What this transaction writes of them goes with them.
+
+    An erasure that finished between a look and its commit would leave what tells of nobody.
+    """
     found = await find_subjects(connection, parts.lookup, questions)
     subjects = [one.subject if one is not None else None for one in found]
-    known = await gates.peek(connection, {one for one in subjects if one is not None})
+    known = await shares.share(connection, {one for one in subjects if one is not None})
     pairs = {
         (subject, question.purpose)
         for subject, question in zip(subjects, questions, strict=True)

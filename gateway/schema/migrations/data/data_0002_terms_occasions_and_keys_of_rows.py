@@ -54,6 +54,7 @@ def upgrade() -> None:
             batch_op.add_column(sa.Column("kid", sa.Integer(), nullable=True))
     for table in _LOG:
         op.add_column(table, sa.Column("kid", sa.Integer(), nullable=False, server_default="1"))
+    _note_in_the_row_of_a_person()
     _mark_who_leaves()
     _find_by_numbered_keys()
     _keep_spent_stamps()
@@ -97,6 +98,13 @@ def _make_room_for_what_is_parked() -> None:
     )
     with op.batch_alter_table("parked", schema=None) as batch_op:
         batch_op.create_index("parked_next", ["table", "next_at"], unique=False)
+
+
+def _note_in_the_row_of_a_person() -> None:
+    """That they left while their key was missing; which facts go when they are erased."""
+    with op.batch_alter_table("subject", schema=None) as batch_op:
+        for name in ("left_unread", "going"):
+            batch_op.add_column(sa.Column(name, sa.LargeBinary(), nullable=True))
 
 
 def _mark_who_leaves() -> None:

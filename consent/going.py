@@ -1,0 +1,36 @@
+"""What of a person who is being erased may go once their keys are gone, noted in their own row.
+
+It goes with the row. Its MAC is its own: it is written without a change of what permits or stops.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from consent.gates import Gate
+from storage.honesty import RowKeys
+
+_SIGNED = "subject.going"
+_HEAD = struct.Struct(">I32s")  # the key of the MAC, and the MAC
+
+
+async def note(connection: AsyncConnection, keys: RowKeys, gate: Gate, facts: bytes) -> None:
+    """Keep which *facts* are theirs; the gate is held, and nobody shares it."""
+    signed = keys.sign(_SIGNED, gate.subject, facts)
+    row = tables.subject
+    statement = update(row).where(row.c.id == gate.subject)
+    await connection.execute(statement.values(going=_HEAD.pack(*signed) + facts))
+
+
+def noted(keys: RowKeys, gate: Gate) -> bytes | None:
+    """What `note` kept; None where it was not asked, or somebody else wrote it."""
+    stored = gate.going
+    if not isinstance(stored, bytes) or len(stored) < _HEAD.size:
+        return None
+    kid, mac = _HEAD.unpack_from(stored)
+    facts = stored[_HEAD.size :]
+    return facts if keys.fits(_SIGNED, kid, mac, (gate.subject, facts)) else None

@@ -1,0 +1,117 @@
+"""A caller looks a person up: told in the person's trail before it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from consent import gates, policy
+from consent.address import Address
+from consent.consents import Consent
+from consent.evidence import Accessed
+from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
+from consent.model import State, SubjectState
+from consent.trail import Trail
+from gateway.parts import Parts
+from storage.errors import StorageAway
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whom a caller looks for, and why."""
+
+    email: Address = field(repr=False)
+    why: str = field(repr=False)
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One consent as it stands: dates count, whether or not the duty has come by."""
+
+    consent: Consent
+    state: State
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who was found, and what they agreed to or were asked for, oldest first."""
+
+    subject: str
+    state: SubjectState
+    consents: Sequence[Seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Looks people up by their address."""
+
+    parts: Parts
+
+    async def up(self, look: Look) -> Person | None:
+        """Whose the address is; None where it is nobody's who is here. The log holds the look.
+
+        Of who is found it stands in their own trail, with the reason; of nobody it
+        names the caller alone, for there is no key to seal a reason under.
+        """
+        parts = self.parts
+        async with parts.data.read() as connection:
+            subject = await self._subject(connection, look.email)
+        subjects = set() if subject is None else {subject}
+        vault = await parts.keystore.vault(subjects)
+        async with parts.data.begin() as connection:
+            held = await gates.lock(connection, subjects)
+            # Again, under the gate: whose address it was may have been forgotten meanwhile.
+            here = subject is not None and await self._subject(connection, look.email) == subject
+            now = await parts.clock.now(connection)
+            gate = held.get(subject or "") if here else None
+            if gate is None or not gate.live:
+                await self._nobody(connection, look, now)
+                return None
+            seen = await self._seen(connection, gate.subject, now)
+            await self._told(connection, look, gate, vault, now)
+        return Person(gate.subject, gate.state, seen)
+
+    async def _subject(self, connection: AsyncConnection, email: Address) -> str | None:
+        found = (await self.parts.lookup.find(connection, [email.canonical])).get(email.canonical)
+        # Whoever wrote whose the address is might have somebody else's consents shown.
+        return found.subject if found is not None and found.honest else None
+
+    async def _seen(
+        self, connection: AsyncConnection, subject: str, now: datetime
+    ) -> Sequence[Seen]:
+        found = await self.parts.consents.as_of(connection, [subject], now)
+        return [_as_it_stands(one, now) for one in found.get(subject, [])]
+
+    async def _told(
+        self, connection: AsyncConnection, look: Look, gate: Gate, vault: Vault, now: datetime
+    ) -> None:
+        if not gates.usable(gate, vault, Compartment.EVIDENCE):
+            raise StorageAway("key store")  # nobody looks where the log cannot tell of it
+        trail = Trail(self.parts.log, vault, {gate.subject: gate})
+        said = Accessed(look.why, caller=look.caller)
+        refs = _refs(look)
+        kind = Kind.SUBJECT_ACCESSED
+        trail.record(kind, gate.subject, Actor.API, now, evidence=said, refs=refs)
+        await trail.stage(connection)
+
+    async def _nobody(self, connection: AsyncConnection, look: Look, now: datetime) -> None:
+        event = Event(Kind.SUBJECT_ACCESSED, Actor.API, now, refs=_refs(look))
+        await self.parts.log.stage(connection, [draft(event, None, self.parts.log.node)])
+
+
+def _refs(look: Look) -> Mapping[str, str]:
+    return {"api_key": look.caller}
+
+
+def _as_it_stands(consent: Consent, now: datetime) -> Seen:
+    state = policy.effective_state(consent, now)
+    expired = state is State.EXPIRED and consent.state is not State.EXPIRED
+    return Seen(consent, state, policy.end_of(consent) if expired else consent.decided_at)
