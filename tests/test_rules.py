@@ -367,6 +367,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/adoption.py": "faults/test_stored_lives.py",
     "gateway/process/lifespan.py": "faults/test_start.py",
     "gateway/process/processes.py": "faults/test_drain.py",
+    "gateway/process/routes.py": "http/test_openapi.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",
     "gateway/watch/parked.py": "attacks/test_poison.py",
