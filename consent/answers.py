@@ -39,6 +39,11 @@ def entered(answers: Mapping[str, str]) -> dict[str, str]:
     return {name: "" if looks_like_an_address(value) else value for name, value in answers.items()}
 
 
+def unsaid(answers: Mapping[str, str]) -> dict[str, str]:
+    """The answers of a request that may be somebody else's: what was asked for, and no word."""
+    return dict.fromkeys(answers, "")
+
+
 def settled(answers: Mapping[str, str], corrected: Mapping[str, str]) -> dict[str, str]:
     """What stands of *answers* once the person *corrected* some: as shown, or as typed anew.
 

@@ -74,6 +74,7 @@ def confirm(
     ends_at: datetime | None,
     answers: Mapping[str, str],
     handle: Handle,
+    contested: bool = False,
 ) -> Consent | None:
     """The consent after the spending of its token; None: nothing changes."""
     state = policy.confirm(consent, now)
@@ -87,6 +88,7 @@ def confirm(
         answers=answers,
         handle=handle.unsubscribe_hash.hex(),
         handle_replaced=handle.replaced,
+        contested=contested,
     )
     eid = trail.record(
         EVENTS[state], consent.subject, Actor.SUBJECT, now, evidence=evidence, refs=_refs(consent)

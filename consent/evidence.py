@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
 from consent.sign_ups import Asked, RenderedBy, SignUp
-from consent.stop_proofs import Lifting, Restricting
+from consent.stop_proofs import STOPS, Stopping
 from consent.stored import Stored
 
 Facts = dict[str, Any]
@@ -182,6 +182,8 @@ class Confirmed:
     # The hash of the link by which mails let leave, in hex; earlier releases: unknown.
     handle: str | None = None
     handle_replaced: bool = False  # there had been one, and its row was gone
+    # What the request said may be somebody else's, and counts for nothing: see `overview.Held`.
+    contested: bool = False
 
     @property
     def consents(self) -> tuple[str, ...]:
@@ -202,6 +204,8 @@ class Confirmed:
             said["handle"] = self.handle
         if self.handle_replaced:
             said["handle_replaced"] = True
+        if self.contested:
+            said |= {"contested": True, "rendered_by": RenderedBy.CONFIRMATION}
         return said
 
     @classmethod
@@ -216,6 +220,7 @@ class Confirmed:
             answers=stored.answers("answers") if stored.has("answers") else None,
             handle=stored.text_or_none("handle"),
             handle_replaced=stored.flag("handle_replaced"),
+            contested=stored.flag("contested"),
         )
 
 
@@ -366,8 +371,7 @@ Proof = (
     | Accessed
     | Suppressed
     | ProofEnded
-    | Restricting
-    | Lifting
+    | Stopping
 )
 
 _TYPES: Mapping[Kind, type[Proof]] = {
@@ -382,9 +386,7 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
-    Kind.SUBJECT_RESTRICTED: Restricting,
-    Kind.SUBJECT_UNRESTRICTED: Restricting,
-    Kind.SUPPRESSION_LIFTED: Lifting,
+    **STOPS,
 }
 
 

@@ -115,6 +115,8 @@ def _document(form: SignUp) -> dict[str, object]:
     }
     if form.network is not None:
         document["network"] = form.network
+    if form.origins:
+        document["origins"] = list(form.origins)
     return document
 
 
@@ -159,7 +161,7 @@ def _open(
 
 
 def _sign_up(stored: Stored) -> SignUp:
-    """`by_mailbox` and `network` are younger: rows of an older release lack them."""
+    """`by_mailbox`, `network` and `origins` are younger: rows of an older release lack them."""
     email = stored.object("email")
     return SignUp(
         form=stored.text("form"),
@@ -176,6 +178,7 @@ def _sign_up(stored: Stored) -> SignUp:
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
         network=stored.text_or_none("network"),
+        origins=stored.texts("origins") if stored.has("origins") else (),
     )
 
 

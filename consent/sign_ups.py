@@ -23,6 +23,7 @@ class RenderedBy(StrEnum):
     SCRIPT = "script"  # our script, by its stamp
     MAIL = "mail"  # our mail and the page behind its link: the operator asked
     ASSERTED = "asserted"  # the caller says so
+    CONFIRMATION = "confirmation"  # our page behind the mail's link: of a contested confirmation
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,6 @@ class SignUp:
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
     # The neighbourhood that it came from, where that is known: for the limits, and never evidence.
     network: str | None = field(default=None, repr=False)
+    # From where exactly, as keyed hashes of this mailbox, this week's first: to compare, and never
+    # evidence.
+    origins: tuple[str, ...] = field(default=(), repr=False)

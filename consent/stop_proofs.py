@@ -5,10 +5,12 @@ As in `consent.evidence`: a name that was written once stays readable for ever.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
+from audit.kinds import Kind
 from consent.stored import Stored
 
 
@@ -51,3 +53,12 @@ class Lifting:
     @classmethod
     def read(cls, stored: Stored) -> Self:
         return cls(stored.word("stop", Lifted), stored.text("channel"), stored.texts("again"))
+
+
+Stopping = Restricting | Lifting
+
+STOPS: Mapping[Kind, type[Stopping]] = {
+    Kind.SUBJECT_RESTRICTED: Restricting,
+    Kind.SUBJECT_UNRESTRICTED: Restricting,
+    Kind.SUPPRESSION_LIFTED: Lifting,
+}

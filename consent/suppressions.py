@@ -120,17 +120,40 @@ def _stop(stored: object) -> Stop:
     return next((stop for stop in Stop if stop == stored), Stop.ASKING)
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often something was counted in the last seven days, and when last."""
+
+    times: int = 0
+    last_at: datetime | None = None
+
+    def since(self, moment: datetime) -> bool:
+        """Whether it was counted after *moment*."""
+        return self.last_at is not None and self.last_at > moment
+
+
 async def confirmations_counted(
     connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
-) -> dict[bytes, int]:
+) -> dict[bytes, Count]:
     """Confirmation mails of the last seven days under each key."""
     await _pull_back(connection, address_keys, now)
     query = (
-        select(counted.c.address_key, func.count())
+        select(counted.c.address_key, func.count(), func.max(counted.c.sent_at))
         .where(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now - WEEK)
         .group_by(counted.c.address_key)
     )
-    return {key: number for key, number in await connection.execute(query)}
+    return {key: Count(*found) for key, *found in await connection.execute(query)}
+
+
+async def counted_lately(
+    connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
+) -> set[bytes]:
+    """Those of these keys that something was counted under. Changes nothing."""
+    query = select(counted.c.address_key).distinct()
+    query = query.where(
+        counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now - WEEK
+    )
+    return set((await connection.execute(query)).scalars())
 
 
 async def _pull_back(

@@ -243,7 +243,8 @@ mark = Table(
 )
 
 # Of the last week, per folded address and under a weekly key: confirmation mails, from where they
-# were asked for, and turns that this took of the recipient's domain; each in a domain of its own.
+# were asked for, mailed or not, by which link, and turns that this took of the recipient's domain;
+# each in a domain of its own.
 confirmation_count = Table(
     "confirmation_count",
     metadata,

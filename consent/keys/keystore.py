@@ -43,7 +43,8 @@ class KeyStore:
         self.back, self.strange = people.back, people.strange
         self.intake_key, self.intake_keys = intake.current, intake.of
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
-        self.limit_keys = LimitKeys(database, wrapper).current
+        limits = LimitKeys(database, wrapper)
+        self.limit_keys, self.standing_limit_keys = limits.current, limits.standing
 
     async def erase(
         self, subjects: Iterable[str], compartments: Collection[Compartment], now: datetime

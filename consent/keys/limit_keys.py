@@ -20,6 +20,8 @@ from storage.locks import delete_free
 from storage.secret import Secret
 from storage.types import upsert
 
+_A_WEEK = timedelta(weeks=1)
+
 
 class LimitKeys:
     """Makes, hands out and destroys the keys of weeks."""
@@ -39,8 +41,19 @@ class LimitKeys:
             self._held = (period, await self._fetch(now))
         return list(self._held[1])
 
+    async def standing(self, now: datetime) -> list[Secret]:
+        """Those of `current` that are there already: who only looks makes none."""
+        this, last = _week(now), _week(now - _A_WEEK)
+        if self._held is not None and self._held[0] == this:
+            return [secret for _, secret in self._held[1]]
+        table = tables.limit_key
+        query = select(table).where(table.c.period.in_([this, last]))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.order_by(table.c.period.desc()))).all()
+        return [secret for row in rows if (secret := self._usable(row)) is not None]
+
     async def _fetch(self, now: datetime) -> list[tuple[str, Secret]]:
-        this, last, coming = (_week(now + timedelta(days=n)) for n in (0, -7, 7))
+        this, last, coming = (_week(now + n * _A_WEEK) for n in (0, -1, 1))
         table = tables.limit_key
         fresh = Secret(secrets.token_bytes(32))
         wrapped = self._wrapper.wrap(fresh, "limit_key", this)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -38,7 +39,7 @@ _LONGEST = 200  # of an answer whose field left the form
 )
 async def show_confirmation(request: web.Request) -> web.StreamResponse:
     """The wording and one button; the page never submits itself."""
-    seen = await confirm.look(request.app[PARTS], links.token_of(request))
+    seen = await confirm.look(request.app[PARTS], links.token_of(request), _network(request))
     return _confirmation_page(request, _found(seen))
 
 
@@ -56,7 +57,8 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
     Where the operator asked anew, `decline` says no, and ends what was agreed to before.
 
     With `confirm`, `purpose` (repeated) says which, and `profile.<field>` what an
-    answer is to be: absent as shown, empty removed.
+    answer is to be: absent as shown, empty removed. Where the sign-up may be
+    somebody else's, nothing is shown, and of several purposes none is ticked.
     """
     fields = await read_fields(request)
     said = fields.get("answer")
@@ -64,16 +66,18 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         return await _ask_again(request)
     if said not in tuple(Declaration):
         raise Invalid.at("/answer", "must be confirm or reject")
-    parts, token = request.app[PARTS], links.token_of(request)
+    parts, token, network = request.app[PARTS], links.token_of(request), _network(request)
     choice = Choice()
-    if said == Declaration.DECLINE and not _found(await confirm.look(parts, token)).anew:
+    if said == Declaration.DECLINE and not _found(await confirm.look(parts, token, network)).anew:
         raise Invalid.at("/answer", "can be declined only where we asked anew")
     if said == Declaration.CONFIRM:
-        seen = _found(await confirm.look(parts, token))
+        seen = _found(await confirm.look(parts, token, network))
         choice = _choice(parts.config, seen, fields)
         if choice.purposes is not None and not choice.purposes and not seen.expired:
+            typed = {name: choice.answers.get(name, one) for name, one in seen.answers.items()}
+            seen = replace(seen, answers=typed)  # nobody types it twice
             return _confirmation_page(request, seen, nothing_ticked=True)
-    seen = _found(await confirm.answer(parts, token, Declaration(said), choice))
+    seen = _found(await confirm.answer(parts, token, Declaration(said), choice, network))
     if seen.expired:
         return _confirmation_page(request, seen)
     return pages.response(
@@ -89,8 +93,7 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
 
 async def _ask_again(request: web.Request) -> web.StreamResponse:
     parts, token = request.app[PARTS], links.token_of(request)
-    network = client_network(request, parts.config.server.trusted_proxies)
-    wait = await confirm.ask_again(parts, token, network)
+    wait = await confirm.ask_again(parts, token, _network(request))
     if wait is not None:
         raise TooMany(wait.how_long)
     return pages.response(request, "mail_again", brand=_brand(request))
@@ -109,7 +112,18 @@ def _choice(config: Config, seen: Seen, fields: MultiMapping[str]) -> Choice:
         problems.append(FieldError("/purpose", "is not a purpose of this request"))
     if problems:
         raise Invalid(problems)
-    return Choice(said.purposes, said.profile)
+    as_shown = frozenset[str]() if seen.contested and _has_boxes(seen) else None  # none is ticked
+    return Choice(as_shown if said.purposes is None else said.purposes, said.profile)
+
+
+def _has_boxes(seen: Seen) -> bool:
+    """Whether there is something to choose from, as the page has it."""
+    waits = (one for one in seen.consents if one.text_hash in seen.texts)
+    return [policy.effective_state(one, seen.now) for one in waits].count(State.PENDING) > 1
+
+
+def _network(request: web.Request) -> str:
+    return client_network(request, request.app[PARTS].config.server.trusted_proxies)
 
 
 def _found(seen: Seen | None) -> Seen:
@@ -147,6 +161,7 @@ def _confirmation_page(
         fields=list(fields.values()),
         may_reject=may_reject,
         nothing_ticked=nothing_ticked,
+        contested=seen.contested,
     )
 
 

@@ -45,7 +45,8 @@ class ConfirmationAnswer(BaseModel):
 
     `decline`: no, to what the operator asked anew, which ends what was agreed to before.
 
-    `purpose` says which are confirmed, the others end `rejected`; none: all.
+    `purpose` says which are confirmed, the others end `rejected`; none: as the page shows it,
+    which ticks all, or none where the sign-up may be somebody else's.
     `profile.<field>` corrects an answer: absent as shown, empty removed.
     """
 

@@ -79,7 +79,7 @@ HARMLESS = {
     "confirmation_count": {
         "id": "a name of its own",
         "address_key": "of somebody else: counted there; one mail a request, and one link an hour,"
-        " are what is left",
+        " are what is left; or a request counts with what it said, as where nobody else asked",
         "sent_at": "a count that ends early: as above",
     },
     "consent": {

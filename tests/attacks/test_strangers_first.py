@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,14 +31,14 @@ PROVIDERS = pytest.mark.parametrize("provider", [IPV4, IPV6], ids=["IPv4", "IPv6
 _FORM = (
     '[forms.form{}]\npurposes = ["newsletter"]\nfields = {{ first_name = {{ max_length = 8 }} }}\n'
 )
+FORMS = "".join(_FORM.format(number) for number in range(4))
 
 
 @pytest.fixture
 async def app(
     dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
 ) -> AsyncIterator[App]:
-    forms = "".join(_FORM.format(number) for number in range(4))
-    async with open_app(tmp_path, new_database_url, dialect, limits=True, more=forms) as opened:
+    async with open_app(tmp_path, new_database_url, dialect, limits=True, more=FORMS) as opened:
         yield opened
 
 
@@ -70,15 +71,24 @@ async def they_flood(app: App, numbers: range, networks: int, provider: str) -> 
     return await app.deliver()
 
 
-async def press(app: App, mail: Mail, **said: str) -> str:
-    path = f"/confirm/{mail.token('confirm')}"
-    async with app.http.post(path, data={"answer": "confirm"} | said) as page:
-        assert page.status == 200
+async def press(
+    app: App,
+    mail: Mail,
+    network: str = HER_NETWORK,
+    *,
+    said: Mapping[str, str] = MappingProxyType({}),
+    status: int = 200,
+) -> str:
+    path, headers = f"/confirm/{mail.token('confirm')}", {"X-Forwarded-For": network}
+    data = {"answer": "confirm", **said}
+    async with app.http.post(path, data=data, headers=headers) as page:
+        assert page.status == status
         return await page.text()
 
 
-async def shown(app: App, mail: Mail) -> str:
-    async with app.http.get(f"/confirm/{mail.token('confirm')}") as page:
+async def shown(app: App, mail: Mail, network: str = HER_NETWORK) -> str:
+    path, headers = f"/confirm/{mail.token('confirm')}", {"X-Forwarded-For": network}
+    async with app.http.get(path, headers=headers) as page:
         assert page.status == 200
         return await page.text()
 

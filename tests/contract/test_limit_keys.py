@@ -44,3 +44,16 @@ async def test_the_weeks_of_two_years_follow_each_other(store: KeyStore) -> None
     periods = [period for period, _ in await store.limit_keys(last_of_2026 + WEEK)]
 
     assert periods == ["2027-W01", "2026-W53"]
+
+
+async def test_who_only_looks_makes_no_key(store: KeyStore, keystore: Database) -> None:
+    assert await store.standing_limit_keys(NOW) == []
+    assert await count(keystore, tables.limit_key) == 0
+
+    (first,) = await store.limit_keys(NOW)
+    second, _ = await store.limit_keys(NOW + WEEK)
+
+    looking = another(keystore).standing_limit_keys
+    assert await looking(NOW + WEEK) == [second[1], first[1]]
+    assert await looking(NOW + 2 * WEEK) == [second[1]]
+    assert await count(keystore, tables.limit_key) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -48,9 +49,13 @@ async def test_of_the_network_no_more_is_sealed_than_the_limits_of_an_address_as
     for network in ("192.0.2.77", "2001:db8:7:9::/64", "unknown", None):
         await sign_up.accept(alone.parts, one, network)
 
-    networks = [form.network for form in await opened(alone)]  # of one millisecond: in any order
+    kept = await opened(alone)  # of one millisecond: in any order
 
-    assert sorted(map(str, networks)) == ["192.0.0.0/16", "2001:db8::/32", "None", "None"]
+    networks = sorted(str(form.network) for form in kept)
+    assert networks == ["192.0.0.0/16", "2001:db8::/32", "None", "None"]
+    origins = [one for form in kept for one in form.origins]
+    assert len(set(origins)) == 2
+    assert all(re.fullmatch("[0-9a-f]{64}", one) for one in origins)
 
 
 async def _posted(app: App) -> sign_up.Posted:

@@ -206,6 +206,14 @@ async def test_who_unticks_everything_confirms_nothing_and_is_told(app: App) -> 
     assert await states(app) == {"newsletter": State.PENDING, "updates": State.PENDING}
 
 
+async def test_who_unticks_everything_types_nothing_twice(app: App) -> None:
+    token = await asked(app, "newsletter", "updates", first_name="Ada")
+
+    said = {"answer": "confirm", "purpose": "", "profile.first_name": "Eda"}
+
+    assert field(await press(app, token, said, 422), "first_name") == "Eda"
+
+
 async def test_one_purpose_has_no_box(app: App) -> None:
     assert 'type="checkbox"' not in await page(app, await asked(app))
 

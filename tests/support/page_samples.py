@@ -148,6 +148,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         kept_until=None,
         form="newsletter",
         anew=False,
+        contested=False,
         evidence="proven",
         text_hash=HASH,
         story=[
@@ -168,11 +169,18 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "anew": True,
         "story": [step("requested", rendered_by="mail"), *fresh["story"][1:]],
     }
+    contested = {
+        **fresh,
+        "requested_at": None,
+        "form": None,
+        "contested": True,
+        "story": fresh["story"][1:],
+    }
     overview = {
         "email": "ada@example.org",
         "language": locale,
         "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
-        "consents": [fresh, {**ended, "title": "Updates"}],
+        "consents": [fresh, contested, {**ended, "title": "Updates"}],
         "csrf": "token",
         "restricted_at": None,
         "objected_at": None,
@@ -222,7 +230,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     own = {"fresh": True, "fresh_url": None}
     contact = {"contact": "privacy@acme.example"}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
-    asked = {"fields": [], "may_reject": True, "nothing_ticked": False}
+    asked = {"fields": [], "may_reject": True, "nothing_ticked": False, "contested": False}
     entered = [{**field, "value": "Ada"}]
     objected = {**one, "hindrance": "objected"}
     kept_back = [
@@ -255,6 +263,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "confirm-nothing-ticked": (
             "confirm",
             {**asked, "consents": [one, other], "nothing_ticked": True},
+        ),
+        "confirm-contested": (
+            "confirm",
+            {
+                **asked,
+                "consents": [one, other],
+                "fields": [{**field, "value": ""}],
+                "contested": True,
+            },
         ),
         "confirm-mixed": ("confirm", {**asked, "consents": [other, *settled]}),
         "confirm-already": ("confirm", {**asked, "consents": settled[:1]}),
@@ -294,6 +311,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "why": ("why", {"consents": [one], **link}),
         "why-fresh": ("why", {"consents": [fresh, ended], **own}),
         "why-fresh-anew": ("why", {"consents": [again, fresh], **own}),
+        "why-fresh-contested": ("why", {"consents": [contested], **own}),
         "why-fresh-none": ("why", {"consents": [], **own}),
         "why-neutral": ("why", {"consents": [], **link}),
         "preferences": (

@@ -87,6 +87,10 @@ STAMP: Final = "http/test_stamps.py::test_a_stamp_of_another_form_or_day_proves_
 AGAIN: Final = f"{_LINKS}test_confirming_again_shows_what_became_of_it"
 ENDS_NOTHING: Final = f"{_STOPS}test_it_ends_nothing_that_somebody_agreed_to"
 CORRECTED: Final = f"{_CONFIRM}test_what_becomes_the_persons_is_what_the_mailbox_lets_stand"
+_CONTESTED: Final = "attacks/test_contested.py::"
+THEIRS: Final = f"{_CONTESTED}test_nothing_of_a_flood_that_came_first_becomes_hers"
+UNTICKED_FIRST: Final = f"{_CONTESTED}test_of_what_strangers_asked_for_nothing_is_ticked"
+NO_PROOF: Final = f"{_CONTESTED}test_the_proof_says_why_it_is_without_the_request"
 NOT_USED: Final = f"{_OWN}test_looking_at_a_link_does_not_use_it"
 OBJECTED: Final = f"{_OWN}test_an_objection_is_part_of_the_story"
 STILL: Final = f"{_CONFIRM}test_after_an_objection_the_page_says_that_it_still_stands"
@@ -556,6 +560,23 @@ FACTS: Final = {
             "you do not want us to keep."
         ),
     ),
+    THEIRS: (
+        (
+            "Somebody else may have made this sign-up, so nothing that was entered with it is "
+            "shown or kept. Type here what you want us to know."
+        ),
+    ),
+    UNTICKED_FIRST: (
+        ("Somebody else may have made this sign-up, so nothing is ticked yet. Tick what you want."),
+    ),
+    NO_PROOF: (
+        (
+            "Your mailbox was asked for more often at that time than we send mails, and the "
+            "confirmation did not visibly come from where this request was made. So its page, "
+            "its moment and what was entered are no part of the proof. Our own page behind the "
+            "link showed the wording."
+        ),
+    ),
     NOT_USED: (
         (
             "You did not ask for this? Then close the page; without the button nothing happens, "
@@ -698,6 +719,7 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "About you, if you like",
     "%(num)s day",
     "%(num)s hour",
     "%(num)s year",
@@ -895,7 +917,7 @@ NOTICE_FACTS: Final = {
     "outcomes": (PROVEN,),
     "blocks": (CHECKSUM, BLOCKS, STOPPED),
     "service_mails": (YEAR, SPELLINGS, STOPPED),
-    "network_counted": (SEALED, NETWORKS, KEPT_MAIL),
+    "network_counted": (SEALED, NETWORKS, KEPT_MAIL, THEIRS),
     "network_waits": (NEIGHBOURS, SEALED, COUNT_ALONE),
     "network_limited": (FLOODS, SEALED),
     "cookie": (COOKIE, HALF_AN_HOUR),

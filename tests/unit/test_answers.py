@@ -68,3 +68,10 @@ def test_what_stands_is_as_shown_or_as_typed_anew() -> None:
 
     assert answers.entered(said) == {"first": "Ada", "last": "Byron", "site": "", "more": ""}
     assert stands == {"first": "Ada", "more": "z.example"}
+
+
+def test_of_a_request_that_may_be_somebody_elses_only_what_is_typed_stands() -> None:
+    said = answers.unsaid({"first": "Tulpen!", "last": "Byron"})
+
+    assert answers.entered(said) == {"first": "", "last": ""}
+    assert answers.settled(said, {"first": "Ada", "other": "Eve"}) == {"first": "Ada"}

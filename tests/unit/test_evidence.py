@@ -90,6 +90,9 @@ GOLDEN: dict[str, Proof] = {
     "a confirmation in whose place a link was missing": replace(
         AGREED, handle="ab" * 32, handle_replaced=True
     ),
+    "a confirmation of a request that may be somebody else's": replace(
+        AGREED, answers={"first_name": "Ada"}, handle="ab" * 32, contested=True
+    ),
     "a request that another one made needless": EndedByItself(
         "con_1", "newsletter", Why.SUPERSEDED
     ),

@@ -90,9 +90,11 @@ def test_a_request_for_a_link_is_kept_and_opened_as_in_the_vectors() -> None:
 
 
 def test_what_is_sealed_opens_again() -> None:
-    made = intakes.seal_sign_up(FULL, UNDER, NOW)
+    whole = replace(FULL, network="198.51.0.0/16", origins=("ab" * 32, "cd" * 32))
 
-    assert intakes.open_sign_ups([made], KEYS).said == {made.id: FULL}
+    made = intakes.seal_sign_up(whole, UNDER, NOW)
+
+    assert intakes.open_sign_ups([made], KEYS).said == {made.id: whole}
 
 
 def test_a_row_of_an_older_or_a_later_release_opens() -> None:

@@ -69,12 +69,13 @@ class Choice:
         return self.purposes is None or consent.purpose in self.purposes
 
 
-def waiting(consent: Consent, vault: Vault) -> Mapping[str, str]:
+def waiting(consent: Consent, vault: Vault, *, contested: bool) -> Mapping[str, str]:
     """The answers that wait with a request; none where a key is missing or a row was altered."""
     if not vault.has(consent.subject, Compartment.PROFILE):
         return {}
     try:
-        return personal.open_answers(consent, vault)
+        said = personal.open_answers(consent, vault)
+        return answers.unsaid(said) if contested else said
     except SealError:
         log.error("answers_not_opened")
         return {}
@@ -93,6 +94,7 @@ class Act:
     vault: Vault
     found: Confirmation
     wordings: Collection[str]  # by hash, those that can be shown
+    contested: bool  # what was asked may say what somebody else said
     trail: Trail
     macs: RowMacs
     permit_ttl: timedelta
@@ -260,7 +262,8 @@ class Act:
         return [consent for consent in changed if consent is not None]
 
     def _answers(self, consent: Consent) -> dict[str, str]:
-        return answers.settled(waiting(consent, self.vault), self.choice.answers)
+        said = waiting(consent, self.vault, contested=self.contested)
+        return answers.settled(said, self.choice.answers)
 
     async def _handles(self, chosen: Sequence[Consent], told: History | None) -> dict[str, Handle]:
         """By purpose, what their mails let leave by: what is confirmed tells of it."""
@@ -285,6 +288,7 @@ class Act:
             ends_at=ends_at,
             answers=said,
             handle=handle,
+            contested=self.contested,
         )
 
     async def _keep_profile(self, said: Sequence[Mapping[str, str]], locale: str) -> None:

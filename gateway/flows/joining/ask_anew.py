@@ -286,7 +286,7 @@ class _Batch:
             return Unasked.UNREADABLE
         if self.limits.is_blocked(one.email):
             return Unasked.BLOCKED
-        if not self.limits.allow_anew(Asking(one.email)):
+        if not self.limits.allow_anew(Asking(one.email), self.now):
             return Unasked.LIMITED
         if not self.asking.dry:
             self._request(one.about, one.email, text)

@@ -8,7 +8,7 @@ stranger keeps the mailbox itself from being asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
@@ -19,15 +19,16 @@ from consent import address, service_mails, suppressions
 from consent.address import Address
 from consent.keys import blind
 from consent.service_mails import Kind, ServiceMail
-from consent.sign_ups import SignUp
+from consent.sign_ups import CONFIRM_WITHIN, SignUp
 from consent.suppressions import (
     CONFIRMATIONS_A_WEEK,
     KEPT_CONFIRMATIONS,
     TAGGED_CONFIRMATIONS_A_WEEK,
+    Count,
     Stop,
 )
 from gateway import limits
-from gateway.flows.joining import providers
+from gateway.flows.joining import contested, providers
 from storage.keysets import KeySet
 from storage.secret import Secret
 
@@ -38,6 +39,7 @@ _MAILBOX = "consentgw/confirmations/v1"
 _TAGGED = "consentgw/confirmations-tagged/v1"
 _ASKED_FROM = "consentgw/asked-from/v1"
 _TURNS = "consentgw/turns-of-a-domain/v1"
+_NEVER = Count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,11 @@ class Asking:
     email: Address
     network: str | None = field(default=None, repr=False)
     by_mailbox: bool = False
+    origins: Sequence[str] = field(default=(), repr=False)  # from where exactly
 
     @classmethod
     def by(cls, form: SignUp) -> Self:
-        return cls(form.email, form.network, form.by_mailbox)
+        return cls(form.email, form.network, form.by_mailbox, form.origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class AskingLimits:
         self,
         keys: AskingKeys,
         blocked: dict[bytes, set[Stop]],
-        counted: dict[bytes, int],
+        counted: dict[bytes, Count],
     ) -> None:
         self._keys = keys
         self._blocked = blocked
@@ -117,7 +120,17 @@ class AskingLimits:
         The domain's turn is taken whether or not a mail is *wanted* and may go, twice for
         each place that asks: whoever has mailboxes there sees how many turns are left.
         """
-        counters = self._counters(one)
+        due_at = await self._due(connection, one, now, wanted=wanted)
+        if due_at is not None:
+            self._count_all(contested.with_mail(self._keys.weekly[:1], one.origins[:1]), now)
+        else:
+            self._note_without_mail(one, now, wanted=wanted)
+        return due_at
+
+    async def _due(
+        self, connection: AsyncConnection, one: Asking, now: datetime, *, wanted: bool
+    ) -> datetime | None:
+        counters = self._counters(one, now)
         goes = wanted and self._may_go(one, counters)
         turns = _of_place(self._keys.weekly, _TURNS, one, _TURNS_OF_A_PLACE)
         if not goes and turns.is_full(self._counted):
@@ -125,11 +138,29 @@ class AskingLimits:
         wait = await self._turn(connection, one.email, now)
         if wait is None:
             return None
-        for counter in (turns, *(counters if goes else ())):
-            self._count(counter.keys[0])
+        self._count_all([one.keys[0] for one in (turns, *(counters if goes else ()))], now)
         return now + wait if goes else None
 
-    def allow_anew(self, one: Asking) -> bool:
+    def _note_without_mail(self, one: Asking, now: datetime, *, wanted: bool) -> None:
+        """Keep, once a day, that this mailbox was asked for from where no mail of theirs waits.
+
+        Whoever has one, and asks again, keeps nobody's own request from counting. Where there
+        was nothing to ask, as much is written.
+        """
+        weekly, since = self._keys.weekly, now - CONFIRM_WITHIN
+        theirs = contested.with_mail(weekly, one.origins)
+        lacks = wanted and not any(self._of(key).since(since) for key in theirs)
+        keys = (contested.without_mail if lacks else contested.for_nothing)(weekly, one.email)
+        if not any(self._of(key).since(now - contested.NOTED_AGAIN) for key in keys):
+            self._count_all(keys[:1], now)
+
+    def note_link(self, token_hash: bytes, made_from: str | None, now: datetime) -> None:
+        """Keep from where the request was made that a link confirms, as far as that is known."""
+        if made_from is not None:
+            weekly = self._keys.weekly[:1]
+            self._count_all(contested.of_link(weekly, token_hash, made_from), now)
+
+    def allow_anew(self, one: Asking, now: datetime) -> bool:
         """Whether the operator may have this mailbox asked anew; if so, the mail is counted.
 
         By the week's count and the blocks like any other, one mail being kept for whoever asks by
@@ -139,16 +170,15 @@ class AskingLimits:
         counters = _counters(self._keys.weekly, one, is_new=False)
         if not self._may_go(one, counters):
             return False
-        for counter in counters:
-            self._count(counter.keys[0])
+        self._count_all([counter.keys[0] for counter in counters], now)
         return True
 
-    def _counters(self, one: Asking) -> list[_Counter]:
+    def _counters(self, one: Asking, now: datetime) -> list[_Counter]:
         """What the mail counts against, as it stood before; notes from where it was asked for."""
         place = _of_place(self._keys.weekly, _ASKED_FROM, one, 1)
         before = place.is_full(self._counted)
         if not before:
-            self._count(place.keys[0])
+            self._count_all(place.keys[:1], now)
         return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
 
     def _may_go(self, one: Asking, counters: Sequence[_Counter]) -> bool:
@@ -165,9 +195,13 @@ class AskingLimits:
         """The token by which the mailbox stops such mails, and its row."""
         return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
 
-    def _count(self, key: bytes) -> None:
-        self._counted[key] = self._counted.get(key, 0) + 1
-        self._fresh.append(key)
+    def _of(self, key: bytes) -> Count:
+        return self._counted.get(key, _NEVER)
+
+    def _count_all(self, keys: Iterable[bytes], now: datetime) -> None:
+        for key in keys:
+            self._counted[key] = Count(self._of(key).times + 1, now)
+            self._fresh.append(key)
 
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
         """Keep what was counted."""
@@ -191,15 +225,20 @@ class _Counter:
     keys: tuple[bytes, ...]
     at_most: int
 
-    def is_full(self, counted: Mapping[bytes, int]) -> bool:
-        return sum(counted.get(key, 0) for key in self.keys) >= self.at_most
+    def is_full(self, counted: Mapping[bytes, Count]) -> bool:
+        return sum(counted.get(key, _NEVER).times for key in self.keys) >= self.at_most
 
 
 def _keys(weekly: Sequence[Secret], one: Asking) -> list[bytes]:
     """Every key that *one* is counted under."""
     counters = _counters(weekly, one, is_new=False)
     places = [_of_place(weekly, domain, one, 1) for domain in (_ASKED_FROM, _TURNS)]
-    return [key for counter in (*places, *counters) for key in counter.keys]
+    noted = (
+        *contested.with_mail(weekly, one.origins),
+        *contested.without_mail(weekly, one.email),
+        *contested.for_nothing(weekly, one.email),
+    )
+    return [*(key for counter in (*places, *counters) for key in counter.keys), *noted]
 
 
 def _of_place(weekly: Sequence[Secret], domain: str, one: Asking, at_most: int) -> _Counter:

@@ -5,7 +5,7 @@ Nothing else writes "confirmed" than the spending of such a token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from consent import (
     tokens,
 )
 from consent.consents import Consent, Consents
+from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
@@ -36,6 +37,7 @@ from consent.trail import Trail
 from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
+from gateway.flows.joining.contested import Visitor, visitor
 from gateway.limits import Wait
 from gateway.parts import Parts
 from storage.clock import Clock
@@ -46,10 +48,10 @@ from storage.honesty import RowKeys
 log = structlog.get_logger()
 
 
-async def _sharing(connection: AsyncConnection, said: Declaration, subject: str) -> set[str]:
-    """Who else is meant by a "not me": no mailbox is asked again under another spelling."""
+async def _meant(connection: AsyncConnection, said: Declaration, subject: str) -> set[str]:
+    """Who is: by a "not me" others too, for no mailbox is asked again under another spelling."""
     rejects = said is Declaration.REJECT
-    return await service_mails.sharing(connection, [subject]) if rejects else set()
+    return {subject} | (await service_mails.sharing(connection, [subject]) if rejects else set())
 
 
 _BY_LINK = "preferences"  # in the place of a form's name
@@ -64,6 +66,7 @@ class Seen:
     answers: Mapping[str, str] = field(repr=False)  # to correct, of what waits
     refusals: Mapping[str, Reason]  # by consent: why it permits no mail, or would not
     expired: bool
+    contested: bool  # what waits may say what somebody else said: see `contested`
     now: datetime
 
     @property
@@ -72,12 +75,13 @@ class Seen:
         return any(consent.anew for consent in self.consents)
 
 
-async def look(parts: Parts, token: str) -> Seen | None:
-    """What a token asks for; None for one that nobody has. Changes nothing."""
+async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
+    """What a token asks who comes from *network*; None for one that nobody has. Changes nothing."""
     opened = await _open(parts.data, parts.rows, parts.keystore, token)
     if opened is None:
         return None
-    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), *opened)
+    who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=False)
+    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), *opened, who)
     async with parts.data.read() as connection:
         return await view.seen(connection)
 
@@ -104,6 +108,7 @@ class _View:
     purposes: Collection[str]  # of the configuration
     found: Confirmation
     vault: Vault
+    visitor: Visitor
 
     async def seen(self, connection: AsyncConnection) -> Seen:
         rows = await self.consents.get(connection, self.found.consents)
@@ -118,20 +123,37 @@ class _View:
             (consent.id, self._refusal(read[consent.subject, consent.purpose], consent, now))
             for consent in asked
         )
+        # The answers that wait with what can still be confirmed, as they may be shown.
+        waits = [
+            consent
+            for consent in asked
+            if consent.id in self.found.honest and policy.confirm(consent, now) is not None
+        ]
+        contested = await self._is_contested(connection, waits, held, now)
+        entered = [waiting(one, self.vault, contested=contested) for one in waits]
         return Seen(
             asked,
             known,
-            answers=dict(self._entered(asked, now)),
+            answers={name: one for said in entered for name, one in answers.entered(said).items()},
             refusals={name: reason for name, reason in refused if reason is not None},
             expired=self.found.expires_at <= now,
+            contested=contested,
             now=now,
         )
 
-    def _entered(self, asked: Sequence[Consent], now: datetime) -> Iterator[tuple[str, str]]:
-        """The answers that wait with what can still be confirmed, as they may be shown."""
-        for consent in asked:
-            if consent.id in self.found.honest and policy.confirm(consent, now) is not None:
-                yield from answers.entered(waiting(consent, self.vault)).items()
+    async def _is_contested(
+        self,
+        connection: AsyncConnection,
+        waits: Sequence[Consent],
+        held: Mapping[str, Gate],
+        now: datetime,
+    ) -> bool:
+        """What the operator asked says nothing of anybody's, and neither does what is settled."""
+        if all(consent.anew for consent in waits):
+            return False
+        gate = held.get(self.found.subject)
+        digest = self.found.token_hash
+        return await self.visitor.is_contested(connection, digest, gate, self.vault, now)
 
     def _refusal(self, about: Facts, consent: Consent, now: datetime) -> Reason | None:
         if consent.purpose not in self.purposes:
@@ -143,26 +165,25 @@ class _View:
 
 
 async def answer(
-    parts: Parts, token: str, said: Declaration, choice: Choice | None = None
+    parts: Parts, token: str, said: Declaration, choice: Choice, network: str | None
 ) -> Seen | None:
     """Spend a token; repeating it grants nothing more and shows what became of it.
 
-    Confirming acts on what is pending: what the *choice* leaves out is rejected,
-    and the answers are those of this request, as corrected. "Not me" rejects
-    what is pending, withdraws what was confirmed through the same request, and
-    is final like any withdrawal: it returns only when nothing for them can start
-    any more. Said to what was asked anew, it also ends what that was to replace;
-    declining does so too, and keeps nobody from asking.
+    Confirming acts on what is pending: what the *choice* leaves out is rejected, and the answers
+    are those of this request, as corrected. "Not me" rejects what is pending, withdraws what was
+    confirmed through the same request, and is final: it returns only when nothing for them can
+    start any more. Said to what was asked anew, it also ends what that was to replace; declining
+    does so too, and keeps nobody from asking.
     """
-    opened = await _open(parts.data, parts.rows, parts.keystore, token)
-    if opened is None:
+    if (opened := await _open(parts.data, parts.rows, parts.keystore, token)) is None:
         return None
     found, vault = opened
-    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
+    confirms = said is Declaration.CONFIRM
+    who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=confirms)
+    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, who)
     still_open: Open | None = {}
     async with parts.data.begin() as connection:
-        sharing = await _sharing(connection, said, found.subject)
-        held = await gates.lock(connection, {found.subject} | sharing)
+        held = await gates.lock(connection, await _meant(connection, said, found.subject))
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
         gate = held.get(found.subject)
@@ -178,16 +199,17 @@ async def answer(
             vault=vault,
             found=found,
             wordings=seen.texts.keys(),
+            contested=seen.contested,
             trail=Trail(parts.log, vault, held),
             macs=parts.log.macs,
             permit_ttl=parts.config.delivery.permit_ttl,
             now=seen.now,
-            choice=choice or Choice(),
+            choice=choice,
         )
         if not gate.gone(parts.rows) and not seen.expired:
             still_open = await act.done(said)
             seen = await view.seen(connection)
-        elif said is not Declaration.CONFIRM:  # whoever says no is answered when nothing can start
+        elif not confirms:  # whoever says no is answered when nothing can start
             still_open = await act.say_again(said)
     if still_open is None:
         raise StorageAway("data")
@@ -213,7 +235,9 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     if opened is None:
         return None
     found, vault = opened
-    view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault)
+    view = _View(
+        parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, Visitor(network)
+    )
     async with parts.data.read() as connection:
         seen = await view.seen(connection)
         gate = (await gates.peek(connection, [found.subject])).get(found.subject)

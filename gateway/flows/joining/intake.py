@@ -30,7 +30,7 @@ from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
 from gateway.config.config import Config
-from gateway.flows.joining import asking
+from gateway.flows.joining import asking, contested
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
 from gateway.flows.parked import Busy, each_for_itself, put_aside
 from gateway.parts import Parts
@@ -257,6 +257,7 @@ class _Mail:
     email: Address
     asked: Sequence[Consent]
     due_at: datetime
+    made_from: str | None = field(repr=False)
 
 
 @dataclass
@@ -323,7 +324,8 @@ class _Batch:
             return
         requests = [self._request(subject, form, asked, received_at) for asked in wanted]
         person.new += requests
-        self.mails.append(_Mail(form.locale, form.email, requests, due_at))
+        made_from = contested.made_from(form)
+        self.mails.append(_Mail(form.locale, form.email, requests, due_at, made_from))
 
     def _is_new(self, person: _Person, purpose: str, received_at: datetime) -> bool:
         existing, sender = person.of(purpose), self.consents.sender_of(purpose)
@@ -354,7 +356,6 @@ class _Batch:
 
     async def write(self, connection: AsyncConnection) -> None:
         await self.consents.add(connection, [one for mail in self.mails for one in mail.asked])
-        await self.limits.store(connection, self.now)
         known = self.askable
         stops = [self.limits.stop(mail.asked[0].subject, mail.email) for mail in self.mails]
         written = [
@@ -364,6 +365,9 @@ class _Batch:
             for mail, (stop, _) in zip(self.mails, stops, strict=True)
         ]
         tokens = [token for token, _ in written]
+        for mail, token in zip(self.mails, tokens, strict=True):
+            self.limits.note_link(token.token_hash, mail.made_from, self.now)
+        await self.limits.store(connection, self.now)
         await links.add_confirmations(connection, self.consents.keys, tokens, self.now)
         await service_mails.add(connection, [row for _, row in stops], self.now)
         messages = [message for _, message in written]

@@ -17,7 +17,7 @@ from consent.intakes import Under
 from consent.marks import GRACE
 from consent.sign_ups import SignUp
 from gateway.door import Visit
-from gateway.flows.joining import attestations
+from gateway.flows.joining import attestations, contested
 from gateway.flows.joining.attestations import Attestation, Use
 from gateway.flows.joining.neighbourhoods import neighbourhood
 from gateway.limits import Wait
@@ -44,10 +44,13 @@ class Posted:
     def visit(self) -> Visit:
         return Visit(self.sign_up.form, self.network)
 
-    @property
-    def kept(self) -> SignUp:
+    def kept(self, weekly: Sequence[Secret]) -> SignUp:
         """What of it is sealed; of the network no more than the limits of an address ask for."""
-        return replace(self.sign_up, network=neighbourhood(self.network))
+        return replace(
+            self.sign_up,
+            network=neighbourhood(self.network),
+            origins=contested.origins(weekly, self.sign_up.email, self.network),
+        )
 
 
 async def accept(
@@ -95,7 +98,7 @@ async def _keep(
         kept = await _proven(connection, let_in, now)
         if kept:
             rows = [
-                intakes.seal_sign_up(one.kept, under, min(now, one.looked_at or now))
+                intakes.seal_sign_up(one.kept(weekly), under, min(now, one.looked_at or now))
                 for one in kept
             ]
             await intakes.add(connection, rows)

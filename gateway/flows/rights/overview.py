@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +25,7 @@ from consent import (
 from consent import retention as consent_rules
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
-from consent.evidence import Proof
+from consent.evidence import Confirmed, Proof, Requested
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
@@ -60,7 +61,25 @@ class Held:
     state: State
     text: Text | None  # none: it is not what its hash says any more
     story: Sequence[Step]
+    # Confirmed by somebody who may not have asked: what the request said proves nothing, and the
+    # story is without it. Who confirmed saw the wording on our own page.
+    contested: bool = False
     kept_until: datetime | None = None  # at least; none: that is not known yet
+
+    @classmethod
+    def of(
+        cls,
+        consent: Consent,
+        now: datetime,
+        text: Text | None,
+        told: Sequence[Step],
+        kept_until: datetime | None,
+    ) -> Self:
+        """A consent with what the log *told* of it."""
+        contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in told)
+        story = [one for one in told if not (contested and isinstance(one.said, Requested))]
+        state = policy.effective_state(consent, now)
+        return cls(consent, state, text, story, contested, kept_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +124,9 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         choices = await _choices(connection, parts.consents, purposes, gate, now)
     periods = erasing.periods_of(parts.config.retention)
     held = [
-        Held(
+        Held.of(
             consent,
-            policy.effective_state(consent, now),
+            now,
             known.get(consent.text_hash),
             stories.get(consent.id, []),
             None if gate.restricted_at else consent_rules.over_at(consent, periods),
