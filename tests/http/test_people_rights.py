@@ -394,3 +394,18 @@ async def test_who_waits_for_a_hold_is_told_so_and_lifts_nothing(app: App) -> No
     assert await app.permission(ADA, "updates") in ("restricted", "objected")
     assert await kinds(app, Kind.SUBJECT_UNRESTRICTED, Kind.SUPPRESSION_LIFTED) == []
     assert await sound(app) == []
+
+
+async def test_an_erasure_of_ones_own_answers_what_was_asked_for_by_letter(app: App) -> None:
+    await app.subscribe()
+    key = await app.key(Scope.SUBJECTS_MANAGE, Scope.SUBJECTS_READ)
+    body = {"subject_id": await app.subject(), "kind": "erasure", "channel": "letter"}
+    status, asked = await call(app, key, "POST", "/v1/rights-requests", body)
+    assert status == 201, asked
+
+    shown = await (await visit(app)).post("/my-data/erase", answer="erase")
+
+    assert "Your data is erased" in shown
+    _, became = await call(app, key, "GET", f"/v1/rights-requests/{asked['request_id']}")
+    assert became["state"] == "answered"
+    assert await sound(app) == []

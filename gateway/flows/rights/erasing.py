@@ -68,16 +68,14 @@ async def begin(
         await marks.add(connection, left, now)
     await gates.begin_erasure(connection, keys, held, asked or {})
     events = await _end_requests(connection, keys, held, asked or {}, now)
+    said = []
     for gate in held:
         request = (asked or {}).get(gate.subject)
         event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request))
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
-    said = [
-        TakingAway(event.eid, gate.subject, None, event.kind, now)
-        for gate, event in zip(held, events, strict=True)
-    ]
+        said.append(TakingAway(event.eid, gate.subject, None, event.kind, now))
     await taken_away.add(connection, keys, said)
     await _stage(log, connection, events)
 
