@@ -42,6 +42,8 @@ from storage.locks import try_alone
 from storage.sound import sound
 from storage.types import upsert
 
+# Made once: making a statement takes longer than executing it.
+_ADD_PENDING, _ADD_ITEMS = insert(audit_pending), insert(audit_item)
 _SKIPPED = 1000  # rows read at once behind some that are not ours
 
 
@@ -122,7 +124,7 @@ class Log:
             {"n": n, "eid": one.eid, "entry": one.entry} | self.macs.pending(n, one.entry)._asdict()
             for n, one in zip(drawn, drafts, strict=True)
         ]
-        await connection.execute(insert(audit_pending), pending)
+        await connection.execute(_ADD_PENDING, pending)
         await _stage_payloads(connection, drafts)
         await _stage_items(connection, drafts)
 
@@ -332,7 +334,7 @@ async def _stage_items(connection: AsyncConnection, drafts: Sequence[Draft]) -> 
         for position, item in enumerate(one.items)
     ]
     if rows:
-        await connection.execute(insert(audit_item), rows)
+        await connection.execute(_ADD_ITEMS, rows)
 
 
 async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:

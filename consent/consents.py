@@ -30,11 +30,16 @@ from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
 from storage import paging
 from storage.honesty import RowKeys
-from storage.sound import fits, readable
-from storage.types import among
+from storage.sound import fits, readable, tuples
+from storage.types import among, texts
 
 table = tables.consent
 _ENDED = (State.WITHDRAWN, State.EXPIRED)
+_OF_SUBJECTS = (
+    select(table)
+    .where(among(table.c.subject, texts("subjects")))
+    .order_by(table.c.requested_at, table.c.id)
+)
 TABLE = table.name
 
 
@@ -215,8 +220,7 @@ class Consents:
         self, connection: AsyncConnection, subjects: Iterable[str]
     ) -> dict[str, list[Consent]]:
         """Every consent of these people, oldest request first."""
-        query = select(table).where(among(table.c.subject, subjects))
-        rows = await connection.execute(query.order_by(table.c.requested_at, table.c.id))
+        rows = tuples(await connection.execute(_OF_SUBJECTS, {"subjects": subjects}), table)
         found: dict[str, list[Consent]] = {}
         for row in rows:
             found.setdefault(row.subject, []).append(self._read(row))

@@ -22,12 +22,21 @@ from consent.lookup import LookUp
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
-from storage.types import among
+from storage.sound import tuples
+from storage.types import among, texts
 
 subject = tables.subject
 # In the place of a stop, of who is erased at their own request: a row of that request tells until
 # when something stays, and while it is away nothing of them is destroyed that is locked.
 ASKED = "asked"
+# In one order: two that lock the same people the other way round wait for each other.
+# FOR NO KEY UPDATE: FOR UPDATE would also hold up whoever writes a row that only names them.
+_LOCK = (
+    select(subject)
+    .where(among(subject.c.id, texts("subjects")))
+    .order_by(subject.c.id)
+    .with_for_update(key_share=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +157,7 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     wanted = list(subjects)
     if not wanted:
         return {}
-    # In one order: two that lock the same people the other way round wait for each other.
-    query = select(subject).where(among(subject.c.id, wanted)).order_by(subject.c.id)
-    # FOR NO KEY UPDATE: FOR UPDATE would also hold up whoever writes a row that only names them.
-    rows = await connection.execute(query.with_for_update(key_share=True))
+    rows = tuples(await connection.execute(_LOCK, {"subjects": wanted}), subject)
     return {row.id: gate_of(row) for row in rows}
 
 

@@ -23,7 +23,7 @@ from consent.keys import blind
 from consent.keys.seal import open_sealed, seal
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
-from storage import parking
+from storage import bad_rows
 from storage.ids import moment_of, ordered_id
 from storage.locks import delete_free
 from storage.secret import Secret
@@ -217,10 +217,10 @@ async def oldest(
     """
     # Without a lock: keys are fetched next, and no row is held while a key store is waited for.
     query = select(intake).where(intake.c.kind == kind, sound(intake))
-    fresh = parking.first(query, intake.c.id).order_by(intake.c.id).limit(limit)
-    rows = list((await connection.execute(fresh, parking.at(now))).all())
-    again = parking.again(query, intake.c.id).limit(limit - len(rows))
-    rows += (await connection.execute(again, parking.at(now))).all()
+    fresh = bad_rows.first(query, intake.c.id).order_by(intake.c.id).limit(limit)
+    rows = list((await connection.execute(fresh, bad_rows.at(now))).all())
+    again = bad_rows.again(query, intake.c.id).limit(limit - len(rows))
+    rows += (await connection.execute(again, bad_rows.at(now))).all()
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
         for row in rows
@@ -262,13 +262,13 @@ async def give_up(connection: AsyncConnection, now: datetime, kept: timedelta) -
     Nobody waits for an answer to them any more, and nothing is kept without a reason:
     each keeps its key, and the marks of who left since. What only waits is left alone.
     """
-    parked = exists().where(parking.parked.c.table == NAME, parking.parked.c.row == intake.c.id)
+    parked = exists().where(bad_rows.parked.c.table == NAME, bad_rows.parked.c.row == intake.c.id)
     over = and_(parked.correlate(intake), sound(intake), _is_over(now, kept))
     ids = list((await connection.execute(select(intake.c.id).where(over))).scalars())
-    await parking.release(connection, NAME, ids)
+    await bad_rows.release(connection, NAME, ids)
     given_up = await delete_free(connection, intake, among(intake.c.id, ids))
     lost = and_(_is_nobodys(), _is_over(now, kept))
-    await parking.forget(connection, intake.c.id, lost)
+    await bad_rows.forget(connection, intake.c.id, lost)
     return given_up + await delete_free(connection, intake, lost)
 
 

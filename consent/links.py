@@ -19,7 +19,10 @@ from consent import tables, tokens
 from consent.keys.vault import Compartment
 from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
-from storage.types import among, is_name, upsert
+from storage.sound import tuples
+from storage.types import among, is_name, texts, upsert
+
+_OF_SUBJECTS = select(tables.handle).where(among(tables.handle.c.subject, texts("subjects")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +194,11 @@ async def handles(
     Its links may lead nowhere: a mail that nobody can leave by must not go out.
     """
     wanted = set(pairs)
-    query = select(tables.handle)
-    query = query.where(among(tables.handle.c.subject, {subject for subject, _ in wanted}))
+    subjects = {subject for subject, _ in wanted}
+    rows = await connection.execute(_OF_SUBJECTS, {"subjects": subjects})
     found = {
         (row.subject, row.purpose): row.sealed
-        for row in await connection.execute(query)
+        for row in tuples(rows, tables.handle)
         if _is_ours(keys, row)
     }
     return {pair: found[pair] for pair in wanted if pair in found}

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from consent.model import State
-from storage import parking
+from storage import bad_rows
 from storage.types import among
 
 # What names another row goes before it: the schema forbids the other order.
@@ -35,7 +35,7 @@ async def forget_consents(connection: AsyncConnection, consents: Collection[str]
     await connection.execute(delete(named).where(named.c.consent.in_(consents)))
     asks_more = exists().where(named.c.token_hash == link.c.token_hash)
     await connection.execute(delete(link).where(link.c.token_hash.in_(tokens), ~asks_more))
-    await parking.forget(connection, tables.consent.c.id, tables.consent.c.id.in_(consents))
+    await bad_rows.forget(connection, tables.consent.c.id, tables.consent.c.id.in_(consents))
     await connection.execute(delete(tables.consent).where(tables.consent.c.id.in_(consents)))
 
 
@@ -85,9 +85,9 @@ async def keep_evidence(connection: AsyncConnection, subjects: Collection[str]) 
             await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
     undecided = [state for state in State if not state.decided]
     gone = and_(request.c.subject.in_(subjects), request.c.state.in_(undecided))
-    await parking.forget(connection, request.c.id, gone)
+    await bad_rows.forget(connection, request.c.id, gone)
     await connection.execute(delete(request).where(gone))
-    await parking.release(connection, tables.subject.name, subjects)
+    await bad_rows.release(connection, tables.subject.name, subjects)
 
 
 async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None:
@@ -98,8 +98,8 @@ async def remove(connection: AsyncConnection, subjects: Collection[str]) -> None
     link, named = tables.confirmation, tables.confirmation_consent
     tokens = select(link.c.token_hash).where(link.c.subject.in_(subjects))
     await connection.execute(delete(named).where(named.c.token_hash.in_(tokens)))
-    await parking.forget(connection, tables.consent.c.id, tables.consent.c.subject.in_(subjects))
-    await parking.release(connection, tables.subject.name, subjects)
+    await bad_rows.forget(connection, tables.consent.c.id, tables.consent.c.subject.in_(subjects))
+    await bad_rows.release(connection, tables.subject.name, subjects)
     for table in _THEIRS:
         await connection.execute(delete(table).where(table.c.subject.in_(subjects)))
     await connection.execute(delete(tables.subject).where(tables.subject.c.id.in_(subjects)))

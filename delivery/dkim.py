@@ -294,8 +294,8 @@ def _relaxed_body(body: bytes) -> bytes:
 def _collapsed(value: bytes) -> bytes:
     """Every run of blanks as one space. Halving beats a regex, which is quadratic on long runs."""
     value = value.replace(b"\t", b" ")
-    while b"  " in value:
-        value = value.replace(b"  ", b" ")
+    while len(halved := value.replace(b"  ", b" ")) < len(value):
+        value = halved
     return value
 
 

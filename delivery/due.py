@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery.outbox import IS_WAITING, Message, is_honest, message_of, outbox
 from delivery.outcome import Kind
 from delivery.sharing import Due
-from storage import parking
+from storage import bad_rows
 from storage.honesty import RowKeys
 from storage.locks import free
-from storage.sound import fits
+from storage.sound import fits, tuples
 from storage.types import among, texts
 
 _MOST: Final = bindparam("most", type_=Integer)
@@ -30,10 +30,10 @@ async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[D
     found: list[Due] = []
     for turn, parked in _turns():
         if len(found) < limit:
-            asked = parking.at(now) | {"most": limit - len(found)}
+            asked = bad_rows.at(now) | {"most": limit - len(found)}
             found += [
-                Due(row.id, row.subject, urgent=row.kind == Kind.SERVICE, parked=parked)
-                for row in await connection.execute(turn, asked)
+                Due(name, subject, urgent=kind == Kind.SERVICE, parked=parked)
+                for name, subject, kind in await connection.execute(turn, asked)
             ]
     return found
 
@@ -44,12 +44,12 @@ def _turns() -> list[tuple[Select[Any], bool]]:
     query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
     # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
     fit = fits(outbox.c.id, outbox.c.subject)
-    query = query.where(IS_WAITING, outbox.c.due_at <= parking.NOW, fit)
+    query = query.where(IS_WAITING, outbox.c.due_at <= bad_rows.NOW, fit)
     turns = [
-        (parking.first(query.where(outbox.c.kind == kind), outbox.c.id), False)
+        (bad_rows.first(query.where(outbox.c.kind == kind), outbox.c.id), False)
         for kind in (Kind.SERVICE, Kind.MARKETING)
     ]
-    again = parking.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id)
+    again = bad_rows.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id)
     return [
         (turn.order_by(outbox.c.due_at, outbox.c.id).limit(_MOST), parked)
         for turn, parked in (*turns, (again, True))
@@ -78,18 +78,18 @@ async def _lock_some(
 
     And what was parked last.
     """
-    asked = parking.at(now) | {"messages": ids, "most": limit}
-    rows = await connection.execute(_locking(), asked)
+    asked = bad_rows.at(now) | {"messages": ids, "most": limit}
+    rows = tuples(await connection.execute(_locking(), asked), outbox)
     return [message_of(row, honest=is_honest(keys, row)) for row in rows]
 
 
 @cache
 def _locking() -> Select[Any]:
     """The statement of `_lock_some`."""
-    urgency = case((parking.stands(outbox.c.id), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1)
+    urgency = case((bad_rows.stands(outbox.c.id), 2), (outbox.c.kind == Kind.SERVICE, 0), else_=1)
     return (
         select(outbox)
-        .where(among(outbox.c.id, texts("messages")), IS_WAITING, outbox.c.due_at <= parking.NOW)
+        .where(among(outbox.c.id, texts("messages")), IS_WAITING, outbox.c.due_at <= bad_rows.NOW)
         .order_by(urgency, outbox.c.due_at, outbox.c.id)
         .limit(_MOST)
         .with_for_update(skip_locked=True)
@@ -98,6 +98,6 @@ def _locking() -> Select[Any]:
 
 async def look_again(connection: AsyncConnection, now: datetime) -> None:
     """Let what is parked be due: a process starts, and the cause may be mended."""
-    named = select(parking.parked.c.row).where(parking.parked.c.table == outbox.name)
+    named = select(bad_rows.parked.c.row).where(bad_rows.parked.c.table == outbox.name)
     these = and_(IS_WAITING, outbox.c.due_at > now, outbox.c.id.in_(named))
     await connection.execute(update(outbox).where(free(outbox, these)).values(due_at=now))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outbox import WAITING, Message, Status, message_of
 from delivery.sharing import Rank
-from storage import parking
+from storage import bad_rows
 from storage.locks import delete_free
 from storage.sound import fits
 from storage.types import among, upsert
@@ -25,6 +25,10 @@ _MOST_SHARES = 16  # a claim looks at as many messages for each share as it want
 
 worker = tables.worker
 outbox = tables.outbox
+
+# Made once: each claim asks both.
+_UNTIL = select(worker.c.lease_until).where(worker.c.id == bindparam("worker"))
+_RUNNING = select(worker.c.id).where(worker.c.lease_until > bindparam("now")).order_by(worker.c.id)
 
 
 async def register(
@@ -55,15 +59,13 @@ async def forget(connection: AsyncConnection, owner: str) -> None:
 
 async def runs(connection: AsyncConnection, owner: str, now: datetime) -> bool:
     """Whether the lease holds at *now*."""
-    query = select(worker.c.lease_until).where(worker.c.id == owner)
-    until = (await connection.execute(query)).scalar_one_or_none()
+    until = (await connection.execute(_UNTIL, {"worker": owner})).scalar_one_or_none()
     return until is not None and until > now
 
 
 async def rank(connection: AsyncConnection, owner: str, now: datetime) -> Rank:
     """The place of *owner* among the workers that run; one that does not has none to mind."""
-    query = select(worker.c.id).where(worker.c.lease_until > now).order_by(worker.c.id)
-    running = list((await connection.execute(query)).scalars())
+    running = list((await connection.execute(_RUNNING, {"now": now})).scalars())
     if owner not in running:
         return Rank()
     of = min(len(running), _MOST_SHARES)
@@ -113,10 +115,10 @@ async def lock_doubted(connection: AsyncConnection, messages: Collection[str]) -
 async def abandoned(connection: AsyncConnection, now: datetime, limit: int) -> list[str]:
     """Look, without locking, for messages whose worker's lease has run out; parked ones last."""
     query = select(outbox.c.id).where(_is_abandoned(now), fits(outbox.c.id))
-    fresh = parking.first(query, outbox.c.id).order_by(outbox.c.id).limit(limit)
-    found = list((await connection.execute(fresh, parking.at(now))).scalars())
-    again = parking.again(query, outbox.c.id).limit(limit - len(found))
-    return found + list((await connection.execute(again, parking.at(now))).scalars())
+    fresh = bad_rows.first(query, outbox.c.id).order_by(outbox.c.id).limit(limit)
+    found = list((await connection.execute(fresh, bad_rows.at(now))).scalars())
+    again = bad_rows.again(query, outbox.c.id).limit(limit - len(found))
+    return found + list((await connection.execute(again, bad_rows.at(now))).scalars())
 
 
 async def lock_abandoned(

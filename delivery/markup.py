@@ -13,7 +13,7 @@ of what is nested (`docs/adr/0019-foreign-markup.md`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -40,6 +40,7 @@ _FRAME_STYLE: Final = "overflow-x:auto;overflow-y:hidden;max-height:1000000px"
 LONGEST_PAGE: Final = 2 * 1024 * 1024  # characters
 _LARGEST_KEPT: Final = 64 * 1024  # characters of tags; of longer mails nothing is kept
 _MOST_REMEMBERED: Final = 1024
+_MOST_KEPT: Final = 64  # mails' tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,51 @@ class _Shape:
     flaw: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """How mails with the same tags are written, without looking for the tags again.
+
+    Cut at each `<`, such a mail begins, piece by piece, with what its tags are; what
+    is left of a piece is text, which holds none, and stays.
+    """
+
+    begins: Sequence[str]
+    alone: Sequence[int]  # pieces of an element without markup that its end is not in: no text
+    unseen: Sequence[int]
+    written: Sequence[str]  # in place of what the pieces begin with
+    after: str
+    flaw: str | None
+
+    def read(self, pieces: Sequence[str]) -> Read | None:
+        """The page of a mail that was cut so; None where its tags are others."""
+        if not all(map(str.startswith, pieces, self.begins)):
+            return None
+        texts = list(map(str.removeprefix, pieces, self.begins))
+        if any(texts[n] for n in self.alone):
+            return None
+        for n in self.unseen:
+            texts[n] = ""
+        page = [self.after] * (2 * len(texts) + 1)
+        page[:-1:2], page[1::2] = self.written, texts
+        return _read(page, self.flaw)
+
+
+def _known(tokens: Sequence[str], shape: _Shape) -> _Known | None:
+    """None where what the tags are depends on what stands behind them."""
+    if not all(map(tags.is_closed, tokens)):
+        return None
+    begins, alone, written = [""], list[int](), [shape.before]
+    unseen = []
+    for n, (token, tag) in enumerate(zip(tokens, shape.written, strict=True), 1):
+        _, *pieces = token.split("<")
+        alone += range(len(begins), len(begins) + len(pieces) - 1)
+        begins += pieces
+        written += tag, *[""] * (len(pieces) - 1)
+        if n * 2 in shape.unseen:
+            unseen.append(len(begins) - 1)
+    return _Known(begins, alone, unseen, written, shape.after, shape.flaw)
+
+
 class Shapes:
     """What is kept where many mails come with the same tags: how those are written.
 
@@ -70,32 +116,55 @@ class Shapes:
 
     def __init__(self) -> None:
         self._came: set[int] = set()
-        self._kept = lru_cache(maxsize=64)(_shape)
+        self._kept = lru_cache(maxsize=_MOST_KEPT)(_shape)
+        self._known: dict[int, _Known] = {}  # the last one, by the number of `<`
 
-    def shape(self, tokens: tuple[str, ...]) -> _Shape:
+    def read(self, markup: str) -> Read:
+        """As `read`, without these."""
+        pieces = markup.split("<")
+        known = self._known.get(len(pieces))
+        return (known and known.read(pieces)) or self._read_anew(markup, len(pieces))
+
+    def _read_anew(self, markup: str, size: int) -> Read:
+        pieces = tags.TOKENS.split(markup)
+        tokens = tuple(pieces[1::2])
         came = hash(tokens)
-        if came in self._came and sum(map(len, tokens)) <= _LARGEST_KEPT:
-            return self._kept(tokens)
-        if len(self._came) >= _MOST_REMEMBERED:
-            self._came.clear()
-        self._came.add(came)
-        return _shape(tokens)
+        if came not in self._came or sum(map(len, tokens)) > _LARGEST_KEPT:
+            if len(self._came) >= _MOST_REMEMBERED:
+                self._came.clear()
+            self._came.add(came)
+            return _written(pieces, _shape(tokens))
+        shape = self._kept(tokens)
+        if not any("<" in text for text in pieces[::2]) and (known := _known(tokens, shape)):
+            if len(self._known) >= _MOST_KEPT:
+                self._known.clear()
+            self._known[size] = known
+        return _written(pieces, shape)
 
 
 def read(markup: str, shapes: Shapes | None = None) -> Read:
     """The whole page that *markup* stands for."""
+    if shapes is not None:
+        return shapes.read(markup)
     pieces = tags.TOKENS.split(markup)
-    tokens = tuple(pieces[1::2])
-    shape = shapes.shape(tokens) if shapes else _shape(tokens)
+    return _written(pieces, _shape(pieces[1::2]))
+
+
+def _written(pieces: list[str], shape: _Shape) -> Read:
+    """The page of a mail that was cut into texts and tags."""
     pieces[1::2] = shape.written
     for n in range(0, len(pieces), 2):
         if "<" in pieces[n]:
             pieces[n] = pieces[n].replace("<", "&lt;")
     for n in shape.unseen:
         pieces[n] = ""
-    page = "".join((shape.before, *pieces, shape.after))
+    return _read((shape.before, *pieces, shape.after), shape.flaw)
+
+
+def _read(pieces: Iterable[str], flaw: str | None) -> Read:
+    page = "".join(pieces)
     too_long = "is too long, with each element closed and each sign written out"
-    return Read(page, shape.flaw or (too_long if len(page) > LONGEST_PAGE else None))
+    return Read(page, flaw or (too_long if len(page) > LONGEST_PAGE else None))
 
 
 def with_footer(page: str, style: str, footer: str) -> str:

@@ -32,7 +32,7 @@ _WORD: Final = 45  # bytes in one encoded-word of at most 75 characters: RFC 204
 _BREAKS: Final = bytes.maketrans(b"\r\v\f\x1c\x1d\x1e", b"\n" * 6)
 _CONTROLS: Final = bytes([*range(9), *range(0x0E, 0x1C), 0x1F, 0x7F])
 _HIGH: Final = bytes(range(0x80, 0x100))
-_UTF8_BREAKS: Final = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
+_UNUSUAL_BREAKS: Final = {sign: sign.encode() for sign in "\x85\u2028\u2029"}
 _UTF8_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
 _BLANKS: Final = re.compile(" {2,}")
@@ -255,8 +255,9 @@ def _lines(text: str) -> bytes:
     """
     raw = text.encode("utf-8", "replace").replace(b"\r\n", b"\n")
     raw = raw.translate(_BREAKS, _CONTROLS)
-    for line_end in _UTF8_BREAKS:
-        raw = raw.replace(line_end, b"\n")
+    for sign, line_end in _UNUSUAL_BREAKS.items():
+        if sign in text:  # one character is found ten times faster than its bytes
+            raw = raw.replace(line_end, b"\n")
     if b"\xc2" in raw:
         raw = _UTF8_CONTROL.sub(b"", raw)
     return raw.rstrip(b"\n").replace(b"\n", b"\r\n") + b"\r\n"

@@ -32,7 +32,7 @@ from delivery import tables
 from delivery.outcome import Kind
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
-from storage.sound import readable
+from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
 
 outbox = tables.outbox
@@ -61,7 +61,7 @@ class Parked(StrEnum):
     """Why a message waits that cannot be decided; shown by `status`, the doctor and a metric.
 
     Stored as the reason of a deferred message, which stands aside meanwhile
-    (`storage.parking`). It is looked at again after a while, and goes on by itself
+    (`storage.bad_rows`). It is looked at again after a while, and goes on by itself
     once the cause is gone.
     """
 
@@ -89,6 +89,10 @@ _TRIES = case((outbox.c.tries.between(0, _MOST_TRIES), outbox.c.tries), else_=_M
 # Made once: making a statement takes longer than executing it.
 _NAMED = among(outbox.c.id, texts("messages"))
 _NOW = bindparam("now", type_=Moment())
+_LOCK = select(outbox).where(_NAMED).order_by(outbox.c.id).with_for_update()
+_CONTENTS = select(tables.content.c.id, tables.content.c.sealed).where(
+    among(tables.content.c.id, texts("contents"))
+)
 _LEASE = (
     update(outbox)
     .where(_NAMED)
@@ -240,8 +244,7 @@ async def name_domains(connection: AsyncConnection, domains: Mapping[str, str]) 
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Message]:
     """Lock rows whatever their state, waiting for whoever holds them."""
-    query = select(outbox).where(among(outbox.c.id, ids)).order_by(outbox.c.id)
-    rows = await connection.execute(query.with_for_update())
+    rows = tuples(await connection.execute(_LOCK, {"messages": ids}), outbox)
     return {row.id: message_of(row) for row in rows}
 
 
@@ -252,9 +255,8 @@ async def get(connection: AsyncConnection, message_id: str) -> Message | None:
 
 async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, bytes]:
     """The sealed contents by id."""
-    query = select(tables.content.c.id, tables.content.c.sealed)
-    query = query.where(among(tables.content.c.id, ids))
-    return {row.id: row.sealed for row in await connection.execute(query)}
+    rows = await connection.execute(_CONTENTS, {"contents": ids})
+    return {name: sealed for name, sealed in rows}
 
 
 async def lease(

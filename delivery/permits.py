@@ -42,7 +42,8 @@ LAPSED = "lapsed"
 # For rows that are looked up by name. PostgreSQL must not know it for the words of the index of
 # open permits: it would read that instead, with all that lies dead there until it is vacuumed.
 _IS_OPEN = permit.c.state.concat("") == OPEN
-# Made once: there are two for every few mails, and making them took longer than their answers.
+# Made once: there are some for every few mails, and making them took longer than their answers.
+_GRANT = insert(permit)
 _OWNER, _NOW = bindparam("worker", type_=String()), bindparam("now", type_=Moment())
 _NAMED = (
     select(outbox.c.id, outbox.c.attempt, outbox.c.owner, outbox.c.status)
@@ -110,7 +111,7 @@ async def grant(connection: AsyncConnection, permits: Sequence[Permit]) -> None:
         }
         for one in permits
     ]
-    await connection.execute(insert(permit), rows)
+    await connection.execute(_GRANT, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,12 @@ async def spend(
     """
     wanted = {one.message: one for one in spendings}
     held = [
-        row.id
-        for row in await connection.execute(_NAMED, {"messages": wanted})
-        if row.owner == owner and row.status == Status.SENDING
-        if row.attempt == wanted[row.id].attempt
+        name
+        for name, attempt, its_owner, status in await connection.execute(
+            _NAMED, {"messages": wanted}
+        )
+        if its_owner == owner and status == Status.SENDING
+        if attempt == wanted[name].attempt
     ]
     if not held:
         return set()

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import Status
 from delivery.permits import SPENT
-from storage import paging, parking
+from storage import bad_rows, paging
 from storage.locks import delete_free, in_order
 from storage.sound import fits
 from storage.types import among
@@ -182,7 +182,7 @@ async def _drop_messages(
     attempt = tables.attempt
     await connection.execute(delete(attempt).where(among(attempt.c.message, ids)))
     await connection.execute(delete(outbox).where(among(outbox.c.id, ids)))
-    await parking.release(connection, outbox.name, ids)
+    await bad_rows.release(connection, outbox.name, ids)
     await _drop_contents(connection, contents)
 
 

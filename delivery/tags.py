@@ -91,6 +91,14 @@ def is_unended_comment(token: str) -> bool:
     return token.startswith("<!--") and not token.endswith(("-->", "--!>"))
 
 
+def is_closed(token: str) -> bool:
+    """Whether a token of `TOKENS` is the same whatever follows it."""
+    if not token.endswith(">") or is_unended_comment(token):
+        return False
+    tag = parse(token)
+    return tag is None or tag.ends
+
+
 def attributes(written: str, allowed: Container[str] = _ALLOWED) -> dict[str, str]:
     """Those that are allowed, by name in lower case; of one written twice the first counts.
 

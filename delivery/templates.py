@@ -29,6 +29,7 @@ from delivery.printable import TESTS, NotWords, path_of, printable_data
 
 LONGEST_PART: Final = 512 * 1024  # characters
 LONGEST_TIME: Final = 0.25  # seconds of CPU for a try at one part: a permit lives for two
+_MOST_KEPT: Final = 64  # environments
 _AT_ONCE: Final = 16  # pieces of a part between two looks at its size and at the clock
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
@@ -55,7 +56,9 @@ class Templates:
     def __init__(self, directory: Path, translations: Callable[[str], NullTranslations]) -> None:
         self._directory = directory
         self._translations = translations
-        self._environment = lru_cache(maxsize=64)(self._make_environment)
+        self._environment = lru_cache(maxsize=_MOST_KEPT)(self._make_environment)
+        # The last frame in each language: that it is the same is seen sooner than which it is.
+        self._last: dict[str, tuple[Values, jinja2.Environment]] = {}
         self._shapes = markup.Shapes()
         # Everything in it but `dark` is the same for all mails of a frame, and put in already.
         self._footer_style = lru_cache(maxsize=128)(
@@ -124,7 +127,13 @@ class Templates:
 
     def _environment_for(self, locale: str, frame: Values) -> jinja2.Environment:
         same = {name: value for name, value in frame.items() if name not in _OF_ONE_MAIL}
-        return self._environment(locale, frozenset(leaves(same)))
+        before, environment = self._last.get(locale, ({}, None))
+        if environment is None or same != before:
+            environment = self._environment(locale, frozenset(leaves(same)))
+            if len(self._last) >= _MOST_KEPT:
+                self._last.clear()
+            self._last[locale] = same, environment
+        return environment
 
     def _make_environment(
         self, locale: str, constants: frozenset[tuple[str, Constant]]

@@ -17,7 +17,7 @@ from gateway.flows.sending.letters import Letter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
-from gateway.watch import parked
+from gateway.watch import stuck
 from gateway.watch.metrics import Metrics
 from storage.clock import Clock
 from storage.database import Database
@@ -37,7 +37,7 @@ async def measure(
     """Set the gauges. What is read here may be older than what was counted."""
     async with data.read() as connection:
         messages = await outbox.counts(connection)
-        standing = await parked.look(connection)
+        standing = await stuck.look(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
         newest = await published.newest(connection, verifier)

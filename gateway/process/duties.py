@@ -36,7 +36,7 @@ from gateway.flows.sending import recover
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
-from storage import parking
+from storage import bad_rows
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -119,7 +119,7 @@ async def sweep(parts: Parts) -> int:
         unconfirmed = parts.config.retention.unconfirmed
         await links.forget_confirmations(connection, now - unconfirmed)
         given_up = await intakes.give_up(connection, now, unconfirmed)
-        await parking.purge(connection, now)
+        await bad_rows.purge(connection, now)
     if given_up:
         log.error("intake_given_up", rows=given_up)
     closed = await parts.keystore.closed_intake_keys(parts.clock.wall())

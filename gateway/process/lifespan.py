@@ -27,7 +27,7 @@ from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
 from gateway.takings import Takings
-from storage import files, parking
+from storage import bad_rows, files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
 from storage.honesty import RowKeys
@@ -87,7 +87,7 @@ async def put_in_order(parts: Parts) -> None:
         now = await parts.clock.now(connection)
         await parts.consents.wordings.learn(connection, now)
         await due.look_again(connection, now)
-        await parking.look_again(connection, now)
+        await bad_rows.look_again(connection, now)
 
 
 def keep_private(config: Config) -> None:

@@ -27,7 +27,7 @@ import consent.keys.tables
 import consent.tables
 import delivery.tables
 import gateway.schema.tables
-import storage.parking
+import storage.bad_rows
 from gateway.config.config import Config
 from gateway.errors import SchemaError
 from storage.database import Database, open_database
@@ -64,7 +64,7 @@ DATA = Schema(
         delivery.tables.metadata,
         audit.tables.metadata,
         gateway.schema.tables.metadata,
-        storage.parking.metadata,
+        storage.bad_rows.metadata,
     ),
     _HERE / "data",
 )

@@ -20,9 +20,9 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import parked
+from gateway.watch import stuck
+from storage.bad_rows import Standing
 from storage.database import Database
-from storage.parking import Standing
 
 _DAY = timedelta(days=1)
 
@@ -80,7 +80,7 @@ async def look(parts: Parts) -> Overview:
             ended=await delivery_overview.ended_since(connection, now - _DAY),
             oldest_due=await delivery_overview.oldest_due(connection, now),
             intake=await intakes.waiting(connection),
-            parked=await parked.look(connection),
+            parked=await stuck.look(connection),
             workers=await delivery_overview.workers(connection),
             rights_requests=await rights_requests.count_due(connection, now),
             audit=LogProgress(

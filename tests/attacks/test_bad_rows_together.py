@@ -17,9 +17,9 @@ from consent.keys.vault import Compartment
 from delivery.desk import Ended
 from delivery.journal import Journal, replayable
 from gateway.callers.api_keys import Scope
+from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.joining import intake
 from gateway.flows.keeping.retention import RetentionRules
-from gateway.flows.parked import Busy, each_for_itself
 from gateway.flows.sending import recover
 from gateway.process.desk import Desk
 from tests.attacks.test_poison import (

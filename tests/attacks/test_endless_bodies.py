@@ -43,6 +43,7 @@ ROUTES = {
     **{f"{REQUEST}/{step}": {413} for step in ("answer", "extend", "refuse")},
     "/v1/holds": {413},
     "/v1/signups": {413},
+    "/v1/subjects/lookup": {422},  # without a reason nobody is looked up
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
@@ -56,6 +57,7 @@ OF_CALLERS = (
     "/v1/rights-requests",
     *(f"{REQUEST}/{step}" for step in ("answer", "extend", "refuse")),
     "/v1/signups",
+    "/v1/subjects/lookup",
 )
 SAYS_THE_TYPE_FIRST = {415}  # before anything of the body was read
 

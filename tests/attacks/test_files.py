@@ -115,7 +115,7 @@ async def test_files_that_an_older_release_left_open_are_taken_from_others(
 def test_the_demo_keeps_its_folder_to_itself(tmp_path: Path) -> None:
     from gateway.demo import demo
 
-    file = demo._configuration(tmp_path / "var" / "demo")
+    file = demo.prepare(tmp_path / "var" / "demo")
 
     assert open_to_others(tmp_path / "var") == set()
     with closing(file.open()) as written:

@@ -14,7 +14,7 @@ from consent.keys.tables import intake_key
 from consent.tables import intake, mark
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.process import duties
-from storage import parking
+from storage import bad_rows
 from tests.support.apps import ADA, App
 from tests.support.hostile import by_sql
 
@@ -85,7 +85,7 @@ async def test_no_planted_row_keeps_itself_or_a_mark_for_ever(
     async with app.parts.data.begin() as connection:
         assert await intakes.unreadable(connection) == unread
         now = await app.parts.clock.now(connection)
-        await parking.park(connection, "intake", {"int_1": "failed"}, now)
+        await bad_rows.park(connection, "intake", {"int_1": "failed"}, now)
 
     for _ in range(3):
         app.step(timedelta(days=31))

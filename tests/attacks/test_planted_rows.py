@@ -23,7 +23,7 @@ from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving import verify
 from gateway.flows.rights.session import open_session
 from gateway.schema.tables import api_key
-from storage import parking
+from storage import bad_rows
 from tests.support.apps import ADA, App
 from tests.support.clock import START
 from tests.support.fresh_links import ask, sent_links
@@ -192,7 +192,7 @@ async def test_a_parked_message_goes_on_once_its_row_is_mended(app: App) -> None
     await alter(app, delivery.outbox, origin="key_other")
     assert await app.deliver() == []
     await alter(app, delivery.outbox, origin=message["origin"])
-    app.step(parking.FIRST)
+    app.step(bad_rows.FIRST)
 
     assert [mail.to for mail in await app.deliver()] == [ADA]
 

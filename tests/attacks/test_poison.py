@@ -41,9 +41,9 @@ from gateway.process import duties
 from gateway.process.desk import Desk
 from gateway.process.lifespan import put_in_order
 from gateway.schema.tables import idempotency as remembered
-from gateway.watch import overview, parked
+from gateway.watch import overview, stuck
 from gateway.watch.findings import Level
-from storage import parking
+from storage import bad_rows
 from tests.support.apps import ADA, App, open_app
 from tests.support.databases import Databases
 from tests.support.hostile import allow, attack, by_sql, hostile, refuse
@@ -96,7 +96,7 @@ async def turn(app: App) -> None:
 
 async def standing(app: App) -> list[tuple[str, str, int]]:
     async with app.parts.data.read() as connection:
-        return [(one.table, one.reason, one.rows) for one in await parked.look(connection)]
+        return [(one.table, one.reason, one.rows) for one in await stuck.look(connection)]
 
 
 async def states(app: App) -> dict[str, int]:
@@ -193,7 +193,7 @@ async def test_fifty_sign_ups_of_who_has_no_key_fill_no_batch(app: App) -> None:
 
     assert [mail.to for mail in await app.deliver()] == [BOB]
     await give_back(app, lost)
-    app.step(parking.FIRST)
+    app.step(bad_rows.FIRST)
     await turn(app)
     assert {mail.to for mail in await app.deliver()} == {ADA}
     assert (await kept(app), await standing(app)) == (0, [])
@@ -221,7 +221,7 @@ async def test_what_is_parked_waits_ever_longer_and_comes_behind_all_others(app:
     for _ in range(14):
         await intake.work_off(app.parts)
         async with app.parts.data.read() as connection:
-            query = select(parking.parked.c.next_at).where(parking.parked.c.row == bad)
+            query = select(bad_rows.parked.c.next_at).where(bad_rows.parked.c.row == bad)
             next_at = (await connection.execute(query)).scalar_one()
         waits.append(next_at - app.parts.clock.wall())
         app.step(waits[-1])
@@ -263,12 +263,12 @@ async def test_no_tries_of_the_register_keep_a_row_from_being_parked_again(app: 
     await posted(app, [ADA], "gone")
     await turn(app)
     await by_sql(app, f"UPDATE parked SET tries = {2**31 - 1}")
-    app.step(parking.FIRST)
+    app.step(bad_rows.FIRST)
 
     await turn(app)
 
     assert await standing(app) == [("intake", "purpose_unknown", 1)]
-    assert parking.wait(2**31 - 1) == parking.LONGEST
+    assert bad_rows.wait(2**31 - 1) == bad_rows.LONGEST
 
 
 async def test_what_the_operator_reads_is_in_no_words_of_whoever_planted_a_row(app: App) -> None:
@@ -533,7 +533,7 @@ async def test_a_consent_is_written_down_as_over_once_its_cause_is_mended(app: A
     await expiry.by_date()
     assert (await states(app))["pending"] == 1  # its time has not come
 
-    app.step(parking.FIRST)
+    app.step(bad_rows.FIRST)
     await expiry.by_date()
 
     assert (await states(app), await standing(app)) == ({"lapsed": 3}, [])
@@ -660,7 +660,7 @@ async def test_the_doctor_and_status_say_what_is_parked_and_the_way_out(app: App
     await posted(app, [ADA, BOB], "gone")
     await turn(app)
 
-    (finding,) = await parked.about(app.parts.data)
+    (finding,) = await stuck.about(app.parts.data)
     seen = await overview.look(app.parts)
 
     assert finding.level is Level.WARN

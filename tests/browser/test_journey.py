@@ -56,7 +56,7 @@ WORDS = {
         "personal": "lassen Sie sich einen persönlichen Link in Ihr Postfach senden",
         "send": "Link zusenden",
         "open": "Meine Daten öffnen",
-        "overview": "Wozu Sie eingewilligt haben",
+        "overview": "Worin Sie eingewilligt haben",
         "proof": "Wortlaut und Nachweis",
         "back": "Zurück zur Übersicht",
         "change": "Ändern, was Sie erhalten",

@@ -38,7 +38,7 @@ SAID = {
         "ended": "Your no is stored",
     },
     "de": {
-        "changed": "Wozu Sie eingewilligt haben, hat sich geändert",
+        "changed": "Worin Sie eingewilligt haben, hat sich geändert",
         "wording": "340 Partnern",
         "yes": "Ja, ich willige ein",
         "agreed": "Danke, Ihre Anmeldung ist bestätigt",

@@ -17,7 +17,7 @@ from gateway.flows.rights import fresh_link
 from gateway.flows.sending import grounds
 from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA
-from storage import parking
+from storage import bad_rows
 from storage.database import Database
 from storage.signed import Adopter
 from tests.support.apps import ADA, App
@@ -127,7 +127,7 @@ async def test_a_mail_that_only_a_later_release_understands_is_left_to_it(limite
         status = select(tables.outbox.c.status)
         assert (await connection.execute(status)).scalar_one() == "deferred"
     await adopted(limited, occasion="confirmation")
-    limited.step(parking.FIRST)
+    limited.step(bad_rows.FIRST)
     assert [mail.to for mail in await limited.deliver()] == [BOB]
 
 

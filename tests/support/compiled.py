@@ -12,7 +12,7 @@ class _ByKind:
     """A cache of compiled statements whose keys name the kind of dialect, not the one at hand."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[Any, Any] = LRUCache(20_000)
+        self._kept: LRUCache[Any, Any] = LRUCache(3_000)
 
     def get(self, key: Any, default: Any = None) -> Any:
         return self._kept.get(_anybodys(key), default)

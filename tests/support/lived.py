@@ -48,7 +48,7 @@ from gateway.process.desk import Desk
 from gateway.process.duties import Duty
 from gateway.process.lifespan import open_parts
 from gateway.schema.tables import spent_stamp
-from storage import parking
+from storage import bad_rows
 from storage.errors import StorageAway
 from tests.support.apps import App, Mail, serve
 from tests.support.clock import SteppedClock
@@ -222,7 +222,7 @@ async def _seed(parts: Parts) -> None:
         ]
         await connection.execute(insert(spent_stamp), spent)
         gone = {f"msg_{number:026}": "failed" for number in some}
-        await parking.park(connection, "outbox", gone, now)
+        await bad_rows.park(connection, "outbox", gone, now)
     strangers = [f"sub_{number:026}" for number in some]
     await parts.keystore.erase(strangers, list(Compartment), now)
     async with parts.key_database.begin() as connection:

@@ -149,6 +149,8 @@ OBJECTION_KEPT: Final = (
     "unit/test_consent_retention.py::test_an_objection_is_kept_as_long_as_a_proof"
 )
 NO_EVIDENCE: Final = f"{_KEPT}test_with_no_evidence_kept_nothing_is_left_after_the_withdrawal"
+MARK_GOES: Final = "attacks/test_left_before.py::test_a_mark_that_nothing_waits_for_goes"
+ASKED_TO_STAY: Final = "unit/test_consent_retention.py::test_what_a_person_asked_for_keeps_them"
 HELD: Final = (
     "unit/test_consent_retention.py::"
     "test_what_ended_after_an_older_consent_of_its_purpose_stays_with_that"
@@ -954,7 +956,7 @@ NOTICE_FACTS: Final = {
     "proof": (PROVEN,),
     "proof_after_end": (FORGOTTEN,),
     "outcomes": (PROVEN,),
-    "blocks": (CHECKSUM, BLOCKS, STOPPED),
+    "blocks": (CHECKSUM, BLOCKS, STOPPED, MARK_GOES),
     "service_mails": (YEAR, SPELLINGS, STOPPED),
     "network_counted": (SEALED, NETWORKS, KEPT_MAIL, THEIRS),
     "network_waits": (NEIGHBOURS, SEALED, COUNT_ALONE),
@@ -973,14 +975,14 @@ NOTICE_FACTS: Final = {
     "stands": (LEAVES, PURPOSE),
     "ends": (BY_DATE,),
     "unused": (BY_USE,),
-    "unconfirmed_kept": (MONTH, WHILE_IT_WORKS),
+    "unconfirmed_kept": (MONTH, WHILE_IT_WORKS, ASKED_TO_STAY, RIGHTS_KEPT),
     "asked_anew_kept": (UNANSWERED,),
     "bodies_kept": (BODIES,),
     "outcomes_kept": (MAILS, UNUSED),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
     "proof_ends": (NO_EVIDENCE,),
-    "proof_held": (HELD, DISPUTE),
+    "proof_held": (HELD, DISPUTE, RIGHTS_KEPT),
     "address_kept": (FORGOTTEN, MONTH),
     "blocks_kept": (CHECKSUM, YEAR),
     "service_mails_kept": (YEAR, STOPPED),

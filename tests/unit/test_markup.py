@@ -171,3 +171,59 @@ def test_a_link_of_one_person_is_not_kept() -> None:
     assert [f"/{n}" in page for n, page in enumerate(pages[:3])] == [True] * 3
     assert [page == read(f"<p>{x}</p>").page for x, page in zip("abc", pages[3:], strict=True)]
     assert shapes._kept.cache_info().currsize == 1  # of the three that are alike
+
+
+_MOLDS = [
+    *SEEDS,
+    "<!doctype x>",
+    "<style>a{}<b</style>",
+    "<title>x</title>",
+    "<a <b='<'>",
+    "<!-- < -->",
+]
+_TEXTS = ["", "x", "a > b", "&lt;", "<", "< p", '"', "'", "-->", "<p>", "</style>", "<!--", "\0"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(_MOLDS), max_size=6),
+    st.lists(st.lists(st.sampled_from(_TEXTS), min_size=7, max_size=7), min_size=2, max_size=6),
+)
+def test_a_mail_whose_tags_are_known_is_read_as_if_they_were_not(
+    molds: list[str], said: list[list[str]]
+) -> None:
+    shapes = Shapes()
+    mails = ["".join(map("".join, zip(texts, [*molds, ""], strict=False))) for texts in said]
+
+    for mail in [*[mails[0]] * 3, *mails, mails[0]]:
+        assert read(mail, shapes) == read(mail)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<!-- >", "<!-- >b"),
+        ("<!x", "<!xy>b"),
+        ("<title>>", "<title>>b"),
+        ("<title>>", "<title>></title>b"),
+        ("<p a='>", "<p a='>'>b"),
+        ("<style>a<b</style>", "<style>ab<b</style>"),
+    ],
+)
+def test_a_tag_that_says_something_else_now_is_not_taken_for_the_known_one(
+    before: str, after: str
+) -> None:
+    shapes = Shapes()
+
+    for mail in (before, before, before, after):
+        assert read(mail, shapes) == read(mail)
+
+
+def test_tags_that_are_known_are_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = Shapes()
+    pages = [read(f"<p title='>'>{name}</p><style>a{{}}<</style>", shapes).page for name in "abc"]
+    monkeypatch.setattr(markup.tags, "TOKENS", None)
+
+    page = read("<p title='>'>d</p><style>a{}<</style>", shapes).page
+
+    assert page == pages[0].replace("a</p", "d</p")

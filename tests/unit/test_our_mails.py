@@ -62,7 +62,7 @@ def test_the_confirmation_mail_shows_the_wording_and_the_one_link(
     ("locale", "subject", "no_more"),
     [
         ("en", "What you agreed to has changed", "we send you no such mails any more"),
-        ("de", "Wozu Sie eingewilligt haben, hat sich geändert", "keine solchen E-Mails mehr"),
+        ("de", "Worin Sie eingewilligt haben, hat sich geändert", "keine solchen E-Mails mehr"),
     ],
 )
 def test_the_mail_that_asks_anew_says_what_was_and_what_is_and_every_way_out(

@@ -35,10 +35,10 @@ from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
 from gateway.config.config import Purpose
+from gateway.flows.bad_rows import put_aside
 from gateway.flows.leaving import away, ending, hidden, withdraw
 from gateway.flows.leaving.ending import Withdrawal
-from gateway.flows.parked import put_aside
-from gateway.watch.parked import Why
+from gateway.watch.stuck import Why
 from storage.errors import StorageAway
 from storage.keysets import KeySet
 

@@ -51,9 +51,9 @@ from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
 from delivery.outbox import NewMessage
+from gateway.flows.bad_rows import each_for_itself
 from gateway.flows.joining.asking import Replacing, asking_anew
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
-from gateway.flows.parked import each_for_itself
 from gateway.parts import Parts
 from storage.ids import ordered_id
 from storage.locks import keep_out

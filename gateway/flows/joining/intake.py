@@ -30,11 +30,11 @@ from consent.texts import Text
 from consent.trail import Trail
 from delivery import outbox
 from gateway.config.config import Config
+from gateway.flows.bad_rows import Busy, each_for_itself, put_aside
 from gateway.flows.joining import asking, contested
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
-from gateway.flows.parked import Busy, each_for_itself, put_aside
 from gateway.parts import Parts
-from gateway.watch.parked import Why
+from gateway.watch.stuck import Why
 from storage.database import Database
 from storage.ids import ordered_id, random_id
 from storage.locks import try_alone

@@ -10,7 +10,7 @@ from consent.consents import TABLE
 from consent.keys.vault import Compartment
 from consent.resting import Named
 from consent.trail import Trail
-from gateway.flows.parked import each_for_itself
+from gateway.flows.bad_rows import each_for_itself
 from gateway.parts import Parts
 
 _AT_ONCE = 200

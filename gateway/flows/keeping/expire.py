@@ -13,10 +13,10 @@ from consent.history import History
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
 from consent.trail import Trail
+from gateway.flows.bad_rows import each_for_itself, put_aside
 from gateway.flows.keeping.walk import Walk
-from gateway.flows.parked import each_for_itself, put_aside
 from gateway.parts import Parts
-from gateway.watch.parked import Why
+from gateway.watch.stuck import Why
 
 _AT_ONCE = 200
 _Key = tuple[datetime, str]

@@ -23,13 +23,13 @@ from consent.model import State, SubjectState
 from consent.trail import Trail
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
+from gateway.flows.bad_rows import each_for_itself, put_aside
 from gateway.flows.keeping import proofs
 from gateway.flows.keeping.walk import Walk, stroll
-from gateway.flows.parked import each_for_itself, put_aside
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.parts import Parts
-from gateway.watch.parked import Why
+from gateway.watch.stuck import Why
 from storage.locks import oldest_open
 
 _AT_ONCE = 200

@@ -37,7 +37,7 @@ from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
 from gateway.door import Visit
-from gateway.flows.parked import Busy, each_for_itself
+from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.rights.link_limits import LinkLimits
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen

@@ -16,8 +16,8 @@ from consent.held_evidence import HoldLifted, HoldPlaced
 from consent.holds import Hold
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
+from gateway.flows.bad_rows import each_for_itself
 from gateway.flows.keeping.walk import Walk, stroll
-from gateway.flows.parked import each_for_itself
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.permission import Question

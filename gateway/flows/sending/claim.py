@@ -33,7 +33,7 @@ from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
 from delivery.sharing import Due, in_turn
 from gateway.config.config import Config, Purpose
-from gateway.flows.sending import ends, grounds, occasion, pacing, parked
+from gateway.flows.sending import bad_messages, ends, grounds, occasion, pacing
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
@@ -79,7 +79,7 @@ async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
 
     _, failed = await isolated(claim_of, candidates)
     errors = {one.message: error for one, error in failed}
-    await parked.park_failed(parts.data, parts.clock, errors)
+    await bad_messages.park_failed(parts.data, parts.clock, errors)
     return parcels
 
 
@@ -319,7 +319,7 @@ async def _write(
         for message, decision in decisions
         if isinstance(decision, Granted)
     ]
-    changes = await parked.put_off(connection, decisions, known.now)
+    changes = await bad_messages.put_off(connection, decisions, known.now)
     await outbox.lease(connection, [message.id for message, _ in issued], asker.owner, known.now)
     await permits.grant(connection, [permit for _, permit in issued])
     await outbox.change(connection, changes, known.now)

@@ -20,7 +20,7 @@ from gateway.flows.sending import settle
 from gateway.flows.sending.settle import Result
 from gateway.parts import Parts
 from gateway.watch import logs
-from storage import parking
+from storage import bad_rows
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -136,7 +136,7 @@ class _Takeover:
                 held = await lock(connection, some)
                 results = await _decided(connection, held, known, await parts.clock.now(connection))
                 await settle.record(connection, parts.clock, parts.log, parts.rows, results, vault)
-                await parking.release(connection, outbox.name, [message.id for message in held])
+                await bad_rows.release(connection, outbox.name, [message.id for message in held])
             return len(results)
 
         vault = await parts.keystore.vault(subjects)

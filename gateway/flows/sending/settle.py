@@ -27,7 +27,7 @@ from delivery.outbox import Change, Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
 from gateway.config.config import Config
-from gateway.flows.sending import composing, ends, occasion, parked
+from gateway.flows.sending import bad_messages, composing, ends, occasion
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -129,7 +129,7 @@ async def severally(
     bare = [one for one, _ in failed]
     more, lost = await isolated(lambda some: write([one for _, one in some], _NO_KEYS), bare)
     errors = {message: error for (message, _), error in lost}
-    await parked.leave(data, clock, errors)
+    await bad_messages.leave(data, clock, errors)
     return done + more, frozenset(errors)
 
 

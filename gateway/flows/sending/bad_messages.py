@@ -13,8 +13,8 @@ from consent.model import Granted
 from delivery import outbox
 from delivery.outbox import WAITING, Change, Message, Parked, Status
 from gateway.watch import logs
-from gateway.watch.parked import Why
-from storage import parking
+from gateway.watch.stuck import Why
+from storage import bad_rows
 from storage.clock import Clock
 from storage.database import Database
 
@@ -40,9 +40,9 @@ async def put_off(
     changes = [(m, decision) for m, decision in decisions if isinstance(decision, Change)]
     reasons = {one.message: one.reason for _, one in changes if one.reason in set(Parked)}
     mended = [m.id for m, _ in decisions if m.reason in set(Parked) and m.id not in reasons]
-    await parking.release(connection, _TABLE, mended)
+    await bad_rows.release(connection, _TABLE, mended)
     words = {message: why(str(reason)) for message, reason in reasons.items()}
-    again = await parking.park(connection, _TABLE, words, now)
+    again = await bad_rows.park(connection, _TABLE, words, now)
     for message, word in words.items():
         log.error("message_parked", message=message, why=word)
     # At its expiry it is claimed once more, and ends there.
@@ -62,7 +62,7 @@ async def park_failed(data: Database, clock: Clock, errors: Mapping[str, Excepti
         held = await outbox.lock(connection, errors)
         now = await clock.now(connection)
         waiting = [message for message, row in held.items() if row.status in WAITING]
-        again = await parking.park(connection, _TABLE, dict.fromkeys(waiting, Why.FAILED), now)
+        again = await bad_rows.park(connection, _TABLE, dict.fromkeys(waiting, Why.FAILED), now)
         changes = [
             Change(message, Status.DEFERRED, Parked.FAILED, due_at)
             for message, due_at in again.items()
@@ -78,4 +78,4 @@ async def leave(data: Database, clock: Clock, errors: Mapping[str, Exception]) -
         logs.failed("outcome_failed", error, message=message)
     async with data.begin() as connection:
         now = await clock.now(connection)
-        await parking.park(connection, _TABLE, dict.fromkeys(errors, Why.FAILED), now)
+        await bad_rows.park(connection, _TABLE, dict.fromkeys(errors, Why.FAILED), now)

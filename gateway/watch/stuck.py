@@ -1,6 +1,6 @@
 """What cannot be worked off, as the operator is told: how much, of what, why, and the way out.
 
-Rows are worked off by flows, which park them under these words (`gateway/flows/parked.py`).
+Rows are worked off by flows, which park them under these words (`gateway/flows/bad_rows.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import intakes
 from gateway.watch.findings import Finding, ok, warn
-from storage import parking
+from storage import bad_rows
+from storage.bad_rows import Standing
 from storage.database import Database
-from storage.parking import Standing
 
 
 class Why(StrEnum):
@@ -52,7 +52,7 @@ _OTHER = "other"
 async def look(connection: AsyncConnection) -> list[Standing]:
     """What is parked, by table and reason."""
     unreadable = await intakes.unreadable(connection)
-    found = told(await parking.standing(connection))
+    found = told(await bad_rows.standing(connection))
     return [*found, *_unreadable(unreadable)]
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.errors import KeyringBehind
 from gateway.watch import logs
-from gateway.watch.parked import Why
-from storage import parking
+from gateway.watch.stuck import Why
+from storage import bad_rows
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
@@ -44,12 +44,12 @@ async def each_for_itself(
     Rows that wait for their next time are passed over. What *work* cannot work off
     without failing it parks itself (`put_aside`); all others count as worked off.
     """
-    rows = {name: row for name, row in rows.items() if parking.can_stand(name)}
+    rows = {name: row for name, row in rows.items() if bad_rows.can_stand(name)}
     if not rows:
         return []
     async with data.read() as connection:
         now = await clock.now(connection)
-        stood = await parking.find(connection, table, list(rows), now)
+        stood = await bad_rows.find(connection, table, list(rows), now)
     turn = [(name, row) for name, row in rows.items() if not stood.get(name, False)]
     stops = (StorageAway, KeyringBehind, Busy)
     try:
@@ -73,16 +73,16 @@ async def _keep(data: Database, clock: Clock, table: str, bad: set[str], tried: 
     async with data.begin() as connection:
         now = await clock.now(connection)
         # What was put aside again meanwhile stays there.
-        stood = await parking.find(connection, table, tried, now)
+        stood = await bad_rows.find(connection, table, tried, now)
         worked_off = [name for name, waits in stood.items() if not waits]
-        await parking.release(connection, table, worked_off)
-        await parking.park(connection, table, dict.fromkeys(bad, Why.FAILED), now)
+        await bad_rows.release(connection, table, worked_off)
+        await bad_rows.park(connection, table, dict.fromkeys(bad, Why.FAILED), now)
 
 
 async def put_aside(
     connection: AsyncConnection, table: str, rows: Mapping[str, Why], now: datetime
 ) -> None:
     """Park rows that *work* of `each_for_itself` found it cannot work off now."""
-    await parking.park(connection, table, rows, now)
+    await bad_rows.park(connection, table, rows, now)
     for why, number in sorted(Counter(rows.values()).items()):
         log.error("rows_parked", table=table, why=why, rows=number)
