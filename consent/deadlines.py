@@ -33,13 +33,14 @@ def due(received_at: datetime, kept: Calendar, months: int = FIRST) -> datetime:
     the same number (Art. 3(2)(c)), with the month's last one where there is none such,
     and with the next working day where it is none (Art. 3(4)).
     """
-    day = _months_after(_day_of(received_at, kept.zone), months)
+    day = months_after(_day_of(received_at, kept.zone), months)
     while not kept.is_working(day):
         day += _DAY
     return datetime.combine(day, _LAST_SECOND, kept.zone).astimezone(UTC)
 
 
-def _months_after(day: date, months: int) -> date:
+def months_after(day: date, months: int) -> date:
+    """So many months later; the last day where that month has no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = calendar.monthrange(year, month + 1)[1]
     return date(year, month + 1, min(day.day, last))

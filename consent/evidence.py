@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from audit.kinds import Kind
-from consent import held_evidence, rights, subject_evidence
+from consent import held_evidence, rights, stop_proofs, subject_evidence
 from consent.sign_ups import Asked, RenderedBy, SignUp
 from consent.stored import Stored
 
@@ -321,6 +321,7 @@ Proof = (
     | subject_evidence.Told
     | rights.Told
     | held_evidence.Told
+    | stop_proofs.Told
 )
 
 _TYPES: Mapping[Kind, type[Proof]] = {
@@ -335,6 +336,7 @@ _TYPES: Mapping[Kind, type[Proof]] = {
     **subject_evidence.TOLD,
     **rights.TOLD,
     **held_evidence.TOLD,
+    **stop_proofs.TOLD,
 }
 
 

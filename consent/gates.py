@@ -7,7 +7,7 @@ ids, and never locks an outbox row while holding one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -193,17 +193,10 @@ async def object_to(
 
     The first one stands: what is kept of an objection ends counted from it, repeated or not.
     """
-    return await _restate(
-        connection, keys, held, lambda gate: replace(gate, objected_at=gate.objected_at or now)
-    )
-
-
-async def restrict(
-    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
-) -> dict[str, Gate]:
-    """Keep these people's data, and mail them nothing (Art. 18 GDPR); the first moment stands."""
-    return await _restate(
-        connection, keys, held, lambda gate: replace(gate, restricted_at=gate.restricted_at or now)
+    return await restate(
+        connection,
+        keys,
+        [(gate, replace(gate, objected_at=gate.objected_at or now)) for gate in held],
     )
 
 
@@ -214,7 +207,9 @@ async def block_asking(
 
     The last one stands: it ends what was queued up to then, also since the one before.
     """
-    return await _restate(connection, keys, held, lambda gate: replace(gate, asking_blocked_at=now))
+    return await restate(
+        connection, keys, [(gate, replace(gate, asking_blocked_at=now)) for gate in held]
+    )
 
 
 async def begin_erasure(
@@ -252,18 +247,14 @@ async def end_erasure(
     return await _sign(connection, keys, going)
 
 
-async def _restate(
-    connection: AsyncConnection,
-    keys: RowKeys,
-    held: Iterable[Gate],
-    change: Callable[[Gate], Gate],
+async def restate(
+    connection: AsyncConnection, keys: RowKeys, changes: Sequence[tuple[Gate, Gate]]
 ) -> dict[str, Gate]:
     """Store state and stops of held gates, and return the gates as they are now.
 
     A row that no gateway wrote is stopped like any other and stays dishonest:
     signing it would hide what was done to it.
     """
-    changes = [(gate, change(gate)) for gate in held]
     signed = []
     for old, new in changes:
         if old.is_honest(keys):
@@ -344,8 +335,10 @@ async def suppress(
     connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], why: str
 ) -> dict[str, Gate]:
     """Mail these people nothing more: their mailbox refused for good, or complained."""
-    return await _restate(
-        connection, keys, held, lambda gate: replace(gate, suppressed=gate.suppressed or why)
+    return await restate(
+        connection,
+        keys,
+        [(gate, replace(gate, suppressed=gate.suppressed or why)) for gate in held],
     )
 
 

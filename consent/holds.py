@@ -71,6 +71,14 @@ async def of_subjects(
     return list(_ours(keys, await connection.execute(query)))
 
 
+async def until(
+    connection: AsyncConnection, keys: RowKeys, subject: str, now: datetime
+) -> datetime | None:
+    """When the last hold on somebody ends, by its rows: to tell them, never to act by."""
+    standing = await of_subjects(connection, keys, [subject])
+    return max((one.until for one in standing if one.until > now), default=None)
+
+
 async def over(
     connection: AsyncConnection, keys: RowKeys, now: datetime, after: str | None, limit: int
 ) -> tuple[list[str], list[Hold]]:

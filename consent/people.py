@@ -21,6 +21,7 @@ _THEIRS = (
     tables.service_mail,
     tables.handle,
     tables.hold,
+    tables.pace,
     tables.consent,
 )
 

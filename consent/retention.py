@@ -97,6 +97,16 @@ def locked_until(
     return max((end for end in ends if end > now), default=None)
 
 
+def foreseen_lock(
+    person: Person, consents: Sequence[Standing], periods: Periods, now: datetime
+) -> datetime | None:
+    """As `locked_until`, were they erased now: what stands is taken back first, and ends then."""
+    stands = any(one.honest and one.state is State.CONFIRMED for one in consents)
+    ends = [locked_until(person, consents, periods, now)]
+    ends += [now + periods.evidence] if stands else []
+    return max((end for end in ends if end is not None and end > now), default=None)
+
+
 def _holds_back(consent: Kept, kept: Sequence[Kept]) -> bool:
     """Whether it ended what an older consent of its purpose would otherwise permit."""
     if not consent.state.decided or consent.decided_at is None:
@@ -115,21 +125,18 @@ def _asked_about(consent: Kept, kept: Sequence[Kept]) -> bool:
     return any(one.requested_at <= consent.requested_at for one in others)
 
 
+def over_at(consent: Standing, periods: Periods) -> datetime | None:
+    """When a consent's own time is over, whatever else keeps it; None: not while it is as it is.
+
+    A link works until its request lapses, whatever the term: until then it must lead somewhere.
+    """
+    if consent.state in (State.REJECTED, State.LAPSED):
+        return max(consent.requested_at + periods.unconfirmed, consent.lapses_at)
+    if consent.state in (State.WITHDRAWN, State.EXPIRED) and consent.decided_at is not None:
+        return consent.decided_at + periods.evidence
+    return None
+
+
 def _over(consent: Standing, periods: Periods, now: datetime) -> bool:
-    return consent.honest and (
-        _request_is_over(consent, periods, now) or _proof_is_over(consent, periods, now)
-    )
-
-
-def _request_is_over(consent: Standing, periods: Periods, now: datetime) -> bool:
-    # Its link works until it lapses, whatever the term: until then it must lead somewhere.
-    came_to_nothing = consent.state in (State.REJECTED, State.LAPSED)
-    return (
-        came_to_nothing
-        and max(consent.requested_at + periods.unconfirmed, consent.lapses_at) <= now
-    )
-
-
-def _proof_is_over(consent: Standing, periods: Periods, now: datetime) -> bool:
-    ended = consent.state in (State.WITHDRAWN, State.EXPIRED)
-    return ended and consent.decided_at is not None and consent.decided_at + periods.evidence <= now
+    at = over_at(consent, periods)
+    return consent.honest and at is not None and at <= now

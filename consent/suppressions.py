@@ -93,9 +93,12 @@ async def add(
         )
 
 
-async def lift(connection: AsyncConnection, keys: KeySet, email: Address) -> None:
-    """Forget every block of a mailbox, under each key that made one."""
-    gone = suppression.c.address_hash.in_(hashes_of(keys, email))
+async def lift(
+    connection: AsyncConnection, keys: KeySet, email: Address, kind: Stop | None = None
+) -> None:
+    """Forget every block of a mailbox, or those of one kind, under each key that made one."""
+    theirs = suppression.c.address_hash.in_(hashes_of(keys, email))
+    gone = theirs if kind is None else and_(theirs, suppression.c.kind == kind)
     await delete_free(connection, suppression, gone)
 
 

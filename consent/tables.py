@@ -273,6 +273,16 @@ rights_request = Table(
 # What people took away and the guard's store may not have yet (`consent/taken_away.py`).
 taking_away_due = Table("taking_away_due", metadata, *_taking_away(), *honest())
 
+# How a person wants mails to come: it only delays (`consent/paces.py`).
+pace = Table(
+    "pace",
+    metadata,
+    Column("subject", ForeignKey("subject.id"), primary_key=True, info=within(1, 40)),
+    Column("paused_until", Moment, info=within(27)),
+    Column("apart_days", Integer),  # at most one mail in so many days
+    *honest(),
+)
+
 # An address that must not be mailed, or not be asked again, by its keyed hash.
 suppression = Table(
     "suppression",

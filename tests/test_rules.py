@@ -328,6 +328,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
     "consent/rights_requests.py": "contract/test_rights_requests.py",
+    "consent/stops.py": "attacks/test_lifted_stops.py",
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
     "consent/taken_away.py": "contract/test_takings_away.py",
@@ -359,6 +360,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/rights/holds.py": "contract/test_holds.py",
     "gateway/flows/proving/takings.py": "contract/test_takings_away.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
+    "gateway/flows/rights/stops.py": "http/test_people_rights.py",
     "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/sending/enqueue.py": "http/test_group_commit.py",
     "gateway/flows/sending/bad_messages.py": "attacks/test_poison.py",
@@ -372,6 +374,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/adoption.py": "faults/test_stored_lives.py",
     "gateway/process/lifespan.py": "faults/test_start.py",
     "gateway/process/processes.py": "faults/test_drain.py",
+    "gateway/process/routes.py": "http/test_openapi.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",
     "gateway/watch/stuck.py": "attacks/test_poison.py",

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final, Self
 
 from aiohttp import web
 from pydantic import model_validator
 
 from audit.kinds import Actor
-from consent.erasures import Erasure
 from gateway.api.targets import ADA
 from gateway.callers.api_keys import Scope
 from gateway.errors import NotFound
 from gateway.flows.proving import certificate
-from gateway.flows.proving.certificate import Certificate
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.permission import Question
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import require_unbound
+from gateway.http.certificates import ErasureView, view
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Identifier, MailAddress, Moment, Name
-from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
+from gateway.http.models import SAID, Incoming, exactly_one, one_of
 from gateway.http.parsing import read_json
-from storage.ids import named
 
 _TAGS = ("data protection officer",)
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "channel": "letter"}
@@ -43,37 +40,6 @@ class ErasureRequest(Incoming):
     def _one(self) -> Self:
         exactly_one(self, "email", "subject_id")
         return self
-
-
-class LockedEvidence(Answer):
-    """What stays: nobody is found by it, and it is destroyed on its date."""
-
-    what: str
-    until: datetime
-
-
-class CertificateView(Answer):
-    """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words."""
-
-    done_at: datetime
-    keys_destroyed: list[str]
-    payloads_deleted: int
-    items_deleted: int
-    event_id: str
-    meaning: list[str]
-    copies: str
-    locked_evidence: LockedEvidence | None = None
-
-
-class ErasureView(Answer):
-    erasure_id: str
-    state: str
-    channel: str
-    received_at: datetime
-    asked_at: datetime
-    due_at: datetime
-    locked_until: datetime | None = None
-    certificate: CertificateView | None = None
 
 
 @endpoint(
@@ -115,33 +81,3 @@ async def get_erasure(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise NotFound("erasure of this id")
     return answer(view(*found))
-
-
-def view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
-    """An erasure as it is answered, with its certificate once there is one."""
-    return ErasureView(
-        erasure_id=erasure.id,
-        state=erasure.state,
-        channel=erasure.channel,
-        received_at=erasure.received_at,
-        asked_at=erasure.asked_at,
-        due_at=erasure.due_at,
-        locked_until=erasure.locked_until,
-        certificate=None if shown is None else _shown(shown),
-    )
-
-
-def _shown(made: Certificate) -> CertificateView:
-    until = made.locked_until
-    return CertificateView(
-        done_at=made.done_at,
-        keys_destroyed=list(made.keys_destroyed),
-        payloads_deleted=made.payloads,
-        items_deleted=made.items,
-        event_id=named("evt", made.eid),
-        meaning=certificate.in_words(made),
-        copies=certificate.COPIES,
-        locked_evidence=None
-        if until is None
-        else LockedEvidence(what=certificate.EVIDENCE, until=until),
-    )

@@ -45,7 +45,7 @@ def show(
 
 def document(erasure: Erasure, shown: Certificate | None) -> dict[str, Any]:
     """As `GET /v1/erasures/ID` answers."""
-    from gateway.api.erasures import view
+    from gateway.http.certificates import view
 
     return view(erasure, shown).model_dump(mode="json")
 

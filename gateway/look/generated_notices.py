@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +40,7 @@ def generate(config: Config, locale: str) -> str:
             can={one.name.lower(): one in able for one in claims.Capability},
             controller=config.controller,
             senders=[config.senders[name] for name in sorted(config.senders)],
-            processors=[_processor(one, language) for _, one in sorted(config.processors.items())],
+            processors=processors(config.processors, language),
             purposes=list(_terms(config, language)),
             kept=_kept(config, language),
             own_pages=f"{config.server.public_url}/my-data",
@@ -118,6 +118,11 @@ def _terms(config: Config, locale: str) -> Iterator[dict[str, str | None]]:
             "ends": spell(ends, locale) if ends else None,
             "unused": spell(unused, locale) if unused else None,
         }
+
+
+def processors(named: Mapping[str, Processor], locale: str) -> list[dict[str, Any]]:
+    """Who else handles the data, as people read it."""
+    return [_processor(one, locale) for _, one in sorted(named.items())]
 
 
 def _processor(one: Processor, locale: str) -> dict[str, Any]:

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from gateway.config.config import Config
 
 # What of ours a notice may lead to; the table of routes has it (tests/unit/test_own_notices.py).
-PAGES: Final = ("/", "/my-data", "/my-data/why", "/my-data/preferences", "/docs")
+PAGES: Final = (
+    "/",
+    "/my-data",
+    "/my-data/why",
+    "/my-data/preferences",
+    "/my-data/restrict",
+    "/my-data/object",
+    "/my-data/erase",
+    "/my-data/pace",
+    "/docs",
+)
 _CLAIM: Final = re.compile(r"\{\{ claim\.([a-z_]+) \}\}")
 _VALUE: Final = re.compile(r"\{\{.*?\}\}")
 _ANY: Final = "\x00"  # stands for a value in what the built-in notice says

@@ -23,13 +23,13 @@ from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
-from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
+from gateway.look.generated_notices import processors
 from gateway.people import links, sessions, wording
+from gateway.people.own_pages import OWN, brand, see_other
 from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
 
-_OWN = ("a person's own data",)
 # Where a spent link leads, by the page that it was opened on.
 _AFTERWARDS = {
     "my-data": "/my-data",
@@ -48,9 +48,10 @@ _TOLD = {
 }
 
 
-@page("GET", "/my-data", "Ask for a link; in a session: everything", tags=_OWN)
+@page("GET", "/my-data", "Ask for a link; in a session: everything", tags=OWN)
 async def start(request: web.Request) -> web.StreamResponse:
     """The overview in a session; else the page that asks for an address."""
+    parts = request.app[PARTS]
     session = await sessions.current(request)
     if session is None:
         return _ask_page(request)
@@ -60,12 +61,17 @@ async def start(request: web.Request) -> web.StreamResponse:
     return pages.response(
         request,
         "my_data",
-        brand=_brand(request),
+        brand=brand(request),
         email=seen.email,
         language=seen.locale,
         profile=_profile(request, seen.profile),
         consents=_shown(seen.consents),
         csrf=sessions.csrf(request, session),
+        restricted_at=seen.restricted_at,
+        objected_at=seen.objected_at,
+        paused_until=seen.paused_until,
+        waiting=seen.waiting,
+        processors=processors(parts.config.processors, pages.locale_of(request)),
     )
 
 
@@ -75,7 +81,7 @@ async def start(request: web.Request) -> web.StreamResponse:
     "Send a link to the mailbox; the same answer whether known or not",
     form=MyDataQuestion,
     statuses=(200, 422),
-    tags=_OWN,
+    tags=OWN,
 )
 async def ask(request: web.Request) -> web.StreamResponse:
     """Field `email`; the answer is the same for every address that has the form of one."""
@@ -92,7 +98,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
     if wait is not None:
         raise TooMany(wait.how_long)
     contact = parts.config.controller.contact
-    return pages.response(request, "my_data_asked", brand=_brand(request), contact=contact)
+    return pages.response(request, "my_data_asked", brand=brand(request), contact=contact)
 
 
 async def show_link(request: web.Request) -> web.StreamResponse:
@@ -100,7 +106,7 @@ async def show_link(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     if not await fresh_link.look(parts.data, parts.clock, parts.rows, links.token_of(request)):
         return _over(request)
-    return pages.response(request, "my_data_open", brand=_brand(request))
+    return pages.response(request, "my_data_open", brand=brand(request))
 
 
 async def open_link(request: web.Request) -> web.StreamResponse:
@@ -110,7 +116,7 @@ async def open_link(request: web.Request) -> web.StreamResponse:
     if raw is None:
         return _over(request)
     opened = request.path.split("/")[1]
-    response = _see_other(_AFTERWARDS[opened], request)
+    response = see_other(_AFTERWARDS[opened], request)
     sessions.give(request, response, raw)
     return response
 
@@ -128,26 +134,24 @@ def _fresh_links() -> Iterator[Endpoint]:
         )
         looking = f"A fresh link: one button{shows}"
         spending = f"Spend a fresh link and open a session{does}"
-        yield page("GET", path, looking, statuses=(200, 410), tags=_OWN)(show_link)
-        yield page("POST", path, spending, form=form, statuses=(200, 303, 410), tags=_OWN)(
-            open_link
-        )
+        yield page("GET", path, looking, statuses=(200, 410), tags=OWN)(show_link)
+        yield page("POST", path, spending, form=form, statuses=(200, 303, 410), tags=OWN)(open_link)
 
 
 FRESH_LINKS = tuple(_fresh_links())
 
 
-@page("GET", "/my-data/why", "Every consent", statuses=(200, 303), tags=_OWN)
+@page("GET", "/my-data/why", "Every consent", statuses=(200, 303), tags=OWN)
 async def why(request: web.Request) -> web.StreamResponse:
     """Every consent with dates and evidence."""
     session = await sessions.current(request)
     seen = None if session is None else await _overview(request, session)
     if seen is None:
-        return _see_other("/my-data", request)
+        return see_other("/my-data", request)
     return pages.response(
         request,
         "why",
-        brand=_brand(request),
+        brand=brand(request),
         consents=_shown(seen.consents),
         fresh=True,
         fresh_url=None,
@@ -159,13 +163,13 @@ async def why(request: web.Request) -> web.StreamResponse:
     "/my-data/preferences",
     "Every purpose with its switch",
     statuses=(200, 303),
-    tags=_OWN,
+    tags=OWN,
 )
 async def preferences(request: web.Request) -> web.StreamResponse:
     """Every purpose with its switch."""
     session = await sessions.current(request)
     if session is None:
-        return _see_other("/my-data", request)
+        return see_other("/my-data", request)
     return await _preferences_page(request, session, None)
 
 
@@ -175,14 +179,14 @@ async def preferences(request: web.Request) -> web.StreamResponse:
     "Change preferences",
     form=PreferencesAnswer,
     statuses=(200, 303),
-    tags=_OWN,
+    tags=OWN,
 )
 async def change_preferences(request: web.Request) -> web.StreamResponse:
     """`purpose.<name>=on|off` for any number of purposes; what is not named stays."""
     parts = request.app[PARTS]
     session = await sessions.current(request)
     if session is None:
-        return _see_other("/my-data", request)
+        return see_other("/my-data", request)
     fields = await read_fields(request)
     sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
     wanted = {
@@ -198,7 +202,7 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
     return await _preferences_page(request, session, switched)
 
 
-@page("POST", "/my-data/leave", "End the session", statuses=(303,), tags=_OWN)
+@page("POST", "/my-data/leave", "End the session", statuses=(303,), tags=OWN)
 async def leave(request: web.Request) -> web.StreamResponse:
     """End the session at once, for whoever sits at a borrowed machine."""
     session, raw = await sessions.current(request), sessions.raw_id(request)
@@ -207,7 +211,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
         sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
         parts = request.app[PARTS]
         await close_session(parts.data, parts.rows, raw)
-    response = _see_other("/my-data", request)
+    response = see_other("/my-data", request)
     sessions.take(request, response)
     return response
 
@@ -216,21 +220,14 @@ def _ask_page(
     request: web.Request, status: int = 200, *, email: str = "", problem: str | None = None
 ) -> web.Response:
     return pages.response(
-        request, "my_data_ask", status, brand=_brand(request), email=email, problem=problem
+        request, "my_data_ask", status, brand=brand(request), email=email, problem=problem
     )
 
 
 def _over(request: web.Request) -> web.Response:
     return pages.response(
-        request, "expired", 410, brand=_brand(request), kind="fresh", again_url="/my-data"
+        request, "expired", 410, brand=brand(request), kind="fresh", again_url="/my-data"
     )
-
-
-def _see_other(path: str, request: web.Request) -> web.Response:
-    """Go on, in the language that was chosen, and say nowhere where from."""
-    chosen = f"?locale={pages.locale_of(request)}" if "locale" in request.query else ""
-    headers = {"Location": path + chosen, **pages.page_headers("")}
-    return web.Response(status=303, headers=headers)
 
 
 async def _overview(request: web.Request, session: Session) -> OwnData | None:
@@ -247,7 +244,7 @@ async def _preferences_page(
     return pages.response(
         request,
         "preferences",
-        brand=_brand(request),
+        brand=brand(request),
         purposes=[
             {
                 **wording.shown(choice.text, choice.purpose),
@@ -285,6 +282,7 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "decided_at": held.consent.decided_at,
             "requested_at": None if held.contested else held.consent.requested_at,
             "ends_at": held.consent.ends_at,
+            "kept_until": held.kept_until,
             "form": None if held.contested else held.consent.form,
             "contested": held.contested,
             "anew": held.consent.anew,
@@ -310,7 +308,3 @@ def _told(step: Step) -> dict[str, Any]:
         case _:
             pass
     return told
-
-
-def _brand(request: web.Request) -> Brand:
-    return Brand.neutral(request.app[PARTS].config)

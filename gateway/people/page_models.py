@@ -81,6 +81,36 @@ class MyDataQuestion(BaseModel):
     email: MailAddress
 
 
+class RestrictionAnswer(BaseModel):
+    """`restrict`, or `lift` what was restricted; `csrf` as the page has it."""
+
+    answer: Literal["restrict", "lift"] = "restrict"
+    csrf: str
+
+
+class ObjectionAnswer(BaseModel):
+    """`object`, or `lift` an objection: then `again` names each purpose that the page named."""
+
+    answer: Literal["object", "lift"] = "object"
+    again: list[Name] = []
+    csrf: str
+
+
+class PaceAnswer(BaseModel):
+    """`pause` in months, or `none`; `apart`: `any`, `week`, `month`. What is not said stays."""
+
+    pause: Literal["keep", "none", "1", "3", "6"] = "keep"
+    apart: Literal["any", "week", "month"] | None = None
+    csrf: str
+
+
+class ErasureAnswer(BaseModel):
+    """`erase` is the second step; without it the page says what that does."""
+
+    answer: Literal["erase"] | None = None
+    csrf: str
+
+
 class PageQuery(BaseModel):
     """An unknown language falls back to the first one."""
 

@@ -23,7 +23,9 @@ from gateway.people import (
     form_posts,
     forms,
     my_data,
+    pace,
     recipients,
+    rights,
 )
 
 API = (
@@ -67,6 +69,15 @@ OWN_PAGES = (
     my_data.preferences,
     my_data.change_preferences,
     my_data.leave,
+    rights.show_restriction,
+    rights.restrict,
+    rights.show_objection,
+    rights.object_to_it,
+    rights.show_erasure,
+    rights.erase_me,
+    rights.download_certificate,
+    pace.show_pace,
+    pace.choose_pace,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,

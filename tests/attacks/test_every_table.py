@@ -54,6 +54,7 @@ NAMED = {
     "mark": "id address_hash purpose left_at kid mac",
     "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"
     " occasion regarding created_at kid mac",
+    "pace": "subject paused_until apart_days kid mac",
     "permit": "message attempt subject purpose ground_kind ground_id counts for_all keeps_use eid",
     "privacy_notice": "hash body",
     "rights_request": "id subject kind state channel received_at recorded_at due_at decided_at"
@@ -206,6 +207,7 @@ MAY_BE_GONE = {
     "limit_key": _COUNTS,
     "live_key": "a node that lacks the key goes on until one that has it starts again",
     "mark": "one that was not worked off yet asks whoever left meanwhile, once",
+    "pace": "mails that the person agreed to come in their pause, or close together",
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,
     "service_mail": "a mail more is sent, whose link stops such mails",

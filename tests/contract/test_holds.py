@@ -191,4 +191,4 @@ async def test_a_restriction_that_is_taken_away_again_is_named(app: App) -> None
     async with app.parts.data.begin() as connection:
         await connection.execute(update(subject).values({one: before[one] for one in stated}))
 
-    assert any("an erasure that waits for a hold" in one for one in await doubts(app))
+    assert any("tells of a restriction" in one for one in await doubts(app))

@@ -38,6 +38,7 @@ from gateway.process.lifespan import open_parts
 from storage.clock import DatabaseClock
 from tests.support.apps import ADA, App, open_app
 from tests.support.locks import blocked, gate_held
+from tests.support.stops import stops_of
 
 TTL = 1.0  # of the configuration in tests.support.apps
 PROMPT = 0.5  # a withdrawal may take so much longer than permits live
@@ -173,7 +174,7 @@ async def spend(parts: Parts, owner: str, parcel: Parcel) -> bool:
     return parcel.permit in await Desk(parts).spend(owner, [spending(parcel)])
 
 
-# What ends a permission. Erasure and restriction are not there yet: their step under the gate is.
+# What ends a permission; of an erasure its step under the gate.
 
 
 async def leave(parts: Parts, subject: str) -> None:
@@ -205,9 +206,7 @@ async def erase(parts: Parts, subject: str) -> None:
 
 
 async def restrict(parts: Parts, subject: str) -> None:
-    async with parts.data.read() as connection:
-        now = await parts.clock.now(connection)
-    await _stop(parts, subject, restricted_at=now)
+    await stops_of(parts).restrict(subject)
 
 
 Ender = Callable[[Parts, str], Awaitable[None]]

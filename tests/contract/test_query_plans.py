@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import histories
 from audit.kinds import Kind
-from consent import erasures, gates, links, resting, rights_requests, shares
+from consent import erasures, gates, links, paces, resting, rights_requests, shares
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
 from consent.rights import Progress
@@ -60,6 +60,7 @@ async def people(app: App, connection: AsyncConnection) -> None:
     await app.parts.consents.of_subjects(connection, two)
     await app.parts.consents.get(connection, ["con_0", "con_1"])
     await links.handles(connection, app.parts.rows, pairs)
+    await paces.read(connection, app.parts.rows, two)
     await attempts.so_far(connection, ["msg_0", "msg_1"])
     await permits.open_of(connection, pairs, app.parts.clock.wall())
     await permits.moments(connection, pairs, app.parts.clock.wall(), app.parts.clock.wall())

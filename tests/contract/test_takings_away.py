@@ -19,11 +19,13 @@ from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving.verify import verify
 from storage.database import Database
+from storage.errors import StorageAway
 from tests.support.apps import ADA, App, open_app
 from tests.support.calls import call
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
 from tests.support.gaps import gap
+from tests.support.stops import stops_of
 
 DAY = timedelta(days=1)
 BOB = "bob@example.org"
@@ -155,4 +157,20 @@ async def test_it_is_let_go_of_once_no_backup_is_older_and_nobody_misses_it(app:
     assert await doubts(app) == []
     await app.subscribe(BOB)
     assert await withdraw(app, BOB, purpose="newsletter") == 200
+    assert await doubts(app) == []
+
+
+async def test_a_restriction_is_in_the_guards_store_before_its_answer(app: App) -> None:
+    await app.subscribe()
+    subject = await app.subject()
+    assert subject is not None
+    stops = stops_of(app.parts)
+
+    with gap(app.parts.guard, 1, happened=False), pytest.raises(StorageAway):
+        await stops.restrict(subject)
+    assert await app.permission() == "restricted"
+    assert (await told(app), await due(app)) == ([], 1)
+    await stops.restrict(subject)
+
+    assert await told(app, subject) == [("subject.restricted", None)]
     assert await doubts(app) == []

@@ -155,6 +155,7 @@ async def test_the_overview_and_the_proof_show_everything(app: App) -> None:
     assert ADA in overview
     assert "<dd>Ada</dd>" in overview
     assert "Confirmed" in overview
+    assert "Mail Relay GmbH, Germany: hands over our mails" in overview
     proof = await (await app.http.get("/my-data/why", headers=person)).text()
     assert "Yes, send me the newsletter." in proof
     assert "https://www.acme.example/a." in proof

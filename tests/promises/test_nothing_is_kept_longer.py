@@ -694,6 +694,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "live_key": "with its key; no personal data",
         "mark": "ten minutes, and until nothing waits that was received before",
         "outbox": "`messages`",
+        "pace": "with the person, or once nothing is chosen",
         "parked": "two days after its last time",
         "permit": "`messages`, or until cap and `unused_after` need it no more",
         "privacy_notice": "for ever: texts name it; no personal data",

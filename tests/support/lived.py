@@ -38,6 +38,7 @@ from gateway.flows.proving import verify
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.holds import Holds
+from gateway.flows.rights.pace import Apart, Paces
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -174,6 +175,7 @@ async def live(app: App) -> Life:
     assert await holding.lift(lifted, Actor.API)
     left = [one for number, one in enumerate(people) if number not in GONE]
     await _post(app, left[::2], callers, "third")
+    await _pause(parts, left[1::2])
     revoked = callers[REVOKED]
     await _revoke(parts, keys[revoked])
     await _leave_untold(app)
@@ -183,6 +185,13 @@ async def live(app: App) -> Life:
     await app.http.post("/my-data", data={"email": people[AGAIN].email})
     (text,) = await app.texts("newsletter")
     return Life(people, keys, revoked, text, earlier)
+
+
+async def _pause(parts: Parts, people: list[Person]) -> None:
+    """Of people to whom nothing is on its way: what they choose holds nothing back."""
+    paces = Paces(parts.data, parts.clock, parts.rows, parts.permit_wait)
+    for one in people:
+        await paces.choose(one.subject, 1, Apart.WEEK)
 
 
 async def _open_sessions(app: App, people: list[Person]) -> None:

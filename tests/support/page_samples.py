@@ -51,6 +51,11 @@ _WITHDRAW: Final = {
 }
 
 
+_PROCESSORS: Final = [
+    {"name": "Mail Relay GmbH", "country": "Germany", "role": "sends mails"},
+]
+
+
 def consent(locale: str, **more: Any) -> dict[str, Any]:
     return {
         "purpose": "newsletter",
@@ -76,6 +81,73 @@ def step(kind: str, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "at": AT, **told, **more}
 
 
+def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The pages on which somebody restricts, objects and is erased."""
+    free: dict[str, Any] = {
+        "restricted_at": None,
+        "objected_at": None,
+        "again": [],
+        "waiting": None,
+        "did": None,
+        "csrf": "token",
+    }
+    objected = {**free, "objected_at": AT}
+    both = {**objected, "restricted_at": AT}
+    erase = {
+        "locked_until": AT,
+        "held_until": None,
+        "blocked": True,
+        "kept": "3 years",
+        "processors": _PROCESSORS,
+        "contact": "privacy@acme.example",
+        "csrf": "token",
+    }
+    waits = {"asked_at": AT, "until": AT}
+    erased = {
+        "waiting": None,
+        "erasure": {"id": "era_" + "0" * 26, "asked_at": AT, "due_at": AT, "locked_until": AT},
+        "shown": {"done_at": AT, "key_count": 2, "record_count": 12},
+        "certificate_url": "/my-data/certificate/signed",
+        "contact": "privacy@acme.example",
+    }
+    begun = {**erased["erasure"], "locked_until": None}  # type: ignore[dict-item]
+    pace = {
+        "paused_until": None,
+        "apart": "any",
+        "offered": ["any", "week", "month"],
+        "saved": False,
+        "csrf": "token",
+    }
+    return {
+        "my-data-pace": ("my_data_pace", pace),
+        "my-data-paused": (
+            "my_data_pace",
+            {**pace, "paused_until": AT, "apart": "week", "saved": True},
+        ),
+        "my-data-restrict": ("my_data_restrict", free),
+        "my-data-restricted": ("my_data_restrict", {**both, "did": "restrict"}),
+        "my-data-unrestricted": ("my_data_restrict", {**free, "did": "lift"}),
+        "my-data-object": ("my_data_object", free),
+        "my-data-objected": ("my_data_object", {**objected, "did": "object"}),
+        "my-data-objected-again": ("my_data_object", {**both, "again": [one], "did": "changed"}),
+        "my-data-objection-lifted": ("my_data_object", {**free, "did": "lift"}),
+        "my-data-erase": ("my_data_erase", erase),
+        "my-data-erase-whole": (
+            "my_data_erase",
+            {**erase, "locked_until": None, "blocked": False, "processors": []},
+        ),
+        "my-data-erased": ("my_data_erased", erased),
+        "my-data-restricted-held": ("my_data_restrict", {**both, "waiting": waits}),
+        "my-data-objected-held": ("my_data_object", {**both, "waiting": waits}),
+        "my-data-erase-held": ("my_data_erase", {**erase, "held_until": AT}),
+        "my-data-erased-held": (
+            "my_data_erased",
+            {**erased, "erasure": begun, "shown": None, "waiting": {**waits, "until": None}},
+        ),
+        "my-data-erasing": ("my_data_erased", {**erased, "erasure": begun, "shown": None}),
+    }
+
+
 def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """By a name for the state: the template and its facts (all with a brand but the last)."""
     one = consent(locale)
@@ -84,6 +156,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         state="confirmed",
         requested_at=AT,
         ends_at=None,
+        kept_until=None,
         form="newsletter",
         anew=False,
         contested=False,
@@ -95,7 +168,12 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             step("confirmed"),
         ],
     )
-    ended = {**fresh, "state": "withdrawn", "story": [*fresh["story"], step("withdrawn")]}
+    ended = {
+        **fresh,
+        "state": "withdrawn",
+        "kept_until": AT,
+        "story": [*fresh["story"], step("withdrawn")],
+    }
     again = {
         **fresh,
         "form": "service.re-permission",
@@ -115,6 +193,11 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
         "consents": [fresh, contested, {**ended, "title": "Updates"}],
         "csrf": "token",
+        "restricted_at": None,
+        "objected_at": None,
+        "paused_until": None,
+        "waiting": None,
+        "processors": _PROCESSORS,
     }
     other = consent(locale, purpose="updates", title="Updates")
     elsewhere = {
@@ -271,6 +354,11 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-open": ("my_data_open", {}),
         "my-data-overview": ("my_data", overview),
         "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),
+        "my-data-stopped": (
+            "my_data",
+            {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
+        ),
+        **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),
         "problem-no-way-back": ("problem", {"errors": listed, "back_url": None}),

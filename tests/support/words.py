@@ -150,9 +150,7 @@ OBJECTION_KEPT: Final = (
 )
 NO_EVIDENCE: Final = f"{_KEPT}test_with_no_evidence_kept_nothing_is_left_after_the_withdrawal"
 MARK_GOES: Final = "attacks/test_left_before.py::test_a_mark_that_nothing_waits_for_goes"
-ASKED_TO_STAY: Final = (
-    "unit/test_consent_retention.py::test_what_a_person_asked_for_keeps_them"
-)
+ASKED_TO_STAY: Final = "unit/test_consent_retention.py::test_what_a_person_asked_for_keeps_them"
 HELD: Final = (
     "unit/test_consent_retention.py::"
     "test_what_ended_after_an_older_consent_of_its_purpose_stays_with_that"
@@ -172,6 +170,23 @@ ASKED_ANEW: Final = f"{_ERASED}whose_mailbox_is_not_asked_again_the_configuratio
 ERASED_FINAL: Final = (
     "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
 )
+_RIGHTS: Final = "http/test_people_rights.py::"
+PAUSES: Final = (
+    "http/test_people_pace.py::test_a_pause_holds_mails_back_until_its_day_and_ends_nothing"
+)
+FEWER: Final = (
+    "http/test_people_pace.py::"
+    "test_who_wants_few_mails_gets_one_in_so_many_days_of_whatever_purpose"
+)
+RESTRICTS: Final = f"{_RIGHTS}test_who_restricts_gets_no_mail_until_they_lift_it"
+RESTRICTED_KEPT: Final = f"{_KEPT}test_who_asked_for_restriction_is_kept"
+OBJECTS: Final = f"{_RIGHTS}test_an_objection_ends_everything_and_only_its_mailbox_lifts_it"
+NAMED_AGAIN: Final = f"{_RIGHTS}test_nothing_counts_again_that_the_page_did_not_name"
+BOTH_STAND: Final = f"{_RIGHTS}test_both_stops_stand_until_each_is_lifted"
+ERASES: Final = f"{_RIGHTS}test_an_erasure_takes_two_steps_and_shows_what_it_did"
+KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
+HELD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
+ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
 
 TAKEN: Final = (
     "contract/test_takings_away.py::test_every_taking_away_is_in_the_guards_store_before_its_answer"
@@ -613,6 +628,129 @@ FACTS: Final = {
             "once more."
         ),
     ),
+    RESTRICTS: (
+        "restricted since %(moment)s",
+        "The restriction is lifted.",
+        "Stored. We start none of these mails any more.",
+        "Since %(moment)s the use of your data is restricted.",
+        (
+            "We start no mail that you agreed to, and none that asks you to confirm. What you"
+            " agreed to stands, and counts again once you lift the restriction."
+        ),
+        (
+            "We then start no mail that you agreed to, and none that asks you to confirm. "
+            "What you agreed to stands, and counts again once you lift the restriction on "
+            "this page."
+        ),
+        "A mail with your personal link still comes when you ask for it.",
+    ),
+    FORGOTTEN: ("Kept until %(day)s at least",),
+    PAUSES: (
+        "paused until %(day)s",
+        (
+            "This ends nothing that you agreed to: mails wait, and those whose time is over "
+            "meanwhile never come."
+        ),
+        "Until %(day)s, as it is",
+    ),
+    FEWER: (
+        "At most one mail in seven days, whatever it is for",
+        "At most one mail in thirty days, whatever it is for",
+    ),
+    RESTRICTED_KEPT: ("Meanwhile we keep your consents and their proof, also past their term.",),
+    OBJECTS: (
+        "you objected on %(moment)s",
+        "Your objection is lifted.",
+        "Stored. What you agreed to has ended, and we start no such mail any more.",
+        "You objected on %(moment)s. We send you no mails of the kind that you can agree to here.",
+        (
+            "If you lift your objection, you can be asked to confirm a sign-up again. What "
+            "has ended stays ended."
+        ),
+        (
+            "Nothing counts again by that alone: no such mail begins before you sign up anew "
+            "and confirm."
+        ),
+        (
+            "You can object at any time and without giving a reason (Art. 21 GDPR). What you "
+            "agreed to then ends at once, and we send you no mails of the kind that you can "
+            "agree to here, whoever signs you up."
+        ),
+        (
+            "For twelve months, nobody can have confirmation mails sent to your address "
+            "through a form. You can lift your objection on this page."
+        ),
+    ),
+    NAMED_AGAIN: (
+        "This has changed in the meantime, and nothing was lifted. Please read it again.",
+        (
+            "You agreed to this and did not withdraw it. It counts again as soon as you lift "
+            "your objection:"
+        ),
+    ),
+    BOTH_STAND: (
+        "You have also restricted the use of your data. That stands until you lift it, too.",
+    ),
+    ERASES: (
+        (
+            "This cannot be undone. At once nobody here finds you by your address any more, "
+            "and no mail to you is started."
+        ),
+        "Your data is erased",
+        "Nobody here finds you by your address any more, and no mail to you is started.",
+        (
+            "Save it now, or keep this link: nobody can find your erasure by your address "
+            "later. The link works for as long as we keep that you were erased."
+        ),
+        "Keys destroyed",
+        "Records deleted from the log",
+    ),
+    ERASED: (
+        (
+            "Your address, your language and what else you entered; everything that you "
+            "agreed to; mails to you that wait, and what was in those sent; every link, these"
+            " pages too. The keys that your data is encrypted with are destroyed first."
+        ),
+    ),
+    LOCKED: (
+        (
+            "That somebody was erased at their own request, and when, under a random number "
+            "without a name: %(length)s after nothing else is left."
+        ),
+        (
+            "What proves your consents, and the mails sent under them, locked until %(day)s: "
+            "it serves only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and"
+            " after that day it goes the same way."
+        ),
+        "locked until %(day)s, then destroyed",
+    ),
+    KEPT_NOTHING: (
+        "nothing is kept",
+        "A keyed checksum of your address, for twelve months, so that nobody has you asked again.",
+    ),
+    HELD: (
+        (
+            "You asked for erasure on %(moment)s. It waits, for your data is needed for legal "
+            "claims (Art. 17(3)(e) GDPR), as things stand until %(day)s. Until it comes by "
+            "itself, we send you none of the mails that you can agree to here."
+        ),
+        (
+            "You asked for erasure on %(moment)s. It comes by itself once your data is not "
+            "needed for legal claims any more (Art. 17(3)(e) GDPR). Until then we send you none "
+            "of the mails that you can agree to here."
+        ),
+        (
+            "This cannot be undone. Your data is needed for legal claims (Art. 17(3)(e) GDPR), "
+            "as things stand until %(day)s: until then your erasure waits, and we send you none "
+            "of the mails that you can agree to here. It then comes by itself."
+        ),
+        "That is why a restriction or an objection cannot be lifted now.",
+        "Your erasure waits",
+    ),
+    ERASED_LATER: (
+        "Keys and data are being destroyed; that goes on by itself.",
+        "Your erasure has begun",
+    ),
     INBOX: (
         "%(num)s mail. Received over real SMTP; nothing left this machine.",
         "DKIM invalid: %(domain)s",
@@ -771,6 +909,44 @@ NO_FACT: Final = (
     "optional",
     "required",
     "taken over with documents from another system",
+    "Who else handles your data for us",
+    "Pause, or fewer mails",
+    (
+        'To end it for good, switch it off in your <a href="/my-data/preferences">mail '
+        "preferences</a>."
+    ),
+    "Pause",
+    "No pause",
+    "For one month from now",
+    "For three months from now",
+    "For six months from now",
+    "How often",
+    "As often as they are sent",
+    "What you can ask of us",
+    "Restrict the use of your data",
+    "Object to advertising",
+    "Have your data erased",
+    "Lift the restriction",
+    "Restrict the use",
+    "Change your mind",
+    "Lift my objection",
+    "What goes",
+    "What stays",
+    "What we cannot reach",
+    (
+        "Older backups of the keys: until they are deleted, whoever has one together with our"
+        " keyring can read copies of your data. When that is, %(contact)s tells you."
+    ),
+    "Mails that you received stay in your mailbox.",
+    "Who else handled your data for us:",
+    "Erase my data for good",
+    "Number",
+    "Asked for",
+    "Done",
+    "Done by",
+    "Proof of your consents",
+    "Save the certificate (JSON)",
+    "Questions about it, with its number: %(contact)s",
 )
 
 # What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.

@@ -155,6 +155,29 @@ def test_with_no_evidence_kept_a_withdrawal_ends_everything() -> None:
     assert whole(just_now, periods=Periods(30 * DAY, timedelta()))
 
 
+@pytest.mark.parametrize(
+    "row", [OVER, FRESH, CONFIRMED, PROVEN_NO, replace(PROVEN_NO, decided_at=NOW)]
+)
+def test_people_are_told_of_the_moment_from_which_on_it_goes(row: Row) -> None:
+    told = retention.over_at(row, PERIODS)
+
+    assert (told is not None and told <= NOW) is whole(row)
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_an_erasure_would_lock_is_told_before(state: State) -> None:
+    row = replace(PROVEN_NO, state=state, decided_at=NOW - 10 * DAY)
+    until = {
+        State.CONFIRMED: NOW + 1000 * DAY,  # it is taken back first
+        State.WITHDRAWN: NOW + 990 * DAY,
+        State.EXPIRED: NOW + 990 * DAY,
+    }
+
+    assert retention.foreseen_lock(ADA, [row], PERIODS, NOW) == until.get(state)
+    assert retention.foreseen_lock(ADA, [row], Periods(DAY, 0 * DAY), NOW) is None
+    assert retention.foreseen_lock(ADA, [replace(row, honest=False)], PERIODS, NOW) is None
+
+
 def test_what_ended_by_itself_is_not_kept_for_a_consent_that_outdoes_it() -> None:
     over = replace(PROVEN_NO, state=State.EXPIRED, requested_at=NOW - 3000 * DAY)
     standing = replace(CONFIRMED, requested_at=NOW - 2001 * DAY)

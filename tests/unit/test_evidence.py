@@ -33,6 +33,7 @@ from consent.evidence import (
 from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
 from consent.rights import Right, RightsDecided, RightsRequested
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
+from consent.stop_proofs import Lifted, Lifting, Restricting
 from consent.subject_evidence import Accessed, ProofEnded, Suppressed
 
 VECTORS = json.loads(
@@ -122,6 +123,9 @@ GOLDEN: dict[str, Proof] = {
     "a hold": HoldPlaced("hol_1", "a dispute", NOW.replace(year=2027, microsecond=0)),
     "a hold that ended": HoldLifted("hol_1"),
     "an erasure that waits for a hold": ErasureHeld("era_1"),
+    "a restriction": Restricting("my-data"),
+    "a restriction that was lifted": Restricting("my-data"),
+    "an objection that was lifted": Lifting(Lifted.OBJECTION, "my-data", ("con_1",)),
 }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from audit import canonical, histories
 from audit.kinds import Kind
 from audit.trail import Told
+from consent import stops
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -67,10 +68,7 @@ def _of_keys(
 def _stops(known: Known) -> Iterator[str]:
     """What events say that stops mail, and the row does not."""
     kinds = {event.kind for event in known.told}
-    if Kind.CONSENT_OBJECTED in kinds and known.gate.objected_at is None:
-        yield "an objection"
-    if Kind.SUBJECT_ERASURE_HELD in kinds and known.gate.restricted_at is None:
-        yield "an erasure that waits for a hold"
+    yield from stops.denied(known.told, known.gate)
     if Kind.SUPPRESSION_ADDED in kinds and known.gate.suppressed is None:
         yield "a suppression"
     not_me = any(event.facts.get("channel") == NOT_ME for event in known.told)

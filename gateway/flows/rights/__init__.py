@@ -1,1 +1,1 @@
-"""A person sees what is kept, and is forgotten."""
+"""A person sees what is kept, restricts its use and lifts that, and is forgotten."""

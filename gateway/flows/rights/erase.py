@@ -24,11 +24,12 @@ from consent import (
     gates,
     holds,
     rights_requests,
+    stops,
     suppressions,
     taken_away,
 )
 from consent import retention as consent_rules
-from consent.consents import Consent
+from consent.consents import Consent, Consents
 from consent.deadlines import Calendar
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
@@ -51,6 +52,8 @@ from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
+from storage.clock import Clock
+from storage.database import Database
 from storage.errors import StorageAway
 from storage.ids import random_id
 
@@ -97,6 +100,30 @@ class _Begun:
     still_open: Open = field(default_factory=dict)
     held_back: bool = False  # a permit is not there to be waited for
     taken: Sequence[TakingAway] = ()  # what the guard's store must hear of
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would stay of somebody who is erased now."""
+
+    locked_until: datetime | None  # none: nothing
+    objected: bool
+    held_until: datetime | None  # none: no hold stands, and it would not wait
+
+
+async def foresee(
+    data: Database, clock: Clock, consents: Consents, periods: Periods, subject: str
+) -> Foreseen | None:
+    """Say so before it is asked for; None for who is no longer live. Changes nothing."""
+    async with data.snapshot() as connection:
+        gate = (await gates.peek(connection, [subject])).get(subject)
+        if gate is None or not gate.live:
+            return None
+        now = await clock.now(connection)
+        stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
+        held_until = await holds.until(connection, consents.keys, subject, now)
+    until = consent_rules.foreseen_lock(erasing.person_of(gate), stored, periods, now)
+    return Foreseen(until, gate.objected_at is not None, held_until)
 
 
 class Erasures:
@@ -232,7 +259,7 @@ class Erasures:
             )
             waiting = erasures.waiting(new, eid)
             await erasures.add(connection, parts.rows, waiting)
-        await gates.restrict(connection, parts.rows, [gate], now)
+        await stops.restrict(connection, parts.rows, gate, now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)

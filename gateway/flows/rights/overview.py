@@ -17,10 +17,12 @@ from consent import (
     evidence,
     facts,
     gates,
+    paces,
     personal,
     policy,
     texts,
 )
+from consent import retention as consent_rules
 from consent.consents import Consent, Consents
 from consent.errors import StoredError
 from consent.evidence import Confirmed, Proof, Requested
@@ -32,6 +34,8 @@ from gateway.flows.leaving import preferences
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.rights import erasing, waiting
+from gateway.flows.rights.waiting import Waiting
 from gateway.limits import Wait
 from gateway.parts import Parts
 
@@ -61,13 +65,22 @@ class Held:
     # Confirmed by somebody who may not have asked: what the request said proves nothing, and the
     # story is without it. Who confirmed saw the wording on our own page.
     contested: bool = False
+    kept_until: datetime | None = None  # at least; none: that is not known yet
 
     @classmethod
-    def of(cls, consent: Consent, now: datetime, text: Text | None, told: Sequence[Step]) -> Self:
+    def of(
+        cls,
+        consent: Consent,
+        now: datetime,
+        text: Text | None,
+        told: Sequence[Step],
+        kept_until: datetime | None,
+    ) -> Self:
         """A consent with what the log *told* of it."""
         contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in told)
         story = [one for one in told if not (contested and isinstance(one.said, Requested))]
-        return cls(consent, policy.effective_state(consent, now), text, story, contested)
+        state = policy.effective_state(consent, now)
+        return cls(consent, state, text, story, contested, kept_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,10 @@ class OwnData:
     profile: Mapping[str, str] = field(repr=False)
     consents: Sequence[Held]
     choices: Sequence[Choice]
+    restricted_at: datetime | None = None
+    objected_at: datetime | None = None
+    paused_until: datetime | None = None
+    waiting: Waiting | None = None  # an erasure
 
 
 async def look(parts: Parts, subject: str) -> OwnData | None:
@@ -105,9 +122,18 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         stories = await _stories(connection, subject, vault)
         # Such as left the configuration, too: what was agreed to can be taken back.
         purposes = dict.fromkeys([*parts.config.purposes, *(one.purpose for one in found)])
+        pace = (await paces.read(connection, parts.rows, [subject])).get(subject, paces.NONE)
         choices = await _choices(connection, parts.consents, purposes, gate, now)
+        asked = await waiting.look(connection, parts.rows, subject, now)
+    periods = erasing.periods_of(parts.config.retention)
     held = [
-        Held.of(consent, now, known.get(consent.text_hash), stories.get(consent.id, []))
+        Held.of(
+            consent,
+            now,
+            known.get(consent.text_hash),
+            stories.get(consent.id, []),
+            None if gate.restricted_at else consent_rules.over_at(consent, periods),
+        )
         for consent in reversed(found)
     ]
     return OwnData(
@@ -116,6 +142,10 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         profile=personal.open_profile(gate, vault),
         consents=held,
         choices=choices,
+        restricted_at=gate.restricted_at,
+        objected_at=gate.objected_at,
+        paused_until=pace.paused_until if pace.is_paused(now) else None,
+        waiting=asked,
     )
 
 

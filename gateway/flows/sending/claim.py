@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
 from audit.log import Log
-from consent import facts, frequency_cap, fresh_links, gates, links, policy, re_permission
+from consent import facts, fresh_links, gates, links, paces, policy, re_permission
 from consent.consents import Consent, Consents
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import Granted, Reason, Refused, Unneeded
+from consent.paces import Pace
 from consent.trail import Trail
 from delivery import attempts, due, leases, outbox, permits
 from delivery.attempts import Attempts
@@ -32,7 +33,7 @@ from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
 from delivery.sharing import Due, in_turn
 from gateway.config.config import Config, Purpose
-from gateway.flows.sending import bad_messages, ends, grounds, occasion
+from gateway.flows.sending import bad_messages, ends, grounds, occasion, pacing
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
 from gateway.parts import Parts
@@ -125,6 +126,7 @@ class _Known:
     asked: Mapping[bytes, Sequence[Consent]]  # by the token of the mail that asks
     fresh: Mapping[str, FreshLink]
     permitted: permits.Moments
+    paces: Mapping[str, Pace]
     attempts: Mapping[str, Attempts]
     handles: Mapping[tuple[str, str], bytes]
     contents: Mapping[str, bytes]
@@ -148,12 +150,14 @@ async def _read(
     fresh = [one.link for one in occasions if isinstance(one, ToOpen)]
     asked = [one.token_hash for one in occasions if isinstance(one, ToConfirm)]
     now = await clock.now(connection)
+    chosen = await paces.read(connection, consents.keys, locked.gates)
     return _Known(
         locked=locked,
         facts=await facts.read(connection, consents, locked.gates, pairs, now),
         asked=await facts.asked_by(connection, consents, asked),
         fresh=await fresh_links.get(connection, consents.keys, fresh),
-        permitted=await _permitted(connection, config.purposes, pairs, now),
+        permitted=await _permitted(connection, config.purposes, pairs, chosen, now),
+        paces=chosen,
         attempts=await attempts.so_far(connection, [m.id for m in locked.messages]),
         handles=await links.handles(connection, consents.keys, pairs),
         contents=await outbox.contents(connection, {m.content for m in locked.messages}),
@@ -168,15 +172,18 @@ async def _permitted(
     connection: AsyncConnection,
     purposes: Mapping[str, Purpose],
     pairs: set[tuple[str, str]],
+    chosen: Mapping[str, Pace],
     now: datetime,
 ) -> permits.Moments:
-    """Earlier permits, where a purpose has a frequency cap."""
+    """Earlier permits, where a purpose has a frequency cap or a person wants few mails."""
     caps = {name: p.at_most for name, p in purposes.items() if p.at_most}
     capped = {pair for pair in pairs if pair[1] in caps}
-    if not capped:
+    few = set(pacing.pairs(chosen, purposes))
+    if not capped and not few:
         return {}
-    since = now - max(caps[purpose].window for _, purpose in capped)
-    return await permits.moments(connection, capped, since, now)
+    windows = [caps[purpose].window for _, purpose in capped]
+    since = now - max([*windows, paces.LONGEST_APART] if few else windows)
+    return await permits.moments(connection, capped | few, since, now)
 
 
 _Decision = tuple[Message, Granted | Change]
@@ -210,26 +217,32 @@ def _decide_one(known: _Known, message: Message, granted: permits.Moments) -> Gr
         if decision.reason is Reason.UNPROVEN and policy.misses_wording(about):
             return Change(message.id, Status.DEFERRED, Parked.ALTERED)
         return _refusal(message, decision)
-    again = _over_cap(known, message, granted.get((message.subject, message.purpose), ()))
-    if again is not None:
-        again = min(again, message.expires_at)
-        return Change(message.id, Status.DEFERRED, Reason.FREQUENCY_CAP, again)
+    later = _later(known, message, granted)
+    if later is not None:
+        reason, again = later
+        return Change(message.id, Status.DEFERRED, reason, min(again, message.expires_at))
     return decision
 
 
-def _over_cap(known: _Known, message: Message, permitted: Sequence[Counted]) -> datetime | None:
-    """When a message fits under the cap of its purpose; None: now, or there is none."""
-    purpose = known.purposes.get(message.purpose)
-    cap = None if purpose is None else purpose.at_most
-    if cap is None or message.kind is not Kind.MARKETING:
+def _later(
+    known: _Known, message: Message, granted: permits.Moments
+) -> tuple[str, datetime] | None:
+    """Why a mail that may be sent waits, and until when; None: it goes now."""
+    if message.kind is not Kind.MARKETING:
         return None
-    # Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
-    # Nor do those of another use up more than one place: its newest permit counts.
-    tried = sorted(permitted, key=lambda one: one.decided_at)
-    others = {one.message: one for one in tried if one.message != message.id}.values()
-    spent = [one.decided_at for one in others if one.spent]
-    unspent = [one.decided_at for one in others if not one.spent]
-    return frequency_cap.fits_at(spent, cap.count, cap.window, known.now, unspent=unspent)
+    purpose, now = known.purposes.get(message.purpose), known.now
+    cap = None if purpose is None else purpose.at_most
+    found: list[tuple[str, datetime]] = []
+    if cap is not None:
+        permitted = granted.get((message.subject, message.purpose), ())
+        again = pacing.fits_at(message.id, permitted, cap.count, cap.window, now)
+        found += [] if again is None else [(Reason.FREQUENCY_CAP, again)]
+    chosen = known.paces.get(message.subject)
+    if chosen is not None:
+        theirs = [one for pair in granted if pair[0] == message.subject for one in granted[pair]]
+        waits = pacing.waits(chosen, message.id, theirs, now)
+        found += [] if waits is None else [waits]
+    return max(found, key=lambda one: one[1], default=None)
 
 
 def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None) -> Parked | None:

@@ -63,6 +63,7 @@ def upgrade() -> None:
     _keep_what_was_asked_by_right()
     _keep_what_the_guard_must_hear_of()
     _keep_what_is_held()
+    _keep_how_mails_are_to_come()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -298,3 +299,17 @@ def _keep_what_is_held() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError("restore the backup made before the upgrade")
+
+
+def _keep_how_mails_are_to_come() -> None:
+    """Pauses, and how far apart mails come; they only delay."""
+    op.create_table(
+        "pace",
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("paused_until", types.Moment(), nullable=True),
+        sa.Column("apart_days", sa.Integer(), nullable=True),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("subject"),
+    )

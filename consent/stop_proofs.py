@@ -1,0 +1,64 @@
+"""The facts that the log seals when a person stops something beside their consents, or lifts it.
+
+As in `consent.evidence`: a name that was written once stays readable for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from audit.kinds import Kind
+from consent.stored import Stored
+
+
+class Lifted(StrEnum):
+    """What can be lifted by whoever asked for it."""
+
+    OBJECTION = "objection"
+
+
+# None of these has a repr, as in `consent.evidence`.
+@dataclass(frozen=True, slots=True, repr=False)
+class Restricting:
+    """The person restricted the use of their data (Art. 18 GDPR), or lifted that: by what way."""
+
+    channel: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> dict[str, Any]:
+        return {"channel": self.channel}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("channel"))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Lifting:
+    """The mailbox took back what kept it from being mailed, and was shown what permits again."""
+
+    stop: Lifted
+    channel: str
+    again: tuple[str, ...]  # consents
+    # It goes with the person, as the word that it lifts does, and not with a consent's term:
+    # without it that word would seem to stand.
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> dict[str, Any]:
+        return {"stop": self.stop, "channel": self.channel, "again": list(self.again)}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.word("stop", Lifted), stored.text("channel"), stored.texts("again"))
+
+
+Told = Restricting | Lifting
+
+TOLD: Mapping[Kind, type[Told]] = {
+    Kind.SUBJECT_RESTRICTED: Restricting,
+    Kind.SUBJECT_UNRESTRICTED: Restricting,
+    Kind.SUPPRESSION_LIFTED: Lifting,
+}

@@ -1,0 +1,89 @@
+"""What a person stops beside consents, and the way back: the row of the person, and the log's word.
+
+A stop takes permission away whoever wrote it. To lift one grants again, so whoever
+does asks the log first (`denied`): the row may be an old one that somebody put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import format_moment
+from audit.kinds import Kind
+from audit.trail import Told
+from consent import gates
+from consent.gates import Gate
+from consent.stop_proofs import Lifted
+from storage.honesty import RowKeys
+
+# An erasure that waits for a hold restricts.
+_RESTRICTS = frozenset({Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_HELD})
+
+
+async def restrict(connection: AsyncConnection, keys: RowKeys, held: Gate, now: datetime) -> None:
+    """Keep somebody's data, and mail them nothing (Art. 18 GDPR); the first moment stands."""
+    stopped = replace(held, restricted_at=held.restricted_at or now)
+    await gates.restate(connection, keys, [(held, stopped)])
+
+
+async def lift_restriction(connection: AsyncConnection, keys: RowKeys, held: Gate) -> None:
+    """Only of a row that was asked about (`denied`): it is signed without the stop."""
+    await gates.restate(connection, keys, [(held, replace(held, restricted_at=None))])
+
+
+async def lift_objection(connection: AsyncConnection, keys: RowKeys, held: Gate) -> None:
+    """As `lift_restriction`; what was queued to ask before the objection stays ended."""
+    await gates.restate(connection, keys, [(held, replace(held, objected_at=None))])
+
+
+def erasure_waits(told: Iterable[Told]) -> bool:
+    """Whether somebody's erasure waits for a hold, by every event of a person who is not erased.
+
+    What it restricted is not theirs to lift: nothing but the erasure ends it.
+    """
+    return any(event.kind is Kind.SUBJECT_ERASURE_HELD for event in told)
+
+
+def denied(told: Iterable[Told], gate: Gate) -> Iterator[str]:
+    """What of an honest row's restriction and objection the log tells otherwise.
+
+    Give every event of the person, in order. A stop that no event tells of is none
+    of these: who had no key at that moment left an event that names nobody.
+    """
+    events = list(told)
+    for stop, at, begins, ends in (
+        ("a restriction", gate.restricted_at, _RESTRICTS, _lifts_restriction),
+        ("an objection", gate.objected_at, {Kind.CONSENT_OBJECTED}, _lifts_objection),
+    ):
+        stands, over = _heard(events, begins, ends)
+        if stands and at is None:
+            yield stop
+        elif not stands and at is not None and format_moment(at) in over:
+            yield f"the lifting of {stop}"
+
+
+def _heard(
+    events: Iterable[Told], begins: Container[Kind], ends: Callable[[Told], bool]
+) -> tuple[bool, set[str]]:
+    """Whether a stop stands by the log, and the moments of those that were lifted."""
+    begun: set[str] = set()
+    over: set[str] = set()
+    for event in events:
+        if event.kind in begins:
+            begun.add(format_moment(event.entry.at))
+        elif ends(event):
+            over, begun = over | begun, set()
+    return bool(begun), over
+
+
+def _lifts_restriction(event: Told) -> bool:
+    return event.kind is Kind.SUBJECT_UNRESTRICTED
+
+
+def _lifts_objection(event: Told) -> bool:
+    lifts = event.kind is Kind.SUPPRESSION_LIFTED
+    return lifts and event.facts.get("stop") == Lifted.OBJECTION

@@ -1,0 +1,236 @@
+"""A person restricts the use of their data (Art. 18 GDPR), and lifts that or their objection.
+
+A restriction is answered like a withdrawal: once the guard's store has it and nothing
+of theirs can start any more. Lifting grants again: it asks the log before it believes
+the rows that there are, and no consent permits again that the person was not shown.
+Of somebody whose erasure waits for a hold nothing is lifted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.kinds import Actor, Kind
+from audit.log import Log
+from consent import (
+    address,
+    facts,
+    gates,
+    history,
+    policy,
+    service_mails,
+    stops,
+    suppressions,
+    taken_away,
+    texts,
+)
+from consent.consents import Consent, Consents
+from consent.gates import Gate
+from consent.history import History
+from consent.keys.keystore import KeyStore
+from consent.keys.vault import Compartment, Vault
+from consent.model import Granted
+from consent.policy import Facts
+from consent.stop_proofs import Lifted, Lifting, Restricting
+from consent.suppressions import Stop
+from consent.texts import Text
+from consent.trail import Trail
+from delivery import permits
+from delivery.permit_wait import PermitWait
+from gateway.flows.leaving import hidden, withdraw
+from gateway.flows.rights import waiting
+from gateway.flows.rights.waiting import Waiting
+from gateway.takings import Takings
+from storage.clock import Clock
+from storage.database import Database
+from storage.errors import StorageAway
+from storage.keysets import KeySet
+
+log = structlog.get_logger()
+
+CHANNEL = "my-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What a person's own row stops, and what would permit again without it, by purpose."""
+
+    restricted_at: datetime | None
+    objected_at: datetime | None
+    again: Mapping[str, Text | None]  # with its wording; none where that cannot be read
+    waiting: Waiting | None  # an erasure, and nothing is lifted
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Restrictions, and the lifting of what a person themselves had stopped."""
+
+    data: Database
+    clock: Clock
+    keystore: KeyStore
+    consents: Consents
+    log: Log
+    suppression: KeySet
+    permit_wait: PermitWait
+    permit_ttl: timedelta
+    takings: Takings
+
+    async def look(self, subject: str) -> Stopped | None:
+        """How it stands; None for who is no longer live. Changes nothing."""
+        async with self.data.snapshot() as connection:
+            gate = (await gates.peek(connection, [subject])).get(subject)
+            if gate is None or not gate.live:
+                return None
+            now = await self.clock.now(connection)
+            again = await self._again(connection, gate, now)
+            known = await texts.get(connection, {one.text_hash for one in again.values()})
+            asked = await waiting.look(connection, self.consents.keys, subject, now)
+        wordings = {name: known.get(one.text_hash) for name, one in again.items()}
+        return Stopped(gate.restricted_at, gate.objected_at, wordings, asked)
+
+    async def restrict(self, subject: str) -> None:
+        """Returned when no mail to them can start; repeating it waits the same way.
+
+        Consents stand. Nobody is kept from it by a key that is missing, nor by an
+        altered row: that stays stopped, and named.
+        """
+        keys = self.consents.keys
+        # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
+        vault = await self.keystore.vault([subject])
+        async with self.data.begin() as connection:
+            gate = await _held(connection, subject)
+            now = await self.clock.now(connection)
+            trail = Trail(self.log, vault, {subject: gate}, keys)
+            # A restriction that somebody planted could be taken away again, and is in no log.
+            stands = gate.restricted_at is not None and gate.is_honest(keys)
+            if not stands and not gate.gone(keys):
+                said, actor = Restricting(CHANNEL), Actor.SUBJECT
+                trail.record_leaving(Kind.SUBJECT_RESTRICTED, subject, actor, now, evidence=said)
+                await stops.restrict(connection, keys, gate, now)
+            (still_open,) = await permits.open_of(connection, [(subject, None)], now)
+            macs, ttl = self.log.macs, self.permit_ttl
+            held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
+            await trail.stage(connection)
+            # Also what was said before, and not told since a store was away.
+            taken = await taken_away.due_of(connection, keys, [subject])
+        # No connection is held here: whoever waits must not keep others from the database.
+        await self.takings.tell(taken)
+        if held_back:
+            raise StorageAway("data")  # it stands; nobody can say yet that it holds
+        await self.permit_wait.until_over(still_open)
+
+    async def lift_restriction(self, subject: str) -> bool:
+        """Let what the person agreed to count again.
+
+        False, and nothing written, where nothing was restricted or an erasure waits. Raises
+        `StorageAway` where the log tells otherwise than the row.
+        """
+        vault = await self.keystore.vault([subject])
+        async with self.data.begin() as connection:
+            gate = await _held(connection, subject)
+            if not gate.live or gate.restricted_at is None:
+                return False
+            now = await self.clock.now(connection)
+            if await waiting.look(connection, self.consents.keys, subject, now) is not None:
+                return False
+            await self._vouched(connection, gate, vault)
+            trail = Trail(self.log, vault, {subject: gate})
+            said, actor = Restricting(CHANNEL), Actor.SUBJECT
+            trail.record(Kind.SUBJECT_UNRESTRICTED, subject, actor, now, evidence=said)
+            await stops.lift_restriction(connection, self.consents.keys, gate)
+            await trail.stage(connection)
+        return True
+
+    async def lift_objection(self, subject: str, shown: Collection[str]) -> bool:
+        """Take an objection back for who was *shown* the purposes that permit again by it.
+
+        False, and nothing written, where it is other ones, nothing was objected to, or an
+        erasure waits.
+        The mailbox may be asked again, unless somebody with another spelling of it
+        objected too. Raises `StorageAway` as `lift_restriction`.
+        """
+        vault = await self.keystore.vault([subject])
+        async with self.data.begin() as connection:
+            sharing = await service_mails.sharing(connection, [subject])
+            together = await gates.lock(connection, sharing | {subject})
+            gate = _there(together, subject)
+            if not gate.live or gate.objected_at is None:
+                return False
+            now = await self.clock.now(connection)
+            if await waiting.look(connection, self.consents.keys, subject, now) is not None:
+                return False
+            again = await self._again(connection, gate, now)
+            if again.keys() != set(shown):
+                return False
+            known = await self._vouched(connection, gate, vault)
+            _require(all(known.vouches(one) for one in again.values()))
+            trail = Trail(self.log, vault, {subject: gate})
+            ids = tuple(sorted(one.id for one in again.values()))
+            said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids), Actor.SUBJECT
+            trail.record(Kind.SUPPRESSION_LIFTED, subject, actor, now, evidence=said)
+            await stops.lift_objection(connection, self.consents.keys, gate)
+            others = [one for name, one in together.items() if name != subject]
+            if not any(other.objected_at is not None for other in others):
+                await self._unblock(connection, gate, vault)
+            await trail.stage(connection)
+        return True
+
+    async def _again(
+        self, connection: AsyncConnection, gate: Gate, now: datetime
+    ) -> dict[str, Consent]:
+        """The consents that would permit if the person had stopped nothing, by purpose."""
+        subject = gate.subject
+        found = (await self.consents.of_subjects(connection, [subject])).get(subject, [])
+        rows = {one.id: one for one in found}
+        pairs = [(subject, name) for name in sorted({one.purpose for one in found})]
+        read = await facts.read(connection, self.consents, {subject: gate}, pairs, now)
+        answers = {name: policy.decide(_unstopped(read[subject, name]), now) for _, name in pairs}
+        return {
+            name: rows[answer.ground.id]
+            for name, answer in answers.items()
+            if isinstance(answer, Granted)
+        }
+
+    async def _vouched(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> History:
+        """What the log tells, once it bears the row out; hold the gate."""
+        subject, keys = gate.subject, self.consents.keys
+        _require(gates.usable(gate, vault, Compartment.EVIDENCE) and gate.is_honest(keys))
+        rows = (await self.consents.of_subjects(connection, [subject])).get(subject, [])
+        read = await history.read(connection, self.log.macs, {subject: gate}, vault, rows)
+        known = read[subject]
+        _require(known.whole and not any(stops.denied(known.told, gate)))
+        _require(not stops.erasure_waits(known.told))  # its row is away, or altered
+        return known
+
+    async def _unblock(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> None:
+        mailbox = withdraw.mailbox_of(gate, vault)
+        if mailbox is not None:
+            email = address.parse(mailbox)
+            await suppressions.lift(connection, self.suppression, email, Stop.ASKING)
+
+
+def _unstopped(known: Facts) -> Facts:
+    return replace(known, restricted=False, objected=False, suppressed=None)
+
+
+async def _held(connection: AsyncConnection, subject: str) -> Gate:
+    return _there(await gates.lock(connection, [subject]), subject)
+
+
+def _there(held: Mapping[str, Gate], subject: str) -> Gate:
+    if subject not in held:  # it is away for a moment: what is answered now would not hold
+        log.error("person_away")
+        raise StorageAway("data")
+    return held[subject]
+
+
+def _require(fits: bool) -> None:
+    """Raise `StorageAway` unless what is to be lifted is what a gateway wrote last."""
+    if not fits:
+        log.error("stop_altered")
+        raise StorageAway("data")

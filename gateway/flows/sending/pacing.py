@@ -1,0 +1,54 @@
+"""When a mail that may be sent goes, by what its person chose. Pure; it permits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from consent import frequency_cap
+from consent.model import Reason
+from consent.paces import NONE, Pace
+from delivery.permits import Counted
+
+PAUSED: Final = "paused"  # why a message waits; nobody is refused for it
+_LOOK_AGAIN: Final = timedelta(hours=1)  # at a row that somebody altered
+
+
+def pairs(paces: Mapping[str, Pace], purposes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Whose permits of what count for somebody who wants few mails: those of every purpose."""
+    few = [subject for subject, one in paces.items() if one.apart is not None]
+    return ((subject, purpose) for purpose in purposes for subject in few)
+
+
+def waits(
+    pace: Pace | None, message: str, permitted: Sequence[Counted], now: datetime
+) -> tuple[str, datetime] | None:
+    """Why *message* waits, and until when it is looked at again; None: it goes now.
+
+    *permitted* are the person's earlier permits, of every purpose.
+    """
+    chosen = pace or NONE
+    if not chosen.honest:
+        return PAUSED, now + _LOOK_AGAIN
+    if chosen.paused_until is not None and chosen.is_paused(now):
+        return PAUSED, chosen.paused_until
+    if chosen.apart is None:
+        return None
+    again = fits_at(message, permitted, 1, chosen.apart, now)
+    return None if again is None else (Reason.FREQUENCY_CAP, again)
+
+
+def fits_at(
+    message: str, permitted: Sequence[Counted], count: int, window: timedelta, now: datetime
+) -> datetime | None:
+    """When a message fits under a cap; None: now.
+
+    Its own earlier tries do not stand in its way: a greylisted mail is still one mail.
+    Nor do those of another use up more than one place: its newest permit counts.
+    """
+    tried = sorted(permitted, key=lambda one: one.decided_at)
+    others = {one.message: one for one in tried if one.message != message}.values()
+    spent = [one.decided_at for one in others if one.spent]
+    unspent = [one.decided_at for one in others if not one.spent]
+    return frequency_cap.fits_at(spent, count, window, now, unspent=unspent)
