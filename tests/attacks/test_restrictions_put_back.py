@@ -1,7 +1,5 @@
 """By SQL: who asked to be erased under a hold, and whose restriction is taken back."""
 
-# ruff: noqa: S608 whoever attacks writes SQL as it comes
-
 from __future__ import annotations
 
 import pytest
