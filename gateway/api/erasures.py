@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import model_validator
 
 from audit.kinds import Actor
+from gateway.api import tries
 from gateway.api.targets import ADA
 from gateway.callers.api_keys import Scope
 from gateway.errors import NotFound
@@ -60,7 +61,8 @@ async def post_erasure(request: web.Request) -> web.StreamResponse:
     )
     begun = await Erasures(Erasing(request.app[PARTS])).erase(asked)
     if begun is None:
-        raise NotFound("person known by that; what was asked for by that address has ended")
+        said_so = "person known by that; what was asked for by that address has ended"
+        raise await tries.nobody(request, said_so)
     return answer(view(begun, None), 202)
 
 

@@ -55,7 +55,7 @@ async def post_hold(request: web.Request) -> web.StreamResponse:
         raise Invalid.at("/until", "must be ahead of now")
     placed = await Holds(Erasing(parts)).place(said.subject_id, said.reason, said.until, Actor.API)
     if placed is None:
-        raise NotFound
+        raise NotFound("person of this id")
     return answer(HoldAnswer(hold_id=placed), 201)
 
 
@@ -71,5 +71,5 @@ async def delete_hold(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
     holds = Holds(Erasing(request.app[PARTS]))
     if not await holds.lift(request.match_info["id"], Actor.API):
-        raise NotFound
+        raise NotFound("hold of this id")
     return web.Response(status=204)

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from consent.rights import Progress, Refusal, Right, RightsRequest, Step
+from gateway.api import tries
 from gateway.api.targets import ADA
 from gateway.callers.api_keys import Scope
 from gateway.errors import (
@@ -118,11 +119,12 @@ class RightsRequestList(Answer):
 async def post_request(request: web.Request) -> web.StreamResponse:
     said = await read_json(request, RightsRequestRequest)
     require_unbound(request)
+    tries.require_a_turn(request)
     question = Question("", said.email, said.subject_id)
     asked = Asked(question, said.kind, said.channel, said.received_at)
     recorded = await request.app[RIGHTS_REQUESTS].record(asked)
     if recorded is None:
-        raise NotFound("person known by that")
+        raise await tries.nobody(request)
     return answer(Recorded(request_id=recorded.id, due_at=recorded.due_at), 201)
 
 

@@ -17,7 +17,8 @@ PARTS = {
     "form": ("signup", "linked", "nobody"),
     "slug": ("invalid",),
     "hash": ("sha256:" + "0" * 64,),
-    "id": ("msg_" + "0" * 26, "evt_" + "0" * 26, "req_" + "0" * 26),
+    "id": tuple(kind + "_" + "0" * 26 for kind in ("msg", "evt", "req", "era", "hol")),
+    "signed": ("A" * 43,),
 }
 _PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 

@@ -218,13 +218,9 @@ class Erasures:
         told = await histories.of_people(connection, parts.log.macs, [subject], vault)
         if await holds.held_back(connection, parts.rows, parts.log.macs, told, now):
             return await self._hold(connection, request, gate, vault, now, waiting)
-        stored = (await parts.consents.of_subjects(connection, [subject])).get(subject, [])
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
         await self._end_holds(connection, trail, told, now)
-        leaving = Withdrawal(None, request.actor, _CHANNEL)
-        ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
-        consents = [ended[one.id] or one for one in stored]
-        await parts.consents.write(connection, [one for one in ended.values() if one is not None])
+        consents = await self._take_back(connection, subject, request.actor, trail, now)
         dates = await self._dates(connection, subject)
         new = _new(request, gate, consents, dates, now, waiting)
         await self._suppress(connection, gate, vault, now)
@@ -239,6 +235,21 @@ class Erasures:
         taken = await taken_away.due_of(connection, parts.rows, [subject])
         return _Begun(new, still_open, bool(held_back), taken)
 
+    async def _take_back(
+        self,
+        connection: AsyncConnection,
+        subject: str,
+        actor: Actor,
+        trail: Trail,
+        now: datetime,
+    ) -> list[Consent]:
+        """End every consent of theirs; returns them all as they are then."""
+        consents, leaving = self._parts.consents, Withdrawal(None, actor, _CHANNEL)
+        stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
+        ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
+        await consents.write(connection, [one for one in ended.values() if one is not None])
+        return [ended[one.id] or one for one in stored]
+
     async def _hold(
         self,
         connection: AsyncConnection,
@@ -251,6 +262,8 @@ class Erasures:
         """Restrict somebody whose proof is needed, and keep that they asked: once."""
         parts, subject = self._parts, gate.subject
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
+        # The restriction stands in one row, which somebody may put back; these are told one by one.
+        await self._take_back(connection, subject, request.actor, trail, now)
         if waiting is None:
             new = _new(request, gate, (), await self._dates(connection, subject), now)
             kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
+from audit.log import Log
 from consent import gates, policy
 from consent.address import Address
 from consent.consents import Consent
@@ -19,6 +20,8 @@ from consent.model import State, SubjectState
 from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.parts import Parts
+from storage.clock import Clock
+from storage.database import Database
 from storage.errors import StorageAway
 
 
@@ -73,7 +76,7 @@ class Looking:
             now = await parts.clock.now(connection)
             gate = held.get(subject or "") if here else None
             if gate is None or not gate.live:
-                await self._nobody(connection, look, now)
+                await _nobody(connection, parts.log, look.caller, now)
                 return None
             seen = await self._seen(connection, gate.subject, now)
             await self._told(connection, look, gate, vault, now)
@@ -102,9 +105,19 @@ class Looking:
         trail.record(kind, gate.subject, Actor.API, now, evidence=said, refs=refs)
         await trail.stage(connection)
 
-    async def _nobody(self, connection: AsyncConnection, look: Look, now: datetime) -> None:
-        event = Event(Kind.SUBJECT_ACCESSED, Actor.API, now, refs=_refs(look))
-        await self.parts.log.stage(connection, [draft(event, None, self.parts.log.node)])
+
+async def in_vain(data: Database, log: Log, clock: Clock, caller: str) -> None:
+    """Tell that a caller asked for somebody who is not here.
+
+    Else who tries addresses, by whatever endpoint, would not be seen.
+    """
+    async with data.begin() as connection:
+        await _nobody(connection, log, caller, await clock.now(connection))
+
+
+async def _nobody(connection: AsyncConnection, log: Log, caller: str, now: datetime) -> None:
+    event = Event(Kind.SUBJECT_ACCESSED, Actor.API, now, refs={"api_key": caller})
+    await log.stage(connection, [draft(event, None, log.node)])
 
 
 def _refs(look: Look) -> Mapping[str, str]:
