@@ -51,7 +51,7 @@ from gateway.flows.rights import erasing
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
-from storage.errors import StorageAway
+from storage.errors import PartAway, StorageAway
 from storage.ids import random_id
 
 log = structlog.get_logger()
@@ -119,7 +119,7 @@ class Erasures:
         # No connection is held here: whoever waits must not keep others from the database.
         await self._parts.takings.tell(begun.taken)
         if begun.held_back:
-            raise StorageAway("data")
+            raise PartAway("data")
         await self._parts.permit_wait.until_over(begun.still_open)
         if begun.erasure is None or begun.erasure.state is Stage.HELD:
             return begun.erasure
