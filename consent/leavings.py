@@ -20,7 +20,7 @@ from audit.kinds import Actor, Kind
 from consent import gates, tables
 from consent.gates import Gate
 from consent.trail import Trail
-from storage.errors import StorageAway
+from storage.errors import PartAway
 from storage.honesty import RowKeys
 
 _SIGNED = "subject.left_unread"
@@ -70,7 +70,10 @@ async def note(
     said: Mapping[tuple[str, str | None], Actor],
     now: datetime,
 ) -> None:
-    """Keep what was *said*, by subject and purpose, under their gates, and tell the log of it."""
+    """Keep what was *said*, by subject and purpose, under their gates, and tell the log of it.
+
+    `PartAway` where somebody said more than their row has room for.
+    """
     for subject in {subject for subject, _ in said}:
         left = list(of(held[subject])) if is_ours(keys, held[subject]) else []
         for (who, purpose), actor in said.items():
@@ -78,7 +81,7 @@ async def note(
                 eid = trail.record_unnamed(Kind.CONSENT_LEFT, who, purpose, actor, now)
                 left.append(Left(eid, purpose, now))
         if len(left) > _MOST:
-            raise StorageAway("key store")
+            raise PartAway("key store")
         row = tables.subject
         statement = update(row).where(row.c.id == subject)
         await connection.execute(statement.values(left_unread=_written(keys, subject, left)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from consent import policy
@@ -26,7 +26,7 @@ class Periods:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What is known of one person, read under the gate."""
+    """What is known of one person, read under the gate: what a gateway wrote of them, alone."""
 
     state: SubjectState
     restricted: bool
@@ -54,7 +54,7 @@ def whole(person: Person, consents: Sequence[Standing], periods: Periods, now: d
     """
     if person.state is not SubjectState.LIVE or person.restricted or not consents:
         return False
-    if person.objected_at is not None and person.objected_at + periods.evidence > now:
+    if person.objected_at is not None and _after(person.objected_at, periods.evidence) > now:
         return False
     return all(_over(consent, periods, now) for consent in consents)
 
@@ -88,12 +88,12 @@ def locked_until(
     not honest locks nothing: who writes rows could keep people from being erased.
     """
     ends = [
-        consent.decided_at + periods.evidence
+        _after(consent.decided_at, periods.evidence)
         for consent in consents
         if consent.honest and consent.state.decided and consent.decided_at is not None
     ]
     if person.objected_at is not None:
-        ends.append(person.objected_at + periods.evidence)
+        ends.append(_after(person.objected_at, periods.evidence))
     return max((end for end in ends if end > now), default=None)
 
 
@@ -131,12 +131,20 @@ def over_at(consent: Standing, periods: Periods) -> datetime | None:
     A link works until its request lapses, whatever the term: until then it must lead somewhere.
     """
     if consent.state in (State.REJECTED, State.LAPSED):
-        return max(consent.requested_at + periods.unconfirmed, consent.lapses_at)
+        return max(_after(consent.requested_at, periods.unconfirmed), consent.lapses_at)
     if consent.state in (State.WITHDRAWN, State.EXPIRED) and consent.decided_at is not None:
-        return consent.decided_at + periods.evidence
+        return _after(consent.decided_at, periods.evidence)
     return None
 
 
 def _over(consent: Standing, periods: Periods, now: datetime) -> bool:
     at = over_at(consent, periods)
     return consent.honest and at is not None and at <= now
+
+
+def _after(moment: datetime, period: timedelta) -> datetime:
+    """The end of *period*; the last moment that there is where it is longer than time."""
+    try:
+        return moment + period
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ in the data, written by the transaction that writes the event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ KINDS: Final = (
 _REACH = "reach"  # in the place of a kind: what was said up to then was let go
 _REACH_ID = bytes(16)
 _NOBODY = "-"
+_PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")  # as the configuration has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class TakingAway:
     purpose: str | None  # none: all of them
     kind: str  # of the event
     at: datetime
+
+
+def is_purpose(said: object) -> bool:
+    """Whether a purpose may have this name; a row may say anything."""
+    return isinstance(said, str) and _PURPOSE.fullmatch(said) is not None
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, said: Iterable[TakingAway]) -> None:

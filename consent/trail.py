@@ -69,6 +69,9 @@ class Trail:
 
     def _note(self, event: Event, subject: str, purpose: str | None) -> None:
         if event.kind in taken_away.KINDS:
+            # Of what is no purpose's name, as a row has it that somebody wrote, it is all of them:
+            # that takes away more, and the guard's store takes it.
+            purpose = purpose if taken_away.is_purpose(purpose) else None
             said = TakingAway(event.eid, subject, purpose, event.kind, event.at)
             self._taken.append(said)
 

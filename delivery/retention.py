@@ -89,9 +89,10 @@ def spare(one: OldPermit, need: Need, now: datetime, *, stands: bool = True) -> 
     A frequency cap counts the permits of its window. That a consent was used
     is known from the last permit that was spent on it, until it went unused.
     """
-    if one.decided_at + need.cap > now:
+    # Counted back from now: what a row has for a moment may be the last one that there is.
+    if one.decided_at > now - need.cap:
         return False
-    return not stands or one.last_use is None or one.last_use + need.unused_after <= now
+    return not stands or one.last_use is None or one.last_use <= now - need.unused_after
 
 
 async def old_permits(

@@ -13,21 +13,21 @@ from consent import taken_away
 from consent.taken_away import TakingAway
 from storage.clock import Clock
 from storage.database import Database
-from storage.grouping import Grouped
+from storage.grouping import Grouped, severally
 from storage.honesty import RowKeys
-
-_AT_ONCE = 500
-_PAGES = 1000  # more than that nobody but an attacker has
 
 
 class Takings:
-    """Those of one process; who comes at the same time shares a transaction there."""
+    """Those of one process.
+
+    Who comes at the same time shares a transaction there, and no failure but that of the store.
+    """
 
     def __init__(self, data: Database, guard: Database, keys: RowKeys) -> None:
         self._data = data
         self._guard = guard
         self._keys = keys
-        self._told: Grouped[Sequence[TakingAway], None] = Grouped(self._tell)
+        self._told: Grouped[Sequence[TakingAway], None] = Grouped(severally(self._tell))
 
     async def tell(self, said: Sequence[TakingAway]) -> None:
         """Return when the guard's store has what was *said*, which is committed.
@@ -43,21 +43,6 @@ class Takings:
         if said:
             async with self._data.begin() as connection:
                 await taken_away.settle(connection, [one.eid for one in said])
-
-    async def work_off(self) -> int:
-        """Tell what is due, whether or not it was told, and let go of it; returns how much."""
-        done, last = 0, None
-        for _ in range(_PAGES):
-            async with self._data.read() as connection:
-                # Behind the last page, not from the first: rows that no gateway wrote stay there.
-                page, due = await taken_away.due_after(connection, self._keys, last, _AT_ONCE)
-            await self.tell(due)
-            await self.settle(due)
-            done += len(due)
-            if len(page) < _AT_ONCE:
-                break
-            last = page[-1]
-        return done
 
     async def purge(self, clock: Clock, kept: timedelta) -> int:
         """Let go of what no backup that is still kept is older than."""

@@ -2,6 +2,7 @@
 
 StorageError
 └── StorageAway   the database cannot be used now; whether a commit took effect may be unknown
+    └── PartAway  the database is there, and what one item needs of it is not
 """
 
 
@@ -19,3 +20,11 @@ class StorageAway(StorageError):
     def __init__(self, store: str) -> None:
         super().__init__(f"the {store} database is away")
         self.store = store
+
+
+class PartAway(StorageAway):
+    """What one item needs is not there, and may come back: for whoever waits, as `StorageAway`.
+
+    Nothing of it was written. It says nothing of any other item: whoever has one such
+    person asked about again and again must not keep everybody from what they asked for.
+    """

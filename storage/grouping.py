@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from storage.errors import StorageAway
+from storage.errors import PartAway, StorageAway
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,14 +77,15 @@ def severally(write: Write[T, R | Exception]) -> Write[T, R | Exception]:
     *write* changes all or nothing. A list that it fails on is written item by
     item, each as if it had come alone. A store that is away is away for all of
     them, and what became of the list is not known: nothing is tried again.
+    `PartAway` is the failure of one.
     """
 
     async def write_severally(items: Sequence[T]) -> Sequence[R | Exception]:
         try:
             return await write(items)
-        except StorageAway:
-            raise
-        except Exception as error:  # noqa: BLE001 whose it is shows when each is written alone
+        except Exception as error:
+            if _of_all(error):
+                raise
             return [error] if len(items) == 1 else await _one_by_one(write, items)
 
     return write_severally
@@ -97,11 +98,15 @@ async def _one_by_one(
     for item in items:
         try:
             answers += await write([item])
-        except StorageAway as away:  # also for those that are left: each would wait for it anew
-            return [*answers, *[away] * (len(items) - len(answers))]
         except Exception as error:  # noqa: BLE001 its caller gets it
+            if _of_all(error):  # also for those that are left: each would wait for it anew
+                return [*answers, *[error] * (len(items) - len(answers))]
             answers.append(error)
     return answers
+
+
+def _of_all(error: Exception) -> bool:
+    return isinstance(error, StorageAway) and not isinstance(error, PartAway)
 
 
 def _answer(waiting: Sequence[asyncio.Future[R]], answers: Sequence[R | Exception]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from storage.errors import StorageAway
+from storage.errors import PartAway, StorageAway
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,14 +23,15 @@ async def isolated(
     alone, each with its error. *work* changes all or nothing, in a transaction of its
     own, and may be repeated. What *stops* names concerns all of them, such as a store
     that is away: that is raised, and what was not done is left for the next time.
+    `PartAway` concerns one.
     """
     if not items:
         return [], []
     try:
         return [await work(items)], []
-    except stops:
-        raise
-    except Exception as error:  # noqa: BLE001 whose it is shows when each is done alone
+    except Exception as error:
+        if isinstance(error, stops) and not isinstance(error, PartAway):
+            raise
         if len(items) == 1:
             return [], [(items[0], error)]
     middle = len(items) // 2

@@ -83,7 +83,7 @@ class Moment(types.TypeDecorator[datetime]):
             raise ValueError("a moment must be aware")
         if value.tzinfo is not UTC:
             value = value.astimezone(UTC)
-        return value.strftime(_SQLITE_FORMAT) if dialect.name == "sqlite" else value
+        return _written(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return _moment(value)
@@ -102,6 +102,11 @@ def _moment(value: Any) -> datetime | None:
         return _read(value)
     # The driver reads infinity without a zone, which would be that of this machine.
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _written(value: datetime) -> str:
+    """A UTC moment as `_read` reads it: `strftime` writes the year 26 with two digits."""
+    return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _read(stored: Any) -> datetime:

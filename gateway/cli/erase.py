@@ -85,7 +85,7 @@ def _moment(typed: str) -> datetime:
     try:
         return TypeAdapter[datetime](Moment).validate_python(typed)
     except ValidationError:
-        said = "write a time with its offset, such as 2026-11-20T09:00:00Z"
+        said = "write a time since 1970 with its offset, such as 2026-11-20T09:00:00Z"
         raise typer.BadParameter(said, param_hint="--received-at") from None
 
 

@@ -29,6 +29,7 @@ _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DATA = 64 * 1024
 _LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 # Without them some scripts cannot be written, nor some emoji: joiners, marks of direction, tags.
@@ -42,13 +43,17 @@ def _without_edges(raw: object) -> object:
 
 
 def _moment(raw: object) -> datetime:
+    """A moment of our time; one of long ago is a slip, and would be reckoned with as it stands."""
     raw = _without_edges(raw)
     if not isinstance(raw, str) or not _RFC3339.fullmatch(raw):
         raise ValueError("must be a time as in RFC 3339, with its offset")
     try:
-        return datetime.fromisoformat(raw.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(raw.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is no time that exists") from None
+    if moment < _FIRST:
+        raise ValueError("must not be before the year 1970")
+    return moment
 
 
 def _address(raw: object) -> address.Address:

@@ -29,6 +29,7 @@ from gateway import limits
 from gateway.callers import idempotency
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
+from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
@@ -82,6 +83,7 @@ def of(parts: Parts) -> list[Duty]:
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     holds = Holds(Erasing(parts))
+    takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
@@ -92,7 +94,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
-        duty("takings_away", 1, parts.takings.work_off),
+        duty("takings_away", 1, takings.work_off),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),

@@ -10,7 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from sqlalchemy import func, select
 
+from consent.tables import suppression
 from gateway.callers.api_keys import Scope
 from gateway.flows.proving.verify import verify
 from tests.support.apps import ADA, App
@@ -37,3 +39,26 @@ async def test_a_planted_objection_neither_stops_an_erasure_nor_locks_its_eviden
     assert datetime.fromisoformat(erasure["locked_until"]) <= now + kept, (
         await verify(app.parts)
     ).rows
+
+
+async def test_an_objection_that_was_taken_away_is_known_from_the_log(
+    app: App, dialect: str
+) -> None:
+    await app.subscribe(ADA)
+    subject = await app.subject(ADA)
+    key = await app.key(Scope.SUBJECTS_MANAGE, Scope.CONSENTS_WITHDRAW)
+    said = {"to": {"email": ADA}, "all": True, "kind": "object", "channel": "phone"}
+    assert (await call(app, key, "POST", "/v1/withdrawals", said))[0] == 200
+    await by_sql(
+        app,
+        f"UPDATE subject SET objected_at = NULL WHERE id = '{subject}'",
+        f"UPDATE consent SET mac = zeroblob(32) WHERE subject = '{subject}'",
+        "DELETE FROM suppression",
+    )
+
+    _, erasure = await call(app, key, "POST", "/v1/erasures", {"subject_id": subject})
+
+    assert erasure["locked_until"] is not None
+    async with app.parts.data.read() as connection:
+        blocked = select(func.count()).select_from(suppression)
+        assert (await connection.execute(blocked)).scalar_one() == 1

@@ -115,7 +115,7 @@ async def test_while_the_guard_is_away_it_stands_unanswered_and_repeating_is_saf
         answer = await app.http.post(f"/confirm/{token}", data={"answer": "reject"})
         assert answer.status == 503
     assert await app.permission(purpose="updates") == "withdrawn"
-    await app.parts.takings.work_off()  # nobody repeats it: a process died here
+    await app.tell_takings()  # nobody repeats it: a process died here
 
     assert await told(app, subject) == [
         ("consent.withdrawn", "newsletter"),

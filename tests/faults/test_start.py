@@ -150,7 +150,7 @@ async def _metrics(gateway: Gateway, name: str) -> float | None:
         pytest.param(
             "[controller]",
             '[controller]\nnotice = { en = "own.md" }',
-            "controller.notice.en: leads to {url}/my-data/erase, which is no page of this gateway",
+            "controller.notice.en: leads to {url}/my-data/forget, which is no page of this gateway",
             id="a page that does not exist",
         ),
         pytest.param(
@@ -164,7 +164,7 @@ async def _metrics(gateway: Gateway, name: str) -> float | None:
 async def test_a_notice_that_says_what_is_not_so_is_named_and_nothing_starts(
     gateway: Gateway, old: str, new: str, problem: str
 ) -> None:
-    own = f"Erase yourself at {gateway.base}/my-data/erase. By Acme GmbH."
+    own = f"Erase yourself at {gateway.base}/my-data/forget. By Acme GmbH."
     (gateway.directory / "own.md").write_text(own, encoding="utf-8")
     raw = gateway.config.read_text()
     gateway.config.write_text(raw.replace(old, new, 1))

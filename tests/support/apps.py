@@ -27,6 +27,7 @@ from gateway.config import config
 from gateway.config.config import Config
 from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
+from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link
 from gateway.http.runner import Runner
 from gateway.parts import Parts
@@ -157,12 +158,17 @@ class App:
         """What `admin_listen` would tell an operator."""
         return generate_latest(self.counted.registry).decode()
 
+    async def tell_takings(self) -> int:
+        """Tell the guard's store what it was not told, as a process that just started."""
+        parts = self.parts
+        return await DueTakings(parts.data, parts.clock, parts.rows, parts.takings).work_off()
+
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
         while await intake.work_off(self.parts) or await fresh_link.work_off(self.parts):
             pass
         await expire.Expiry(self.parts).by_date()
-        await self.parts.takings.work_off()
+        await self.tell_takings()
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
         await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from storage.errors import StorageAway
+from storage.errors import PartAway, StorageAway
 from storage.grouping import Grouped, severally
 
 
@@ -139,6 +139,21 @@ async def test_a_store_that_is_away_is_away_for_all_and_asked_once() -> None:
 
     assert [type(one) for one in failed] == [StorageAway] * 3
     assert (writer.tried, writer.written) == ([[1, 0, 3]], [])
+
+
+async def test_what_one_item_lacks_is_away_for_it_alone() -> None:
+    class Lacking(Picky):
+        async def __call__(self, items: Sequence[int]) -> Sequence[int | Exception]:
+            if 2 in items:
+                raise PartAway("data")
+            return await super().__call__(items)
+
+    writer = Lacking()
+
+    first, lacking, last = await together(writer, 1, 2, 3)
+
+    assert (first, type(lacking), last) == (2, PartAway, 6)
+    assert writer.written == [1, 3]
 
 
 async def test_a_store_that_goes_away_between_two_items_is_away_for_those_that_are_left() -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.trail import Told
 from consent import erasures, gates, history, holds, intakes, rights_requests
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
@@ -178,7 +179,7 @@ class RetentionRules:
                 if subject in kept or not gate.is_honest(parts.rows):
                     continue  # a stop may have been taken away that is a reason to know them
                 theirs = consents.get(subject, [])
-                everything, going = self._over(gate, theirs, now)
+                everything, going = self._over(gate, known[subject], theirs, now)
                 if going and gate.live and subject not in told:
                     stuck[subject] = Why.KEY_MISSING  # nothing tells what else they agreed to
                 elif going and not told[subject].vouches_for_all(theirs):
@@ -202,10 +203,10 @@ class RetentionRules:
         return len(whole) + ended
 
     def _over(
-        self, gate: Gate, consents: Sequence[Consent], now: datetime
+        self, gate: Gate, told: Sequence[Told], consents: Sequence[Consent], now: datetime
     ) -> tuple[bool, Sequence[Consent]]:
         """Whether the whole person is to be forgotten, and which of their consents go."""
-        known = erasing.person_of(gate)
+        known = erasing.person_of(gate, self._parts.rows, told)
         if consent_rules.whole(known, consents, self._periods, now):
             return True, consents
         return False, consent_rules.ended(known, consents, self._periods, now)

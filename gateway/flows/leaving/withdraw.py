@@ -41,7 +41,7 @@ from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
-from storage.errors import StorageAway
+from storage.errors import PartAway
 from storage.grouping import Grouped, severally
 from storage.honesty import RowKeys
 from storage.keysets import KeySet
@@ -71,10 +71,10 @@ async def have_appeared(
 
 
 def _require_there(leaving: Sequence[Leaving], held: Mapping[str, Gate]) -> None:
-    """Raise `StorageAway` where an address was somebody's whose row is away: it may come back."""
+    """Raise `PartAway` where an address was somebody's whose row is away: it may come back."""
     by_address = {one.subject for one in leaving if one.email is not None} - {None}
     if by_address - held.keys():
-        raise StorageAway("data")
+        raise PartAway("data")
 
 
 def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[Address]:
@@ -226,7 +226,7 @@ class Withdrawals:
         await self.withdraw(Question(withdrawal.purpose or "", subject=subject), withdrawal)
 
     async def _ask_for(self, subject: str | None) -> None:
-        """Raises `StorageAway` where a row is away that must be there: of who has a handle."""
+        """Raises `PartAway` where a row is away that must be there: of who has a handle."""
         if subject is None:
             return
         async with self._parts.data.read() as connection:
@@ -234,7 +234,7 @@ class Withdrawals:
             gone = not await gates.named(connection, [subject])
             if gone and await links.with_handle(connection, [subject]):
                 log.error("person_away")
-                raise StorageAway("data")
+                raise PartAway("data")
 
     async def _write(self, said: Sequence[_Said]) -> list[_Written | Exception]:
         while (written := await self._try(said)) is None:
@@ -314,7 +314,7 @@ class Withdrawals:
             taken = await taken_away.due_of(connection, keys, subjects)
         shared = permits.together(asking)
         return [
-            StorageAway("data")  # what was written stands; nobody can say that it holds
+            PartAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back
             else _written(leaver, taken, theirs, shared)
             for leaver, theirs in zip(leaving, still_open, strict=True)

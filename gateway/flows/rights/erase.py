@@ -37,7 +37,7 @@ from consent.held_evidence import ErasureHeld, HoldLifted
 from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.model import SubjectState
-from consent.retention import Periods
+from consent.retention import Periods, Person
 from consent.rights import Right, RightsRequest
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.taken_away import TakingAway
@@ -54,7 +54,7 @@ from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from storage.clock import Clock
 from storage.database import Database
-from storage.errors import StorageAway
+from storage.errors import PartAway, StorageAway
 from storage.ids import random_id
 
 log = structlog.get_logger()
@@ -76,6 +76,7 @@ class Request:
 class _Dates:
     """What the dates of an erasure follow from."""
 
+    person: Person
     periods: Periods
     calendar: Calendar
     waiting: Sequence[RightsRequest]  # what else the person asked for, and waits for
@@ -86,10 +87,8 @@ class _Dates:
         before = [one.received_at for one in self.waiting if one.right is Right.ERASURE]
         return min(request.received_at or now, now, *before)
 
-    def locked_until(
-        self, gate: Gate, consents: Sequence[Consent], now: datetime
-    ) -> datetime | None:
-        return consent_rules.locked_until(erasing.person_of(gate), consents, self.periods, now)
+    def locked_until(self, consents: Sequence[Consent], now: datetime) -> datetime | None:
+        return consent_rules.locked_until(self.person, consents, self.periods, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +121,10 @@ async def foresee(
         now = await clock.now(connection)
         stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
         held_until = await holds.until(connection, consents.keys, subject, now)
-    until = consent_rules.foreseen_lock(erasing.person_of(gate), stored, periods, now)
-    return Foreseen(until, gate.objected_at is not None, held_until)
+    # A look opens no trail: of a row that somebody else wrote an objection shows only when asked.
+    person = erasing.person_of(gate, consents.keys, ())
+    until = consent_rules.foreseen_lock(person, stored, periods, now)
+    return Foreseen(until, person.objected_at is not None, held_until)
 
 
 class Erasures:
@@ -146,7 +147,7 @@ class Erasures:
         # No connection is held here: whoever waits must not keep others from the database.
         await self._parts.takings.tell(begun.taken)
         if begun.held_back:
-            raise StorageAway("data")
+            raise PartAway("data")
         await self._parts.permit_wait.until_over(begun.still_open)
         if begun.erasure is None or begun.erasure.state is Stage.HELD:
             return begun.erasure
@@ -217,13 +218,15 @@ class Erasures:
         waiting = asked if asked is not None and asked.state is Stage.HELD else None
         told = await histories.of_people(connection, parts.log.macs, [subject], vault)
         if await holds.held_back(connection, parts.rows, parts.log.macs, told, now):
-            return await self._hold(connection, request, gate, vault, now, waiting)
+            dates = await self._dates(connection, gate, told[subject])
+            return await self._hold(connection, request, gate, vault, now, waiting, dates)
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
         await self._end_holds(connection, trail, told, now)
         consents = await self._take_back(connection, subject, request.actor, trail, now)
-        dates = await self._dates(connection, subject)
+        dates = await self._dates(connection, gate, told[subject])
         new = _new(request, gate, consents, dates, now, waiting)
-        await self._suppress(connection, gate, vault, now)
+        objected = dates.person.objected_at is not None
+        await self._suppress(connection, gate, vault, now, objected=objected)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
@@ -258,6 +261,7 @@ class Erasures:
         vault: Vault,
         now: datetime,
         waiting: Erasure | None,
+        dates: _Dates,
     ) -> _Begun:
         """Restrict somebody whose proof is needed, and keep that they asked: once."""
         parts, subject = self._parts, gate.subject
@@ -265,7 +269,7 @@ class Erasures:
         # The restriction stands in one row, which somebody may put back; these are told one by one.
         await self._take_back(connection, subject, request.actor, trail, now)
         if waiting is None:
-            new = _new(request, gate, (), await self._dates(connection, subject), now)
+            new = _new(request, gate, (), dates, now)
             kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)
             eid = trail.record_leaving(
                 kind, subject, request.actor, now, evidence=said, refs={"erasure": new.id}
@@ -280,9 +284,11 @@ class Erasures:
         taken = await taken_away.due_of(connection, parts.rows, [subject])
         return _Begun(waiting, still_open, bool(held_back), taken)
 
-    async def _dates(self, connection: AsyncConnection, subject: str) -> _Dates:
-        asked = await rights_requests.waiting_of(connection, self._parts.rows, [subject])
-        return _Dates(self._erasing.periods, calendars.of(self._parts.config.rights), asked)
+    async def _dates(self, connection: AsyncConnection, gate: Gate, told: Sequence[Told]) -> _Dates:
+        rows, calendar = self._parts.rows, calendars.of(self._parts.config.rights)
+        asked = await rights_requests.waiting_of(connection, rows, [gate.subject])
+        person = erasing.person_of(gate, rows, told)
+        return _Dates(person, self._erasing.periods, calendar, asked)
 
     async def _end_holds(
         self,
@@ -303,7 +309,13 @@ class Erasures:
         await holds.remove(connection, [one.id for one in over])
 
     async def _suppress(
-        self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime
+        self,
+        connection: AsyncConnection,
+        gate: Gate,
+        vault: Vault,
+        now: datetime,
+        *,
+        objected: bool,
     ) -> None:
         """Keep or forget that the mailbox is not to be asked, as the configuration has it."""
         mailbox = withdraw.mailbox_of(gate, vault)
@@ -313,7 +325,7 @@ class Erasures:
         email, keys = address.parse(mailbox), self._parts.keyring.suppression
         if policy is Suppress.NONE:
             await suppressions.lift(connection, keys, email)
-        elif policy is Suppress.ALWAYS or gate.objected_at is not None:
+        elif policy is Suppress.ALWAYS or objected:
             digest = suppressions.mailbox_hash(keys.secret, email)
             block = Suppression(digest, Stop.ASKING, now + ASKING_BLOCK, kid=keys.kid)
             await suppressions.add(connection, [block], now)
@@ -327,7 +339,7 @@ def _new(
     now: datetime,
     waiting: Erasure | None = None,
 ) -> Erasure:
-    locked_until = dates.locked_until(gate, consents, now)
+    locked_until = dates.locked_until(consents, now)
     if waiting is not None:  # what was asked for while a hold stood
         return erasures.carried_out(waiting, locked_until)
     received_at = dates.received_at(request, now)

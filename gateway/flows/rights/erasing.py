@@ -9,7 +9,7 @@ goes the same way on its date.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from audit.counted import Counted
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
+from audit.trail import Told
 from consent import erasures, gates, leavings, people, rights_requests, shares, taken_away
 from consent import going as going_note
 from consent.erasures import Erasure, Stage
@@ -66,6 +67,9 @@ async def begin(
     if marks is not None:
         left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
         await marks.add(connection, left, now)
+    if altered := [gate for gate in held if not gate.is_honest(keys)]:
+        # From here on a gateway's row stands there, and no verification can tell of that one.
+        logger.error("altered_row_erased", rows=len(altered))
     await gates.begin_erasure(connection, keys, held, asked or {})
     events = await _end_requests(connection, keys, held, asked or {}, now)
     said = []
@@ -133,9 +137,17 @@ async def ends_of(
     return Ends(requests, frozenset(one for one, gate in held.items() if is_locked(gate)))
 
 
-def person_of(gate: Gate) -> Person:
-    """What the rules on keeping need to know of somebody."""
-    return Person(gate.state, gate.restricted_at is not None, gate.objected_at)
+def person_of(gate: Gate, keys: RowKeys, told: Iterable[Told]) -> Person:
+    """What the rules on keeping need to know of somebody: what a gateway wrote of them.
+
+    Where somebody else wrote their row, it is what the log *told* of their objection:
+    one that was planted would keep what they want forgotten, and one that was altered
+    would have them asked again.
+    """
+    if gate.is_honest(keys):
+        return Person(gate.state, gate.restricted_at is not None, gate.objected_at)
+    said = [one.entry.at for one in told if one.kind == Kind.CONSENT_OBJECTED]
+    return Person(gate.state, restricted=False, objected_at=min(said, default=None))
 
 
 def periods_of(kept: Retention) -> Periods:
