@@ -84,7 +84,10 @@ async def test_an_erasure_under_a_hold_restricts_at_once_and_comes_when_it_is_li
     assert begun["state"] == "held"
     assert await app.permission() == "restricted"
     assert await app.deliver() == []
-    assert sorted(await told(app)) == [("consent.withdrawn", "newsletter"), ("subject.erasure_held", None)]
+    assert sorted(await told(app)) == [
+        ("consent.withdrawn", "newsletter"),
+        ("subject.erasure_held", None),
+    ]
     assert (await erase(app, whom))["erasure_id"] == begun["erasure_id"]
     await duty(app)
     await run_rules(app)  # it waits, and was not put back by somebody
