@@ -48,6 +48,17 @@ def erasure_waits(told: Iterable[Told]) -> bool:
     return any(event.kind is Kind.SUBJECT_ERASURE_HELD for event in told)
 
 
+def objected_at(told: Iterable[Told]) -> datetime | None:
+    """Since when an objection stands by the log, which has every event of the person in order."""
+    since = None
+    for event in told:
+        if event.kind is Kind.CONSENT_OBJECTED:
+            since = since or event.entry.at
+        elif _lifts_objection(event):
+            since = None
+    return since
+
+
 def denied(told: Iterable[Told], gate: Gate) -> Iterator[str]:
     """What of an honest row's restriction and objection the log tells otherwise.
 

@@ -106,7 +106,7 @@ def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:
         (["--subject", "sub_1", "--yes", "--received-at", "0026-11-20T09:00:00Z"], 2, "since 1970"),
         (["--email-stdin", "--yes"], 1, "that is no address"),
     ],
-    ids=["nobody", "both", "not sure", "unknown", "no time", "no address"],
+    ids=["nobody", "both", "not sure", "unknown", "no time", "long ago", "no address"],
 )
 def test_what_is_wrong_is_said_and_nothing_done(
     run: Run, monkeypatch: pytest.MonkeyPatch, said: list[str], status: int, why: str

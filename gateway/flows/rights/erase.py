@@ -121,7 +121,7 @@ async def foresee(
         now = await clock.now(connection)
         stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
         held_until = await holds.until(connection, consents.keys, subject, now)
-    # A look opens no trail: of a row that somebody else wrote an objection shows only when asked.
+    # Of an altered row nothing is foreseen that follows from it; an erasure asks the log.
     person = erasing.person_of(gate, consents.keys, ())
     until = consent_rules.foreseen_lock(person, stored, periods, now)
     return Foreseen(until, person.objected_at is not None, held_until)

@@ -22,7 +22,7 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
 from audit.trail import Told
-from consent import erasures, gates, leavings, people, rights_requests, shares, taken_away
+from consent import erasures, gates, leavings, people, rights_requests, shares, stops, taken_away
 from consent import going as going_note
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
@@ -146,8 +146,7 @@ def person_of(gate: Gate, keys: RowKeys, told: Iterable[Told]) -> Person:
     """
     if gate.is_honest(keys):
         return Person(gate.state, gate.restricted_at is not None, gate.objected_at)
-    said = [one.entry.at for one in told if one.kind == Kind.CONSENT_OBJECTED]
-    return Person(gate.state, restricted=False, objected_at=min(said, default=None))
+    return Person(gate.state, restricted=False, objected_at=stops.objected_at(told))
 
 
 def periods_of(kept: Retention) -> Periods:
