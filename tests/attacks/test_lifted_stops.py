@@ -178,13 +178,13 @@ async def test_who_waits_for_a_hold_lifts_nothing_though_the_row_of_the_erasure_
     assert begun.state is Stage.HELD
     lifting = stops_of(app.parts)
     assert not await lifting.lift_restriction(one)
-    assert not await lifting.lift_objection(one, ["updates"])
+    assert not await lifting.lift_objection(one, [])
 
     async with app.parts.data.begin() as connection:
         await connection.execute(delete(consents.erasure))
     with pytest.raises(StorageAway):
         await lifting.lift_restriction(one)
     with pytest.raises(StorageAway):
-        await lifting.lift_objection(one, ["updates"])
+        await lifting.lift_objection(one, [])
 
     assert await app.permission(ADA, "updates") in ("restricted", "objected")
