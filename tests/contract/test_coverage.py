@@ -141,6 +141,10 @@ async def told_of(app: App, message: str) -> list[Any]:
     return [one["reason"] for one in found if "reason" in one]
 
 
+# A hundred starts: what is decided does not depend on the database.
+@pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 async def test_in_every_combination_only_who_is_covered_is_mailed(app: App) -> None:
     """Before, each of these mails went out."""
     await app.subscribe()
