@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -130,6 +131,7 @@ async def require_usable(databases: Mapping[str, Database]) -> None:
         raise SchemaError(behind, beyond)
 
 
+@cache
 def head(schema: Schema) -> str | None:
     """The newest migration that this release knows; None before the first is written."""
     return ScriptDirectory.from_config(alembic_config(schema)).get_current_head()
