@@ -23,6 +23,26 @@ settings.load_profile("any machine")
 
 compiled.share()
 
+# What these ask does not depend on the database, but for those that are about one alone. Both are
+# asked by the contracts and the promises; here PostgreSQL is left to `make test-long`.
+_SELDOM_ON_BOTH = ("attacks", "http")
+
+
+@pytest.hookimpl(tryfirst=True)  # before what is not asked for is taken out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    always = {_named(item) for item in items if item.get_closest_marker("long") is None}
+    for item in items:
+        path, name, dialect = _named(item)
+        twice = dialect == "postgresql" and (path, name, "sqlite") in always
+        if twice and path.parent.name in _SELDOM_ON_BOTH:
+            item.add_marker(pytest.mark.long)
+
+
+def _named(item: pytest.Item) -> tuple[Path, str, str | None]:
+    """Where a test stands, its name, and its database where it runs on each."""
+    dialect: str | None = getattr(getattr(item, "callspec", None), "params", {}).get("dialect")
+    return item.path, getattr(item, "originalname", item.name), dialect
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
