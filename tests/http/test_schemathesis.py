@@ -41,6 +41,18 @@ include-path-regex = "^/v1/audit/events/"
 "parameters" = {{ "path.id" = "{event}" }}
 
 [[operations]]
+include-path-regex = "^/v1/erasures/"
+"parameters" = {{ "path.id" = "era_{nobody}" }}
+
+[[operations]]
+include-path-regex = "^/v1/holds/"
+"parameters" = {{ "path.id" = "hol_{nobody}" }}
+
+[[operations]]
+include-path-regex = "^/v1/rights-requests/"
+"parameters" = {{ "path.id" = "req_{nobody}" }}
+
+[[operations]]
 include-path-regex = "^/(confirm|my-data|why|preferences)"
 "parameters" = {{ "path.token" = "{confirm}" }}
 checks.negative_data_rejection.enabled = false
@@ -77,6 +89,7 @@ async def test_no_request_breaks_the_gateway_and_no_answer_breaks_the_document(
         "notice": described["purposes"][0]["text"]["bundle"]["notice"],
         "message": queued["message_id"],
         "event": await _event(gateway, key),
+        "nobody": "0" * 26,
         "confirm": confirmation.link("confirm").rpartition("/")[2],
         "unsubscribe": mail.link("unsubscribe").rpartition("/")[2],
     }

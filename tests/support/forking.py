@@ -8,6 +8,7 @@ dies as it is told to. What concerns the start itself starts from nothing.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -62,6 +63,11 @@ class _Source:
                 pass
             return self._ended.get(pid)
 
+    def close(self) -> None:
+        """It ends once nobody gives orders; what it forked goes on."""
+        self._socket.close()
+        self._process.wait(10)
+
     def _next(self, timeout: float | None) -> dict[str, Any] | None:
         while b"\n" not in self._lines:
             ready, _, _ = select.select([self._socket], [], [], timeout)
@@ -79,7 +85,9 @@ class _Source:
 
 @cache
 def _source(directory: Path) -> _Source:
-    return _Source(directory)
+    source = _Source(directory)
+    atexit.register(source.close)
+    return source
 
 
 @dataclass
