@@ -53,9 +53,7 @@ async def asked(data: Database) -> int:
         return int((await connection.execute(query)).scalar_one())
 
 
-@pytest.mark.parametrize(
-    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
-)
+@pytest.mark.long
 async def test_nobody_is_asked_twice_and_nobody_left_out_by_whoever_is_killed_meanwhile(
     dialect: str, new_database_url: Callable[[str], str], tmp_path: Path
 ) -> None:
