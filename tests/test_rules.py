@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,8 +22,10 @@ PURE = [
     "audit/checkpoints.py",
     "audit/tree.py",
     "consent/coverage.py",
+    "consent/deadlines.py",
     "consent/evidence.py",
     "consent/frequency_cap.py",
+    "consent/held_evidence.py",
     "consent/keys/blind.py",
     "consent/honesty.py",
     "consent/link_meter.py",
@@ -30,9 +33,12 @@ PURE = [
     "consent/policy.py",
     "consent/re_permission.py",
     "consent/retention.py",
+    "consent/rights.py",
     "consent/keys/seal.py",
     "consent/sign_ups.py",
+    "consent/stop_proofs.py",
     "consent/stored.py",
+    "consent/subject_evidence.py",
     "consent/tokens.py",
     "delivery/folding.py",
     "delivery/hand.py",
@@ -43,6 +49,7 @@ PURE = [
     "delivery/sharing.py",
     "gateway/config/advertising.py",
     "gateway/config/countries.py",
+    "gateway/flows/sending/pacing.py",
     "gateway/look/claims.py",
     "storage/domains.py",
 ]
@@ -256,6 +263,29 @@ def test_every_exception_that_is_silenced_names_its_rule() -> None:
 
 
 HANDLERS = [path for door in ("api", "people") for path in (ROOT / "gateway" / door).glob("*.py")]
+
+
+def test_no_name_of_a_module_means_two_things() -> None:
+    """The later one would silently stand where the first was meant."""
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    twice = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (*SOURCES, *tests)
+        for name, count in Counter(given_by(path)).items()
+        if count > 1
+    }
+
+    assert twice == set()
+
+
+def given_by(path: Path) -> Iterator[str]:
+    """What a module defines at its top."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (one.id for one in targets if isinstance(one, ast.Name))
 
 
 def test_handlers_write_no_sql() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aiohttp import web
-from pydantic import model_validator
 
 from audit.kinds import Actor
 from gateway.api import tries
-from gateway.api.targets import ADA
+from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
 from gateway.errors import NotFound
 from gateway.flows.proving import certificate
@@ -21,26 +20,16 @@ from gateway.http.app_keys import PARTS
 from gateway.http.authentication import require_unbound
 from gateway.http.certificates import ErasureView, view
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import Identifier, MailAddress, Moment, Name
-from gateway.http.models import SAID, Incoming, exactly_one, one_of
+from gateway.http.fields import Moment, Name
 from gateway.http.parsing import read_json
 
 _TAGS = ("data protection officer",)
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "channel": "letter"}
 
 
-class ErasureRequest(Incoming):
-    model_config = one_of({"email": SAID}, {"subject_id": SAID})
-
-    email: MailAddress | None = None
-    subject_id: Identifier | None = None
+class ErasureRequest(Target):
     channel: Name = "api"
     received_at: Moment | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        exactly_one(self, "email", "subject_id")
-        return self
 
 
 @endpoint(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from consent.rights import Progress, Refusal, Right, RightsRequest, Step
 from gateway.api import tries
-from gateway.api.targets import ADA
+from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
 from gateway.errors import (
     AnsweredByErasure,
@@ -30,8 +30,8 @@ from gateway.http.answers import answer
 from gateway.http.app_keys import RIGHTS_REQUESTS
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import CleanText, Identifier, MailAddress, Moment, Name
-from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
+from gateway.http.fields import CleanText, Moment, Name
+from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import read_json, read_query
 
 _TAGS = ("data protection officer",)
@@ -48,19 +48,10 @@ _REFUSALS: Mapping[Refusal, type[RequestError]] = {
 }
 
 
-class RightsRequestRequest(Incoming):
-    model_config = one_of({"email": SAID}, {"subject_id": SAID})
-
+class RightsRequestRequest(Target):
     kind: Annotated[Right, Field(strict=False)]  # a word, also where no JSON is read
-    email: MailAddress | None = None
-    subject_id: Identifier | None = None
     channel: Name = "api"
     received_at: Moment | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        exactly_one(self, "email", "subject_id")
-        return self
 
 
 class DecisionRequest(Incoming):

@@ -93,6 +93,7 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "withdrawal": Capability.WITHDRAWALS,
     "final": Capability.WITHDRAWALS,
     "own_pages": Capability.OWN_PAGES,
+    "own_rights": Capability.OWN_PAGES,
     "erasure": Capability.ERASURE,
     "locked": Capability.PROOF_AFTER_END,
 }

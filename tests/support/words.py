@@ -185,7 +185,7 @@ NAMED_AGAIN: Final = f"{_RIGHTS}test_nothing_counts_again_that_the_page_did_not_
 BOTH_STAND: Final = f"{_RIGHTS}test_both_stops_stand_until_each_is_lifted"
 ERASES: Final = f"{_RIGHTS}test_an_erasure_takes_two_steps_and_shows_what_it_did"
 KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
-HELD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
+WAITS_FOR_A_HOLD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
 ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
 
 TAKEN: Final = (
@@ -728,7 +728,7 @@ FACTS: Final = {
         "nothing is kept",
         "A keyed checksum of your address, for twelve months, so that nobody has you asked again.",
     ),
-    HELD: (
+    WAITS_FOR_A_HOLD: (
         (
             "You asked for erasure on %(moment)s. It waits, for your data is needed for legal "
             "claims (Art. 17(3)(e) GDPR), as things stand until %(day)s. Until it comes by "
@@ -996,6 +996,7 @@ NOTICE_FACTS: Final = {
     "withdrawal": (LEAVES,),
     "final": (FINAL,),
     "own_pages": (STORY, ALIKE),
+    "own_rights": (RESTRICTS, OBJECTS, ERASES),
     "erasure": (ERASED, ERASED_FINAL),
     "locked": (LOCKED,),
 }
