@@ -385,7 +385,6 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
     "gateway/api/rights_requests.py": "contract/test_rights_requests.py",
-    "gateway/api/erasures.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/holds.py": "contract/test_holds.py",
     "gateway/flows/proving/takings.py": "contract/test_takings_away.py",
