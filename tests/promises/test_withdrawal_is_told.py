@@ -22,6 +22,9 @@ from tests.support.stops import stops_of
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
+SELDOM = pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
+)
 
 
 def tell(app: App, *purposes: str) -> None:
@@ -84,6 +87,7 @@ async def test_a_withdrawal_is_told_once_by_a_mail_with_that_link_alone(app: App
     assert (await verify(app.parts)).rows == []
 
 
+@SELDOM
 async def test_all_that_was_left_at_once_is_told_by_one_mail_of_each_sender(app: App) -> None:
     tell(app)
     await app.subscribe(ADA, "newsletter", "updates")
@@ -97,6 +101,7 @@ async def test_all_that_was_left_at_once_is_told_by_one_mail_of_each_sender(app:
     assert "Updates (Acme)" in text
 
 
+@SELDOM
 async def test_many_withdrawals_are_told_three_times_a_week(app: App) -> None:
     tell(app)
     came = []
@@ -111,6 +116,7 @@ async def test_many_withdrawals_are_told_three_times_a_week(app: App) -> None:
     assert came == [1, 1, 1, 0]
 
 
+@SELDOM
 async def test_nothing_is_told_that_nobody_wants_told(app: App) -> None:
     """By purpose, and of an objection, "not me", a restriction, stopped mails and an erasure."""
     tell(app, "newsletter")
@@ -139,6 +145,7 @@ async def test_nothing_is_told_that_nobody_wants_told(app: App) -> None:
     assert await app.deliver() == []
 
 
+@SELDOM
 @pytest.mark.parametrize("word", ["objection", "stop", "erasure"])
 async def test_a_later_word_keeps_the_mail_that_waits_from_going(app: App, word: str) -> None:
     tell(app)
