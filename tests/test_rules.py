@@ -21,6 +21,7 @@ PURE = [
     "audit/entry.py",
     "audit/checkpoints.py",
     "audit/tree.py",
+    "consent/acknowledging.py",
     "consent/coverage.py",
     "consent/deadlines.py",
     "consent/evidence.py",
@@ -340,6 +341,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/keeping/proofs.py": "promises/test_nothing_is_kept_longer.py",
     "audit/histories.py": "unit/test_history.py",
     "gateway/flows/joining/answering.py": "http/test_confirmations.py",
+    "gateway/flows/leaving/acknowledging.py": "promises/test_withdrawal_is_told.py",
     "gateway/flows/leaving/ending.py": "attacks/test_hidden_rows.py",
     "audit/forgetting.py": "promises/test_nothing_is_kept_longer.py",
     "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row

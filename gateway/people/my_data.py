@@ -14,6 +14,8 @@ from consent import address
 from consent.errors import AddressError
 from consent.evidence import MailSent, Objected, Requested, ServerReply, TakenBack
 from consent.fresh_links import Session
+from consent.model import State
+from consent.sign_ups import ASK_AGAIN
 from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.rights import fresh_link, overview
@@ -153,6 +155,7 @@ async def why(request: web.Request) -> web.StreamResponse:
         "why",
         brand=brand(request),
         consents=_shown(seen.consents),
+        on=any(held.state in (State.PENDING, State.CONFIRMED) for held in seen.consents),
         fresh=True,
         fresh_url=None,
     )
@@ -286,6 +289,7 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "form": None if held.contested else held.consent.form,
             "contested": held.contested,
             "anew": held.consent.anew,
+            "again": held.consent.form == ASK_AGAIN,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
             "story": [_told(step) for step in held.story if step.kind in _TOLD],

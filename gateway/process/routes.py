@@ -16,6 +16,7 @@ from gateway.api import (
     withdrawals,
 )
 from gateway.people import (
+    again,
     confirmations,
     docs,
     embed,
@@ -58,6 +59,8 @@ PAGES = (
     confirmations.answer_confirmation,
     recipients.show_unsubscribe,
     recipients.unsubscribe,
+    again.show_again,
+    again.ask_again,
     recipients.show_stop,
     recipients.stop,
 )

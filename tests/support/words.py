@@ -28,6 +28,16 @@ ONLY_ASKS: Final = f"{_TRUE}test_before_a_confirmation_only_mails_that_ask_for_i
 NO_PIXEL: Final = f"{_TRUE}test_no_pixel_leaves_and_no_link_is_rewritten"
 LEAVES: Final = f"{_LINKS}test_one_click_withdraws_whatever_the_body"
 WITHDRAWS: Final = f"{_TRUE}test_a_withdrawal_is_said_with_an_if_because_a_link_may_be_nobodys"
+_AGAIN: Final = "http/test_again.py::"
+LEFT: Final = f"{_AGAIN}test_the_pages_name_what_is_left_and_offer_to_be_asked_again"
+AGAIN_ASKED: Final = (
+    f"{_AGAIN}test_ask_me_again_sends_one_mail_that_asks_and_says_where_it_came_from"
+)
+WHY_SO: Final = f"{_AGAIN}test_why_says_what_is_so_now"
+SELDOM: Final = f"{_AGAIN}test_after_a_mail_that_nobody_confirms_the_next_ones_are_far_apart"
+UNASKED: Final = f"{_AGAIN}test_who_must_not_be_asked_is_not_and_the_answer_is_the_same"
+_TOLD: Final = "promises/test_withdrawal_is_told.py::"
+TOLD: Final = f"{_TOLD}test_a_withdrawal_is_told_once_by_a_mail_with_that_link_alone"
 BLOCKS: Final = "promises/test_it_is_no_weapon.py::test_whoever_says_stop_is_not_asked_again"
 SPELLINGS: Final = f"{_STOPS}test_no_spelling_of_a_mailbox_is_asked_again"
 UNCOVERED: Final = (
@@ -225,7 +235,6 @@ FACTS: Final = {
             "agreed to we send you no such mails any more. If you want them all the same, "
             "please agree to this:"
         ),
-        "We asked anew: our mail shows the wording, and so does the page behind its link.",
         "What you agreed to has changed",
         (
             "You can withdraw your yes at any time, by the unsubscribe link in every mail, "
@@ -447,6 +456,57 @@ FACTS: Final = {
             "without login, and without giving a reason."
         ),
     ),
+    LEFT: (
+        (
+            "A mail then asks you to confirm, at the mailbox that we have for this link. None "
+            "of these mails is started before you do."
+        ),
+        (
+            "No consent to these mails stands any more. From now on we start none of them, "
+            "unless you agree to them anew."
+        ),
+        (
+            "With the button you withdraw every consent to these mails: at once, without login,"
+            " and without giving a reason."
+        ),
+    ),
+    AGAIN_ASKED: (
+        (
+            "If this mailbox may be asked, a mail that asks you to confirm usually arrives "
+            "there within a few minutes. None of these mails is started before you do."
+        ),
+        "Our mail shows the wording, and so does the page behind its link.",
+        "“Ask me again”, behind a link in a mail",
+    ),
+    WHY_SO: (
+        (
+            "As things stand this permits no mail: it was withdrawn or has ended, or something "
+            "else stands against it. We start no such mail."
+        ),
+        "Somebody with access to your mailbox had agreed to such mails, in these words:",
+    ),
+    SELDOM: (
+        (
+            "Only a few such mails are sent: after one that nobody confirms, the next a day "
+            "later at the earliest, then after seven days, then after thirty."
+        ),
+    ),
+    UNASKED: (
+        (
+            "None is sent where an objection, a restriction, “This was not me” or “Stop these "
+            "mails” holds."
+        ),
+        "You lift an objection or a restriction on your personal pages.",
+    ),
+    TOLD: (
+        "One mail may tell you of your withdrawal.",
+        (
+            "The consent to these mails was withdrawn. We start none of them any more, unless "
+            "you agree to them anew:"
+        ),
+        "You need not do anything. If you do nothing, it stays as it is.",
+        "Your withdrawal is stored",
+    ),
     ALIKE: (
         (
             "If we keep anything about this address, a mail with your personal link usually "
@@ -607,6 +667,7 @@ FACTS: Final = {
     ),
     OBJECTED: ("You objected to advertising.",),
     STILL: (
+        "You lift it on your personal pages.",
         (
             "You objected to our mails. Your objection still stands; confirming does not lift "
             "it, and we send you no such mails."
@@ -773,6 +834,7 @@ NO_FACT: Final = (
     "As a mail program shows it",
     "As plain text",
     "Ask for a new link",
+    "Ask me again",
     "Asked first",
     "Back to the form",
     "Back to the overview",
@@ -852,6 +914,7 @@ NO_FACT: Final = (
     "Thank you for having us in your mailbox.",
     "Thank you for telling us",
     "That did not work. Please try again in a moment.",
+    "That was a mistake?",
     "The HTML part of this mail",
     "The Workshop Letter",
     (
@@ -994,6 +1057,7 @@ NOTICE_FACTS: Final = {
     "takings_kept": (TAKEN, TAKEN_GOES),
     "own_keys": (FORGOTTEN, SEALED),
     "withdrawal": (LEAVES,),
+    "withdrawal_told": (TOLD,),
     "final": (FINAL,),
     "own_pages": (STORY, ALIKE),
     "own_rights": (RESTRICTS, OBJECTS, ERASES),
