@@ -23,6 +23,7 @@ from gateway.cli import (
     doctor,
     erase,
     erasures,
+    evidence,
     forms,
     init,
     keys,
@@ -47,6 +48,7 @@ app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")
