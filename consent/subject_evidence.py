@@ -65,7 +65,7 @@ class ProofEnded:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """What stays of somebody who was erased was opened: for which case, why, and as which caller."""
+    """What stays of who was erased was opened: for which case, why, and as which caller."""
 
     case: str
     why: str

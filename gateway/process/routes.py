@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway.api import (
     audit,
     batches,
+    cases,
     erasures,
-    evidence,
     holds,
     messages,
     operations,
@@ -41,7 +41,7 @@ API = (
     withdrawals.post_withdrawal,
     erasures.post_erasure,
     erasures.get_erasure,
-    evidence.post_search,
+    cases.post_search,
     *rights_requests.ROWS,
     holds.post_hold,
     holds.delete_hold,

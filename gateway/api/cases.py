@@ -11,15 +11,15 @@ from gateway.api.permissions import require_turn
 from gateway.api.targets import ADA
 from gateway.callers.api_keys import Scope
 from gateway.flows.rights.locked_evidence import Case, LockedEvidence
-from gateway.http import proofs
+from gateway.http import openings
 from gateway.http.answers import answer
 from gateway.http.app_keys import EVIDENCE_SEARCHES, EVIDENCE_TURN, PARTS
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import CaseNumber, Identifier, MailAddress
 from gateway.http.models import Answer, Incoming
+from gateway.http.openings import NoticeView, PersonProofView
 from gateway.http.parsing import read_json
-from gateway.http.proofs import NoticeView, PersonProofView
 from gateway.http.reasons import reason_of
 
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "case": "2026-17"}
@@ -71,8 +71,8 @@ async def post_search(request: web.Request) -> web.StreamResponse:
     return answer(
         EvidenceFound(
             case=said.case,
-            found=proofs.people(opening),
-            notices=proofs.notices(opening),
+            found=openings.people(opening),
+            notices=openings.notices(opening),
             people=looked.people,
             total=total,
             next=looked.after,

@@ -98,10 +98,10 @@ async def _open(config: Config, case: Case) -> Opening:
 
 def _document(case: str, opening: Opening) -> dict[str, Any]:
     """As `POST /v1/evidence/search` answers."""
-    from gateway.http import proofs
+    from gateway.http import openings
 
-    people = [one.model_dump(mode="json") for one in proofs.people(opening)]
-    notices = [one.model_dump(mode="json") for one in proofs.notices(opening)]
+    people = [one.model_dump(mode="json") for one in openings.people(opening)]
+    notices = [one.model_dump(mode="json") for one in openings.notices(opening)]
     return {"case": case, "found": people, "notices": notices}
 
 
