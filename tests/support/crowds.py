@@ -27,8 +27,8 @@ async def subscribe(gateway: Gateway, addresses: Iterable[str], seconds: float =
     before = Counter(one.to for one in gateway.received())
     assert set(await asyncio.gather(*(gateway.sign_up(one) for one in people))) == {202}
     async with asyncio.timeout(seconds):
-        while len(links := _newest(gateway, before)) < len(people):
-            await asyncio.sleep(0.2)  # noqa: ASYNC110 what another process writes
+        while len(links := _newest(gateway, before)) < len(people):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
     for one in people:
         async with gateway.http.post(links[one], data={"answer": "confirm"}) as answer:
             assert answer.status == 200
@@ -140,7 +140,7 @@ async def final(
                 for one in await _look(gateway, key, left[start : start + 20]):
                     if one["status"] not in ("queued", "sending", "deferred"):
                         seen[one["message_id"]] = one
-            await asyncio.sleep(0.2)  # noqa: ASYNC110 what another process writes
+            await asyncio.sleep(0.2)
     return seen
 
 
