@@ -28,12 +28,11 @@ async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
 
 
 async def look(connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Gate]:
-    """As `share`, for whoever writes no more than that they looked: their gates are not touched.
-
-    Whose end is being written just then is missing: nothing is said of them any more.
-    """
-    looked = [one for one in subjects if await locks.share_one(connection, _look(one))]
-    return await gates.peek(connection, looked) if looked else {}
+    """As `share`, for whoever writes no more than that they looked: their gates are not touched."""
+    held = {one for one in sorted(subjects) if await locks.share_one(connection, _look(one))}
+    found = await gates.peek(connection, subjects)
+    # Whose end is just being written is not live any more in a statement after that.
+    return {one: gate for one, gate in found.items() if one in held or not gate.live}
 
 
 def _look(subject: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from aiohttp import web
+from pydantic import StringConstraints
 
 from audit.kinds import Actor
 from gateway.api.permissions import require_turn
@@ -16,7 +17,7 @@ from gateway.http.answers import answer
 from gateway.http.app_keys import EVIDENCE_SEARCHES, EVIDENCE_TURN, PARTS
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import CaseNumber, Identifier, MailAddress
+from gateway.http.fields import CaseNumber, MailAddress
 from gateway.http.models import Answer, Incoming
 from gateway.http.openings import NoticeView, PersonProofView
 from gateway.http.parsing import read_json
@@ -30,7 +31,8 @@ _MOST: Final = 10_000
 class EvidenceSearch(Incoming):
     email: MailAddress
     case: CaseNumber
-    after: Identifier | None = None
+    # Whatever the last row of a page is called, also one that somebody planted.
+    after: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
 
 
 class EvidenceFound(Answer):

@@ -51,12 +51,16 @@ class ConsentProofView(Answer):
 
 
 class PersonProofView(Answer):
-    """What stays of one person. `whole`: the log lacks no event of theirs."""
+    """What stays of one person. `whole`: the log lacks no event of theirs.
+
+    `corrections` say since when another address was theirs.
+    """
 
     subject_id: str
     locked_until: datetime | None = None
     whole: bool
     consents: list[ConsentProofView]
+    corrections: list[StepView]
 
 
 class NoticeView(Answer):
@@ -82,6 +86,7 @@ def _person(one: PersonProof) -> PersonProofView:
         locked_until=one.locked_until,
         whole=one.whole,
         consents=[_consent(proof) for proof in one.consents],
+        corrections=_steps(one.corrections),
     )
 
 

@@ -48,7 +48,7 @@ async def test_one_among_a_hundred_thousand_is_found_and_the_loop_stays_free(
         begun, found, calls, after = time.monotonic(), [], 0, None
         async with _watching(app) as waits:
             while True:
-                more = {} if after is None else {"after": after}
+                more: dict[str, str] = {} if after is None else {"after": after}
                 status, said = await opened(app, key, **more)
                 assert status == 200
                 found += said["found"]

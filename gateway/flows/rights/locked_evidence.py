@@ -14,17 +14,16 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import histories
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.trail import Told
-from consent import erasures, evidence, gates, locked, texts
+from consent import evidence, gates, history, locked, texts
 from consent.address import Address
 from consent.consents import Consent, Consents
+from consent.erasures import Erasure
 from consent.errors import StoredError
 from consent.evidence import Confirmed, Proof, Requested
-from consent.gates import Gate
 from consent.history import History
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
@@ -98,6 +97,7 @@ class PersonProof:
     locked_until: datetime | None  # none: the row that says so is away
     whole: bool
     consents: Sequence[ConsentProof]
+    corrections: Sequence[Step]  # since when which address was theirs, where it was another
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,10 @@ class LockedEvidence:
                 and one in ends.locked
                 and vault.has(one, Compartment.EVIDENCE)
             }
-            told = await histories.of_people(connection, self.log.macs, list(theirs), vault)
-            opening = await self._opening(connection, theirs, told, ends.requests)
+            rows = await self.consents.of_subjects(connection, theirs)
+            stored = [consent for consents in rows.values() for consent in consents]
+            told = await history.read(connection, self.log.macs, theirs, vault, stored)
+            opening = await _opening(connection, rows, told, ends.requests)
             trail = Trail(self.log, vault, theirs)
             said = Opened(case.number, case.why, case.caller)
             for one in theirs:
@@ -177,43 +179,44 @@ class LockedEvidence:
             await trail.stage(connection)
         return opening
 
-    async def _opening(
-        self,
-        connection: AsyncConnection,
-        theirs: Mapping[str, Gate],
-        told: Mapping[str, Sequence[Told]],
-        requests: Mapping[str, erasures.Erasure],
-    ) -> Opening:
-        rows = await self.consents.of_subjects(connection, theirs)
-        hashes = {consent.text_hash for consents in rows.values() for consent in consents}
-        known = await texts.get(connection, hashes)
-        named = sorted({text.bundle["notice"] for text in known.values()})
-        notices = [await texts.notice(connection, one) for one in named]
-        people = []
-        for subject, gate in theirs.items():
-            history = History.of(told[subject], gate.place)
-            proofs = _proofs(rows.get(subject, ()), known, history)
-            request = requests.get(subject)
-            until = None if request is None else request.locked_until
-            people.append(PersonProof(subject, until, history.whole, proofs))
-        return Opening(people, [one for one in notices if one is not None])
+
+async def _opening(
+    connection: AsyncConnection,
+    rows: Mapping[str, Sequence[Consent]],
+    told: Mapping[str, History],
+    requests: Mapping[str, Erasure],
+) -> Opening:
+    hashes = {consent.text_hash for consents in rows.values() for consent in consents}
+    known = await texts.get(connection, hashes)
+    named = sorted({text.bundle["notice"] for text in known.values()})
+    notices = [await texts.notice(connection, one) for one in named]
+    people = []
+    for subject, trail in told.items():
+        request = requests.get(subject)
+        until = None if request is None else request.locked_until
+        steps = _steps(trail)
+        proofs = _proofs(rows.get(subject, ()), known, trail, steps)
+        corrected = [one for one in steps if one.kind is Kind.SUBJECT_RECTIFIED]
+        people.append(PersonProof(subject, until, trail.whole, proofs, corrected))
+    return Opening(people, [one for one in notices if one is not None])
+
+
+def _steps(trail: History) -> list[Step]:
+    """What the log tells of somebody, in its order; without what this release cannot read."""
+    told = [(one, said) for one in trail.told if (said := _said(one)) is not None]
+    return [Step(one.eid, one.kind, one.entry.at, said) for one, said in told]
 
 
 def _proofs(
-    consents: Iterable[Consent], known: Mapping[str, Text], history: History
+    consents: Iterable[Consent], known: Mapping[str, Text], trail: History, steps: Sequence[Step]
 ) -> list[ConsentProof]:
     """Each consent with its wording and what the log tells of it, oldest first."""
-    told = [(one, said) for one in history.told if (said := _said(one)) is not None]
     found = []
     for consent in consents:
-        steps = [
-            Step(one.eid, one.kind, one.entry.at, said)
-            for one, said in told
-            if consent.id in said.consents
-        ]
-        contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in steps)
-        shown = [one for one in steps if not (contested and isinstance(one.said, Requested))]
-        text, fits = known.get(consent.text_hash), history.vouches(consent)
+        about = [one for one in steps if consent.id in one.said.consents]
+        contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in about)
+        shown = [one for one in about if not (contested and isinstance(one.said, Requested))]
+        text, fits = known.get(consent.text_hash), trail.vouches(consent)
         found.append(ConsentProof(consent, fits, text, shown, contested))
     return found
 
