@@ -63,9 +63,28 @@ class ProofEnded:
         return cls(stored.numbers("events"))
 
 
-Told = Accessed | Suppressed | ProofEnded
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """What stays of who was erased was opened: for which case, why, and as which caller."""
+
+    case: str
+    why: str
+    caller: str | None = None
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        by = {} if self.caller is None else {"caller": self.caller}
+        return {"case": self.case, "why": self.why} | by
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("case"), stored.text("why"), stored.text_or_none("caller"))
+
+
+Told = Accessed | Suppressed | ProofEnded | Opened
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
+    Kind.EVIDENCE_OPENED: Opened,
 }

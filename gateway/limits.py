@@ -51,6 +51,8 @@ PROVIDER = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 60
 DOMAIN = Limit("recipient-domain/other", burst=20, interval=timedelta(minutes=30))
 # Of one API key, in one process. Each leaves an event for ever: some 600 MB a day at most.
 QUESTIONS = Limit("questions", burst=6000, interval=timedelta(seconds=1) / 20)
+# Of one API key, in one process: each call decrypts what stays of up to ten thousand people.
+EVIDENCE_SEARCHES = Limit("evidence searches", burst=120, interval=timedelta(seconds=6))
 # What counts a network, and is empty for so long, has not seen it before.
 SEEN_FOR = timedelta(days=1)
 

@@ -360,6 +360,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
     "consent/rights_requests.py": "contract/test_rights_requests.py",
+    "consent/subject_evidence.py": "unit/test_evidence.py",
     "consent/stops.py": "attacks/test_lifted_stops.py",
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
@@ -374,6 +375,7 @@ TESTED_FROM_OUTSIDE = {
     "delivery/outbox.py": "contract/test_lock_protocol.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
+    "gateway/cli/cases.py": "contract/test_cli_erase.py",
     "gateway/config/contradictions.py": "unit/test_config.py",
     "gateway/config/fields.py": "unit/test_config.py",
     "gateway/flows/bad_rows.py": "attacks/test_poison.py",
@@ -399,6 +401,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/sending/recover.py": "promises/test_accepted_is_kept.py",
     "gateway/flows/sending/settle.py": "contract/test_lock_protocol.py",
     "gateway/http/fields.py": "unit/test_api_messages.py",
+    "gateway/http/openings.py": "contract/test_locked_evidence.py",
     "gateway/http/parsing.py": "http/test_frame.py",
     "gateway/keyfiles/dkim_keys.py": "contract/test_commands.py",
     "gateway/people/sessions.py": "http/test_my_data.py",
@@ -410,6 +413,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/watch/overview.py": "contract/test_status.py",
     "gateway/watch/stuck.py": "attacks/test_poison.py",
     "storage/bad_rows.py": "attacks/test_poison.py",
+    "storage/locks.py": "contract/test_lock_protocol.py",
     "storage/signed.py": "attacks/test_planted_rows.py",
     "storage/types.py": "contract/test_database.py",
 }

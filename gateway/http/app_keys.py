@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from gateway.flows.joining.sign_up import Posted
@@ -23,5 +25,7 @@ MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
+EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)
+EVIDENCE_TURN = web.AppKey("evidence_turn", asyncio.Lock)
 READING = web.AppKey("reading", Reading)
 HEALTH = web.AppKey("health", Health)

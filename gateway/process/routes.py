@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.api import (
     audit,
     batches,
+    cases,
     erasures,
     holds,
     messages,
@@ -41,6 +42,7 @@ API = (
     withdrawals.post_withdrawal,
     erasures.post_erasure,
     erasures.get_erasure,
+    cases.post_search,
     *rights_requests.ROWS,
     holds.post_hold,
     holds.delete_hold,

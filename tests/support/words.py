@@ -176,6 +176,9 @@ RIGHTS_SEALED: Final = (
     "test_the_reason_is_sealed_and_whoever_opens_it_says_why_and_is_seen"
 )
 LOCKED: Final = f"{_ERASED}locked_evidence_stays_to_its_date_and_goes_the_same_way"
+_OPENED: Final = "contract/test_locked_evidence.py::test_"
+OPENED: Final = f"{_OPENED}the_whole_proof_is_opened_under_a_case_and_goes_on_its_date"
+NOT_READ: Final = f"{_OPENED}nothing_else_reads_what_is_locked"
 ASKED_ANEW: Final = f"{_ERASED}whose_mailbox_is_not_asked_again_the_configuration_decides"
 ERASED_FINAL: Final = (
     "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
@@ -1062,7 +1065,7 @@ NOTICE_FACTS: Final = {
     "own_pages": (STORY, ALIKE),
     "own_rights": (RESTRICTS, OBJECTS, ERASES),
     "erasure": (ERASED, ERASED_FINAL),
-    "locked": (LOCKED,),
+    "locked": (LOCKED, OPENED, NOT_READ),
 }
 # Lines without a claim by how they begin: headings, who it is, the law, what the configuration
 # says of others, and what the controller alone can answer for.
