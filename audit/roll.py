@@ -64,3 +64,21 @@ async def kinds_of(
             if read is not None and ours(row):
                 found[read.eid] = read.kind
     return found
+
+
+async def places_of(
+    connection: AsyncConnection, macs: RowMacs, eids: Collection[bytes]
+) -> dict[bytes, tuple[int, Kind]]:
+    """Where in the log each of these events stands, and its kind; who has no place yet is missing.
+
+    Call it in a later statement than that which found their names: what has a place then stood
+    there before, and so did everything with an earlier one.
+    """
+    query = select(*LOGGED).where(audit_entry.c.eid.in_(eids), sound(audit_entry))
+    rows = await connection.execute(query)
+    read = [(row, parsed(row.entry)) for row in rows]
+    return {
+        one.eid: (row.leaf_index, one.kind)
+        for row, one in read
+        if one is not None and macs.logged(row)
+    }

@@ -14,6 +14,7 @@ from gateway.errors import NotFound
 from gateway.flows.proving import certificate
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.telling import receivers_of
 from gateway.flows.sending.permission import Question
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
@@ -67,7 +68,12 @@ async def get_erasure(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
     parts = request.app[PARTS]
     found = await certificate.look_up(
-        parts.data, parts.keystore, parts.rows, parts.log, request.match_info["id"]
+        parts.data,
+        parts.keystore,
+        parts.rows,
+        parts.log,
+        request.match_info["id"],
+        receivers_of(parts.config),
     )
     if found is None:
         raise NotFound("erasure of this id")

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Literal
 
@@ -33,7 +34,9 @@ from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
+from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import recover
+from gateway.http.webhooks import Webhooks
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
@@ -83,6 +86,7 @@ def of(parts: Parts) -> list[Duty]:
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     holds = Holds(Erasing(parts))
+    webhooks, telling = parts.config.webhooks, tellings_of(parts)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
@@ -95,6 +99,8 @@ def of(parts: Parts) -> list[Duty]:
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
         duty("takings_away", 1, takings.work_off),
+        duty("changes", 0.5, telling.spread),
+        *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
@@ -103,6 +109,13 @@ def of(parts: Parts) -> list[Duty]:
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+def tellings_of(parts: Parts) -> Tellings:
+    """Telling others, with this process's way to them."""
+    config, receivers = parts.config, receivers_of(parts.config)
+    send = Webhooks(config.webhooks).send
+    return Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers, send)
 
 
 async def sweep(parts: Parts) -> int:

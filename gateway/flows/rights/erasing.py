@@ -22,7 +22,17 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
 from audit.trail import Told
-from consent import erasures, gates, leavings, people, rights_requests, shares, stops, taken_away
+from consent import (
+    erasures,
+    feed,
+    gates,
+    leavings,
+    people,
+    rights_requests,
+    shares,
+    stops,
+    taken_away,
+)
 from consent import going as going_note
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
@@ -273,6 +283,7 @@ class Erasing:
             ]
             now = await self.parts.clock.now(connection)
             events = []
+            known = await self._known_to_others(connection, going, ends)
             await forgetting.lock_items(connection, [one.subject for one in going])
             for gate in going:
                 let_go = await self._let_go(connection, gate, whole)
@@ -288,8 +299,23 @@ class Erasing:
             await rights_requests.forget_reasons(connection, keys, left)
             await people.keep_evidence(connection, [gate.subject for gate in staying])
             await gates.end_erasure(connection, keys, staying)
+            ended = zip(going, events, strict=True)
+            await _tell(connection, keys, [pair for pair in ended if pair[0].subject in known])
+            await feed.forget(connection, left)
             await _stage(log, connection, events)
         return len(events)
+
+    async def _known_to_others(
+        self, connection: AsyncConnection, going: Sequence[Gate], ends: Ends
+    ) -> set[str]:
+        """Of whom others may have heard: who asked to be forgotten, or ever agreed to anything.
+
+        Who only was asked never was anybody's to tell of.
+        """
+        others = [one.subject for one in going if one.subject not in ends.requests]
+        stored = await self.parts.consents.of_subjects(connection, others) if others else {}
+        agreed = {who for who, rows in stored.items() if any(one.state.decided for one in rows)}
+        return agreed | {one.subject for one in going if one.subject in ends.requests}
 
     async def _let_go(
         self, connection: AsyncConnection, gate: Gate, whole: Collection[str]
@@ -322,6 +348,14 @@ def _named(request: Erasure | None) -> dict[str, str]:
 def _event(kind: Kind, now: datetime, refs: Mapping[str, str]) -> Event:
     """About nobody: who it was is what must not be known any more."""
     return Event(kind, Actor.SYSTEM, now, refs=refs)
+
+
+async def _tell(
+    connection: AsyncConnection, keys: RowKeys, ended: Iterable[tuple[Gate, Event]]
+) -> None:
+    """Whoever received their data is told that they were erased (Art. 19 GDPR)."""
+    said = [feed.told_of(one.kind, one.eid, gate.subject, None, one.at) for gate, one in ended]
+    await feed.add(connection, keys, [one for one in said if one is not None])
 
 
 async def _stage(log: Log, connection: AsyncConnection, events: Sequence[Event]) -> None:
