@@ -64,13 +64,15 @@ async def begin(
     now: datetime,
     *,
     asked: Mapping[str, Erasure] | None = None,
+    caller: str | None = None,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
     From its commit on nobody finds them by their address or mails them, and
     nobody comes to be known by what was asked for in their name before: for that
     give *marks*, but not where they did not end it, who may be asking again. What
-    somebody *asked* for is kept beside it, by whose it is.
+    somebody *asked* for is kept beside it, by whose it is; *caller* is the API key that
+    passed it on.
     """
     # Who signs up again is somebody new, with new keys.
     names = await lookup.forget(connection, [gate.subject for gate in held])
@@ -85,7 +87,7 @@ async def begin(
     said = []
     for gate in held:
         request = (asked or {}).get(gate.subject)
-        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request))
+        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | by(caller))
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
@@ -339,6 +341,11 @@ def _is_erased(gate: Gate) -> bool:
 def _ended(gate: Gate) -> Kind:
     """What its end is called in the log: of who was erased before, only the evidence goes now."""
     return Kind.EVIDENCE_ENDED if _is_erased(gate) else Kind.SUBJECT_ERASED
+
+
+def by(caller: str | None) -> dict[str, str]:
+    """How an event names the API key by which somebody asked for it."""
+    return {} if caller is None else {"api_key": caller}
 
 
 def _named(request: Erasure | None) -> dict[str, str]:
