@@ -534,7 +534,9 @@ async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
 def _is_named(table: Table, row: Mapping[str, Any], said: Sequence[str]) -> bool:
     """Whether something is said of the row, or of what it belongs to."""
     names = [row[key.name] for key in table.primary_key]
-    names += [row[key] for key in ("message", "subject") if row.get(key) is not None]
+    # A change that is gone is missed by the event that it told of.
+    beside = ("eid",) if table.name == "change" else ("message", "subject")
+    names += [row[key] for key in beside if row.get(key) is not None]
     words = [one.hex() if isinstance(one, bytes) else str(one) for one in names]
     whole = f"{table.name} {'/'.join(words[: len(table.primary_key)])}:"
     long = [word for word in words if len(word) > 8]
