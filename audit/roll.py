@@ -69,11 +69,7 @@ async def kinds_of(
 async def places_of(
     connection: AsyncConnection, macs: RowMacs, eids: Collection[bytes]
 ) -> dict[bytes, tuple[int, Kind]]:
-    """Where in the log each of these events stands, and its kind; who has no place yet is missing.
-
-    Call it in a later statement than that which found their names: what has a place then stood
-    there before, and so did everything with an earlier one.
-    """
+    """Where in the log each of these stands, and its kind; what has no place yet is missing."""
     query = select(*LOGGED).where(audit_entry.c.eid.in_(eids), sound(audit_entry))
     rows = await connection.execute(query)
     read = [(row, parsed(row.entry)) for row in rows]

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Kind
 from consent import tables
+from consent.telling_tables import change, telling
 from storage import bad_rows, paging
 from storage.honesty import RowKeys
 from storage.ids import ordered_id
@@ -36,7 +37,6 @@ from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import among
 
-change, telling = tables.change, tables.telling
 _READABLE = fits(*(change.c[one] for one in ("id", "subject", "kind", "purpose", "receivers")))
 KEPT: Final = timedelta(days=30)  # and so long nobody is given up who is to be told
 

@@ -27,15 +27,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import feed, tables
+from consent import feed
 from consent.feed import KEPT, Change, News, Telling
+from consent.tables import erasure
+from consent.telling_tables import telling
 from storage.honesty import RowKeys
 from storage.locks import delete_free
 from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import among, upsert
 
-telling = tables.telling
 LEASE: Final = timedelta(seconds=20)  # longer than any one try takes
 _FIRST: Final = tuple(timedelta(seconds=n) for n in (1, 5, 15, 30, 60))
 _LONGEST: Final = timedelta(hours=6)
@@ -221,7 +222,7 @@ async def purge(connection: AsyncConnection, now: datetime, proof: timedelta) ->
     That somebody's erasure was told stays while the erasure itself does.
     """
     kind, at = telling.c.kind, telling.c.at
-    asked = exists().where(tables.erasure.c.subject == telling.c.subject)
+    asked = exists().where(erasure.c.subject == telling.c.subject)
     others = [one for one in OWED if one is not News.SUBJECT_ERASED]
     over = (
         and_(kind.in_([one for one in News if one not in OWED]), at <= now - KEPT),

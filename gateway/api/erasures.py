@@ -71,14 +71,9 @@ async def post_erasure(request: web.Request) -> web.StreamResponse:
 async def get_erasure(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
     parts = request.app[PARTS]
-    found = await certificate.look_up(
-        parts.data,
-        parts.keystore,
-        parts.rows,
-        parts.log,
-        request.match_info["id"],
-        receivers_of(parts.config),
-    )
+    told, stores = receivers_of(parts.config), (parts.data, parts.keystore)
+    about = request.match_info["id"]
+    found = await certificate.look_up(*stores, parts.rows, parts.log, about, told)
     if found is None:
         raise NotFound("erasure of this id")
     return answer(view(*found))

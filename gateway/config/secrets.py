@@ -42,7 +42,8 @@ def _check_written(table: dict[str, Any], key: str, *, secret: bool) -> None:
     if key not in table or not (secret or holds_password(str(table[key]))):
         return
     del table[key]
-    raise ValueError(f"{key}: a secret must not stand here; use {key}_file or {key}_env")
+    kind = "secret" if key == "secret" else "password"
+    raise ValueError(f"{key}: a {kind} must not stand here; use {key}_file or {key}_env")
 
 
 def _fetch(table: dict[str, Any], key: str, base: Path) -> None:

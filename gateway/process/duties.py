@@ -87,7 +87,9 @@ def of(parts: Parts) -> list[Duty]:
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     holds = Holds(Erasing(parts))
-    webhooks, telling = parts.config.webhooks, tellings_of(parts)
+    webhooks, told = parts.config.webhooks, receivers_of(parts.config)
+    send = Webhooks(webhooks).send
+    telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
@@ -110,13 +112,6 @@ def of(parts: Parts) -> list[Duty]:
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
-
-
-def tellings_of(parts: Parts) -> Tellings:
-    """Telling others, with this process's way to them."""
-    config, receivers = parts.config, receivers_of(parts.config)
-    send = Webhooks(config.webhooks).send
-    return Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers, send)
 
 
 async def sweep(parts: Parts) -> int:

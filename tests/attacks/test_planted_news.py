@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from consent.tables import change, telling
+from consent.telling_tables import change, telling
 from tests.contract.test_telling import Scene, staged
 from tests.support.databases import Databases
 

@@ -1,16 +1,15 @@
-"""Signatures that receivers check, waits that grow, and what may be configured of webhooks."""
+"""Signatures that receivers check, and what may be configured of webhooks."""
 
 from __future__ import annotations
 
 import base64
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from consent import tellings
 from consent.feed import Change, News
 from gateway.config import config
 from gateway.errors import ConfigError
@@ -32,14 +31,6 @@ def test_receivers_verify_what_we_signed_under_the_new_and_the_old_secret() -> N
         assert Webhook(secret).verify(body, headers)["at"] == "2026-01-02T00:00:00Z"
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(body + b" ", headers)
-
-
-def test_the_waits_are_those_of_the_contract_and_grow_to_hours() -> None:
-    waits = [tellings.wait(tries) for tries in range(1, 40)]
-
-    assert [one.total_seconds() for one in waits[:6]] == [1, 5, 15, 30, 60, 120]
-    assert waits == sorted(waits)
-    assert waits[-1] == timedelta(hours=6)
 
 
 @pytest.mark.parametrize(
