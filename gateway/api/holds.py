@@ -55,9 +55,8 @@ async def post_hold(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     if said.until <= parts.clock.wall():
         raise Invalid.at("/until", "must be ahead of now")
-    holds, caller = Holds(Erasing(parts)), request[CALLER].id
     said_so = (said.subject_id, said.reason, said.until, Actor.API)
-    placed = await holds.place(*said_so, caller=caller, name=name)
+    placed = await Holds(Erasing(parts)).place(*said_so, caller=request[CALLER].id, name=name)
     if placed is None:
         raise NotFound("person of this id")
     if isinstance(placed, Clash):

@@ -7,30 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from audit import trail
 from audit.kinds import Kind
 from audit.log import Log
-from consent import erasures, feed, tellings
+from consent import erasures
 from consent.erasures import Erasure
-from consent.feed import News
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
+from gateway.flows.proving import recipients
+from gateway.flows.proving.recipients import Told
 from gateway.flows.rights.telling import Receiver
 from gateway.watch.numbers import counted
 from storage.database import Database
 from storage.honesty import RowKeys
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Somebody who received the data is told that it is erased (Art. 19 GDPR)."""
-
-    webhook: str
-    name: str
-    acknowledged_at: datetime | None  # none: not yet
-    given_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ async def look_up(
         if found is None:
             return None
         told = await trail.event(connection, log.macs, found.eid)
-        hearing = await _hearing(connection, keys, found, receivers)
+        hearing = await recipients.told_of(connection, keys, found, receivers)
     if found.done_at is None or told is None or told.kind is not Kind.SUBJECT_ERASED:
         return found, None
     destroyed = {compartment for _, compartment in await keystore.erased([found.subject])}
@@ -68,27 +57,6 @@ async def look_up(
     gone = tuple(sorted(destroyed))
     payloads, items = (int(told.refs[name]) for name in ("payloads", "items"))
     return found, Certificate(found.done_at, gone, payloads, items, found.eid, locked, hearing)
-
-
-async def _hearing(
-    connection: AsyncConnection,
-    keys: RowKeys,
-    erasure: Erasure,
-    receivers: Mapping[str, Receiver],
-) -> tuple[Told, ...]:
-    """Who is told, or is about to be: for a moment the erasure is done and not yet spread."""
-    known = {
-        one.webhook: one for one in await tellings.of_erasure(connection, keys, erasure.subject)
-    }
-    waits = await feed.awaits_its_place(connection, erasure.eid)
-    soon = [name for name, one in receivers.items() if waits and News.SUBJECT_ERASED in one.kinds]
-    told = []
-    for webhook in sorted({*known, *soon}):
-        name = receivers[webhook].name if webhook in receivers else webhook
-        one = known.get(webhook)
-        at, given_up = (one.told_at, one.given_up) if one else (None, False)
-        told.append(Told(webhook, name, at, given_up))
-    return tuple(told)
 
 
 def in_words(shown: Certificate) -> list[str]:
@@ -104,15 +72,7 @@ def in_words(shown: Certificate) -> list[str]:
     if shown.locked_until is not None:
         until = shown.locked_until.isoformat()
         lines.append(f"{EVIDENCE[0].upper()}{EVIDENCE[1:]}, stays locked until {until}, then goes.")
-    return [*lines, *map(_heard, shown.told), COPIES]
-
-
-def _heard(one: Told) -> str:
-    if one.acknowledged_at is not None:
-        return f"{one.name} was told, and acknowledged it {one.acknowledged_at.isoformat()}."
-    if one.given_up:
-        return f"{one.name} did not acknowledge it in {feed.KEPT.days} days: tell them by hand."
-    return f"{one.name} is being told, and has not acknowledged it yet."
+    return [*lines, *map(recipients.in_words, shown.told), COPIES]
 
 
 _KEPT: Mapping[Compartment, str] = {
