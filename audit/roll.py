@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Entry, format_moment
@@ -64,6 +64,12 @@ async def kinds_of(
             if read is not None and ours(row):
                 found[read.eid] = read.kind
     return found
+
+
+def place_of(eid: ColumnElement[bytes]) -> ColumnElement[int]:
+    """For statements about rows that name events: where in the log each stands; null: nowhere."""
+    place = select(audit_entry.c.leaf_index).where(audit_entry.c.eid == eid)
+    return place.scalar_subquery()
 
 
 async def places_of(

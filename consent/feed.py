@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import roll
 from audit.kinds import Kind
 from consent import tables
 from consent.telling_tables import change, telling
@@ -117,13 +118,18 @@ async def add(connection: AsyncConnection, keys: RowKeys, said: Iterable[Change]
 
 
 async def unspread(connection: AsyncConnection, now: datetime, limit: int) -> Sequence[Any]:
-    """Rows that are not spread yet, as they stand; what stands aside comes last, at its time."""
+    """Rows whose event has its place in the log, in that order, and that are not spread yet.
+
+    As they stand; those that stand aside come last, at their time.
+    """
+    place = roll.place_of(change.c.eid)
     # Spelled out, as the partial index has it.
     query = select(change).where(literal_column("change.receivers IS NULL"), _READABLE)
-    first = bad_rows.first(query, change.c.id).order_by(change.c.id).limit(limit)
+    query = query.where(place.is_not(None))
+    first = bad_rows.first(query, change.c.id).order_by(place).limit(limit)
     rows = list((await connection.execute(first, bad_rows.at(now))).all())
-    again = bad_rows.again(query, change.c.id).limit(limit - len(rows))
     if len(rows) < limit:
+        again = bad_rows.again(query, change.c.id).limit(limit - len(rows))
         rows += (await connection.execute(again, bad_rows.at(now))).all()
     return rows
 

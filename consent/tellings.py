@@ -101,6 +101,26 @@ async def claim(
     The try is counted, and when the next one comes is stored, before anything is sent: what
     kills its process comes again later, and nobody else takes it meanwhile.
     """
+    query = (
+        select(telling.c.change, telling.c.tries)
+        .where(_due(webhook, now))
+        .order_by(telling.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=telling)
+    )
+    claimed = [Claim(row.change, _counted(row.tries)) for row in await connection.execute(query)]
+    await _put_off(connection, webhook, {one: now + LEASE for one in claimed})
+    return claimed
+
+
+async def due(connection: AsyncConnection, now: datetime, *, webhook: str) -> Sequence[str]:
+    """One of those that `claim` would take, if there is any. Changes nothing."""
+    query = select(telling.c.change).where(_due(webhook, now)).limit(1)
+    return (await connection.execute(query)).scalars().all()
+
+
+def _due(webhook: str, now: datetime) -> ColumnElement[bool]:
+    """What a receiver may be told: of each person the first that waits."""
     before = telling.alias("before")
     earlier = exists().where(
         before.c.webhook == telling.c.webhook,
@@ -109,17 +129,10 @@ async def claim(
         before.c.place < telling.c.place,
     )
     # What is due later than any wait lasts was dated by a clock that ran ahead.
-    due = or_(telling.c.due_at <= now, telling.c.due_at > now + _LONGEST)
-    query = (
-        select(telling.c.change, telling.c.tries)
-        .where(telling.c.webhook == webhook, _OPEN, due, not_(earlier), fits(*telling.primary_key))
-        .order_by(telling.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=telling)
+    in_time = or_(telling.c.due_at <= now, telling.c.due_at > now + _LONGEST)
+    return and_(
+        telling.c.webhook == webhook, _OPEN, in_time, not_(earlier), fits(*telling.primary_key)
     )
-    claimed = [Claim(row.change, _counted(row.tries)) for row in await connection.execute(query)]
-    await _put_off(connection, webhook, {one: now + LEASE for one in claimed})
-    return claimed
 
 
 async def put_off(

@@ -113,7 +113,7 @@ class Processor(Section):
 
 
 class Webhook(Section):
-    url: PageUrl
+    url: PageUrl = Field(repr=False)  # may hold what only its receiver knows
     secret: WebhookSecrets
     kinds: Annotated[tuple[Annotated[News, Field(strict=False)], ...], Field(min_length=1)]
     processor: Name

@@ -12,8 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import roll
 from audit.log import Log
@@ -33,7 +36,6 @@ log = structlog.get_logger()
 
 _PAGE = 500
 _AT_ONCE = 16
-_MOMENT = len("chg_") + 9  # of an id: what is written within eight milliseconds has the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,13 @@ class Tellings:
 
         A row that no gateway wrote tells nobody anything, and is named.
         """
+        if not await self._is_anything(lambda connection, now: feed.unspread(connection, now, 1)):
+            return 0
         async with self._data.begin() as connection:
             if not await try_alone(connection, "changes"):
                 return 0
             now = await self._clock.now(connection)
             rows = await feed.unspread(connection, now, _PAGE)
-            if len(rows) == _PAGE:
-                # What belongs together in the log must not be torn by the end of a page.
-                rows = [one for one in rows if one.id[:_MOMENT] < rows[-1].id[:_MOMENT]] or rows
             read = {row.id: feed.read(self._keys, row) for row in rows}
             stuck = {name: Why.ALTERED for name, one in read.items() if one is None}
             await put_aside(connection, "change", stuck, now)
@@ -107,11 +108,20 @@ class Tellings:
             await feed.forget(connection, {one.subject for one in spread})
         return len(spread)
 
+    async def _is_anything(
+        self, look: Callable[[AsyncConnection, datetime], Awaitable[Sequence[object]]]
+    ) -> bool:
+        """Whether there is anything to do: duties come often, and SQLite has one writer."""
+        async with self._data.read() as connection:
+            return bool(await look(connection, await self._clock.now(connection)))
+
     def _told_of(self, kind: News) -> list[str]:
         return [name for name, one in self._receivers.items() if kind in one.kinds]
 
     async def tell(self, webhook: str) -> int:
         """Tell one receiver what is due, some people at once; returns how much it acknowledged."""
+        if not await self._is_anything(partial(tellings.due, webhook=webhook)):
+            return 0
         async with self._data.begin() as connection:
             now = await self._clock.now(connection)
             claims = await tellings.claim(connection, webhook, now, _AT_ONCE)
