@@ -338,6 +338,11 @@ LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
 
 # Longer modules that no test is named after: one step of something that only shows as a whole.
 TESTED_FROM_OUTSIDE = {
+    "audit/roll.py": "contract/test_takings_away.py",
+    "consent/feed.py": "attacks/test_planted_news.py",
+    "gateway/flows/proving/certificate.py": "contract/test_cli_erase.py",
+    "gateway/http/certificates.py": "contract/test_telling.py",
+    "gateway/process/counting.py": "contract/test_telling.py",
     "gateway/flows/keeping/proofs.py": "promises/test_nothing_is_kept_longer.py",
     "audit/histories.py": "unit/test_history.py",
     "gateway/flows/joining/answering.py": "http/test_confirmations.py",

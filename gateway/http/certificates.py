@@ -18,6 +18,15 @@ class LockedEvidence(Answer):
     until: datetime
 
 
+class ToldView(Answer):
+    """Somebody who received the data, and when they acknowledged that it is erased."""
+
+    webhook: str
+    name: str
+    acknowledged_at: datetime | None = None
+    given_up: bool = False
+
+
 class CertificateView(Answer):
     """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words."""
 
@@ -28,6 +37,7 @@ class CertificateView(Answer):
     event_id: str
     meaning: list[str]
     copies: str
+    told: list[ToldView]
     locked_evidence: LockedEvidence | None = None
 
 
@@ -66,6 +76,15 @@ def _shown(made: Certificate) -> CertificateView:
         event_id=named("evt", made.eid),
         meaning=certificate.in_words(made),
         copies=certificate.COPIES,
+        told=[
+            ToldView(
+                webhook=one.webhook,
+                name=one.name,
+                acknowledged_at=one.acknowledged_at,
+                given_up=one.given_up,
+            )
+            for one in made.told
+        ],
         locked_evidence=None
         if until is None
         else LockedEvidence(what=certificate.EVIDENCE, until=until),

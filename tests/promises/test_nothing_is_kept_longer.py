@@ -676,6 +676,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "audit_payload": "with the person",
         "audit_pending": "until it is sequenced",
         "audit_state": "one row",
+        "change": "a month, or with the person once it was told: random ids",
         "confirmation": "`unconfirmed` after its end, or with the person",
         "confirmation_consent": "with its token",
         "confirmation_count": "a week",
@@ -710,6 +711,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "suppression": "its own end",
         "taking_away": "`takings_away`: random ids",
         "taking_away_due": "until the guard's store has it: random ids",
+        "telling": "with its change; what Art. 19 owes `rights_requests`, or as the erasure",
         "worker": "at the end of its lease",
     }
     schemas = SCHEMAS.values()
