@@ -292,12 +292,9 @@ class _Writer:
         looks = [one for one in self._dossier.events if one.kind in _LOOKS]
         if looks:
             yield Heading(say("When your data was opened, and why"))
-            yield Listing(
-                [
-                    f"{self._moment(one.entry.at)}: {one.facts.get('why') or say('Handed out')}"
-                    for one in looks
-                ]
-            )
+            handed = say("Handed out")
+            why = [(self._moment(one.entry.at), one.facts.get("why")) for one in looks]
+            yield Listing([f"{at}: {said or handed}" for at, said in why])
 
     def _recipients(self) -> Iterator[Block]:
         say = self._words.gettext

@@ -170,18 +170,17 @@ def _at(event: Told) -> datetime:
 
 
 def _of_log(message: str, told: Sequence[Told]) -> Mail:
-    first, last = told[0], told[-1]
-    outcome = str(last.facts.get("outcome") or Status.UNCERTAIN)
-    ended = last.kind is EventKind.PERMIT_BATCH and last.facts.get("reason") is not None
+    ends = [str(one.facts["outcome"]) for one in told if "outcome" in one.facts]
+    refused = [one.facts["reason"] for one in told if one.facts.get("reason") is not None]
     return Mail(
         id=message,
         kind=None,
         purpose=next((str(one.facts["purpose"]) for one in told if "purpose" in one.facts), ""),
         sender=None,
-        status=str(Status.REFUSED) if ended else outcome,
-        reason=last.facts.get("reason"),
-        at=first.entry.at,
-        ended_at=last.entry.at,
+        status=str(Status.REFUSED) if refused else (ends or [str(Status.UNCERTAIN)])[-1],
+        reason=refused[-1] if refused else None,
+        at=told[0].entry.at,
+        ended_at=told[-1].entry.at,
         grounds=list(_grounds(told)),
     )
 
