@@ -16,7 +16,7 @@ from audit.tables import audit_entry, audit_item, audit_pending
 from audit.trail import Told, open_one, parsed
 from storage.sound import sound
 
-_AT_ONCE = 500
+_AT_ONCE = 250
 
 
 async def items(

@@ -117,28 +117,25 @@ def mail_rows(
 class _MailRows:
     def __init__(self, requested: Mapping[str, str], config: Config, locale: str) -> None:
         self._requested = requested
-        self._config = config
+        self._senders = {name: one.name for name, one in config.senders.items()}
+        self._titles = {
+            name: one.title[choose_locale(None, locale, tuple(one.title))]
+            for name, one in config.purposes.items()
+        }
         self._locale = locale
         self._words = translations(locale)
 
     def of(self, mail: Mail) -> Sequence[str]:
-        sender = self._config.senders.get(mail.sender or "")
         grounds = dict.fromkeys(map(self._ground, mail.grounds))
         became = self._words.gettext(_BECAME.get(mail.status, _WAITS))
-        what = self._purpose(mail.purpose)
+        what, line = self._titles.get(mail.purpose, mail.purpose), mail.subject_line
         return (
             pages.moment(mail.at, self._locale),
-            f"{what}: {mail.subject_line}" if mail.subject_line else what,
-            (sender.name if sender else mail.sender) or "",
+            f"{what}: {line}" if line else what,
+            self._senders.get(mail.sender or "", mail.sender or ""),
             "; ".join(grounds) or self._words.gettext(_NO_GROUND),
             f"{became} ({mail.reason})" if mail.reason else became,
         )
-
-    def _purpose(self, name: str) -> str:
-        purpose = self._config.purposes.get(name)
-        if purpose is None:
-            return name
-        return purpose.title[choose_locale(None, self._locale, tuple(purpose.title))]
 
     def _ground(self, ground: Ground) -> str:
         said = self._words.gettext(_GROUNDS.get(ground.kind, _OTHER))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -238,6 +238,7 @@ def _style(accent: str | None, band: str | None) -> str:
     return Markup(source + brand)  # noqa: S704 our own file and colours
 
 
+@lru_cache(maxsize=64)
 def _language(locale: str) -> str:
     return choose_locale(None, locale, languages())
 

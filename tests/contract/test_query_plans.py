@@ -17,7 +17,7 @@ from consent import erasures, gates, links, paces, resting, rights_requests, ser
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
 from consent.rights import Progress
-from delivery import account, attempts, due, history, outbox, overview, permits, retention
+from delivery import account, attempts, due, outbox, overview, past, permits, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -70,9 +70,9 @@ async def people(app: App, connection: AsyncConnection) -> None:
 
 async def dossier(app: App, connection: AsyncConnection) -> None:
     """What is read of one person's messages for that person."""
-    await history.newest(connection, "sub_0", 10)
-    await history.count(connection, "sub_0")
-    await history.read(connection, ["msg_0", "msg_1"])
+    await past.newest(connection, "sub_0", 10)
+    await past.count(connection, "sub_0")
+    await past.read(connection, ["msg_0", "msg_1"])
     _ = [page async for page in audit_person.items(connection, "sub_0", 10)]
     await rights_requests.of_subject(connection, app.parts.rows, "sub_0")
     await service_mails.to_subject(connection, "sub_0")

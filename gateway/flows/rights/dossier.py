@@ -33,7 +33,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.paces import Pace
 from consent.rights import RightsRequest
 from consent.suppressions import Blocked
-from delivery import history, outbox
+from delivery import outbox, past
 from gateway.flows.rights import overview, past_mails
 from gateway.flows.rights.overview import OwnData
 from gateway.flows.rights.past_mails import Mail
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 MOST_MESSAGES: Final = 20_000
 MOST_ITEMS: Final = 60_000  # of batch events: a few tell of each message
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 250  # rows that the loop reads without a pause
 _KINDS: Final = frozenset(Kind)
 _OPENED: Final = (Compartment.PROFILE, Compartment.EVIDENCE)
 
@@ -156,13 +156,13 @@ class Dossiers:
         events: Sequence[Told],
     ) -> tuple[list[Mail], int]:
         """The newest messages, and how many older ones there are."""
-        ids = await history.newest(connection, subject, self.most_messages)
+        ids = await past.newest(connection, subject, self.most_messages)
         opener, found = past_mails.Opener(vault), list[Mail]()
         for start in range(0, len(ids), _AT_ONCE):
-            page = await history.read(connection, ids[start : start + _AT_ONCE])
+            page = await past.read(connection, ids[start : start + _AT_ONCE])
             sealed = await outbox.contents(connection, [one.message.content for one in page])
             found += await aside(partial(opener.opened, page, sealed))
-        count = await history.count(connection, subject)
+        count = await past.count(connection, subject)
         # With rows left out, nobody could tell them from such as only the log tells of.
         alone = partial(past_mails.told_alone, events, set(ids)) if count == len(ids) else list
         found += await aside(alone)

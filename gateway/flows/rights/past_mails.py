@@ -14,8 +14,8 @@ from audit.kinds import Kind as EventKind
 from audit.trail import Told
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
-from delivery import history
-from delivery.history import Past, Use
+from delivery import past as past_rows
+from delivery.past import Past, Use
 from delivery.outbox import Message, Status
 from delivery.outcome import Kind
 from gateway.flows.errors import ContentError
@@ -135,9 +135,9 @@ async def newest(
     """The newest messages without what they say, and how many there are in all."""
     vault = await keystore.vault([subject])
     async with data.snapshot() as connection:
-        ids = await history.newest(connection, subject, most)
-        found = await history.read(connection, ids)
-        count = await history.count(connection, subject)
+        ids = await past_rows.newest(connection, subject, most)
+        found = await past_rows.read(connection, ids)
+        count = await past_rows.count(connection, subject)
     return Opener(vault).opened(found, {}), count
 
 
