@@ -15,9 +15,9 @@ from audit.trail import Told
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from delivery import past as past_rows
-from delivery.past import Past, Use
 from delivery.outbox import Message, Status
 from delivery.outcome import Kind
+from delivery.past import Past, Use
 from gateway.flows.errors import ContentError
 from gateway.flows.sending import content
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
