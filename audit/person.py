@@ -6,12 +6,13 @@ There are as many as callers please: whoever shows them to the person bounds wha
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import EVIDENCE, Entry, Opener, item_place
+from audit.entry import EVIDENCE, Entry, Opener, format_moment, item_place
 from audit.tables import audit_entry, audit_item, audit_pending
 from audit.trail import Told, open_one, parsed
 from storage.sound import sound
@@ -20,11 +21,16 @@ _AT_ONCE = 250
 
 
 async def items(
-    connection: AsyncConnection, subject: str, most: int
+    connection: AsyncConnection, subject: str, most: int, before: datetime | None = None
 ) -> AsyncIterator[Sequence[Any]]:
-    """Sealed rows of the person's items with their entries, by the page; see `opened`."""
-    left = most
-    for query in (_staged(subject), _logged(subject)):
+    """Sealed rows of the person's items with their entries, by the page; see `opened`.
+
+    With *before*, those alone of events that the log has from before that moment.
+    """
+    left, logged = most, _logged(subject)
+    if before is not None:
+        logged = logged.where(audit_entry.c.at < format_moment(before))
+    for query in (logged,) if before is not None else (_staged(subject), logged):
         if left <= 0:
             return
         async with connection.stream(query.limit(left)) as rows:

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 PDF: Final = "application/pdf"
 _MOST_WAITING: Final = 8
-_PATIENCE: Final = 30.0  # seconds for one
+_PATIENCE: Final = 60.0  # seconds for one, on a machine that has much else to do
 
 T = TypeVar("T")
 

@@ -49,7 +49,8 @@ async def export(request: web.Request) -> web.StreamResponse:
     asked = handing_out.by_the_person(form, lambda: timedelta(seconds=time.monotonic() - begun))
     async with request.app[TURNS].place():
         async with request.app[TURNS].making:
-            body = await HandingOut(parts, typesetter.aside).of(session.subject, asked, write)
+            handed, as_paper = HandingOut(parts, typesetter.aside), form is not Form.JSON
+            body = await handed.of(session.subject, asked, write, as_paper=as_paper)
         if body is None:
             return see_other(START, request)
         return await turns.hand_over(request, body, _headers(form))

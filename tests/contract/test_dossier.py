@@ -72,6 +72,11 @@ async def test_a_dossier_is_of_one_person_and_what_is_left_out_is_told(app: App)
     (ground,) = mail.grounds
     assert (ground.kind, ground.outcome, ground.code) == ("consent", "sent", 250)
 
+    app.step(app.parts.config.retention.messages + timedelta(days=1))
+    of_paper = await Dossiers(app.parts).collect(await app.subject() or "", aside, for_paper=True)
+    assert of_paper is not None
+    assert [one for one in of_paper.mails if one.id == sent[0]] == [mail], "a paper tells it, too"
+
     subject = await app.subject() or ""
     app.step(timedelta(seconds=2))
     assert (await call(app, await app.key(), "POST", "/v1/erasures", {"email": ADA}))[0] == 202

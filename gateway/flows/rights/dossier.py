@@ -72,7 +72,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """What is kept; newest messages and events first, everything else oldest first."""
+    """What is kept; newest messages and events first, everything else oldest first.
+
+    Made for a paper it has of the log, and of servers' replies, only what a paper tells.
+    """
 
     subject: str
     at: datetime
@@ -97,7 +100,9 @@ class Dossiers:
     most_messages: int = MOST_MESSAGES
     most_items: int = MOST_ITEMS
 
-    async def collect(self, subject: str, aside: Aside) -> Dossier | None:
+    async def collect(
+        self, subject: str, aside: Aside, *, for_paper: bool = False
+    ) -> Dossier | None:
         """Everything about a person; None for who is not live, or cannot be read."""
         parts = self.parts
         own = await overview.look(parts, subject)
@@ -109,8 +114,11 @@ class Dossiers:
             if not gates.usable(gate, vault, *_OPENED):
                 return None
             now = await parts.clock.now(connection)
-            events, whole = await self._events(connection, subject, vault, aside)
-            mails, left_out = await self._mails(connection, subject, vault, aside, events)
+            # Of messages whose rows went by their term, and so of before that, only the log tells.
+            before = now - parts.config.retention.messages if for_paper else None
+            events, whole = await self._events(connection, subject, vault, aside, before)
+            opener = past_mails.Opener(vault, replies=not for_paper)
+            mails, left_out = await self._mails(connection, subject, opener, aside, events)
             requests = await rights_requests.of_subject(connection, parts.rows, subject)
             held = await holds.of_subjects(connection, parts.rows, [subject])
             keys = parts.keyring.suppression
@@ -136,12 +144,17 @@ class Dossiers:
             )
 
     async def _events(
-        self, connection: AsyncConnection, subject: str, vault: Vault, aside: Aside
+        self,
+        connection: AsyncConnection,
+        subject: str,
+        vault: Vault,
+        aside: Aside,
+        before: datetime | None,
     ) -> tuple[list[Told], bool]:
         """What the log tells of them, newest first, and whether that is all of it."""
         found: list[Told] = await audit_trail.told(connection, [subject], _KINDS, vault)
         seen = 0
-        async for rows in audit_person.items(connection, subject, self.most_items):
+        async for rows in audit_person.items(connection, subject, self.most_items, before):
             seen += len(rows)
             found += await aside(partial(_opened, rows, vault))
         found.sort(key=lambda one: one.entry.at, reverse=True)
@@ -151,13 +164,13 @@ class Dossiers:
         self,
         connection: AsyncConnection,
         subject: str,
-        vault: Vault,
+        opener: past_mails.Opener,
         aside: Aside,
         events: Sequence[Told],
     ) -> tuple[list[Mail], int]:
         """The newest messages, and how many older ones there are."""
         ids = await past.newest(connection, subject, self.most_messages)
-        opener, found = past_mails.Opener(vault), list[Mail]()
+        found: list[Mail] = []
         for start in range(0, len(ids), _AT_ONCE):
             page = await past.read(connection, ids[start : start + _AT_ONCE])
             sealed = await outbox.contents(connection, [one.message.content for one in page])

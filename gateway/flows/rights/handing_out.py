@@ -52,10 +52,16 @@ class HandingOut:
     aside: Aside
 
     async def of(
-        self, subject: str, asked: Asked, write: Callable[[Dossier], Awaitable[T]]
+        self,
+        subject: str,
+        asked: Asked,
+        write: Callable[[Dossier], Awaitable[T]],
+        *,
+        as_paper: bool = False,
     ) -> T | None:
         """What *write* made of it; None, and nothing told, for who is not live."""
-        dossier = await Dossiers(self.parts).collect(subject, self.aside)
+        dossiers = Dossiers(self.parts)
+        dossier = await dossiers.collect(subject, self.aside, for_paper=as_paper)
         if dossier is None:
             return None
         written = await write(dossier)

@@ -67,8 +67,10 @@ class Mail:
 class Opener:
     """Opens the messages of one person, and what they say up to a bound; to be used aside."""
 
-    def __init__(self, vault: Vault, most: int = MOST_CONTENT) -> None:
+    def __init__(self, vault: Vault, most: int = MOST_CONTENT, *, replies: bool = False) -> None:
+        """With *replies*, what servers answered is opened, too."""
         self._vault = vault
+        self._replies = replies
         self._left = most
 
     def opened(self, page: Iterable[Past], contents: Mapping[str, bytes]) -> list[Mail]:
@@ -94,7 +96,8 @@ class Opener:
 
     def _ground(self, message: Message, use: Use) -> Ground:
         place = ("attempt", "reply", f"{message.id}/{use.n}")
-        reply = self._open(message, Compartment.EVIDENCE, place, use.reply)
+        sealed = use.reply if self._replies else None
+        reply = self._open(message, Compartment.EVIDENCE, place, sealed)
         return Ground(
             kind=use.ground_kind,
             id=use.ground_id,
