@@ -90,6 +90,12 @@ async def subject_of(connection: AsyncConnection, token_hash: bytes, now: dateti
     return found
 
 
+async def to_subject(connection: AsyncConnection, subject: str) -> list[tuple[str, datetime]]:
+    """What went to somebody because it was asked for, and when it was queued, oldest first."""
+    query = select(mail.c.kind, mail.c.sent_at).where(mail.c.subject == subject)
+    return [(kind, at) for kind, at in await connection.execute(query.order_by(mail.c.sent_at))]
+
+
 async def sharing(
     connection: AsyncConnection, subjects: Collection[str], mailboxes: Collection[bytes] = ()
 ) -> set[str]:

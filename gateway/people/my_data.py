@@ -18,10 +18,10 @@ from consent.model import State
 from consent.sign_ups import ASK_AGAIN
 from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving.preferences import Switched
-from gateway.flows.rights import fresh_link, overview
+from gateway.flows.rights import fresh_link, overview, past_mails
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.session import close_session, open_session
-from gateway.http import pages
+from gateway.http import dossier_paper, pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
@@ -38,6 +38,7 @@ _AFTERWARDS = {
     "why": "/my-data/why",
     "preferences": "/my-data/preferences",
 }
+_NEWEST = 20  # mails on the overview; the files have them all
 _TOLD = {
     "consent.requested": "requested",
     "consent.mail_sent": "mail_sent",
@@ -60,6 +61,8 @@ async def start(request: web.Request) -> web.StreamResponse:
     seen = await _overview(request, session)
     if seen is None:
         return _ask_page(request)
+    mails, count = await past_mails.newest(parts.data, parts.keystore, session.subject, _NEWEST)
+    locale = pages.locale_of(request)
     return pages.response(
         request,
         "my_data",
@@ -73,7 +76,10 @@ async def start(request: web.Request) -> web.StreamResponse:
         objected_at=seen.objected_at,
         paused_until=seen.paused_until,
         waiting=seen.waiting,
-        processors=processors(parts.config.processors, pages.locale_of(request)),
+        processors=processors(parts.config.processors, locale),
+        mails=dossier_paper.mail_rows(mails, seen, parts.config, locale),
+        more_mails=count - len(mails),
+        periods=dossier_paper.periods(parts.config, locale),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gateway.http.pages import Brand, Legal
 from gateway.look import markdown
+from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
 HASH: Final = "sha256:" + "5e" * 32
@@ -54,6 +55,25 @@ _WITHDRAW: Final = {
 _PROCESSORS: Final = [
     {"name": "Mail Relay GmbH", "country": "Germany", "role": "sends mails"},
 ]
+
+
+_LOGGED: Final = ("1 March 2026", "updates", "", "Nothing allowed it so far", "Waits")
+_PAPER: Final = Paper(
+    "Your data",
+    "en",
+    "Acme GmbH",
+    "Acme GmbH · 3 March 2026",
+    [
+        Words("Acme GmbH\nprivacy@acme.example"),
+        Heading("About you"),
+        Facts([("Email address", "ada@example.org")]),
+        Heading("Newsletter", 2),
+        Quote("Ja, bitte.", "de"),
+        Listing(["3 March 2026: Requested"]),
+        Heading("Mails"),
+        Table(["When", "What for", "Sender"], [("3 March 2026", "a" * 60, "Acme")] * 2),
+    ],
+)
 
 
 def consent(locale: str, **more: Any) -> dict[str, Any]:
@@ -200,6 +220,9 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "paused_until": None,
         "waiting": None,
         "processors": _PROCESSORS,
+        "mails": [("3 March 2026", "Newsletter: News", "Acme", "Your consent", "Sent"), _LOGGED],
+        "more_mails": 12,
+        "periods": [("The proof of a consent, after its end", "3 years")],
     }
     other = consent(locale, purpose="updates", title="Updates")
     elsewhere = {
@@ -367,11 +390,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-asked": ("my_data_asked", dict(contact)),
         "my-data-open": ("my_data_open", {}),
         "my-data-overview": ("my_data", overview),
-        "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),
+        "my-data-nothing": (
+            "my_data",
+            {**overview, "consents": [], "profile": [], "mails": [], "more_mails": 0},
+        ),
         "my-data-stopped": (
             "my_data",
             {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
         ),
+        "paper": ("paper", {"paper": _PAPER.document()}),
         **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),

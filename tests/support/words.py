@@ -208,6 +208,17 @@ TAKEN_GOES: Final = (
     "contract/test_takings_away.py::"
     "test_it_is_let_go_of_once_no_backup_is_older_and_nobody_misses_it"
 )
+TAKEN_ALONG: Final = (
+    "http/test_export.py::test_everything_that_is_held_is_shown_and_taken_along_and_told"
+)
+LEFT_OUT: Final = (
+    "contract/test_dossier.py::test_a_dossier_is_of_one_person_and_what_is_left_out_is_told"
+)
+CERTIFIED: Final = (
+    "http/test_certificate_paper.py::"
+    "test_a_persons_own_page_and_the_api_give_the_paper_with_every_fact_of_the_json"
+)
+EACH_STATE: Final = "http/test_certificate_paper.py::test_each_state_is_said_as_it_is"
 DISPUTE: Final = (
     "contract/test_holds.py::test_a_hold_ends_by_its_date_and_keeps_proof_from_retention_until_then"
 )
@@ -769,6 +780,55 @@ FACTS: Final = {
         "Keys destroyed",
         "Records deleted from the log",
     ),
+    BODIES: ("The contents of mails, after they were sent",),
+    MAILS: ("What became of each mail",),
+    OWN_END: ("The proof of a consent, after its end",),
+    MONTH: ("Sign-ups that were never confirmed",),
+    RIGHTS_KEPT: ("What was asked for by right, after the decision",),
+    TAKEN_ALONG: (
+        (
+            "Everything that we keep about you, as a file. That you took it is recorded, and how "
+            "long it took us."
+        ),
+        (
+            "This paper leaves out the technical details of each event, and what mails say. The "
+            "JSON file has both."
+        ),
+        (
+            "Purposes, legal grounds, where the data is from and your rights, also to complain to "
+            "an authority: see the privacy notice named with each wording."
+        ),
+        "%(num)s older ones are in the files below.",
+        "We keep no message to you.",
+    ),
+    LEFT_OUT: (
+        (
+            "%(num)s older messages are in no file, for there are too many of them. Ask for them: "
+            "%(contact)s"
+        ),
+    ),
+    CERTIFIED: (
+        (
+            "Backups of the keys from before: whoever has one together with the keyring can read "
+            "copies of the data. By what the controller says of its backups, the last of them is "
+            "gone on %(day)s. Questions about that: %(contact)s"
+        ),
+        (
+            "What proves consents, and the mails sent under them, locked until %(day)s: it serves "
+            "only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and after that "
+            "day it goes the same way."
+        ),
+        "Told in the audit log as",
+    ),
+    EACH_STATE: (
+        (
+            "It waits, for the data is needed for legal claims (Art. 17(3)(e) GDPR), and comes by "
+            "itself after that."
+        ),
+        "Nothing: no proof of a consent is kept.",
+        "The keys of the address, of what was entered in forms, and of what the mails said",
+        "The keys of what proved consents, and the mails sent under them",
+    ),
     ERASED: (
         (
             "Your address, your language and what else you entered; everything that you "
@@ -1013,6 +1073,63 @@ NO_FACT: Final = (
     "Proof of your consents",
     "Save the certificate (JSON)",
     "Questions about it, with its number: %(contact)s",
+    "A request that had to be confirmed",
+    "Access",
+    "Allowed by: %(ground)s",
+    "An erasure that was asked for",
+    "Another ground",
+    "Answered",
+    "As a web page (HTML)",
+    "Cancelled, not sent",
+    "Certificate of erasure",
+    "Ended",
+    "Erasure",
+    "Erasure asked for",
+    "Failed, not sent",
+    "For machines, with every detail (JSON)",
+    "Handed out",
+    "How it reached us",
+    "How long it is kept",
+    "Kept at least until",
+    "Made on %(moment)s",
+    "Mails that were received stay in the mailbox.",
+    "Mails to this mailbox blocked until",
+    "Mails to you, and what allowed each",
+    "Needed for legal claims until",
+    "Not accepted by your mailbox",
+    "Not permitted, not sent",
+    "Nothing allowed it so far",
+    "Objected",
+    "Objection",
+    "Paused until",
+    "Perhaps sent",
+    "Portability",
+    "Reason",
+    "Received",
+    "Rectification",
+    "Refused",
+    "Restricted",
+    "Restriction",
+    "Save the certificate (PDF)",
+    "Sender",
+    "Sent",
+    "Since",
+    "Take your data along",
+    "To read and print (PDF)",
+    "Waits",
+    "Waits, with more time",
+    "What allowed it",
+    "What became of it",
+    "What can still be read from copies, until when",
+    "What for",
+    "What left the house before",
+    "What stays locked as evidence, until when",
+    "What was destroyed",
+    "What you asked for by right",
+    "When",
+    "When your data was opened, and why",
+    "Who else handled the data for us:",
+    "Your personal link was asked for",
 )
 
 # What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.
