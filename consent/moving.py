@@ -20,6 +20,7 @@ from consent.sign_ups import CONFIRM_WITHIN
 DAY = timedelta(days=1)
 A_WEEK = timedelta(days=7)
 TOLD_A_WEEK = 4  # mails to the mailbox on file: when it is asked for, and when it is done
+TOLD_BEFORE = timedelta(minutes=1)  # the new one is asked so long after the one on file is told
 TAKEN_BACK_WITHIN = timedelta(days=14)
 
 

@@ -30,6 +30,7 @@ PURE = [
     "consent/honesty.py",
     "consent/link_meter.py",
     "consent/model.py",
+    "consent/moving.py",
     "consent/policy.py",
     "consent/re_permission.py",
     "consent/retention.py",
@@ -337,6 +338,10 @@ LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
 
 # Longer modules that no test is named after: one step of something that only shows as a whole.
 TESTED_FROM_OUTSIDE = {
+    "consent/address_links.py": "http/test_people_rectify.py",
+    "gateway/flows/rights/address_mails.py": "http/test_people_rectify.py",
+    "gateway/flows/rights/move.py": "http/test_people_rectify.py",
+    "gateway/flows/rights/rectify.py": "http/test_people_rectify.py",
     "gateway/flows/keeping/proofs.py": "promises/test_nothing_is_kept_longer.py",
     "audit/histories.py": "unit/test_history.py",
     "gateway/flows/joining/answering.py": "http/test_confirmations.py",
@@ -360,6 +365,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/rights_requests.py": "contract/test_rights_requests.py",
     "consent/stops.py": "attacks/test_lifted_stops.py",
     "consent/stored.py": "unit/test_evidence.py",
+    "consent/subject_evidence.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
     "consent/taken_away.py": "contract/test_takings_away.py",
     "consent/trail.py": "unit/test_changes.py",
@@ -382,6 +388,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/proving/people.py": "attacks/test_every_table.py",
     "gateway/flows/keeping/retention.py": "promises/test_nothing_is_kept_longer.py",
     "gateway/flows/leaving/preferences.py": "http/test_recipients.py",
+    "gateway/flows/leaving/stop.py": "attacks/test_service_mails.py",
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
     "gateway/api/rights_requests.py": "contract/test_rights_requests.py",

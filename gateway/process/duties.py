@@ -1,7 +1,8 @@
 """What runs by itself, in every process: any of them can do all of it.
 
 Intake, fresh links, new addresses, the sequencer and the public checkpoint take a lock that lets
-one process at a time do them; the others are safe beside themselves, by row locks or compare-and-swap.
+one process at a time do them; the others are safe beside themselves, by row locks or
+compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a

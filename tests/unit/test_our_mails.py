@@ -16,7 +16,7 @@ from tests.support.page_samples import consent
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
-    for name in ("confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
+    for name in ("address", "confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
 }
 
 
@@ -107,7 +107,32 @@ def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> N
     assert content.html.rstrip().endswith("</html>")
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("address_confirm", "Ist das Ihre neue Adresse?"),
+        ("address_asked", "Eine andere Adresse für Ihre E-Mails?"),
+        ("address_changed", "Ihre Adresse wurde geändert"),
+    ],
+)
+def test_a_mail_about_an_address_carries_its_link_and_nothing_of_the_person(
+    name: str, subject: str
+) -> None:
+    content = mail(name, "de", footer=False)
+
+    assert content.subject == subject
+    assert content == mail(name, "de", footer=False, profile={"first_name": "Buy now"})
+    for part in (content.text, content.html or ""):
+        assert LINKS["address"] in part
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("address_asked", "address_changed", "address_confirm"),
+        *("confirmation", "welcome", "my_data", "re_permission"),
+    ],
+)
 def test_a_mail_names_the_legal_entity_behind_the_brand_once(name: str) -> None:
     content = mail(name, "de", footer=name == "welcome")
     templates = Templates(resources.templates() / "mail", translations)

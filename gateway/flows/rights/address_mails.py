@@ -51,6 +51,13 @@ def told(config: Config, about: About, to: Address, now: datetime) -> Written:
     return _written(config, about, _ASKED, Towards.OLD, to, now)
 
 
+def _asking(
+    config: Config, about: About, to: Address, now: datetime, due_at: datetime, stop: str
+) -> Written:
+    """Ask a mailbox, with the way to stop such mails."""
+    return _written(config, about, _CONFIRM, Towards.NEW, to, now, due_at=due_at, stop=stop)
+
+
 def done(config: Config, about: About, to: Address, now: datetime) -> Written:
     """Tell the mailbox of before that it is not on file any more, with the way back."""
     return _written(config, about, _CHANGED, Towards.OLD, to, now)
@@ -173,7 +180,8 @@ class AddressMails:
         lately = await address_links.told_lately(connection, subject, now)
         if before is None or lately >= moving.TOLD_A_WEEK:
             return
-        # Only the newest change that was asked for can come to be.
+        # Only the newest change that was asked for can come to be, also where it is not mailed:
+        # else who asks could tell by an older link whether it was.
         newer = {Towards.NEW}
         await address_links.end(connection, parts.rows, subject, now, kinds=newer)
         mails = [told(parts.config, about, before, now)]
@@ -182,11 +190,8 @@ class AddressMails:
             keys = parts.keyring.suppression
             stop, row = service_mails.new(keys, Kind.ADDRESS, subject, asking.email)
             await service_mails.add(connection, [row], now)
-            to = asking.email
-            ask = _written(
-                parts.config, about, _CONFIRM, Towards.NEW, to, now, due_at=due_at, stop=stop
-            )
-            mails.append(ask)
+            due_at = max(due_at, now + moving.TOLD_BEFORE)
+            mails.append(_asking(parts.config, about, asking.email, now, due_at, stop))
         await send(connection, parts.rows, mails, now)
 
     async def _open(self, waiting: Sequence[Intake]) -> Mapping[str, NewAddress]:

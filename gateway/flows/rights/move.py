@@ -162,7 +162,7 @@ class Moving:
         )
 
     async def _is_spare(self, connection: AsyncConnection, other: Gate | None) -> bool:
-        """Whether somebody never decided anything here, nor stopped it: a form alone knows them."""
+        """Whether nobody but a form knows them: they never decided anything, nor stopped it."""
         if other is None or not other.live or not other.is_honest(self.parts.rows):
             return False
         theirs = await self.parts.consents.of_subjects(connection, [other.subject])
