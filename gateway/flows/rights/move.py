@@ -8,7 +8,6 @@ objection and every link to leave by. Every session and personal link of theirs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +21,7 @@ from consent import (
     changes,
     fresh_links,
     gates,
+    history,
     holds,
     moving,
     personal,
@@ -32,7 +32,6 @@ from consent import (
 )
 from consent.address import Address
 from consent.address_links import AddressLink
-from consent.consents import Consent
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
@@ -217,11 +216,20 @@ class Moving:
             await suppressions.add(connection, [block], found.now)
 
     async def _leave_behind(self, connection: AsyncConnection, found: _Found, trail: Trail) -> None:
-        """No link that went to the address of before confirms anything for the new one."""
-        waiting: Mapping[str, Consent] = {
-            one.id: one for one in policy.superseded(found.about.consents, "")
-        }
-        ended = [changes.leave_behind(one, trail, found.now) for one in waiting.values()]
+        """No link that went to the address of before confirms anything for the new one.
+
+        Of a row that the log tells otherwise of nothing is believed: it confirms nothing either.
+        """
+        gate, rows, macs = found.about.gate, found.about.consents, self.parts.log.macs
+        held = {gate.subject: gate}
+        told = (await history.read(connection, macs, held, found.about.vault, rows)).get(
+            gate.subject
+        )
+        ended = [
+            changes.leave_behind(one, trail, found.now)
+            for one in policy.superseded(rows, confirmed="")
+            if told is not None and told.vouches(one)
+        ]
         await self.parts.consents.write(connection, ended)
 
     async def _end_links(self, connection: AsyncConnection, found: _Found) -> None:
