@@ -666,6 +666,7 @@ async def test_every_rule_runs_as_a_duty(app: App) -> None:
 async def test_no_table_is_without_a_rule() -> None:
     """Whoever adds a table says here what ends its rows."""
     said = {
+        "address_link": "a day after its end, a week after it was made",
         "api_key": "until the operator revokes it; says nothing about anybody",
         "attempt": "with its message; the reply text with its body",
         "audit_checkpoint": "for ever: no personal data",
