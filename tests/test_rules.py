@@ -411,6 +411,7 @@ TESTED_FROM_OUTSIDE = {
     "delivery/past.py": "contract/test_dossier.py",
     "gateway/api/erasures.py": "http/test_certificate_paper.py",
     "gateway/flows/proving/certificate.py": "http/test_people_rights.py",
+    "gateway/flows/rights/handing_out.py": "http/test_export.py",
     "gateway/flows/rights/past_mails.py": "contract/test_dossier.py",
     "gateway/http/certificates.py": "http/test_certificate_paper.py",
     "gateway/http/dossier_paper.py": "http/test_export.py",
