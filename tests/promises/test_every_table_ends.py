@@ -100,7 +100,7 @@ async def test_of_a_life_nothing_is_left_once_its_terms_are_over(
     dialect: str, tmp_path: Path, new_database_url: Databases
 ) -> None:
     """Whoever adds a table has rows of it in `tests/support/lived.py`; they go by themselves."""
-    async with open_app(tmp_path, new_database_url, dialect) as app:
+    async with open_app(tmp_path, new_database_url, dialect, limits=True) as app:
         await living.live(app)
         lived = {name for name, rows in (await _everything(app)).items() if rows}
 
