@@ -383,6 +383,7 @@ TESTED_FROM_OUTSIDE = {
     "delivery/dialogue.py": "smtp/test_transmission.py",
     "delivery/leases.py": "contract/test_lock_protocol.py",
     "delivery/outbox.py": "contract/test_lock_protocol.py",
+    "gateway/api/cases.py": "contract/test_locked_evidence.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
     "gateway/cli/cases.py": "contract/test_cli_erase.py",
