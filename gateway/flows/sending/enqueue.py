@@ -48,6 +48,7 @@ _SERVICE = frozenset(
         "confirmation",
         "my_data",
         "re_permission",
+        "withdrawal",
     }
 )
 

@@ -26,6 +26,13 @@ class ToOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class ToTell:
+    """Somebody withdrew this consent: the mail tells them so."""
+
+    consent: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToAddress:
     """Somebody's address is to change, or has: the mail goes where the row of this link says."""
 
@@ -37,7 +44,7 @@ class Unknown:
     """Nothing that this release writes; a later one may know."""
 
 
-Occasion = ToConfirm | ToOpen | ToAddress
+Occasion = ToConfirm | ToOpen | ToAddress | ToTell
 
 
 class _Word(StrEnum):
@@ -45,6 +52,7 @@ class _Word(StrEnum):
     FRESH_LINK = "fresh-link"
     ADDRESS = "address"
     RE_PERMISSION = "re-permission"
+    WITHDRAWAL = "withdrawal"
 
 
 def columns(occasion: Occasion | None) -> dict[str, str]:
@@ -57,6 +65,8 @@ def columns(occasion: Occasion | None) -> dict[str, str]:
             return {"occasion": word, "regarding": token_hash.hex()}
         case ToOpen(link):
             return {"occasion": _Word.FRESH_LINK, "regarding": link}
+        case ToTell(consent):
+            return {"occasion": _Word.WITHDRAWAL, "regarding": consent}
         case ToAddress(link):
             return {"occasion": _Word.ADDRESS, "regarding": link}
         case _:
@@ -75,6 +85,8 @@ def of(message: Message) -> Occasion | Unknown | None:
             return _to_confirm(regarding, anew=word == _Word.RE_PERMISSION)
         case _Word.FRESH_LINK:
             return ToOpen(regarding)
+        case _Word.WITHDRAWAL:
+            return ToTell(regarding)
         case _Word.ADDRESS:
             return ToAddress(regarding)
         case _:
