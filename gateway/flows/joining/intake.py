@@ -87,11 +87,8 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
         gone = await elsewhere(connection, parts.lookup, whose)
-        waiting = [
-            one
-            for one in waiting
-            if one.id not in forms or forms[one.id].email.canonical not in gone
-        ]
+        moved = {one for one, form in forms.items() if form.email.canonical in gone}
+        waiting = [intake for intake in waiting if intake.id not in moved]
         # Those who are known first: they hold their gate while they leave, and mark it under that.
         held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
