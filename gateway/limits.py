@@ -52,6 +52,8 @@ PROVIDER = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 60
 DOMAIN = Limit("recipient-domain/other", burst=20, interval=timedelta(minutes=30))
 # Of one API key, in one process. Each leaves an event for ever: some 600 MB a day at most.
 QUESTIONS = Limit("questions", burst=6000, interval=timedelta(seconds=1) / 20)
+# Of one API key, in one process: each call decrypts what stays of up to ten thousand people.
+EVIDENCE_SEARCHES = Limit("evidence searches", burst=120, interval=timedelta(seconds=6))
 # Of one session on a person's own pages, in one process. Each leaves an event for as long as they
 # are known.
 EXPORTS = Limit("exports", burst=9, interval=timedelta(minutes=2))

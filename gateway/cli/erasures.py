@@ -61,7 +61,9 @@ def _lines(shown: Certificate) -> list[str]:
 
 async def _look_up(config: Config, erasure: str) -> tuple[Erasure, Certificate | None] | None:
     from gateway.flows.proving import certificate
+    from gateway.flows.rights.telling import receivers_of
     from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
-        return await certificate.look_up(parts.data, parts.keystore, parts.rows, parts.log, erasure)
+        told, stores = receivers_of(parts.config), (parts.data, parts.keystore)
+        return await certificate.look_up(*stores, parts.rows, parts.log, erasure, told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from gateway.flows.joining.sign_up import Posted
@@ -25,6 +27,8 @@ MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
+EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)
+EVIDENCE_TURN = web.AppKey("evidence_turn", asyncio.Lock)
 EXPORTS = web.AppKey("exports", Meter)
 TURNS = web.AppKey("turns", Turns)
 TYPESETTER = web.AppKey("typesetter", Typesetter)

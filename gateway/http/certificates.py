@@ -24,8 +24,17 @@ class LockedEvidence(Answer):
     until: datetime
 
 
+class ToldView(Answer):
+    """Somebody who received the data, and when they acknowledged that it is erased."""
+
+    webhook: str
+    name: str
+    acknowledged_at: datetime | None = None
+    given_up: bool = False
+
+
 class RecipientView(Answer):
-    """Who else had the person's data, and for what; what was told to them belongs here, too."""
+    """Who else had the person's data, and for what."""
 
     name: str
     role: str
@@ -45,6 +54,7 @@ class CertificateView(Answer):
     event_id: str
     meaning: list[str]
     copies: str
+    told: list[ToldView]
     copies_until: datetime
     recipients: list[RecipientView]
     locked_evidence: LockedEvidence | None = None
@@ -91,6 +101,15 @@ def _shown(made: Certificate, config: Config, locale: str) -> CertificateView:
         event_id=named("evt", made.eid),
         meaning=certificate.in_words(made),
         copies=certificate.COPIES,
+        told=[
+            ToldView(
+                webhook=one.webhook,
+                name=one.name,
+                acknowledged_at=one.acknowledged_at,
+                given_up=one.given_up,
+            )
+            for one in made.told
+        ],
         copies_until=certificate.copies_until(made, config.retention.takings_away),
         recipients=[RecipientView(**{k: one[k] for k in _NAMED}) for one in handled],
         locked_evidence=None

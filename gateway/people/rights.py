@@ -25,6 +25,7 @@ from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.session import close_session
 from gateway.flows.rights.stops import CHANNEL, Stopped, Stops
+from gateway.flows.rights.telling import receivers_of
 from gateway.flows.rights.waiting import Waiting
 from gateway.flows.sending.permission import Question
 from gateway.http import certificate_paper, certificates, pages
@@ -281,7 +282,9 @@ async def _looked_up(
     request: web.Request, erasure_id: str
 ) -> tuple[Erasure, Certificate | None] | None:
     parts = request.app[PARTS]
-    return await certificate.look_up(parts.data, parts.keystore, parts.rows, parts.log, erasure_id)
+    told = receivers_of(parts.config)
+    stores = (parts.data, parts.keystore)
+    return await certificate.look_up(*stores, parts.rows, parts.log, erasure_id, told)
 
 
 def _signer(request: web.Request) -> URLSafeSerializer:

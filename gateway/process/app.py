@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
+    EVIDENCE_SEARCHES,
+    EVIDENCE_TURN,
     EXPORTS,
     FORM_DIGESTS,
     HEALTH,
@@ -64,6 +67,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
     app[QUESTIONS] = Meter(limits.QUESTIONS)
+    app[EVIDENCE_SEARCHES] = Meter(limits.EVIDENCE_SEARCHES)
+    app[EVIDENCE_TURN] = asyncio.Lock()
     app[EXPORTS] = Meter(limits.EXPORTS)
     app[TURNS] = Turns()
     app[TYPESETTER] = Typesetter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.api import (
     audit,
     batches,
+    cases,
     dossiers,
     erasures,
     holds,
@@ -17,6 +18,7 @@ from gateway.api import (
     withdrawals,
 )
 from gateway.people import (
+    again,
     confirmations,
     docs,
     embed,
@@ -27,6 +29,7 @@ from gateway.people import (
     my_data,
     pace,
     recipients,
+    rectify,
     rights,
 )
 
@@ -42,6 +45,7 @@ API = (
     withdrawals.post_withdrawal,
     erasures.post_erasure,
     erasures.get_erasure,
+    cases.post_search,
     *rights_requests.ROWS,
     holds.post_hold,
     holds.delete_hold,
@@ -61,6 +65,8 @@ PAGES = (
     confirmations.answer_confirmation,
     recipients.show_unsubscribe,
     recipients.unsubscribe,
+    again.show_again,
+    again.ask_again,
     recipients.show_stop,
     recipients.stop,
 )
@@ -82,6 +88,10 @@ OWN_PAGES = (
     rights.download_certificate,
     pace.show_pace,
     pace.choose_pace,
+    rectify.show_details,
+    rectify.rectify,
+    rectify.show_address,
+    rectify.press_address,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,
