@@ -53,6 +53,10 @@ include-path-regex = "^/v1/rights-requests/"
 "parameters" = {{ "path.id" = "req_{nobody}" }}
 
 [[operations]]
+include-path = "/v1/subjects/{{id}}/dossier"
+"parameters" = {{ "path.id" = "sub_{nobody}" }}
+
+[[operations]]
 include-path-regex = "^/(confirm|my-data|why|preferences)"
 "parameters" = {{ "path.token" = "{confirm}" }}
 checks.negative_data_rejection.enabled = false
