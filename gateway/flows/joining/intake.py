@@ -86,7 +86,8 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
             raise Busy
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
-        gone = await _elsewhere(connection, parts.lookup, whose)
+        # Somebody's address may have been changed; what is asked for that of before is not theirs.
+        gone = await parts.lookup.elsewhere(connection, whose.known)
         waiting = [one for one in waiting if one.id not in forms or _by(forms[one.id]) not in gone]
         # Those who are known first: they hold their gate while they leave, and mark it under that.
         held = await gates.lock(connection, whose.known.values())
@@ -194,19 +195,6 @@ async def _whose(data: Database, lookup: LookUp, forms: Mapping[str, SignUp]) ->
         made={one: random_id("sub") for one in addresses},
         new=frozenset(addresses - found.keys()),
     )
-
-
-async def _elsewhere(connection: AsyncConnection, lookup: LookUp, whose: _Whose) -> set[str]:
-    """Addresses that became somebody else's, or nobody's, since the look: they wait for a tick.
-
-    Somebody's address may have been changed; what is asked for that of before is not theirs.
-    """
-    found = await lookup.find(connection, whose.known.keys())
-    return {
-        one
-        for one, subject in whose.known.items()
-        if one not in found or found[one].subject != subject
-    }
 
 
 def _by(form: SignUp) -> str:
