@@ -157,15 +157,6 @@ class LookUp:
         await connection.execute(delete(index).where(index.c.subject == subject, kept))
         return moved
 
-    async def elsewhere(self, connection: AsyncConnection, known: Mapping[str, str]) -> set[str]:
-        """Those of these addresses that are not any more whose they were *known* to be."""
-        found = await self.find(connection, known.keys())
-        return {
-            one
-            for one, subject in known.items()
-            if one not in found or found[one].subject != subject
-        }
-
     async def of(self, connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Names]:
         """The hashes of these people; who has none is missing. Asks for no key."""
         query = select(index).where(among(index.c.subject, subjects))
