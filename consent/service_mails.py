@@ -120,7 +120,8 @@ async def moved(
 
 async def to_subject(connection: AsyncConnection, subject: str) -> list[tuple[str, datetime]]:
     """What went to somebody because it was asked for, and when it was queued, oldest first."""
-    query = select(mail.c.kind, mail.c.sent_at).where(mail.c.subject == subject)
+    theirs = and_(mail.c.subject == subject, mail.c.kind != Kind.ADDRESS)
+    query = select(mail.c.kind, mail.c.sent_at).where(theirs)
     return [(kind, at) for kind, at in await connection.execute(query.order_by(mail.c.sent_at))]
 
 

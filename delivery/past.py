@@ -41,17 +41,22 @@ class Past:
     uses: Sequence[Use]
 
 
-async def newest(connection: AsyncConnection, subject: str, most: int) -> list[str]:
-    """The newest messages to a person, newest first: ids are ordered by time."""
+async def newest(connection: AsyncConnection, subject: str, most: int, but: str = "") -> list[str]:
+    """The newest messages to a person, newest first: ids are ordered by time.
+
+    None under the purpose *but*: they went to somebody else.
+    """
     # No order that an index has: told to stop, a database would go through everybody's by that.
     in_time = (outbox.c.id + "").desc()
     query = select(outbox.c.id).where(outbox.c.subject == subject, fits(outbox.c.id))
+    query = query.where(outbox.c.purpose != but)
     return list((await connection.execute(query.order_by(in_time).limit(most))).scalars())
 
 
-async def count(connection: AsyncConnection, subject: str) -> int:
-    """How many messages to a person there are."""
+async def count(connection: AsyncConnection, subject: str, but: str = "") -> int:
+    """How many messages to a person there are, as `newest`."""
     query = select(func.count()).where(outbox.c.subject == subject, fits(outbox.c.id))
+    query = query.where(outbox.c.purpose != but)
     return (await connection.execute(query)).scalar_one()
 
 

@@ -45,6 +45,10 @@ async def test_asking_for_an_address_is_alike_whosever_it_is_and_pressing_moves_
         seen[kind] += [await _asked(me, email)]
         again = await delivered(app)
         seen[kind] += [[one.to for one in some if one.to != email] for some in (mails, again)]
+    taken_along = await me.post("/my-data/export", format="json")
+    assert '"service.address"' in taken_along, "what the mailbox on file was told is theirs"
+    for word in ("service.new-address", "address_confirm", '"kind": "address"'):
+        assert word not in taken_along
     (newest,) = [one.token("address") for one in again if one.to == email]
     assert MOVED in (await press(app, newest))[1]
 

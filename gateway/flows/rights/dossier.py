@@ -34,7 +34,7 @@ from consent.paces import Pace
 from consent.rights import RightsRequest
 from consent.suppressions import Blocked
 from delivery import outbox, past
-from gateway.flows.rights import overview, past_mails
+from gateway.flows.rights import address_mails, overview, past_mails
 from gateway.flows.rights.overview import OwnData
 from gateway.flows.rights.past_mails import Mail
 from gateway.parts import Parts
@@ -157,6 +157,13 @@ class Dossiers:
         async for rows in audit_person.items(connection, subject, self.most_items, before):
             seen += len(rows)
             found += await aside(partial(_opened, rows, vault))
+        # Mails that asked a mailbox which need not be theirs: of those they learn nothing.
+        of_others = {
+            one.facts.get("message")
+            for one in found
+            if one.facts.get("purpose") == address_mails.ASKING
+        }
+        found = [one for one in found if one.facts.get("message") not in of_others - {None}]
         found.sort(key=lambda one: one.entry.at, reverse=True)
         return found, seen < self.most_items
 
@@ -169,13 +176,13 @@ class Dossiers:
         events: Sequence[Told],
     ) -> tuple[list[Mail], int]:
         """The newest messages, and how many older ones there are."""
-        ids = await past.newest(connection, subject, self.most_messages)
+        ids = await past.newest(connection, subject, self.most_messages, address_mails.ASKING)
         found: list[Mail] = []
         for start in range(0, len(ids), _AT_ONCE):
             page = await past.read(connection, ids[start : start + _AT_ONCE])
             sealed = await outbox.contents(connection, [one.message.content for one in page])
             found += await aside(partial(opener.opened, page, sealed))
-        count = await past.count(connection, subject)
+        count = await past.count(connection, subject, address_mails.ASKING)
         # With rows left out, nobody could tell them from such as only the log tells of.
         alone = partial(past_mails.told_alone, events, set(ids)) if count == len(ids) else list
         found += await aside(alone)

@@ -19,6 +19,7 @@ from delivery.outbox import Message, Status
 from delivery.outcome import Kind
 from delivery.past import Past, Use
 from gateway.flows.errors import ContentError
+from gateway.flows.rights.address_mails import ASKING
 from gateway.flows.sending import content
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from storage.database import Database
@@ -138,9 +139,9 @@ async def newest(
     """The newest messages without what they say, and how many there are in all."""
     vault = await keystore.vault([subject])
     async with data.snapshot() as connection:
-        ids = await past_rows.newest(connection, subject, most)
+        ids = await past_rows.newest(connection, subject, most, ASKING)
         found = await past_rows.read(connection, ids)
-        count = await past_rows.count(connection, subject)
+        count = await past_rows.count(connection, subject, ASKING)
     return Opener(vault).opened(found, {}), count
 
 
