@@ -154,6 +154,12 @@ async def untold(connection: AsyncConnection, eids: Collection[bytes]) -> dict[b
     return {one.eid: one.kind for one in entries if not one.commitments and one.batch is None}
 
 
+async def with_facts(connection: AsyncConnection, eids: Collection[bytes]) -> set[bytes]:
+    """Of which of these events facts are still kept."""
+    query = select(audit_payload.c.eid).where(audit_payload.c.eid.in_(eids))
+    return set((await connection.execute(query)).scalars())
+
+
 async def told_of_items(
     connection: AsyncConnection,
     eids: Collection[bytes],

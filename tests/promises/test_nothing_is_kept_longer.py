@@ -666,6 +666,7 @@ async def test_every_rule_runs_as_a_duty(app: App) -> None:
 async def test_no_table_is_without_a_rule() -> None:
     """Whoever adds a table says here what ends its rows."""
     said = {
+        "address_link": "a day after its end, a week after it was made",
         "api_key": "until the operator revokes it; says nothing about anybody",
         "attempt": "with its message; the reply text with its body",
         "audit_checkpoint": "for ever: no personal data",
@@ -676,6 +677,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "audit_payload": "with the person",
         "audit_pending": "until it is sequenced",
         "audit_state": "one row",
+        "change": "a month, or with the person once it was told: random ids",
         "confirmation": "`unconfirmed` after its end, or with the person",
         "confirmation_consent": "with its token",
         "confirmation_count": "a week",
@@ -710,6 +712,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "suppression": "its own end",
         "taking_away": "`takings_away`: random ids",
         "taking_away_due": "until the guard's store has it: random ids",
+        "telling": "with its change; what Art. 19 owes `rights_requests`, or as the erasure",
         "worker": "at the end of its lease",
     }
     schemas = SCHEMAS.values()

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.trail import Told
-from consent import erasures, gates, history, holds, intakes, rights_requests
+from consent import erasures, feed, gates, history, holds, intakes, rights_requests, tellings
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
@@ -33,6 +34,8 @@ from gateway.flows.rights.erasing import Erasing
 from gateway.parts import Parts
 from gateway.watch.stuck import Why
 from storage.locks import oldest_open
+
+log = structlog.get_logger()
 
 _AT_ONCE = 200
 _PERSON = "subject"
@@ -77,6 +80,7 @@ class RetentionRules:
             "marks": self.marks,
             "facts": self._facts.run,
             "takings away": self.takings_away,
+            "changes": self.changes,
         }
 
     async def bodies(self) -> int:
@@ -291,6 +295,19 @@ class RetentionRules:
         """In the guard's store: what people took away before any backup that is still kept."""
         parts = self._parts
         return await parts.takings.purge(parts.clock, parts.config.retention.takings_away)
+
+    async def changes(self) -> int:
+        """What happened, a month; that others were told what they are owed, as proof, longer."""
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            given_up = await tellings.give_up(connection, parts.rows, now, _AT_ONCE)
+            gone = await feed.purge(connection, now)
+            proof = parts.config.retention.rights_requests
+            gone += await tellings.purge(connection, now, proof)
+        if given_up:
+            log.error("tellings_given_up", rows=given_up)
+        return given_up + gone
 
     async def marks(self) -> int:
         """Marks of who left, as soon as nothing waits that was received before."""

@@ -22,7 +22,17 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
 from audit.trail import Told
-from consent import erasures, gates, leavings, people, rights_requests, shares, stops, taken_away
+from consent import (
+    erasures,
+    feed,
+    gates,
+    leavings,
+    people,
+    rights_requests,
+    shares,
+    stops,
+    taken_away,
+)
 from consent import going as going_note
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
@@ -58,6 +68,7 @@ async def begin(
     *,
     asked: Mapping[str, Erasure] | None = None,
     altered: int = 0,
+    caller: str | None = None,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
@@ -65,7 +76,8 @@ async def begin(
     nobody comes to be known by what was asked for in their name before: for that
     give *marks*, but not where they did not end it, who may be asking again. What
     somebody *asked* for is kept beside it, by whose it is; rows of theirs that were found
-    *altered* beside their own go with it, and are named by it.
+    *altered* beside their own go with it, and are named by it. *caller* is the API key that
+    passed it on.
     """
     # Who signs up again is somebody new, with new keys.
     names = await lookup.forget(connection, [gate.subject for gate in held])
@@ -80,7 +92,7 @@ async def begin(
         request = (asked or {}).get(gate.subject)
         # From here on a gateway's row stands there, and then none: only the log can tell of it.
         found = {ALTERED: str(strange[gate.subject])} if strange[gate.subject] else {}
-        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | found)
+        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | found | by(caller))
         if found and request is not None:
             await put_aside(connection, erasures.TABLE, {request.id: Why.ALTERED}, now)
         if request is not None:
@@ -296,6 +308,7 @@ class Erasing:
             ]
             now = await self.parts.clock.now(connection)
             events = []
+            known = await self._known_to_others(connection, going, ends)
             await forgetting.lock_items(connection, [one.subject for one in going])
             for gate in going:
                 let_go = await self._let_go(connection, gate, whole)
@@ -311,8 +324,23 @@ class Erasing:
             await rights_requests.forget_reasons(connection, keys, left)
             await people.keep_evidence(connection, [gate.subject for gate in staying])
             await gates.end_erasure(connection, keys, staying)
+            ended = zip(going, events, strict=True)
+            await _tell(connection, keys, [pair for pair in ended if pair[0].subject in known])
+            await feed.forget(connection, left)
             await _stage(log, connection, events)
         return len(events)
+
+    async def _known_to_others(
+        self, connection: AsyncConnection, going: Sequence[Gate], ends: Ends
+    ) -> set[str]:
+        """Of whom others may have heard: who asked to be forgotten, or ever agreed to anything.
+
+        Who only was asked never was anybody's to tell of.
+        """
+        others = [one.subject for one in going if one.subject not in ends.requests]
+        stored = await self.parts.consents.of_subjects(connection, others) if others else {}
+        agreed = {who for who, rows in stored.items() if any(one.state.decided for one in rows)}
+        return agreed | {one.subject for one in going if one.subject in ends.requests}
 
     async def _let_go(
         self, connection: AsyncConnection, gate: Gate, whole: Collection[str]
@@ -338,6 +366,11 @@ def _ended(gate: Gate) -> Kind:
     return Kind.EVIDENCE_ENDED if _is_erased(gate) else Kind.SUBJECT_ERASED
 
 
+def by(caller: str | None) -> dict[str, str]:
+    """How an event names the API key by which somebody asked for it."""
+    return {} if caller is None else {"api_key": caller}
+
+
 def _named(request: Erasure | None) -> dict[str, str]:
     return {} if request is None else {"erasure": request.id}
 
@@ -345,6 +378,14 @@ def _named(request: Erasure | None) -> dict[str, str]:
 def _event(kind: Kind, now: datetime, refs: Mapping[str, str]) -> Event:
     """About nobody: who it was is what must not be known any more."""
     return Event(kind, Actor.SYSTEM, now, refs=refs)
+
+
+async def _tell(
+    connection: AsyncConnection, keys: RowKeys, ended: Iterable[tuple[Gate, Event]]
+) -> None:
+    """Whoever received their data is told that they were erased (Art. 19 GDPR)."""
+    said = [feed.told_of(one.kind, one.eid, gate.subject, None, one.at) for gate, one in ended]
+    await feed.add(connection, keys, [one for one in said if one is not None])
 
 
 async def _stage(log: Log, connection: AsyncConnection, events: Sequence[Event]) -> None:
