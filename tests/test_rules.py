@@ -427,6 +427,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/watch/stuck.py": "attacks/test_poison.py",
     "delivery/past.py": "contract/test_dossier.py",
     "gateway/api/erasures.py": "http/test_certificate_paper.py",
+    "gateway/flows/rights/handing_out.py": "http/test_export.py",
     "gateway/flows/rights/past_mails.py": "contract/test_dossier.py",
     "gateway/http/dossier_paper.py": "http/test_export.py",
     "gateway/process/app.py": "http/test_openapi.py",
