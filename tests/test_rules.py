@@ -404,7 +404,6 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",
     "gateway/flows/rights/holds.py": "contract/test_holds.py",
     "gateway/flows/proving/takings.py": "contract/test_takings_away.py",
-    "gateway/flows/rights/handing_out.py": "http/test_export.py",
     "gateway/flows/rights/overview.py": "http/test_my_data.py",
     "gateway/flows/rights/stops.py": "http/test_people_rights.py",
     "gateway/flows/rights/erasing.py": "promises/test_nothing_is_kept_longer.py",
