@@ -53,8 +53,10 @@ _ALWAYS = {"taking_away": 1}  # the row that says up to when it was let go of
 # What is about people: by which words the table in docs/operations.md has it, and which claims of
 # the privacy notice tell how long it is kept.
 TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
+    "address_link": ("that another address was asked for", ("address_kept",)),
     "attempt": ("what became of a message", ("outcomes_kept",)),
     "audit_payload": ("proof of a consent, after its end", ("proof_kept", "proof_ends")),
+    "change": ("what happened to somebody, for whoever is told", ("takings_kept",)),
     "confirmation": ("sign-ups that were never confirmed", ("unconfirmed_kept",)),
     "confirmation_consent": ("sign-ups that were never confirmed", ("unconfirmed_kept",)),
     "confirmation_count": ("how often, from which networks", ("network_kept",)),
@@ -62,7 +64,7 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "content": ("content of messages, after their end", ("bodies_kept",)),
     "dek": ("the person's keys are destroyed with the last of it", ("own_keys",)),
     "erasure": ("that somebody asked to be erased", ("requests_kept",)),
-    "fresh_link": ("that a confirmation mail or a fresh link went out", ("service_mails_kept",)),
+    "fresh_link": ("that a confirmation mail, a fresh link", ("service_mails_kept",)),
     "handle": ("the links of a person's mails", ("own_keys",)),
     "hold": ("that a dispute needs somebody's proof", ("proof_held",)),
     "intake": ("acknowledged sign-ups before they are worked off", ("unconfirmed_kept",)),
@@ -71,13 +73,14 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "pace": ("a pause, or how far apart mails are wanted", ("address_kept",)),
     "permit": ("what became of a message", ("outcomes_kept",)),
     "rights_request": ("what else somebody asked for by right", ("rights_kept",)),
-    "service_mail": ("that a confirmation mail or a fresh link", ("service_mails_kept",)),
+    "service_mail": ("that a confirmation mail, a fresh link", ("service_mails_kept",)),
     "session": ("a session on their own pages", ("cookie",)),
     "subject": ("what proves the consents of who was erased", ("address_kept", "locked")),
     "subject_index": ("what a person is found by", ("address_kept", "erasure")),
     "suppression": ("a keyed checksum of the mailbox", ("blocks_kept",)),
     "taking_away": ("who took what back, by random ids alone", ("takings_kept",)),
     "taking_away_due": ("who took what back, by random ids alone", ("takings_kept",)),
+    "telling": ("that Art. 19 was met", ("rights_kept", "requests_kept")),
 }
 
 
