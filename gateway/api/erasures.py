@@ -17,13 +17,15 @@ from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.telling import receivers_of
 from gateway.flows.sending.permission import Question
-from gateway.http import repeats
+from gateway.http import certificate_paper, pages, repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER, require_unbound
+from gateway.http.certificate_paper import CertificateQuery
 from gateway.http.certificates import ErasureView, view
-from gateway.http.endpoints import endpoint
+from gateway.http.endpoints import Media, endpoint
 from gateway.http.fields import Moment, Name
+from gateway.http.typesetter import PDF
 
 _TAGS = ("data protection officer",)
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "channel": "letter"}
@@ -57,14 +59,15 @@ async def post_erasure(request: web.Request) -> web.StreamResponse:
     if begun is None:
         said_so = "person known by that; what was asked for by that address has ended"
         raise await tries.nobody(request, said_so)
-    return answer(view(begun, None), 202)
+    return answer(view(begun, None, request.app[PARTS].config), 202)
 
 
 @endpoint(
     "GET",
     "/v1/erasures/{id:era_[0-9a-v]{26}}",
     summary="How far an erasure has come; once it is done, what it destroyed",
-    responses={200: ErasureView},
+    responses={200: (ErasureView, Media(PDF))},
+    query=CertificateQuery,
     scope=Scope.SUBJECTS_MANAGE,
     tags=_TAGS,
 )
@@ -76,4 +79,7 @@ async def get_erasure(request: web.Request) -> web.StreamResponse:
     found = await certificate.look_up(*stores, parts.rows, parts.log, about, told)
     if found is None:
         raise NotFound("erasure of this id")
-    return answer(view(*found))
+    if certificate_paper.wants_pdf(request):
+        shown = view(*found, parts.config, pages.locale_of(request))
+        return await certificate_paper.answer_pdf(request, shown)
+    return answer(view(*found, parts.config))

@@ -127,6 +127,7 @@ class Purpose(Section):
     expires_after: Lasting = None
     unused_after: Lasting = timedelta(days=4 * 365)
     at_most: Ceiling = None
+    acknowledge: bool = False
 
 
 class FormField(Section):

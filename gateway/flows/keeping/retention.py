@@ -22,6 +22,7 @@ from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
 from consent.lookup import LookUp
 from consent.model import State, SubjectState
+from consent.rights import undecided
 from consent.trail import Trail
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
@@ -167,13 +168,15 @@ class RetentionRules:
             now = await parts.clock.now(connection)
             # Who is asking again just now is not forgotten, and nothing of it ended.
             again = await _asking_again(connection, parts.lookup, held)
-            # Nor who waits for an answer, of which what is kept of them is the matter.
-            due = await rights_requests.waiting_of(connection, parts.rows, held)
-            again |= {request.subject for request in due}
             rows = [consent for theirs in consents.values() for consent in theirs]
-            told = await history.read(connection, parts.log.macs, held, vault, rows)
+            # What is locked ends by a rule of its own, and unread.
+            here = {one: gate for one, gate in held.items() if not gate.gone(parts.rows)}
+            told = await history.read(connection, parts.log.macs, here, vault, rows)
             # A dispute needs what would go, also where nobody asked to be erased.
             known = {one: told[one].told if one in told else [] for one in held}
+            # Nor who waits for an answer, of which what is kept of them is the matter. By the log:
+            # a row that was put back keeps nobody, and one that is away lets nobody go.
+            again |= {one for one in held if undecided(event.entry for event in known[one])}
             kept = await holds.held_back(connection, parts.rows, parts.log.macs, known, now)
             kept |= {one.subject for one in await holds.of_subjects(connection, parts.rows, held)}
             whole, stuck = [], {}

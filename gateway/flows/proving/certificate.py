@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from audit import trail
@@ -57,6 +57,14 @@ async def look_up(
     gone = tuple(sorted(destroyed))
     payloads, items = (int(told.refs[name]) for name in ("payloads", "items"))
     return found, Certificate(found.done_at, gone, payloads, items, found.eid, locked, hearing)
+
+
+def copies_until(shown: Certificate, oldest: timedelta) -> datetime:
+    """When no backup is left from before it, where the *oldest* one is kept for so long."""
+    try:
+        return shown.done_at + oldest
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def in_words(shown: Certificate) -> list[str]:

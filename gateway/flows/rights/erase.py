@@ -23,7 +23,6 @@ from consent import (
     erasures,
     gates,
     holds,
-    rights_requests,
     stops,
     suppressions,
     taken_away,
@@ -266,11 +265,20 @@ class Erasures:
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
         await trail.stage(connection)
-        people, by = [gate], {subject: new}
-        log, keys, lookup, marks = parts.log, parts.rows, parts.lookup, parts.marks
-        caller = request.caller
+        log, keys, people = parts.log, parts.rows, [gate]
+        by, altered = {subject: new}, sum(not one.honest for one in consents)
+        lookup, marks, caller = parts.lookup, parts.marks, request.caller
         await erasing.begin(
-            log, connection, keys, lookup, marks, people, now, asked=by, caller=caller
+            log,
+            connection,
+            keys,
+            lookup,
+            marks,
+            people,
+            now,
+            asked=by,
+            altered=altered,
+            caller=caller,
         )
         taken = await taken_away.due_of(connection, parts.rows, [subject])
         return _Begun(new, still_open, bool(held_back), taken)
@@ -322,7 +330,7 @@ class Erasures:
 
     async def _dates(self, connection: AsyncConnection, gate: Gate, told: Sequence[Told]) -> _Dates:
         rows, calendar = self._parts.rows, calendars.of(self._parts.config.rights)
-        asked = await rights_requests.waiting_of(connection, rows, [gate.subject])
+        asked = await erasing.waiting_of(self._parts.log, connection, rows, [gate.subject])
         person = erasing.person_of(gate, rows, told)
         return _Dates(person, self._erasing.periods, calendar, asked)
 

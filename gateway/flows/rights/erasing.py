@@ -16,7 +16,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import forgetting, strays
+from audit import forgetting, histories, strays
 from audit.counted import Counted
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
@@ -41,15 +41,18 @@ from consent.lookup import LookUp
 from consent.marks import Left, Marks
 from consent.model import SubjectState
 from consent.retention import Periods, Person
-from consent.rights import Progress, Right
+from consent.rights import KINDS, Progress, Right, RightsRequest
 from consent.taken_away import TakingAway
 from delivery import retention
 from gateway.config.config import Retention
+from gateway.flows.bad_rows import put_aside
 from gateway.parts import Parts
+from gateway.watch.stuck import Why
 from storage.honesty import RowKeys
 
 logger = structlog.get_logger()
 
+ALTERED = "altered"  # in `refs`: how many rows of the person no gateway wrote as they stood
 _NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
 _PAUSES = (0.05, 0.2)  # seconds
 
@@ -64,6 +67,7 @@ async def begin(
     now: datetime,
     *,
     asked: Mapping[str, Erasure] | None = None,
+    altered: int = 0,
     caller: str | None = None,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
@@ -71,7 +75,8 @@ async def begin(
     From its commit on nobody finds them by their address or mails them, and
     nobody comes to be known by what was asked for in their name before: for that
     give *marks*, but not where they did not end it, who may be asking again. What
-    somebody *asked* for is kept beside it, by whose it is; *caller* is the API key that
+    somebody *asked* for is kept beside it, by whose it is; rows of theirs that were found
+    *altered* beside their own go with it, and are named by it. *caller* is the API key that
     passed it on.
     """
     # Who signs up again is somebody new, with new keys.
@@ -79,15 +84,17 @@ async def begin(
     if marks is not None:
         left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
         await marks.add(connection, left, now)
-    if altered := [gate for gate in held if not gate.is_honest(keys)]:
-        # From here on a gateway's row stands there, and no verification can tell of that one.
-        logger.error("altered_row_erased", rows=len(altered))
+    strange = {gate.subject: altered + (not gate.is_honest(keys)) for gate in held}
     await gates.begin_erasure(connection, keys, held, asked or {})
-    events = await _end_requests(connection, keys, held, asked or {}, now)
+    events = await _end_requests(log, connection, keys, held, asked or {}, now)
     said = []
     for gate in held:
         request = (asked or {}).get(gate.subject)
-        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | by(caller))
+        # From here on a gateway's row stands there, and then none: only the log can tell of it.
+        found = {ALTERED: str(strange[gate.subject])} if strange[gate.subject] else {}
+        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | found | by(caller))
+        if found and request is not None:
+            await put_aside(connection, erasures.TABLE, {request.id: Why.ALTERED}, now)
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
@@ -97,6 +104,7 @@ async def begin(
 
 
 async def _end_requests(
+    log: Log,
     connection: AsyncConnection,
     keys: RowKeys,
     held: Collection[Gate],
@@ -108,7 +116,7 @@ async def _end_requests(
     That they be forgotten is answered by it, where it was *asked* for.
     """
     events = []
-    for one in await rights_requests.waiting_of(connection, keys, [gate.subject for gate in held]):
+    for one in await waiting_of(log, connection, keys, [gate.subject for gate in held]):
         answered = one.right is Right.ERASURE and one.subject in asked
         kind = Kind.RIGHTS_ANSWERED if answered else Kind.RIGHTS_ENDED
         event = _event(kind, now, {"request": one.id})
@@ -117,6 +125,21 @@ async def _end_requests(
         await rights_requests.restate(connection, keys, ended)
         events.append(event)
     return events
+
+
+async def waiting_of(
+    log: Log, connection: AsyncConnection, keys: RowKeys, subjects: Sequence[str]
+) -> list[RightsRequest]:
+    """What these people, whose gates are held, asked for by right and wait for; asks for no key.
+
+    Without old rows that were put back: deciding them again would write the event that
+    makes them fit.
+    """
+    waiting = await rights_requests.waiting_of(connection, keys, subjects)
+    if not waiting:
+        return []
+    last = await histories.last_named(connection, log.macs, subjects, KINDS, "request")
+    return [one for one in waiting if last.get(one.id, one.eid) == one.eid]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ objection by a withdrawal, an erasure by an erasure) and then says here that it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.rights import (
+    KINDS,
     Progress,
     Refusal,
     Right,
@@ -41,12 +43,11 @@ from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.ids import ordered_id
 
-_TOLD = {
+_TOLD: Mapping[Step, Kind] = {
     Step.ANSWER: Kind.RIGHTS_ANSWERED,
     Step.EXTEND: Kind.RIGHTS_EXTENDED,
     Step.REFUSE: Kind.RIGHTS_REFUSED,
 }
-KINDS = (Kind.RIGHTS_REQUESTED, *_TOLD.values(), Kind.RIGHTS_ENDED)
 
 
 @dataclass(frozen=True, slots=True)
