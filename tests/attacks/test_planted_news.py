@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from consent.telling_tables import change, telling
+from gateway.watch import overview
 from tests.contract.test_telling import Scene, staged
 from tests.support.databases import Databases
 
@@ -69,3 +70,23 @@ async def _claim_that_it_was_told(scene: Scene, erasure: str) -> None:
     async with data.begin() as connection:
         await connection.execute(delete(change))
     assert any("and its row is gone" in one for one in await scene.doubts())
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_an_altered_row_is_told_to_nobody_and_keeps_nothing_back(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    async with staged(dialect, tmp_path, new_database_url) as scene:
+        await scene.app.subscribe()
+        await scene.tell()
+        await scene.erase()
+        async with scene.app.parts.data.begin() as connection:
+            ends = change.c.kind == "consent.withdrawn"
+            altered = update(change).where(ends).values(kind="subject.rectified")
+            await connection.execute(altered)
+
+        await scene.tell()
+
+        assert scene.crm.kinds() == ["consent.confirmed", "subject.erased"]
+        parked = (await overview.look(scene.app.parts)).parked
+        assert [(one.table, one.reason) for one in parked] == [("change", "altered")]
