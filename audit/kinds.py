@@ -61,6 +61,7 @@ class Kind(StrEnum):
     OPERATOR_SIGNED_IN = "operator.signed_in"
     AUDIT_EXPORTED = "audit.exported"
     BACKUP_RESTORED = "backup.restored"
+    BACKUP_ACCEPTED = "backup.accepted"  # an operator answers for what nobody can know
     ERASURE_REPLAYED = "erasure.replayed"
     CLOCK_STEP = "clock.step"
     LOG_OPENED = "log.opened"

@@ -29,7 +29,10 @@ async def prove(
     None also where somebody changed its entry or a hash: only what leads to
     the signed root is given out. Raises `LogDamaged` where hashes are missing.
     """
-    newest = await published.newest(connection, verifier)
+    generation = await log.generation_of(connection, eid)
+    if generation is None:
+        return None
+    newest = await published.newest(connection, verifier, generation)
     if newest is None:
         return None
     found = await log.inclusion(connection, eid, newest.checkpoint.size)

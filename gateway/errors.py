@@ -4,6 +4,8 @@ GatewayError
 ├── ConfigError             the configuration; nothing was started
 ├── KeyFileError            a file with keys cannot be read, or must not be written
 ├── SchemaError             a database has tables that this release cannot work on
+├── StoresApart             data and key store are not of one moment: one was restored
+├── OthersRun               what needs every process stopped was asked for beside one
 ├── CannotListen            an address of ours is taken or not this machine's
 └── RequestError            a request; `problems.py` has the answer to each
     ├── MalformedJson
@@ -66,6 +68,26 @@ class SchemaError(GatewayError):
         super().__init__(f"the tables are {', and '.join(said)}")
         self.behind = tuple(behind)
         self.beyond = tuple(beyond)
+
+
+class StoresApart(GatewayError):
+    """One of the stores is an older backup; nothing is served or sent until that was dealt with."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}: an older backup of it was put back. Nothing is served or sent."
+            " Put back its newest backup, or run `gateway restore`: it says first what it does."
+        )
+
+
+class OthersRun(GatewayError):
+    """Somebody else is connected to the data."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other processes are connected to the data: stop every `serve` and `worker`, on every"
+            " machine, and whatever else has it open"
+        )
 
 
 class CannotListen(GatewayError):

@@ -26,6 +26,7 @@ from gateway.cli import (
     forms,
     init,
     keys,
+    restore,
     run,
     status,
     texts,
@@ -45,6 +46,7 @@ app.command("worker")(run.worker)
 app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.command("restore")(restore.restore)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(keys.app, name="keys")

@@ -122,8 +122,15 @@ async def verify(
         (parts.lookup.checkable(lookup.SIGNED), parts.lookup.keys),
     ]
     rows: list[str] = []
+    async with parts.data.read() as connection:
+        restored = await trail.happenings(connection, parts.log.macs, [Kind.BACKUP_RESTORED])
     messages = Messages(
-        parts.data, parts.keystore, parts.rows, parts.clock, parts.config.retention.messages
+        parts.data,
+        parts.keystore,
+        parts.rows,
+        parts.clock,
+        parts.config.retention.messages,
+        max((one.at for one in restored), default=None),
     )
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
     beside = (

@@ -1,0 +1,43 @@
+"""What a restored backup must not bring back: requests that wait, links, sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from storage.types import among
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many rows went."""
+
+    intake: int = 0
+    links: int = 0
+    sessions: int = 0
+
+
+async def drop(connection: AsyncConnection) -> Dropped:
+    """Let go of what was worked off, spent or ended since: nobody can tell. Nothing else runs.
+
+    Links to leave stay: they work for ever.
+    """
+    gone = []
+    for table in (tables.intake, tables.confirmation, tables.fresh_link, tables.session):
+        gone.append((await connection.execute(delete(table))).rowcount)
+    intake, confirmations, fresh, sessions = gone
+    return Dropped(intake, confirmations + fresh, sessions)
+
+
+async def drop_unreadable(connection: AsyncConnection, keys: Collection[str]) -> int:
+    """Let go of requests whose key is in no store any more; *keys* are those that are."""
+    named = select(tables.intake.c.key_id).distinct()
+    lost = set((await connection.execute(named)).scalars()) - set(keys)
+    if not lost:
+        return 0
+    gone = delete(tables.intake).where(among(tables.intake.c.key_id, lost))
+    return (await connection.execute(gone)).rowcount
