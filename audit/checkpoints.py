@@ -52,7 +52,7 @@ class Verifier:
         self._successors: dict[int, Verifier] = {}
 
     def of(self, generation: int) -> Verifier:
-        """The same key for a successor of this log; the first is this one (`audit/succession.py`)."""
+        """The same key for a successor of this log; the first is itself (`audit/succession.py`)."""
         if generation == 1:
             return self
         if generation not in self._successors:

@@ -124,7 +124,7 @@ def _steps(erasing: Erasing) -> Restoration:
         parts.config.delivery.permit_ttl,
         parts.takings,
     )
-    acts = Acts(Withdrawals(parts), stops, Erasures(erasing))
+    acts = Acts(Withdrawals(parts), stops, Erasures(erasing), erasing)
     seed = parts.keyring.signing.secret
     return Restoration(
         erasing, acts, Opening(parts.log, seed, parts.data, parts.guard, parts.clock)

@@ -7,7 +7,7 @@ restored. What only the log tells of, a restored backup would permit again.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from audit import roll, trail
@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.honesty import RowKeys
 
 _AT_ONCE = 1000
+_TICK = timedelta(milliseconds=1)
 T = TypeVar("T", Entry, TakingAway)
 
 
@@ -83,8 +84,9 @@ async def _unheard(data: Database, guard: Database, keys: RowKeys, log: Log) -> 
     """Rows of the guard's store that no event tells of: those are written after their event."""
     async with data.read() as connection:
         restored = await trail.happenings(connection, log.macs, [Kind.BACKUP_RESTORED])
-    # Said before a restore: it was taken away again then, under an event of its own.
-    before = max((one.at for one in restored), default=None)
+    # Said before a restore: it was taken away again then, under an event of its own. Events
+    # have no more than milliseconds.
+    before = max((one.at + _TICK for one in restored), default=None)
     last: bytes | None = None
     while True:
         async with guard.read() as connection:

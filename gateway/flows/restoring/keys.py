@@ -9,6 +9,7 @@ from audit.kinds import Actor, Kind
 from consent import erasures, gates, intakes, taken_away
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
+from gateway.flows.restoring import uncounted
 from gateway.flows.restoring.replay import CHANNEL
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
@@ -125,6 +126,7 @@ class Keys:
 
     async def _let_go(self, subjects: Sequence[str]) -> None:
         parts = self._parts
+        await uncounted.note(self._erasing, subjects)
         async with parts.data.begin() as connection:
             held = await gates.lock(connection, subjects)
             now = await parts.clock.now(connection)

@@ -18,7 +18,9 @@ from consent.erasures import Stage
 from consent.taken_away import TakingAway
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.restoring import uncounted
 from gateway.flows.rights.erase import Erasures, Request
+from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.stops import Stops
 from gateway.flows.sending.permission import Question
 from storage.database import Database
@@ -57,6 +59,7 @@ class Acts:
     withdrawals: Withdrawals
     stops: Stops
     erasures: Erasures
+    erasing: Erasing
 
 
 async def unheard(
@@ -106,6 +109,7 @@ async def _leave(word: TakingAway, acts: Acts) -> None:
 
 
 async def _erase(word: TakingAway, acts: Acts, done: Replayed) -> None:
+    await uncounted.note(acts.erasing, [word.subject])
     question = Question("", subject=word.subject)
     asked = Request(question, Actor.SYSTEM, CHANNEL, received_at=word.at)
     erasure = await acts.erasures.erase(asked)
