@@ -1,4 +1,4 @@
-"""Closing a log that lost entries, and opening its successor: the one way on (ADR 0028).
+"""Closing a log that lost entries, and opening its successor: the one way on (ADR 0029).
 
 Begin with the guard, end with the data. In between the guard tells of a log that the data do
 not know, and no process starts: whoever is killed there runs the same again.
