@@ -18,6 +18,7 @@ import typer
 from gateway.cli import (
     api_key,
     audit,
+    backup,
     db,
     dkim,
     doctor,
@@ -45,6 +46,7 @@ app.command("worker")(run.worker)
 app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.command("backup")(backup.backup)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(keys.app, name="keys")
