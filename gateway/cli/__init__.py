@@ -22,6 +22,7 @@ from gateway.cli import (
     db,
     dkim,
     doctor,
+    drill,
     erase,
     erasures,
     forms,
@@ -47,6 +48,7 @@ app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("backup")(backup.backup)
+app.command("drill")(drill.drill)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(keys.app, name="keys")

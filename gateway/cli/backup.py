@@ -49,7 +49,7 @@ def backup(
     if verify:
         _tell(*run(_verify(config, folder, identity)))
         return
-    made, manifest = run(_take(config, folder, recipient or []))
+    made, manifest = run(take(config, folder, recipient or []))
     rows = sum(one.rows for one in manifest.stores.values())
     say(f"{counted(rows, 'row')}, a log of {counted(manifest.log.size, 'entry', 'entries')}")
     if not recipient:
@@ -57,11 +57,12 @@ def backup(
     result(str(made))
 
 
-async def _take(config: Config, folder: Path, recipients: list[str]) -> tuple[Path, Manifest]:
+async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Path, Manifest]:
     from audit.checkpoints import Verifier, vkey
     from audit.log import Log
+    from gateway.backups import taking
     from gateway.backups.manifest import Store
-    from gateway.backups.taking import Source, take
+    from gateway.backups.taking import Source
     from gateway.keyfiles import keyring
     from storage.clock import DatabaseClock
     from storage.database import open_database
@@ -80,7 +81,7 @@ async def _take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pa
         rows = RowKeys(ring.rows)
         source = Source(opened, guard, log, Verifier(key), rows, DatabaseClock())
         with progress("backing up", None) as move:
-            return await take(folder, source, recipients, move)
+            return await taking.take(folder, source, recipients, move)
 
 
 async def _verify(config: Config, folder: Path, identity: Path | None) -> tuple[Checked, bool]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import os
 import sqlite3
 import stat
-from collections.abc import Callable
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyrage
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url, text
+from sqlalchemy.engine import Engine
 
 from audit import numbers
 from audit.errors import GuardAhead
@@ -109,6 +113,77 @@ async def test_what_is_put_back_is_what_was_there_and_the_guard_stays(
     assert (await drawn(new))[0] > len(before[Store.DATA]["consent"])
     with pytest.raises(GuardAhead):  # a restored backup: nothing is served
         await app.parts.publisher.publish(app.parts.data, app.parts.guard, app.parts.clock)
+
+
+async def test_what_fails_on_its_way_leaves_the_store_as_it_was(
+    embedded: App, tmp_path: Path
+) -> None:
+    await embedded.subscribe(ADA)
+    backup = await taken(embedded, tmp_path / "backups")
+    await embedded.subscribe(BOB)
+    before = await everything(places(embedded))
+    data = {Store.DATA: places(embedded)[Store.DATA]}
+
+    for number in (30, 150, 260):
+        with failing_at(number), pytest.raises(ZeroDivisionError):
+            await put_back(backup, data, embedded.parts.rows, replace=True)
+        assert await everything(places(embedded)) == before
+
+
+@contextmanager
+def failing_at(number: int) -> Iterator[None]:
+    """Fail whoever sends that statement, as somebody who is killed there."""
+    sent = itertools.count(1)
+
+    def before(*_: Any) -> None:
+        if next(sent) == number:
+            raise ZeroDivisionError
+
+    event.listen(Engine, "before_cursor_execute", before)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)
+
+
+_MILLION = {
+    "sqlite": "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number"
+    " WHERE n < 1000000) INSERT INTO dek SELECT printf('sub_%026d', n), 'profile', 1,"
+    " randomblob(114), '2026-01-02T03:04:05.000006Z' FROM number",
+    "postgresql": "INSERT INTO dek SELECT 'sub_' || lpad(n::text, 26, '0'), 'profile', 1,"
+    " decode(repeat(md5(n::text), 8), 'hex'), now() FROM generate_series(1, 1000000) AS number(n)",
+}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_a_million_rows_pass_through_little_memory(
+    app: App, dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
+) -> None:
+    async with app.parts.key_database.begin() as connection:
+        await connection.execute(text(_MILLION[dialect]))
+    most, seen = resident(), 0
+
+    def look(done: int, total: int = 0) -> None:
+        nonlocal seen
+        seen = max(seen, resident())
+
+    begun = time.perf_counter()
+    backup, known = await take(tmp_path / "backups", source_of(app), (), look)
+    made = time.perf_counter()
+    await put_back(
+        backup, {Store.KEYSTORE: new_database_url(dialect)}, app.parts.rows, progress=look
+    )
+    back = time.perf_counter()
+
+    print(f"{dialect}: taken in {made - begun:.0f} s, put back in {back - made:.0f} s")
+    assert known.stores[Store.KEYSTORE].rows > 1_000_000
+    assert seen - most < 150 << 20
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""PostgreSQL's own recovery to a moment, as docs/operations.md has it: what the gateway says then."""
+"""PostgreSQL's own recovery to a moment, as docs/operations.md has it, and what we say then."""
 
 from __future__ import annotations
 
