@@ -339,6 +339,12 @@ class Log:
         return read
 
 
+async def entries(connection: AsyncConnection) -> int:
+    """How many entries the log that is there says it has, whose ever it is."""
+    query = select(func.coalesce(func.max(audit_state.c.size), 0))
+    return int((await connection.execute(query)).scalar_one())
+
+
 async def pending(connection: AsyncConnection) -> int:
     """How many staged events have no index yet."""
     query = select(func.count()).select_from(audit_pending)

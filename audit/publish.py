@@ -42,6 +42,14 @@ from storage.sound import sound
 _CHUNK = 1024  # entries read at once
 
 
+async def held_size(guard: Database, origin: str) -> int | None:
+    """How far the guard says that the log of *origin* came; None: it says nothing."""
+    query = select(audit_guard.c.size).where(audit_guard.c.log == origin, sound(audit_guard))
+    async with guard.read() as connection:
+        size: int | None = (await connection.execute(query)).scalar()
+    return size
+
+
 class _Walked(NamedTuple):
     """The right edge over entries that this process has authenticated, behind a guard's tree."""
 
@@ -79,6 +87,21 @@ class Publisher:
         empty = self._sign(Checkpoint(self._log.origin, 0, tree.EMPTY_ROOT))
         await guard.execute(insert(audit_guard).values(log=self._log.origin, size=0, note=empty))
         return True
+
+    async def guard_copy(self, guard: AsyncConnection, note: str | None) -> None:
+        """Give a copy of the log, which nobody serves, a guard that says what *note* says.
+
+        None: that it is empty. Raises `NoteError` for a note that our key did not sign.
+        The log that is served gets no other guard than by `create_guard`.
+        """
+        checkpoint = Checkpoint(self._log.origin, 0, tree.EMPTY_ROOT)
+        checkpoint = checkpoint if note is None else self.verifier.checkpoint(note)
+        row = {
+            "log": self._log.origin,
+            "size": checkpoint.size,
+            "note": note or self._sign(checkpoint),
+        }
+        await guard.execute(insert(audit_guard).values(row))
 
     async def publish(self, data: Database, guard: Database, clock: Clock) -> Checkpoint | None:
         """Publish the log as it stands; None when there is nothing new, or another node did.

@@ -370,6 +370,8 @@ TESTED_FROM_OUTSIDE = {
     "delivery/dialogue.py": "smtp/test_transmission.py",
     "delivery/leases.py": "contract/test_lock_protocol.py",
     "delivery/outbox.py": "contract/test_lock_protocol.py",
+    "gateway/backups/folders.py": "contract/test_backup.py",
+    "gateway/backups/taking.py": "contract/test_putting_back.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
     "gateway/config/contradictions.py": "unit/test_config.py",

@@ -18,9 +18,11 @@ import typer
 from gateway.cli import (
     api_key,
     audit,
+    backup,
     db,
     dkim,
     doctor,
+    drill,
     erase,
     erasures,
     forms,
@@ -46,6 +48,8 @@ app.command("worker")(run.worker)
 app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.command("backup")(backup.backup)
+app.command("drill")(drill.drill)
 app.command("restore")(restore.restore)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")

@@ -13,6 +13,7 @@ from gateway.cli.talk import configuration, result_json, run, table
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
+    from consent.keys.verified import VerifiedBackup
     from consent.rights_requests import Due
     from gateway.config.config import Config
     from gateway.watch.overview import Overview
@@ -64,6 +65,11 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
         remark = keys.remark(epoch)
         line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
         yield "" if number else "Keys", f"{line}; {remark}" if remark else line
+    yield "Backup", "none verified" if seen.backup is None else _backup(seen.backup, seen.at)
+
+
+def _backup(one: VerifiedBackup, now: datetime) -> str:
+    return f"newest verified one taken {_age(one.taken_at, now)}"
 
 
 def _rights(due: Due) -> str:
@@ -125,6 +131,13 @@ def _document(seen: Overview) -> dict[str, object]:
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
         },
         "keys": [keys.row(epoch) for epoch in seen.epochs],
+        "verified_backup": None
+        if seen.backup is None
+        else {
+            "id": seen.backup.id,
+            "taken_at": _moment(seen.backup.taken_at),
+            "verified_at": _moment(seen.backup.verified_at),
+        },
     }
 
 

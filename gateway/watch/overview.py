@@ -13,7 +13,9 @@ from audit import log as audit_log
 from audit import published
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
+from consent.keys import verified
 from consent.keys.epochs import Epoch, EpochState
+from consent.keys.verified import VerifiedBackup
 from consent.rights_requests import Due
 from delivery import outbox
 from delivery import overview as delivery_overview
@@ -50,6 +52,7 @@ class Overview:
     rights_requests: Due
     audit: LogProgress
     epochs: Sequence[KeyEpoch]
+    backup: VerifiedBackup | None  # the newest that was found whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class KeyEpoch:
 
 async def look(parts: Parts) -> Overview:
     """Look at everything. Changes nothing."""
+    async with parts.key_database.read() as connection:
+        backup = await verified.newest(connection, parts.rows)
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
@@ -94,6 +99,7 @@ async def look(parts: Parts) -> Overview:
                 parts.config.keys.rotate_every,
                 parts.keyring.keks,
             ),
+            backup=backup,
         )
 
 

@@ -708,6 +708,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "subject_index": "with the person, at the begin of the erasure",
         "suppression": "its own end",
         "taking_away_due": "until the guard's store has it: random ids",
+        "verified_backup": "the newest ten; no personal data",
         "worker": "at the end of its lease",
     }
     tables = {t.name for schema in (DATA, KEYSTORE) for m in schema.tables for t in m.sorted_tables}

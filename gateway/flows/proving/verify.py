@@ -8,7 +8,7 @@ of people.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ from consent import (
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
+from consent.keys import verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from delivery import outbox, permits
@@ -96,9 +97,16 @@ class Verification:
 
 
 async def verify(
-    parts: Parts, held: Iterable[str] = (), progress: Progress | None = None
+    parts: Parts,
+    held: Iterable[str] = (),
+    progress: Progress | None = None,
+    *,
+    with_guard: bool = True,
 ) -> Verification:
-    """Check everything, while the gateway runs; changes nothing."""
+    """Check everything, while the gateway runs; changes nothing.
+
+    Without the guard's store, of a copy that has none, what people took away is not compared.
+    """
 
     async def ending(subjects: Collection[str]) -> Collection[str]:
         # Whose keys may be gone although nobody tampered with anything.
@@ -137,8 +145,8 @@ async def verify(
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
-        _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
-        takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
+        _doubts_of_rows(parts.key_database, [(verified.SIGNED, parts.rows)]),
+        *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
         rows.append(doubt)
@@ -168,6 +176,13 @@ async def _doubts(
     ):
         async for doubt in doubts:
             yield doubt
+
+
+def _doubts_of_takings(
+    data: Database, guard: Database, keys: RowKeys, log: Log
+) -> Iterator[AsyncIterator[str]]:
+    yield _doubts_of_rows(guard, [(taken_away.SIGNED, keys)])
+    yield takings.doubts(data, guard, keys, log)
 
 
 async def _doubts_of_orphans(data: Database, keystore: KeyStore) -> AsyncIterator[str]:
