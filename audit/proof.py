@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import published, tree
+from audit import published, successor, tree
 from audit.checkpoints import Verifier
 from audit.log import Inclusion, Log
 from audit.tables import audit_entry, audit_pending
@@ -32,7 +32,9 @@ async def prove(
     generation = await log.generation_of(connection, eid)
     if generation is None:
         return None
-    newest = await published.newest(connection, verifier, generation)
+    closed = (await successor.told(connection, log, verifier)).get(generation)
+    most = None if closed is None else closed.size
+    newest = await published.newest(connection, verifier, generation, most)
     if newest is None:
         return None
     found = await log.inclusion(connection, eid, newest.checkpoint.size)

@@ -95,7 +95,7 @@ class Publisher:
         The log that is served gets no other guard than by `create_guard`.
         """
         checkpoint = Checkpoint(self._log.origin, 0, tree.EMPTY_ROOT)
-        checkpoint = checkpoint if note is None else self.verifier.checkpoint(note)
+        checkpoint = checkpoint if note is None else self._own.checkpoint(note)
         row = {
             "log": self._log.origin,
             "size": checkpoint.size,

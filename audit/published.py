@@ -32,16 +32,22 @@ class Stored(NamedTuple):
 
 
 async def newest(
-    connection: AsyncConnection, verifier: Verifier, generation: int | None = None
+    connection: AsyncConnection,
+    verifier: Verifier,
+    generation: int | None = None,
+    most: int | None = None,
 ) -> Stored | None:
     """The checkpoint that was published last, by one log of several or any; None: there is none.
 
-    *verifier* is that of the first log.
+    *verifier* is that of the first log; *most* is the size up to which a log that was closed is
+    there.
     """
     table = audit_checkpoint
     query = select(table).where(sound(table)).order_by(table.c.size.desc())
     if generation is not None:
         query = query.where(_of(generation))
+    if generation is not None and most is not None:
+        query = query.where(table.c.size <= succession.base_of(generation) + most)
     return await _first(connection, query, verifier)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from audit import gaps, published, succession
+from audit import gaps, published, succession, successor
 from audit.canonical import canonical
 from audit.check import KINDS, grow, hold, signed, skim
 from audit.checkpoints import Checkpoint, Verifier
@@ -56,9 +56,12 @@ async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
     A log that was closed comes before its successor, each with header and checkpoint.
     """
     verifier = Verifier(vkey)
+    async with data.read() as connection:
+        closed = await successor.told(connection, log, verifier)
     for generation in range(1, log.generation + 1):
+        most = closed[generation].size if generation in closed else None
         async with data.read() as connection:
-            newest = await published.newest(connection, verifier, generation)
+            newest = await published.newest(connection, verifier, generation, most)
         if newest is None and log.generation > 1:
             continue  # nothing of it is there, or was published yet
         size, own = newest.checkpoint.size if newest else 0, verifier.of(generation)

@@ -126,7 +126,7 @@ async def _freeze(connection: AsyncConnection, store: Store) -> _Frozen:
 
 
 async def _place(connection: AsyncConnection, source: Source) -> LogPlace:
-    newest = await published.newest(connection, source.verifier)
+    newest = await published.newest(connection, source.verifier, source.log.generation)
     size = await source.log.size(connection)
     return LogPlace(source.log.origin, size, None if newest is None else newest.note)
 

@@ -58,6 +58,7 @@ def backup(
 
 
 async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Path, Manifest]:
+    from audit import successor
     from audit.checkpoints import Verifier, vkey
     from audit.log import Log
     from gateway.backups import taking
@@ -77,7 +78,9 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
         }
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
         key = vkey(config.audit.origin, ring.signing.secret.reveal())
-        log = Log(config.audit.origin, ring.audit, "backup")
+        async with opened[Store.DATA].read() as connection:
+            generation = await successor.current(connection, config.audit.origin)
+        log = Log(config.audit.origin, ring.audit, "backup", generation)
         rows = RowKeys(ring.rows)
         source = Source(opened, guard, log, Verifier(key), rows, DatabaseClock())
         with progress("backing up", None) as move:

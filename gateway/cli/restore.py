@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli import putting
 from gateway.cli.talk import configuration, fail, result, run, say
 from gateway.watch.numbers import counted
 
@@ -45,6 +47,10 @@ class _Plan:
 
 def restore(
     context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="Where backups lie, for stores that are gone."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do what was said before.")] = False,
     together: Annotated[
         bool,
@@ -53,6 +59,16 @@ def restore(
             help="Data, key store and guard were put back from one moment: nothing else tells.",
         ),
     ] = False,
+    identity: Annotated[
+        Path | None, typer.Option(help="Of an encrypted backup: a file with its age identity.")
+    ] = None,
+    store: Annotated[
+        list[str] | None,
+        typer.Option(help="With --replace: data or keystore, which a backup is to replace."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put a --store back in the place of what is there.")
+    ] = False,
     accept_period: Annotated[
         bool,
         typer.Option(
@@ -60,7 +76,7 @@ def restore(
         ),
     ] = False,
 ) -> None:
-    """Bring a gateway in order whose stores were put back from a backup.
+    """Bring a gateway in order whose stores were put back from a backup, or are gone.
 
     Finds out which of them is an older one, and says what that means and what it will do;
     with --yes it does it. What people took away since is taken away again, as the guard's store
@@ -71,6 +87,8 @@ def restore(
     if accept_period:
         _accept(config)
         return
+    if folder is not None or run(putting.gone(config)):
+        putting.put_back(config, folder, identity, store or (), replace=replace, yes=yes)
     done = run(_restore(config, together=together, yes=yes))
     if done is None:
         say("nothing is to be done: no store is older than another")

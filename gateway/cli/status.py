@@ -61,6 +61,11 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
+    if seen.held is not None:
+        told = (
+            f"nobody knows who left from {seen.held.since:%Y-%m-%d} to {seen.held.until:%Y-%m-%d}"
+        )
+        yield "MARKETING IS HELD", told
     for number, epoch in enumerate(seen.epochs):
         remark = keys.remark(epoch)
         line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
@@ -130,6 +135,7 @@ def _document(seen: Overview) -> dict[str, object]:
             "pending": seen.audit.pending,
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
         },
+        "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],
         "verified_backup": None
         if seen.backup is None

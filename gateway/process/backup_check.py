@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.succession import generation_named
 from consent.keys import epochs, verified
 from consent.keys.verified import VerifiedBackup
 from gateway.backups import folders, reading
@@ -97,7 +98,7 @@ async def opened(
         identity=identity,
         progress=lambda rows: progress("putting back", rows),
     )
-    if manifest.log.origin != config.audit.origin:
+    if generation_named(config.audit.origin, manifest.log.origin) is None:
         raise BackupError(f"it is of {manifest.log.origin}, and not of {config.audit.origin}")
     at = moved(config, urls[Store.DATA], urls[Store.KEYSTORE], f"sqlite:///{scratch}/guard.db")
     async with open_database("guard", at.guard_url) as guard:

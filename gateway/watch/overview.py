@@ -22,7 +22,8 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import stuck
+from gateway.watch import marketing, stuck
+from gateway.watch.marketing import Period
 from storage.bad_rows import Standing
 from storage.database import Database
 
@@ -51,6 +52,7 @@ class Overview:
     workers: Sequence[WorkerSeen]
     rights_requests: Due
     audit: LogProgress
+    held: Period | None  # for which marketing waits for an operator
     epochs: Sequence[KeyEpoch]
     backup: VerifiedBackup | None  # the newest that was found whole
 
@@ -93,6 +95,7 @@ async def look(parts: Parts) -> Overview:
                 pending=await audit_log.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
             ),
+            held=await marketing.look(connection, parts.log.macs),
             epochs=await epochs(
                 parts.key_database,
                 parts.clock.wall(),

@@ -14,6 +14,7 @@ from audit.tables import audit_entry
 from gateway.errors import GatewayError
 from gateway.flows.restoring import marketing
 from gateway.process.lifespan import open_parts
+from gateway.watch.marketing import look
 from storage.clock import DatabaseClock
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
@@ -71,7 +72,7 @@ async def test_a_data_backup_brings_nobody_back(site: Site, stores: tuple[str, .
         if together:
             assert await mailed(app) == []
             async with app.parts.data.read() as connection:
-                assert await marketing.look(connection, app.parts.log) is not None
+                assert await look(connection, app.parts.log.macs) is not None
             await marketing.accept(app.parts.data, app.parts.log, app.parts.clock)
         else:
             assert await mailed(app) == [STAYS]

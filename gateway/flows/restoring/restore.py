@@ -23,10 +23,10 @@ from consent.restored import Dropped
 from delivery.outbox import Status
 from gateway.flows.restoring import ending, looking, replay, signs
 from gateway.flows.restoring.keys import Keys
-from gateway.flows.restoring.marketing import HELD, Period
 from gateway.flows.restoring.replay import Acts, Replayed
 from gateway.flows.restoring.signs import Restored
 from gateway.flows.rights.erasing import Erasing
+from gateway.watch.marketing import HELD, Period
 from storage.database import Database
 from storage.honesty import RowKeys
 from storage.types import NO_MOMENT
