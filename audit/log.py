@@ -202,14 +202,6 @@ class Log:
         """How many entries have an index."""
         return (await self.frontier(connection)).size
 
-    async def last_at(self, connection: AsyncConnection) -> datetime | None:
-        """When the last event that has an index happened, of this log or of one before it."""
-        query = select(*LOGGED).where(sound(audit_entry))
-        query = query.order_by(audit_entry.c.leaf_index.desc()).limit(1)
-        row = (await connection.execute(query)).first()
-        logged = None if row is None else self.logged(row)
-        return None if logged is None else logged.entry.at
-
     async def frontier(self, connection: AsyncConnection) -> Frontier:
         """The right edge of the tree as it stands; raises `LogMissing` before `open_log`."""
         return await self._frontier(connection, locked=False)
@@ -270,12 +262,6 @@ class Log:
         ranges = tree.inclusion_ranges(index, size)
         path = await nodes.range_roots(connection, ranges, row.leaf_index - index)
         return Inclusion(index, row.entry, row.leaf_hash, path, size)
-
-    async def generation_of(self, connection: AsyncConnection, eid: bytes) -> int | None:
-        """Which of the logs has the event; None while it has no index."""
-        query = select(audit_entry.c.leaf_index).where(audit_entry.c.eid == eid, sound(audit_entry))
-        place = (await connection.execute(query.order_by(audit_entry.c.leaf_index))).scalar()
-        return None if place is None else succession.generation_of(place)
 
     async def _frontier(self, connection: AsyncConnection, *, locked: bool) -> Frontier:
         query = select(audit_state.c.size, audit_state.c.frontier)

@@ -158,17 +158,16 @@ class Publisher:
             notes: dict[str, str] = {row.log: row.note for row in rows}
         if self._log.origin not in notes or next_one in notes:
             async with data.read() as connection:
-                size = await self._size(connection)
+                try:
+                    size = await self._log.size(connection)
+                except LogMissing:
+                    if next_one not in notes:
+                        raise
+                    size = 0
             # Where it tells of a successor that the data do not know, they are a restored backup,
             # or whoever closed our log was not done: nobody may go on with it.
             raise GuardAhead(size, None) if next_one in notes else GuardMissing(size, None)
         return notes[self._log.origin]
-
-    async def _size(self, connection: AsyncConnection) -> int:
-        try:
-            return await self._log.size(connection)
-        except LogMissing:
-            return 0
 
     def _open(self, held: str) -> Checkpoint:
         try:

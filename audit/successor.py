@@ -251,6 +251,7 @@ class Opening:
     def _gap(self, one: Survey, found: Guards, cause: Cause) -> Gap:
         held = found.said.get(one.generation)
         note = found.notes[one.generation] if held is not None else None
+        cause = cause if one.flaw is None else Cause.DAMAGED
         return gaps.gap(one.generation, one.size, one.frontier.root, note, held, cause)
 
     async def _close(self, connection: AsyncConnection, one: Survey) -> None:

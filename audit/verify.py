@@ -51,8 +51,10 @@ async def verify_live(
     by `subject.erased`; of those who are *ending*, keys may be gone before that.
     """
     verifier, shared = Verifier(vkey), Findings()
-    async with data.read() as connection:
-        lost = await successor.told(connection, log, verifier)
+    lost: Mapping[int, Gap] = {}
+    if log.generation > 1:
+        async with data.read() as connection:
+            lost = await successor.told(connection, log, verifier)
     openings = Openings(data, opener, ending)
     by_log = split(log.first, log.generation, held)
     size, level = 0, Level.SIGNED

@@ -17,7 +17,7 @@ from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
-    from gateway.flows.restoring.restore import Done, Found, Restoration
+    from gateway.flows.restoring.restoration import Done, Found, Restoration
     from gateway.flows.rights.erasing import Erasing
 
 _UNKNOWN = (
@@ -85,8 +85,7 @@ def restore(
     """
     config = configuration(context)
     if accept_period:
-        _accept(config)
-        return
+        return _accept(config)
     if folder is not None or run(putting.gone(config)):
         putting.put_back(config, folder, identity, store or (), replace=replace, yes=yes)
     done = run(_restore(config, together=together, yes=yes))
@@ -104,7 +103,7 @@ async def _restore(
     config: Config, *, together: bool, yes: bool
 ) -> _Plan | tuple[Found, Done] | None:
     from gateway.errors import OthersRun
-    from gateway.flows.restoring import restore
+    from gateway.flows.restoring import restoration
     from gateway.flows.rights.erasing import Erasing
     from gateway.process.lifespan import open_parts
     from storage import alone
@@ -114,7 +113,7 @@ async def _restore(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(config))
         steps = _steps(Erasing(parts))
-        found = await restore.look(steps.erasing, declared=together)
+        found = await restoration.look(steps.erasing, declared=together)
         if not found.restored.anything:
             return None
         if yes:
@@ -126,7 +125,7 @@ def _steps(erasing: Erasing) -> Restoration:
     from audit.successor import Opening
     from gateway.flows.leaving.withdraw import Withdrawals
     from gateway.flows.restoring.replay import Acts
-    from gateway.flows.restoring.restore import Restoration
+    from gateway.flows.restoring.restoration import Restoration
     from gateway.flows.rights.erase import Erasures
     from gateway.flows.rights.stops import Stops
 
@@ -150,14 +149,14 @@ def _steps(erasing: Erasing) -> Restoration:
 
 
 async def _plan(steps: Restoration, found: Found) -> _Plan:
-    from gateway.flows.restoring import looking, restore
-    from gateway.flows.restoring.keys import Keys
+    from gateway.flows.restoring import older, restoration
+    from gateway.flows.restoring.brought_back import Keys
 
     parts = steps.erasing.parts
-    kinds, strangers = await restore.count(steps.erasing)
+    kinds, strangers = await restoration.count(steps.erasing)
     apart = await Keys(steps.erasing, steps.acts.erasures).apart(lambda looked: None)
     verifier = parts.publisher.verifier
-    facts, _ = await looking.of_log(parts.data, parts.guard, parts.log, verifier)
+    facts, _ = await older.of_log(parts.data, parts.guard, parts.log, verifier)
     stood = None if facts.guard is None else facts.guard.size
     entries = (facts.size, stood)
     return _Plan(found, kinds, strangers, len(apart.keyless), len(apart.erased), entries)

@@ -23,7 +23,7 @@ from gateway.config.mailing import mailing
 from gateway.door import Door
 from gateway.errors import StoresApart
 from gateway.flows.joining import publish_texts
-from gateway.flows.restoring import looking
+from gateway.flows.restoring import older
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.look import resources
 from gateway.look.translations import translations
@@ -101,9 +101,9 @@ async def _require_of_one_moment(
     data: Database, guard: Database, keystore: KeyStore, rows: RowKeys
 ) -> None:
     """Raise `StoresApart` where the key store is older than the data; looks at few rows."""
-    if await looking.keyless(data, keystore, rows):
+    if await older.keyless(data, keystore, rows):
         raise StoresApart("people who signed up last have no key in the key store")
-    if await looking.unledgered(data, guard, keystore, rows):
+    if await older.unledgered(data, guard, keystore, rows):
         raise StoresApart("people who were erased last are not in the key store's ledger")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,11 +19,12 @@ from gateway.cli import restore as command
 from gateway.config import config
 from gateway.config.config import Config
 from gateway.flows.proving import verify
-from gateway.flows.restoring import restore
-from gateway.flows.restoring.restore import Done, Found
+from gateway.flows.restoring import restoration
+from gateway.flows.restoring.restoration import Done, Found
 from gateway.flows.rights.erasing import Erasing
 from gateway.process import initialise
 from gateway.process.lifespan import open_parts
+from storage.clock import DatabaseClock
 from tests.support import apps, forking
 from tests.support.apps import App, Mail, start_app
 from tests.support.clock import SteppedClock
@@ -92,6 +94,15 @@ class Site:
         shutil.copy(str(make_url(url).database), str(make_url(new).database))
         return new
 
+    def ran(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command, as an operator runs it."""
+        arguments = ["--config", str(self.write_config()), *command]
+        return forking.run(arguments, _HERE, _environment())
+
+    def at_present(self) -> None:
+        """Let the clock show an hour ago: commands have the machine's."""
+        self.clock = SteppedClock(DatabaseClock().wall() - timedelta(hours=1))
+
     async def restore(
         self, *, declared: bool = False, broken_off: int | None = None
     ) -> tuple[Found, Done]:
@@ -104,7 +115,7 @@ class Site:
 
         async with open_parts(self.config, self.clock) as parts:
             steps = command._steps(Erasing(parts))
-            found = await restore.look(steps.erasing, declared=declared)
+            found = await restoration.look(steps.erasing, declared=declared)
             return found, await steps.carry_out(found, tell)
 
     async def verified(self, *held: str) -> tuple[Report, list[str]]:
@@ -125,7 +136,7 @@ class Past:
     queued: str  # a message that waited at the backup, and went out since
 
 
-async def live(site: Site, days: int = 10) -> Past:
+async def live(site: Site, days: int = 10, backup: Path | None = None) -> Past:
     async with site.started() as app:
         for email in (STAYS, WITHDRAWS, OBJECTS, FORGOTTEN):
             await app.subscribe(email)
@@ -136,6 +147,8 @@ async def live(site: Site, days: int = 10) -> Past:
         await app.tick()
         checkpoint = await _checkpoint(app, key)
     kept = site.keep()
+    if backup is not None:
+        assert site.ran("backup", str(backup)).returncode == 0
     async with site.started() as app:
         assert [mail.to for mail in await app.deliver()] == [STAYS]
         site.clock.step(timedelta(days=days))

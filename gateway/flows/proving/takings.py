@@ -32,6 +32,14 @@ async def doubts(data: Database, guard: Database, keys: RowKeys, log: Log) -> As
         yield doubt
 
 
+async def restored_at(data: Database, log: Log) -> datetime | None:
+    """When a restore was last carried out; none: there was none."""
+    async with data.read() as connection:
+        restored = await trail.happenings(connection, log.macs, [Kind.BACKUP_RESTORED])
+    # Events have no more than milliseconds.
+    return max((one.at + _TICK for one in restored), default=None)
+
+
 async def _untold(data: Database, guard: Database, keys: RowKeys, log: Log) -> AsyncIterator[str]:
     """Events that the guard's store does not tell of."""
     async with guard.read() as connection:
@@ -82,11 +90,8 @@ async def _missing(
 
 async def _unheard(data: Database, guard: Database, keys: RowKeys, log: Log) -> AsyncIterator[str]:
     """Rows of the guard's store that no event tells of: those are written after their event."""
-    async with data.read() as connection:
-        restored = await trail.happenings(connection, log.macs, [Kind.BACKUP_RESTORED])
-    # Said before a restore: it was taken away again then, under an event of its own. Events
-    # have no more than milliseconds.
-    before = max((one.at + _TICK for one in restored), default=None)
+    # Said before a restore: it was taken away again then, under an event of its own.
+    before = await restored_at(data, log)
     last: bytes | None = None
     while True:
         async with guard.read() as connection:

@@ -130,16 +130,9 @@ async def verify(
         (parts.lookup.checkable(lookup.SIGNED), parts.lookup.keys),
     ]
     rows: list[str] = []
-    async with parts.data.read() as connection:
-        restored = await trail.happenings(connection, parts.log.macs, [Kind.BACKUP_RESTORED])
-    messages = Messages(
-        parts.data,
-        parts.keystore,
-        parts.rows,
-        parts.clock,
-        parts.config.retention.messages,
-        max((one.at for one in restored), default=None),
-    )
+    dropped_at = await takings.restored_at(parts.data, parts.log)
+    kept, stores = parts.config.retention.messages, (parts.data, parts.keystore)
+    messages = Messages(*stores, parts.rows, parts.clock, kept, dropped_at)
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
     beside = (
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),

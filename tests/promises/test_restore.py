@@ -15,8 +15,6 @@ from gateway.errors import GatewayError
 from gateway.flows.restoring import marketing
 from gateway.process.lifespan import open_parts
 from gateway.watch.marketing import look
-from storage.clock import DatabaseClock
-from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
 from tests.support.restoring import (
     FORGOTTEN,
@@ -112,7 +110,7 @@ async def test_a_key_store_alone_brings_no_key_back(site: Site) -> None:
 
 @pytest.mark.long
 async def test_a_restore_that_is_killed_anywhere_is_run_again(site: Site) -> None:
-    site.clock = SteppedClock(DatabaseClock().wall() - timedelta(hours=1))
+    site.at_present()
     past = await live(site, days=0)
     site.put_back(past.kept, "data", "keys")
     killed, statement = 0, 12

@@ -21,8 +21,8 @@ from consent import restored as requests
 from consent import taken_away
 from consent.restored import Dropped
 from delivery.outbox import Status
-from gateway.flows.restoring import ending, looking, replay, signs
-from gateway.flows.restoring.keys import Keys
+from gateway.flows.restoring import ending, older, replay, signs
+from gateway.flows.restoring.brought_back import Keys
 from gateway.flows.restoring.replay import Acts, Replayed
 from gateway.flows.restoring.signs import Restored
 from gateway.flows.rights.erasing import Erasing
@@ -79,9 +79,9 @@ async def look(erasing: Erasing, *, declared: bool) -> Found:
     """Find out what was put back; changes nothing."""
     parts = erasing.parts
     data, guard, log = parts.data, parts.guard, parts.log
-    facts, last = await looking.of_log(data, guard, log, parts.publisher.verifier)
-    keyless = await looking.keyless(data, parts.keystore, parts.rows)
-    unledgered = await looking.unledgered(data, guard, parts.keystore, parts.rows)
+    facts, last = await older.of_log(data, guard, log, parts.publisher.verifier)
+    keyless = await older.keyless(data, parts.keystore, parts.rows)
+    unledgered = await older.unledgered(data, guard, parts.keystore, parts.rows)
     facts = signs.with_keys(facts, keyless=keyless, unledgered=unledgered, declared=declared)
     restored = signs.judge(facts)
     async with data.read() as connection:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import published, successor
+from audit import published, roll, successor
 from audit.checkpoints import Verifier
 from audit.errors import LogMissing
 from audit.kinds import Kind
@@ -49,7 +49,7 @@ async def _end(connection: AsyncConnection, log: Log) -> tuple[int, datetime | N
         size = await log.size(connection)
     except LogMissing:
         size = 0
-    return size, await log.last_at(connection)
+    return size, await roll.last_at(connection, log.macs)
 
 
 async def keyless(data: Database, keystore: KeyStore, keys: RowKeys) -> bool:
