@@ -27,6 +27,7 @@ from gateway.backups import age, folders, manifest, stream
 from gateway.backups.manifest import LogPlace, Manifest, Store, StoreFile
 from gateway.errors import BackupError
 from gateway.schema import database_schema
+from gateway.schema.database_schema import GUARD
 from storage import files
 from storage.clock import Clock
 from storage.database import Database
@@ -134,6 +135,8 @@ async def _place(connection: AsyncConnection, source: Source) -> LogPlace:
 async def _guard_size(source: Source) -> int | None:
     """A backup is worth most when something else is away."""
     try:
+        if await database_schema.is_empty(source.guard, GUARD):
+            return None
         return await publish.held_size(source.guard, source.log.origin)
     except StorageAway:
         return None
