@@ -168,7 +168,7 @@ async def _lines(frozen: _Frozen) -> AsyncIterator[tuple[Any, int]]:
         yield {"table": table.name, "columns": [column.name for column in table.columns]}, 0
         query = _every(frozen.connection, table)
         rows = await frozen.connection.stream(query, execution_options={"yield_per": _AT_ONCE})
-        async for page in rows.partitions():
+        async for page in rows.partitions(_AT_ONCE):
             yield [list(row) for row in page], len(page)
             total += len(page)
     yield {"rows": total}, 0

@@ -108,6 +108,11 @@ async def test_what_is_put_back_is_what_was_there_and_the_guard_stays(
 
     assert before == refused == await everything(new)
     assert before == await everything(now)
+    text_of = [gzip.decompress(one.read_bytes()) for one in backup.glob("*.gz")]
+    assert not [one for one in text_of if b"example.org" in one or b"audit_guard" in one]
+    lines = [json.loads(line) for one in text_of for line in one.splitlines()]
+    # What is in memory at once.
+    assert max(len(line) for line in lines if isinstance(line, list)) == 250
     assert guard == await guard_of(app)
     assert known.guard_size == known.log.size < guard[0]["size"]
     assert (await drawn(new))[0] > len(before[Store.DATA]["consent"])
