@@ -76,12 +76,14 @@ async def _take(
         for store in (Store.DATA, Store.KEYSTORE):
             connection = await stack.enter_async_context(source.stores[store].snapshot())
             frozen[store] = await _freeze(connection, store)
+        # Only now: counting large tables takes as long as reading them.
+        counts = {store: await _count(one) for store, one in frozen.items()}
         data = frozen[Store.DATA].connection
         made_at = await source.clock.now(data)
         place = await _place(data, source)
         guard_size = await _guard_size(source)
         known = await epochs.recorded(frozen[Store.KEYSTORE].connection)
-        total = sum(one.rows for one in frozen.values())
+        total = sum(counts.values())
         name = folders.name(made_at)
         with folders.draft(folder, name) as draft:
             stores: dict[Store, StoreFile] = {}
@@ -108,7 +110,6 @@ class _Frozen:
     connection: AsyncConnection
     revision: str
     tables: Sequence[Table]
-    rows: int
 
 
 async def _freeze(connection: AsyncConnection, store: Store) -> _Frozen:
@@ -121,9 +122,12 @@ async def _freeze(connection: AsyncConnection, store: Store) -> _Frozen:
     if connection.dialect.name == "postgresql":
         await connection.execute(_PATIENT)
     tables = [table for one in store.schema.tables for table in one.sorted_tables]
-    counts = [select(func.count()).select_from(table) for table in tables]
-    rows = sum([(await connection.execute(one)).scalar_one() for one in counts])
-    return _Frozen(store, connection, found, tables, rows)
+    return _Frozen(store, connection, found, tables)
+
+
+async def _count(frozen: _Frozen) -> int:
+    counts = [select(func.count()).select_from(table) for table in frozen.tables]
+    return sum([(await frozen.connection.execute(one)).scalar_one() for one in counts])
 
 
 async def _place(connection: AsyncConnection, source: Source) -> LogPlace:
