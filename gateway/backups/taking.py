@@ -27,6 +27,7 @@ from gateway.backups import age, folders, manifest, stream
 from gateway.backups.manifest import LogPlace, Manifest, Store, StoreFile
 from gateway.errors import BackupError
 from gateway.schema import database_schema
+from gateway.schema.database_schema import GUARD
 from storage import files
 from storage.clock import Clock
 from storage.database import Database
@@ -75,12 +76,14 @@ async def _take(
         for store in (Store.DATA, Store.KEYSTORE):
             connection = await stack.enter_async_context(source.stores[store].snapshot())
             frozen[store] = await _freeze(connection, store)
+        # Only now: counting large tables takes as long as reading them.
+        counts = {store: await _count(one) for store, one in frozen.items()}
         data = frozen[Store.DATA].connection
         made_at = await source.clock.now(data)
         place = await _place(data, source)
         guard_size = await _guard_size(source)
         known = await epochs.recorded(frozen[Store.KEYSTORE].connection)
-        total = sum(one.rows for one in frozen.values())
+        total = sum(counts.values())
         name = folders.name(made_at)
         with folders.draft(folder, name) as draft:
             stores: dict[Store, StoreFile] = {}
@@ -107,7 +110,6 @@ class _Frozen:
     connection: AsyncConnection
     revision: str
     tables: Sequence[Table]
-    rows: int
 
 
 async def _freeze(connection: AsyncConnection, store: Store) -> _Frozen:
@@ -120,9 +122,12 @@ async def _freeze(connection: AsyncConnection, store: Store) -> _Frozen:
     if connection.dialect.name == "postgresql":
         await connection.execute(_PATIENT)
     tables = [table for one in store.schema.tables for table in one.sorted_tables]
-    counts = [select(func.count()).select_from(table) for table in tables]
-    rows = sum([(await connection.execute(one)).scalar_one() for one in counts])
-    return _Frozen(store, connection, found, tables, rows)
+    return _Frozen(store, connection, found, tables)
+
+
+async def _count(frozen: _Frozen) -> int:
+    counts = [select(func.count()).select_from(table) for table in frozen.tables]
+    return sum([(await frozen.connection.execute(one)).scalar_one() for one in counts])
 
 
 async def _place(connection: AsyncConnection, source: Source) -> LogPlace:
@@ -134,6 +139,8 @@ async def _place(connection: AsyncConnection, source: Source) -> LogPlace:
 async def _guard_size(source: Source) -> int | None:
     """A backup is worth most when something else is away."""
     try:
+        if await database_schema.is_empty(source.guard, GUARD):
+            return None
         return await publish.held_size(source.guard, source.log.origin)
     except StorageAway:
         return None
@@ -165,7 +172,7 @@ async def _lines(frozen: _Frozen) -> AsyncIterator[tuple[Any, int]]:
         yield {"table": table.name, "columns": [column.name for column in table.columns]}, 0
         query = _every(frozen.connection, table)
         rows = await frozen.connection.stream(query, execution_options={"yield_per": _AT_ONCE})
-        async for page in rows.partitions():
+        async for page in rows.partitions(_AT_ONCE):
             yield [list(row) for row in page], len(page)
             total += len(page)
     yield {"rows": total}, 0

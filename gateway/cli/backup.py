@@ -73,7 +73,8 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
     urls = {Store.DATA: config.storage.url, Store.KEYSTORE: config.storage.keystore_url}
     async with AsyncExitStack() as stack:
         opened = {
-            store: await stack.enter_async_context(open_database(store, url))
+            # Counting the rows of a large table takes minutes.
+            store: await stack.enter_async_context(open_database(store, url, patience=None))
             for store, url in urls.items()
         }
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))

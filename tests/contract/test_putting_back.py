@@ -108,6 +108,11 @@ async def test_what_is_put_back_is_what_was_there_and_the_guard_stays(
 
     assert before == refused == await everything(new)
     assert before == await everything(now)
+    text_of = [gzip.decompress(one.read_bytes()) for one in backup.glob("*.gz")]
+    assert not [one for one in text_of if b"example.org" in one or b"audit_guard" in one]
+    lines = [json.loads(line) for one in text_of for line in one.splitlines()]
+    # What is in memory at once.
+    assert max(len(line) for line in lines if isinstance(line, list)) == 250
     assert guard == await guard_of(app)
     assert known.guard_size == known.log.size < guard[0]["size"]
     assert (await drawn(new))[0] > len(before[Store.DATA]["consent"])
@@ -168,15 +173,15 @@ async def test_a_million_rows_pass_through_little_memory(
         nonlocal seen
         seen = max(seen, resident())
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     backup, known = await take(tmp_path / "backups", source_of(app), (), look)
-    made = time.perf_counter()
+    made = time.process_time()
     await put_back(
         backup, {Store.KEYSTORE: new_database_url(dialect)}, app.parts.rows, progress=look
     )
-    back = time.perf_counter()
+    back = time.process_time()
 
-    print(f"{dialect}: taken in {made - begun:.0f} s, put back in {back - made:.0f} s")
+    print(f"{dialect}: taken in {made - begun:.0f} s, put back in {back - made:.0f} s of processor")
     assert known.stores[Store.KEYSTORE].rows > 1_000_000
     assert seen - most < 150 << 20
 
