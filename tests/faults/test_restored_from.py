@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ async def test_a_gateway_whose_databases_are_gone_is_back_by_one_command(
     assert "give the DIR" in unready.stderr and "say --yes" in said.stderr
     assert (done.returncode, "taken away again" in done.stdout) == (0, True), done.stderr
     assert "accepted gap" in site.ran("audit", "verify").stdout
+    site.clock.step(timedelta(hours=2))  # behind what the commands wrote
     async with site.started() as app:
         assert await mailed(app) == [STAYS]
         await app.tick()
