@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def test_an_exercise_shows_that_nobody_comes_back(run: Run, tmp_path: Path) -> N
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_an_exercise_on_a_copy_that_does_not_fit_is_not_passed(run: Run, tmp_path: Path) -> None:
     run("init")
-    with closing(sqlite3.connect(next(tmp_path.glob("*.db")))) as data, data:
+    url = tomllib.loads((tmp_path / "config.toml").read_text())["storage"]["url"]
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as data, data:
         data.execute("DELETE FROM audit_entry WHERE leaf_index = 2")
 
     held = run("drill", "-o", str(tmp_path / "drill.html"), "--locale", "de")

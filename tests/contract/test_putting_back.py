@@ -262,6 +262,7 @@ async def test_a_backup_of_earlier_tables_is_brought_to_this_release(
     )
 
 
+@BOTH
 async def test_an_encrypted_backup_opens_with_its_identity_and_no_other(
     app: App, tmp_path: Path, new_database_url: Callable[[str], str], dialect: str
 ) -> None:
