@@ -29,6 +29,7 @@ from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link
+from gateway.flows.rights.address_mails import AddressMails
 from gateway.http.runner import Runner
 from gateway.parts import Parts
 from gateway.process import initialise
@@ -165,7 +166,10 @@ class App:
 
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
-        while await intake.work_off(self.parts) or await fresh_link.work_off(self.parts):
+        parts = self.parts
+        while await intake.work_off(parts) or await fresh_link.work_off(parts):
+            pass
+        while await AddressMails(parts).work_off():
             pass
         await expire.Expiry(self.parts).by_date()
         await self.tell_takings()
