@@ -27,10 +27,11 @@ async def drop(connection: AsyncConnection) -> Dropped:
     Links to leave stay: they work for ever.
     """
     gone = []
-    for table in (tables.intake, tables.confirmation, tables.fresh_link, tables.session):
+    links = (tables.confirmation, tables.fresh_link, tables.address_link)
+    for table in (tables.intake, tables.session, *links):
         gone.append((await connection.execute(delete(table))).rowcount)
-    intake, confirmations, fresh, sessions = gone
-    return Dropped(intake, confirmations + fresh, sessions)
+    intake, sessions, *by_link = gone
+    return Dropped(intake, sum(by_link), sessions)
 
 
 async def drop_unreadable(connection: AsyncConnection, keys: Collection[str]) -> int:
