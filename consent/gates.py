@@ -22,7 +22,7 @@ from consent.lookup import LookUp
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
-from storage.sound import fits, tuples
+from storage.sound import tuples
 from storage.types import among, texts
 
 subject = tables.subject
@@ -170,13 +170,6 @@ async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
 async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[str]:
     """The next subjects by id, for whoever checks them all."""
     query = paging.by_name(select(subject.c.id), subject.c.id, last, limit)
-    return list((await connection.execute(query)).scalars())
-
-
-async def newest(connection: AsyncConnection, limit: int) -> list[str]:
-    """Who came last, whatever became of them."""
-    query = select(subject.c.id).where(fits(subject.c.id))
-    query = query.order_by(subject.c.created_at.desc()).limit(limit)
     return list((await connection.execute(query)).scalars())
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from storage.sound import fits
 from storage.types import among
 
 
@@ -19,6 +20,13 @@ class Dropped:
     intake: int = 0
     links: int = 0
     sessions: int = 0
+
+
+async def newest(connection: AsyncConnection, limit: int) -> list[str]:
+    """Who came last, whatever became of them: an older key store lacks their keys."""
+    row = tables.subject.c
+    query = select(row.id).where(fits(row.id)).order_by(row.created_at.desc()).limit(limit)
+    return list((await connection.execute(query)).scalars())
 
 
 async def drop(connection: AsyncConnection) -> Dropped:

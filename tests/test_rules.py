@@ -363,6 +363,7 @@ TESTED_FROM_OUTSIDE = {
     "audit/nodes.py": "contract/test_proof.py",
     "audit/strays.py": "attacks/test_swollen_erasures.py",
     "audit/report.py": "contract/test_audit_verify.py",
+    "audit/kinds.py": "contract/test_log.py",
     "audit/numbers.py": "contract/test_log.py",
     "audit/openings.py": "contract/test_audit_verify.py",
     "audit/published.py": "contract/test_successor.py",

@@ -16,7 +16,7 @@ from audit.checkpoints import Verifier
 from audit.errors import LogMissing
 from audit.kinds import Kind
 from audit.log import Log
-from consent import erasures, gates, taken_away
+from consent import erasures, gates, restored, taken_away
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
@@ -55,7 +55,7 @@ async def _end(connection: AsyncConnection, log: Log) -> tuple[int, datetime | N
 async def keyless(data: Database, keystore: KeyStore, keys: RowKeys) -> bool:
     """Whether of the people who came last somebody has no key."""
     async with data.read() as connection:
-        last = await gates.newest(connection, _LAST)
+        last = await restored.newest(connection, _LAST)
     held = await keystore.held(last)
     lacking = [one for one in last if not all((one, c) in held for c in Compartment)]
     if not lacking:
