@@ -74,3 +74,18 @@ async def test_no_link_of_a_mail_that_was_forwarded_changes_an_address(app: App)
 
     assert await app.deliver() == []
     assert await app.subject() == subject
+
+
+async def test_who_asks_for_somebodys_address_ends_nothing_that_waits_to_ask_them(
+    app: App,
+) -> None:
+    """By leaving they end what waits for their own mailbox, and for no other that they named."""
+    await app.subscribe()
+    me = await visit(app)
+    await asked(me)
+    await app.sign_up(NEW)
+    await app.tick()
+
+    await me.post("/my-data/object")
+
+    assert [one.to for one in await app.deliver() if b"/confirm/" in one.raw] == [NEW]

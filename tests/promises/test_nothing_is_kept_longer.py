@@ -301,7 +301,8 @@ async def test_the_proof_of_a_withdrawn_consent_is_kept_three_years_and_no_longe
 
     await later(app, timedelta(seconds=1))
 
-    assert await rows_naming(app, subject, index) == ["erasure_ledger"]
+    # That they are forgotten is kept a month, by their random id: others may have to hear it.
+    assert await rows_naming(app, subject, index) == ["change", "erasure_ledger"]
     assert await count(app.parts.data, audit_payload) == 0
     assert await count(app.parts.data, audit_item, audit_item.c.subject.is_not(None)) == 0
     await verified(app)
@@ -316,7 +317,8 @@ async def test_with_no_evidence_kept_nothing_is_left_after_the_withdrawal(
 
         await run_rules(app)
 
-        assert await rows_naming(app, subject, index) == ["erasure_ledger"]
+        # That they are forgotten is kept a month, by their random id: others may have to hear it.
+        assert await rows_naming(app, subject, index) == ["change", "erasure_ledger"]
         await verified(app)
 
 

@@ -18,6 +18,7 @@ from prometheus_client import generate_latest
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address
+from consent.feed import Change
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
@@ -30,6 +31,7 @@ from gateway.flows.keeping import expire
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link
 from gateway.flows.rights.address_mails import AddressMails
+from gateway.flows.rights.telling import Send, Tellings, receivers_of
 from gateway.http.runner import Runner
 from gateway.parts import Parts
 from gateway.process import initialise
@@ -175,6 +177,7 @@ class App:
         await self.tell_takings()
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
+        await tellings_of(self.parts).spread()
         await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)
 
     async def deliver(self) -> list[Mail]:
@@ -336,6 +339,16 @@ def _noted_in(begun: list[str]) -> Middleware:
         return await handler(request)
 
     return note
+
+
+async def _deaf(_webhook: str, _change: Change) -> bool:
+    return False
+
+
+def tellings_of(parts: Parts, send: Send = _deaf) -> Tellings:
+    """What tells others; unless *send* says how, nobody hears."""
+    told = receivers_of(parts.config)
+    return Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
 
 
 async def _carry(desk: Desk, parcel: Parcel) -> tuple[Ended, Mail | None]:

@@ -58,22 +58,26 @@ _PROCESSORS: Final = [
 
 
 _LOGGED: Final = ("1 March 2026", "updates", "", "Nothing allowed it so far", "Waits")
-_PAPER: Final = Paper(
-    "Your data",
-    "en",
-    "Acme GmbH",
-    "Acme GmbH · 3 March 2026",
-    [
-        Words("Acme GmbH\nprivacy@acme.example"),
-        Heading("About you"),
-        Facts([("Email address", "ada@example.org")]),
-        Heading("Newsletter", 2),
-        Quote("Ja, bitte.", "de"),
-        Listing(["3 March 2026: Requested"]),
-        Heading("Mails"),
-        Table(["When", "What for", "Sender"], [("3 March 2026", "a" * 60, "Acme")] * 2),
-    ],
-)
+
+
+def paper(locale: str) -> Paper:
+    """A paper with every kind of block."""
+    return Paper(
+        "Ihre Daten" if locale == "de" else "Your data",
+        locale,
+        "Acme GmbH",
+        "Acme GmbH",
+        [
+            Words("Acme GmbH\nprivacy@acme.example"),
+            Heading("Newsletter"),
+            Facts([("Acme", "ada@example.org")]),
+            Heading("Newsletter", 2),
+            Quote("Ja, bitte.", "de"),
+            Listing(["2026-03-03"]),
+            Heading("Mails"),
+            Table(["Newsletter", "Acme"], [("2026-03-03", "a" * 60)] * 2),
+        ],
+    )
 
 
 def consent(locale: str, **more: Any) -> dict[str, Any]:
@@ -430,7 +434,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "my_data",
             {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
         ),
-        "paper": ("paper", {"paper": _PAPER.document()}),
+        "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),

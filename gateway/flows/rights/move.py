@@ -174,7 +174,7 @@ class Moving:
     async def _move(self, connection: AsyncConnection, found: _Found) -> None:
         parts, gate, vault, now = self.parts, found.about.gate, found.about.vault, found.now
         before = address_mails.on_file(gate, vault)
-        trail = Trail(parts.log, vault, {gate.subject: gate})
+        trail = Trail(parts.log, vault, {gate.subject: gate}, parts.rows)
         if before is None or before.canonical != found.to.canonical:
             await self._find_elsewhere(connection, found, before)
             await self._leave_behind(connection, found, trail)

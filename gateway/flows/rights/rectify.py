@@ -74,7 +74,7 @@ class Rectifying:
                 return
             sealed = personal.seal_profile(subject, profile, vault)
             await gates.set_profile(connection, subject, locale, sealed)
-            trail = Trail(parts.log, vault, held)
+            trail = Trail(parts.log, vault, held, parts.rows)
             proof = Rectified(Corrected.PROFILE, CHANNEL, changed)
             trail.record(Kind.SUBJECT_RECTIFIED, subject, Actor.SUBJECT, now, evidence=proof)
             await trail.stage(connection)
