@@ -18,7 +18,6 @@ from audit.kinds import Kind
 from audit.log import Log
 from consent import erasures, gates, restored, taken_away
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Compartment
 from consent.model import SubjectState
 from gateway.flows.restoring.signs import Facts, Guard
 from storage.database import Database
@@ -53,16 +52,18 @@ async def _end(connection: AsyncConnection, log: Log) -> tuple[int, datetime | N
 
 
 async def keyless(data: Database, keystore: KeyStore, keys: RowKeys) -> bool:
-    """Whether of the people who came last somebody has no key."""
+    """Whether who came last of those that are here has no key at all.
+
+    An older store lacks everybody's since; what somebody did to single rows stops nobody, and
+    a verification names it.
+    """
     async with data.read() as connection:
         last = await restored.newest(connection, _LAST)
-    held = await keystore.held(last)
-    lacking = [one for one in last if not all((one, c) in held for c in Compartment)]
-    if not lacking:
-        return False
-    async with data.read() as connection:  # who is being erased meanwhile lacks them by right
-        known = await gates.peek(connection, lacking)
-    return any(gate.live and gate.is_honest(keys) for gate in known.values())
+    held = {subject for subject, _ in await keystore.held(last)}
+    async with data.read() as connection:  # afterwards: who is being erased lacks them by right
+        known = await gates.peek(connection, last)
+    here = [one for one in last if one in known and known[one].live and known[one].is_honest(keys)]
+    return bool(here) and here[0] not in held
 
 
 async def unledgered(data: Database, guard: Database, keystore: KeyStore, keys: RowKeys) -> bool:
