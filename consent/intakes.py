@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -41,6 +41,7 @@ class IntakeKind(StrEnum):
 
     SIGN_UP = "sign-up"
     FRESH_LINK = "fresh-link"
+    ADDRESS = "address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ def _document(form: SignUp) -> dict[str, object]:
         "profile": dict(form.profile),
         "by_mailbox": form.by_mailbox,
     }
+    if form.by_link:
+        document["by_link"] = True
     if form.network is not None:
         document["network"] = form.network
     if form.origins:
@@ -134,6 +137,31 @@ def seal_fresh_link(email: Address, under: Under, now: datetime) -> Intake:
 def open_fresh_links(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[Address]:
     """The addresses in *rows* that a link was asked for, by the intake keys that are left."""
     return _open(rows, keys, lambda stored: address.parse(stored.text("email")))
+
+
+@dataclass(frozen=True, slots=True)
+class NewAddress:
+    """Somebody wants their mails to go there from now on; from where they ask, as a sign-up."""
+
+    subject: str
+    email: Address = field(repr=False)
+    network: str | None = field(default=None, repr=False)
+
+
+def seal_new_address(asked: NewAddress, under: Under, now: datetime) -> Intake:
+    """The row that keeps that somebody asked for another address."""
+    said = {"subject": asked.subject, "email": asked.email.typed, "network": asked.network}
+    return _sealed(IntakeKind.ADDRESS, asked.email, json.dumps(said).encode(), under, now)
+
+
+def open_new_addresses(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[NewAddress]:
+    """What was asked for in *rows*, by the intake keys that are left."""
+    return _open(rows, keys, _new_address)
+
+
+def _new_address(stored: Stored) -> NewAddress:
+    email = address.parse(stored.text("email"))
+    return NewAddress(stored.text("subject"), email, stored.text_or_none("network"))
 
 
 def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: datetime) -> Intake:
@@ -161,7 +189,7 @@ def _open(
 
 
 def _sign_up(stored: Stored) -> SignUp:
-    """`by_mailbox`, `network` and `origins` are younger: rows of an older release lack them."""
+    """Rows of an older release lack `by_mailbox`, `by_link`, `network` and `origins`."""
     email = stored.object("email")
     return SignUp(
         form=stored.text("form"),
@@ -177,6 +205,7 @@ def _sign_up(stored: Stored) -> SignUp:
         client=stored.text_or_none("client"),
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
+        by_link=stored.flag("by_link"),
         network=stored.text_or_none("network"),
         origins=stored.texts("origins") if stored.has("origins") else (),
     )

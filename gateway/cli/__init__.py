@@ -19,6 +19,7 @@ from gateway.cli import (
     api_key,
     audit,
     backup,
+    cases,
     db,
     dkim,
     doctor,
@@ -51,6 +52,7 @@ app.command("backup")(backup.backup)
 app.command("drill")(drill.drill)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
+app.add_typer(cases.app, name="evidence")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")

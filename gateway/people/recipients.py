@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from consent import tokens
 from consent.links import Route
 from gateway.errors import Invalid, NotFound, RequestError, TooMany
-from gateway.flows.leaving import preferences
+from gateway.flows.leaving import all_of_sender, preferences
 from gateway.flows.leaving import stop as stopping
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
 from gateway.http import pages
@@ -21,19 +20,20 @@ from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look.markdown import to_html
-from gateway.people import links, wording
+from gateway.people import again, links, wording
 from gateway.people.page_models import OneClick, PreferencesAnswer
 
 _LINKS = ("recipients, by link",)
 _HASH = len("sha256:") + 64
 _ONE_CLICK = "List-Unsubscribe"
+_require_token = links.require_token
 
 
 @page("GET", f"/unsubscribe/{links.ANY}", "One button", tags=_LINKS)
 async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
-    """One button; the same page for every link, known or not."""
-    _require_token(request)
-    return pages.response(request, "unsubscribe", brand=_brand(request))
+    """One button; says for which mails, where the link is one of ours."""
+    left = await again.left(request, _require_token(request))
+    return pages.response(request, "unsubscribe", brand=_brand(request), named=left.named)
 
 
 @page(
@@ -50,9 +50,29 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     with 200 only when nothing can be sent any more, else with 503.
     """
     token = _require_token(request)
-    channel = "one-click" if _ONE_CLICK in await _fields(request) else "unsubscribe-page"
-    await request.app[WITHDRAWALS].by_link(token, channel)
-    return pages.response(request, "unsubscribed", brand=_brand(request))
+    fields = await _fields(request)
+    if fields.get("scope") == "sender":
+        await _leave_sender(request, token)
+    else:
+        channel = "one-click" if _ONE_CLICK in fields else "unsubscribe-page"
+        await request.app[WITHDRAWALS].by_link(token, channel)
+    left = await again.left(request, token)
+    return pages.response(
+        request,
+        "unsubscribed",
+        brand=_brand(request),
+        named=left.named,
+        acknowledged=left.acknowledged,
+        again_url=left.again_url,
+    )
+
+
+async def _leave_sender(request: web.Request, token: str) -> None:
+    parts, withdrawals = request.app[PARTS], request.app[WITHDRAWALS]
+    purposes = parts.config.purposes
+    await all_of_sender.by_link(
+        parts.data, parts.rows, purposes, withdrawals, token, "unsubscribe-page"
+    )
 
 
 @page("GET", f"/stop/{links.ANY}", "No more such service mails: one button", tags=_LINKS)
@@ -98,22 +118,21 @@ async def _fields(request: web.Request) -> Mapping[str, str] | MultiDictProxy[st
         return {}
 
 
-def _require_token(request: web.Request) -> str:
-    token = links.token_of(request)
-    if tokens.hash_of(token) is None:
-        raise NotFound
-    return token
-
-
 @page("GET", f"/why/{links.ANY}", "Why a mail came", tags=_LINKS)
 async def show_why(request: web.Request) -> web.StreamResponse:
     """Who writes, for what, with which wording; neutral for a link that nobody has."""
     seen = await _look(request, Route.WHY)
-    consents = []
-    if seen is not None and seen.asked:
-        consents = [wording.shown(seen.text, seen.purpose)]
+    consents, on = [], False
+    if seen is not None and seen.agreed:
+        consents, on = [wording.shown(seen.text, seen.purpose)], seen.on
     return pages.response(
-        request, "why", brand=_brand(request), consents=consents, fresh=False, fresh_url="/my-data"
+        request,
+        "why",
+        brand=_brand(request),
+        consents=consents,
+        on=on,
+        fresh=False,
+        fresh_url="/my-data",
     )
 
 

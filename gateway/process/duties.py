@@ -1,7 +1,8 @@
 """What runs by itself, in every process: any of them can do all of it.
 
-Intake, fresh links, the sequencer and the public checkpoint take a lock that lets one
-process at a time do them; the others are safe beside themselves, by row locks or compare-and-swap.
+Intake, fresh links, new addresses, the sequencer, the public checkpoint and the spreading of
+changes take a lock that lets one process at a time do them; the others are safe beside
+themselves, by row locks or compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a
@@ -16,13 +17,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Literal
 
 import structlog
 
 from audit import public
-from consent import fresh_links, intakes, links, service_mails, suppressions
+from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
 from gateway import limits
@@ -31,9 +33,12 @@ from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link, reminders
+from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
+from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import recover
+from gateway.http.webhooks import Webhooks
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
@@ -83,6 +88,9 @@ def of(parts: Parts) -> list[Duty]:
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     holds = Holds(Erasing(parts))
+    webhooks, told = parts.config.webhooks, receivers_of(parts.config)
+    send = Webhooks(webhooks).send
+    telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
@@ -91,10 +99,13 @@ def of(parts: Parts) -> list[Duty]:
     return [
         duty("intake", 0.25, lambda: intake.work_off(parts)),
         duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
+        duty("addresses", 0.25, AddressMails(parts).work_off),
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
         duty("takings_away", 1, takings.work_off),
+        duty("changes", 0.5, telling.spread),
+        *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
@@ -117,6 +128,7 @@ async def sweep(parts: Parts) -> int:
         await idempotency.purge(connection, now)
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
+        await address_links.forget(connection, now)
         await service_mails.forget(connection, now)
         unconfirmed = parts.config.retention.unconfirmed
         await links.forget_confirmations(connection, now - unconfirmed)

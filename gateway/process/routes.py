@@ -5,6 +5,8 @@ from __future__ import annotations
 from gateway.api import (
     audit,
     batches,
+    cases,
+    dossiers,
     erasures,
     holds,
     messages,
@@ -16,15 +18,18 @@ from gateway.api import (
     withdrawals,
 )
 from gateway.people import (
+    again,
     confirmations,
     docs,
     embed,
+    export,
     form_page,
     form_posts,
     forms,
     my_data,
     pace,
     recipients,
+    rectify,
     rights,
 )
 
@@ -40,10 +45,12 @@ API = (
     withdrawals.post_withdrawal,
     erasures.post_erasure,
     erasures.get_erasure,
+    cases.post_search,
     *rights_requests.ROWS,
     holds.post_hold,
     holds.delete_hold,
     subjects.post_lookup,
+    dossiers.get_dossier,
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,
@@ -58,6 +65,8 @@ PAGES = (
     confirmations.answer_confirmation,
     recipients.show_unsubscribe,
     recipients.unsubscribe,
+    again.show_again,
+    again.ask_again,
     recipients.show_stop,
     recipients.stop,
 )
@@ -69,6 +78,7 @@ OWN_PAGES = (
     my_data.preferences,
     my_data.change_preferences,
     my_data.leave,
+    export.export,
     rights.show_restriction,
     rights.restrict,
     rights.show_objection,
@@ -78,6 +88,10 @@ OWN_PAGES = (
     rights.download_certificate,
     pace.show_pace,
     pace.choose_pace,
+    rectify.show_details,
+    rectify.rectify,
+    rectify.show_address,
+    rectify.press_address,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,

@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import rfc8785
@@ -18,6 +19,7 @@ from sqlalchemy import insert
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
+from consent.feed import Change
 from consent.keys import verified
 from consent.keys.epochs import EpochState
 from consent.keys.tables import kek_epoch
@@ -42,7 +44,9 @@ from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.pace import Apart, Paces
+from gateway.flows.rights.rectify import Rectifying
 from gateway.flows.rights.session import close_session, open_session, session_of
+from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
@@ -172,6 +176,7 @@ async def live(app: App) -> Life:
     await _post(app, people, callers, "second")
     asked = [await _ask_by_right(app, one) for one in people]
     await app.tick()
+    await _tell(parts)
     earlier = {"data": await dump(parts.data), "keys": await dump(parts.key_database)}
     await _go_on(app, people, old)
     await _decide(app, asked)
@@ -181,13 +186,29 @@ async def live(app: App) -> Life:
     await _pause(parts, left[1::2])
     revoked = callers[REVOKED]
     await _revoke(parts, keys[revoked])
+    await app.tick()
+    await _tell(parts)
     await _leave_untold(app)
+    await _ask_for_addresses(app, left)
     # Acknowledged, and not worked off:
     for number in range(4):
         await _sign_up(app, f"henry{number}@example.org", "newsletter", CROWD + 1)
     await app.http.post("/my-data", data={"email": people[AGAIN].email})
     (text,) = await app.texts("newsletter")
     return Life(people, keys, revoked, text, earlier)
+
+
+async def _tell(parts: Parts) -> None:
+    """Others hear of what happened; some of it is acknowledged."""
+
+    async def send(_: str, change: Change) -> bool:
+        return int(sha256(change.id.encode()).hexdigest(), 16) % 2 == 0
+
+    receivers = receivers_of(parts.config)
+    told = Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers, send)
+    await told.spread()
+    for name in receivers:
+        await told.tell(name)
 
 
 async def _pause(parts: Parts, people: list[Person]) -> None:
@@ -265,6 +286,14 @@ async def _hold_some(app: App) -> tuple[Holds, str]:
     assert held is not None
     assert held.state == "held"
     return holding, placed
+
+
+async def _ask_for_addresses(app: App, people: list[Person]) -> None:
+    """What was asked for and nobody pressed: both mailboxes' mails wait."""
+    for number, one in enumerate(people[:-1]):
+        new = address.parse(f"new{number}@{DOMAINS[number % 3]}")
+        assert await Rectifying(app.parts).ask(one.subject, new, None) is None
+    await app.tick()
 
 
 async def _leave_untold(app: App) -> None:

@@ -18,13 +18,14 @@ from consent import changes, gates, intakes, links, people, personal, policy, se
 from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Requested
-from consent.gates import Gate, Newcomer
+from consent.gates import Gate
 from consent.intakes import Intake
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
 from consent.policy import New
+from consent.service_mails import Kind
 from consent.sign_ups import CONFIRM_WITHIN, Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
@@ -33,10 +34,10 @@ from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself, put_aside
 from gateway.flows.joining import asking, contested
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
+from gateway.flows.joining.whose import Whose, elsewhere, whose_are
 from gateway.parts import Parts
 from gateway.watch.stuck import Why
-from storage.database import Database
-from storage.ids import ordered_id, random_id
+from storage.ids import ordered_id
 from storage.locks import try_alone
 
 log = structlog.get_logger()
@@ -70,7 +71,7 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
     of a stranger who must not be asked: nobody comes to be known by it.
     """
     forms = await _open(parts.keystore, waiting)
-    whose = await _whose(parts.data, parts.lookup, forms)
+    whose = await whose_are(parts.data, parts.lookup, forms.values())
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
     wall = parts.clock.wall()
@@ -85,6 +86,12 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
             raise Busy
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
+        gone = await elsewhere(connection, parts.lookup, whose)
+        waiting = [
+            one
+            for one in waiting
+            if one.id not in forms or forms[one.id].email.canonical not in gone
+        ]
         # Those who are known first: they hold their gate while they leave, and mark it under that.
         held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
@@ -114,7 +121,7 @@ async def _write(
     lookup: LookUp,
     batch: _Batch,
     waiting: Sequence[Intake],
-    whose: _Whose,
+    whose: Whose,
     forms: Mapping[str, SignUp],
 ) -> int:
     done = await batch.apply(connection, waiting, whose.subjects, forms)
@@ -151,46 +158,6 @@ async def _stuck(
         if why in _OF_THE_FORM or (why is not None and not elsewhere):
             stuck[intake] = why
     return stuck
-
-
-@dataclass(frozen=True, slots=True)
-class _Whose:
-    """Whose canonical addresses are, as of a look before anything was locked.
-
-    Where somebody else than a gateway wrote it, it is nobody's, and no
-    newcomer's either: such a sign-up waits.
-    """
-
-    known: Mapping[str, str]
-    made: Mapping[str, str]  # a subject for every address, should it be new
-    new: frozenset[str]
-
-    @property
-    def subjects(self) -> Mapping[str, str]:
-        return {**self.known, **{one: self.made[one] for one in self.new}}
-
-    def newcomers(self, forms: Iterable[SignUp], vault: Vault) -> list[Newcomer]:
-        """People who were never heard of; their keys exist already."""
-        first: dict[str, Newcomer] = {}
-        for form in forms:
-            one = form.email.canonical
-            if one in self.new and one not in first:
-                subject = self.made[one]
-                sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
-                first[one] = Newcomer(subject, one, sealed, form.locale)
-        return list(first.values())
-
-
-async def _whose(data: Database, lookup: LookUp, forms: Mapping[str, SignUp]) -> _Whose:
-    # By the address that was sealed: whoever writes rows may give one another's index.
-    addresses = {form.email.canonical for form in forms.values()}
-    async with data.read() as connection:
-        found = await lookup.find(connection, addresses)
-    return _Whose(
-        known={one: known.subject for one, known in found.items() if known.honest},
-        made={one: random_id("sub") for one in addresses},
-        new=frozenset(addresses - found.keys()),
-    )
 
 
 async def _standing(
@@ -258,6 +225,7 @@ class _Mail:
     asked: Sequence[Consent]
     due_at: datetime
     made_from: str | None = field(repr=False)
+    kind: Kind
 
 
 @dataclass
@@ -313,6 +281,8 @@ class _Batch:
         """
         person = self.people[subject]
         wanted = [asked for asked in form.asked if self._is_new(person, asked.purpose, received_at)]
+        if form.by_link and not self._may_again(person, form):
+            wanted = []
         known = self.askable
         due_at = await self.limits.allow(
             connection,
@@ -325,7 +295,19 @@ class _Batch:
         requests = [self._request(subject, form, asked, received_at) for asked in wanted]
         person.new += requests
         made_from = contested.made_from(form)
-        self.mails.append(_Mail(form.locale, form.email, requests, due_at, made_from))
+        kind = Kind.ASKED_AGAIN if form.by_link else Kind.CONFIRMATION
+        self.mails.append(_Mail(form.locale, form.email, requests, due_at, made_from, kind))
+
+    def _may_again(self, person: _Person, form: SignUp) -> bool:
+        """Whether a link out of a mail, perhaps forwarded, may have them asked: seldom.
+
+        Not who does not want to be mailed, however long ago they said so: they lift that.
+        """
+        gate = person.gate
+        if gate.objected_at or gate.restricted_at or gate.suppressed is not None:
+            return False
+        confirmed = (one.requested_at for one in person.consents if one.state.decided)
+        return self.limits.may_again(Asking.by(form), max(confirmed, default=None), self.now)
 
     def _is_new(self, person: _Person, purpose: str, received_at: datetime) -> bool:
         existing, sender = person.of(purpose), self.consents.sender_of(purpose)
@@ -357,7 +339,9 @@ class _Batch:
     async def write(self, connection: AsyncConnection) -> None:
         await self.consents.add(connection, [one for mail in self.mails for one in mail.asked])
         known = self.askable
-        stops = [self.limits.stop(mail.asked[0].subject, mail.email) for mail in self.mails]
+        stops = [
+            self.limits.stop(mail.asked[0].subject, mail.email, mail.kind) for mail in self.mails
+        ]
         written = [
             asking.confirmation(
                 self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at, stop

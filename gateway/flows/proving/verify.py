@@ -22,7 +22,9 @@ from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
 from consent import (
+    address_links,
     erasures,
+    feed,
     fresh_links,
     gates,
     holds,
@@ -33,6 +35,7 @@ from consent import (
     rights_requests,
     signed,
     taken_away,
+    tellings,
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
@@ -43,6 +46,7 @@ from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
 from gateway.flows.proving import (
+    changes,
     ended,
     forgotten,
     people,
@@ -72,12 +76,15 @@ _SIGNED = (
     signed.FRESH_LINK,
     signed.SESSION,
     lookup.LIVE,
+    address_links.SIGNED,
     erasures.SIGNED,
     rights_requests.SIGNED,
     holds.SIGNED,
     paces.SIGNED,
     outbox.SIGNED,
     taken_away.DUE,
+    feed.SIGNED,
+    tellings.SIGNED,
     api_keys.SIGNED,
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
@@ -138,6 +145,7 @@ async def verify(
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
+        changes.doubts(parts.data, *opened),
         _doubts_of_rows(parts.key_database, [(verified.SIGNED, parts.rows)]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
@@ -253,6 +261,7 @@ async def _people(
         events.setdefault(event.subject, []).append(event)
     handles = await links.with_handle(connection, subjects)
     spent = await fresh_links.spent_of(connection, subjects)
+    pressed = await address_links.spent_of(connection, subjects)
     return [
         Known(
             gate,
@@ -260,6 +269,7 @@ async def _people(
             events.get(subject, ()),
             handles,
             spent.get(subject, {}),
+            pressed.get(subject, {}),
         )
         for subject, gate in (await gates.peek(connection, subjects)).items()
     ]

@@ -26,17 +26,33 @@ class ToOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class ToTell:
+    """Somebody withdrew this consent: the mail tells them so."""
+
+    consent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToAddress:
+    """Somebody's address is to change, or has: the mail goes where the row of this link says."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nothing that this release writes; a later one may know."""
 
 
-Occasion = ToConfirm | ToOpen
+Occasion = ToConfirm | ToOpen | ToAddress | ToTell
 
 
 class _Word(StrEnum):
     CONFIRMATION = "confirmation"
     FRESH_LINK = "fresh-link"
+    ADDRESS = "address"
     RE_PERMISSION = "re-permission"
+    WITHDRAWAL = "withdrawal"
 
 
 def columns(occasion: Occasion | None) -> dict[str, str]:
@@ -49,6 +65,10 @@ def columns(occasion: Occasion | None) -> dict[str, str]:
             return {"occasion": word, "regarding": token_hash.hex()}
         case ToOpen(link):
             return {"occasion": _Word.FRESH_LINK, "regarding": link}
+        case ToTell(consent):
+            return {"occasion": _Word.WITHDRAWAL, "regarding": consent}
+        case ToAddress(link):
+            return {"occasion": _Word.ADDRESS, "regarding": link}
         case _:
             assert_never(occasion)
 
@@ -65,6 +85,10 @@ def of(message: Message) -> Occasion | Unknown | None:
             return _to_confirm(regarding, anew=word == _Word.RE_PERMISSION)
         case _Word.FRESH_LINK:
             return ToOpen(regarding)
+        case _Word.WITHDRAWAL:
+            return ToTell(regarding)
+        case _Word.ADDRESS:
+            return ToAddress(regarding)
         case _:
             return Unknown()
 
