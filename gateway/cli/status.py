@@ -144,13 +144,15 @@ def _document(seen: Overview) -> dict[str, object]:
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
         },
         "keys": [keys.row(epoch) for epoch in seen.epochs],
-        "verified_backup": None
-        if seen.backup is None
-        else {
-            "id": seen.backup.id,
-            "taken_at": _moment(seen.backup.taken_at),
-            "verified_at": _moment(seen.backup.verified_at),
-        },
+        "verified_backup": seen.backup and _verified(seen.backup),
+    }
+
+
+def _verified(one: VerifiedBackup) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "taken_at": _moment(one.taken_at),
+        "verified_at": _moment(one.verified_at),
     }
 
 
