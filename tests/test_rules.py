@@ -359,11 +359,11 @@ TESTED_FROM_OUTSIDE = {
     "audit/forgetting.py": "promises/test_nothing_is_kept_longer.py",
     "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row
     "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs
+    "audit/kinds.py": "unit/test_audit_document.py",
     "audit/losses.py": "contract/test_audit_verify.py",
     "audit/nodes.py": "contract/test_proof.py",
     "audit/strays.py": "attacks/test_swollen_erasures.py",
     "audit/report.py": "contract/test_audit_verify.py",
-    "audit/kinds.py": "contract/test_log.py",
     "audit/numbers.py": "contract/test_log.py",
     "audit/openings.py": "contract/test_audit_verify.py",
     "audit/published.py": "contract/test_successor.py",

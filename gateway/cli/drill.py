@@ -74,7 +74,7 @@ async def _record(config: Config, held: Exercise) -> None:
 
 
 def _write(output: Path, held: Exercise, controller: str, locale: str) -> None:
-    from gateway.look import exercise
+    from gateway.look import exercise_page
     from storage import files
 
     known = held.manifest
@@ -88,7 +88,7 @@ def _write(output: Path, held: Exercise, controller: str, locale: str) -> None:
         "note": known.log.note,
         "passed": held.passed,
     }
-    page = exercise.drill(facts, held.shown, locale)
+    page = exercise_page.render(facts, held.shown, locale)
     with (
         named(output, "written", "give -o a file in a folder that is there and yours, with room"),
         open(output, "w", encoding="utf-8", opener=files.opener) as file,

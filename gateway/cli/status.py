@@ -150,7 +150,7 @@ def _document(seen: Overview) -> dict[str, object]:
         },
         "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],
-        "verified_backup": None if seen.backup is None else _verified(seen.backup),
+        "verified_backup": seen.backup and _verified(seen.backup),
     }
 
 

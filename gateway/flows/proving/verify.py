@@ -145,8 +145,8 @@ async def verify(
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
-        _doubts_of_rows(parts.key_database, [(verified.SIGNED, parts.rows)]),
         changes.doubts(parts.data, *opened),
+        _doubts_of_rows(parts.key_database, [(verified.SIGNED, parts.rows)]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):

@@ -1,4 +1,4 @@
-"""Papers: pages that are written once and kept, and need nothing beside themselves."""
+"""The page about an exercise: written once and kept, it needs nothing beside itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gateway.look import resources
 from gateway.look.translations import translations
 
 
-def drill(facts: Mapping[str, Any], shown: Sequence[tuple[str, bool]], locale: str) -> str:
-    """The page about an exercise, for an auditor."""
+def render(facts: Mapping[str, Any], shown: Sequence[tuple[str, bool]], locale: str) -> str:
+    """For an auditor."""
     environment = Environment(
         loader=FileSystemLoader(resources.templates() / "papers"),
         extensions=["jinja2.ext.i18n"],
