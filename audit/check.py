@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from audit import succession
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR
 from audit.errors import NoteError
@@ -56,10 +57,11 @@ class Claim(NamedTuple):
 
 
 class Walk:
-    """One pass over the log in the order of its indexes."""
+    """One pass over a log in the order of its indexes; *base* is the place of its first entry."""
 
-    def __init__(self, findings: Findings, macs: RowMacs) -> None:
+    def __init__(self, findings: Findings, macs: RowMacs, base: int = 0) -> None:
         self.next = 0  # the index that comes next
+        self._base = base
         self._findings = findings
         self._macs = macs
         self._times = Times(findings)
@@ -81,12 +83,13 @@ class Walk:
         leaves: list[bytes] = []
         commitments: list[Commitments] = []
         for row in rows:
-            if row.leaf_index != self.next:
-                self._jump(row.leaf_index)
+            index = row.leaf_index - self._base
+            if index != self.next:
+                self._jump(index)
             elif self._hole is not None:
                 self._close_hole()
             leaves.append(sha256(b"\x00" + row.entry).digest())
-            self._check_row(row, leaves[-1], commitments)
+            self._check_row(row, index, leaves[-1], commitments)
             self.next += 1
         if self.next < end:
             self._hole = self.next if self._hole is None else self._hole
@@ -116,27 +119,29 @@ class Walk:
             self._findings.add(Problem.MISSING, self._hole, text)
             self._hole = None
 
-    def _check_row(self, row: EntryRow, leaf: bytes, commitments: list[Commitments]) -> None:
+    def _check_row(
+        self, row: EntryRow, index: int, leaf: bytes, commitments: list[Commitments]
+    ) -> None:
         if not self._macs.logged(row):
-            self._findings.add(Problem.ALTERED, row.leaf_index, "no gateway wrote this here")
+            self._findings.add(Problem.ALTERED, index, "no gateway wrote this here")
             return  # nothing in it means anything
         if row.leaf_hash != leaf:
-            self._findings.add(Problem.COLUMNS, row.leaf_index, "the stored leaf hash is another")
+            self._findings.add(Problem.COLUMNS, index, "the stored leaf hash is another")
         entry = skim(row.entry)
         if entry is None:
-            self._findings.add(Problem.ALTERED, row.leaf_index, "not an entry")
+            self._findings.add(Problem.ALTERED, index, "not an entry")
             return
         kind, found = entry
         eid, at, payloads, count, root = found.group("eid", "at", "commitments", "count", "root")
         eid = a2b_base64(eid)
-        self._times.take(row.leaf_index, at, kind)
+        self._times.take(index, at, kind)
         if row.eid != eid or row.kind != kind or row.at != at.decode():
-            self._findings.add(Problem.COLUMNS, row.leaf_index, "id, kind or moment is another")
+            self._findings.add(Problem.COLUMNS, index, "id, kind or moment is another")
         if count:
-            batch = Commitments(row.leaf_index, eid, kind, payloads, int(count), a2b_base64(root))
+            batch = Commitments(index, eid, kind, payloads, int(count), a2b_base64(root))
             commitments.append(batch)
         elif payloads:
-            commitments.append(Commitments(row.leaf_index, eid, kind, payloads, 0, None))
+            commitments.append(Commitments(index, eid, kind, payloads, 0, None))
 
     def _grow(self, leaves: Sequence[bytes], claims: Mapping[int, Sequence[Claim]]) -> list[Node]:
         if self._frontier is None:
@@ -179,6 +184,19 @@ def hold(
         if claim is not None:
             claims.setdefault(claim.checkpoint.size, []).append(claim)
     return claims, Level.HELD_OUTSIDE if claims else Level.SIGNED
+
+
+def split(first: str, newest: int, held: Iterable[str]) -> dict[int, list[str]]:
+    """Which of the logs each note that was kept outside is about, by its first line.
+
+    What names none of them is the first one's, which did not sign it; what names one
+    that is not there yet, the newest one's.
+    """
+    found: dict[int, list[str]] = {}
+    for note in held:
+        named = succession.generation_named(first, note.split("\n", 1)[0]) or 1
+        found.setdefault(min(named, newest), []).append(note)
+    return found
 
 
 def signed(

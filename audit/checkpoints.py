@@ -14,6 +14,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from audit import succession
 from audit.canonical import decode, encode
 from audit.errors import NoteError
 
@@ -46,7 +47,23 @@ class Verifier:
         self._id = _key_id(self.name, raw[1:])
         if self._id.hex() != found["id"]:
             raise NoteError("the id in the vkey belongs to another key")
-        self._key = Ed25519PublicKey.from_public_bytes(raw[1:])
+        self._raw = raw[1:]
+        self._key = Ed25519PublicKey.from_public_bytes(self._raw)
+        self._successors: dict[int, Verifier] = {}
+
+    def of(self, generation: int) -> Verifier:
+        """The same key for a successor of this log; the first is itself (`audit/succession.py`)."""
+        if generation == 1:
+            return self
+        if generation not in self._successors:
+            name = succession.name_of(self.name, generation)
+            self._successors[generation] = Verifier(_vkey(name, self._raw))
+        return self._successors[generation]
+
+    @property
+    def vkey(self) -> str:
+        """As C2SP writes the key."""
+        return _vkey(self.name, self._raw)
 
     def open(self, note: str) -> str:
         """Return the text of *note* when this key signed it."""
@@ -106,8 +123,7 @@ def verify(note: str, vkey: str) -> Checkpoint:
 
 def vkey(name: str, seed: bytes) -> str:
     """The public half of a signing key, as C2SP writes it."""
-    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-    return f"{name}+{_key_id(name, public).hex()}+{encode(_ED25519 + public)}"
+    return _vkey(name, Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
 
 
 def is_name(name: str) -> bool:
@@ -151,6 +167,10 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _vkey(name: str, public: bytes) -> str:
+    return f"{name}+{_key_id(name, public).hex()}+{encode(_ED25519 + public)}"
 
 
 def _key_id(name: str, public: bytes) -> bytes:

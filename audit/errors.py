@@ -67,7 +67,7 @@ class LogForged(AuditError):
         super().__init__(
             f"entry {index} of the audit log is not what a gateway wrote, or is missing. From"
             " there on nothing is signed; `gateway audit verify` says more. Restore the data"
-            " database from before that."
+            " database from before that, or close the log before it: `gateway audit recover`."
         )
         self.index = index
 
@@ -101,8 +101,8 @@ class GuardMissing(GuardError):
 
     what = "there is no guard beside the audit log"
     todo = (
-        "Restore the store of the guard (audit.guard_url, by default the key store) from its"
-        " newest backup: `gateway init` makes a guard only beside an empty log."
+        "Put the store of the guard back (audit.guard_url, by default the key store), or go on"
+        " without it: `gateway restore` says what that means."
     )
 
 
@@ -111,8 +111,8 @@ class GuardAhead(GuardError):
 
     what = "the audit log lacks entries that were published: an older backup, or it was cut off"
     todo = (
-        "Restore a data database that holds them: the newest backup, or the one that was"
-        " replaced. `gateway audit verify` says where the log ends."
+        "Put back a data database that holds them: the newest backup, or the one that was"
+        " replaced. Where there is none, `gateway restore` brings in order what there is."
     )
 
 
@@ -121,8 +121,8 @@ class GuardBehind(GuardError):
 
     what = "the guard is older than the audit log: an older backup of its store"
     todo = (
-        "Restore the newest backup of the store of the guard (audit.guard_url, by default the"
-        " key store)."
+        "Put back the newest backup of the store of the guard (audit.guard_url, by default the"
+        " key store), or go on with this one: `gateway restore` says what that means."
     )
 
 
@@ -132,5 +132,6 @@ class GuardConflict(GuardError):
     what = "the audit log does not continue what was published, or the guard was forged"
     todo = (
         "Somebody wrote to one of the two, or they belong to different gateways. `gateway audit"
-        " verify` names the first bad entry; restore the database from before that."
+        " verify` names the first bad entry; restore the database from before that, or close the"
+        " log before it: `gateway audit recover`."
     )

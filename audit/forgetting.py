@@ -122,7 +122,7 @@ async def over(
         if said.entry.at > before:
             return Stretch(eids, through, None)
         eids.append(said.entry.eid)
-        through = said.index
+        through = said.place
     return Stretch(eids, through, rows[-1].leaf_index if len(rows) == limit else None)
 
 
@@ -136,7 +136,7 @@ async def vouched(
     return {
         one.entry.eid
         for one in said
-        if one is not None and (one.index <= through or one.entry.at <= before)
+        if one is not None and (one.place <= through or one.entry.at <= before)
     }
 
 

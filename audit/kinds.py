@@ -63,6 +63,8 @@ class Kind(StrEnum):
     OPERATOR_SIGNED_IN = "operator.signed_in"
     AUDIT_EXPORTED = "audit.exported"
     BACKUP_RESTORED = "backup.restored"
+    BACKUP_ACCEPTED = "backup.accepted"  # an operator answers for what nobody can know
+    DRILL_HELD = "drill.held"  # a restore was exercised beside the gateway
     ERASURE_REPLAYED = "erasure.replayed"
     CLOCK_STEP = "clock.step"
     LOG_OPENED = "log.opened"

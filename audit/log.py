@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import nodes, numbers, tree
+from audit import nodes, numbers, succession, tree
 from audit.checkpoints import is_name
 from audit.entry import (
     Draft,
@@ -51,8 +51,13 @@ _SKIPPED = 1000  # rows read at once behind some that are not ours
 class Logged:
     """An entry with its place in the log."""
 
-    index: int
+    place: int
     entry: Entry
+
+    @property
+    def index(self) -> int:
+        """Its place in its own log."""
+        return succession.index_of(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,26 @@ class _Pending(NamedTuple):
 
 
 class Log:
-    """One log: its origin, the keys of its row MACs, and the node that writes."""
+    """One log: its origin, the keys of its row MACs, and the node that writes.
 
-    def __init__(self, origin: str, mac_keys: KeySet, node: str) -> None:
-        if not is_name(origin):
+    Of a successor give the origin of the *first* and which it is.
+    """
+
+    def __init__(self, first: str, mac_keys: KeySet, node: str, generation: int = 1) -> None:
+        self.first = first
+        self.generation = generation
+        self.origin = succession.name_of(first, generation)
+        self.base = succession.base_of(generation)
+        if not is_name(self.origin):
             raise ValueError("an origin is printable ASCII without space and plus")
-        self.origin = origin
         self.node = node
-        self.macs = RowMacs(mac_keys, origin)
+        # Places tell the logs apart, also those of staged rows: see `numbers.begin_behind`.
+        self.macs = RowMacs(mac_keys, first, self.base)
+        self._keys = mac_keys
+
+    def successor(self, generation: int) -> Log:
+        """The log of that number, of the same installation."""
+        return Log(self.first, self._keys, self.node, generation)
 
     async def open_log(self, connection: AsyncConnection, now: datetime) -> bool:
         """Begin the log with `log.opened`; False, and nothing done, where it exists.
@@ -142,12 +159,14 @@ class Log:
         frontier = await self.held(connection)
         if frontier is None:
             return None
+        checked = await self.take(connection, limit)
+        return await self.append(connection, frontier, checked, now) if checked else 0
+
+    async def take(self, connection: AsyncConnection, limit: int) -> list[tuple[Entry, bytes]]:
+        """Take the oldest staged rows away, for whoever holds the right edge and appends them."""
         taken = await _take(connection, limit)
-        if not taken:
-            return 0
         entries = (one.entry for one in taken)
-        checked = [*zip(await self._check(connection, taken), entries, strict=True)]
-        return await self.append(connection, frontier, checked, now)
+        return [*zip(await self._check(connection, taken), entries, strict=True)]
 
     async def held(self, connection: AsyncConnection) -> Frontier | None:
         """The right edge, for whoever appends until this transaction ends; None: another does."""
@@ -165,15 +184,17 @@ class Log:
         """Give entries of ours the next indexes behind `held`, and say how many got one."""
         start = frontier.size
         if now is not None:
-            last = await self._entry_at(connection, start - 1)
+            last = await self._entry_at(connection, start - 1) if start else None
             checked = [*told_steps(checked, last, now, self.node)]
         leaves = [leaf_hash(entry) for _, entry in checked]
         rows = [
-            _row(index, *parts, leaf, self.macs)
-            for index, (parts, leaf) in enumerate(zip(checked, leaves, strict=True), start)
+            _row(place, *parts, leaf, self.macs)
+            for place, (parts, leaf) in enumerate(
+                zip(checked, leaves, strict=True), self.base + start
+            )
         ]
         await connection.execute(insert(audit_entry), rows)
-        await nodes.keep(connection, frontier.extend(leaves))
+        await nodes.keep(connection, frontier.extend(leaves), self.base)
         await self._advance(connection, start, frontier)
         return len(rows)
 
@@ -195,11 +216,11 @@ class Log:
         after: int | None = None,
         limit: int = 100,
     ) -> list[Logged]:
-        """Sequenced events by index, from *since* up to, not including, *until*.
+        """Sequenced events by place, from *since* up to, not including, *until*.
 
         Rows that no gateway wrote are left out, and cover entries, which tell of
-        nothing, where their kind is not asked for. *after* is the index that the page
-        before ended with.
+        nothing, where their kind is not asked for. *after* is the place that the page
+        before ended with. Those of a log that was closed come before its successor's.
         """
         query = select(*LOGGED)
         query = query.where(sound(audit_entry)).order_by(audit_entry.c.leaf_index)
@@ -222,21 +243,25 @@ class Log:
     async def inclusion(
         self, connection: AsyncConnection, eid: bytes, size: int | None = None
     ) -> Inclusion | None:
-        """Prove that the event is in the tree of *size*, by default of all entries.
+        """Prove that the event is in its log's tree of *size*, by default of all entries.
 
         None when it has no index below that size. To prove it to others, give
-        the size of a checkpoint.
+        the size of a checkpoint; of a log that was closed give it always.
         """
         query = select(audit_entry.c.leaf_index, audit_entry.c.entry, audit_entry.c.leaf_hash)
         query = query.where(audit_entry.c.eid == eid, sound(audit_entry))
         row = (await connection.execute(query.order_by(audit_entry.c.leaf_index))).first()
-        grown = await self.size(connection)
-        size = grown if size is None else min(size, grown)
-        if row is None or row.leaf_index >= size:
+        if row is None:
             return None
-        ranges = tree.inclusion_ranges(row.leaf_index, size)
-        path = await nodes.range_roots(connection, ranges)
-        return Inclusion(row.leaf_index, row.entry, row.leaf_hash, path, size)
+        index = succession.index_of(row.leaf_index)
+        if row.leaf_index >= self.base:
+            grown = await self.size(connection)
+            size = grown if size is None else min(size, grown)
+        if size is None or index >= size:
+            return None
+        ranges = tree.inclusion_ranges(index, size)
+        path = await nodes.range_roots(connection, ranges, row.leaf_index - index)
+        return Inclusion(index, row.entry, row.leaf_hash, path, size)
 
     async def _frontier(self, connection: AsyncConnection, *, locked: bool) -> Frontier:
         query = select(audit_state.c.size, audit_state.c.frontier)
@@ -269,7 +294,7 @@ class Log:
     async def _entry_at(self, connection: AsyncConnection, index: int) -> Entry | None:
         """The entry at *index*; None where there is none that a gateway wrote."""
         query = select(*LOGGED)
-        query = query.where(audit_entry.c.leaf_index == index, sound(audit_entry))
+        query = query.where(audit_entry.c.leaf_index == self.base + index, sound(audit_entry))
         row = (await connection.execute(query)).first()
         logged = None if row is None else self.logged(row)
         return None if logged is None else logged.entry
@@ -298,6 +323,12 @@ class Log:
         if one.eid in logged:
             raise BadPending(one.n, "its event is in the log already")
         return read
+
+
+async def entries(connection: AsyncConnection) -> int:
+    """How many entries the log that is there says it has, whose ever it is."""
+    query = select(func.coalesce(func.max(audit_state.c.size), 0))
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def pending(connection: AsyncConnection) -> int:
@@ -355,13 +386,13 @@ async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:
     return sorted(_Pending(*row) for row in rows)
 
 
-def _row(index: int, read: Entry, entry: bytes, leaf: bytes, macs: RowMacs) -> dict[str, object]:
+def _row(place: int, read: Entry, entry: bytes, leaf: bytes, macs: RowMacs) -> dict[str, object]:
     return {
-        "leaf_index": index,
+        "leaf_index": place,
         "eid": read.eid,
         "kind": read.kind,
         "at": format_moment(read.at),
         "entry": entry,
         "leaf_hash": leaf,
-        **macs.entry(index, entry)._asdict(),
+        **macs.entry(place, entry)._asdict(),
     }

@@ -19,33 +19,43 @@ from storage.sound import sound
 _Stored = dict[tuple[int, int], bytes]
 
 
-async def keep(connection: AsyncConnection, nodes: Sequence[Node]) -> None:
-    """Store full subtrees that the sequencer completed."""
+async def keep(connection: AsyncConnection, nodes: Sequence[Node], base: int = 0) -> None:
+    """Store full subtrees that the sequencer completed, of the log whose first place is *base*."""
     if nodes:
-        await connection.execute(insert(audit_node), [node._asdict() for node in nodes])
+        rows = [shifted(node, base)._asdict() for node in nodes]
+        await connection.execute(insert(audit_node), rows)
 
 
-async def confirm(connection: AsyncConnection, made: Sequence[Node]) -> None:
+def shifted(node: Node, base: int) -> Node:
+    """Where a node of the log from *base* on is stored."""
+    return node._replace(position=node.position + (base >> node.level))
+
+
+async def confirm(connection: AsyncConnection, made: Sequence[Node], base: int = 0) -> None:
     """Raise `LogDamaged` unless these nodes, made of the entries, are the stored ones."""
+    made = [shifted(node, base) for node in made]
     stored = await _read(connection, {(node.level, node.position) for node in made})
     for node in made:
         if stored.get((node.level, node.position)) != node.hash:
             raise LogDamaged(node.level, node.position)
 
 
-async def frontier_at(connection: AsyncConnection, size: int) -> Frontier:
+async def frontier_at(connection: AsyncConnection, size: int, base: int = 0) -> Frontier:
     """The right edge of the tree over the first *size* entries, from stored hashes."""
     pieces = tree.subtrees(Range(0, size))
     spans = [Range(at << level, (at + 1) << level) for level, at in pieces]
-    return Frontier(size, b"".join(await range_roots(connection, spans)))
+    return Frontier(size, b"".join(await range_roots(connection, spans, base)))
 
 
-async def range_roots(connection: AsyncConnection, ranges: Sequence[Range]) -> list[bytes]:
-    """The root over each range of leaves.
+async def range_roots(
+    connection: AsyncConnection, ranges: Sequence[Range], base: int = 0
+) -> list[bytes]:
+    """The root over each range of leaves, in the log whose first place is *base*.
 
     Reads at most 255 hashes per stored level and side of a range, in one
     statement per level, however long the log is.
     """
+    ranges = [Range(base + start, base + end) for start, end in ranges]
     pieces = [list(tree.subtrees(span)) for span in ranges]
     stored = await _read(connection, {piece for one in pieces for piece in one})
     return [tree.fold([_hash(stored, level, at) for level, at in one]) for one in pieces]

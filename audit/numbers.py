@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import count, islice
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.tables import audit_pending
@@ -32,6 +32,11 @@ _LAST = text("""
     )
 """)
 
+_MOVE = text("SELECT setval('audit_pending_n_seq', :floor)")
+# SQLite's own; it has no row before the first was inserted.
+_counter = Table("sqlite_sequence", MetaData(), Column("name", String), Column("seq", Integer))
+_COUNTER = update(_counter)
+
 
 async def draw(
     connection: AsyncConnection, wanted: int, is_ours: Callable[[Any], bool]
@@ -47,6 +52,20 @@ async def draw(
     if last < _MOST:
         return range(last + 1, last + 1 + wanted)
     return await _behind_ours(connection, wanted, is_ours)
+
+
+async def begin_behind(connection: AsyncConnection, floor: int) -> None:
+    """Draw no number up to *floor* any more; for whoever opens a successor, and alone.
+
+    What was staged for the log before it, and did not come into it, is at home in none.
+    """
+    table = audit_pending.name
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_MOVE, {"floor": floor})
+        return
+    known = await connection.execute(_COUNTER.values(seq=floor).where(_counter.c.name == table))
+    if not known.rowcount:
+        await connection.execute(insert(_counter).values(name=table, seq=floor))
 
 
 async def _from_the_sequence(connection: AsyncConnection, wanted: int) -> Sequence[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import published, tree
+from audit import published, roll, successor, tree
 from audit.checkpoints import Verifier
 from audit.log import Inclusion, Log
 from audit.tables import audit_entry, audit_pending
@@ -29,7 +29,12 @@ async def prove(
     None also where somebody changed its entry or a hash: only what leads to
     the signed root is given out. Raises `LogDamaged` where hashes are missing.
     """
-    newest = await published.newest(connection, verifier)
+    generation = await roll.generation_of(connection, eid)
+    if generation is None:
+        return None
+    closed = (await successor.told(connection, log, verifier)).get(generation)
+    most = None if closed is None else closed.size
+    newest = await published.newest(connection, verifier, generation, most)
     if newest is None:
         return None
     found = await log.inclusion(connection, eid, newest.checkpoint.size)

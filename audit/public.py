@@ -93,7 +93,7 @@ async def newest(connection: AsyncConnection, log: Log, verifier: Verifier) -> S
     Until the one that was asked for last is signed, it is the one before.
     """
     for shown in await _shown(connection, log, 2):
-        stored = await published.first_over(connection, verifier, shown.index)
+        stored = await published.first_over(connection, verifier, shown.place)
         if stored is not None:
             return stored
     return None

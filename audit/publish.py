@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, nodes, published, tree
+from audit import checkpoints, nodes, published, succession, tree
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import parse
 from audit.errors import (
@@ -42,6 +42,14 @@ from storage.sound import sound
 _CHUNK = 1024  # entries read at once
 
 
+async def held_size(guard: Database, origin: str) -> int | None:
+    """How far the guard says that the log of *origin* came; None: it says nothing."""
+    query = select(audit_guard.c.size).where(audit_guard.c.log == origin, sound(audit_guard))
+    async with guard.read() as connection:
+        size: int | None = (await connection.execute(query)).scalar()
+    return size
+
+
 class _Walked(NamedTuple):
     """The right edge over entries that this process has authenticated, behind a guard's tree."""
 
@@ -56,8 +64,9 @@ class Publisher:
     def __init__(self, log: Log, signing_seed: Secret) -> None:
         self._log = log
         self._seed = signing_seed
-        self.vkey = checkpoints.vkey(log.origin, signing_seed.reveal())
-        self.verifier = Verifier(self.vkey)
+        self.vkey = checkpoints.vkey(log.first, signing_seed.reveal())
+        self.verifier = Verifier(self.vkey)  # of the first log, which knows its successors
+        self._own = self.verifier.of(log.generation)
         self._walked: _Walked | None = None
 
     async def create_guard(self, guard: AsyncConnection, data: AsyncConnection) -> bool:
@@ -79,6 +88,21 @@ class Publisher:
         await guard.execute(insert(audit_guard).values(log=self._log.origin, size=0, note=empty))
         return True
 
+    async def guard_copy(self, guard: AsyncConnection, note: str | None) -> None:
+        """Give a copy of the log, which nobody serves, a guard that says what *note* says.
+
+        None: that it is empty. Raises `NoteError` for a note that our key did not sign.
+        The log that is served gets no other guard than by `create_guard`.
+        """
+        checkpoint = Checkpoint(self._log.origin, 0, tree.EMPTY_ROOT)
+        checkpoint = checkpoint if note is None else self._own.checkpoint(note)
+        row = {
+            "log": self._log.origin,
+            "size": checkpoint.size,
+            "note": note or self._sign(checkpoint),
+        }
+        await guard.execute(insert(audit_guard).values(row))
+
     async def publish(self, data: Database, guard: Database, clock: Clock) -> Checkpoint | None:
         """Publish the log as it stands; None when there is nothing new, or another node did.
 
@@ -89,7 +113,7 @@ class Publisher:
         # In this order: each can only be ahead of the one read before it, so
         # another publisher at work is never taken for a restored backup.
         async with data.read() as connection:
-            newest = await published.newest(connection, self.verifier)
+            newest = await published.newest(connection, self.verifier, self._log.generation)
         stored = 0 if newest is None else newest.checkpoint.size
         held = await self._held(guard, data)
         checkpoint = self._open(held)
@@ -99,12 +123,12 @@ class Publisher:
         # A publisher may have died between guard and log.
         missing = [(checkpoint, held)] if checkpoint.size > stored else []
         if grown.size == checkpoint.size:
-            await published.store(data, missing, clock)
+            await published.store(data, missing, clock, self._log.base)
             return checkpoint if missing else None
         signed = self._sign(grown)
         if not await self._swap(guard, held, signed, grown.size):
             return None
-        await published.store(data, [*missing, (grown, signed)], clock)
+        await published.store(data, [*missing, (grown, signed)], clock, self._log.base)
         return grown
 
     async def tells_of(self, data: Database, guard: Database, kind: Kind) -> bool:
@@ -126,17 +150,28 @@ class Publisher:
         return found
 
     async def _held(self, guard: Database, data: Database) -> str:
-        query = select(audit_guard.c.note).where(audit_guard.c.log == self._log.origin)
+        name = audit_guard.c.log
+        next_one = succession.name_of(self._log.first, self._log.generation + 1)
+        query = select(name, audit_guard.c.note).where(name.in_([self._log.origin, next_one]))
         async with guard.read() as connection:
-            held: str | None = (await connection.execute(query.where(sound(audit_guard)))).scalar()
-        if held is None:
+            rows = await connection.execute(query.where(sound(audit_guard)))
+            notes: dict[str, str] = {row.log: row.note for row in rows}
+        if self._log.origin not in notes or next_one in notes:
             async with data.read() as connection:
-                raise GuardMissing(await self._log.size(connection), None)
-        return held
+                try:
+                    size = await self._log.size(connection)
+                except LogMissing:
+                    if next_one not in notes:
+                        raise
+                    size = 0
+            # Where it tells of a successor that the data do not know, they are a restored backup,
+            # or whoever closed our log was not done: nobody may go on with it.
+            raise GuardAhead(size, None) if next_one in notes else GuardMissing(size, None)
+        return notes[self._log.origin]
 
     def _open(self, held: str) -> Checkpoint:
         try:
-            return self.verifier.checkpoint(held)
+            return self._own.checkpoint(held)
         except NoteError as error:
             raise GuardConflict(0, None) from error
 
@@ -187,7 +222,7 @@ class Publisher:
             async with data.read() as connection:
                 entries = await self._entries(connection, frontier.size, size)
                 leaves = [leaf_hash(entry) for entry in entries]
-                await nodes.confirm(connection, frontier.extend(leaves))
+                await nodes.confirm(connection, frontier.extend(leaves), self._log.base)
             self._walked = _Walked(held, frontier.size, frontier.packed)
         return frontier
 
@@ -198,19 +233,21 @@ class Publisher:
             if known.held == held or (known.size, frontier.root) == (held.size, held.root):
                 return frontier
         async with data.read() as connection:
-            frontier = await nodes.frontier_at(connection, held.size)
+            frontier = await nodes.frontier_at(connection, held.size, self._log.base)
         if frontier.root != held.root:
             raise GuardConflict(size, held.size)
         return frontier
 
     async def _entries(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
         """The next entries, as a gateway wrote them there."""
-        index = audit_entry.c.leaf_index
+        place, base = audit_entry.c.leaf_index, self._log.base
         query = select(*LOGGED)
-        query = query.where(index >= start, index < min(start + _CHUNK, size), sound(audit_entry))
-        rows = (await connection.execute(query.order_by(index))).all()
+        query = query.where(
+            place >= base + start, place < base + min(start + _CHUNK, size), sound(audit_entry)
+        )
+        rows = (await connection.execute(query.order_by(place))).all()
         for expected, row in enumerate(rows, start):
-            if row.leaf_index != expected or not self._log.macs.logged(row):
+            if row.leaf_index != base + expected or not self._log.macs.logged(row):
                 raise LogForged(expected)
         if len(rows) < min(_CHUNK, size - start):
             raise LogForged(start + len(rows))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import succession
 from audit.checkpoints import Checkpoint, Verifier
 from audit.errors import NoteError
 from audit.tables import audit_checkpoint
@@ -30,27 +31,52 @@ class Stored(NamedTuple):
     published_at: datetime
 
 
-async def newest(connection: AsyncConnection, verifier: Verifier) -> Stored | None:
-    """The checkpoint that was published last; None while there is none."""
+async def newest(
+    connection: AsyncConnection,
+    verifier: Verifier,
+    generation: int | None = None,
+    most: int | None = None,
+) -> Stored | None:
+    """The checkpoint that was published last, by one log of several or any; None: there is none.
+
+    *verifier* is that of the first log; *most* is the size up to which a log that was closed is
+    there.
+    """
     table = audit_checkpoint
     query = select(table).where(sound(table)).order_by(table.c.size.desc())
+    if generation is not None:
+        query = query.where(_of(generation))
+    if generation is not None and most is not None:
+        query = query.where(table.c.size <= succession.base_of(generation) + most)
     return await _first(connection, query, verifier)
 
 
-async def first_over(connection: AsyncConnection, verifier: Verifier, index: int) -> Stored | None:
-    """The smallest checkpoint that covers the entry at *index*; None while there is none."""
+async def first_over(connection: AsyncConnection, verifier: Verifier, place: int) -> Stored | None:
+    """The smallest checkpoint that covers the entry at *place*; None while there is none."""
     table = audit_checkpoint
-    query = select(table).where(sound(table), table.c.size > index).order_by(table.c.size)
+    query = select(table).where(sound(table), table.c.size > place).order_by(table.c.size)
+    query = query.where(_of(succession.generation_of(place)))
     return await _first(connection, query, verifier)
 
 
-async def store(data: Database, notes: Sequence[tuple[Checkpoint, str]], clock: Clock) -> None:
-    """Store published notes. Another node may have: the guard lets only one be for a size."""
+def _of(generation: int) -> ColumnElement[bool]:
+    """The rows of one log: each stands by the place behind the last entry that it covers."""
+    base = succession.base_of(generation)
+    return audit_checkpoint.c.size.between(base, base + succession.STRIDE - 1)
+
+
+async def store(
+    data: Database, notes: Sequence[tuple[Checkpoint, str]], clock: Clock, base: int = 0
+) -> None:
+    """Store published notes of the log from *base* on.
+
+    Another node may have: the guard lets only one be for a size.
+    """
     if not notes:
         return
     async with data.begin() as connection:
         now = await clock.now(connection)
-        rows = [{"size": one.size, "note": text, "published_at": now} for one, text in notes]
+        rows = [{"size": base + one.size, "note": text, "published_at": now} for one, text in notes]
         statement = upsert(connection, audit_checkpoint).values(rows)
         await connection.execute(statement.on_conflict_do_nothing())
 
@@ -68,7 +94,8 @@ async def _first(
 
 def _read(row: Any, verifier: Verifier) -> Stored | None:
     try:
-        checkpoint = verifier.checkpoint(row.note)
+        checkpoint = verifier.of(succession.generation_of(row.size)).checkpoint(row.note)
     except NoteError:
         return None
-    return Stored(checkpoint, row.note, row.published_at) if checkpoint.size == row.size else None
+    fits = checkpoint.size == succession.index_of(row.size)
+    return Stored(checkpoint, row.note, row.published_at) if fits else None

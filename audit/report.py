@@ -54,6 +54,7 @@ class Report:
     cut_off_after: int | None
     findings: Sequence[Finding]
     level: Level | None
+    gaps: Sequence[str] = ()  # what was lost and is told of by a successor: no finding
 
 
 @dataclass(slots=True)
@@ -79,8 +80,19 @@ class Findings:
         if self.cut_off_after is None or after < self.cut_off_after:
             self.cut_off_after = after
 
-    def report(self, size: int, level: Level) -> Report:
+    def join(self, name: str, other: Findings) -> None:
+        """Take over what was found in the log of that *name*, one of several."""
+        self.total += other.total
+        room = max(0, self.limit - len(self.kept))
+        self.kept += [
+            Finding(one.problem, one.index, f"{name}: {one.text}") for one in other.kept[:room]
+        ]
+        if self.first_bad is None:
+            self.first_bad = other.first_bad
+        if self.cut_off_after is None:
+            self.cut_off_after = other.cut_off_after
+
+    def report(self, size: int, level: Level, gaps: Sequence[str] = ()) -> Report:
         ok = self.total == 0
-        return Report(
-            ok, size, self.first_bad, self.cut_off_after, self.kept, level if ok else None
-        )
+        bad, cut = self.first_bad, self.cut_off_after
+        return Report(ok, size, bad, cut, self.kept, level if ok else None, gaps)

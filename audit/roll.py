@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import succession
 from audit.entry import Entry, format_moment
 from audit.kinds import Kind
 from audit.rowmac import LOGGED, STAGED, RowMacs
@@ -36,6 +37,23 @@ async def logged(
     read = [(row, parsed(row.entry)) for row in rows]
     found = [one for row, one in read if one is not None and one.kind in kinds and macs.logged(row)]
     return (rows[-1].leaf_index if rows else None), found
+
+
+async def generation_of(connection: AsyncConnection, eid: bytes) -> int | None:
+    """Which of the logs has the event; None while it has no index."""
+    table = audit_entry
+    query = select(table.c.leaf_index).where(table.c.eid == eid, sound(table))
+    place = (await connection.execute(query.order_by(table.c.leaf_index))).scalar()
+    return None if place is None else succession.generation_of(place)
+
+
+async def last_at(connection: AsyncConnection, macs: RowMacs) -> datetime | None:
+    """When the last event happened that has an index, in whichever of the logs."""
+    table = audit_entry
+    query = select(*LOGGED).where(sound(table)).order_by(table.c.leaf_index.desc()).limit(1)
+    row = (await connection.execute(query)).first()
+    read = None if row is None or not macs.logged(row) else parsed(row.entry)
+    return None if read is None else read.at
 
 
 async def staged(

@@ -57,10 +57,15 @@ LOGGED = tuple(audit_entry.c[name] for name in ("leaf_index", "entry", "mac", "k
 
 
 class RowMacs:
-    """The MACs of one log's rows under every key of a set; each row names its key."""
+    """The MACs of one log's rows under every key of a set; each row names its key.
 
-    def __init__(self, keys: KeySet, log: str) -> None:
+    Of the rows of its successors too: those stand at other places. What was staged before the
+    number *floor* was staged for a log that is closed.
+    """
+
+    def __init__(self, keys: KeySet, log: str, floor: int = 0) -> None:
         self._kid = keys.kid
+        self._floor = floor
         self._macs = {kid: RowMac(key.reveal(), log) for kid, key in keys.live.items()}
 
     def pending(self, n: int, entry: bytes) -> Signed:
@@ -74,7 +79,9 @@ class RowMacs:
     def staged(self, row: Any) -> bool:
         """Whether a gateway staged this sound row of `audit_pending`."""
         mac = self._macs.get(row.kid)
-        return mac is not None and compare_digest(row.mac, mac.pending(row.n, row.entry))
+        if mac is None or row.n < self._floor:
+            return False
+        return compare_digest(row.mac, mac.pending(row.n, row.entry))
 
     def logged(self, row: Any) -> bool:
         """Whether a gateway put this sound row of `audit_entry` at its index."""

@@ -57,6 +57,18 @@ async def set_aside(
     return Counted(now, frozenset(eid for eid, *_ in payloads), frozenset(items)), aside
 
 
+async def all_of(connection: AsyncConnection, subject: str, now: datetime) -> Counted:
+    """Whatever stands under that name, as theirs: for whoever has no key to tell, and says so."""
+    found: list[set[tuple[Any, ...]]] = []
+    for table in _TABLES:
+        keys: set[tuple[Any, ...]] = set()
+        async for rows in _pages(connection, table, subject):
+            keys.update(_key(table, row) for row in rows)
+        found.append(keys)
+    payloads, items = found
+    return Counted(now, frozenset(eid for eid, *_ in payloads), frozenset(items))
+
+
 async def put_odd_aside(connection: AsyncConnection, table: Table, subject: str) -> int:
     """As `put_aside`, what no gateway can have written under that name."""
     odd = and_(table.c.subject == subject, not_(func.coalesce(sound(table), False)))

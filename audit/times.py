@@ -20,6 +20,7 @@ TOLERANCE = timedelta(minutes=5)
 # From here on the sequencer tells that the clock was set back. Otherwise a machine that came up
 # with a wrong time would convict its operator for ever.
 STEP = timedelta(minutes=1)
+_BEGINNINGS = (Kind.LOG_OPENED, Kind.LOG_CLOSED, b"log.opened", b"log.closed")
 
 
 def told_steps(
@@ -50,7 +51,9 @@ class Times:
     def take(self, index: int, at: bytes, kind: bytes | Kind) -> None:
         """Compare an entry that is proved to be one; `clock.step` begins anew where it says."""
         # As entries write them, moments sort as time.
-        if at >= self._latest or kind in (Kind.CLOCK_STEP, b"clock.step"):
+        if kind in _BEGINNINGS:
+            self._latest = b""  # behind it comes what was staged for the log before
+        elif at >= self._latest or kind in (Kind.CLOCK_STEP, b"clock.step"):
             self._latest = at
         elif (back := _between(at, self._latest)) is None:
             self._findings.add(Problem.TIME, index, "no date that there is")

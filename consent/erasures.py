@@ -90,6 +90,13 @@ async def of_subjects(
     return {one.subject: one for one in rows if one is not None}
 
 
+async def newest_done(connection: AsyncConnection, keys: RowKeys, limit: int) -> list[str]:
+    """Whose erasures were done last."""
+    query = select(erasure).where(erasure.c.done_at.is_not(None))
+    rows = await connection.execute(query.order_by(erasure.c.done_at.desc()).limit(limit))
+    return [one.subject for row in rows if (one := _read(keys, row)) is not None]
+
+
 async def held_after(
     connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
 ) -> tuple[list[str], list[Erasure]]:

@@ -384,8 +384,8 @@ def _place(row: Any) -> Place:
     """
     length, last = row.trail_length, row.trail_last
     known = isinstance(length, int) and 0 <= length < _LONGEST_TRAIL
-    fits = isinstance(last, str) and len(last) <= _COMMITMENT
-    return Place(row.id, length if known else 0, last if fits else None)
+    is_one = isinstance(last, str) and len(last) <= _COMMITMENT
+    return Place(row.id, length if known else 0, last if is_one else None)
 
 
 def _state(stored: Any) -> SubjectState:

@@ -59,6 +59,7 @@ subject = Table(
     Column("left_unread", LargeBinary),  # with a MAC of its own: `consent/leavings.py`
     Column("going", LargeBinary),  # as that: `consent/going.py`
     *honest(),  # over state and stops
+    Index("subject_created", "created_at"),  # who came last: a start asks for their keys
     Index(
         "subject_erasing",
         "id",

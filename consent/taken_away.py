@@ -112,6 +112,13 @@ async def after(
     return [row.eid for row in rows], [one for one in found if one.kind != _REACH]
 
 
+async def newest(guard: AsyncConnection, keys: RowKeys, kind: Kind, limit: int) -> list[str]:
+    """Of whom a word of *kind* was said last."""
+    table = tables.taking_away
+    query = select(table).where(table.c.kind == kind).order_by(table.c.at.desc()).limit(limit)
+    return [one.subject for one in _ours(keys, SIGNED, (await guard.execute(query)).all())]
+
+
 async def has(guard: AsyncConnection, eids: Collection[bytes]) -> set[bytes]:
     """Which of these events the guard's store tells of."""
     table = tables.taking_away
@@ -133,13 +140,18 @@ async def purge(guard: AsyncConnection, keys: RowKeys, before: datetime) -> int:
         return 0
     table = tables.taking_away
     gone = await guard.execute(delete(table).where(table.c.at <= before, table.c.eid != _REACH_ID))
-    if not gone.rowcount:
-        return 0
+    if gone.rowcount:
+        await reach_no_further(guard, keys, before)
+    return gone.rowcount
+
+
+async def reach_no_further(guard: AsyncConnection, keys: RowKeys, before: datetime) -> None:
+    """Say that what was said up to *before* may be missing: it was let go, or lost."""
+    table = tables.taking_away
     row = _signed(keys, table, TakingAway(_REACH_ID, _NOBODY, None, _REACH, before))
     moved = await guard.execute(update(table).where(table.c.eid == _REACH_ID).values(row))
     if not moved.rowcount:
         await guard.execute(insert(table).values(row))
-    return gone.rowcount
 
 
 def _page(table: Table, last: bytes | None, limit: int) -> Select[Any]:

@@ -22,13 +22,15 @@ from storage.types import among, texts
 _MOST: Final = bindparam("most", type_=Integer)
 
 
-async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
+async def look(
+    connection: AsyncConnection, now: datetime, limit: int, *, marketing: bool = True
+) -> list[Due]:
     """Look at up to *limit* due messages without locking: service, campaigns, what was parked.
 
-    Oldest first; what is seen here may be gone when it is locked.
+    Oldest first; what is seen here may be gone when it is locked. Without *marketing* that waits.
     """
     found: list[Due] = []
-    for turn, parked in _turns():
+    for turn, parked in _turns(marketing=marketing):
         if len(found) < limit:
             asked = bad_rows.at(now) | {"most": limit - len(found)}
             found += [
@@ -39,17 +41,17 @@ async def look(connection: AsyncConnection, now: datetime, limit: int) -> list[D
 
 
 @cache
-def _turns() -> list[tuple[Select[Any], bool]]:
+def _turns(*, marketing: bool) -> list[tuple[Select[Any], bool]]:
     """The statements of `look`, and whether they are about what was parked."""
+    kinds = [Kind.SERVICE, Kind.MARKETING] if marketing else [Kind.SERVICE]
     query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
     # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
     fit = fits(outbox.c.id, outbox.c.subject)
     query = query.where(IS_WAITING, outbox.c.due_at <= bad_rows.NOW, fit)
     turns = [
-        (bad_rows.first(query.where(outbox.c.kind == kind), outbox.c.id), False)
-        for kind in (Kind.SERVICE, Kind.MARKETING)
+        (bad_rows.first(query.where(outbox.c.kind == kind), outbox.c.id), False) for kind in kinds
     ]
-    again = bad_rows.again(query.where(outbox.c.kind.in_(list(Kind))), outbox.c.id)
+    again = bad_rows.again(query.where(outbox.c.kind.in_(kinds)), outbox.c.id)
     return [
         (turn.order_by(outbox.c.due_at, outbox.c.id).limit(_MOST), parked)
         for turn, parked in (*turns, (again, True))

@@ -4,6 +4,10 @@ GatewayError
 ├── ConfigError             the configuration; nothing was started
 ├── KeyFileError            a file with keys cannot be read, or must not be written
 ├── SchemaError             a database has tables that this release cannot work on
+├── BackupError             a backup cannot be made, read, or put back
+│   └── TargetInUse         there is something where it was to be put
+├── StoresApart             data and key store are not of one moment: one was restored
+├── OthersRun               what needs every process stopped was asked for beside one
 ├── CannotListen            an address of ours is taken or not this machine's
 └── RequestError            a request; `problems.py` has the answer to each
     ├── MalformedJson
@@ -66,6 +70,41 @@ class SchemaError(GatewayError):
         super().__init__(f"the tables are {', and '.join(said)}")
         self.behind = tuple(behind)
         self.beyond = tuple(beyond)
+
+
+class StoresApart(GatewayError):
+    """One of the stores is an older backup; nothing is served or sent until that was dealt with."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}: an older backup of it was put back. Nothing is served or sent."
+            " Put back its newest backup, or run `gateway restore`: it says first what it does."
+        )
+
+
+class OthersRun(GatewayError):
+    """Somebody else is connected to the data."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other processes are connected to the data: stop every `serve` and `worker`, on every"
+            " machine, and whatever else has it open"
+        )
+
+
+class BackupError(GatewayError):
+    """A backup cannot be made or read, or does not hold what it must; nothing was changed."""
+
+
+class TargetInUse(BackupError):
+    """A store has tables already, which a backup was to be put in the place of."""
+
+    def __init__(self, store: str, holds: str, backup: str) -> None:
+        super().__init__(
+            f"the {store} store is not empty ({holds}; the backup: {backup}):"
+            " give --replace to put the backup in its place"
+        )
+        self.store = store
 
 
 class CannotListen(GatewayError):

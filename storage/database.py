@@ -123,16 +123,23 @@ def is_away(error: DBAPIError) -> bool:
 
 @asynccontextmanager
 async def open_database(
-    name: str, url: str, *, connections: int = 10, patience: float | None = 60
+    name: str,
+    url: str,
+    *,
+    connections: int = 10,
+    patience: float | None = 60,
+    references: bool = True,
 ) -> AsyncIterator[Database]:
     """Keep *url* open for the life of the block; connecting happens at first use.
 
     A statement that PostgreSQL has not answered after *patience* seconds counts as
     lost: a machine that vanished without a word would be waited for for ever.
+    Without *references* SQLite takes rows as they come, also what names a row that is not there.
     """
     parsed = driver_url(url)
     if parsed.get_backend_name() == "sqlite":
-        database = Database(name, _sqlite(parsed, writing=True), _sqlite(parsed, writing=False))
+        writer = _sqlite(parsed, writing=True, references=references)
+        database = Database(name, writer, _sqlite(parsed, writing=False))
     else:
         engine = _postgresql(name, parsed, connections, patience)
         database = Database(name, engine, engine)
@@ -196,7 +203,7 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
     return engine
 
 
-def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
+def _sqlite(url: URL, *, writing: bool, references: bool = True) -> AsyncEngine:
     if beside := sqlite_files(url):
         with suppress(OSError):  # then connecting says that it is away, now and later
             files.make_folder(beside[0].parent)
@@ -224,7 +231,7 @@ def _sqlite(url: URL, *, writing: bool) -> AsyncEngine:
         connection.driver_connection.text_factory = _text
         cursor = connection.cursor()
         _use_wal(cursor)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("synchronous=FULL", f"foreign_keys={'ON' if references else 'OFF'}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.execute("PRAGMA secure_delete=ON")  # deleted means overwritten
         if not writing:

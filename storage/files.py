@@ -11,10 +11,11 @@ import glob
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 Prepare = Callable[[int], None]
 
@@ -57,6 +58,29 @@ def replace_open(path: Path, content: bytes, *, prepare: Prepare | None = None) 
     After an `OSError` either of the two may stand there, and the new one is nobody's.
     """
     return _open_new(path, content, prepare, _put_over)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file at *path*, written bit by bit; it is on the disk when the block ends well.
+
+    Raises `FileExistsError` when anything is there. Whoever finds it may find a part of
+    it: write into a folder that has another name until it is whole (`put_folder`).
+    """
+    with open(path, "xb", opener=opener) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def put_folder(draft: Path, path: Path) -> None:
+    """Give a folder whose files are on the disk its name; a crash leaves it under the one or other.
+
+    Raises `OSError` when a folder with anything in it is there.
+    """
+    _sync_directory(draft)
+    draft.rename(path)
+    _sync_directory(path.parent)
 
 
 def remove(path: Path) -> None:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 
-from audit import published
+from audit import gaps, published, succession, successor
 from audit.canonical import canonical
 from audit.check import KINDS, grow, hold, signed, skim
 from audit.checkpoints import Checkpoint, Verifier
-from audit.entry import GRAMMAR
+from audit.entry import GRAMMAR, parse
+from audit.errors import EntryError, NoteError
+from audit.gaps import Gap
 from audit.kinds import Kind
 from audit.log import Log
-from audit.report import Findings, Problem, Report
+from audit.report import Findings, Level, Problem, Report
 from audit.tables import audit_entry
 from audit.times import Times
 from audit.tree import Frontier, leaf_hash
@@ -38,6 +42,8 @@ _ENTRY_LINE = re.compile(
     + rb')","index":(?P<index>[0-9]+)\}\n'
 )
 
+_WORDS = (Kind.LOG_OPENED, Kind.LOG_CLOSED, b"log.opened", b"log.closed")
+
 _Line = tuple[bytes, bytes, bytes | Kind]  # an entry, its moment, its kind
 
 
@@ -47,46 +53,125 @@ async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
     Before the first checkpoint that is a header alone. No transaction stays
     open while the reader is slow; entries beyond the checkpoint are left out, and
     so are rows that cannot be read: the check of the export then names the first.
+    A log that was closed comes before its successor, each with header and checkpoint.
     """
+    verifier = Verifier(vkey)
     async with data.read() as connection:
-        newest = await published.newest(connection, Verifier(vkey))
-    size = newest.checkpoint.size if newest else 0
-    yield _line({"format": FORMAT, "origin": log.origin, "size": size, "vkey": vkey})
-    index = audit_entry.c.leaf_index
-    for start in range(0, size, _CHUNK):
-        query = select(index, audit_entry.c.entry).where(
-            index >= start, index < min(start + _CHUNK, size), sound(audit_entry)
+        closed = await successor.told(connection, log, verifier)
+    for generation in range(1, log.generation + 1):
+        most = closed[generation].size if generation in closed else None
+        async with data.read() as connection:
+            newest = await published.newest(connection, verifier, generation, most)
+        if newest is None and log.generation > 1:
+            continue  # nothing of it is there, or was published yet
+        size, own = newest.checkpoint.size if newest else 0, verifier.of(generation)
+        yield _line({"format": FORMAT, "origin": own.name, "size": size, "vkey": own.vkey})
+        async for part in _entries(data, succession.base_of(generation), size):
+            yield part
+        if newest:
+            yield _line({"checkpoint": newest.note})
+
+
+async def _entries(data: Database, base: int, size: int) -> AsyncIterator[bytes]:
+    place = audit_entry.c.leaf_index
+    for start in range(base, base + size, _CHUNK):
+        query = select(place, audit_entry.c.entry).where(
+            place >= start, place < min(start + _CHUNK, base + size), sound(audit_entry)
         )
         async with data.read() as connection:
-            rows = (await connection.execute(query.order_by(index))).all()
-        yield b"".join(_entry_line(at, entry) for at, entry in rows)
-    if newest:
-        yield _line({"checkpoint": newest.note})
+            rows = (await connection.execute(query.order_by(place))).all()
+        yield b"".join(_entry_line(at - base, entry) for at, entry in rows)
 
 
 def check_jsonl(lines: Iterable[bytes], vkey: str, held: Iterable[str] = ()) -> Report:
     """Verify an export without any database, line by line.
 
-    *vkey* comes from whoever checks, never from the file. *held* are checkpoint
-    notes that they kept from earlier: the export must continue them.
+    *vkey* is the first log's, and comes from whoever checks, never from the file. *held*
+    are checkpoint notes that they kept from earlier: the export must continue them.
     """
-    findings = Findings()
-    verifier = Verifier(vkey)
-    claims, level = hold(verifier, held, findings)
-    reader = _Reader(lines, findings, Times(findings))
-    frontier = Frontier()
-    for leaves in reader.leaves():
-        grow(frontier, leaves, claims, findings)
-    covered = 0
-    if reader.note is not None:
-        claim = signed(verifier, reader.note, "exported", None, findings)
-        if claim is not None:
-            covered = claim.checkpoint.size
-            _compare(claim.checkpoint, frontier, findings)
-    if not reader.broken and max(covered, *claims, 0) > frontier.size:
-        text = f"a checkpoint covers {max(covered, *claims, 0)} entries, the export {frontier.size}"
-        findings.cut_off(frontier.size, text)
-    return findings.report(frontier.size, level)
+    checks = _Checks(Verifier(vkey), list(held))
+    rest = iter(lines)
+    header = next(rest, b"")
+    while header:
+        header = checks.section(header, rest)
+    return checks.report()
+
+
+@dataclass
+class _Checks:
+    """The logs of one export: what was found in each, and what successors tell of those before."""
+
+    verifier: Verifier
+    held: list[str]
+    findings: Findings = field(default_factory=Findings)
+    seen: dict[int, Frontier] = field(default_factory=dict)
+    lost: dict[int, Gap] = field(default_factory=dict)
+    largest: dict[int, int] = field(default_factory=dict)  # of what was signed
+    outside: bool = False
+
+    def section(self, header: bytes, rest: Iterator[bytes]) -> bytes:
+        """Check one log; returns the header of the next, nothing at the end."""
+        read = _object(header)
+        named = succession.generation_named(self.verifier.name, str(read.get("origin"))) or 1
+        if read.get("format") != FORMAT or named in self.seen or named < max(self.seen, default=0):
+            self.findings.add(Problem.ALTERED, None, "not an export of this format")
+            return b""
+        own = self.verifier.of(named)
+        held = [one for one in self.held if self._about(one) == named]
+        self.held = [note for note in self.held if note not in held]
+        claims, level = hold(own, held, self.findings)
+        self.outside = self.outside or level is Level.HELD_OUTSIDE
+        reader = _Reader(rest, self.findings, Times(self.findings), named)
+        frontier = self.seen[named] = Frontier()
+        for leaves in reader.leaves():
+            grow(frontier, leaves, claims, self.findings)
+        covered = self._covered(own, reader.note, frontier)
+        if not reader.broken:
+            self.largest[named] = max(covered, *claims, 0)
+        for refs in reader.words:
+            with suppress(NoteError):
+                gap = gaps.read(refs, self.verifier)
+                self.lost[gap.generation] = gap
+        return reader.behind
+
+    def _about(self, note: str) -> int:
+        return succession.generation_named(self.verifier.name, note.split("\n", 1)[0]) or 1
+
+    def _covered(self, own: Verifier, note: str | None, frontier: Frontier) -> int:
+        claim = None if note is None else signed(own, note, "exported", None, self.findings)
+        if claim is None:
+            return 0
+        _compare(claim.checkpoint, frontier, self.findings)
+        return claim.checkpoint.size
+
+    def report(self) -> Report:
+        if not self.seen and not self.findings.total:
+            self.findings.add(Problem.ALTERED, None, "not an export of this format")
+        for note in self.held:  # of logs that are not in it
+            about = self._about(note)
+            claims, _ = hold(self.verifier.of(about), [note], self.findings)
+            self.largest[about] = max([self.largest.get(about, 0), *claims])
+        for generation, size in self.largest.items():
+            there, gap = self.seen.get(generation, Frontier()).size, self.lost.get(generation)
+            if size > max(there, 0 if gap is None else gap.end):
+                text = f"a checkpoint covers {size} entries, the export {there}"
+                self.findings.cut_off(there, text)
+        for generation in range(1, max(self.seen, default=1)):
+            self._compare_with_successor(generation)
+        level = Level.HELD_OUTSIDE if self.outside else Level.SIGNED
+        size = sum(frontier.size for frontier in self.seen.values())
+        names = {one: succession.name_of(self.verifier.name, one) for one in self.lost}
+        said = tuple(gap.says(names[one]) for one, gap in sorted(self.lost.items()))
+        return self.findings.report(size, level, said)
+
+    def _compare_with_successor(self, generation: int) -> None:
+        gap, there = self.lost.get(generation), self.seen.get(generation, Frontier())
+        if gap is None:
+            text = f"nothing tells where log {generation} was closed"
+            self.findings.add(Problem.STATE, None, text)
+        elif (gap.size, gap.root) != (there.size, there.root):
+            text = f"log {generation} was closed at {gap.size}, {there.size} entries are there"
+            self.findings.cut_off(min(gap.size, there.size), text)
 
 
 def _compare(checkpoint: Checkpoint, frontier: Frontier, findings: Findings) -> None:
@@ -98,21 +183,23 @@ def _compare(checkpoint: Checkpoint, frontier: Frontier, findings: Findings) -> 
 
 
 class _Reader:
-    """Reads lines up to the first that is wrong: nothing behind that one can be proved."""
+    """Reads the lines of one log up to the first that is wrong: none behind it can be proved."""
 
-    def __init__(self, lines: Iterable[bytes], findings: Findings, times: Times) -> None:
-        self._lines = iter(lines)
+    def __init__(
+        self, lines: Iterator[bytes], findings: Findings, times: Times, generation: int
+    ) -> None:
+        self._lines = lines
         self._findings = findings
         self._times = times
+        self._words = range(0 if generation == 1 else generation)  # indexes of what tells of gaps
         self._next = 0
+        self.words: list[Mapping[str, str]] = []
         self.note: str | None = None  # the last line, once `leaves` is exhausted
+        self.behind = b""  # the header of the next log
         self.broken = False
 
     def leaves(self) -> Iterator[list[bytes]]:
         """The leaf hashes of the entries, in parts."""
-        if _object(next(self._lines, b"")).get("format") != FORMAT:
-            self._stop(Problem.ALTERED, None, "not an export of this format")
-            return
         part: list[bytes] = []
         for line in self._lines:
             raw = self._entry(line)
@@ -125,8 +212,14 @@ class _Reader:
         yield part
         if self.note is None and not self.broken:
             self._findings.add(Problem.CHECKPOINT, None, "the export ends without a checkpoint")
-        if next(self._lines, None) is not None and not self.broken:
+        if not self.broken:
+            self._end(next(self._lines, b""))
+
+    def _end(self, line: bytes) -> None:
+        if line and _object(line).get("format") != FORMAT:
             self._stop(Problem.EXTRA, None, "lines behind the checkpoint")
+        else:
+            self.behind = line
 
     def _entry(self, line: bytes) -> bytes | None:
         read = _quick(line, self._next) or self._as_json(line)
@@ -134,6 +227,9 @@ class _Reader:
             return None
         raw, at, kind = read
         self._times.take(self._next, at, kind)
+        if self._next in self._words and kind in _WORDS:
+            with suppress(EntryError):
+                self.words.append(parse(raw).refs)
         self._next += 1
         return raw
 

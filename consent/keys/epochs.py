@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys import tables
 from storage.database import Database
@@ -38,6 +39,17 @@ async def install(database: Database, active: int, now: datetime) -> None:
     async with database.begin() as connection:
         statement = upsert(connection, tables.kek_epoch).values(row)
         await connection.execute(statement.on_conflict_do_nothing())
+
+
+async def recorded(connection: AsyncConnection) -> dict[int, EpochState]:
+    """How far each epoch is in use, by its number."""
+    rows = await connection.execute(select(tables.kek_epoch.c.epoch, tables.kek_epoch.c.state))
+    return {row.epoch: EpochState(row.state) for row in rows}
+
+
+async def wrapping(connection: AsyncConnection) -> frozenset[int]:
+    """The epochs by which data keys are wrapped, recorded or not."""
+    return frozenset((await connection.execute(select(tables.dek.c.epoch).distinct())).scalars())
 
 
 async def known(database: Database) -> list[Epoch]:

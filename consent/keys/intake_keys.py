@@ -77,6 +77,13 @@ class IntakeKeys:
         unwrap = self._wrapper.unwrap
         return {row.id: unwrap(row.epoch, row.wrapped, "intake_key", row.id) for row in rows}
 
+    async def known(self, ids: Iterable[str]) -> set[str]:
+        """Which of these keys the store holds."""
+        table = tables.intake_key
+        query = select(table.c.id).where(among(table.c.id, ids))
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
     async def close(self, connection: AsyncConnection, now: datetime) -> None:
         """Let no process seal under the open key any more; `forget` once it is committed."""
         await _close(connection, now)

@@ -42,6 +42,7 @@ class KeyStore:
         self.erased, self.held, self.sweep = people.erased, people.held, people.sweep
         self.back, self.strange = people.back, people.strange
         self.intake_key, self.intake_keys = intake.current, intake.of
+        self.known_intake_keys = intake.known
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
         limits = LimitKeys(database, wrapper)
         self.limit_keys, self.standing_limit_keys = limits.current, limits.standing

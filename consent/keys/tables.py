@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 from storage.sound import within
-from storage.types import Moment
+from storage.types import Moment, honest
 
 metadata = MetaData()
 
@@ -60,4 +60,17 @@ erasure_ledger = Table(
     Column("subject", String(40), primary_key=True),
     Column("compartment", String(10), primary_key=True),
     Column("done_at", Moment, nullable=False, index=True),
+)
+
+# Which backups were put back into scratch and found whole: a key is destroyed, and said to be, only
+# after one that does without it.
+verified_backup = Table(
+    "verified_backup",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("taken_at", Moment, nullable=False, info=within(27)),
+    Column("verified_at", Moment, nullable=False, info=within(27)),
+    Column("epochs", String(400), nullable=False, info=within(0, 400)),  # "1:retiring 2:active"
+    Column("wrapping", String(400), nullable=False, info=within(0, 400)),  # "2": by their data keys
+    *honest(),
 )

@@ -115,7 +115,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         for logged in found
     ]
     more = len(events) == query.limit
-    return answer(AuditEvents(events=events, next=str(events[-1].index) if more else None))
+    return answer(AuditEvents(events=events, next=str(found[-1].place) if more else None))
 
 
 @endpoint(

@@ -18,15 +18,18 @@ import typer
 from gateway.cli import (
     api_key,
     audit,
+    backup,
     cases,
     db,
     dkim,
     doctor,
+    drill,
     erase,
     erasures,
     forms,
     init,
     keys,
+    restore,
     run,
     status,
     texts,
@@ -46,6 +49,9 @@ app.command("worker")(run.worker)
 app.command("demo")(run.demo)
 app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.command("backup")(backup.backup)
+app.command("drill")(drill.drill)
+app.command("restore")(restore.restore)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(cases.app, name="evidence")

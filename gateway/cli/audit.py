@@ -69,6 +69,33 @@ def verify(
 
 
 @app.command()
+def keys(context: typer.Context) -> None:
+    """Print the log's public keys (C2SP vkey lines), for whoever verifies elsewhere.
+
+    One line for each log: those that were closed, oldest first, and the one that works now.
+    The key of the first is enough for an export: its successors have the same.
+    """
+    for line in run(_keys(configuration(context))):
+        result(line)
+
+
+@app.command()
+def recover(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+) -> None:
+    """Close a log in which entries were altered or are missing, and open its successor.
+
+    It is closed at the last entry before the first bad one, which is named. What stands
+    behind that stays where it is, and proves nothing. Every process must be stopped; killed
+    anywhere, run it again. Find out first who did it: `gateway audit verify` says what.
+    """
+    from gateway.cli import recover as recovery
+
+    recovery.recover(configuration(context), yes=yes)
+
+
+@app.command()
 def export(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")],
@@ -104,6 +131,15 @@ def _checkpoint(path: Path) -> str:
     way_out = "give --checkpoint a file with what GET /v1/audit/checkpoint answered"
     with named(path, "read", way_out):
         return path.read_text(encoding="utf-8", errors="replace")
+
+
+async def _keys(config: Config) -> list[str]:
+    from audit.checkpoints import Verifier
+    from gateway.cli.stores import open_stores
+
+    verifier = Verifier(_own_key(config))
+    async with open_stores(config) as stores:
+        return [verifier.of(one).vkey for one in range(1, stores.log.generation + 1)]
 
 
 def _own_key(config: Config) -> str:
@@ -146,6 +182,8 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:
+    for gap in report.gaps:
+        result(gap)
     if report.ok and not rows:
         result(f"ok: {counted(report.size, 'entry', 'entries')}; level: {report.level}")
         return
@@ -165,6 +203,7 @@ def _document(report: Report, rows: Sequence[str]) -> dict[str, object]:
         "ok": report.ok and not rows,
         "size": report.size,
         "level": report.level,
+        "gaps": list(report.gaps),
         "first_bad": report.first_bad,
         "cut_off_after": report.cut_off_after,
         "findings": [

@@ -13,6 +13,7 @@ from gateway.cli.talk import configuration, result_json, run, table
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
+    from consent.keys.verified import VerifiedBackup
     from consent.rights_requests import Due
     from gateway.config.config import Config
     from gateway.watch.overview import Overview
@@ -64,10 +65,20 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
+    if seen.held is not None:
+        told = (
+            f"nobody knows who left from {seen.held.since:%Y-%m-%d} to {seen.held.until:%Y-%m-%d}"
+        )
+        yield "MARKETING IS HELD", told
     for number, epoch in enumerate(seen.epochs):
         remark = keys.remark(epoch)
         line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
         yield "" if number else "Keys", f"{line}; {remark}" if remark else line
+    yield "Backup", "none verified" if seen.backup is None else _backup(seen.backup, seen.at)
+
+
+def _backup(one: VerifiedBackup, now: datetime) -> str:
+    return f"newest verified one taken {_age(one.taken_at, now)}"
 
 
 def _rights(due: Due) -> str:
@@ -137,7 +148,17 @@ def _document(seen: Overview) -> dict[str, object]:
             "pending": seen.audit.pending,
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
         },
+        "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],
+        "verified_backup": seen.backup and _verified(seen.backup),
+    }
+
+
+def _verified(one: VerifiedBackup) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "taken_at": _moment(one.taken_at),
+        "verified_at": _moment(one.verified_at),
     }
 
 

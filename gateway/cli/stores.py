@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import successor
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
@@ -43,5 +44,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
     ring = keyring.current(config.keys.keyring_file)
     async with open_database("data", config.storage.url) as data:
         await database_schema.require_usable({"data": data})
-        log = Log(config.audit.origin, ring.audit, "cli")
+        async with data.read() as connection:
+            generation = await successor.current(connection, config.audit.origin)
+        log = Log(config.audit.origin, ring.audit, "cli", generation)
         yield Stores(data, RowKeys(ring.rows), log, DatabaseClock())

@@ -82,17 +82,20 @@ def named(path: Path, doing: str, way_out: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show how far long work is, to a person only; call what it yields with the count so far."""
+def progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """Show how far long work is, to a person only; call what it yields with the count so far.
+
+    And with that of all, where it shows only then.
+    """
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done, total=None: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -11,7 +11,7 @@ _PACKAGE = _HERE.parent  # where the wheel puts what is not code
 
 @cache
 def templates() -> Path:
-    """The folder with `mail/`, `pages/` and `notice/`."""
+    """The folder with `mail/`, `notice/`, `pages/` and `papers/`."""
     installed = _PACKAGE / "_data" / "templates"
     return installed if installed.is_dir() else _PACKAGE.parent / "templates"
 

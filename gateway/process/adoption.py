@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
+from audit import successor, trail
 from audit.entry import Event, draft
 from audit.errors import RowDamaged
 from audit.kinds import Actor, Kind
@@ -67,7 +67,9 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
         open_database("guard", config.guard_url, patience=None) as guard,
     ):
         log = _Log(Log(config.audit.origin, ring.audit, "upgrade"), ring, data, guard, clock)
-        if not await log.tells():
+        # A successor is opened by releases that had signed their rows.
+        successors = await _has_successors(config, data)
+        if not successors and not await log.tells():
             ring = await _begin(path, ring, data)
             await _name_domains(data, config)
             counts = await _sign(data, log.log, clock, ring, tell)
@@ -75,6 +77,11 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
                 raise RowDamaged("audit_pending")  # the event went before it got its index
     keyring.modernise(path, ring)
     return counts
+
+
+async def _has_successors(config: Config, data: Database) -> bool:
+    async with data.read() as connection:
+        return await successor.current(connection, config.audit.origin) > 1
 
 
 @dataclass(frozen=True, slots=True)

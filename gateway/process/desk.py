@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from delivery import journal, leases, permits
 from delivery.desk import Composed, Ended, Parcel
 from delivery.permits import Spending
+from gateway.flows.restoring.marketing import MarketingHold
 from gateway.flows.sending import claim, settle
 from gateway.flows.sending.composing import Composer, Tools
 from gateway.flows.sending.letters import Letter
@@ -24,6 +25,7 @@ class Desk:
         self._parts = parts
         tools = Tools(parts.config, parts.templates, parts.signers)
         self._composer = Composer(tools, aside=aside)
+        self._hold = MarketingHold(parts.data, parts.log)
 
     async def register(self, owner: str) -> None:
         parts = self._parts
@@ -39,7 +41,8 @@ class Desk:
             return await leases.renew(connection, owner, now, parts.config.delivery.lease)
 
     async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[Letter]]:
-        return await claim.claim(self._parts, owner, wanted)
+        held = await self._hold.stands()
+        return await claim.claim(self._parts, owner, wanted, marketing=not held)
 
     async def compose(
         self, parcel: Parcel[Letter], following: Iterable[Parcel[Letter]] = ()

@@ -8,6 +8,7 @@ A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a
 look-up key that another node has, is no failure of ours.
 Neither ends the process or another duty; `gateway_duty_failing` tells whoever watches.
+A log that lacks what was published does: then the data are an older backup.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Literal
 import structlog
 
 from audit import public
+from audit.errors import GuardAhead
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
@@ -177,6 +179,8 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
     begun = perf_counter()
     try:
         turn = _Turn("done", await duty.run())
+    except GuardAhead:
+        raise  # the data were replaced by older ones below us: nothing more is served or sent
     except StorageAway as error:
         turn = _Turn("away")
         log.warning("duty.waits", duty=duty.name, store=error.store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from audit import public
+from audit import public, successor
 from audit.log import Log
 from audit.publish import Publisher
 from consent.keys import epochs
@@ -58,7 +58,9 @@ async def _open_log(
     config: Config, ring: Keyring, data: Database, guard: Database, clock: Clock
 ) -> list[str]:
     """The guard first: a log must never run unwatched."""
-    log = Log(config.audit.origin, ring.audit, "init")
+    async with data.read() as connection:
+        generation = await successor.current(connection, config.audit.origin)
+    log = Log(config.audit.origin, ring.audit, "init", generation)
     publisher = Publisher(log, ring.signing.secret)
     made = []
     async with guard.begin() as guarding, data.read() as reading:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from audit import successor
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
@@ -20,7 +21,9 @@ from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.config.mailing import mailing
 from gateway.door import Door
+from gateway.errors import StoresApart
 from gateway.flows.joining import publish_texts
+from gateway.flows.restoring import older
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.look import resources
 from gateway.look.translations import translations
@@ -46,7 +49,9 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
         dkim.probe(signer)
     async with AsyncExitStack() as stack:
         data, keys, guard = await _open_stores(config, stack)
-        log = Log(config.audit.origin, ring.audit, _node())
+        async with data.read() as connection:
+            generation = await successor.current(connection, config.audit.origin)
+        log = Log(config.audit.origin, ring.audit, _node(), generation)
         clock = clock or DatabaseClock()
         rows = RowKeys(ring.rows)
         yield Parts(
@@ -74,11 +79,13 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
 async def put_in_order(parts: Parts) -> None:
     """What comes before the first request and the first mail of a process.
 
-    Raises `AuditError` when guard and log do not belong together: that is a
-    restored backup, and nothing is served or sent before it was dealt with.
+    Raises `AuditError` when guard and log do not belong together, `StoresApart` when data
+    and key store do not: that is a restored backup, and nothing is served or sent before it
+    was dealt with.
     """
     keep_private(parts.config)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    await _require_of_one_moment(parts.data, parts.guard, parts.keystore, parts.rows)
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
     await publish_texts.publish(parts)
@@ -88,6 +95,16 @@ async def put_in_order(parts: Parts) -> None:
         await parts.consents.wordings.learn(connection, now)
         await due.look_again(connection, now)
         await bad_rows.look_again(connection, now)
+
+
+async def _require_of_one_moment(
+    data: Database, guard: Database, keystore: KeyStore, rows: RowKeys
+) -> None:
+    """Raise `StoresApart` where the key store is older than the data; looks at few rows."""
+    if await older.keyless(data, keystore, rows):
+        raise StoresApart("people who signed up last have no key in the key store")
+    if await older.unledgered(data, guard, keystore, rows):
+        raise StoresApart("people who were erased last are not in the key store's ledger")
 
 
 def keep_private(config: Config) -> None:

@@ -105,6 +105,43 @@ async def upgrade_one(database: Database, schema: Schema) -> bool:
         return True
 
 
+async def revision(connection: AsyncConnection, schema: Schema) -> str | None:
+    """Which revision the tables of *schema* are at; None: there are none."""
+    return await connection.run_sync(_revision, schema)
+
+
+async def make(connection: AsyncConnection, schema: Schema, at: str) -> None:
+    """Make the tables of *schema* as revision *at* had them, for rows of that time.
+
+    `SchemaError` for a revision of a later release.
+    """
+    if at not in _chain(schema):
+        raise SchemaError(behind=[], beyond=[schema.name])
+    await connection.run_sync(_upgrade, schema, at)
+
+
+async def finish(connection: AsyncConnection, schema: Schema) -> None:
+    """Bring tables that `make` made, and their rows, to this release."""
+    await connection.run_sync(_upgrade, schema)
+
+
+async def drop(connection: AsyncConnection, schema: Schema) -> None:
+    """Take away the tables of *schema* with all rows; other tables beside them stay.
+
+    `SchemaError` for those of a later release: this one does not know which they are.
+    """
+    found = await revision(connection, schema)
+    if found is None:
+        return
+    if found not in _chain(schema):
+        raise SchemaError(behind=[], beyond=[schema.name])
+    # This release can name its own tables only.
+    await connection.run_sync(_upgrade, schema)
+    for metadata in reversed(schema.tables):
+        await connection.run_sync(metadata.drop_all)
+    await connection.run_sync(_version_table(schema).drop)
+
+
 async def is_empty(database: Database, schema: Schema) -> bool:
     """Say whether *schema* was never made in *database*."""
     async with database.read() as connection:
@@ -198,8 +235,8 @@ def _revision(connection: Connection, schema: Schema) -> str | None:
     return context.get_current_revision()
 
 
-def _upgrade(connection: Connection, schema: Schema) -> None:
+def _upgrade(connection: Connection, schema: Schema, to: str = "head") -> None:
     version = _version_table(schema)
     version.create(connection, checkfirst=True)
-    command.upgrade(alembic_config(schema, connection), "head")
+    command.upgrade(alembic_config(schema, connection), to)
     connection.execute(update(version).values(oldest=oldest(schema)))

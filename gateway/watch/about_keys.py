@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from consent.keys import epochs
+from consent.keys import epochs, verified
 from consent.lookup import LookUp
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
@@ -15,6 +15,10 @@ from gateway.watch.numbers import counted
 from storage.database import Database
 from storage.honesty import RowKeys
 
+# A timer that runs daily comes a little late.
+_A_DAY = timedelta(hours=26)
+_TAKE = "run `gateway backup DIR` and `gateway backup --verify DIR` daily (deploy/systemd)"
+
 
 async def about(config: Config, name: str, database: Database) -> list[Finding]:
     """Compare the keyring with the database of that role; nothing where it cannot be read."""
@@ -23,7 +27,8 @@ async def about(config: Config, name: str, database: Database) -> list[Finding]:
     except KeyFileError:
         return []  # said already
     if name == "keystore":
-        return await _about_epochs(config, ring, database)
+        known = await _about_epochs(config, ring, database)
+        return [*known, await _about_backups(RowKeys(ring.rows), database)]
     return [await _about_lookup(ring, database)] if name == "data" else []
 
 
@@ -43,6 +48,17 @@ async def _about_epochs(config: Config, ring: Keyring, database: Database) -> li
         said = f"epoch {active.epoch} is {counted(age.days, 'day')} old"
         return [warn("keys", said, "this release cannot rotate it yet")]
     return [ok("keys", f"epoch {active.epoch} is active and {counted(age.days, 'day')} old")]
+
+
+async def _about_backups(keys: RowKeys, database: Database) -> Finding:
+    """One that was not put back somewhere is a hope."""
+    async with database.read() as connection:
+        newest = await verified.newest(connection, keys)
+    if newest is None:
+        return warn("backups", "none was verified", f"{_TAKE}, and look after the keyring's copy")
+    age = datetime.now(UTC) - newest.taken_at  # noqa: TID251 an age in hours
+    said = f"the newest verified one is {counted(int(age.total_seconds()) // 3600, 'hour')} old"
+    return warn("backups", said, _TAKE) if age > _A_DAY else ok("backups", said)
 
 
 async def _about_lookup(ring: Keyring, database: Database) -> Finding:

@@ -13,7 +13,9 @@ from audit import log as audit_log
 from audit import published
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
+from consent.keys import verified
 from consent.keys.epochs import Epoch, EpochState
+from consent.keys.verified import VerifiedBackup
 from consent.rights_requests import Due
 from consent.tellings import Behind
 from delivery import outbox
@@ -21,7 +23,8 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import stuck, webhooks
+from gateway.watch import marketing, stuck, webhooks
+from gateway.watch.marketing import Period
 from storage.bad_rows import Standing
 from storage.database import Database
 
@@ -51,7 +54,9 @@ class Overview:
     rights_requests: Due
     webhooks: Sequence[Behind]  # who has not acknowledged what
     audit: LogProgress
+    held: Period | None  # for which marketing waits for an operator
     epochs: Sequence[KeyEpoch]
+    backup: VerifiedBackup | None  # the newest that was found whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class KeyEpoch:
 
 async def look(parts: Parts) -> Overview:
     """Look at everything. Changes nothing."""
+    async with parts.key_database.read() as connection:
+        backup = await verified.newest(connection, parts.rows)
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
@@ -91,12 +98,14 @@ async def look(parts: Parts) -> Overview:
                 pending=await audit_log.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
             ),
+            held=await marketing.look(connection, parts.log.macs),
             epochs=await epochs(
                 parts.key_database,
                 parts.clock.wall(),
                 parts.config.keys.rotate_every,
                 parts.keyring.keks,
             ),
+            backup=backup,
         )
 
 

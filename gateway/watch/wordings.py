@@ -17,6 +17,7 @@ from gateway.config.config import Config
 from gateway.config.mailing import mailing
 from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
+from gateway.watch import marketing
 from gateway.watch.findings import Finding, ok, warn
 from gateway.watch.numbers import counted
 from storage.database import Database
@@ -53,11 +54,11 @@ async def about(config: Config, database: Database) -> list[Finding]:
         return []  # said already
     macs = Log(config.audit.origin, ring.audit, "doctor").macs
     async with database.read() as connection:
+        held = await marketing.about(connection, macs)
         found = [one for one in await listed(connection, config, macs) if one.resting.standing]
     lacking = [_lacking(one) for one in found if one.lacks]
-    return lacking or [
-        ok(_ABOUT, f"consents rest on {counted(len(found), 'wording')}, and all cover the mails")
-    ]
+    said = f"consents rest on {counted(len(found), 'wording')}, and all cover the mails"
+    return held + (lacking or [ok(_ABOUT, said)])
 
 
 def _lacking(one: Listed) -> Finding:

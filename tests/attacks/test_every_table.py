@@ -69,6 +69,7 @@ NAMED = {
     "subject_index": "hash kid subject mac",
     "taking_away": "eid subject purpose kind at kid mac",
     "taking_away_due": "eid subject purpose kind at kid mac",
+    "verified_backup": "id taken_at verified_at epochs wrapping kid mac",
     "telling": "change webhook subject kind place at state told_at kid mac",
 }
 # The log and its guard: each column, in tests/attacks/test_rows_of_the_log.py.
@@ -227,6 +228,7 @@ MAY_BE_GONE = {
     "session": "a person asks for another link",
     "spent_stamp": "a stamp that was used once is used once more, within its day",
     "suppression": "who left stays so in their own row; a stranger may ask them again",
+    "verified_backup": "keys wait for the next one before they are destroyed",
     "worker": "its messages are taken over",
 }
 # Tables of which an old row may be put back without a word of the verification.

@@ -445,7 +445,7 @@ async def test_a_restored_older_database_beside_a_newer_guard_is_not_served(
 
         assert done.returncode == 1
         assert "lacks entries that were published" in done.stderr
-        assert "Restore a data database that holds them" in done.stderr
+        assert "`gateway restore`" in done.stderr
     status, said = await verify(gateway)
     assert status == 1
     assert "cut off after" in said

@@ -715,6 +715,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "taking_away": "`takings_away`: random ids",
         "taking_away_due": "until the guard's store has it: random ids",
         "telling": "with its change; what Art. 19 owes `rights_requests`, or as the erasure",
+        "verified_backup": "the newest ten; no personal data",
         "worker": "at the end of its lease",
     }
     schemas = SCHEMAS.values()

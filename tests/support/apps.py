@@ -280,10 +280,10 @@ async def _served(app: web.Application) -> AsyncIterator[str]:
 
 
 async def _initialise(directory: Path, urls: Urls) -> None:
-    await initialise.initialise(_config(directory, urls), SteppedClock())
+    await initialise.initialise(configuration(directory, urls), SteppedClock())
 
 
-def _config(directory: Path, urls: Urls, *, limits: bool = False, more: str = "") -> Config:
+def configuration(directory: Path, urls: Urls, *, limits: bool = False, more: str = "") -> Config:
     data, keys = urls
     raw = _CONFIG.format(url=data, keystore_url=keys, limits=str(limits).lower(), more=more)
     return config.parse(raw, base=directory)
@@ -306,7 +306,7 @@ async def open_app(
     """
     clock = clock or SteppedClock()
     urls = await copy_initialised(_initialise, directory, new_database_url, dialect)
-    loaded = _config(directory, urls, limits=limits, more=more)
+    loaded = configuration(directory, urls, limits=limits, more=more)
     async with start_app(loaded, clock, around) as app:
         yield app
 

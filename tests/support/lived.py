@@ -20,8 +20,11 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
 from consent.feed import Change
+from consent.keys import verified
+from consent.keys.epochs import EpochState
 from consent.keys.tables import kek_epoch
 from consent.keys.vault import Compartment
+from consent.keys.verified import VerifiedBackup
 from consent.links import Route
 from consent.model import Granted
 from consent.suppressions import Stop, Suppression
@@ -249,6 +252,11 @@ async def _seed(parts: Parts) -> None:
     async with parts.key_database.begin() as connection:
         rows = [{"epoch": 10 + n, "state": "destroyed", "since": now} for n in some]
         await connection.execute(insert(kek_epoch), rows)
+        for number in some:
+            seen = VerifiedBackup(
+                f"backup-{number}", now, now, {1: EpochState.ACTIVE}, frozenset([1])
+            )
+            await verified.record(connection, parts.rows, seen)
 
 
 async def _forget_some(app: App) -> None:

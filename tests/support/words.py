@@ -250,6 +250,34 @@ DISPUTE: Final = (
 
 # By the test of their fact, under `tests/`.
 FACTS: Final = {
+    "contract/test_drill.py::test_an_exercise_shows_that_nobody_comes_back": (
+        (
+            "A backup of this gateway was put back beside it and checked, and it was tried "
+            "whether somebody who was erased comes back with it."
+        ),
+        "The exercise was passed.",
+        "The exercise was not passed.",
+        "The files are those that the backup was written with, by their hashes.",
+        (
+            "The audit log continues to its checkpoint, every row fits it, and everybody who is "
+            "known has their keys."
+        ),
+        (
+            "An invented person signed up in the copy, and was erased there; their keys were "
+            "destroyed."
+        ),
+        "The data from before the erasure was put back, and names them again.",
+        "What was kept about them could not be read with any key that was left.",
+        (
+            "By its guard the gateway noticed that the data was put back; it serves and sends "
+            "nothing then."
+        ),
+        "The verification named the person as somebody whose row was put back.",
+        (
+            "Nothing of this was done where people are served; the audit log says that the "
+            "exercise was held."
+        ),
+    ),
     UNCOVERED: (
         (
             "Since then the sender or this text has changed. Under what is shown here we send you "
@@ -1008,6 +1036,17 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Exercise of a restore",
+    "Held",
+    "Backup",
+    "Taken",
+    "Rows",
+    "Entries of the audit log",
+    "What was shown",
+    "yes",
+    "no",
+    "Checkpoint",
+    "Controller",
     "Another address",
     "Another address for your mails?",
     "Ask the new address",

@@ -45,9 +45,19 @@ class _Links:
 
     @classmethod
     async def of(
-        cls, connection: AsyncConnection, page: Sequence[Account], now: datetime
+        cls,
+        connection: AsyncConnection,
+        page: Sequence[Account],
+        now: datetime,
+        dropped: datetime | None,
     ) -> _Links:
-        valid = (one.message for one in page if one.message.expires_at > now)
+        # A restore dropped the links that were there before.
+        valid = (
+            one.message
+            for one in page
+            if one.message.expires_at > now
+            and (dropped is None or one.message.created_at > dropped)
+        )
         why = [occasion.of(message) for message in valid]
         tokens = frozenset(one.token_hash for one in why if isinstance(one, ToConfirm))
         fresh = frozenset(one.link for one in why if isinstance(one, ToOpen))
@@ -74,6 +84,7 @@ class Messages:
     keys: RowKeys
     clock: Clock
     kept: timedelta
+    dropped_at: datetime | None = None  # when a restore let go of all links that there were
 
     async def doubts(self) -> AsyncIterator[str]:
         """Compare rows with each other, and with what the log tells."""
@@ -90,7 +101,7 @@ class Messages:
             async with self.data.snapshot() as connection:
                 page = await account.after(connection, after, _AT_ONCE)
                 now = await self.clock.now(connection)
-                carried = await _Links.of(connection, page, now)
+                carried = await _Links.of(connection, page, now, self.dropped_at)
                 known = await gates.named(connection, {one.message.subject for one in page})
             for one in page:
                 doubt = account.doubt(one) if one.message.subject in known else "belongs to nobody"

@@ -7,17 +7,21 @@ restored. What only the log tells of, a restored backup would permit again.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from audit import roll, trail
 from audit.entry import Entry
 from audit.kinds import Kind
 from audit.log import Log
 from consent import taken_away
+from consent.taken_away import TakingAway
 from storage.database import Database
 from storage.honesty import RowKeys
 
 _AT_ONCE = 1000
+_TICK = timedelta(milliseconds=1)
+T = TypeVar("T", Entry, TakingAway)
 
 
 async def doubts(data: Database, guard: Database, keys: RowKeys, log: Log) -> AsyncIterator[str]:
@@ -26,6 +30,14 @@ async def doubts(data: Database, guard: Database, keys: RowKeys, log: Log) -> As
         yield doubt
     async for doubt in _unheard(data, guard, keys, log):
         yield doubt
+
+
+async def restored_at(data: Database, log: Log) -> datetime | None:
+    """When a restore was last carried out; none: there was none."""
+    async with data.read() as connection:
+        restored = await trail.happenings(connection, log.macs, [Kind.BACKUP_RESTORED])
+    # Events have no more than milliseconds.
+    return max((one.at + _TICK for one in restored), default=None)
 
 
 async def _untold(data: Database, guard: Database, keys: RowKeys, log: Log) -> AsyncIterator[str]:
@@ -51,7 +63,7 @@ async def _untold(data: Database, guard: Database, keys: RowKeys, log: Log) -> A
             yield doubt
 
 
-def _later(page: Collection[Entry], since: datetime | None) -> list[Entry]:
+def _later(page: Collection[T], since: datetime | None) -> list[T]:
     return [one for one in page if since is None or one.at > since]
 
 
@@ -78,6 +90,8 @@ async def _missing(
 
 async def _unheard(data: Database, guard: Database, keys: RowKeys, log: Log) -> AsyncIterator[str]:
     """Rows of the guard's store that no event tells of: those are written after their event."""
+    # Said before a restore: it was taken away again then, under an event of its own.
+    before = await restored_at(data, log)
     last: bytes | None = None
     while True:
         async with guard.read() as connection:
@@ -87,6 +101,6 @@ async def _unheard(data: Database, guard: Database, keys: RowKeys, log: Log) -> 
         last = ids[-1]
         async with data.read() as connection:
             told = await roll.kinds_of(connection, log.macs, [one.eid for one in page])
-        for one in page:
+        for one in page if before is None else _later(page, before):
             if told.get(one.eid) != one.kind:
                 yield f"taking_away {one.eid.hex()}: no event in the log tells of {one.kind}"

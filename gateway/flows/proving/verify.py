@@ -8,7 +8,7 @@ of people.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ from consent import (
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
+from consent.keys import verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from delivery import outbox, permits
@@ -103,9 +104,16 @@ class Verification:
 
 
 async def verify(
-    parts: Parts, held: Iterable[str] = (), progress: Progress | None = None
+    parts: Parts,
+    held: Iterable[str] = (),
+    progress: Progress | None = None,
+    *,
+    with_guard: bool = True,
 ) -> Verification:
-    """Check everything, while the gateway runs; changes nothing."""
+    """Check everything, while the gateway runs; changes nothing.
+
+    Without the guard's store, of a copy that has none, what people took away is not compared.
+    """
 
     async def ending(subjects: Collection[str]) -> Collection[str]:
         # Whose keys may be gone although nobody tampered with anything.
@@ -129,17 +137,17 @@ async def verify(
         (parts.lookup.checkable(lookup.SIGNED), parts.lookup.keys),
     ]
     rows: list[str] = []
-    messages = Messages(
-        parts.data, parts.keystore, parts.rows, parts.clock, parts.config.retention.messages
-    )
+    dropped_at = await takings.restored_at(parts.data, parts.log)
+    kept, stores = parts.config.retention.messages, (parts.data, parts.keystore)
+    messages = Messages(*stores, parts.rows, parts.clock, kept, dropped_at)
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
     beside = (
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
-        _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
         changes.doubts(parts.data, *opened),
-        takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
+        _doubts_of_rows(parts.key_database, [(verified.SIGNED, parts.rows)]),
+        *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
         rows.append(doubt)
@@ -169,6 +177,13 @@ async def _doubts(
     ):
         async for doubt in doubts:
             yield doubt
+
+
+def _doubts_of_takings(
+    data: Database, guard: Database, keys: RowKeys, log: Log
+) -> Iterator[AsyncIterator[str]]:
+    yield _doubts_of_rows(guard, [(taken_away.SIGNED, keys)])
+    yield takings.doubts(data, guard, keys, log)
 
 
 async def _doubts_of_orphans(data: Database, keystore: KeyStore) -> AsyncIterator[str]:

@@ -93,7 +93,9 @@ class Stops:
         wordings = {name: known.get(one.text_hash) for name, one in again.items()}
         return Stopped(gate.restricted_at, gate.objected_at, wordings, asked)
 
-    async def restrict(self, subject: str) -> None:
+    async def restrict(
+        self, subject: str, channel: str = CHANNEL, actor: Actor = Actor.SUBJECT
+    ) -> None:
         """Returned when no mail to them can start; repeating it waits the same way.
 
         Consents stand. Nobody is kept from it by a key that is missing, nor by an
@@ -109,8 +111,8 @@ class Stops:
             # A restriction that somebody planted could be taken away again, and is in no log.
             stands = gate.restricted_at is not None and gate.is_honest(keys)
             if not stands and not gate.gone(keys):
-                said, actor = Restricting(CHANNEL), Actor.SUBJECT
-                trail.record_leaving(Kind.SUBJECT_RESTRICTED, subject, actor, now, evidence=said)
+                said, kind = Restricting(channel), Kind.SUBJECT_RESTRICTED
+                trail.record_leaving(kind, subject, actor, now, evidence=said)
                 await stops.restrict(connection, keys, gate, now)
             (still_open,) = await permits.open_of(connection, [(subject, None)], now)
             macs, ttl = self.log.macs, self.permit_ttl

@@ -58,18 +58,18 @@ _SPARE = 2  # candidates per wanted message: others may have taken the first one
 _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
-async def claim(parts: Parts, owner: str, wanted: int) -> list[Parcel[Letter]]:
+async def claim(
+    parts: Parts, owner: str, wanted: int, *, marketing: bool = True
+) -> list[Parcel[Letter]]:
     """Lease up to *wanted* due messages that may be sent now; the others end or wait.
 
-    Refusals, deferrals and expiries are written in the same transaction. Where
-    the answer of a database gets lost, messages may be leased that nobody
-    carries: `settle.take_back_lost` finds them. A message that cannot be decided is parked, and
-    keeps no other from being claimed.
+    Refusals, deferrals and expiries are written in the same transaction. What is leased and
+    nobody carries (an answer got lost) `settle.take_back_lost` finds; what cannot be decided parks.
     """
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         rank = await leases.rank(connection, owner, now)
-        seen = await due.look(connection, now, wanted * (rank.of + 1))
+        seen = await due.look(connection, now, wanted * (rank.of + 1), marketing=marketing)
     if not seen:
         return []
     candidates = in_turn(seen, rank, now)[: wanted * _SPARE]

@@ -222,6 +222,7 @@ def _keep_what_was_erased() -> None:
             batch_op.f("ix_confirmation_consent_consent"), ["consent"], unique=False
         )
     with op.batch_alter_table("subject", schema=None) as batch_op:
+        batch_op.create_index("subject_created", ["created_at"], unique=False)
         batch_op.create_index(
             "subject_erased",
             ["id"],

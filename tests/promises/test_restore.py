@@ -1,0 +1,172 @@
+"""A backup that is put back brings nobody back, and the log does not lie about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from audit.errors import AuditError
+from audit.report import Level
+from audit.tables import audit_entry
+from gateway.errors import GatewayError
+from gateway.flows.restoring import marketing
+from gateway.process.lifespan import open_parts
+from gateway.watch.marketing import look
+from tests.support.databases import Databases
+from tests.support.restoring import (
+    FORGOTTEN,
+    LATER,
+    OBJECTS,
+    STAYS,
+    WITHDRAWS,
+    Past,
+    Site,
+    live,
+    mailed,
+    status,
+)
+
+_ALL = ("data", "keys", "guard")
+_DAY_TEN = [
+    pytest.param(("data",), id="data"),
+    pytest.param(("data", "keys"), id="data and key store", marks=pytest.mark.long),
+    pytest.param(_ALL, id="all three", marks=pytest.mark.long),
+]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+async def site(request: pytest.FixtureRequest, tmp_path: Path, new_database_url: Databases) -> Site:
+    return await Site.make(tmp_path, new_database_url, request.param)
+
+
+async def _refused(site: Site) -> str:
+    with pytest.raises((AuditError, GatewayError)) as caught:
+        async with site.started():
+            pass
+    return str(caught.value)
+
+
+async def _readable(site: Site, past: Past) -> bool:
+    async with open_parts(site.config, site.clock) as parts:
+        return bool(await parts.keystore.held([past.forgotten]))
+
+
+@pytest.mark.parametrize("stores", _DAY_TEN)
+async def test_a_data_backup_brings_nobody_back(site: Site, stores: tuple[str, ...]) -> None:
+    past = await live(site)
+    site.put_back(past.kept, *stores)
+    together = stores == _ALL
+
+    if not together:  # nothing tells, but who did it
+        assert "gateway restore" in await _refused(site)
+    found, done = await site.restore(declared=together)
+
+    assert found.restored.data
+    assert (done.replayed.withdrawals >= 1) is not together
+    async with site.started() as app:
+        if together:
+            assert await mailed(app) == []
+            async with app.parts.data.read() as connection:
+                assert await look(connection, app.parts.log.macs) is not None
+            await marketing.accept(app.parts.data, app.parts.log, app.parts.clock)
+        else:
+            assert await mailed(app) == [STAYS]
+            assert await app.permission(WITHDRAWS) == "withdrawn"
+            assert await app.permission(OBJECTS) == "objected"
+            assert await app.permission(FORGOTTEN) == "unknown"
+            assert await app.permission(LATER) == "unknown"
+        assert await status(app, past) == "uncertain"
+        await app.tick()
+    assert await _readable(site, past) is together
+    report, rows = await site.verified(past.checkpoint)
+    assert (report.ok, rows, report.level) == (True, [], Level.HELD_OUTSIDE), report
+    assert ("accepted gap" in report.gaps[0]) is not together
+    later, _ = await site.verified(past.later)
+    assert later.ok is not together  # nobody's guard tells of what was lost
+    await _tamper(site)
+    assert not (await site.verified(past.checkpoint))[0].ok
+
+
+async def test_a_key_store_alone_brings_no_key_back(site: Site) -> None:
+    past = await live(site)
+    site.put_back(past.kept, "keys")
+
+    refused = await _refused(site)
+    found, done = await site.restore()
+
+    assert "gateway restore" in refused
+    assert (found.restored.names, done.keyless) == (["key store"], 1)
+    async with site.started() as app:
+        assert await mailed(app) == [STAYS]
+        assert await app.permission(LATER) == "unknown"
+        await app.tick()
+    assert not await _readable(site, past)
+    report, rows = await site.verified(past.later)
+    assert (report.ok, rows, report.gaps) == (True, [], ()), report
+
+
+@pytest.mark.long
+async def test_a_restore_that_is_killed_anywhere_is_run_again(site: Site) -> None:
+    site.at_present()
+    past = await live(site, days=0)
+    site.put_back(past.kept, "data", "keys")
+    killed, statement = 0, 12
+
+    while site.killed_at(statement, "restore", "--yes") != 0:
+        killed, statement = killed + 1, statement + 37
+
+    assert killed > 3
+    site.clock.step(timedelta(hours=2))
+    async with site.started() as app:
+        assert await mailed(app) == [STAYS]
+        await app.tick()
+    assert not await _readable(site, past)
+    report, rows = await site.verified(past.checkpoint, past.later)
+    assert (report.ok, rows) == (True, []), report
+
+
+@pytest.mark.long
+async def test_what_broke_off_between_two_steps_is_refused_until_it_was_run_again(
+    site: Site,
+) -> None:
+    past = await live(site)
+    site.put_back(past.kept, "data", "keys")
+
+    for step in range(4):
+        with pytest.raises(ZeroDivisionError):
+            await site.restore(broken_off=step)
+        assert "gateway restore" in await _refused(site)
+    await site.restore()
+
+    async with site.started() as app:
+        assert await mailed(app) == [STAYS]
+
+
+@pytest.mark.long
+async def test_a_guard_that_was_restored_too_holds_marketing_and_nothing_else(site: Site) -> None:
+    past = await live(site)
+    site.put_back(past.kept, "guard")
+
+    refused = await _refused(site)
+    found, _ = await site.restore()
+
+    assert "gateway restore" in refused
+    assert (found.restored.names, found.reaches) == (["guard"], False)
+    async with site.started() as app:
+        assert await mailed(app) == []
+        await app.sign_up("new@example.org")
+        assert [mail.to for mail in await app.deliver()] == ["new@example.org"]
+        await marketing.accept(app.parts.data, app.parts.log, app.parts.clock)
+        assert sorted({mail.to for mail in await app.deliver()}) == [STAYS, LATER][::-1]
+        await app.tick()
+    report, rows = await site.verified(past.later)
+    assert (report.ok, rows) == (True, []), report
+
+
+async def _tamper(site: Site) -> None:
+    async with open_parts(site.config, site.clock) as parts, parts.data.begin() as connection:
+        changed = update(audit_entry).where(audit_entry.c.leaf_index == 3)
+        await connection.execute(changed.values(entry=b"{}"))
