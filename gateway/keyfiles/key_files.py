@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import KeyFileError
@@ -31,6 +34,23 @@ def replace(path: Path, content: bytes) -> None:
         files.replace(path, content)
     except OSError as error:
         raise KeyFileError(f"cannot write {path} anew: {error.strerror}") from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let no other process of this machine change *path* meanwhile; raises KeyFileError.
+
+    The lock is that of its folder: the file itself is another one afterwards.
+    """
+    try:
+        folder = os.open(path.resolve().parent, os.O_RDONLY)
+    except OSError as error:
+        raise KeyFileError(f"cannot open the folder of {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def read(path: Path) -> bytes:

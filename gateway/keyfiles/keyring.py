@@ -11,7 +11,7 @@ import binascii
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -51,8 +51,8 @@ class Adoption(Enum):
 class Keyring:
     """Every key outside the databases, each for one use; 32 random bytes each."""
 
-    keks: Mapping[int, Secret]  # by epoch; they wrap the data keys in the key store
-    active_kek: int  # the epoch that wraps new data keys
+    keks: dict[int, Secret]  # by epoch; they wrap the data keys in the key store
+    active_kek: int  # the epoch that wrapped when this was written; the key store knows better
     lookup: KeySet  # address -> look-up index
     suppression: KeySet  # address -> hash in the suppression list
     marks: KeySet  # address -> hash in the marks of who left, and their MACs
@@ -119,6 +119,35 @@ def modernise(path: Path, keyring: Keyring, adoption: Adoption = Adoption.DONE) 
     new = replace(keyring, adoption=adoption)
     key_files.replace(path, _encode(new))
     return new
+
+
+def amend(path: Path, change: Callable[[Keyring], Keyring]) -> Keyring:
+    """Change the file at *path*, one process after another; what is there afterwards.
+
+    Raises KeyFileError where it cannot be read or written.
+    """
+    with key_files.alone(path):
+        old = load(path)
+        new = change(old)
+        if new != old:
+            key_files.replace(path, _encode(new))
+        return new
+
+
+def with_new_kek(ring: Keyring, known: Collection[int]) -> Keyring:
+    """With a key of an epoch behind all that are *known*, unless it has such a one already."""
+    if max(ring.keks) > max(known, default=0):
+        return ring  # a run that was ended before it could tell of it
+    number = max(*ring.keks, *known) + 1
+    return replace(ring, keks={**ring.keks, number: _new_key()})
+
+
+def without_keks(ring: Keyring, gone: Collection[int], active: int) -> Keyring:
+    """Without the epochs that are *gone*; nothing changes where it lacks the *active* one."""
+    if active not in ring.keks or active in gone:
+        return ring
+    left = {epoch: key for epoch, key in ring.keks.items() if epoch not in gone}
+    return replace(ring, keks=left, active_kek=active)
 
 
 def _new_key() -> Secret:

@@ -30,10 +30,12 @@ from gateway.callers import idempotency
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
+from gateway.flows.keeping.rotation import Rotation
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
 from gateway.flows.sending import recover
+from gateway.keyfiles.followed import FollowedKeyring
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
@@ -83,6 +85,8 @@ def of(parts: Parts) -> list[Duty]:
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     holds = Holds(Erasing(parts))
+    ring = FollowedKeyring(parts.config.keys.keyring_file, parts.keyring)
+    keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
@@ -98,6 +102,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
+        duty("keys", 5, keys.keep),
         duty("holds", 5, holds.work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),

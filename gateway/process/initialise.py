@@ -16,6 +16,7 @@ from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA, KEYSTORE
 from storage.clock import Clock
 from storage.database import Database, open_database
+from storage.honesty import RowKeys
 
 
 async def initialise(config: Config, clock: Clock) -> list[str]:
@@ -36,7 +37,7 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
         changed = await database_schema.upgrade(config)
         made += [f"tables of the {name} schema" for name, new in changed.items() if new]
         made += await _open_log(config, ring, data, guard, clock)
-        await epochs.install(keys, ring.active_kek, clock.wall())
+        await epochs.install(keys, RowKeys(ring.rows), ring.active_kek, clock.wall())
         return made
 
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
+from consent.keys import epochs
 from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from consent.marks import Marks
@@ -20,8 +21,10 @@ from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.config.mailing import mailing
 from gateway.door import Door
+from gateway.errors import KeyFileError
 from gateway.flows.joining import publish_texts
 from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles.keyring import Keyring
 from gateway.look import resources
 from gateway.look.translations import translations
 from gateway.parts import Parts
@@ -78,6 +81,7 @@ async def put_in_order(parts: Parts) -> None:
     restored backup, and nothing is served or sent before it was dealt with.
     """
     keep_private(parts.config)
+    await _require_epochs(parts.key_database, parts.keyring)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
@@ -88,6 +92,20 @@ async def put_in_order(parts: Parts) -> None:
         await parts.consents.wordings.learn(connection, now)
         await due.look_again(connection, now)
         await bad_rows.look_again(connection, now)
+
+
+async def _require_epochs(keys: Database, ring: Keyring) -> None:
+    """Raise `KeyFileError` where keys are wrapped by what only another node's keyring has.
+
+    Everybody would pass for damaged here.
+    """
+    async with keys.read() as connection:
+        lacking = await epochs.lacking(connection, ring.keks)
+    if lacking:
+        raise KeyFileError(
+            f"the keyring lacks epoch {', '.join(map(str, lacking))}, which wraps keys:"
+            " copy the newest keyring to this machine"
+        )
 
 
 def keep_private(config: Config) -> None:

@@ -13,6 +13,7 @@ from audit import log as audit_log
 from audit import published
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
+from consent.keys import phases
 from consent.keys.epochs import Epoch, EpochState
 from consent.rights_requests import Due
 from delivery import outbox
@@ -23,6 +24,7 @@ from gateway.parts import Parts
 from gateway.watch import stuck
 from storage.bad_rows import Standing
 from storage.database import Database
+from storage.honesty import RowKeys
 
 _DAY = timedelta(days=1)
 
@@ -62,6 +64,7 @@ class KeyEpoch:
     keys: int  # data keys that it wraps
     held: bool  # by this machine's keyring
     rotation_due: bool
+    recoverable: str | None  # until when copies may give what it wrapped
 
 
 async def look(parts: Parts) -> Overview:
@@ -90,6 +93,7 @@ async def look(parts: Parts) -> Overview:
             ),
             epochs=await epochs(
                 parts.key_database,
+                parts.rows,
                 parts.clock.wall(),
                 parts.config.keys.rotate_every,
                 parts.keyring.keks,
@@ -98,13 +102,17 @@ async def look(parts: Parts) -> Overview:
 
 
 async def epochs(
-    key_database: Database, now: datetime, rotate_every: timedelta, held: Collection[int]
+    key_database: Database,
+    keys: RowKeys,
+    now: datetime,
+    rotate_every: timedelta,
+    held: Collection[int],
 ) -> list[KeyEpoch]:
     """Every key-encryption key that the key store knows of, oldest first.
 
     *held* are the epochs of this machine's keyring.
     """
-    known = await kek_epochs.known(key_database)
+    known = await kek_epochs.known(key_database, keys)
     return [_key_epoch(epoch, now, rotate_every, held) for epoch in known]
 
 
@@ -118,5 +126,6 @@ def _key_epoch(
         since=epoch.since,
         keys=epoch.keys,
         held=epoch.epoch in held,
+        recoverable=phases.recoverable(epoch),
         rotation_due=old and epoch.state is EpochState.ACTIVE,
     )
