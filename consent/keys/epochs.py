@@ -23,6 +23,7 @@ from consent.keys import tables
 from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
+from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import upsert
 
@@ -56,11 +57,17 @@ class Epoch:
     told: str | None = field(default=None, kw_only=True)
     honest: bool = field(default=True, kw_only=True)  # as a gateway wrote it
 
+    @property
+    def wraps(self) -> bool:
+        """Whether anything may be wrapped under it."""
+        retiring = self.state is EpochState.RETIRING and self.rewrapped_at is None
+        return retiring or self.state is EpochState.ACTIVE
+
 
 async def install(database: Database, keys: RowKeys, number: int, now: datetime) -> None:
     """Record the active epoch, once, when the gateway is initialised."""
     state = EpochState.ACTIVE
-    row = _row(keys, Epoch(number, state, now, told=state))
+    row = row_of(keys, Epoch(number, state, now, told=state))
     async with database.begin() as connection:
         statement = upsert(connection, epoch).values(row)
         await connection.execute(statement.on_conflict_do_nothing())
@@ -98,12 +105,13 @@ async def active(connection: AsyncConnection, database: str) -> int | None:
     raise StorageAway(database)
 
 
-async def lacking(connection: AsyncConnection, held: Collection[int]) -> list[int]:
-    """The epochs that wrap, or still may, and that a process does not hold."""
-    wrapping = (EpochState.ACTIVE, EpochState.RETIRING)
-    open_ = epoch.c.state.in_(wrapping) & epoch.c.rewrapped_at.is_(None)
-    query = select(epoch.c.epoch).where(open_, epoch.c.epoch.not_in(held)).order_by(epoch.c.epoch)
-    return list((await connection.execute(query)).scalars())
+async def lacking(connection: AsyncConnection, keys: RowKeys, held: Collection[int]) -> list[int]:
+    """The epochs that wrap, or still may, and that a process does not hold.
+
+    As gateways wrote it: by a row of somebody else's no process would start.
+    """
+    found = [one for one in await standing(connection, keys) if one.honest]
+    return [one.epoch for one in found if one.wraps and one.epoch not in held]
 
 
 async def exist(connection: AsyncConnection, numbers: Collection[int]) -> bool:
@@ -117,7 +125,7 @@ async def announce(
     connection: AsyncConnection, keys: RowKeys, number: int, proof: str, now: datetime
 ) -> None:
     """Tell every node of a new epoch; nothing is wrapped under it yet."""
-    row = _row(keys, Epoch(number, EpochState.ANNOUNCED, now, proof=proof))
+    row = row_of(keys, Epoch(number, EpochState.ANNOUNCED, now, proof=proof))
     statement = upsert(connection, epoch).values(row)
     await connection.execute(statement.on_conflict_do_nothing())
 
@@ -196,7 +204,7 @@ async def _wraps(connection: AsyncConnection, number: int) -> bool:
 
 
 async def _write(connection: AsyncConnection, keys: RowKeys, one: Epoch) -> None:
-    row = _row(keys, one)
+    row = row_of(keys, one)
     await connection.execute(update(epoch).where(epoch.c.epoch == one.epoch).values(row))
 
 
@@ -204,7 +212,8 @@ _STATES = frozenset(map(str, EpochState))
 _COVERED = ("epoch", "state", "since", "proof", "rewrapped_at", "released_at")
 
 
-def _row(keys: RowKeys, one: Epoch) -> dict[str, object]:
+def row_of(keys: RowKeys, one: Epoch) -> dict[str, object]:
+    """As it stands in the table, signed."""
     covered = {name: getattr(one, name) for name in _COVERED}
     signed = keys.sign(epoch.name, *covered.values())
     return covered | {"told": one.told} | signed._asdict()
@@ -212,6 +221,14 @@ def _row(keys: RowKeys, one: Epoch) -> dict[str, object]:
 
 def _epoch(keys: RowKeys, row: Any) -> Epoch:
     covered = {name: getattr(row, name) for name in _COVERED}
-    honest = keys.fits(epoch.name, row.kid, row.mac, list(covered.values()))
+    honest = SIGNED.fits(keys, row)
     covered["state"] = EpochState(row.state)
     return Epoch(**covered, told=row.told, honest=honest)
+
+
+def _covered(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in _COVERED)
+
+
+# A row without a key is of the first release, or counts for no more than one of it.
+SIGNED = SignedTable(epoch, select(epoch).where(epoch.c.kid.is_not(None)), _covered)

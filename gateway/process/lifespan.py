@@ -81,7 +81,7 @@ async def put_in_order(parts: Parts) -> None:
     restored backup, and nothing is served or sent before it was dealt with.
     """
     keep_private(parts.config)
-    await _require_epochs(parts.key_database, parts.keyring)
+    await _require_epochs(parts.key_database, parts.rows, parts.keyring)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
@@ -94,13 +94,13 @@ async def put_in_order(parts: Parts) -> None:
         await bad_rows.look_again(connection, now)
 
 
-async def _require_epochs(keys: Database, ring: Keyring) -> None:
+async def _require_epochs(keys: Database, rows: RowKeys, ring: Keyring) -> None:
     """Raise `KeyFileError` where keys are wrapped by what only another node's keyring has.
 
     Everybody would pass for damaged here.
     """
     async with keys.read() as connection:
-        lacking = await epochs.lacking(connection, ring.keks)
+        lacking = await epochs.lacking(connection, rows, ring.keks)
     if lacking:
         raise KeyFileError(
             f"the keyring lacks epoch {', '.join(map(str, lacking))}, which wraps keys:"

@@ -694,6 +694,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "limit_key": "two weeks",
         "live_key": "with its key; no personal data",
         "mark": "ten minutes, and until nothing waits that was received before",
+        "node": "a day after its process said something last",
         "outbox": "`messages`",
         "pace": "with the person, or once nothing is chosen",
         "parked": "two days after its last time",
@@ -708,6 +709,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "subject_index": "with the person, at the begin of the erasure",
         "suppression": "its own end",
         "taking_away_due": "until the guard's store has it: random ids",
+        "verified_backup": "the newest ten; no personal data",
         "worker": "at the end of its lease",
     }
     tables = {t.name for schema in (DATA, KEYSTORE) for m in schema.tables for t in m.sorted_tables}

@@ -74,7 +74,7 @@ class Rotation:
     async def lacking(self) -> list[int]:
         """The epochs that wrap keys and that our keyring lacks."""
         async with self._keys.read() as connection:
-            return await epochs.lacking(connection, self._keyring.ring.keks)
+            return await epochs.lacking(connection, self._rows, self._keyring.ring.keks)
 
     async def let_go(self) -> None:
         """Forget what nothing needs any more, in the keyring's file too."""

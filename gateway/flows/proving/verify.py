@@ -36,6 +36,7 @@ from consent import (
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
+from consent.keys import epochs, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from delivery import outbox, permits
@@ -130,6 +131,9 @@ async def verify(
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
+        _doubts_of_rows(
+            parts.key_database, [(verified.SIGNED, parts.rows), (epochs.SIGNED, parts.rows)]
+        ),
         _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
         takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
     )
