@@ -125,3 +125,16 @@ def recoverable(one: Epoch) -> str | None:
     if one.released_at is None:
         return "a backup of the key store is made and verified, and the copies of keyrings replaced"
     return "the copies of keyrings are replaced (gateway keys rotate --copies-replaced)"
+
+
+def copies_read(epochs: Sequence[Epoch], destroyed_at: datetime) -> bool:
+    """Whether an epoch that may have wrapped a key which was destroyed then still opens copies.
+
+    Every earlier one may: a key was wrapped under each that was active while it was there.
+    """
+    return not any(one.honest for one in epochs) or any(
+        one.state is EpochState.RETIRING
+        or (one.state is EpochState.ACTIVE and one.since <= destroyed_at)
+        or not one.honest
+        for one in epochs
+    )

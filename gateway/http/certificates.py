@@ -65,7 +65,7 @@ def _shown(made: Certificate) -> CertificateView:
         items_deleted=made.items,
         event_id=named("evt", made.eid),
         meaning=certificate.in_words(made),
-        copies=certificate.COPIES,
+        copies=certificate.copies(made),
         locked_evidence=None
         if until is None
         else LockedEvidence(what=certificate.EVIDENCE, until=until),

@@ -93,7 +93,7 @@ async def until(gateway: Gateway, wanted: Mapping[int, str], seconds: float) -> 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_with_three_processes_and_one_stopped_everybody_is_mailed_and_nothing_is_wrapped_twice(
+async def test_with_three_processes_and_one_that_is_stopped_everybody_is_mailed(
     dialect: str, tmp_path: Path, new_database_url: Databases
 ) -> None:
     async with open_gateway(tmp_path, new_database_url, dialect) as gateway:

@@ -58,6 +58,30 @@ def test_a_row_that_no_gateway_wrote_takes_none() -> None:
     assert phases.next_steps([planted], {}, Backed(NOW + HOUR), Declared(True, True)) == []
 
 
+@pytest.mark.parametrize(
+    ("epochs", "read"),
+    [
+        pytest.param([ACTIVE], True, id="it wrapped then"),
+        pytest.param([REWRAPPED, Epoch(2, EpochState.ACTIVE, NOW + 2 * HOUR)], True, id="retiring"),
+        pytest.param(
+            [Epoch(1, EpochState.DESTROYED, NOW), Epoch(2, EpochState.ACTIVE, NOW + 2 * HOUR)],
+            False,
+            id="only what came later",
+        ),
+        pytest.param(
+            [Epoch(1, EpochState.DESTROYED, NOW, honest=False), Epoch(2, EpochState.ACTIVE, NOW)],
+            True,
+            id="somebody else says that it is gone",
+        ),
+        pytest.param([], True, id="nothing is known"),
+    ],
+)
+def test_copies_are_read_until_every_epoch_of_that_time_is_destroyed(
+    epochs: list[Epoch], read: bool
+) -> None:
+    assert phases.copies_read(epochs, NOW + HOUR) is read
+
+
 def test_one_follows_another_and_none_follows_two() -> None:
     assert phases.may_begin([ACTIVE])
     assert not phases.may_begin([RELEASED, ACTIVE])
