@@ -41,7 +41,7 @@ async def _run(settings: Config) -> None:
 
 
 async def _rotate(parts: Parts) -> tuple[float, int]:
-    ring = FollowedKeyring(parts.config.keys.keyring_file, parts.keyring)
+    ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     args = parts.key_database, parts.data, parts.clock, parts.log, parts.rows
     rotation = Rotation(*args, ring)
     await rotation.begin()

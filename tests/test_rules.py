@@ -234,8 +234,9 @@ def test_only_changes_gives_a_consent_its_next_state() -> None:
         and (gives_a_state(node) or ast.unparse(node.func) == "Consent")
     }
 
-    # `consents.py` makes them of rows; a gate and an erasure have states of their own.
+    # `consents.py` makes them of rows; gates, erasures and epochs have states of their own.
     others = {"consent/consents.py", "consent/gates.py", "consent/erasures.py"}
+    others |= {"consent/keys/epochs.py"}
     assert changing == {"consent/changes.py", *others}
 
 
@@ -354,6 +355,8 @@ TESTED_FROM_OUTSIDE = {
     "consent/fresh_links.py": "contract/test_fresh_link.py",
     "consent/holds.py": "contract/test_holds.py",
     "consent/links.py": "http/test_recipients.py",
+    "consent/keys/epochs.py": "contract/test_rotation.py",
+    "consent/keys/rewrap.py": "contract/test_rotation.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
@@ -372,12 +375,14 @@ TESTED_FROM_OUTSIDE = {
     "delivery/outbox.py": "contract/test_lock_protocol.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
+    "gateway/cli/rotating.py": "contract/test_keys.py",
     "gateway/config/contradictions.py": "unit/test_config.py",
     "gateway/config/fields.py": "unit/test_config.py",
     "gateway/flows/bad_rows.py": "attacks/test_poison.py",
     "gateway/flows/joining/asking.py": "contract/test_ask_anew.py",
     "gateway/flows/joining/asking_limits.py": "promises/test_it_is_no_weapon.py",
     "gateway/flows/joining/confirm.py": "http/test_recipients.py",
+    "gateway/flows/proving/certificate.py": "promises/test_erased_is_erased.py",
     "gateway/flows/proving/messages.py": "attacks/test_every_table.py",
     "gateway/flows/proving/people.py": "attacks/test_every_table.py",
     "gateway/flows/keeping/retention.py": "promises/test_nothing_is_kept_longer.py",
@@ -399,6 +404,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/http/fields.py": "unit/test_api_messages.py",
     "gateway/http/parsing.py": "http/test_frame.py",
     "gateway/keyfiles/dkim_keys.py": "contract/test_commands.py",
+    "gateway/keyfiles/key_files.py": "unit/test_keyring.py",
     "gateway/people/sessions.py": "http/test_my_data.py",
     "gateway/process/adoption.py": "faults/test_stored_lives.py",
     "gateway/process/lifespan.py": "faults/test_start.py",

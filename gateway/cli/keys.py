@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,6 +60,14 @@ def rotate(
         bool,
         typer.Option(help="Confirm that every copy of the keyring was replaced by today's."),
     ] = False,
+    keyring_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Begin nothing: write the keyring that is to follow, where ours is a secret that"
+            " only you can replace.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Let another key-encryption key follow, or go on with what was begun.
@@ -69,6 +78,10 @@ def rotate(
     """
     from consent.keys.phases import Declared
 
+    if keyring_out is not None:
+        run(rotating.write_next(configuration(context), keyring_out))
+        say(f"{keyring_out} is written; put it in place of the secret, then run this without it")
+        return
     declared = Declared(no_backups=no_backups_exist, copies_replaced=copies_replaced)
     begun, seen = run(rotating.rotate(configuration(context), declared))
     if as_json:
@@ -81,7 +94,7 @@ def rotate(
 def _sets(config: Config) -> Mapping[str, KeySet]:
     from gateway.keyfiles import keyring
 
-    return keyring.load(config.keys.keyring_file).sets
+    return keyring.load(config.keys.keyring).sets
 
 
 def _key(key: Key) -> dict[str, object]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.talk import fail, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consent.keys.phases import Declared
     from gateway.config.config import Config
     from gateway.flows.keeping.rotation import Rotation, Standing
@@ -18,21 +19,32 @@ COPY = "Copy the keyring now: to a safe place, and to every machine that has one
 
 async def rotate(config: Config, declared: Declared) -> tuple[int | None, Standing]:
     """Do all that can be done now; the epoch that was begun, if one was, and how it stands."""
+    async with _opened(config) as rotation:
+        begun = None if _only_declares(declared) else await rotation.begin()
+        await _drive(rotation, declared)
+        return begun, await rotation.look()
+
+
+async def write_next(config: Config, path: Path) -> None:
+    """Store the keyring that is to follow at *path*, and begin nothing."""
+    async with _opened(config) as rotation:
+        await rotation.write_next(path)
+
+
+@asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[Rotation]:
     from gateway.flows.keeping.rotation import Rotation
     from gateway.keyfiles.followed import FollowedKeyring
     from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
-        ring = FollowedKeyring(config.keys.keyring_file, parts.keyring)
-        rotation = Rotation(
-            parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring
-        )
+        ring = FollowedKeyring(config.keys.keyring, parts.keyring)
+        stores = parts.key_database, parts.data
+        rotation = Rotation(*stores, parts.clock, parts.log, parts.rows, ring)
         if missing := await rotation.lacking():
             numbers = ", ".join(map(str, missing))
             raise fail(f"this keyring lacks epoch {numbers}: run this where the newest one is")
-        begun = None if _only_declares(declared) else await rotation.begin()
-        await _drive(rotation, declared)
-        return begun, await rotation.look()
+        yield rotation
 
 
 def _only_declares(declared: Declared) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import structlog
 
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
-from gateway.keyfiles import keyring
+from gateway.keyfiles import key_files, keyring
 from gateway.keyfiles.keyring import Keyring
 
 log = structlog.get_logger()
@@ -22,7 +23,7 @@ class FollowedKeyring:
     with it would not open any more.
     """
 
-    def __init__(self, path: Path, ring: Keyring) -> None:
+    def __init__(self, path: Path | Variable, ring: Keyring) -> None:
         self.path = path
         self.ring = ring
         self._seen: tuple[int, ...] | None = None
@@ -34,7 +35,7 @@ class FollowedKeyring:
         One that cannot be read, such as a copy that is under way, is looked at again.
         """
         try:
-            mark = _mark(self.path)
+            mark = key_files.mark(self.path)
             if mark == self._seen:
                 return
             newer = keyring.load(self.path)
@@ -54,6 +55,18 @@ class FollowedKeyring:
         number = max(ring.keks)
         self.ring.keks[number] = ring.keks[number]
         return number
+
+    def write_next(self, path: Path, known: Collection[int], gone: Collection[int]) -> None:
+        """Store at *path* what is to follow this keyring, where our own place cannot be written.
+
+        With a key of an epoch behind those that are *known*, without those that are *gone*.
+        Raises KeyFileError where anything is there.
+        """
+        ring = keyring.load(self.path)
+        if known:
+            ring = keyring.with_new_kek(ring, known)
+        wraps = ring.active_kek if ring.active_kek not in gone else max(ring.keks)
+        keyring.write(path, keyring.without_keks(ring, gone, wraps))
 
     def let_go(self, gone: Collection[int], active: int) -> bool:
         """Forget epochs that nothing needs, here and in the file; *active* is the one that wraps.
@@ -75,9 +88,3 @@ class FollowedKeyring:
         if why != self._unreadable:
             log.warning("keyring_unreadable", error=why)
         self._unreadable = why
-
-
-def _mark(path: Path) -> tuple[int, ...]:
-    """What changes with the file, also where another one took its name."""
-    stat = path.stat()
-    return (stat.st_mtime_ns, stat.st_ino, stat.st_size)

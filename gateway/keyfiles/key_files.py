@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from storage import files
 
@@ -53,15 +54,36 @@ def alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def read(path: Path) -> bytes:
-    """The file; raises KeyFileError when it is missing, or open to other users."""
+def read(place: Path | Variable) -> bytes:
+    """The file or variable; raises KeyFileError when it is missing, or open to other users."""
+    return _read_variable(place) if isinstance(place, Variable) else _read_file(place)
+
+
+def mark(place: Path | Variable) -> tuple[int, ...]:
+    """What changes with a file, also where another one took its name; a variable never does."""
+    if isinstance(place, Variable):
+        return ()
+    seen = place.stat()
+    return (seen.st_mtime_ns, seen.st_ino, seen.st_size)
+
+
+def _read_variable(variable: Variable) -> bytes:
     try:
-        mode = path.stat().st_mode
+        return os.environ[variable.name].encode()
+    except KeyError:
+        raise KeyFileError(f"{variable} is not set; it holds what `gateway init` writes") from None
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        seen = path.stat()
         content = path.read_bytes()
     except FileNotFoundError:
         raise KeyFileError(f"there is no {path}; `gateway init` makes it") from None
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+    # A mounted secret is somebody else's, who lets the group of this process read it.
+    others = 0o077 if seen.st_uid == os.geteuid() else 0o037
+    if os.name == "posix" and stat.S_IMODE(seen.st_mode) & others:
         raise KeyFileError(f"{path} is open to other users; chmod 600 it")
     return content

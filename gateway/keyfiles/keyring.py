@@ -1,4 +1,4 @@
-"""The keys that no database holds: one JSON file, mode 0600.
+"""The keys that no database holds: one JSON file, mode 0600, or a variable that has its text.
 
 Of each kind there may be several, each with a number and a state: rows name the
 key that made them, so that one can be followed by another.
@@ -17,6 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from gateway.keyfiles import key_files
 from storage.keysets import Key, KeySet, KeyState
@@ -87,7 +88,7 @@ def create(path: Path) -> Keyring:
     return keyring
 
 
-def load(path: Path) -> Keyring:
+def load(path: Path | Variable) -> Keyring:
     """Read the keyring; raises KeyFileError when it is missing, open to others or damaged."""
     raw = key_files.read(path)
     try:
@@ -97,7 +98,7 @@ def load(path: Path) -> Keyring:
         raise KeyFileError(f"{path} is damaged or of another release") from None
 
 
-def current(path: Path) -> Keyring:
+def current(path: Path | Variable) -> Keyring:
     """As `load`, for whoever works with rows; a KeyFileError too while they wait to be signed."""
     keyring = load(path)
     if keyring.adoption is Adoption.WAITS:
@@ -110,28 +111,41 @@ def current(path: Path) -> Keyring:
     return keyring
 
 
-def modernise(path: Path, keyring: Keyring, adoption: Adoption = Adoption.DONE) -> Keyring:
+def modernise(
+    path: Path | Variable, keyring: Keyring, adoption: Adoption = Adoption.DONE
+) -> Keyring:
     """Write a keyring of the first release in today's format, with how far its rows are signed.
 
     That is noted here and not in a database: whoever writes rows could have
     rows of their own signed by undoing it.
     """
     new = replace(keyring, adoption=adoption)
+    if isinstance(path, Variable):
+        raise KeyFileError(f"{path} cannot be written: upgrade with keys.keyring_file")
     key_files.replace(path, _encode(new))
     return new
 
 
-def amend(path: Path, change: Callable[[Keyring], Keyring]) -> Keyring:
+def amend(path: Path | Variable, change: Callable[[Keyring], Keyring]) -> Keyring:
     """Change the file at *path*, one process after another; what is there afterwards.
 
-    Raises KeyFileError where it cannot be read or written.
+    Raises KeyFileError where it cannot be read, or has to be written and cannot.
     """
+    if isinstance(path, Variable):
+        if change(old := load(path)) != old:
+            raise KeyFileError(f"{path} cannot be written: see `gateway keys rotate --keyring-out`")
+        return old
     with key_files.alone(path):
         old = load(path)
         new = change(old)
         if new != old:
             key_files.replace(path, _encode(new))
         return new
+
+
+def write(path: Path, ring: Keyring) -> None:
+    """Store a keyring at *path*, where nothing is; raises KeyFileError."""
+    key_files.create(path, _encode(ring))
 
 
 def with_new_kek(ring: Keyring, known: Collection[int]) -> Keyring:

@@ -85,7 +85,7 @@ def of(parts: Parts) -> list[Duty]:
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     holds = Holds(Erasing(parts))
-    ring = FollowedKeyring(parts.config.keys.keyring_file, parts.keyring)
+    ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 

@@ -9,6 +9,7 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.keys import epochs
 from gateway.config.config import Config
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.keyfiles.keyring import Keyring
@@ -44,8 +45,8 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
 async def _make_keyring(
     config: Config, data: Database, keys: Database
 ) -> tuple[list[str], Keyring]:
-    path = config.keys.keyring_file
-    if path.exists():
+    path = config.keys.keyring
+    if isinstance(path, Variable) or path.exists():
         return [], keyring.load(path)
     fresh = [await database_schema.is_empty(*made) for made in ((data, DATA), (keys, KEYSTORE))]
     if not all(fresh):

@@ -43,7 +43,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     Raises `SchemaError`, `KeyFileError` or `SigningError` when something is not
     as it must be.
     """
-    ring = keyring.current(config.keys.keyring_file)
+    ring = keyring.current(config.keys.keyring)
     signers = dkim_keys.load(config)
     for signer in signers.values():
         dkim.probe(signer)

@@ -21,7 +21,7 @@ from storage.honesty import RowKeys
 async def about(config: Config, name: str, database: Database) -> list[Finding]:
     """Compare the keyring with the database of that role; nothing where it cannot be read."""
     try:
-        ring = keyring.load(config.keys.keyring_file)
+        ring = keyring.load(config.keys.keyring)
     except KeyFileError:
         return []  # said already
     if name == "keystore":

@@ -128,7 +128,7 @@ def about_notice(config: Config) -> Iterator[Finding]:
 
 
 def about_keyring(config: Config) -> Iterator[Finding]:
-    path = config.keys.keyring_file
+    path = config.keys.keyring
     try:
         ring = keyring.load(path)
     except KeyFileError as error:
@@ -139,8 +139,14 @@ def about_keyring(config: Config) -> Iterator[Finding]:
         what = "has rows that are not signed yet" if begun else "is of the first release"
         yield fail("keyring", f"{path} {what}", "run `gateway db upgrade`")
     else:
-        yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
-    yield from _about_modes("key files", [path, *config.keys.dkim_dir.rglob("*.pem")])
+        yield ok("keyring", f"{path}: epochs {', '.join(map(str, sorted(ring.keks)))}")
+    ours = [path] if isinstance(path, Path) and not _mounted(path) else []
+    yield from _about_modes("key files", [*ours, *config.keys.dkim_dir.rglob("*.pem")])
+
+
+def _mounted(path: Path) -> bool:
+    """Whether somebody else keeps a file for us, as a secret that is mounted."""
+    return path.stat().st_uid != os.geteuid()
 
 
 def about_data_files(config: Config) -> Iterator[Finding]:

@@ -92,3 +92,35 @@ def test_a_machine_with_an_old_keyring_begins_nothing(run: Run, folder: Path) ->
     assert refused.status == 1
     assert "lacks epoch 2" in refused.err
     assert ring.read_bytes() == old
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_keyring_that_is_a_variable_is_followed_by_what_the_operator_puts_there(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    config, ring = folder / "config.toml", folder / "var/keyring.json"
+    monkeypatch.setenv("TEST_KEYRING", ring.read_text())
+    said = config.read_text().replace(
+        'keyring_file = "var/keyring.json"', 'keyring_env = "TEST_KEYRING"'
+    )
+    config.write_text(said)
+    ring.unlink()
+
+    refused = run("keys", "rotate")
+    run("keys", "rotate", "--keyring-out", str(folder / "next.json"))
+    monkeypatch.setenv("TEST_KEYRING", (folder / "next.json").read_text())
+    begun = run("keys", "rotate", "--json").json
+
+    assert refused.status == 1
+    assert "--keyring-out" in refused.err
+    assert (begun["begun"], [one["state"] for one in begun["epochs"]]) == (
+        2,
+        ["retiring", "active"],
+    )
+    assert (folder / "next.json").stat().st_mode & 0o777 == 0o600
+    assert levels(run("doctor", "--json"), "keyring") == {"ok"}
+
+    run("keys", "rotate", "--no-backups-exist")
+    run("keys", "rotate", "--keyring-out", str(folder / "last.json"))
+    assert json.loads((folder / "last.json").read_text())["keks"].keys() == {"2"}

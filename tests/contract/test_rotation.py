@@ -27,6 +27,10 @@ from tests.support.rotations import (
 )
 
 BOB, CLEO = "bob@example.org", "cleo@example.org"
+# On PostgreSQL those alone that several processes write in: the others are asked seldom.
+SELDOM_ON_BOTH = pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 NOTHING_LEFT = Declared(no_backups=True, copies_replaced=True)
 
 
@@ -111,6 +115,7 @@ async def test_a_process_that_stood_still_neither_holds_it_up_nor_wraps_under_wh
         assert await wrapping(app) == {2}
 
 
+@SELDOM_ON_BOTH
 async def test_whoever_ends_after_any_step_leaves_the_rest_to_the_next(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +135,7 @@ async def test_whoever_ends_after_any_step_leaves_the_rest_to_the_next(
     assert await wrapping(app) == {2}
 
 
+@SELDOM_ON_BOTH
 async def test_a_key_that_was_made_and_not_told_of_is_the_one_that_is_told(app: App) -> None:
     ring = app.parts.config.keys.keyring_file
     rotation = rotation_of(app)
@@ -167,6 +173,7 @@ async def test_who_signs_up_and_who_is_erased_meanwhile_is_neither_lost_nor_brou
     assert await app.subject(BOB) is not None
 
 
+@SELDOM_ON_BOTH
 async def test_the_old_key_stays_until_a_later_backup_was_verified(app: App) -> None:
     await verify_backup(app, 1)
     app.step(timedelta(minutes=1))
@@ -192,6 +199,7 @@ async def test_the_old_key_stays_until_a_later_backup_was_verified(app: App) -> 
     assert await states(app) == {1: "destroyed", 2: "active"}
 
 
+@SELDOM_ON_BOTH
 async def test_each_state_is_told_to_the_log(app: App) -> None:
     rotation = await rotated(app)
     await finish(rotation, NOTHING_LEFT)
@@ -209,6 +217,7 @@ async def test_each_state_is_told_to_the_log(app: App) -> None:
     ]
 
 
+@SELDOM_ON_BOTH
 async def test_a_process_whose_keyring_is_behind_does_not_start(app: App) -> None:
     config = app.parts.config
     old = config.keys.keyring_file.with_name("old.json")
@@ -221,6 +230,7 @@ async def test_a_process_whose_keyring_is_behind_does_not_start(app: App) -> Non
             pass
 
 
+@SELDOM_ON_BOTH
 @pytest.mark.parametrize("planted", ["released_at", "state"])
 async def test_who_writes_rows_has_no_key_destroyed(app: App, planted: str) -> None:
     rotation = await rotated(app)
@@ -237,6 +247,7 @@ async def test_who_writes_rows_has_no_key_destroyed(app: App, planted: str) -> N
     assert app.parts.keyring.keks.keys() == {1, 2}
 
 
+@SELDOM_ON_BOTH
 async def test_another_key_of_the_same_number_is_not_taken_for_the_one_that_was_announced(
     app: App,
 ) -> None:
@@ -253,6 +264,7 @@ async def test_another_key_of_the_same_number_is_not_taken_for_the_one_that_was_
         assert len((await here.look()).waited_for[2]) == 1
 
 
+@SELDOM_ON_BOTH
 async def test_a_key_that_does_not_unwrap_keeps_the_old_epoch(app: App) -> None:
     await app.parts.keystore.create(["sub_1"], app.parts.clock.wall())
     async with app.parts.key_database.begin() as connection:
@@ -268,6 +280,7 @@ async def test_a_key_that_does_not_unwrap_keeps_the_old_epoch(app: App) -> None:
     assert keks_in(app) == {"1", "2"}
 
 
+@SELDOM_ON_BOTH
 async def test_the_first_person_of_all_is_still_mailed_after_two_rotations(app: App) -> None:
     await app.subscribe()
     rotation = await rotated(app)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
@@ -106,6 +107,13 @@ class Rotation:
         await self._tell()
         return number
 
+    async def write_next(self, path: Path) -> None:
+        """Store the keyring that is to follow ours, for whoever keeps ours as a secret."""
+        async with self._keys.read() as connection:
+            found = await epochs.standing(connection, self._rows)
+        known = [one.epoch for one in found] if phases.may_begin(found) else []
+        self._keyring.write_next(path, known, _over(found))
+
     async def go_on(self, declared: Declared = NOTHING_DECLARED) -> int:
         """Do what can be done now; how much it was. Safe to repeat, and beside itself."""
         seen = await self.look()
@@ -152,8 +160,7 @@ class Rotation:
 
     def _drop(self, found: Sequence[Epoch]) -> None:
         ring = self._keyring.ring
-        over = [one.epoch for one in found if one.honest and one.released_at is not None]
-        gone = [number for number in over if number in ring.keks]
+        gone = [number for number in _over(found) if number in ring.keks]
         wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
         if gone and wrapping:
             self._keyring.let_go(gone, wrapping[0])
@@ -172,6 +179,10 @@ class Rotation:
                 await self._log.stage(connection, [draft(event, None, self._log.node)])
             async with self._keys.begin() as connection:
                 await epochs.told(connection, one)
+
+
+def _over(found: Sequence[Epoch]) -> list[int]:
+    return [one.epoch for one in found if one.honest and one.released_at is not None]
 
 
 def _key(one: Epoch) -> Held:
