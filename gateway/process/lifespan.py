@@ -104,7 +104,8 @@ async def _require_epochs(keys: Database, rows: RowKeys, ring: Keyring) -> None:
     if lacking:
         raise KeyFileError(
             f"the keyring lacks epoch {', '.join(map(str, lacking))}, which wraps keys:"
-            " copy the newest keyring to this machine"
+            " copy the newest keyring to this machine; where that lacks it too, this key store is a"
+            " backup from before the epoch was let go"
         )
 
 
