@@ -41,7 +41,7 @@ from tests.support.locks import blocked, gate_held
 from tests.support.stops import stops_of
 
 TTL = 1.0  # of the configuration in tests.support.apps
-PROMPT = 0.5  # a withdrawal may take so much longer than permits live
+PROMPT = 5.0  # what a busy machine may add; who waited for a lease instead would wait for longer
 _MORE = """
 [purposes.capped]
 sender = "acme"

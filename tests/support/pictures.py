@@ -28,6 +28,12 @@ _OUT: Final = Path(__file__).parents[2] / "docs" / "screenshots"
 _PHONE: Final = {"width": 390, "height": 780}
 _DESK: Final = {"width": 1120, "height": 760}
 _GRACE: Final = "grace@example.org"
+_RIGHTS: Final = {
+    "pace": "A pause, or fewer mails: nothing that was agreed to ends.",
+    "restrict": "Restriction of use, to be lifted on the same page.",
+    "object": "Objection to advertising.",
+    "erase": "Erasure, first of two steps: what goes, what stays, and until when.",
+}
 _HEAD: Final = """\
 # What people see
 
@@ -124,6 +130,14 @@ async def _confirm(album: Album, site: Site) -> None:
         await _sample(page, "confirm-two")
         sentence = "Where a sign-up named several purposes, each can be left out."
         await album.take(page, "confirm-two", sentence)
+        await _sample(page, "confirm-two-senders")
+        sentence = "Two senders under one controller: each is named, with imprint and notice."
+        await album.take(page, "confirm-two-senders", sentence)
+        await _sample(page, "confirm-contested")
+        sentence = (
+            "Where the sign-up may be somebody else's, nothing that was entered is shown or kept."
+        )
+        await album.take(page, "confirm-contested", sentence)
         await _sample(page, "confirm-objected")
         sentence = "What stands against mails all the same is said, before and after the button."
         await album.take(page, "confirm-objected", sentence)
@@ -206,6 +220,17 @@ async def _own_data(album: Album, site: Site) -> None:
         await album.take(
             page, "preferences-fresh", "Preferences, from a fresh link: every purpose."
         )
+
+        await _rights(album, site, page)
+
+
+async def _rights(album: Album, site: Site, page: Page) -> None:
+    """What is asked on one's own pages; *page* has a session."""
+    for right, sentence in _RIGHTS.items():
+        await page.goto(f"{site.gateway}/my-data/{right}")
+        await album.take(page, f"my-data-{right}", sentence)
+    await _sample(page, "my-data-erased")  # she is still needed below
+    await album.take(page, "my-data-erased", "Erased, with the certificate to take along.")
 
 
 async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
