@@ -6,7 +6,7 @@ nobody if it goes on: what it must hold is asked of the key store each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,11 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys import tables
+from consent.keys.epochs import Epoch, EpochState
 from storage.locks import delete_free
 from storage.types import upsert
 
 SILENT_FOR = timedelta(minutes=1)  # a process reports every few seconds
 _FORGOTTEN_AFTER = timedelta(days=1)
+
+KEK = "kek"  # the one kind of key that is announced so far
 
 node = tables.node
 
@@ -66,3 +69,10 @@ async def running(connection: AsyncConnection, now: datetime) -> list[Node]:
         Node(row.id, row.name, frozenset(str(row.holds).split()), row.seen_at)
         for row in await connection.execute(query)
     ]
+
+
+def waited_for(epochs: Iterable[Epoch], running: Collection[Node]) -> dict[int, tuple[str, ...]]:
+    """Of each announced epoch the processes, by name, that run without its key."""
+    new = [one for one in epochs if one.state is EpochState.ANNOUNCED]
+    keys = {one.epoch: Held(KEK, one.epoch, one.proof or "") for one in new}
+    return {n: tuple(one.name for one in running if one.lacks(key)) for n, key in keys.items()}

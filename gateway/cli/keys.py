@@ -123,6 +123,7 @@ def row(epoch: KeyEpoch) -> dict[str, object]:
         "since": epoch.since.isoformat(),
         "data_keys": epoch.keys,
         "in_keyring": epoch.held,
+        "waits_for": list(epoch.waits_for),
         "rotation_due": epoch.rotation_due,
         "recoverable_until": epoch.recoverable,
     }
@@ -142,6 +143,8 @@ def remark(epoch: KeyEpoch) -> str:
     """What is wrong with an epoch or due for it, if anything."""
     if not epoch.held and epoch.keys:
         return "NOT IN THE KEYRING: its data keys cannot be opened"
+    if epoch.waits_for:
+        return f"waits for processes that lack it: {', '.join(epoch.waits_for)}"
     if epoch.recoverable is not None:
         return f"recoverable from copies until {epoch.recoverable}"
     return "older than keys.rotate_every: gateway keys rotate" if epoch.rotation_due else ""

@@ -13,7 +13,7 @@ from audit import log as audit_log
 from audit import published
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
-from consent.keys import phases
+from consent.keys import nodes, phases
 from consent.keys.epochs import Epoch, EpochState
 from consent.rights_requests import Due
 from delivery import outbox
@@ -64,6 +64,7 @@ class KeyEpoch:
     keys: int  # data keys that it wraps
     held: bool  # by this machine's keyring
     rotation_due: bool
+    waits_for: tuple[str, ...]  # processes that lack it, while it is new
     recoverable: str | None  # until when copies may give what it wrapped
 
 
@@ -113,11 +114,19 @@ async def epochs(
     *held* are the epochs of this machine's keyring.
     """
     known = await kek_epochs.known(key_database, keys)
-    return [_key_epoch(epoch, now, rotate_every, held) for epoch in known]
+    async with key_database.read() as connection:
+        waiting = nodes.waited_for(known, await nodes.running(connection, now))
+    return [
+        _key_epoch(epoch, now, rotate_every, held, waiting.get(epoch.epoch, ())) for epoch in known
+    ]
 
 
 def _key_epoch(
-    epoch: Epoch, now: datetime, rotate_every: timedelta, held: Collection[int]
+    epoch: Epoch,
+    now: datetime,
+    rotate_every: timedelta,
+    held: Collection[int],
+    waits_for: tuple[str, ...],
 ) -> KeyEpoch:
     old = epoch.since + rotate_every <= now
     return KeyEpoch(
@@ -126,6 +135,7 @@ def _key_epoch(
         since=epoch.since,
         keys=epoch.keys,
         held=epoch.epoch in held,
+        waits_for=waits_for,
         recoverable=phases.recoverable(epoch),
         rotation_due=old and epoch.state is EpochState.ACTIVE,
     )

@@ -17,7 +17,7 @@ from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent.keys import epochs, nodes, phases, verified
 from consent.keys.epochs import Epoch, EpochState
-from consent.keys.nodes import Held, Node
+from consent.keys.nodes import KEK, Held
 from consent.keys.phases import Activate, Backup, Declared, Destroy, Release, Rewrap, Step, Wait
 from consent.keys.rewrap import Rewrapping
 from consent.keys.wrapping import Wrapper, proof
@@ -27,16 +27,14 @@ from storage.database import Database
 from storage.honesty import RowKeys
 from storage.ids import random_id
 
-KEK = "kek"
 NOTHING_DECLARED = Declared()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Every epoch, who runs, and who lacks which new key."""
+    """Every epoch, and who runs and lacks which new key."""
 
     epochs: Sequence[Epoch]
-    nodes: Sequence[Node]
     waited_for: Mapping[int, Sequence[str]]
     backup: Backup | None
 
@@ -89,9 +87,7 @@ class Rotation:
             found = await epochs.standing(connection, self._rows)
             running = await nodes.running(connection, now)
             backup = await verified.newest(connection, self._rows)
-        new = [one for one in found if one.state is EpochState.ANNOUNCED]
-        lacking = {one.epoch: [n.name for n in running if n.lacks(_key(one))] for one in new}
-        return Standing(found, running, lacking, backup)
+        return Standing(found, nodes.waited_for(found, running), backup)
 
     async def begin(self) -> int | None:
         """Announce the next epoch, which is in our keyring's file before; None while one is new."""
@@ -183,7 +179,3 @@ class Rotation:
 
 def _over(found: Sequence[Epoch]) -> list[int]:
     return [one.epoch for one in found if one.honest and one.released_at is not None]
-
-
-def _key(one: Epoch) -> Held:
-    return Held(KEK, one.epoch, one.proof or "")
