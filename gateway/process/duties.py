@@ -35,6 +35,7 @@ from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
 from gateway.flows.sending import recover
+from gateway.keyfiles.dkim_rotation import FollowedSigners
 from gateway.keyfiles.followed import FollowedKeyring
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -87,6 +88,7 @@ def of(parts: Parts) -> list[Duty]:
     holds = Holds(Erasing(parts))
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
+    signers = FollowedSigners(parts.config, parts.signers)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
@@ -103,6 +105,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
         duty("keys", 5, keys.keep),
+        duty("dkim", 10, signers.follow),
         duty("holds", 5, holds.work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),

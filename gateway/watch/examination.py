@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +22,8 @@ from delivery import dkim
 from delivery.errors import SigningError
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
-from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles import dkim_keys, dkim_rotation, keyring
+from gateway.keyfiles.dkim_rotation import Resolver
 from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
@@ -38,10 +39,6 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _GIB = 1 << 30
 _SKEW = timedelta(seconds=1)
 _OUT_OF_STEP = timedelta(seconds=30)
-
-
-# The TXT records of a name; None when no resolver answers.
-Resolver = Callable[[str], Sequence[str] | None]
 
 
 async def examine(config: Config, resolver: Resolver) -> list[Finding]:
@@ -178,6 +175,14 @@ def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
         return  # nobody outside will ask DNS
     for record in dkim_keys.records(config):
         yield _about_record(record, resolver(record.name))
+    for record, until in dkim_rotation.records_before(config, datetime.now(UTC)):  # noqa: TID251
+        if record.value not in (resolver(record.name) or (record.value,)):
+            said = f"{record.name} is not published, and mails that it signed are on their way"
+            yield fail("dns", said, f"publish it until {until:%Y-%m-%d}")
+    for one in dkim_rotation.waiting(config, resolver):
+        said = f"{one.record.name} waits to sign, and is {'' if one.seen else 'not '}published"
+        fix = "publish what `gateway dkim show` prints, then run `gateway dkim rotate`"
+        yield warn("dkim", said, fix)
 
 
 def _about_record(record: dkim_keys.Record, published: Sequence[str] | None) -> Finding:
