@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audit.kinds import Kind
-from gateway.cli.dkim import _rotate
+from gateway.cli.dkim_rotating import rotate
 from gateway.config.config import Config
 from gateway.keyfiles import dkim_keys, dkim_rotation
 from gateway.keyfiles.dkim_rotation import OLD_AFTER, FollowedSigners
@@ -40,13 +40,13 @@ async def test_the_next_key_signs_once_dns_shows_it_and_not_before(app: App) -> 
     first = signers["acme"].selector
 
     for resolver in (nothing, away, lambda name: ["p=another"]):
-        begun = await _rotate(config, resolver, NOW)
+        begun = await rotate(config, resolver, NOW)
         await followed.follow()
         assert (len(begun.active), len(begun.waiting)) == (0, 2)  # of two domains, made once
         assert signers["acme"].selector == first
 
     shown = published(config)
-    rotated = await _rotate(config, lambda name: shown.get(name, []), NOW)
+    rotated = await rotate(config, lambda name: shown.get(name, []), NOW)
     await followed.follow()
 
     assert {one.domain for one in rotated.active} == {"acme.example", "other.example"}
@@ -66,11 +66,11 @@ async def sent(app: App) -> list[bytes]:
 
 async def test_only_the_domain_whose_record_is_there_goes_on(app: App) -> None:
     config = app.parts.config
-    await _rotate(config, nothing, NOW)
+    await rotate(config, nothing, NOW)
     mine = {name: value for name, value in published(config).items() if "acme" in name}
 
-    rotated = await _rotate(config, lambda name: mine.get(name, []), NOW)
-    again = await _rotate(config, lambda name: mine.get(name, []), NOW)
+    rotated = await rotate(config, lambda name: mine.get(name, []), NOW)
+    again = await rotate(config, lambda name: mine.get(name, []), NOW)
 
     assert [one.domain for one in rotated.active] == ["acme.example"]
     assert [one.domain for one in again.waiting] == ["other.example"]
@@ -80,9 +80,9 @@ async def test_only_the_domain_whose_record_is_there_goes_on(app: App) -> None:
 async def test_the_key_before_is_published_until_what_it_signed_is_old(app: App) -> None:
     config = app.parts.config
     before = dkim_keys.records(config)[0]
-    await _rotate(config, nothing, NOW)
+    await rotate(config, nothing, NOW)
     shown = published(config)
-    await _rotate(config, lambda name: shown.get(name, []), NOW)
+    await rotate(config, lambda name: shown.get(name, []), NOW)
     for path in config.keys.dkim_dir.rglob("*.pem"):
         os.utime(path, (NOW.timestamp(), NOW.timestamp()))
 
