@@ -57,6 +57,28 @@ async def _rows(
     return (await connection.execute(query.where(sound(audit_payload), sound(table)))).all()
 
 
+async def last_named(
+    connection: AsyncConnection,
+    macs: RowMacs,
+    subjects: Collection[str],
+    kinds: Collection[Kind],
+    name: str,
+) -> dict[str, bytes]:
+    """The last event of *kinds* about these people for each thing that such call *name* in `refs`.
+
+    Hold their gates. Asks for no key: nothing is opened.
+    """
+    staged = await _rows(connection, STAGED, subjects)  # first, as above
+    logged = await _rows(connection, LOGGED, subjects)
+    found: dict[str, bytes] = {}
+    for rows, ours in ((logged, macs.logged), (staged, macs.staged)):
+        for row in sorted(rows, key=lambda one: int(one[2])):  # the index, or the number
+            entry = parsed(row.entry) if ours(row) else None
+            if entry is not None and entry.kind in kinds and name in entry.refs:
+                found[entry.refs[name]] = entry.eid
+    return found
+
+
 async def of_items(
     connection: AsyncConnection,
     macs: RowMacs,

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     SUBJECT_ERASED = "subject.erased"
     SUBJECT_ERASURE_HELD = "subject.erasure_held"  # restricted; erased once no hold stands
     EVIDENCE_ENDED = "evidence.ended"  # facts whose term was over went; their person stays
+    EVIDENCE_SEARCHED = "evidence.searched"  # for a case, whatever was found
+    EVIDENCE_OPENED = "evidence.opened"  # what stays of somebody who was erased
     RIGHTS_REQUESTED = "rights.requested"
     RIGHTS_EXTENDED = "rights.extended"
     RIGHTS_ANSWERED = "rights.answered"

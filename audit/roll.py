@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Entry, format_moment
@@ -64,3 +64,23 @@ async def kinds_of(
             if read is not None and ours(row):
                 found[read.eid] = read.kind
     return found
+
+
+def place_of(eid: ColumnElement[bytes]) -> ColumnElement[int]:
+    """For statements about rows that name events: where in the log each stands; null: nowhere."""
+    place = select(audit_entry.c.leaf_index).where(audit_entry.c.eid == eid)
+    return place.scalar_subquery()
+
+
+async def places_of(
+    connection: AsyncConnection, macs: RowMacs, eids: Collection[bytes]
+) -> dict[bytes, tuple[int, Kind]]:
+    """Where in the log each of these stands, and its kind; what has no place yet is missing."""
+    query = select(*LOGGED).where(audit_entry.c.eid.in_(eids), sound(audit_entry))
+    rows = await connection.execute(query)
+    read = [(row, parsed(row.entry)) for row in rows]
+    return {
+        one.eid: (row.leaf_index, one.kind)
+        for row, one in read
+        if one is not None and macs.logged(row)
+    }

@@ -109,7 +109,15 @@ async def told(
     Facts that do not open or do not fit are left out; a verification names
     them. Read a snapshot, or an event that gets its index meanwhile is missed.
     """
-    found = []
+    rows = await sealed_of(connection, subjects, kinds)
+    return [one for row in rows if (one := told_by(row, kinds, opener)) is not None]
+
+
+async def sealed_of(
+    connection: AsyncConnection, subjects: Sequence[str], kinds: Collection[Kind]
+) -> list[Any]:
+    """The rows that `told` opens by `told_by`; whoever has many of them opens them aside."""
+    found: list[Any] = []
     for table, order in (
         (audit_entry, audit_entry.c.leaf_index),
         (audit_pending, audit_pending.c.n),
@@ -121,8 +129,7 @@ async def told(
         query = query.where(sound(audit_payload), sound(table))
         if table is audit_entry:
             query = query.where(audit_entry.c.kind.in_(kinds))
-        rows = (await connection.execute(query.order_by(order))).all()
-        found += [one for row in rows if (one := told_by(row, kinds, opener)) is not None]
+        found += (await connection.execute(query.order_by(order))).all()
     return found
 
 
@@ -145,6 +152,12 @@ async def untold(connection: AsyncConnection, eids: Collection[bytes]) -> dict[b
     """
     entries = await _entries_of(connection, eids) if eids else []
     return {one.eid: one.kind for one in entries if not one.commitments and one.batch is None}
+
+
+async def with_facts(connection: AsyncConnection, eids: Collection[bytes]) -> set[bytes]:
+    """Of which of these events facts are still kept."""
+    query = select(audit_payload.c.eid).where(audit_payload.c.eid.in_(eids))
+    return set((await connection.execute(query)).scalars())
 
 
 async def told_of_items(

@@ -24,6 +24,7 @@ from storage.signed import SignedTable
 from storage.types import among
 
 erasure = tables.erasure
+TABLE = erasure.name
 
 
 class Stage(StrEnum):

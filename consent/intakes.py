@@ -113,6 +113,8 @@ def _document(form: SignUp) -> dict[str, object]:
         "profile": dict(form.profile),
         "by_mailbox": form.by_mailbox,
     }
+    if form.by_link:
+        document["by_link"] = True
     if form.network is not None:
         document["network"] = form.network
     if form.origins:
@@ -161,7 +163,7 @@ def _open(
 
 
 def _sign_up(stored: Stored) -> SignUp:
-    """`by_mailbox`, `network` and `origins` are younger: rows of an older release lack them."""
+    """Rows of an older release lack `by_mailbox`, `by_link`, `network` and `origins`."""
     email = stored.object("email")
     return SignUp(
         form=stored.text("form"),
@@ -177,6 +179,7 @@ def _sign_up(stored: Stored) -> SignUp:
         client=stored.text_or_none("client"),
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
+        by_link=stored.flag("by_link"),
         network=stored.text_or_none("network"),
         origins=stored.texts("origins") if stored.has("origins") else (),
     )

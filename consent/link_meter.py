@@ -1,8 +1,9 @@
-"""How often a fresh link may go to a mailbox that anybody can ask for one in the name of.
+"""How often a mail may go to a mailbox because somebody asked who may be anybody.
 
-Decided from facts alone. Who confirmed once may always see what is kept of them
+Decided from facts alone. Fresh links: who confirmed once may always see what is kept of them
 (Art. 15 GDPR), whatever blocks asking them; of others we hold little, and
-strangers choose who they are. Only what anybody may ask for is metered.
+strangers choose who they are. "Ask me again", and the switch of one purpose: whoever
+was forwarded a mail has the link. Only what anybody may ask for is metered.
 """
 
 from __future__ import annotations
@@ -40,3 +41,13 @@ def may_go(recipient: Recipient, sent: Sequence[datetime], now: datetime) -> boo
         of_month = [moment for moment in counted if now - moment < MONTH]
         return since >= DAY and len(of_month) < LINKS_A_MONTH
     return since >= (MONTH if recipient.blocked else GAPS[min(len(counted), len(GAPS)) - 1])
+
+
+def may_ask_again(sent: Sequence[datetime], confirmed_of: datetime | None, now: datetime) -> bool:
+    """Say whether one more mail that asks to confirm may go, after those *sent* by such links.
+
+    Whoever answers none gets few. *confirmed_of* is when the last request was made that the
+    mailbox confirmed: what went up to then was theirs.
+    """
+    counted = [moment for moment in sent if confirmed_of is None or moment > confirmed_of]
+    return may_go(Recipient(confirmed=False, blocked=False, stopped=False), counted, now)

@@ -103,7 +103,7 @@ class GroundKind(StrEnum):
 
     CONSENT = "consent"
     CONFIRMATION = "confirmation"  # asks for the consent that it names; never marketing
-    SERVICE = "service"  # answers what the person asked for; never marketing
+    SERVICE = "service"  # answers what the person asked for, or withdrew; never marketing
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +124,12 @@ class Ground:
         return cls(GroundKind.CONFIRMATION, consent)
 
     @classmethod
-    def service(cls, link: str) -> Ground:
-        """A fresh link that was asked for: it allows the mail that carries it, no other."""
-        return cls(GroundKind.SERVICE, link)
+    def service(cls, answered: str) -> Ground:
+        """A fresh link that was asked for, or a consent that was withdrawn.
+
+        It allows the mail that carries the one or tells of the other, no other.
+        """
+        return cls(GroundKind.SERVICE, answered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Pure. Their rows are `rights_requests.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
+from audit.entry import Entry
 from audit.kinds import Kind
 from consent.stored import Stored
 
@@ -146,6 +147,25 @@ class RightsDecided:
 
 
 Told = RightsRequested | RightsDecided
+KINDS = (
+    Kind.RIGHTS_REQUESTED,
+    Kind.RIGHTS_EXTENDED,
+    Kind.RIGHTS_ANSWERED,
+    Kind.RIGHTS_REFUSED,
+    Kind.RIGHTS_ENDED,
+)
+_WAITING = (Kind.RIGHTS_REQUESTED, Kind.RIGHTS_EXTENDED)
+
+
+def undecided(events: Iterable[Entry]) -> frozenset[str]:
+    """The requests that the log, read in its order, tells of without a decision.
+
+    Rows may be away, or of before: who waits for an answer is not known from them.
+    """
+    last = {one.refs["request"]: one.kind for one in events if one.kind in KINDS}
+    return frozenset(name for name, kind in last.items() if kind in _WAITING)
+
+
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.RIGHTS_REQUESTED: RightsRequested,
     Kind.RIGHTS_EXTENDED: RightsDecided,

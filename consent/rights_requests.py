@@ -94,6 +94,15 @@ async def waiting_of(
     return [one for one in rows if one is not None and one.progress.waits]
 
 
+async def of_subject(
+    connection: AsyncConnection, keys: RowKeys, subject: str
+) -> list[RightsRequest]:
+    """Everything that somebody asked for, as a gateway wrote it, oldest first."""
+    query = select(rights_request).where(rights_request.c.subject == subject)
+    rows = [_read(keys, row) for row in await connection.execute(query)]
+    return sorted((one for one in rows if one is not None), key=lambda one: one.recorded_at)
+
+
 async def forget_reasons(
     connection: AsyncConnection, keys: RowKeys, subjects: Iterable[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Service mails that went to a mailbox because somebody asked: what stops them, and how many.
 
-A row for each confirmation mail, each mail that asks anew, and each fresh link.
+A row for each confirmation mail, each mail that asks anew, each fresh link, and each mail
+that tells of a withdrawal.
 By its token the mailbox stops such mails; of the token the row has a hash alone.
 The row can only take away, and so has no MAC. Mailboxes are compared folded, by
 a keyed hash that no other table has, and the row goes with the person.
@@ -35,6 +36,8 @@ class Kind(StrEnum):
 
     CONFIRMATION = "confirmation"  # also what the operator asks anew
     FRESH_LINK = "fresh-link"
+    ASKED_AGAIN = "asked-again"  # a confirmation mail that a link out of a mail asked for
+    WITHDRAWAL = "withdrawal"  # nobody asks for it: it tells of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,12 @@ async def subject_of(connection: AsyncConnection, token_hash: bytes, now: dateti
     return found
 
 
+async def to_subject(connection: AsyncConnection, subject: str) -> list[tuple[str, datetime]]:
+    """What went to somebody because it was asked for, and when it was queued, oldest first."""
+    query = select(mail.c.kind, mail.c.sent_at).where(mail.c.subject == subject)
+    return [(kind, at) for kind, at in await connection.execute(query.order_by(mail.c.sent_at))]
+
+
 async def sharing(
     connection: AsyncConnection, subjects: Collection[str], mailboxes: Collection[bytes] = ()
 ) -> set[str]:
@@ -98,19 +107,20 @@ async def sharing(
     return set((await connection.execute(query)).scalars())
 
 
-async def links_sent(
-    connection: AsyncConnection, mailboxes: Collection[bytes], now: datetime
+async def sent(
+    connection: AsyncConnection, kind: Kind, mailboxes: Collection[bytes], now: datetime
 ) -> dict[bytes, list[datetime]]:
-    """When fresh links went to each mailbox, for as long as its rows are kept.
+    """When mails of a kind went to each mailbox, for as long as its rows are kept.
 
     What a clock that ran ahead dated counts as of now, or it would count until
-    that comes. Of the duties that send links only one runs at a time.
+    that comes. Of the duties that send such mails only one runs at a time; beside it
+    whoever leaves passes over what it holds.
     """
-    links = and_(mail.c.mailbox.in_(set(mailboxes)), mail.c.kind == Kind.FRESH_LINK)
-    ahead = update(mail).where(free(mail, and_(links, mail.c.sent_at > now)))
+    theirs = and_(mail.c.mailbox.in_(set(mailboxes)), mail.c.kind == kind)
+    ahead = update(mail).where(free(mail, and_(theirs, mail.c.sent_at > now)))
     await connection.execute(ahead.values(sent_at=now))
     found: dict[bytes, list[datetime]] = {}
-    for row in await connection.execute(select(mail.c.mailbox, mail.c.sent_at).where(links)):
+    for row in await connection.execute(select(mail.c.mailbox, mail.c.sent_at).where(theirs)):
         found.setdefault(row.mailbox, []).append(min(row.sent_at, now))
     return found
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent import gates
 from consent.gates import Gate, gate_of, subject
 from consent.model import SubjectState
+from storage import locks
 from storage.types import among
 
 
@@ -21,8 +22,21 @@ async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     held = await gates.lock(connection, subjects)
     query = select(subject.c.id).where(among(subject.c.id, held)).order_by(subject.c.id)
     # FOR UPDATE goes with nobody. Waiting would hold up a page of others, and whoever asks.
-    alone = await connection.execute(query.with_for_update(skip_locked=True))
-    return {one: held[one] for one in alone.scalars()}
+    alone = set((await connection.execute(query.with_for_update(skip_locked=True))).scalars())
+    unseen = await locks.alone_with(connection, {_look(one) for one in alone})
+    return {one: held[one] for one in sorted(alone) if _look(one) in unseen}
+
+
+async def look(connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Gate]:
+    """As `share`, for whoever writes no more than that they looked: their gates are not touched."""
+    held = {one for one in sorted(subjects) if await locks.share_one(connection, _look(one))}
+    found = await gates.peek(connection, subjects)
+    # Whose end is just being written is not live any more in a statement after that.
+    return {one: gate for one, gate in found.items() if one in held or not gate.live}
+
+
+def _look(subject: str) -> str:
+    return f"a look at {subject}"
 
 
 async def share(connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Gate]:

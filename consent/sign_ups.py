@@ -14,6 +14,7 @@ CONFIRM_WITHIN: Final = timedelta(hours=72)
 # In the place of a form's name, of a request that the operator made (`consent.re_permission`). No
 # form can be called so: a name in the configuration has no dot.
 RE_PERMISSION: Final = "service.re-permission"
+ASK_AGAIN: Final = "service.ask-again"  # likewise, of "ask me again" behind a link in a mail
 
 
 class RenderedBy(StrEnum):
@@ -21,7 +22,7 @@ class RenderedBy(StrEnum):
 
     PAGE = "page"  # our hosted page, by its stamp
     SCRIPT = "script"  # our script, by its stamp
-    MAIL = "mail"  # our mail and the page behind its link: the operator asked
+    MAIL = "mail"  # our mail and the page behind its link: asked by the operator, or again
     ASSERTED = "asserted"  # the caller says so
     CONFIRMATION = "confirmation"  # our page behind the mail's link: of a contested confirmation
 
@@ -48,6 +49,7 @@ class SignUp:
     client: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
+    by_link: bool = False  # who asks has a link out of a mail, which may have been forwarded
     # The neighbourhood that it came from, where that is known: for the limits, and never evidence.
     network: str | None = field(default=None, repr=False)
     # From where exactly, as keyed hashes of this mailbox, this week's first: to compare, and never

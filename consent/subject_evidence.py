@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
+from consent.errors import StoredError
 from consent.stored import Stored
 
 Facts = dict[str, Any]
@@ -30,6 +32,26 @@ class Accessed:
     def read(cls, stored: Stored) -> Self:
         link, caller = stored.text_or_none("link"), stored.text_or_none("caller")
         return cls(stored.text("why"), link, caller)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Exported:
+    """What is kept was handed out: as what, and how long that took from the request on."""
+
+    form: str
+    took: timedelta
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"format": self.form, "seconds": f"{self.took.total_seconds():.3f}"}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        try:
+            took = timedelta(seconds=float(stored.text("seconds")))
+        except (ValueError, OverflowError):
+            raise StoredError from None
+        return cls(stored.text("format"), took)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,9 +85,29 @@ class ProofEnded:
         return cls(stored.numbers("events"))
 
 
-Told = Accessed | Suppressed | ProofEnded
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """What stays of who was erased was opened: for which case, why, and as which caller."""
+
+    case: str
+    why: str
+    caller: str | None = None
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        by = {} if self.caller is None else {"caller": self.caller}
+        return {"case": self.case, "why": self.why} | by
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("case"), stored.text("why"), stored.text_or_none("caller"))
+
+
+Told = Accessed | Exported | Suppressed | ProofEnded | Opened
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
+    Kind.SUBJECT_EXPORTED: Exported,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
+    Kind.EVIDENCE_OPENED: Opened,
 }

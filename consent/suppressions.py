@@ -102,6 +102,27 @@ async def lift(
     await delete_free(connection, suppression, gone)
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """What stands of a mailbox, for its person."""
+
+    kind: Stop
+    since: datetime
+    until: datetime | None
+
+
+async def standing(
+    connection: AsyncConnection, keys: KeySet, email: Address, now: datetime
+) -> list[Blocked]:
+    """Every block of a mailbox that is in force, under each key that made one."""
+    query = select(suppression).where(
+        suppression.c.address_hash.in_(hashes_of(keys, email)),
+        or_(suppression.c.until.is_(None), suppression.c.until > now),
+    )
+    rows = await connection.execute(query.order_by(suppression.c.since))
+    return [Blocked(_stop(row.kind), row.since, row.until) for row in rows]
+
+
 async def in_force(
     connection: AsyncConnection, address_hashes: Iterable[bytes], now: datetime
 ) -> dict[bytes, set[Stop]]:

@@ -316,13 +316,15 @@ confirmation_count = Table(
     Column("sent_at", Moment, nullable=False, index=True),
 )
 
-# A confirmation mail or a fresh link, by its link to stop such mails (`consent/service_mails.py`).
+# A confirmation mail, a fresh link or what tells of a withdrawal, by its link to stop such mails
+# (`consent/service_mails.py`).
 service_mail = Table(
     "service_mail",
     metadata,
     Column("token_hash", LargeBinary, primary_key=True),
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
-    Column("kind", String(16), nullable=False),  # confirmation | fresh-link
+    # confirmation | fresh-link | asked-again | withdrawal
+    Column("kind", String(16), nullable=False),
     Column("mailbox", LargeBinary, nullable=False, index=True),  # keyed hash of the folded address
     Column("kid", Integer, nullable=False),  # the key that made it
     Column("sent_at", Moment, nullable=False, index=True),

@@ -42,6 +42,12 @@ def link_token(handle: bytes, route: str) -> str:
     return encode(hmac.digest(handle, route.encode(), "sha256")[:HANDLE_SIZE])
 
 
+def derived(token: str, route: str) -> str | None:
+    """The token of another link of the handle by which one leaves; None for what is no handle."""
+    raw = decode(token)
+    return link_token(raw, route) if raw is not None and len(raw) == HANDLE_SIZE else None
+
+
 def cut_out(followed: str) -> str:
     """The token in what somebody followed; links get longer where people and programs copy them.
 

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import EVIDENCE, Draft, Event, Item, Place, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import gates, taken_away
+from consent import feed, gates, taken_away
 from consent.evidence import Proof, TakenBack
+from consent.feed import Change
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.taken_away import TakingAway
@@ -29,9 +30,10 @@ class Trail:
     def __init__(
         self, log: Log, vault: Vault, held: Mapping[str, Gate], keys: RowKeys | None = None
     ) -> None:
-        """Give the *keys* of rows where people take something away: the guard must hear of it."""
+        """Give the *keys* of rows where others must hear of it: the guard, or who is told."""
         self._keys = keys
         self._taken: list[TakingAway] = []
+        self._news: list[Change] = []
         self._log = log
         self._vault = vault
         self._held = held
@@ -65,7 +67,15 @@ class Trail:
             self._moved.add(subject)
         self._drafts.append(made)
         self._note(event, subject, _purpose(evidence))
+        self._announce(event, subject, getattr(evidence, "purpose", None))
         return event.eid
+
+    def _announce(self, event: Event, subject: str, purpose: str | None) -> None:
+        # A row may have a name that is none, and must keep nobody from leaving.
+        purpose = purpose if taken_away.is_purpose(purpose) else None
+        news = feed.told_of(event.kind, event.eid, subject, purpose, event.at)
+        if news is not None:
+            self._news.append(news)
 
     def _note(self, event: Event, subject: str, purpose: str | None) -> None:
         if event.kind in taken_away.KINDS:
@@ -108,6 +118,7 @@ class Trail:
         event = Event(kind, actor, at, refs=refs or {})
         self._drafts.append(draft(event, None, self._log.node))
         self._note(event, subject, purpose)
+        self._announce(event, subject, purpose)
         return event.eid
 
     def record_batch(
@@ -126,10 +137,11 @@ class Trail:
 
     async def stage(self, connection: AsyncConnection) -> None:
         """Write the events and the new places; the last thing in a transaction."""
-        if self._taken:
+        if self._taken or self._news:
             if self._keys is None:
-                raise ValueError("whoever takes something away gives the keys of rows")
+                raise ValueError("whoever does what others must hear of gives the keys of rows")
             await taken_away.add(connection, self._keys, self._taken)
+            await feed.add(connection, self._keys, self._news)
         await gates.advance(connection, [self._places[subject] for subject in sorted(self._moved)])
         # The log draws its numbers here, with every lock held: so events about one person stand in
         # the order in which their gate was taken.

@@ -23,6 +23,7 @@ from storage.types import upsert
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MANY = 10_000
 _LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
@@ -51,6 +52,11 @@ PROVIDER = Limit("recipient-domain", burst=600, interval=timedelta(hours=1) / 60
 DOMAIN = Limit("recipient-domain/other", burst=20, interval=timedelta(minutes=30))
 # Of one API key, in one process. Each leaves an event for ever: some 600 MB a day at most.
 QUESTIONS = Limit("questions", burst=6000, interval=timedelta(seconds=1) / 20)
+# Of one API key, in one process: each call decrypts what stays of up to ten thousand people.
+EVIDENCE_SEARCHES = Limit("evidence searches", burst=120, interval=timedelta(seconds=6))
+# Of one session on a person's own pages, in one process. Each leaves an event for as long as they
+# are known.
+EXPORTS = Limit("exports", burst=9, interval=timedelta(minutes=2))
 # What counts a network, and is empty for so long, has not seen it before.
 SEEN_FOR = timedelta(days=1)
 
@@ -188,7 +194,7 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
 
 
 class Meter:
-    """Counts callers with a key against one limit, in memory: there are few of them. Pure."""
+    """Counts callers with a key, or sessions, against one limit, in memory. Pure."""
 
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
@@ -196,6 +202,9 @@ class Meter:
 
     def count(self, caller: str, now: datetime) -> Wait | None:
         """Count one hit; how long to wait where it must not be, and is not counted."""
+        if len(self._buckets) >= _MANY:  # what is empty counts nothing
+            full = ((name, one) for name, one in self._buckets.items() if one.empty_at > now)
+            self._buckets = dict(full)
         bucket = self._buckets.setdefault(caller, Bucket(self._limit, now))
         wait = bucket.wait(now)
         if wait > timedelta():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, select, text, tuple_
@@ -28,6 +29,29 @@ async def keep_out(connection: AsyncConnection, duty: str) -> None:
     """
     if connection.dialect.name != "sqlite":
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(duty)})
+
+
+async def share_one(connection: AsyncConnection, name: str) -> bool:
+    """Keep `alone_with` from *name* until this transaction ends; False while somebody has it.
+
+    Never waits, and locks no row: on SQLite nobody else writes meanwhile.
+    """
+    if connection.dialect.name == "sqlite":
+        return True
+    query = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
+    return bool((await connection.execute(query, {"key": _key(name)})).scalar_one())
+
+
+async def alone_with(connection: AsyncConnection, names: Collection[str]) -> set[str]:
+    """Those of *names* that nobody shares, nor anybody begins to before this transaction ends."""
+    if connection.dialect.name == "sqlite" or not names:
+        return set(names)
+    keys = {_key(name): name for name in names}
+    query = text(
+        "SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key"
+        " WHERE pg_try_advisory_xact_lock(key)"
+    )
+    return {keys[key] for key in (await connection.execute(query, {"keys": [*keys]})).scalars()}
 
 
 async def oldest_open(connection: AsyncConnection) -> datetime | None:

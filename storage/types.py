@@ -112,6 +112,9 @@ def _written(value: datetime) -> str:
 def _read(stored: Any) -> datetime:
     """A moment as SQLite keeps it; in its columns anything may stand."""
     try:
+        read = datetime.fromisoformat(stored)  # ten times as fast, of what we wrote
+        if read.tzinfo is UTC and _written(read) == stored:
+            return read
         return datetime.strptime(stored, _SQLITE_FORMAT).replace(tzinfo=UTC)
     except (TypeError, ValueError):
         return NO_MOMENT

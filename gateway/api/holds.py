@@ -8,16 +8,17 @@ from aiohttp import web
 
 from audit.kinds import Actor
 from gateway.callers.api_keys import Scope
+from gateway.callers.idempotency import Clash
 from gateway.errors import Invalid, NotFound
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
+from gateway.http import repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
-from gateway.http.authentication import require_unbound
+from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Identifier, Label, Moment
 from gateway.http.models import Answer, Incoming
-from gateway.http.parsing import read_json
 
 _TAGS = ("data protection officer",)
 EXAMPLE: Final[dict[str, Any]] = {
@@ -46,16 +47,20 @@ class HoldAnswer(Answer):
     example=EXAMPLE,
     scope=Scope.SUBJECTS_MANAGE,
     tags=_TAGS,
+    idempotent=True,
 )
 async def post_hold(request: web.Request) -> web.StreamResponse:
-    said = await read_json(request, HoldRequest)
+    said, name = await repeats.read_named(request, HoldRequest, status=201)
     require_unbound(request)
     parts = request.app[PARTS]
     if said.until <= parts.clock.wall():
         raise Invalid.at("/until", "must be ahead of now")
-    placed = await Holds(Erasing(parts)).place(said.subject_id, said.reason, said.until, Actor.API)
+    said_so = (said.subject_id, said.reason, said.until, Actor.API)
+    placed = await Holds(Erasing(parts)).place(*said_so, caller=request[CALLER].id, name=name)
     if placed is None:
         raise NotFound("person of this id")
+    if isinstance(placed, Clash):
+        raise repeats.refusal(placed)
     return answer(HoldAnswer(hold_id=placed), 201)
 
 
@@ -70,6 +75,6 @@ async def post_hold(request: web.Request) -> web.StreamResponse:
 async def delete_hold(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
     holds = Holds(Erasing(request.app[PARTS]))
-    if not await holds.lift(request.match_info["id"], Actor.API):
+    if not await holds.lift(request.match_info["id"], Actor.API, request[CALLER].id):
         raise NotFound("hold of this id")
     return web.Response(status=204)

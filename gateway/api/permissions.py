@@ -21,6 +21,7 @@ from gateway.http.endpoints import endpoint
 from gateway.http.fields import Name
 from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import read_json
+from gateway.limits import Meter
 
 EXAMPLE: Final[dict[str, Any]] = {"to": ADA, "purpose": "newsletter"}
 
@@ -63,8 +64,10 @@ async def post_permission(request: web.Request) -> web.StreamResponse:
     return answer(PermissionRefusal(reason=decision.reason, refusal_class=decision.refusal_class))
 
 
-def require_turn(request: web.Request, limits: Limits, now: datetime) -> None:
+def require_turn(
+    request: web.Request, limits: Limits, now: datetime, counted: web.AppKey[Meter] = QUESTIONS
+) -> None:
     """A program that asks without end would fill the log, which keeps every question."""
-    wait = request.app[QUESTIONS].count(request[CALLER].id, now) if limits.enabled else None
+    wait = request.app[counted].count(request[CALLER].id, now) if limits.enabled else None
     if wait is not None:
         raise TooMany(wait.how_long)

@@ -16,6 +16,7 @@ from consent.rights import Progress, Refusal, Right, RightsRequest, Step
 from gateway.api import tries
 from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
+from gateway.callers.idempotency import Clash
 from gateway.errors import (
     AnsweredByErasure,
     NotFound,
@@ -25,7 +26,7 @@ from gateway.errors import (
 )
 from gateway.flows.rights.requests import Asked
 from gateway.flows.sending.permission import Question
-from gateway.http import reasons
+from gateway.http import reasons, repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import RIGHTS_REQUESTS
 from gateway.http.authentication import CALLER, require_unbound
@@ -106,16 +107,20 @@ class RightsRequestList(Answer):
     example=EXAMPLE,
     scope=Scope.SUBJECTS_MANAGE,
     tags=_TAGS,
+    idempotent=True,
 )
 async def post_request(request: web.Request) -> web.StreamResponse:
-    said = await read_json(request, RightsRequestRequest)
+    said, name = await repeats.read_named(request, RightsRequestRequest, status=201)
     require_unbound(request)
     tries.require_a_turn(request)
     question = Question("", said.email, said.subject_id)
-    asked = Asked(question, said.kind, said.channel, said.received_at)
-    recorded = await request.app[RIGHTS_REQUESTS].record(asked)
+    caller = request[CALLER].id
+    asked = Asked(question, said.kind, said.channel, said.received_at, caller)
+    recorded = await request.app[RIGHTS_REQUESTS].record(asked, name)
     if recorded is None:
         raise await tries.nobody(request)
+    if isinstance(recorded, Clash):
+        raise repeats.refusal(recorded)
     return answer(Recorded(request_id=recorded.id, due_at=recorded.due_at), 201)
 
 
@@ -204,7 +209,8 @@ ROWS = (post_request, get_requests, get_request, post_answer, post_extend, post_
 async def _decide(request: web.Request, step: Step) -> web.StreamResponse:
     said = await read_json(request, DecisionRequest)
     require_unbound(request)
-    became = await request.app[RIGHTS_REQUESTS].decide(request.match_info["id"], step, said.reason)
+    about, caller = request.match_info["id"], request[CALLER].id
+    became = await request.app[RIGHTS_REQUESTS].decide(about, step, said.reason, caller)
     if became is None:
         raise NotFound(_NO_REQUEST)
     if isinstance(became, Refusal):

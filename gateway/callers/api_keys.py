@@ -32,6 +32,7 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     SUBJECTS_MANAGE = "subjects:manage"
     SUBJECTS_READ = "subjects:read"
+    EVIDENCE_OPEN = "evidence:open"
 
 
 @dataclass(frozen=True)

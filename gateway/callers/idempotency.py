@@ -195,6 +195,35 @@ async def remember(
         await connection.execute(delete(idempotency).where(tuple_(*_COLUMNS).in_(back)))
 
 
+async def take_one(
+    connection: AsyncConnection, name: Name | None, now: datetime
+) -> Ticket | Remembered | Clash | None:
+    """As `take`, of one request; None for one that is not to be repeated."""
+    return None if name is None else (await take(connection, [name], now))[0]
+
+
+async def take_new(
+    connection: AsyncConnection, name: Name | None, now: datetime
+) -> Ticket | Clash | None:
+    """As `take_one`, for who looked before: what was done since is as if it were in flight."""
+    taken = await take_one(connection, name, now)
+    return Clash.IN_FLIGHT if isinstance(taken, Remembered) else taken
+
+
+async def end(
+    connection: AsyncConnection, taken: Ticket | Remembered | Clash | None, document: str | None
+) -> None:
+    """As `remember`, of one request, where it had a name."""
+    if isinstance(taken, Ticket):
+        await remember(connection, [(taken, None if document is None else document.encode())])
+
+
+async def look(connection: AsyncConnection, name: Name, now: datetime) -> Remembered | Clash | None:
+    """What became of the first request of this name, without taking it; None: there is none."""
+    row = (await _recall(connection, [name.row])).get(name.row)
+    return None if row is None or row.expires_at <= now else _of_another(name, row)
+
+
 def _of(name: Name) -> dict[str, object]:
     """The parameters that find its row."""
     return {f"of_{column.name}": value for column, value in zip(_COLUMNS, name.row, strict=True)}

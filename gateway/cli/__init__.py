@@ -18,6 +18,7 @@ import typer
 from gateway.cli import (
     api_key,
     audit,
+    cases,
     db,
     dkim,
     doctor,
@@ -47,6 +48,7 @@ app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
+app.add_typer(cases.app, name="evidence")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")

@@ -28,11 +28,12 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Show how far an erasure has come, and once it is done its certificate."""
-    found = run(_look_up(configuration(context), erasure))
+    config = configuration(context)
+    found = run(_look_up(config, erasure))
     if found is None:
         raise fail(f"there is no erasure {erasure}")
     if as_json:
-        result_json(document(*found))
+        result_json(document(*found, config))
         return
     asked, shown = found
     say(f"received {asked.received_at.isoformat()} by {asked.channel}, state: {asked.state}")
@@ -43,11 +44,11 @@ def show(
         result(line)
 
 
-def document(erasure: Erasure, shown: Certificate | None) -> dict[str, Any]:
+def document(erasure: Erasure, shown: Certificate | None, config: Config) -> dict[str, Any]:
     """As `GET /v1/erasures/ID` answers."""
     from gateway.http.certificates import view
 
-    return view(erasure, shown).model_dump(mode="json")
+    return view(erasure, shown, config).model_dump(mode="json")
 
 
 def _lines(shown: Certificate) -> list[str]:
@@ -60,7 +61,9 @@ def _lines(shown: Certificate) -> list[str]:
 
 async def _look_up(config: Config, erasure: str) -> tuple[Erasure, Certificate | None] | None:
     from gateway.flows.proving import certificate
+    from gateway.flows.rights.telling import receivers_of
     from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
-        return await certificate.look_up(parts.data, parts.keystore, parts.rows, parts.log, erasure)
+        told, stores = receivers_of(parts.config), (parts.data, parts.keystore)
+        return await certificate.look_up(*stores, parts.rows, parts.log, erasure, told)

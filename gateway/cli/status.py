@@ -39,6 +39,8 @@ async def _look(config: Config) -> Overview:
 
 
 def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
+    from gateway.watch import webhooks
+
     yield "Outbox", _counts(seen.outbox)
     yield "  longest due", _age(seen.oldest_due, seen.at)
     yield "  ended in a day", _counts(seen.ended)
@@ -57,6 +59,8 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
             f"{worker.id}: {counted(worker.messages, 'message')}, {lease}",
         )
     yield "Rights requests", _rights(seen.rights_requests)
+    for number, late in enumerate(seen.webhooks):
+        yield "" if number else "Webhooks", webhooks.said(late)
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
@@ -119,6 +123,15 @@ def _document(seen: Overview) -> dict[str, object]:
             "due_within_7_days": seen.rights_requests.soon,
             "overdue": seen.rights_requests.overdue,
         },
+        "webhooks": [
+            {
+                "webhook": one.webhook,
+                "waiting": one.changes,
+                "since": one.since.isoformat(),
+                "tries": one.tries,
+            }
+            for one in seen.webhooks
+        ],
         "audit": {
             "size": seen.audit.size,
             "pending": seen.audit.pending,

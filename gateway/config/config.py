@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from consent.feed import News
 from gateway.config import contradictions, secrets
 from gateway.config.fields import (
     AdminListen,
@@ -47,6 +48,8 @@ from gateway.config.fields import (
     TimeZone,
     Told,
     Variable,
+    WebhookName,
+    WebhookSecrets,
     Wording,
 )
 from gateway.errors import ConfigError
@@ -125,6 +128,13 @@ class Processor(Section):
     safeguard: Told | None = None
 
 
+class Webhook(Section):
+    url: PageUrl = Field(repr=False)  # may hold what only its receiver knows
+    secret: WebhookSecrets
+    kinds: Annotated[tuple[Annotated[News, Field(strict=False)], ...], Field(min_length=1)]
+    processor: Name
+
+
 class Purpose(Section):
     sender: Name
     basis: Literal["consent"]
@@ -133,6 +143,7 @@ class Purpose(Section):
     expires_after: Lasting = None
     unused_after: Lasting = timedelta(days=4 * 365)
     at_most: Ceiling = None
+    acknowledge: bool = False
 
 
 class FormField(Section):
@@ -214,6 +225,7 @@ class Config(Section):
     audit: Audit
     senders: Annotated[dict[Name, Sender], Field(min_length=1)]
     processors: dict[Name, Processor] = {}
+    webhooks: dict[WebhookName, Webhook] = {}
     purposes: dict[Name, Purpose] = {}
     forms: dict[Name, Form] = {}
     delivery: Delivery

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gateway.config import advertising, logos
 from gateway.config.countries import EEA
@@ -25,6 +27,7 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_delivery(config)
     yield from _about_processors(config)
     yield from _about_rights(config)
+    yield from _about_webhooks(config)
     if config.server.admin_listen == config.server.listen and config.server.listen.port:
         yield "server.admin_listen: is where the public listens; metrics are not for everybody"
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
@@ -136,6 +139,27 @@ def _about_rights(config: Config) -> Iterator[str]:
         yield "rights.country: is missing; say of which country the subdivision is"
     if rights.country is not None and rights.time_zone is None:
         yield "rights.time_zone: is missing; say by which time days are counted there"
+
+
+def _about_webhooks(config: Config) -> Iterator[str]:
+    """Whoever is told receives data, and is named; what is told travels in the clear nowhere."""
+    for name, one in config.webhooks.items():
+        url = urlsplit(one.url)
+        if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+            yield f"webhooks.{name}.url: must be https; http is for this machine alone"
+        if one.processor not in {*config.processors, OWN_SERVER}:
+            yield (
+                f"webhooks.{name}.processor: there is no processor {one.processor}: whoever is"
+                " told receives data; say who (name, role, country, safeguard), or set it to"
+                f' "{OWN_SERVER}" where it is a server of your own'
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _about_processors(config: Config) -> Iterator[str]:

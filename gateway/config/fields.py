@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -157,6 +158,25 @@ def parse_time_zone(raw: object) -> str:
         raise ValueError('write a time zone that this machine knows, "Europe/Berlin"') from None
 
 
+def parse_webhook_secrets(raw: object) -> tuple[Secret, ...]:
+    """What messages are signed with, as Standard Webhooks writes it: two while it changes."""
+    found = str(raw).split()
+    made = [_webhook_secret(one) for one in found]
+    if not made or len(made) > _MOST_SECRETS:
+        raise ValueError("give one secret, or the new and the old one while you change it")
+    return tuple(made)
+
+
+def _webhook_secret(raw: str) -> Secret:
+    try:
+        key = base64.b64decode(raw.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not raw.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError('each secret is "whsec_" and 24 to 64 random bytes in base64')
+    return Secret(key)
+
+
 def holds_password(raw: str) -> bool:
     url = _database_url(raw)
     return url is not None and url.password is not None
@@ -203,11 +223,13 @@ def _database_url(raw: str) -> URL | None:
         return None
 
 
+_MOST_SECRETS = 2
 _LINE = r"[^\x00-\x1f\x7f\u2028\u2029]"
 _LOCALE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=f"^{_LINE}+$")]
 Wording = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Locale = Annotated[str, StringConstraints(pattern=f"^{_LOCALE}$")]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -231,4 +253,5 @@ Lasting = Annotated[timedelta | None, PlainValidator(parse_lasting)]
 Ceiling = Annotated[Cap | None, PlainValidator(parse_cap)]
 Subdivision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,32}$")]
 TimeZone = Annotated[str, PlainValidator(parse_time_zone)]
+WebhookSecrets = Annotated[tuple[Secret, ...], PlainValidator(parse_webhook_secrets)]
 Password = Annotated[Secret | None, PlainValidator(lambda raw: Secret(str(raw).encode()))]

@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.config.fields import holds_password
 
-# `url` may be given as `url_file` or `url_env` instead; a password only so.
+# `url` may be given as `url_file` or `url_env` instead; a password only so, and what webhooks are
+# signed with.
 _URLS = (("storage", "url"), ("storage", "keystore_url"), ("audit", "guard_url"))
 _PASSWORDS = (("delivery", "relay", "password"),)
 
@@ -20,10 +21,11 @@ def fetch(tree: dict[str, Any], base: Path) -> list[str]:
     file is relative to *base*.
     """
     problems = []
-    for *sections, key in _URLS + _PASSWORDS:
+    hooks = [("webhooks", name, "secret") for name in _table(tree, ["webhooks"])]
+    for *sections, key in [*_URLS, *_PASSWORDS, *hooks]:
         table = _table(tree, sections)
         try:
-            _check_written(table, key, secret=(*sections, key) in _PASSWORDS)
+            _check_written(table, key, secret=(*sections, key) not in _URLS)
             _fetch(table, key, base)
         except ValueError as error:
             problems.append(f"{'.'.join(sections)}.{error}")
@@ -40,7 +42,8 @@ def _check_written(table: dict[str, Any], key: str, *, secret: bool) -> None:
     if key not in table or not (secret or holds_password(str(table[key]))):
         return
     del table[key]
-    raise ValueError(f"{key}: a password must not stand here; use {key}_file or {key}_env")
+    kind = "secret" if key == "secret" else "password"
+    raise ValueError(f"{key}: a {kind} must not stand here; use {key}_file or {key}_env")
 
 
 def _fetch(table: dict[str, Any], key: str, base: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from gateway.flows.joining.sign_up import Posted
@@ -9,6 +11,8 @@ from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http.reading import Reading
+from gateway.http.turns import Turns
+from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter, Wait
 from gateway.parts import Parts
@@ -23,5 +27,10 @@ MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
+EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)
+EVIDENCE_TURN = web.AppKey("evidence_turn", asyncio.Lock)
+EXPORTS = web.AppKey("exports", Meter)
+TURNS = web.AppKey("turns", Turns)
+TYPESETTER = web.AppKey("typesetter", Typesetter)
 READING = web.AppKey("reading", Reading)
 HEALTH = web.AppKey("health", Health)

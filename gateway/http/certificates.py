@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from consent.erasures import Erasure
+from gateway.config.config import Config
 from gateway.flows.proving import certificate
 from gateway.flows.proving.certificate import Certificate
 from gateway.http.models import Answer
+from gateway.look import generated_notices
+from gateway.look.translations import SOURCE
 from storage.ids import named
+
+_NAMED: Final = ("name", "role", "country")
 
 
 class LockedEvidence(Answer):
@@ -18,8 +24,28 @@ class LockedEvidence(Answer):
     until: datetime
 
 
+class ToldView(Answer):
+    """Somebody who received the data, and when they acknowledged that it is erased."""
+
+    webhook: str
+    name: str
+    acknowledged_at: datetime | None = None
+    given_up: bool = False
+
+
+class RecipientView(Answer):
+    """Who else had the person's data, and for what."""
+
+    name: str
+    role: str
+    country: str
+
+
 class CertificateView(Answer):
-    """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words."""
+    """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words.
+
+    `copies_until`: when, by what the controller says of its backups, no copy can be read any more.
+    """
 
     done_at: datetime
     keys_destroyed: list[str]
@@ -28,6 +54,9 @@ class CertificateView(Answer):
     event_id: str
     meaning: list[str]
     copies: str
+    told: list[ToldView]
+    copies_until: datetime
+    recipients: list[RecipientView]
     locked_evidence: LockedEvidence | None = None
 
 
@@ -42,8 +71,13 @@ class ErasureView(Answer):
     certificate: CertificateView | None = None
 
 
-def view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
-    """An erasure as it is answered, with its certificate once there is one."""
+def view(
+    erasure: Erasure, shown: Certificate | None, config: Config, locale: str = SOURCE
+) -> ErasureView:
+    """An erasure as it is answered, with its certificate once there is one.
+
+    In *locale* are names of countries, and what recipients do; sentences are English.
+    """
     return ErasureView(
         erasure_id=erasure.id,
         state=erasure.state,
@@ -52,12 +86,13 @@ def view(erasure: Erasure, shown: Certificate | None) -> ErasureView:
         asked_at=erasure.asked_at,
         due_at=erasure.due_at,
         locked_until=erasure.locked_until,
-        certificate=None if shown is None else _shown(shown),
+        certificate=None if shown is None else _shown(shown, config, locale),
     )
 
 
-def _shown(made: Certificate) -> CertificateView:
+def _shown(made: Certificate, config: Config, locale: str) -> CertificateView:
     until = made.locked_until
+    handled = generated_notices.processors(config.processors, locale)
     return CertificateView(
         done_at=made.done_at,
         keys_destroyed=list(made.keys_destroyed),
@@ -66,6 +101,17 @@ def _shown(made: Certificate) -> CertificateView:
         event_id=named("evt", made.eid),
         meaning=certificate.in_words(made),
         copies=certificate.copies(made),
+        told=[
+            ToldView(
+                webhook=one.webhook,
+                name=one.name,
+                acknowledged_at=one.acknowledged_at,
+                given_up=one.given_up,
+            )
+            for one in made.told
+        ],
+        copies_until=certificate.copies_until(made, config.retention.takings_away),
+        recipients=[RecipientView(**{k: one[k] for k in _NAMED}) for one in handled],
         locked_evidence=None
         if until is None
         else LockedEvidence(what=certificate.EVIDENCE, until=until),

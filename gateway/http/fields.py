@@ -110,6 +110,12 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_L
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE), _Edges]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), _Edges]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}$"), _Edges]
+# It stands in the log for ever: nothing that could be an address, nor a name alone.
+CaseNumber = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9._/:+=-]*[0-9][A-Za-z0-9._/:+=-]*$"),
+    _Edges,
+]
 TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"), _Edges]
 # Whatever somebody's page calls a language: it is chosen by, and never kept.
 Locale = Annotated[str, _Edges]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -26,10 +26,12 @@ from gateway.look.translations import choose_locale, languages, translations
 
 __all__ = [
     "Brand",
+    "day",
     "error",
     "languages",
     "linked",
     "locale_of",
+    "moment",
     "page_headers",
     "render",
     "rendered",
@@ -162,6 +164,18 @@ def locale_of(request: web.Request, wanted: str | None = None) -> str:
     return choose_locale(request.headers.get("Accept-Language"), wanted, languages())
 
 
+def day(at: datetime, locale: str) -> str:
+    """A day as its reader's language has it, in UTC."""
+    language = _language(locale)
+    return format_date(_utc(at), _DAY[language], language)
+
+
+def moment(at: datetime, locale: str) -> str:
+    """A moment, likewise."""
+    language = _language(locale)
+    return format_datetime(_utc(at), _MOMENT[language], locale=language)
+
+
 def page_headers(style: str, form_targets: Sequence[str] = ()) -> dict[str, str]:
     """The headers of every page: nothing loaded, nothing framed, nothing stored, no referrer."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -199,10 +213,8 @@ def _environment(language: str) -> Environment:
         translations(language), newstyle=True
     )
     environment.filters["linked"] = linked
-    environment.filters["day"] = lambda at: format_date(_utc(at), _DAY[language], language)
-    environment.filters["moment"] = lambda at: format_datetime(
-        _utc(at), _MOMENT[language], locale=language
-    )
+    environment.filters["day"] = partial(day, locale=language)
+    environment.filters["moment"] = partial(moment, locale=language)
     return environment
 
 
@@ -226,6 +238,7 @@ def _style(accent: str | None, band: str | None) -> str:
     return Markup(source + brand)  # noqa: S704 our own file and colours
 
 
+@lru_cache(maxsize=64)
 def _language(locale: str) -> str:
     return choose_locale(None, locale, languages())
 

@@ -9,10 +9,12 @@ from aiohttp import web
 
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name
-from gateway.errors import InFlight, Invalid, KeyReused, RequestError
+from gateway.errors import InFlight, Invalid, KeyReused, RequestError, WrongContentType
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
 from gateway.http.meaning import meaning_of
+from gateway.http.parsing import ModelT, parse_json, read_bytes
+from gateway.http.values import MOST_OF_A_FORM
 
 _HEADER: Final = "Idempotency-Key"
 _KEY: Final = "[!-~]{1,255}"
@@ -45,6 +47,17 @@ def name_of(request: web.Request, body: bytes, *, status: int) -> Name | None:
         meaning=meaning_of(body),
         status=status,
     )
+
+
+async def read_named(
+    request: web.Request, model: type[ModelT], *, status: int
+) -> tuple[ModelT, Name | None]:
+    """A small body, as `read_json` reads it, and what the request may be repeated under."""
+    if request.content_type != "application/json":
+        raise WrongContentType
+    body = await read_bytes(request)
+    said = parse_json(body, model, most=MOST_OF_A_FORM)
+    return said, name_of(request, body, status=status)
 
 
 def refusal(clash: Clash) -> RequestError:

@@ -43,6 +43,7 @@ class Capability(StrEnum):
     BLOCKS_WHO_OBJECTED = "asks nobody anew who had objected and was erased, for a year"
     BLOCKS_WHO_WAS_ERASED = "asks nobody anew who was erased, for a year"
     OWN_KEYS = "encrypts under keys of each person, and destroys them"
+    ACKNOWLEDGES = "tells of a withdrawal by one mail"
     WITHDRAWALS = "takes withdrawals and objections, by link and passed on, and keeps to them"
 
 
@@ -91,6 +92,7 @@ CLAIMS: Final[Mapping[str, Capability]] = {
     "takings_kept": Capability.WITHDRAWALS,
     "own_keys": Capability.OWN_KEYS,
     "withdrawal": Capability.WITHDRAWALS,
+    "withdrawal_told": Capability.ACKNOWLEDGES,
     "final": Capability.WITHDRAWALS,
     "own_pages": Capability.OWN_PAGES,
     "own_rights": Capability.OWN_PAGES,
@@ -107,6 +109,7 @@ def capabilities(config: Config) -> frozenset[Capability]:
         Capability.NETWORK_LIMITS: config.limits.enabled,
         Capability.RELAY: transport == "relay",
         Capability.INBOX: transport == "inbox",
+        Capability.ACKNOWLEDGES: any(one.acknowledge for one in config.purposes.values()),
         Capability.BLOCKS_WHO_OBJECTED: blocked == "objection",
         Capability.BLOCKS_WHO_WAS_ERASED: blocked == "always",
     }

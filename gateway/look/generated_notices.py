@@ -42,7 +42,7 @@ def generate(config: Config, locale: str) -> str:
             senders=[config.senders[name] for name in sorted(config.senders)],
             processors=processors(config.processors, language),
             purposes=list(_terms(config, language)),
-            kept=_kept(config, language),
+            kept=kept_for(config, language),
             own_pages=f"{config.server.public_url}/my-data",
         )
     )
@@ -89,7 +89,7 @@ def spell(length: timedelta, locale: str) -> str:
     return ngettext("%(num)s hour", "%(num)s hours", count) % {"num": count}
 
 
-def _kept(config: Config, locale: str) -> dict[str, str]:
+def kept_for(config: Config, locale: str) -> dict[str, str]:
     """How long each kind of record is really kept, in words.
 
     A request is kept while its link works, and that a mail went while a cap counts it,

@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from consent import tokens
+from gateway.errors import NotFound
 from gateway.http.frame import LINK
 
 ANY: Final = f"{{{LINK}:[\\s\\S]+}}"  # slashes and line ends too
@@ -21,3 +22,11 @@ FRESH: Final = f"{{{LINK}:[^A-Za-z0-9_-]*[A-Za-z0-9_-]{{43}}[\\s\\S]*}}"
 def token_of(request: web.Request) -> str:
     """The token of the link that was followed, without what was copied along."""
     return tokens.cut_out(request.match_info[LINK])
+
+
+def require_token(request: web.Request) -> str:
+    """As `token_of`; raises `NotFound` for what can never have been a link of ours."""
+    token = token_of(request)
+    if tokens.hash_of(token) is None:
+        raise NotFound
+    return token

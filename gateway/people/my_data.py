@@ -14,12 +14,14 @@ from consent import address
 from consent.errors import AddressError
 from consent.evidence import MailSent, Objected, Requested, ServerReply, TakenBack
 from consent.fresh_links import Session
+from consent.model import State
+from consent.sign_ups import ASK_AGAIN
 from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving.preferences import Switched
-from gateway.flows.rights import fresh_link, overview
+from gateway.flows.rights import fresh_link, overview, past_mails
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.session import close_session, open_session
-from gateway.http import pages
+from gateway.http import dossier_paper, pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
@@ -36,6 +38,7 @@ _AFTERWARDS = {
     "why": "/my-data/why",
     "preferences": "/my-data/preferences",
 }
+_NEWEST = 20  # mails on the overview; the files have them all
 _TOLD = {
     "consent.requested": "requested",
     "consent.mail_sent": "mail_sent",
@@ -58,6 +61,8 @@ async def start(request: web.Request) -> web.StreamResponse:
     seen = await _overview(request, session)
     if seen is None:
         return _ask_page(request)
+    mails, count = await past_mails.newest(parts.data, parts.keystore, session.subject, _NEWEST)
+    locale = pages.locale_of(request)
     return pages.response(
         request,
         "my_data",
@@ -71,7 +76,10 @@ async def start(request: web.Request) -> web.StreamResponse:
         objected_at=seen.objected_at,
         paused_until=seen.paused_until,
         waiting=seen.waiting,
-        processors=processors(parts.config.processors, pages.locale_of(request)),
+        processors=processors(parts.config.processors, locale),
+        mails=dossier_paper.mail_rows(mails, seen, parts.config, locale),
+        more_mails=count - len(mails),
+        periods=dossier_paper.periods(parts.config, locale),
     )
 
 
@@ -153,6 +161,7 @@ async def why(request: web.Request) -> web.StreamResponse:
         "why",
         brand=brand(request),
         consents=_shown(seen.consents),
+        on=any(held.state in (State.PENDING, State.CONFIRMED) for held in seen.consents),
         fresh=True,
         fresh_url=None,
     )
@@ -286,6 +295,7 @@ def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
             "form": None if held.contested else held.consent.form,
             "contested": held.contested,
             "anew": held.consent.anew,
+            "again": held.consent.form == ASK_AGAIN,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
             "story": [_told(step) for step in held.story if step.kind in _TOLD],

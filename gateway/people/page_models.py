@@ -71,6 +71,19 @@ class OneClick(BaseModel):
     list_unsubscribe: Annotated[str | None, Field(alias="List-Unsubscribe")] = None
 
 
+class AgainAnswer(BaseModel):
+    """`again`: anything else, such as one click, asks nobody."""
+
+    answer: Literal["again"]
+
+
+class ExportAnswer(BaseModel):
+    """What a person takes along, and as which file; `csrf` as their overview has it."""
+
+    format: Literal["json", "html", "pdf"] = "json"
+    csrf: str
+
+
 class PreferencesAnswer(BaseModel):
     """`purpose.<name>`, each `on` or `off`; a link that is over looks at none of them."""
 

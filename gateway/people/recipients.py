@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from consent import tokens
 from consent.links import Route
 from gateway.errors import Invalid, NotFound, RequestError, TooMany
 from gateway.flows.leaving import preferences
@@ -21,19 +20,20 @@ from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look.markdown import to_html
-from gateway.people import links, wording
+from gateway.people import again, links, wording
 from gateway.people.page_models import OneClick, PreferencesAnswer
 
 _LINKS = ("recipients, by link",)
 _HASH = len("sha256:") + 64
 _ONE_CLICK = "List-Unsubscribe"
+_require_token = links.require_token
 
 
 @page("GET", f"/unsubscribe/{links.ANY}", "One button", tags=_LINKS)
 async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
-    """One button; the same page for every link, known or not."""
-    _require_token(request)
-    return pages.response(request, "unsubscribe", brand=_brand(request))
+    """One button; says for which mails, where the link is one of ours."""
+    left = await again.left(request, _require_token(request))
+    return pages.response(request, "unsubscribe", brand=_brand(request), named=left.named)
 
 
 @page(
@@ -52,7 +52,15 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     token = _require_token(request)
     channel = "one-click" if _ONE_CLICK in await _fields(request) else "unsubscribe-page"
     await request.app[WITHDRAWALS].by_link(token, channel)
-    return pages.response(request, "unsubscribed", brand=_brand(request))
+    left = await again.left(request, token)
+    return pages.response(
+        request,
+        "unsubscribed",
+        brand=_brand(request),
+        named=left.named,
+        acknowledged=left.acknowledged,
+        again_url=left.again_url,
+    )
 
 
 @page("GET", f"/stop/{links.ANY}", "No more such service mails: one button", tags=_LINKS)
@@ -98,22 +106,21 @@ async def _fields(request: web.Request) -> Mapping[str, str] | MultiDictProxy[st
         return {}
 
 
-def _require_token(request: web.Request) -> str:
-    token = links.token_of(request)
-    if tokens.hash_of(token) is None:
-        raise NotFound
-    return token
-
-
 @page("GET", f"/why/{links.ANY}", "Why a mail came", tags=_LINKS)
 async def show_why(request: web.Request) -> web.StreamResponse:
     """Who writes, for what, with which wording; neutral for a link that nobody has."""
     seen = await _look(request, Route.WHY)
-    consents = []
-    if seen is not None and seen.asked:
-        consents = [wording.shown(seen.text, seen.purpose)]
+    consents, on = [], False
+    if seen is not None and seen.agreed:
+        consents, on = [wording.shown(seen.text, seen.purpose)], seen.on
     return pages.response(
-        request, "why", brand=_brand(request), consents=consents, fresh=False, fresh_url="/my-data"
+        request,
+        "why",
+        brand=_brand(request),
+        consents=consents,
+        on=on,
+        fresh=False,
+        fresh_url="/my-data",
     )
 
 

@@ -25,14 +25,17 @@ from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.session import close_session
 from gateway.flows.rights.stops import CHANNEL, Stopped, Stops
+from gateway.flows.rights.telling import receivers_of
 from gateway.flows.rights.waiting import Waiting
 from gateway.flows.sending.permission import Question
-from gateway.http import certificates, pages
+from gateway.http import certificate_paper, certificates, pages
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS
+from gateway.http.certificate_paper import CertificateQuery
 from gateway.http.certificates import ErasureView
-from gateway.http.endpoints import endpoint, page
+from gateway.http.endpoints import Media, endpoint, page
 from gateway.http.signing import serializer
+from gateway.http.typesetter import PDF
 from gateway.look import generated_notices
 from gateway.people import sessions, wording
 from gateway.people.own_pages import OWN, START, brand, posted, see_other
@@ -147,7 +150,8 @@ async def erase_me(request: web.Request) -> web.StreamResponse:
     "GET",
     "/my-data/certificate/{signed:[A-Za-z0-9._~-]+}",
     summary="What one's erasure did, for whoever was given the link",
-    responses={200: ErasureView},
+    responses={200: (ErasureView, Media(PDF))},
+    query=CertificateQuery,
     people=True,
     tags=OWN,
 )
@@ -160,7 +164,10 @@ async def download_certificate(request: web.Request) -> web.StreamResponse:
     found = await _looked_up(request, str(erasure_id))
     if found is None:
         raise NotFound
-    response = answer(certificates.view(*found))
+    shown = certificates.view(*found, request.app[PARTS].config, pages.locale_of(request))
+    if certificate_paper.wants_pdf(request):
+        return await certificate_paper.answer_pdf(request, shown)
+    response = answer(shown)
     response.headers["Content-Disposition"] = f'attachment; filename="{erasure_id}.json"'
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -275,7 +282,9 @@ async def _looked_up(
     request: web.Request, erasure_id: str
 ) -> tuple[Erasure, Certificate | None] | None:
     parts = request.app[PARTS]
-    return await certificate.look_up(parts.data, parts.keystore, parts.rows, parts.log, erasure_id)
+    told = receivers_of(parts.config)
+    stores = (parts.data, parts.keystore)
+    return await certificate.look_up(*stores, parts.rows, parts.log, erasure_id, told)
 
 
 def _signer(request: web.Request) -> URLSafeSerializer:

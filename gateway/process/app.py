@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from aiohttp import web
@@ -15,6 +16,9 @@ from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
+    EVIDENCE_SEARCHES,
+    EVIDENCE_TURN,
+    EXPORTS,
     FORM_DIGESTS,
     HEALTH,
     MESSAGES,
@@ -23,12 +27,16 @@ from gateway.http.app_keys import (
     READING,
     RIGHTS_REQUESTS,
     SIGN_UPS,
+    TURNS,
+    TYPESETTER,
     WITHDRAWALS,
     WORDINGS,
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
 from gateway.http.reading import Reading
 from gateway.http.sign_ups import digest_of
+from gateway.http.turns import Turns
+from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter
 from gateway.parts import Parts
@@ -59,6 +67,12 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
     app[QUESTIONS] = Meter(limits.QUESTIONS)
+    app[EVIDENCE_SEARCHES] = Meter(limits.EVIDENCE_SEARCHES)
+    app[EVIDENCE_TURN] = asyncio.Lock()
+    app[EXPORTS] = Meter(limits.EXPORTS)
+    app[TURNS] = Turns()
+    app[TYPESETTER] = Typesetter()
+    app.on_cleanup.append(app[TYPESETTER].stop)
     app[READING] = Reading()
     app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)

@@ -17,31 +17,46 @@ from gateway.flows.sending.letters import Letter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
-from gateway.watch import stuck
+from gateway.watch import stuck, webhooks
 from gateway.watch.metrics import Metrics
 from storage.clock import Clock
 from storage.database import Database
 
 
 def measuring(
-    data: Database, clock: Clock, verifier: Verifier, lookup: LookUp, counted: Metrics
+    data: Database,
+    clock: Clock,
+    verifier: Verifier,
+    lookup: LookUp,
+    counted: Metrics,
+    named: Collection[str],
 ) -> Duty:
     """Every process measures for itself: whoever asks it wants an answer from it."""
     every = timedelta(seconds=5)
-    return Duty("measure", every, lambda: measure(data, clock, verifier, lookup, counted))
+    return Duty("measure", every, lambda: measure(data, clock, verifier, lookup, counted, named))
 
 
 async def measure(
-    data: Database, clock: Clock, verifier: Verifier, lookup: LookUp, counted: Metrics
+    data: Database,
+    clock: Clock,
+    verifier: Verifier,
+    lookup: LookUp,
+    counted: Metrics,
+    named: Collection[str] = (),
 ) -> int:
-    """Set the gauges. What is read here may be older than what was counted."""
+    """Set the gauges, of receivers those that are *named*.
+
+    What is read here may be older than what was counted.
+    """
     async with data.read() as connection:
         messages = await outbox.counts(connection)
         standing = await stuck.look(connection)
         waiting = await intakes.waiting(connection)
         pending = await audit_log.pending(connection)
         newest = await published.newest(connection, verifier)
-        due = await rights_requests.count_due(connection, await clock.now(connection))
+        now = await clock.now(connection)
+        due = await rights_requests.count_due(connection, now)
+        behind = {one.webhook: one for one in await webhooks.look(connection, named)}
     for status in (*WAITING, Status.SENDING):
         number = sum(n for (_, one), n in messages.items() if one == status)
         counted.outbox.labels(status).set(number)  # also 0: what is gone must not stay
@@ -53,6 +68,11 @@ async def measure(
     later = due.waiting - due.soon - due.overdue
     for when, number in (("later", later), ("soon", due.soon), ("overdue", due.overdue)):
         counted.rights_requests.labels(when).set(number)
+    for name in {*named, webhooks.OTHER}:
+        late = behind.get(name)
+        counted.webhooks.labels(name).set(late.changes if late else 0)
+        age = (now - late.since).total_seconds() if late else 0
+        counted.webhook_age.labels(name).set(max(age, 0))
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)
     return 0

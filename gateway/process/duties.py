@@ -1,7 +1,8 @@
 """What runs by itself, in every process: any of them can do all of it.
 
-Intake, fresh links, the sequencer and the public checkpoint take a lock that lets one
-process at a time do them; the others are safe beside themselves, by row locks or compare-and-swap.
+Intake, fresh links, the sequencer, the public checkpoint and the spreading of changes take
+a lock that lets one process at a time do them; the others are safe beside themselves, by
+row locks or compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a
@@ -16,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from typing import Literal
 
@@ -34,7 +36,9 @@ from gateway.flows.keeping.rotation import Rotation
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
+from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import recover
+from gateway.http.webhooks import Webhooks
 from gateway.keyfiles.dkim_rotation import FollowedSigners
 from gateway.keyfiles.followed import FollowedKeyring
 from gateway.parts import Parts
@@ -89,6 +93,9 @@ def of(parts: Parts) -> list[Duty]:
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
     signers = FollowedSigners(parts.config, parts.signers)
+    webhooks, told = parts.config.webhooks, receivers_of(parts.config)
+    send = Webhooks(webhooks).send
+    telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
@@ -101,6 +108,8 @@ def of(parts: Parts) -> list[Duty]:
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
         duty("takings_away", 1, takings.work_off),
+        duty("changes", 0.5, telling.spread),
+        *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),

@@ -201,7 +201,10 @@ async def _parts_running(
             counted = process.counted
             parts = process.parts
             verifier = parts.publisher.verifier
-            measuring = counting.measuring(parts.data, parts.clock, verifier, parts.lookup, counted)
+            named = parts.config.webhooks
+            measuring = counting.measuring(
+                parts.data, parts.clock, verifier, parts.lookup, counted, named
+            )
             tasks = [*duties.of(parts), measuring]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)

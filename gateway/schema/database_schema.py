@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 import audit.tables
 import consent.keys.tables
 import consent.tables
+import consent.telling_tables
 import delivery.tables
 import gateway.schema.tables
 import storage.bad_rows
@@ -66,6 +67,7 @@ DATA = Schema(
         audit.tables.metadata,
         gateway.schema.tables.metadata,
         storage.bad_rows.metadata,
+        consent.telling_tables.metadata,
     ),
     _HERE / "data",
 )

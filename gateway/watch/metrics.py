@@ -90,6 +90,18 @@ class Metrics:
             ["due"],
             registry=registry,
         )
+        self.webhooks = Gauge(
+            "gateway_webhook_waiting",
+            "Changes that a receiver has not acknowledged",
+            ["webhook"],
+            registry=registry,
+        )
+        self.webhook_age = Gauge(
+            "gateway_webhook_oldest_seconds",
+            "How long ago the first change happened that a receiver has not acknowledged",
+            ["webhook"],
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

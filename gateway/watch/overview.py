@@ -16,12 +16,13 @@ from consent.keys import epochs as kek_epochs
 from consent.keys import nodes, phases
 from consent.keys.epochs import Epoch, EpochState
 from consent.rights_requests import Due
+from consent.tellings import Behind
 from delivery import outbox
 from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import stuck
+from gateway.watch import stuck, webhooks
 from storage.bad_rows import Standing
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -50,6 +51,7 @@ class Overview:
     parked: Sequence[Standing]  # what cannot be worked off
     workers: Sequence[WorkerSeen]
     rights_requests: Due
+    webhooks: Sequence[Behind]  # who has not acknowledged what
     audit: LogProgress
     epochs: Sequence[KeyEpoch]
 
@@ -87,6 +89,7 @@ async def look(parts: Parts) -> Overview:
             parked=await stuck.look(connection),
             workers=await delivery_overview.workers(connection),
             rights_requests=await rights_requests.count_due(connection, now),
+            webhooks=await webhooks.look(connection, parts.config.webhooks),
             audit=LogProgress(
                 size=0 if newest is None else newest.checkpoint.size,
                 pending=await audit_log.pending(connection),

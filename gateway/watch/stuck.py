@@ -45,7 +45,7 @@ _WAY_OUT: Mapping[str, str] = {
     Why.FAILED: "the log lines row_failed and outcome_failed name error and place",
     Why.UNREADABLE: _VERIFY,
 }
-_TABLES = frozenset({"intake", "outbox", "consent", "subject", "permit"})
+_TABLES = frozenset({"intake", "outbox", "change", "consent", "subject", "permit", "erasure"})
 _OTHER = "other"
 
 

@@ -39,6 +39,7 @@ ROUTES = {
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
     "/v1/erasures": {413},
+    "/v1/evidence/search": {422},  # as a look-up, below
     "/v1/rights-requests": {413},
     **{f"{REQUEST}/{step}": {413} for step in ("answer", "extend", "refuse")},
     "/v1/holds": {413},
@@ -53,6 +54,7 @@ OF_CALLERS = (
     "/v1/permissions",
     "/v1/withdrawals",
     "/v1/erasures",
+    "/v1/evidence/search",
     "/v1/holds",
     "/v1/rights-requests",
     *(f"{REQUEST}/{step}" for step in ("answer", "extend", "refuse")),

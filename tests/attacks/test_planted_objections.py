@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from consent.tables import suppression
 from gateway.callers.api_keys import Scope
 from gateway.flows.proving.verify import verify
+from gateway.watch import stuck
 from tests.support.apps import ADA, App
 from tests.support.calls import call
 from tests.support.hostile import by_sql
@@ -36,9 +37,14 @@ async def test_a_planted_objection_neither_stops_an_erasure_nor_locks_its_eviden
     assert status == 202
     kept = app.parts.config.retention.evidence_after_withdrawal
     now = app.parts.clock.wall()
-    assert datetime.fromisoformat(erasure["locked_until"]) <= now + kept, (
-        await verify(app.parts)
-    ).rows
+    assert datetime.fromisoformat(erasure["locked_until"]) <= now + kept
+    # A gateway's row stands there since; that one was altered the log, doctor and status tell.
+    assert (await verify(app.parts)).rows == [
+        f"erasure {erasure['erasure_id']}: rows that no gateway wrote so went with the person: 1"
+    ]
+    async with app.parts.data.read() as connection:
+        (stuck_,) = await stuck.look(connection)
+    assert (stuck_.table, stuck_.reason, stuck_.rows) == ("erasure", "altered", 1)
 
 
 async def test_an_objection_that_was_taken_away_is_known_from_the_log(

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from audit import entry, trail
 from audit.kinds import Kind
@@ -110,6 +110,8 @@ async def test_who_looks_waits_for_no_gate_and_holds_none(app: App) -> None:
 
     async with app.parts.data.begin() as connection:
         await gates.lock(connection, [subject])
+        # As nobody holds it, but who removes the row: whoever so much as shares it waits.
+        await connection.execute(text(f"SELECT 1 FROM subject WHERE id = '{subject}' FOR UPDATE"))  # noqa: S608
         async with asyncio.timeout(5):
             status, said = await call(app, key, "POST", "/v1/permissions", question())
 

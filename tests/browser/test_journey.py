@@ -33,6 +33,7 @@ WORDS = {
         "confirmed": "Thank you, confirmed",
         "unsubscribe": "Unsubscribe",
         "unsubscribed": "Your withdrawal",
+        "again": "Ask me again",
         "personal": "have a personal link sent to your mailbox",
         "send": "Send me a link",
         "open": "Open my data",
@@ -53,6 +54,7 @@ WORDS = {
         "confirmed": "Danke, Ihre Anmeldung ist bestätigt",
         "unsubscribe": "Abmelden",
         "unsubscribed": "Ihr Widerruf",
+        "again": "Fragen Sie mich noch einmal",
         "personal": "lassen Sie sich einen persönlichen Link in Ihr Postfach senden",
         "send": "Link zusenden",
         "open": "Meine Daten öffnen",
@@ -217,6 +219,11 @@ async def test_a_person_signs_up_reads_looks_into_their_data_and_leaves(
         await person.go(link(marketing, "unsubscribe"))
         await person.press(words["unsubscribe"])
         await person.sees(words["unsubscribed"])
+        await person.check()
+        await person.press(words["again"])
+        await person.sees(words["mailbox"])
+        await confirm(person, await site.mail(4), locale)
+        assert await site.granted(key, ADA)
 
 
 async def test_a_browser_that_runs_scripts_opens_every_link_and_nothing_changes(

@@ -55,6 +55,13 @@ def test_somebody_is_erased_by_an_address_from_stdin(
     assert done.json["due_at"] == "2026-03-02T23:59:59+00:00"  # a Saturday is put off
     assert done.json["locked_until"] > done.json["asked_at"]
     assert ADA not in done.out + done.err
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ADA}\n"))
+    asked = ("evidence", "open", "--case", "2026-17", "--reason", "a letter")
+    opened = run(*asked, "--json")
+    assert (opened.status, opened.json["case"]) == (0, "2026-17")
+    assert [one["subject_id"] for one in opened.json["found"]] == [subject]
+    monkeypatch.setattr("sys.stdin", io.StringIO("grace@example.org\n"))
+    assert run(*asked).status == 1
     again = run("erase", "--subject", subject, "--yes")
     assert (again.status, again.out.strip()) == (0, done.json["erasure_id"])
     shown = run("erasures", "show", done.json["erasure_id"])

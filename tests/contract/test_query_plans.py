@@ -11,12 +11,13 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import histories
+from audit import person as audit_person
 from audit.kinds import Kind
-from consent import erasures, gates, links, paces, resting, rights_requests, shares
+from consent import erasures, gates, links, paces, resting, rights_requests, service_mails, shares
 from consent.consents import Deadline, Page
 from consent.model import SubjectState
 from consent.rights import Progress
-from delivery import account, attempts, due, outbox, overview, permits, retention
+from delivery import account, attempts, due, outbox, overview, past, permits, retention
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -67,9 +68,20 @@ async def people(app: App, connection: AsyncConnection) -> None:
     await outbox.contents(connection, ["cnt_0", "cnt_1"])
 
 
+async def dossier(app: App, connection: AsyncConnection) -> None:
+    """What is read of one person's messages for that person."""
+    await past.newest(connection, "sub_0", 10)
+    await past.count(connection, "sub_0")
+    await past.read(connection, ["msg_0", "msg_1"])
+    _ = [page async for page in audit_person.items(connection, "sub_0", 10)]
+    await rights_requests.of_subject(connection, app.parts.rows, "sub_0")
+    await service_mails.to_subject(connection, "sub_0")
+
+
 LOOKS: dict[str, Look] = {
     "people of a claim": people,
     "told of people": told,
+    "dossier": dossier,
     "claim": lambda app, c: due.look(c, app.parts.clock.wall(), 10),
     "counts": lambda app, c: outbox.counts(c),
     "oldest due": lambda app, c: overview.oldest_due(c, app.parts.clock.wall()),

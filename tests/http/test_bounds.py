@@ -27,6 +27,7 @@ PUBLIC = (
     "/confirm/" + "A" * 43,
     "/unsubscribe/" + "A" * 22,
     "/stop/" + "A" * 43,
+    "/again/" + "A" * 22,
     "/preferences/" + "A" * 22,
     "/my-data",
 )

@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from consent import address, service_mails, suppressions
+from consent.address import Address
 from consent.keys.seal import pae
 from tests.promises.test_erased_is_erased import BOB, NOTHING_KEPT, erase, run_rules, sound
 from tests.support import stores
@@ -30,7 +32,7 @@ _DOMAIN = re.compile(r'"(consentgw/[a-z0-9/-]+)"')
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)  # where everybody else is at work, too
 @pytest.mark.parametrize(
     "terms",
     [
@@ -55,8 +57,8 @@ async def test_brute_force_over_a_million_addresses_finds_nobody_who_was_erased(
 
         left = set(_everything(await _blobs(app)))
 
-        candidates = [ADA, *(f"person{n}@example.org" for n in range(CANDIDATES))]
-        assert _guessed(app, candidates, left) == set()
+        assert _guessed(app, [ADA], left) == set()
+        assert _guessed_among(app, _candidates(CANDIDATES), left) == set()
         # No other key and no other use of one gives her away either.
         assert _hashes_under_any_key(_spellings(ADA), await _secrets(app)).isdisjoint(left)
         assert not any(ADA.encode() in blob.lower() for blob in left)
@@ -83,19 +85,32 @@ def _everything(values: Iterable[Any]) -> Iterator[bytes]:
                 yield bytes.fromhex(value)
 
 
+def _candidates(number: int) -> Iterator[Address]:
+    """As `address.parse` reads them, without looking at the one domain a million times."""
+    model = address.parse("person@example.org")
+    for n in range(number):
+        name = f"person{n}@example.org"
+        read = replace(model, typed=name, mailbox=name, canonical=name)
+        assert n % 1000 or read == address.parse(name)
+        yield read
+
+
 def _guessed(app: App, candidates: Iterable[str], blobs: set[bytes]) -> set[str]:
+    return _guessed_among(app, map(address.parse, candidates), blobs)
+
+
+def _guessed_among(app: App, candidates: Iterable[Address], blobs: set[bytes]) -> set[str]:
     """Who of them has a row that a gateway would find by the address."""
     keyring, lookup = app.parts.keyring, app.parts.lookup
     found = set()
-    for candidate in candidates:
-        email = address.parse(candidate)
+    for email in candidates:
         hashes = [
             *lookup.hashes(email.canonical),
             *suppressions.hashes_of(keyring.suppression, email),
             *service_mails.mailbox_hashes(keyring.suppression, email),
         ]
         if not blobs.isdisjoint(hashes):
-            found.add(candidate)
+            found.add(email.canonical)
     return found
 
 

@@ -126,8 +126,10 @@ async def test_looking_at_every_link_in_every_way_changes_nothing(gateway: Gatew
         await gateway.await_status(key, queued["message_id"], "sent")
         nurture = gateway.received(ADA)[1]
         subscribed = await settled(data, {"sent"})
-        found = [*links(gateway, confirmation), *links(gateway, nurture)]
+        again = nurture.link("preferences").replace("/preferences/", "/again/")
+        found = [*links(gateway, confirmation), *links(gateway, nurture), again]
         assert {url.removeprefix(gateway.base).split("/")[1] for url in found} == {
+            "again",
             "confirm",
             "unsubscribe",
             "why",

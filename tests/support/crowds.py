@@ -7,7 +7,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -15,12 +15,61 @@ import aiohttp
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from tests.support.gateways import Gateway
+from tests.support.gateways import Gateway, Received
 
 
-async def subscribe(gateway: Gateway, addresses: Iterable[str]) -> None:
-    """Everybody signs up and confirms, at once."""
-    await asyncio.gather(*(gateway.subscribe(one) for one in addresses))
+async def subscribe(gateway: Gateway, addresses: Iterable[str], seconds: float = 120) -> None:
+    """Everybody signs up, and confirms once the mails of all are there: one look for all of them.
+
+    Each looking for their own, in a log that grows with everybody's, is a busy machine's end.
+    """
+    people = set(addresses)
+    before = Counter(one.to for one in gateway.received())
+    assert set(await asyncio.gather(*(gateway.sign_up(one) for one in people))) == {202}
+    async with asyncio.timeout(seconds):
+        while len(links := _newest(gateway, before)) < len(people):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    for one in people:
+        async with gateway.http.post(links[one], data={"answer": "confirm"}) as answer:
+            assert answer.status == 200
+
+
+def _newest(gateway: Gateway, before: Mapping[str, int]) -> dict[str, str]:
+    """The links by which they confirm, of those who got a mail more than *before*."""
+    found: dict[str, list[Received]] = {}
+    for one in gateway.received():
+        found.setdefault(one.to, []).append(one)
+    return {
+        to: mails[-1].link("confirm")
+        for to, mails in found.items()
+        if len(mails) > before.get(to, 0)
+    }
+
+
+class Begun:
+    """When the relay read MAIL, by the recipient that followed; each look reads what is new."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._log = gateway.relay_log
+        self._offset = 0
+        self._mail_at: dict[int, float] = {}
+        self._begun: dict[str, list[float]] = {}
+
+    def __call__(self) -> Mapping[str, Sequence[float]]:
+        with self._log.open("rb") as log:
+            log.seek(self._offset)
+            new, end, _ = log.read().rpartition(b"\n")  # the last line may be half written
+        self._offset += len(new + end)
+        for line in new.splitlines():
+            if b'"event": "mail"' in line or b'"event": "rcpt"' in line:
+                self._note(json.loads(line))
+        return self._begun
+
+    def _note(self, one: dict[str, Any]) -> None:
+        if one["event"] == "mail":
+            self._mail_at[one["connection"]] = one["at"]
+        else:
+            self._begun.setdefault(one["rcpt_to"], []).append(self._mail_at[one["connection"]])
 
 
 class HandedOver:

@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import rfc8785
@@ -18,6 +19,7 @@ from sqlalchemy import insert
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
+from consent.feed import Change
 from consent.keys import nodes, verified
 from consent.keys.epochs import Epoch, EpochState, row_of
 from consent.keys.nodes import Held
@@ -44,6 +46,7 @@ from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.pace import Apart, Paces
 from gateway.flows.rights.session import close_session, open_session, session_of
+from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
@@ -173,6 +176,7 @@ async def live(app: App) -> Life:
     await _post(app, people, callers, "second")
     asked = [await _ask_by_right(app, one) for one in people]
     await app.tick()
+    await _tell(parts)
     earlier = {"data": await dump(parts.data), "keys": await dump(parts.key_database)}
     await _go_on(app, people, old)
     await _decide(app, asked)
@@ -182,6 +186,8 @@ async def live(app: App) -> Life:
     await _pause(parts, left[1::2])
     revoked = callers[REVOKED]
     await _revoke(parts, keys[revoked])
+    await app.tick()
+    await _tell(parts)
     await _leave_untold(app)
     # Acknowledged, and not worked off:
     for number in range(4):
@@ -189,6 +195,19 @@ async def live(app: App) -> Life:
     await app.http.post("/my-data", data={"email": people[AGAIN].email})
     (text,) = await app.texts("newsletter")
     return Life(people, keys, revoked, text, earlier)
+
+
+async def _tell(parts: Parts) -> None:
+    """Others hear of what happened; some of it is acknowledged."""
+
+    async def send(_: str, change: Change) -> bool:
+        return int(sha256(change.id.encode()).hexdigest(), 16) % 2 == 0
+
+    receivers = receivers_of(parts.config)
+    told = Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers, send)
+    await told.spread()
+    for name in receivers:
+        await told.tell(name)
 
 
 async def _pause(parts: Parts, people: list[Person]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gateway.http.pages import Brand, Legal
 from gateway.look import markdown
+from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
 HASH: Final = "sha256:" + "5e" * 32
@@ -43,7 +44,7 @@ _TEXT: Final = {
     "month. I can withdraw my consent at any time, with the link in every mail.",
     "de": "Ja, ich möchte den Acme-Newsletter mit Produktneuigkeiten und Angeboten per E-Mail "
     "erhalten, etwa zweimal im Monat. Ich kann meine Einwilligung jederzeit widerrufen, über "
-    "den Link in jeder Mail.",
+    "den Link in jeder E-Mail.",
 }
 _WITHDRAW: Final = {
     "en": "You can withdraw your consent at any time, by the link in every mail.",
@@ -54,6 +55,25 @@ _WITHDRAW: Final = {
 _PROCESSORS: Final = [
     {"name": "Mail Relay GmbH", "country": "Germany", "role": "sends mails"},
 ]
+
+
+_LOGGED: Final = ("1 March 2026", "updates", "", "Nothing allowed it so far", "Waits")
+_PAPER: Final = Paper(
+    "Your data",
+    "en",
+    "Acme GmbH",
+    "Acme GmbH · 3 March 2026",
+    [
+        Words("Acme GmbH\nprivacy@acme.example"),
+        Heading("About you"),
+        Facts([("Email address", "ada@example.org")]),
+        Heading("Newsletter", 2),
+        Quote("Ja, bitte.", "de"),
+        Listing(["3 March 2026: Requested"]),
+        Heading("Mails"),
+        Table(["When", "What for", "Sender"], [("3 March 2026", "a" * 60, "Acme")] * 2),
+    ],
+)
 
 
 def consent(locale: str, **more: Any) -> dict[str, Any]:
@@ -159,6 +179,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         kept_until=None,
         form="newsletter",
         anew=False,
+        again=False,
         contested=False,
         evidence="proven",
         text_hash=HASH,
@@ -180,6 +201,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "anew": True,
         "story": [step("requested", rendered_by="mail"), *fresh["story"][1:]],
     }
+    by_link = {**again, "form": "service.ask-again", "anew": False, "again": True}
     contested = {
         **fresh,
         "requested_at": None,
@@ -198,6 +220,9 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "paused_until": None,
         "waiting": None,
         "processors": _PROCESSORS,
+        "mails": [("3 March 2026", "Newsletter: News", "Acme", "Your consent", "Sent"), _LOGGED],
+        "more_mails": 12,
+        "periods": [("The proof of a consent, after its end", "3 years")],
     }
     other = consent(locale, purpose="updates", title="Updates")
     elsewhere = {
@@ -241,6 +266,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     link = {"fresh": False, "fresh_url": "/my-data"}
     own = {"fresh": True, "fresh_url": None}
     contact = {"contact": "privacy@acme.example"}
+    left = {"acknowledged": True, "again_url": "/again/" + "A" * 22}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
     asked = {"fields": [], "may_reject": True, "nothing_ticked": False, "contested": False}
     entered = [{**field, "value": "Ada"}]
@@ -316,16 +342,27 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "expired-anew": ("expired", {"kind": "anew"}),
         "expired-fresh": ("expired", {"kind": "fresh", "again_url": "/my-data"}),
         "mail-again": ("mail_again", {}),
-        "unsubscribe": ("unsubscribe", {}),
-        "unsubscribed": ("unsubscribed", {}),
+        "again": ("again", {"named": one, "offered": True}),
+        "again-asked": ("again_asked", {}),
+        "again-neutral": ("again", {"named": None, "offered": False}),
+        "again-over": ("again", {"named": damaged, "offered": False}),
+        "unsubscribe": ("unsubscribe", {"named": one}),
+        "unsubscribe-damaged": ("unsubscribe", {"named": damaged}),
+        "unsubscribe-neutral": ("unsubscribe", {"named": None}),
+        "unsubscribed": ("unsubscribed", {"named": one, **left}),
+        "unsubscribed-neutral": (
+            "unsubscribed",
+            {"named": None, "acknowledged": False, "again_url": None},
+        ),
         "stop": ("stop", dict(contact)),
         "stopped": ("stopped", dict(contact)),
-        "why": ("why", {"consents": [one], **link}),
-        "why-fresh": ("why", {"consents": [fresh, ended], **own}),
-        "why-fresh-anew": ("why", {"consents": [again, fresh], **own}),
-        "why-fresh-contested": ("why", {"consents": [contested], **own}),
-        "why-fresh-none": ("why", {"consents": [], **own}),
-        "why-neutral": ("why", {"consents": [], **link}),
+        "why": ("why", {"consents": [one], "on": True, **link}),
+        "why-over": ("why", {"consents": [one], "on": False, **link}),
+        "why-fresh": ("why", {"consents": [fresh, ended], "on": True, **own}),
+        "why-fresh-anew": ("why", {"consents": [again, by_link, fresh], "on": True, **own}),
+        "why-fresh-contested": ("why", {"consents": [contested], "on": True, **own}),
+        "why-fresh-none": ("why", {"consents": [], "on": False, **own}),
+        "why-neutral": ("why", {"consents": [], "on": False, **link}),
         "preferences": (
             "preferences",
             {"purposes": [switch], "switched": None, "csrf": None, **link},
@@ -353,11 +390,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-asked": ("my_data_asked", dict(contact)),
         "my-data-open": ("my_data_open", {}),
         "my-data-overview": ("my_data", overview),
-        "my-data-nothing": ("my_data", {**overview, "consents": [], "profile": []}),
+        "my-data-nothing": (
+            "my_data",
+            {**overview, "consents": [], "profile": [], "mails": [], "more_mails": 0},
+        ),
         "my-data-stopped": (
             "my_data",
             {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
         ),
+        "paper": ("paper", {"paper": _PAPER.document()}),
         **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),

@@ -240,6 +240,8 @@ async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
         await album.take(page, "unsubscribe", "The unsubscribe link of any mail, however old.")
         await page.get_by_role("button", name="Unsubscribe").click()
         await album.take(page, "unsubscribed", "After the button.")
+        await page.get_by_role("button", name="Ask me again").click()
+        await album.take(page, "again-asked", "After “ask me again”, whatever happened.")
     async with album.open(locale="de", dark=True) as page:
         await page.goto(unsubscribe)
         await album.take(page, "unsubscribe-dark", "In German, in the dark.")

@@ -28,6 +28,16 @@ ONLY_ASKS: Final = f"{_TRUE}test_before_a_confirmation_only_mails_that_ask_for_i
 NO_PIXEL: Final = f"{_TRUE}test_no_pixel_leaves_and_no_link_is_rewritten"
 LEAVES: Final = f"{_LINKS}test_one_click_withdraws_whatever_the_body"
 WITHDRAWS: Final = f"{_TRUE}test_a_withdrawal_is_said_with_an_if_because_a_link_may_be_nobodys"
+_AGAIN: Final = "http/test_again.py::"
+LEFT: Final = f"{_AGAIN}test_the_pages_name_what_is_left_and_offer_to_be_asked_again"
+AGAIN_ASKED: Final = (
+    f"{_AGAIN}test_ask_me_again_sends_one_mail_that_asks_and_says_where_it_came_from"
+)
+WHY_SO: Final = f"{_AGAIN}test_why_says_what_is_so_now"
+SELDOM: Final = f"{_AGAIN}test_after_a_mail_that_nobody_confirms_the_next_ones_are_far_apart"
+UNASKED: Final = f"{_AGAIN}test_who_must_not_be_asked_is_not_and_the_answer_is_the_same"
+_TOLD: Final = "promises/test_withdrawal_is_told.py::"
+TOLD: Final = f"{_TOLD}test_a_withdrawal_is_told_once_by_a_mail_with_that_link_alone"
 BLOCKS: Final = "promises/test_it_is_no_weapon.py::test_whoever_says_stop_is_not_asked_again"
 SPELLINGS: Final = f"{_STOPS}test_no_spelling_of_a_mailbox_is_asked_again"
 UNCOVERED: Final = (
@@ -166,6 +176,9 @@ RIGHTS_SEALED: Final = (
     "test_the_reason_is_sealed_and_whoever_opens_it_says_why_and_is_seen"
 )
 LOCKED: Final = f"{_ERASED}locked_evidence_stays_to_its_date_and_goes_the_same_way"
+_OPENED: Final = "contract/test_locked_evidence.py::test_"
+OPENED: Final = f"{_OPENED}the_whole_proof_is_opened_under_a_case_and_goes_on_its_date"
+NOT_READ: Final = f"{_OPENED}nothing_else_reads_what_is_locked"
 ASKED_ANEW: Final = f"{_ERASED}whose_mailbox_is_not_asked_again_the_configuration_decides"
 ERASED_FINAL: Final = (
     "promises/test_withdrawal_is_final.py::test_no_mail_is_begun_after_an_erasure_was_answered"
@@ -195,6 +208,17 @@ TAKEN_GOES: Final = (
     "contract/test_takings_away.py::"
     "test_it_is_let_go_of_once_no_backup_is_older_and_nobody_misses_it"
 )
+TAKEN_ALONG: Final = (
+    "http/test_export.py::test_everything_that_is_held_is_shown_and_taken_along_and_told"
+)
+LEFT_OUT: Final = (
+    "contract/test_dossier.py::test_a_dossier_is_of_one_person_and_what_is_left_out_is_told"
+)
+CERTIFIED: Final = (
+    "http/test_certificate_paper.py::"
+    "test_a_persons_own_page_and_the_api_give_the_paper_with_every_fact_of_the_json"
+)
+EACH_STATE: Final = "http/test_certificate_paper.py::test_each_state_is_said_as_it_is"
 DISPUTE: Final = (
     "contract/test_holds.py::test_a_hold_ends_by_its_date_and_keeps_proof_from_retention_until_then"
 )
@@ -225,7 +249,6 @@ FACTS: Final = {
             "agreed to we send you no such mails any more. If you want them all the same, "
             "please agree to this:"
         ),
-        "We asked anew: our mail shows the wording, and so does the page behind its link.",
         "What you agreed to has changed",
         (
             "You can withdraw your yes at any time, by the unsubscribe link in every mail, "
@@ -447,6 +470,57 @@ FACTS: Final = {
             "without login, and without giving a reason."
         ),
     ),
+    LEFT: (
+        (
+            "A mail then asks you to confirm, at the mailbox that we have for this link. None "
+            "of these mails is started before you do."
+        ),
+        (
+            "No consent to these mails stands any more. From now on we start none of them, "
+            "unless you agree to them anew."
+        ),
+        (
+            "With the button you withdraw every consent to these mails: at once, without login,"
+            " and without giving a reason."
+        ),
+    ),
+    AGAIN_ASKED: (
+        (
+            "If this mailbox may be asked, a mail that asks you to confirm usually arrives "
+            "there within a few minutes. None of these mails is started before you do."
+        ),
+        "Our mail shows the wording, and so does the page behind its link.",
+        "“Ask me again”, behind a link in a mail",
+    ),
+    WHY_SO: (
+        (
+            "As things stand this permits no mail: it was withdrawn or has ended, or something "
+            "else stands against it. We start no such mail."
+        ),
+        "Somebody with access to your mailbox had agreed to such mails, in these words:",
+    ),
+    SELDOM: (
+        (
+            "Only a few such mails are sent: after one that nobody confirms, the next a day "
+            "later at the earliest, then after seven days, then after thirty."
+        ),
+    ),
+    UNASKED: (
+        (
+            "None is sent where an objection, a restriction, “This was not me” or “Stop these "
+            "mails” holds."
+        ),
+        "You lift an objection or a restriction on your personal pages.",
+    ),
+    TOLD: (
+        "One mail may tell you of your withdrawal.",
+        (
+            "The consent to these mails was withdrawn. We start none of them any more, unless "
+            "you agree to them anew:"
+        ),
+        "You need not do anything. If you do nothing, it stays as it is.",
+        "Your withdrawal is stored",
+    ),
     ALIKE: (
         (
             "If we keep anything about this address, a mail with your personal link usually "
@@ -607,6 +681,7 @@ FACTS: Final = {
     ),
     OBJECTED: ("You objected to advertising.",),
     STILL: (
+        "You lift it on your personal pages.",
         (
             "You objected to our mails. Your objection still stands; confirming does not lift "
             "it, and we send you no such mails."
@@ -705,6 +780,55 @@ FACTS: Final = {
         "Keys destroyed",
         "Records deleted from the log",
     ),
+    BODIES: ("The contents of mails, after they were sent",),
+    MAILS: ("What became of each mail",),
+    OWN_END: ("The proof of a consent, after its end",),
+    MONTH: ("Sign-ups that were never confirmed",),
+    RIGHTS_KEPT: ("What was asked for by right, after the decision",),
+    TAKEN_ALONG: (
+        (
+            "Everything that we keep about you, as a file. That you took it is recorded, and how "
+            "long it took us."
+        ),
+        (
+            "This paper leaves out the technical details of each event, and what mails say. The "
+            "JSON file has both."
+        ),
+        (
+            "Purposes, legal grounds, where the data is from and your rights, also to complain to "
+            "an authority: see the privacy notice named with each wording."
+        ),
+        "%(num)s older ones are in the files below.",
+        "We keep no message to you.",
+    ),
+    LEFT_OUT: (
+        (
+            "%(num)s older messages are in no file, for there are too many of them. Ask for them: "
+            "%(contact)s"
+        ),
+    ),
+    CERTIFIED: (
+        (
+            "Backups of the keys from before: whoever has one together with the keyring can read "
+            "copies of the data. By what the controller says of its backups, the last of them is "
+            "gone on %(day)s. Questions about that: %(contact)s"
+        ),
+        (
+            "What proves consents, and the mails sent under them, locked until %(day)s: it serves "
+            "only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and after that "
+            "day it goes the same way."
+        ),
+        "Told in the audit log as",
+    ),
+    EACH_STATE: (
+        (
+            "It waits, for the data is needed for legal claims (Art. 17(3)(e) GDPR), and comes by "
+            "itself after that."
+        ),
+        "Nothing: no proof of a consent is kept.",
+        "The keys of the address, of what was entered in forms, and of what the mails said",
+        "The keys of what proved consents, and the mails sent under them",
+    ),
     ERASED: (
         (
             "Your address, your language and what else you entered; everything that you "
@@ -773,6 +897,7 @@ NO_FACT: Final = (
     "As a mail program shows it",
     "As plain text",
     "Ask for a new link",
+    "Ask me again",
     "Asked first",
     "Back to the form",
     "Back to the overview",
@@ -852,6 +977,7 @@ NO_FACT: Final = (
     "Thank you for having us in your mailbox.",
     "Thank you for telling us",
     "That did not work. Please try again in a moment.",
+    "That was a mistake?",
     "The HTML part of this mail",
     "The Workshop Letter",
     (
@@ -947,6 +1073,63 @@ NO_FACT: Final = (
     "Proof of your consents",
     "Save the certificate (JSON)",
     "Questions about it, with its number: %(contact)s",
+    "A request that had to be confirmed",
+    "Access",
+    "Allowed by: %(ground)s",
+    "An erasure that was asked for",
+    "Another ground",
+    "Answered",
+    "As a web page (HTML)",
+    "Cancelled, not sent",
+    "Certificate of erasure",
+    "Ended",
+    "Erasure",
+    "Erasure asked for",
+    "Failed, not sent",
+    "For machines, with every detail (JSON)",
+    "Handed out",
+    "How it reached us",
+    "How long it is kept",
+    "Kept at least until",
+    "Made on %(moment)s",
+    "Mails that were received stay in the mailbox.",
+    "Mails to this mailbox blocked until",
+    "Mails to you, and what allowed each",
+    "Needed for legal claims until",
+    "Not accepted by your mailbox",
+    "Not permitted, not sent",
+    "Nothing allowed it so far",
+    "Objected",
+    "Objection",
+    "Paused until",
+    "Perhaps sent",
+    "Portability",
+    "Reason",
+    "Received",
+    "Rectification",
+    "Refused",
+    "Restricted",
+    "Restriction",
+    "Save the certificate (PDF)",
+    "Sender",
+    "Sent",
+    "Since",
+    "Take your data along",
+    "To read and print (PDF)",
+    "Waits",
+    "Waits, with more time",
+    "What allowed it",
+    "What became of it",
+    "What can still be read from copies, until when",
+    "What for",
+    "What left the house before",
+    "What stays locked as evidence, until when",
+    "What was destroyed",
+    "What you asked for by right",
+    "When",
+    "When your data was opened, and why",
+    "Who else handled the data for us:",
+    "Your personal link was asked for",
 )
 
 # What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.
@@ -994,11 +1177,12 @@ NOTICE_FACTS: Final = {
     "takings_kept": (TAKEN, TAKEN_GOES),
     "own_keys": (FORGOTTEN, SEALED),
     "withdrawal": (LEAVES,),
+    "withdrawal_told": (TOLD,),
     "final": (FINAL,),
     "own_pages": (STORY, ALIKE),
     "own_rights": (RESTRICTS, OBJECTS, ERASES),
     "erasure": (ERASED, ERASED_FINAL),
-    "locked": (LOCKED,),
+    "locked": (LOCKED, OPENED, NOT_READ),
 }
 # Lines without a claim by how they begin: headings, who it is, the law, what the configuration
 # says of others, and what the controller alone can answer for.

@@ -31,6 +31,7 @@ NO_EVIDENCE = ('evidence_after_withdrawal = "3y"', 'evidence_after_withdrawal = 
 # Each may be there or not, in any combination.
 NOBODY_ANEW = ('suppress_after_erasure = "objection"', 'suppress_after_erasure = "always"')
 ANYBODY_ANEW = (NOBODY_ANEW[0], 'suppress_after_erasure = "none"')
+TOLD = ("# acknowledge = true", "acknowledge = true  #")
 CHANGES = ((RELAY, OWN_RELAY), (NO_LIMITS,), (NO_EVIDENCE,), (NOBODY_ANEW,))
 VARIANTS = [
     [pair for pairs, there in zip(CHANGES, chosen, strict=True) if there for pair in pairs]
@@ -67,8 +68,10 @@ def test_the_built_in_notice_claims_what_the_gateway_does_and_all_of_it(
 
 def test_every_capability_is_there_under_some_configuration(tmp_path: Path) -> None:
     inbox, relay = configured(tmp_path), configured(tmp_path, RELAY, OWN_RELAY, NOBODY_ANEW)
+    tells = configured(tmp_path, TOLD)
 
-    assert capabilities(inbox) | capabilities(relay) == set(Capability) == set(CLAIMS.values())
+    able = capabilities(inbox) | capabilities(relay) | capabilities(tells)
+    assert able == set(Capability) == set(CLAIMS.values())
 
 
 @pytest.mark.parametrize(
@@ -78,8 +81,9 @@ def test_every_capability_is_there_under_some_configuration(tmp_path: Path) -> N
         (NOBODY_ANEW, {"blocked_objection"}, {"blocked_erasure"}),
         (ANYBODY_ANEW, {"blocked_objection"}, set()),
         (NO_EVIDENCE, {"proof_after_end", "proof_kept", "proof_held", "locked"}, {"proof_ends"}),
+        (TOLD, set(), {"withdrawal_told"}),
     ],
-    ids=["no limits", "nobody is asked anew", "anybody is", "no evidence"],
+    ids=["no limits", "nobody is asked anew", "anybody is", "no evidence", "withdrawals told"],
 )
 def test_what_is_off_is_not_said(
     change: tuple[str, str], gone: set[str], instead: set[str], tmp_path: Path

@@ -425,6 +425,14 @@ def test_a_cap_is_read() -> None:
     assert loaded.purposes["newsletter"].at_most == Cap(2, timedelta(days=7))
 
 
+def test_a_withdrawal_is_told_only_where_the_operator_says_so() -> None:
+    raw = changed("# acknowledge = true", "acknowledge = true  #")
+
+    loaded = [config.parse(one, base=Path("/srv")) for one in (raw, config.embedded_default())]
+
+    assert [one.purposes["newsletter"].acknowledge for one in loaded] == [True, False]
+
+
 def test_evidence_may_be_kept_for_no_time_at_all() -> None:
     raw = changed('evidence_after_withdrawal = "3y"', 'evidence_after_withdrawal = "0d"')
 

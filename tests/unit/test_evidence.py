@@ -34,7 +34,7 @@ from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
 from consent.rights import Right, RightsDecided, RightsRequested
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
 from consent.stop_proofs import Lifted, Lifting, Restricting
-from consent.subject_evidence import Accessed, ProofEnded, Suppressed
+from consent.subject_evidence import Accessed, Exported, Opened, ProofEnded, Suppressed
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
@@ -118,7 +118,9 @@ GOLDEN: dict[str, Proof] = {
         for became in ("extended", "answered", "refused")
     },
     "a look by a caller": Accessed("case 17", caller="key_1"),
+    "everything taken along": Exported("pdf", timedelta(milliseconds=1234)),
     "proof whose term was over": ProofEnded((0, 2)),
+    "locked evidence that was opened for a case": Opened("2026-17", "a lawyer's letter", "key_1"),
     "a mailbox that does not exist": Suppressed("msg_1", "bounce"),
     "a hold": HoldPlaced("hol_1", "a dispute", NOW.replace(year=2027, microsecond=0)),
     "a hold that ended": HoldLifted("hol_1"),

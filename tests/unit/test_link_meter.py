@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consent.link_meter import COUNTED_FOR, DAY, MONTH, Recipient, may_go
+from consent.link_meter import COUNTED_FOR, DAY, MONTH, Recipient, may_ask_again, may_go
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -64,3 +64,12 @@ def test_the_order_of_moments_does_not_matter(who: Recipient) -> None:
     moments = [NOW - DAY * 8 - SECOND, NOW - DAY * 7]
 
     assert len({may_go(who, arranged(moments), NOW) for arranged in order}) == 1
+
+
+def test_what_was_confirmed_counts_for_nothing_when_somebody_asks_again() -> None:
+    went = [NOW - DAY, NOW - SECOND]
+
+    assert not may_ask_again(went, None, NOW)
+    assert not may_ask_again(went, NOW - DAY, NOW)
+    assert may_ask_again(went, NOW - SECOND, NOW)
+    assert may_ask_again(went, None, NOW + 7 * DAY)

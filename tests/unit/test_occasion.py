@@ -9,7 +9,7 @@ import pytest
 from delivery.outbox import Message, Status
 from delivery.outcome import Kind
 from gateway.flows.sending import occasion
-from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
+from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, ToTell, Unknown
 from tests.support.clock import START
 
 HASH = bytes(range(32))
@@ -17,6 +17,7 @@ OCCASIONS = [
     pytest.param(ToConfirm(HASH), id="a confirmation"),
     pytest.param(ToConfirm(HASH, anew=True), id="a question asked anew"),
     pytest.param(ToOpen("lnk_06eb1vkk0345bbpfmu1qikssr4"), id="a fresh link"),
+    pytest.param(ToTell("con_06eb1vkk0345bbpfmu1qikssr4"), id="a withdrawal"),
 ]
 WAITING = Message(
     id="msg_1",

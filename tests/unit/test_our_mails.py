@@ -14,6 +14,8 @@ from gateway.look.translations import translations
 from tests.support.page_samples import consent
 
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
+OURS = ["confirmation", "welcome", "my_data", "re_permission", "withdrawal"]
+AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
     for name in ("confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
@@ -32,7 +34,7 @@ def frame(locale: str, accent: str | None = None, band: str | None = None) -> di
         "controller": {"name": "Acme GmbH"},
         "look": mail_look(accent, band),
         "links": LINKS,
-        "consents": [consent(locale) | BEFORE],
+        "consents": [consent(locale) | BEFORE | {"again_url": AGAIN}],
     }
 
 
@@ -107,7 +109,7 @@ def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> N
     assert content.html.rstrip().endswith("</html>")
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
+@pytest.mark.parametrize("name", OURS)
 def test_a_mail_names_the_legal_entity_behind_the_brand_once(name: str) -> None:
     content = mail(name, "de", footer=name == "welcome")
     templates = Templates(resources.templates() / "mail", translations)
@@ -149,7 +151,25 @@ def test_the_mail_with_a_fresh_link_says_nothing_else(locale: str, subject: str)
         assert consent(locale)["text"] not in part
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
+@pytest.mark.parametrize(
+    ("locale", "subject"),
+    [("en", "Your withdrawal is stored"), ("de", "Ihr Widerruf ist gespeichert")],
+)
+def test_the_mail_that_tells_of_a_withdrawal_has_that_link_alone(locale: str, subject: str) -> None:
+    content = mail("withdrawal", locale, footer=False, profile={"first_name": "Ada"})
+
+    assert content.subject == subject
+    assert content.html is not None
+    for part in (content.text, content.html):
+        assert AGAIN in part
+        assert LINKS["stop"] in part
+        assert "Ada" not in part
+        assert consent(locale)["text"] not in part
+        for name in ("confirm", "unsubscribe", "why", "preferences", "my_data"):
+            assert LINKS[name] not in part
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_a_mail_wears_the_brands_colours(name: str) -> None:
     templates = Templates(resources.templates() / "mail", translations)
     framed = frame("en", "#0b5fff", "#12372f")
@@ -158,11 +178,11 @@ def test_a_mail_wears_the_brands_colours(name: str) -> None:
 
     assert "#0d5c4b" not in html
     assert "background:#12372f;border-radius:14px;color:#ffffff" in html
-    if name != "welcome":
+    if name not in ("welcome", "withdrawal"):
         assert "background:#0b5fff" in html
 
 
-@pytest.mark.parametrize("name", ["confirmation", "welcome", "my_data", "re_permission"])
+@pytest.mark.parametrize("name", OURS)
 def test_a_mail_loads_nothing(name: str) -> None:
     html = mail(name, "en", footer=name == "welcome").html
 

@@ -53,6 +53,15 @@ def test_a_handle_has_128_bits_and_three_different_links() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{22}", link) for link in links)
 
 
+def test_who_may_leave_may_switch_and_nothing_leads_back() -> None:
+    leaves, switch = (tokens.link_token(HANDLE, one) for one in ("unsubscribe", "preferences"))
+
+    assert tokens.derived(leaves, "preferences") == switch
+    assert tokens.derived(switch, "unsubscribe") == switch != leaves
+    for other in ("A" * 43, "A" * 21, "ü", ""):
+        assert tokens.derived(other, "preferences") is None
+
+
 @given(st.binary(max_size=48))
 def test_bytes_survive_their_spelling(raw: bytes) -> None:
     assert tokens.decode(tokens.encode(raw)) == raw

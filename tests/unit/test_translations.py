@@ -26,6 +26,8 @@ def used_messages() -> set[str]:
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
     package = Path(resources.__file__).parents[1]
     for name in (
+        "http/certificate_paper.py",
+        "http/dossier_paper.py",
         "look/generated_notices.py",
         "people/embedding.py",
         "flows/joining/publish_texts.py",

@@ -15,7 +15,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, service_mails, suppressions
+from consent import address, link_meter, service_mails, suppressions
 from consent.address import Address
 from consent.keys import blind
 from consent.service_mails import Kind, ServiceMail
@@ -50,10 +50,11 @@ class Asking:
     network: str | None = field(default=None, repr=False)
     by_mailbox: bool = False
     origins: Sequence[str] = field(default=(), repr=False)  # from where exactly
+    by_link: bool = False  # out of a mail, which may have been forwarded
 
     @classmethod
     def by(cls, form: SignUp) -> Self:
-        return cls(form.email, form.network, form.by_mailbox, form.origins)
+        return cls(form.email, form.network, form.by_mailbox, form.origins, form.by_link)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class AskingKeys:
     def blocks(self, email: Address) -> list[bytes]:
         """By which a block of this mailbox may stand."""
         return suppressions.hashes_of(self.suppression, email)
+
+    def boxes(self, email: Address) -> list[bytes]:
+        """By which mails that went to this mailbox are found."""
+        return service_mails.mailbox_hashes(self.suppression, email)
 
 
 class AskingLimits:
@@ -82,10 +87,12 @@ class AskingLimits:
         keys: AskingKeys,
         blocked: dict[bytes, set[Stop]],
         counted: dict[bytes, Count],
+        again: dict[bytes, list[datetime]],
     ) -> None:
         self._keys = keys
         self._blocked = blocked
         self._counted = counted
+        self._again = again
         self._fresh: list[bytes] = []
 
     @classmethod
@@ -98,10 +105,12 @@ class AskingLimits:
     ) -> Self:
         hashes = {block for one in askings for block in keys.blocks(one.email)}
         counted = {key for one in askings for key in _keys(keys.weekly, one)}
+        boxes = {box for one in askings if one.by_link for box in keys.boxes(one.email)}
         return cls(
             keys,
             await suppressions.in_force(connection, hashes, now),
             await suppressions.confirmations_counted(connection, counted, now),
+            await service_mails.sent(connection, Kind.ASKED_AGAIN, boxes, now) if boxes else {},
         )
 
     async def allow(
@@ -121,6 +130,9 @@ class AskingLimits:
         each place that asks: whoever has mailboxes there sees how many turns are left.
         """
         due_at = await self._due(connection, one, now, wanted=wanted)
+        if due_at is not None and one.by_link:
+            # At once: the next one for this mailbox may be in the same batch.
+            self._again.setdefault(self._keys.boxes(one.email)[0], []).append(now)
         if due_at is not None:
             self._count_all(contested.with_mail(self._keys.weekly[:1], one.origins[:1]), now)
         else:
@@ -187,13 +199,24 @@ class AskingLimits:
             return False
         return not any(counter.is_full(self._counted) for counter in counters)
 
+    def may_again(self, one: Asking, confirmed_of: datetime | None, now: datetime) -> bool:
+        """Whether a link out of a mail may have this mailbox asked once more.
+
+        *confirmed_of*: when the last request was made that the mailbox confirmed.
+        """
+        boxes = self._keys.boxes(one.email)
+        sent = [moment for box in boxes for moment in self._again.get(box, ())]
+        return link_meter.may_ask_again(sent, confirmed_of, now)
+
     def is_blocked(self, one: Address) -> bool:
         """Whether nobody but the mailbox itself may have it asked, however it is spelled."""
         return any(self._blocked.get(block) for block in self._keys.blocks(one))
 
-    def stop(self, subject: str, one: Address) -> tuple[str, ServiceMail]:
+    def stop(
+        self, subject: str, one: Address, kind: Kind = Kind.CONFIRMATION
+    ) -> tuple[str, ServiceMail]:
         """The token by which the mailbox stops such mails, and its row."""
-        return service_mails.new(self._keys.suppression, Kind.CONFIRMATION, subject, one)
+        return service_mails.new(self._keys.suppression, kind, subject, one)
 
     def _of(self, key: bytes) -> Count:
         return self._counted.get(key, _NEVER)

@@ -275,5 +275,6 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     # Who asks now is the mailbox, also where the operator asked before.
     form = _BY_LINK if seen.anew else seen.consents[0].form
     locale = seen.consents[0].locale
-    again = SignUp(form, address.parse(mailbox), locale, asked, client="expired-link")
+    mailbox_on_file = address.parse(mailbox)
+    again = SignUp(form, mailbox_on_file, locale, asked, client="expired-link", by_link=True)
     return await sign_up.accept(parts, again, network, looked_at)

@@ -25,6 +25,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
 from consent.policy import New
+from consent.service_mails import Kind
 from consent.sign_ups import CONFIRM_WITHIN, Asked, SignUp
 from consent.texts import Text
 from consent.trail import Trail
@@ -258,6 +259,7 @@ class _Mail:
     asked: Sequence[Consent]
     due_at: datetime
     made_from: str | None = field(repr=False)
+    kind: Kind
 
 
 @dataclass
@@ -313,6 +315,8 @@ class _Batch:
         """
         person = self.people[subject]
         wanted = [asked for asked in form.asked if self._is_new(person, asked.purpose, received_at)]
+        if form.by_link and not self._may_again(person, form):
+            wanted = []
         known = self.askable
         due_at = await self.limits.allow(
             connection,
@@ -325,7 +329,19 @@ class _Batch:
         requests = [self._request(subject, form, asked, received_at) for asked in wanted]
         person.new += requests
         made_from = contested.made_from(form)
-        self.mails.append(_Mail(form.locale, form.email, requests, due_at, made_from))
+        kind = Kind.ASKED_AGAIN if form.by_link else Kind.CONFIRMATION
+        self.mails.append(_Mail(form.locale, form.email, requests, due_at, made_from, kind))
+
+    def _may_again(self, person: _Person, form: SignUp) -> bool:
+        """Whether a link out of a mail, perhaps forwarded, may have them asked: seldom.
+
+        Not who does not want to be mailed, however long ago they said so: they lift that.
+        """
+        gate = person.gate
+        if gate.objected_at or gate.restricted_at or gate.suppressed is not None:
+            return False
+        confirmed = (one.requested_at for one in person.consents if one.state.decided)
+        return self.limits.may_again(Asking.by(form), max(confirmed, default=None), self.now)
 
     def _is_new(self, person: _Person, purpose: str, received_at: datetime) -> bool:
         existing, sender = person.of(purpose), self.consents.sender_of(purpose)
@@ -357,7 +373,9 @@ class _Batch:
     async def write(self, connection: AsyncConnection) -> None:
         await self.consents.add(connection, [one for mail in self.mails for one in mail.asked])
         known = self.askable
-        stops = [self.limits.stop(mail.asked[0].subject, mail.email) for mail in self.mails]
+        stops = [
+            self.limits.stop(mail.asked[0].subject, mail.email, mail.kind) for mail in self.mails
+        ]
         written = [
             asking.confirmation(
                 self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at, stop

@@ -51,7 +51,7 @@ class Ending:
             # Again, under the gates: who answered or left since the page was read is not ended.
             rows = await parts.consents.get(connection, [one.consent for one in named])
             now = await parts.clock.now(connection)
-            trail = Trail(parts.log, vault, held)
+            trail = Trail(parts.log, vault, held, parts.rows)
             told = await history.read(connection, parts.log.macs, held, vault, rows.values())
             ended = [
                 changed

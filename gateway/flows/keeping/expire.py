@@ -73,7 +73,7 @@ class Expiry:
             known = await parts.consents.with_use(connection, list(rows.values()), now)
             told = await history.read(connection, parts.log.macs, held, vault, known)
             stuck = _stuck(known, held, told, now)
-            trail = Trail(parts.log, vault, held)
+            trail = Trail(parts.log, vault, held, parts.rows)
             ended = [
                 changed
                 for consent in known

@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.trail import Told
-from consent import erasures, gates, history, holds, intakes, rights_requests
+from consent import erasures, feed, gates, history, holds, intakes, rights_requests, tellings
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
 from consent.lookup import LookUp
 from consent.model import State, SubjectState
+from consent.rights import undecided
 from consent.trail import Trail
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
@@ -32,6 +34,8 @@ from gateway.flows.rights.erasing import Erasing
 from gateway.parts import Parts
 from gateway.watch.stuck import Why
 from storage.locks import oldest_open
+
+log = structlog.get_logger()
 
 _AT_ONCE = 200
 _PERSON = "subject"
@@ -76,6 +80,7 @@ class RetentionRules:
             "marks": self.marks,
             "facts": self._facts.run,
             "takings away": self.takings_away,
+            "changes": self.changes,
         }
 
     async def bodies(self) -> int:
@@ -163,13 +168,15 @@ class RetentionRules:
             now = await parts.clock.now(connection)
             # Who is asking again just now is not forgotten, and nothing of it ended.
             again = await _asking_again(connection, parts.lookup, held)
-            # Nor who waits for an answer, of which what is kept of them is the matter.
-            due = await rights_requests.waiting_of(connection, parts.rows, held)
-            again |= {request.subject for request in due}
             rows = [consent for theirs in consents.values() for consent in theirs]
-            told = await history.read(connection, parts.log.macs, held, vault, rows)
+            # What is locked ends by a rule of its own, and unread.
+            here = {one: gate for one, gate in held.items() if not gate.gone(parts.rows)}
+            told = await history.read(connection, parts.log.macs, here, vault, rows)
             # A dispute needs what would go, also where nobody asked to be erased.
             known = {one: told[one].told if one in told else [] for one in held}
+            # Nor who waits for an answer, of which what is kept of them is the matter. By the log:
+            # a row that was put back keeps nobody, and one that is away lets nobody go.
+            again |= {one for one in held if undecided(event.entry for event in known[one])}
             kept = await holds.held_back(connection, parts.rows, parts.log.macs, known, now)
             kept |= {one.subject for one in await holds.of_subjects(connection, parts.rows, held)}
             whole, stuck = [], {}
@@ -288,6 +295,19 @@ class RetentionRules:
         """In the guard's store: what people took away before any backup that is still kept."""
         parts = self._parts
         return await parts.takings.purge(parts.clock, parts.config.retention.takings_away)
+
+    async def changes(self) -> int:
+        """What happened, a month; that others were told what they are owed, as proof, longer."""
+        parts = self._parts
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            given_up = await tellings.give_up(connection, parts.rows, now, _AT_ONCE)
+            gone = await feed.purge(connection, now)
+            proof = parts.config.retention.rights_requests
+            gone += await tellings.purge(connection, now, proof)
+        if given_up:
+            log.error("tellings_given_up", rows=given_up)
+        return given_up + gone
 
     async def marks(self) -> int:
         """Marks of who left, as soon as nothing waits that was received before."""

@@ -92,7 +92,9 @@ class Ending:
         """Read what there is of these people, in statements after the lock."""
         found = await consents.of_subjects(connection, held)
         rows = [consent for theirs in found.values() for consent in theirs]
-        known = await history.read(connection, macs, held, vault, rows)
+        # What stays of who was erased is locked, and nobody who leaves needs it.
+        here = {one: gate for one, gate in held.items() if not gate.gone(consents.keys)}
+        known = await history.read(connection, macs, here, vault, rows)
         handles = await links.with_handle(connection, held)
         return cls(consents.keys, held, found, known, handles, trail, now)
 

@@ -19,7 +19,7 @@ from consent.consents import Consent, Consents
 from consent.keys.vault import Compartment
 from consent.links import Route
 from consent.model import State
-from consent.sign_ups import Asked, SignUp
+from consent.sign_ups import ASK_AGAIN, Asked, RenderedBy, SignUp
 from consent.texts import Text
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.ending import Withdrawal
@@ -43,6 +43,7 @@ class PurposeSeen:
     on: bool
     waiting: bool
     asked: bool  # ever
+    agreed: bool  # ever, to that text
 
 
 async def look(
@@ -66,7 +67,8 @@ async def _seen(
     text = await wording(connection, rows)
     on = policy.stands(about, now)
     waiting = not on and State.PENDING in states
-    return PurposeSeen(subject, purpose, text, on, waiting, asked=bool(rows))
+    agreed = policy.newest_decided(rows) is not None
+    return PurposeSeen(subject, purpose, text, on, waiting, asked=bool(rows), agreed=agreed)
 
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:
@@ -114,9 +116,13 @@ async def ask(
     network: str | None,
     *,
     client: str,
+    form: str = "preferences",
     by_mailbox: bool = False,
 ) -> Wait | None:
-    """Request consent to *purposes*, as a form would: one mail asks for them all."""
+    """Request consent to *purposes*, as a form would: one mail asks for them all.
+
+    Unless it is *by_mailbox*, whoever asks has a link out of a mail, and may be anybody.
+    """
     # Nothing is locked: this is a post like any other, which intake looks at under the gate.
     async with parts.data.read() as connection:
         looked_at = await parts.clock.now(connection)  # who leaves after this has left from it
@@ -134,15 +140,18 @@ async def ask(
     mailbox = personal.open_mailbox(gate, vault)
     if not asked or mailbox is None:
         return None
-    form = SignUp(
-        "preferences",
+    again = SignUp(
+        form,
         address.parse(mailbox),
         gate.locale,
         asked,
+        # Behind "ask me again" nothing is shown of it: our mail and the page behind its link do.
+        rendered_by=RenderedBy.MAIL if form == ASK_AGAIN else RenderedBy.ASSERTED,
         client=client,
         by_mailbox=by_mailbox,
+        by_link=not by_mailbox,
     )
-    return await sign_up.accept(parts, form, network, looked_at)
+    return await sign_up.accept(parts, again, network, looked_at)
 
 
 def current_text(valid: Iterable[Text], purpose: str, locale: str) -> Text | None:

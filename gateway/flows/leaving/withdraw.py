@@ -36,7 +36,8 @@ from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import hidden
+from gateway.flows.leaving import acknowledging, hidden
+from gateway.flows.leaving.acknowledging import Leaver
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -268,6 +269,30 @@ class Withdrawals:
         mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
         return await service_mails.sharing(connection, subjects, mailboxes)
 
+    async def _acknowledge(
+        self,
+        connection: AsyncConnection,
+        ending: Ending,
+        leaving: Sequence[Leaving],
+        vault: Vault,
+    ) -> None:
+        """Queue what tells of withdrawals, where the operator wants it; of an objection nothing."""
+        parts = self._parts
+        objecting = {leaver.subject for leaver in leaving if leaver.withdrawal.objection}
+        ended = (one for one in ending.changed.values() if one.subject not in objecting)
+        told = acknowledging.withdrawn(parts.config, ended)
+        mailboxes = {one: mailbox_of(ending.held[one], vault) for one in told}
+        left = [
+            Leaver(ending.held[one], told[one], address.parse(mailbox))
+            for one, mailbox in mailboxes.items()
+            if mailbox is not None
+        ]
+        if left:
+            blocking = parts.keyring.suppression
+            await acknowledging.queue(
+                connection, parts.config, parts.rows, blocking, left, vault, ending.now
+            )
+
     async def _commit(self, leaving: Sequence[Leaving]) -> list[_Written | Exception] | None:
         """Write withdrawals in one transaction; for each, in order, what it has to wait for.
 
@@ -306,6 +331,7 @@ class Withdrawals:
             # Those that exist now: what is claimed later waits for these gates, and sees the end.
             wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
             still_open = await permits.open_of(connection, wanted, now)
+            await self._acknowledge(connection, ending, leaving, vault)
             asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
             ttl = parts.config.delivery.permit_ttl
             held_back = await hidden.holders(connection, macs, vault, held, now, ttl)

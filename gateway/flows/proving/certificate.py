@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from audit import trail
@@ -14,6 +14,9 @@ from consent import erasures
 from consent.erasures import Erasure
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
+from gateway.flows.proving import recipients
+from gateway.flows.proving.recipients import Told
+from gateway.flows.rights.telling import Receiver
 from gateway.watch.numbers import counted
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -30,10 +33,16 @@ class Certificate:
     eid: bytes
     locked_until: datetime | None  # none: nothing is kept any more
     copies_read: bool  # whether old copies of key store and keyring still give the keys
+    told: tuple[Told, ...]  # whoever received the data
 
 
 async def look_up(
-    data: Database, keystore: KeyStore, keys: RowKeys, log: Log, erasure_id: str
+    data: Database,
+    keystore: KeyStore,
+    keys: RowKeys,
+    log: Log,
+    erasure_id: str,
+    receivers: Mapping[str, Receiver],
 ) -> tuple[Erasure, Certificate | None] | None:
     """An erasure, and once it is done what it destroyed; None where there is no such erasure."""
     async with data.snapshot() as connection:
@@ -41,6 +50,7 @@ async def look_up(
         if found is None:
             return None
         told = await trail.event(connection, log.macs, found.eid)
+        hearing = await recipients.told_of(connection, keys, found, receivers)
     if found.done_at is None or told is None or told.kind is not Kind.SUBJECT_ERASED:
         return found, None
     destroyed = {compartment for _, compartment in await keystore.erased([found.subject])}
@@ -48,7 +58,17 @@ async def look_up(
     gone = tuple(sorted(destroyed))
     payloads, items = (int(told.refs[name]) for name in ("payloads", "items"))
     read = await keystore.copies_read(keys, found.done_at)
-    return found, Certificate(found.done_at, gone, payloads, items, found.eid, locked, read)
+    return found, Certificate(
+        found.done_at, gone, payloads, items, found.eid, locked, read, hearing
+    )
+
+
+def copies_until(shown: Certificate, oldest: timedelta) -> datetime:
+    """When no backup is left from before it, where the *oldest* one is kept for so long."""
+    try:
+        return shown.done_at + oldest
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def in_words(shown: Certificate) -> list[str]:
@@ -64,7 +84,7 @@ def in_words(shown: Certificate) -> list[str]:
     if shown.locked_until is not None:
         until = shown.locked_until.isoformat()
         lines.append(f"{EVIDENCE[0].upper()}{EVIDENCE[1:]}, stays locked until {until}, then goes.")
-    return [*lines, copies(shown)]
+    return [*lines, *map(recipients.in_words, shown.told), copies(shown)]
 
 
 def copies(shown: Certificate) -> str:

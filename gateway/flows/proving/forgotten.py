@@ -13,6 +13,7 @@ from consent import erasures, gates
 from consent.erasures import Erasure, Stage
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
+from gateway.flows.rights.erasing import ALTERED
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -55,7 +56,8 @@ def compare(
     events: Iterable[Entry], rows: Mapping[str, Erasure | None], kept_since: datetime
 ) -> Iterator[str]:
     """Compare events, in their order, with the rows; what no gateway wrote is named elsewhere."""
-    last = {one.refs["erasure"]: one for one in events if "erasure" in one.refs}
+    told = [one for one in events if "erasure" in one.refs]
+    last = {one.refs["erasure"]: one for one in told}
     for name, event in last.items():
         row = rows.get(name)
         over = event.kind is Kind.SUBJECT_ERASED and event.at <= kept_since
@@ -63,6 +65,11 @@ def compare(
             yield f"erasure {name}: the log tells of it, and its row is gone"
         elif row is not None and row.eid != event.eid:
             yield f"erasure {name}: an old row was put back: the log tells otherwise"
+    for event in told:
+        name = event.refs["erasure"]
+        if ALTERED in event.refs and name in rows:
+            number = event.refs[ALTERED]
+            yield f"erasure {name}: rows that no gateway wrote so went with the person: {number}"
     for name, row in rows.items():
         if row is not None and name not in last:
             yield f"erasure {name}: no event tells of it"

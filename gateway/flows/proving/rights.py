@@ -10,8 +10,7 @@ from audit.entry import Entry
 from audit.kinds import Kind
 from audit.log import Log
 from consent import rights_requests
-from consent.rights import RightsRequest
-from gateway.flows.rights.requests import KINDS
+from consent.rights import KINDS, RightsRequest
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys

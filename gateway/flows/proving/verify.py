@@ -23,6 +23,7 @@ from audit.trail import Told
 from audit.verify import Progress
 from consent import (
     erasures,
+    feed,
     fresh_links,
     gates,
     holds,
@@ -33,6 +34,7 @@ from consent import (
     rights_requests,
     signed,
     taken_away,
+    tellings,
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
@@ -43,6 +45,7 @@ from delivery import outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
 from gateway.flows.proving import (
+    changes,
     ended,
     forgotten,
     people,
@@ -78,6 +81,8 @@ _SIGNED = (
     paces.SIGNED,
     outbox.SIGNED,
     taken_away.DUE,
+    feed.SIGNED,
+    tellings.SIGNED,
     api_keys.SIGNED,
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
@@ -135,6 +140,7 @@ async def verify(
             parts.key_database, [(verified.SIGNED, parts.rows), (epochs.SIGNED, parts.rows)]
         ),
         _doubts_of_rows(parts.guard, [(taken_away.SIGNED, parts.rows)]),
+        changes.doubts(parts.data, *opened),
         takings.doubts(parts.data, parts.guard, parts.rows, parts.log),
     )
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):

@@ -8,7 +8,7 @@ duty does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -23,7 +23,6 @@ from consent import (
     erasures,
     gates,
     holds,
-    rights_requests,
     stops,
     suppressions,
     taken_away,
@@ -44,6 +43,8 @@ from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
+from gateway.callers import idempotency
+from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.config import calendars
 from gateway.config.config import Suppress
 from gateway.flows.leaving import ending, hidden, withdraw
@@ -70,6 +71,8 @@ class Request:
     actor: Actor
     channel: str
     received_at: datetime | None = None  # by whoever passed it on; none: now
+    caller: str | None = None  # the API key of whoever did
+    name: Name | None = None  # under which it may be repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class _Begun:
     still_open: Open = field(default_factory=dict)
     held_back: bool = False  # a permit is not there to be waited for
     taken: Sequence[TakingAway] = ()  # what the guard's store must hear of
+    clash: Clash | None = None  # another request has its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,29 @@ class Erasures:
         answers with what there is; by the address nobody is found any more. While a
         hold stands they are restricted instead; a duty carries it out.
         """
+        answer = await self._erase(request)
+        assert not isinstance(answer, Clash)  # noqa: S101 it has no name
+        return answer
+
+    async def erase_once(self, request: Request, name: Name) -> Erasure | Clash | None:
+        """As `erase`; what was asked for under this name before is answered again, as it is now."""
+        parts = self._parts
+        async with parts.data.read() as connection:
+            before = await idempotency.look(connection, name, await parts.clock.now(connection))
+            if isinstance(before, Remembered):
+                known = await erasures.get(connection, parts.rows, before.document.decode())
+                if known is not None:
+                    question = Question("", subject=known.subject)
+                    return await self.erase(replace(request, question=question))
+        if before is Clash.REUSED:
+            return before
+        return await self._erase(replace(request, name=name))
+
+    async def _erase(self, request: Request) -> Erasure | Clash | None:
         while (begun := await self._begin(request)) is None:
             pass  # somebody signed up between the look and the lock
+        if begun.clash is not None:
+            return begun.clash
         # No connection is held here: whoever waits must not keep others from the database.
         await self._parts.takings.tell(begun.taken)
         if begun.held_back:
@@ -182,6 +207,10 @@ class Erasures:
                 connection, parts.lookup, [stranger]
             ):
                 return None
+            now = await parts.clock.now(connection)
+            taken_name = await idempotency.take_new(connection, request.name, now)
+            if isinstance(taken_name, Clash):
+                return _Begun(None, clash=taken_name)
             held = await gates.lock(connection, subjects)
             now = await parts.clock.now(connection)
             gate = held.get(subject or "")
@@ -192,7 +221,12 @@ class Erasures:
             hashes = [index for one in named for index in parts.lookup.hashes(one.canonical)]
             await parts.marks.add(connection, [Left(index, None) for index in hashes], now)
             if gate is not None and not gate.gone(parts.rows):
-                return await self._of(connection, request, gate, vault, now)
+                begun = await self._of(connection, request, gate, vault, now)
+                await idempotency.end(
+                    connection, taken_name, None if begun.erasure is None else begun.erasure.id
+                )
+                return begun
+            await idempotency.end(connection, taken_name, None)
             before = await erasures.of_subjects(connection, parts.rows, subjects)
             (open_,) = await permits.open_of(connection, [(subject, None)], now)
             # Their row is away for a moment, or nobody can tell whose the address is. Of an id
@@ -231,9 +265,20 @@ class Erasures:
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
         await trail.stage(connection)
-        people, by = [gate], {subject: new}
+        log, keys, people = parts.log, parts.rows, [gate]
+        by, altered = {subject: new}, sum(not one.honest for one in consents)
+        lookup, marks, caller = parts.lookup, parts.marks, request.caller
         await erasing.begin(
-            parts.log, connection, parts.rows, parts.lookup, parts.marks, people, now, asked=by
+            log,
+            connection,
+            keys,
+            lookup,
+            marks,
+            people,
+            now,
+            asked=by,
+            altered=altered,
+            caller=caller,
         )
         taken = await taken_away.due_of(connection, parts.rows, [subject])
         return _Begun(new, still_open, bool(held_back), taken)
@@ -271,9 +316,8 @@ class Erasures:
         if waiting is None:
             new = _new(request, gate, (), dates, now)
             kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)
-            eid = trail.record_leaving(
-                kind, subject, request.actor, now, evidence=said, refs={"erasure": new.id}
-            )
+            refs = {"erasure": new.id} | erasing.by(request.caller)
+            eid = trail.record_leaving(kind, subject, request.actor, now, evidence=said, refs=refs)
             waiting = erasures.waiting(new, eid)
             await erasures.add(connection, parts.rows, waiting)
         await stops.restrict(connection, parts.rows, gate, now)
@@ -286,7 +330,7 @@ class Erasures:
 
     async def _dates(self, connection: AsyncConnection, gate: Gate, told: Sequence[Told]) -> _Dates:
         rows, calendar = self._parts.rows, calendars.of(self._parts.config.rights)
-        asked = await rights_requests.waiting_of(connection, rows, [gate.subject])
+        asked = await erasing.waiting_of(self._parts.log, connection, rows, [gate.subject])
         person = erasing.person_of(gate, rows, told)
         return _Dates(person, self._erasing.periods, calendar, asked)
 

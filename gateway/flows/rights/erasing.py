@@ -16,13 +16,23 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import forgetting, strays
+from audit import forgetting, histories, strays
 from audit.counted import Counted
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
 from audit.trail import Told
-from consent import erasures, gates, leavings, people, rights_requests, shares, stops, taken_away
+from consent import (
+    erasures,
+    feed,
+    gates,
+    leavings,
+    people,
+    rights_requests,
+    shares,
+    stops,
+    taken_away,
+)
 from consent import going as going_note
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
@@ -31,15 +41,18 @@ from consent.lookup import LookUp
 from consent.marks import Left, Marks
 from consent.model import SubjectState
 from consent.retention import Periods, Person
-from consent.rights import Progress, Right
+from consent.rights import KINDS, Progress, Right, RightsRequest
 from consent.taken_away import TakingAway
 from delivery import retention
 from gateway.config.config import Retention
+from gateway.flows.bad_rows import put_aside
 from gateway.parts import Parts
+from gateway.watch.stuck import Why
 from storage.honesty import RowKeys
 
 logger = structlog.get_logger()
 
+ALTERED = "altered"  # in `refs`: how many rows of the person no gateway wrote as they stood
 _NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
 _PAUSES = (0.05, 0.2)  # seconds
 
@@ -54,28 +67,34 @@ async def begin(
     now: datetime,
     *,
     asked: Mapping[str, Erasure] | None = None,
+    altered: int = 0,
+    caller: str | None = None,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
     From its commit on nobody finds them by their address or mails them, and
     nobody comes to be known by what was asked for in their name before: for that
     give *marks*, but not where they did not end it, who may be asking again. What
-    somebody *asked* for is kept beside it, by whose it is.
+    somebody *asked* for is kept beside it, by whose it is; rows of theirs that were found
+    *altered* beside their own go with it, and are named by it. *caller* is the API key that
+    passed it on.
     """
     # Who signs up again is somebody new, with new keys.
     names = await lookup.forget(connection, [gate.subject for gate in held])
     if marks is not None:
         left = [Left(index, None) for theirs in names.values() for index in theirs.hashes]
         await marks.add(connection, left, now)
-    if altered := [gate for gate in held if not gate.is_honest(keys)]:
-        # From here on a gateway's row stands there, and no verification can tell of that one.
-        logger.error("altered_row_erased", rows=len(altered))
+    strange = {gate.subject: altered + (not gate.is_honest(keys)) for gate in held}
     await gates.begin_erasure(connection, keys, held, asked or {})
-    events = await _end_requests(connection, keys, held, asked or {}, now)
+    events = await _end_requests(log, connection, keys, held, asked or {}, now)
     said = []
     for gate in held:
         request = (asked or {}).get(gate.subject)
-        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request))
+        # From here on a gateway's row stands there, and then none: only the log can tell of it.
+        found = {ALTERED: str(strange[gate.subject])} if strange[gate.subject] else {}
+        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | found | by(caller))
+        if found and request is not None:
+            await put_aside(connection, erasures.TABLE, {request.id: Why.ALTERED}, now)
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
@@ -85,6 +104,7 @@ async def begin(
 
 
 async def _end_requests(
+    log: Log,
     connection: AsyncConnection,
     keys: RowKeys,
     held: Collection[Gate],
@@ -96,7 +116,7 @@ async def _end_requests(
     That they be forgotten is answered by it, where it was *asked* for.
     """
     events = []
-    for one in await rights_requests.waiting_of(connection, keys, [gate.subject for gate in held]):
+    for one in await waiting_of(log, connection, keys, [gate.subject for gate in held]):
         answered = one.right is Right.ERASURE and one.subject in asked
         kind = Kind.RIGHTS_ANSWERED if answered else Kind.RIGHTS_ENDED
         event = _event(kind, now, {"request": one.id})
@@ -105,6 +125,21 @@ async def _end_requests(
         await rights_requests.restate(connection, keys, ended)
         events.append(event)
     return events
+
+
+async def waiting_of(
+    log: Log, connection: AsyncConnection, keys: RowKeys, subjects: Sequence[str]
+) -> list[RightsRequest]:
+    """What these people, whose gates are held, asked for by right and wait for; asks for no key.
+
+    Without old rows that were put back: deciding them again would write the event that
+    makes them fit.
+    """
+    waiting = await rights_requests.waiting_of(connection, keys, subjects)
+    if not waiting:
+        return []
+    last = await histories.last_named(connection, log.macs, subjects, KINDS, "request")
+    return [one for one in waiting if last.get(one.id, one.eid) == one.eid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +308,7 @@ class Erasing:
             ]
             now = await self.parts.clock.now(connection)
             events = []
+            known = await self._known_to_others(connection, going, ends)
             await forgetting.lock_items(connection, [one.subject for one in going])
             for gate in going:
                 let_go = await self._let_go(connection, gate, whole)
@@ -288,8 +324,23 @@ class Erasing:
             await rights_requests.forget_reasons(connection, keys, left)
             await people.keep_evidence(connection, [gate.subject for gate in staying])
             await gates.end_erasure(connection, keys, staying)
+            ended = zip(going, events, strict=True)
+            await _tell(connection, keys, [pair for pair in ended if pair[0].subject in known])
+            await feed.forget(connection, left)
             await _stage(log, connection, events)
         return len(events)
+
+    async def _known_to_others(
+        self, connection: AsyncConnection, going: Sequence[Gate], ends: Ends
+    ) -> set[str]:
+        """Of whom others may have heard: who asked to be forgotten, or ever agreed to anything.
+
+        Who only was asked never was anybody's to tell of.
+        """
+        others = [one.subject for one in going if one.subject not in ends.requests]
+        stored = await self.parts.consents.of_subjects(connection, others) if others else {}
+        agreed = {who for who, rows in stored.items() if any(one.state.decided for one in rows)}
+        return agreed | {one.subject for one in going if one.subject in ends.requests}
 
     async def _let_go(
         self, connection: AsyncConnection, gate: Gate, whole: Collection[str]
@@ -315,6 +366,11 @@ def _ended(gate: Gate) -> Kind:
     return Kind.EVIDENCE_ENDED if _is_erased(gate) else Kind.SUBJECT_ERASED
 
 
+def by(caller: str | None) -> dict[str, str]:
+    """How an event names the API key by which somebody asked for it."""
+    return {} if caller is None else {"api_key": caller}
+
+
 def _named(request: Erasure | None) -> dict[str, str]:
     return {} if request is None else {"erasure": request.id}
 
@@ -322,6 +378,14 @@ def _named(request: Erasure | None) -> dict[str, str]:
 def _event(kind: Kind, now: datetime, refs: Mapping[str, str]) -> Event:
     """About nobody: who it was is what must not be known any more."""
     return Event(kind, Actor.SYSTEM, now, refs=refs)
+
+
+async def _tell(
+    connection: AsyncConnection, keys: RowKeys, ended: Iterable[tuple[Gate, Event]]
+) -> None:
+    """Whoever received their data is told that they were erased (Art. 19 GDPR)."""
+    said = [feed.told_of(one.kind, one.eid, gate.subject, None, one.at) for gate, one in ended]
+    await feed.add(connection, keys, [one for one in said if one is not None])
 
 
 async def _stage(log: Log, connection: AsyncConnection, events: Sequence[Event]) -> None:

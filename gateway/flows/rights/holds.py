@@ -16,6 +16,8 @@ from consent.held_evidence import HoldLifted, HoldPlaced
 from consent.holds import Hold
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
+from gateway.callers import idempotency
+from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.flows.bad_rows import each_for_itself
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.rights.erase import Erasures, Request
@@ -40,34 +42,52 @@ class Holds:
         self._over: Walk[str] = Walk(_AT_ONCE)
         self._waiting: Walk[str] = Walk(_AT_ONCE)
 
-    async def place(self, subject: str, reason: str, until: datetime, actor: Actor) -> str | None:
+    async def place(
+        self,
+        subject: str,
+        reason: str,
+        until: datetime,
+        actor: Actor,
+        *,
+        caller: str | None = None,
+        name: Name | None = None,
+    ) -> str | Clash | None:
         """Keep somebody from being erased before *until*; None where nobody is known, or any more.
+
+        What was placed under the *name* of this call before is answered again.
 
         `StorageAway` where their key is missing: there is nothing left to be kept.
         """
         parts = self._parts
         vault = await parts.keystore.vault([subject])
         async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            taken = await idempotency.take_one(connection, name, now)
+            if isinstance(taken, Remembered):
+                return taken.document.decode()
+            if isinstance(taken, Clash):
+                return taken
             held = await gates.lock(connection, [subject])
             gate = held.get(subject)
             if gate is None or not gate.live:
+                await idempotency.end(connection, taken, None)
                 return None
             if not gates.usable(gate, vault, Compartment.EVIDENCE):
                 log.error("key_missing")
                 raise StorageAway("key store")
             now = await parts.clock.now(connection)
-            name, trail = random_id("hol"), Trail(parts.log, vault, held)
-            said = HoldPlaced(name, reason, until)
-            eid = trail.record(
-                Kind.HOLD_PLACED, subject, actor, now, evidence=said, refs={"hold": name}
-            )
-            sealed = holds.sealed_reason(subject, name, reason, vault)
-            new = Hold(name, subject, sealed, placed_at=now, until=until, eid=eid)
+            placed, trail = random_id("hol"), Trail(parts.log, vault, held)
+            said, kind = HoldPlaced(placed, reason, until), Kind.HOLD_PLACED
+            refs = _refs(placed, caller)
+            eid = trail.record(kind, subject, actor, now, evidence=said, refs=refs)
+            sealed = holds.sealed_reason(subject, placed, reason, vault)
+            new = Hold(placed, subject, sealed, placed_at=now, until=until, eid=eid)
             await holds.add(connection, parts.rows, new)
+            await idempotency.end(connection, taken, placed)
             await trail.stage(connection)
-        return name
+        return placed
 
-    async def lift(self, name: str, actor: Actor) -> bool:
+    async def lift(self, name: str, actor: Actor, caller: str | None = None) -> bool:
         """End a hold; False where no gateway placed such a one, or it has ended."""
         parts = self._parts
         async with parts.data.read() as connection:
@@ -75,7 +95,7 @@ class Holds:
         if found is None:
             return False
         vault = await parts.keystore.vault([found.subject])
-        return await self._lift([found], vault, actor) > 0
+        return await self._lift([found], vault, actor, caller) > 0
 
     async def work_off(self) -> int:
         """End what is over, and carry out what waited for it; how much."""
@@ -95,7 +115,9 @@ class Holds:
         vault = await self._parts.keystore.vault({one.subject for one in over})
         return await self._lift(over, vault, Actor.SYSTEM)
 
-    async def _lift(self, some: Sequence[Hold], vault: Vault, actor: Actor) -> int:
+    async def _lift(
+        self, some: Sequence[Hold], vault: Vault, actor: Actor, caller: str | None = None
+    ) -> int:
         parts = self._parts
         async with parts.data.begin() as connection:
             held = await gates.lock(connection, {one.subject for one in some})
@@ -105,7 +127,7 @@ class Holds:
             now = await parts.clock.now(connection)
             trail = Trail(parts.log, vault, held)
             for one in ending:
-                said, refs = HoldLifted(one.id), {"hold": one.id}
+                said, refs = HoldLifted(one.id), _refs(one.id, caller)
                 trail.record_leaving(
                     Kind.HOLD_LIFTED, one.subject, actor, now, evidence=said, refs=refs
                 )
@@ -145,3 +167,7 @@ class Holds:
         told = await histories.of_people(connection, parts.log.macs, live, vault)
         held_back = await holds.held_back(connection, parts.rows, parts.log.macs, told, now)
         return set(live) - held_back
+
+
+def _refs(hold: str, caller: str | None) -> dict[str, str]:
+    return {"hold": hold} | ({} if caller is None else {"api_key": caller})

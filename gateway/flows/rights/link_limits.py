@@ -44,7 +44,7 @@ class LinkLimits:
         return cls(
             keys,
             await suppressions.in_force(connection, hashes, now),
-            await service_mails.links_sent(connection, boxes, now),
+            await service_mails.sent(connection, service_mails.Kind.FRESH_LINK, boxes, now),
             now,
         )
 

@@ -6,6 +6,7 @@ objection by a withdrawal, an erasure by an erasure) and then says here that it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.rights import (
+    KINDS,
     Progress,
     Refusal,
     Right,
@@ -31,6 +33,8 @@ from consent.rights import (
 )
 from consent.subject_evidence import Accessed
 from consent.trail import Trail
+from gateway.callers import idempotency
+from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from storage.clock import Clock
@@ -39,12 +43,11 @@ from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.ids import ordered_id
 
-_TOLD = {
+_TOLD: Mapping[Step, Kind] = {
     Step.ANSWER: Kind.RIGHTS_ANSWERED,
     Step.EXTEND: Kind.RIGHTS_EXTENDED,
     Step.REFUSE: Kind.RIGHTS_REFUSED,
 }
-KINDS = (Kind.RIGHTS_REQUESTED, *_TOLD.values(), Kind.RIGHTS_ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Asked:
     right: Right
     channel: str
     received_at: datetime | None = None  # by whoever passed it on; none: now
+    caller: str | None = None  # the API key of whoever did
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +73,33 @@ class RightsRequests:
     clock: Clock
     calendar: Calendar
 
-    async def record(self, asked: Asked) -> RightsRequest | None:
-        """Write a request down; None where nobody is known, or nobody any more, by that name."""
+    async def record(self, asked: Asked, name: Name | None = None) -> RightsRequest | Clash | None:
+        """Write a request down; None where nobody is known, or nobody any more, by that name.
+
+        What was written down under the *name* of this call before is answered again.
+        """
         async with self.data.read() as connection:
             (found,) = await permission.find_subjects(connection, self.lookup, [asked.question])
         if found is None or not found.honest:
             return None  # whose the address is nobody can tell
         vault = await self.keystore.vault([found.subject])
         async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            taken = await idempotency.take_one(connection, name, now)
+            if isinstance(taken, Remembered):
+                return await rights_requests.get(connection, self.rows, taken.document.decode())
+            if isinstance(taken, Clash):
+                return taken
             held = await gates.lock(connection, [found.subject])
             now = await self.clock.now(connection)
             gate = held.get(found.subject)
             if gate is None or not gate.live:
+                await idempotency.end(connection, taken, None)
                 return None
             trail = Trail(self.log, _with_key(vault, gate), held)
             new = self._new(asked, gate, trail, now)
             await rights_requests.add(connection, self.rows, new)
+            await idempotency.end(connection, taken, new.id)
             await trail.stage(connection)
         return new
 
@@ -93,7 +108,7 @@ class RightsRequests:
         received_at = min(asked.received_at or now, now)
         request, due_at = ordered_id("req", now), deadlines.due(received_at, self.calendar)
         said = RightsRequested(request, asked.right, asked.channel, received_at, due_at)
-        refs = {"request": request}
+        refs = _refs(request, asked.caller)
         kind = Kind.RIGHTS_REQUESTED
         eid = trail.record(kind, gate.subject, Actor.API, now, evidence=said, refs=refs)
         return RightsRequest(
@@ -108,7 +123,9 @@ class RightsRequests:
             eid=eid,
         )
 
-    async def decide(self, request: str, step: Step, reason: str) -> RightsRequest | Refusal | None:
+    async def decide(
+        self, request: str, step: Step, reason: str, caller: str
+    ) -> RightsRequest | Refusal | None:
         """Take *step*, for *reason*; or say why it is not possible; None for no such request."""
         async with self.data.read() as connection:
             found = await rights_requests.get(connection, self.rows, request)
@@ -128,7 +145,7 @@ class RightsRequests:
             if not await _is_last(connection, stored, _with_key(vault, gate)):
                 return Refusal.DECIDED  # an old row stands there; a verification names it
             trail = Trail(self.log, vault, held)
-            changed = self._changed(stored, step, reason, trail, vault, now)
+            changed = self._changed(stored, step, (reason, caller), trail, vault, now)
             await rights_requests.restate(connection, self.rows, changed)
             await trail.stage(connection)
         return changed
@@ -137,7 +154,7 @@ class RightsRequests:
         self,
         stored: RightsRequest,
         step: Step,
-        reason: str,
+        said: tuple[str, str],
         trail: Trail,
         vault: Vault,
         now: datetime,
@@ -145,9 +162,10 @@ class RightsRequests:
         due_at = stored.due_at
         if step is Step.EXTEND:
             due_at = deadlines.due(stored.received_at, self.calendar, deadlines.EXTENDED)
-        said, refs = RightsDecided(stored.id, stored.right, due_at), {"request": stored.id}
+        reason, caller = said
+        proof, refs = RightsDecided(stored.id, stored.right, due_at), _refs(stored.id, caller)
         kind = _TOLD[step]
-        eid = trail.record(kind, stored.subject, Actor.API, now, evidence=said, refs=refs)
+        eid = trail.record(kind, stored.subject, Actor.API, now, evidence=proof, refs=refs)
         sealed = rights_requests.seal_reason(stored, reason, vault)
         if step is Step.EXTEND:
             return stored.extended(due_at, sealed, eid)
@@ -183,6 +201,10 @@ class RightsRequests:
             trail.record(kind, request.subject, Actor.API, now, evidence=said, refs=refs)
             await trail.stage(connection)
         return rights_requests.open_reason(request, vault)
+
+
+def _refs(request: str, caller: str | None) -> dict[str, str]:
+    return {"request": request} | ({} if caller is None else {"api_key": caller})
 
 
 def _with_key(vault: Vault, gate: Gate) -> Vault:

@@ -139,7 +139,7 @@ class Stops:
             if await waiting.look(connection, self.consents.keys, subject, now) is not None:
                 return False
             await self._vouched(connection, gate, vault)
-            trail = Trail(self.log, vault, {subject: gate})
+            trail = Trail(self.log, vault, {subject: gate}, self.consents.keys)
             said, actor = Restricting(CHANNEL), Actor.SUBJECT
             trail.record(Kind.SUBJECT_UNRESTRICTED, subject, actor, now, evidence=said)
             await stops.lift_restriction(connection, self.consents.keys, gate)
@@ -169,7 +169,7 @@ class Stops:
                 return False
             known = await self._vouched(connection, gate, vault)
             _require(all(known.vouches(one) for one in again.values()))
-            trail = Trail(self.log, vault, {subject: gate})
+            trail = Trail(self.log, vault, {subject: gate}, self.consents.keys)
             ids = tuple(sorted(one.id for one in again.values()))
             said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids), Actor.SUBJECT
             trail.record(Kind.SUPPRESSION_LIFTED, subject, actor, now, evidence=said)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
 from audit.log import Log
-from consent import facts, fresh_links, gates, links, paces, policy, re_permission
+from consent import acknowledging, facts, fresh_links, gates, links, paces, policy, re_permission
 from consent.consents import Consent, Consents
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
@@ -35,7 +35,7 @@ from delivery.sharing import Due, in_turn
 from gateway.config.config import Config, Purpose
 from gateway.flows.sending import bad_messages, ends, grounds, occasion, pacing
 from gateway.flows.sending.letters import Letter, Sealed
-from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, Unknown
+from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, ToTell, Unknown
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.honesty import RowKeys
@@ -282,19 +282,18 @@ def _permission(
         return Refused(Reason.UNPROVEN)  # we write no such row
     match why:
         case ToOpen(link):  # for no purpose of the configuration's
-            fresh = known.fresh.get(link)
-            return policy.fresh_link_wanted(about, fresh, known.now)
+            return policy.fresh_link_wanted(about, known.fresh.get(link), known.now)
         case _ if message.purpose not in known.purposes:
             return Refused(Reason.PURPOSE_UNKNOWN)
         case ToConfirm(token_hash, anew):
             wanted = re_permission.wanted if anew else policy.confirmation_wanted
             asked = known.asked.get(token_hash, ())
             return wanted(about, asked, known.now, queued_at=message.created_at)
+        case ToTell(left):
+            return acknowledging.wanted(about, left, known.now, queued_at=message.created_at)
         case None:
             # Accepted for one sender it goes out as that one, whoever has the purpose now.
-            ours = about.sender == message.sender
-            about = about if ours else replace(about, sender=message.sender)
-            return policy.decide(about, known.now)
+            return policy.decide(replace(about, sender=message.sender), known.now)
         case _:
             assert_never(why)
 

@@ -28,7 +28,8 @@ class Wording:
     """A consent that is asked for, in the words that were published.
 
     What an earlier release queued does not say who would write under it. Where
-    somebody is asked anew, *before* and *before_sender* are what they agreed to.
+    somebody is asked anew, *before* and *before_sender* are what they agreed to. Of what
+    was withdrawn there is the title alone, and by *again_url* they are asked again.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Wording:
     notice_url: str | None = None
     before: str | None = None
     before_sender: str | None = None
+    again_url: str | None = None
 
     def written(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -132,7 +134,7 @@ def read(raw: bytes) -> Content:
 
 
 def _wording(one: Mapping[str, str]) -> Wording:
-    more = ("sender", "imprint_url", "notice_url", "before", "before_sender")
+    more = ("sender", "imprint_url", "notice_url", "before", "before_sender", "again_url")
     return Wording(one["title"], one["text"], *(one.get(name) for name in more))
 
 

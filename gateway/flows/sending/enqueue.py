@@ -40,7 +40,7 @@ from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
 
-_SERVICE = frozenset({"confirmation", "my_data", "re_permission"})
+_SERVICE = frozenset({"confirmation", "my_data", "re_permission", "withdrawal"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,25 @@ class ToOpen:
 
 
 @dataclass(frozen=True, slots=True)
+class ToTell:
+    """Somebody withdrew this consent: the mail tells them so."""
+
+    consent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nothing that this release writes; a later one may know."""
 
 
-Occasion = ToConfirm | ToOpen
+Occasion = ToConfirm | ToOpen | ToTell
 
 
 class _Word(StrEnum):
     CONFIRMATION = "confirmation"
     FRESH_LINK = "fresh-link"
     RE_PERMISSION = "re-permission"
+    WITHDRAWAL = "withdrawal"
 
 
 def columns(occasion: Occasion | None) -> dict[str, str]:
@@ -49,6 +57,8 @@ def columns(occasion: Occasion | None) -> dict[str, str]:
             return {"occasion": word, "regarding": token_hash.hex()}
         case ToOpen(link):
             return {"occasion": _Word.FRESH_LINK, "regarding": link}
+        case ToTell(consent):
+            return {"occasion": _Word.WITHDRAWAL, "regarding": consent}
         case _:
             assert_never(occasion)
 
@@ -65,6 +75,8 @@ def of(message: Message) -> Occasion | Unknown | None:
             return _to_confirm(regarding, anew=word == _Word.RE_PERMISSION)
         case _Word.FRESH_LINK:
             return ToOpen(regarding)
+        case _Word.WITHDRAWAL:
+            return ToTell(regarding)
         case _:
             return Unknown()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,8 @@ from consent.lookup import Found, LookUp
 from consent.model import Granted, Reason, Refused
 from gateway.parts import Parts
 
+Known = Callable[[AsyncConnection, Collection[str]], Awaitable[Mapping[str, Gate]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -30,7 +32,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The answer, with the person's gate where there is one; it is shared, not locked."""
+    """The answer, with the person's row where there is one; nobody holds it as their gate."""
 
     decision: Granted | Refused
     gate: Gate | None
@@ -50,7 +52,7 @@ async def ask(parts: Parts, question: Question, caller: str) -> Granted | Refuse
         found = await find_subjects(connection, parts.lookup, [question])
     vault = await parts.keystore.vault({one.subject for one in found if one is not None})
     async with parts.data.begin() as connection:
-        (advice,) = await advise(parts, connection, [question])
+        (advice,) = await advise(parts, connection, [question], known_by=shares.look)
         now = await parts.clock.now(connection)
         look = draft(_look(question, advice, vault, caller, now), vault, parts.log.node)
         await parts.log.stage(connection, [look])
@@ -67,15 +69,20 @@ def _look(question: Question, advice: Advice, vault: Vault, caller: str, now: da
 
 
 async def advise(
-    parts: Parts, connection: AsyncConnection, questions: Sequence[Question]
+    parts: Parts,
+    connection: AsyncConnection,
+    questions: Sequence[Question],
+    *,
+    known_by: Known = shares.share,
 ) -> list[Advice]:
     """Answer in order; never a reason to send. What this transaction writes of them goes with them.
 
-    An erasure that finished between a look and its commit would leave what tells of nobody.
+    An erasure that finished between a look and its commit would leave what tells of nobody:
+    *known_by* keeps it from that, and a look takes what touches no gate.
     """
     found = await find_subjects(connection, parts.lookup, questions)
     subjects = [one.subject if one is not None else None for one in found]
-    known = await shares.share(connection, {one for one in subjects if one is not None})
+    known = await known_by(connection, {one for one in subjects if one is not None})
     pairs = {
         (subject, question.purpose)
         for subject, question in zip(subjects, questions, strict=True)

@@ -62,6 +62,7 @@ def upgrade() -> None:
     _keep_what_was_erased()
     _keep_what_was_asked_by_right()
     _keep_what_the_guard_must_hear_of()
+    _keep_what_others_are_told()
     _keep_what_is_held()
     _keep_how_mails_are_to_come()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
@@ -276,6 +277,70 @@ def _keep_what_the_guard_must_hear_of() -> None:
     with op.batch_alter_table("taking_away_due", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_taking_away_due_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_taking_away_due_subject"), ["subject"], unique=False)
+
+
+def _keep_what_others_are_told() -> None:
+    op.create_table(
+        "change",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=True),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=True),
+        sa.Column("receivers", sa.Text(), nullable=True),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("eid"),
+    )
+    unspread = sa.text("receivers IS NULL")
+    with op.batch_alter_table("change", schema=None) as batch_op:
+        for name in ("at", "subject"):
+            batch_op.create_index(batch_op.f(f"ix_change_{name}"), [name], unique=False)
+        batch_op.create_index(
+            "change_unspread",
+            ["id"],
+            unique=False,
+            sqlite_where=unspread,
+            postgresql_where=unspread,
+        )
+    op.create_table(
+        "telling",
+        sa.Column("change", sa.String(length=40), nullable=False),
+        sa.Column("webhook", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("told_at", types.Moment(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", types.Moment(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("change", "webhook"),
+    )
+    unacknowledged = sa.text("state IN ('waiting', 'aside')")
+    waiting = sa.text("state = 'waiting'")
+    with op.batch_alter_table("telling", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_telling_subject"), ["subject"], unique=False)
+        batch_op.create_index("telling_kept", ["kind", "at"], unique=False)
+        batch_op.create_index(
+            "telling_due",
+            ["webhook", "due_at"],
+            unique=False,
+            sqlite_where=unacknowledged,
+            postgresql_where=unacknowledged,
+        )
+        batch_op.create_index(
+            "telling_waiting",
+            ["webhook", "subject", "place"],
+            unique=False,
+            sqlite_where=waiting,
+            postgresql_where=waiting,
+        )
 
 
 def _keep_what_is_held() -> None:

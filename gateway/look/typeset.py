@@ -1,0 +1,58 @@
+"""Sets one paper as PDF, in a process of its own: `python -m gateway.look.typeset TEMPLATE`.
+
+Reads the values of the paper from standard input and writes the PDF to standard
+output. What it takes of memory goes with it, and whoever started it can end it. It
+reads one file, the template, and asks the network for nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+import typst
+
+_MOST_MEMORY: Final = 4 * 1024**3  # of addresses; ten thousand messages take 0.3 GB of memory
+_STANDARD: Final[Literal["ua-1"]] = "ua-1"  # PDF/UA: readable by who does not see
+
+
+def typeset(template: Path, values: str) -> bytes:
+    """The PDF; accessible by PDF/UA unless a letter is in none of its typefaces.
+
+    Then those of this machine are asked, and what is in none is a box: a paper with a
+    box is better than none.
+    """
+    given, root = {"paper": values}, template.parent
+    try:
+        return typst.compile(
+            template,
+            root=root,
+            sys_inputs=given,
+            pdf_standards=[_STANDARD],
+            ignore_system_fonts=True,
+        )
+    except typst.TypstError:
+        return typst.compile(template, root=root, sys_inputs=given)
+
+
+def _bound() -> None:
+    """Where the system lets a process bound itself; elsewhere its patience is what ends it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.nice(5)  # mails come first
+
+
+def main() -> None:
+    _bound()
+    values = sys.stdin.buffer.read().decode()
+    sys.stdout.buffer.write(typeset(Path(sys.argv[1]), values))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""Whoever received data is told what became of it: signed, in order, until they acknowledge it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from consent import tellings
+from consent.feed import News
+from gateway.callers.api_keys import Scope
+from gateway.cli import status
+from gateway.flows.keeping.retention import RetentionRules
+from gateway.flows.proving.verify import verify
+from gateway.flows.rights.telling import Tellings, receivers_of
+from gateway.http.webhooks import Webhooks
+from gateway.process import counting
+from gateway.watch import overview, webhooks
+from tests.support.apps import ADA, App, open_app
+from tests.support.calls import call
+from tests.support.databases import Databases
+from tests.support.receivers import SECRET, Receiver, receiving, section
+from tests.support.stops import stops_of
+from tests.support.stores import dump
+
+DAY = timedelta(days=1)
+ALL = [str(one) for one in News]
+OWED = [str(one) for one in tellings.OWED]
+BOB = "bob@example.org"
+
+
+@dataclass
+class Scene:
+    """A gateway with two receivers: one is told everything, one what is owed."""
+
+    app: App
+    crm: Receiver
+    shop: Receiver
+
+    async def tell(self) -> int:
+        """What the duties do, until nothing is left that is due."""
+        await self.app.tick()
+        told, parts = self.tellings(), self.app.parts
+        await told.spread()
+        done = 0
+        for name in parts.config.webhooks:
+            while did := await told.tell(name):
+                done += did
+        return done
+
+    def tellings(self) -> Tellings:
+        parts, config = self.app.parts, self.app.parts.config
+        soon = aiohttp.ClientTimeout(total=0.3)
+        send = Webhooks(config.webhooks, soon).send
+        return Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers_of(config), send)
+
+    async def erase(self, email: str = ADA) -> str:
+        key = await self.app.key(Scope.SUBJECTS_MANAGE)
+        code, said = await call(self.app, key, "POST", "/v1/erasures", {"email": email})
+        assert code == 202
+        return str(said["erasure_id"])
+
+    async def certificate(self, erasure: str) -> dict[str, Any]:
+        key = await self.app.key(Scope.SUBJECTS_MANAGE)
+        _, said = await call(self.app, key, "GET", f"/v1/erasures/{erasure}")
+        return dict(said["certificate"])
+
+    async def doubts(self) -> list[str]:
+        await self.app.tick()
+        found = await verify(self.app.parts)
+        return [*map(str, found.report.findings), *found.rows]
+
+    async def kept(self, table: str) -> list[str]:
+        rows = (await dump(self.app.parts.data, [table]))[table]
+        return [str(one["kind"]) for one in rows]
+
+
+@asynccontextmanager
+async def staged(dialect: str, tmp_path: Path, databases: Databases) -> AsyncIterator[Scene]:
+    (tmp_path / "webhook.secret").write_text(SECRET)
+    async with AsyncExitStack() as stack:
+        crm = await stack.enter_async_context(receiving())
+        shop = await stack.enter_async_context(receiving())
+        more = section("crm", crm.url, *ALL) + section("shop", shop.url, *OWED, processor="none")
+        more += '[retention]\nevidence_after_withdrawal = "0d"\n'
+        app = await stack.enter_async_context(open_app(tmp_path, databases, dialect, more=more))
+        yield Scene(app, crm, shop)
+
+
+@pytest.fixture
+async def scene(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[Scene]:
+    async with staged(dialect, tmp_path, new_database_url) as opened:
+        yield opened
+
+
+async def test_a_whole_life_is_told_in_order_signed_and_without_an_address(scene: Scene) -> None:
+    app = scene.app
+    await app.subscribe(ADA, "newsletter", "updates")
+    subject = await app.subject()
+    assert subject is not None
+    await stops_of(app.parts).restrict(subject)
+    await stops_of(app.parts).lift_restriction(subject)
+    erasure = await scene.erase()
+    await app.tick()
+
+    waits = [
+        (one["webhook"], one["acknowledged_at"])
+        for one in (await scene.certificate(erasure))["told"]
+    ]
+    assert waits == [("crm", None), ("shop", None)]
+    await scene.tell()
+
+    ends = ["consent.withdrawn"] * 2
+    life = ["consent.confirmed"] * 2 + ["subject.restricted", "subject.unrestricted", *ends]
+    assert scene.crm.kinds() == [*life, "subject.erased"]
+    assert scene.shop.kinds() == ["subject.restricted", "subject.unrestricted", "subject.erased"]
+    names = {"change_id", "at", "kind", "subject_id", "purpose"}
+    assert {frozenset(one) for one in scene.crm.heard} == {frozenset(names)}
+    assert {one["subject_id"] for one in scene.crm.heard} == {subject}
+    assert {one["purpose"] for one in scene.crm.heard[:2]} == {"newsletter", "updates"}
+    shown = await scene.certificate(erasure)
+    assert [(one["name"], one["acknowledged_at"] is None) for one in shown["told"]] == [
+        ("Mail Relay GmbH", False),
+        ("shop", False),
+    ]
+    assert "Mail Relay GmbH was told, and acknowledged it" in " ".join(shown["meaning"])
+    # Of who is gone nothing else is left, and nothing of it is missed.
+    assert await scene.kept("change") == ["subject.erased"]
+    assert await scene.kept("telling") == ["subject.erased"] * 2
+    assert await scene.doubts() == []
+    assert await scene.tell() == 0
+
+
+async def test_a_receiver_that_misbehaves_is_told_later_and_keeps_no_other_one_waiting(
+    scene: Scene,
+) -> None:
+    app, crm = scene.app, scene.crm
+    await app.subscribe(BOB)
+    await app.subscribe()
+    await scene.tell()
+    crm.heard.clear()
+    await scene.erase(BOB)
+    await scene.erase()
+
+    for tries, how in enumerate(("fails", "redirects", "hangs", "ends never"), 1):
+        crm.how = how
+        called = len(crm.called)
+        await scene.tell()
+        # The first of each person alone: what came later waits for it.
+        assert [one["kind"] for one in crm.called[called:]] == ["consent.withdrawn"] * 2
+        assert await scene.tell() == 0
+        assert len(crm.called) == called + 2  # not before its time
+        app.step(tellings.wait(tries))
+    assert (crm.heard, crm.strayed) == ([], 0)
+    assert scene.shop.kinds() == ["subject.erased"] * 2
+
+    seen = await overview.look(app.parts)
+    assert [(one.webhook, one.changes, one.tries) for one in seen.webhooks] == [("crm", 4, 4)]
+    assert ("Webhooks", webhooks.said(seen.webhooks[0])) in [*status._lines(seen)]
+    verifier, named = app.parts.publisher.verifier, app.parts.config.webhooks
+    await counting.measure(
+        app.parts.data, app.parts.clock, verifier, app.parts.lookup, app.counted, named
+    )
+    assert 'gateway_webhook_waiting{webhook="crm"} 4.0' in app.metrics()
+    found = webhooks.told(seen.webhooks, named, seen.at + DAY)
+    assert [one.level for one in found] == ["warn"]
+
+    crm.how = "well"
+    assert await scene.tell() == 4
+    assert sorted(crm.kinds()) == ["consent.withdrawn"] * 2 + ["subject.erased"] * 2
+    assert (await overview.look(app.parts)).webhooks == []
+
+
+async def test_what_was_told_goes_after_a_month_and_what_was_owed_is_kept_as_proof(
+    scene: Scene,
+) -> None:
+    app = scene.app
+    await app.subscribe(BOB)
+    erasure = await scene.erase(BOB)
+    await app.subscribe()
+    subject = await app.subject()
+    assert subject is not None
+    await scene.tell()
+    scene.shop.how = "fails"
+    await stops_of(app.parts).restrict(subject)
+    await scene.tell()
+    rules = RetentionRules(app.parts)
+
+    app.step(29 * DAY)
+    assert await rules.changes() == 0
+    app.step(DAY)
+    while await rules.changes():
+        pass
+
+    assert await scene.kept("change") == []
+    owed = ["subject.erased", "subject.erased", "subject.restricted", "subject.restricted"]
+    assert sorted(await scene.kept("telling")) == owed
+    assert (await overview.look(app.parts)).webhooks == []  # given up
+    assert (await scene.certificate(erasure))["told"][0]["acknowledged_at"] is not None
+    assert await scene.doubts() == []
+    app.step(4 * 365 * DAY)
+    await rules.requests()
+    await rules.changes()
+    assert await scene.kept("telling") == []
+
+
+async def test_two_nodes_tell_each_change_once(scene: Scene) -> None:
+    await scene.app.subscribe()
+    await scene.app.tick()
+    one, two = scene.tellings(), scene.tellings()
+
+    spread = await asyncio.gather(one.spread(), two.spread())
+    told = await asyncio.gather(one.tell("crm"), two.tell("crm"), one.tell("crm"))
+
+    assert (sum(spread), sum(told), len(scene.crm.called)) == (1, 1, 1)

@@ -1,0 +1,129 @@
+"""Promise 12 for every table, also such as are added later: by a rule, and told to people.
+
+`test_nothing_is_kept_longer.py` looks at each rule; here no table may be forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.look.claims import CLAIMS
+from gateway.process import duties
+from gateway.schema.database_schema import SCHEMAS
+from tests.support import lived as living
+from tests.support import stores
+from tests.support.apps import App, open_app
+from tests.support.databases import Databases
+from tests.support.house import ROOT
+
+YEAR = timedelta(days=365)
+TABLES = {t.name for schema in SCHEMAS.values() for m in schema.tables for t in m.sorted_tables}
+
+# About nobody, or about nobody who could be told.
+_FOR_EVER = {
+    "api_key": "callers, until the operator revokes them",
+    "audit_checkpoint": "hashes",
+    "audit_entry": "entries name nobody",
+    "audit_guard": "one row",
+    "audit_item": "commitments; whose they were goes",
+    "audit_node": "hashes",
+    "audit_state": "one row",
+    "consent_text": "wordings",
+    "erasure_ledger": "random ids: what a restore must not bring back",
+    "kek_epoch": "which keys there were",
+    "live_key": "which keys there are",
+    "privacy_notice": "notices",
+}
+_SOON = {
+    "audit_pending": "until it has an index",
+    "idempotency": "a day",
+    "intake_key": "an hour",
+    "limit_key": "two weeks",
+    "parked": "two days: ids",
+    "rate_limit": "a day: keyed hashes",
+    "spent_stamp": "a day: hashes of random numbers",
+    "worker": "a lease",
+}
+# What is about people: by which words the table in docs/operations.md has it, and which claims of
+# the privacy notice tell how long it is kept.
+TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
+    "attempt": ("what became of a message", ("outcomes_kept",)),
+    "audit_payload": ("proof of a consent, after its end", ("proof_kept", "proof_ends")),
+    "confirmation": ("sign-ups that were never confirmed", ("unconfirmed_kept",)),
+    "confirmation_consent": ("sign-ups that were never confirmed", ("unconfirmed_kept",)),
+    "confirmation_count": ("how often, from which networks", ("network_kept",)),
+    "consent": ("proof of a consent, after its end", ("proof_kept", "unconfirmed_kept")),
+    "content": ("content of messages, after their end", ("bodies_kept",)),
+    "dek": ("the person's keys are destroyed with the last of it", ("own_keys",)),
+    "erasure": ("that somebody asked to be erased", ("requests_kept",)),
+    "fresh_link": ("that a confirmation mail or a fresh link went out", ("service_mails_kept",)),
+    "handle": ("the links of a person's mails", ("own_keys",)),
+    "hold": ("that a dispute needs somebody's proof", ("proof_held",)),
+    "intake": ("acknowledged sign-ups before they are worked off", ("unconfirmed_kept",)),
+    "mark": ("that an address was left", ("blocks_kept",)),
+    "outbox": ("what became of a message", ("outcomes_kept",)),
+    "pace": ("a pause, or how far apart mails are wanted", ("address_kept",)),
+    "permit": ("what became of a message", ("outcomes_kept",)),
+    "rights_request": ("what else somebody asked for by right", ("rights_kept",)),
+    "service_mail": ("that a confirmation mail or a fresh link", ("service_mails_kept",)),
+    "session": ("a session on their own pages", ("cookie",)),
+    "subject": ("what proves the consents of who was erased", ("address_kept", "locked")),
+    "subject_index": ("what a person is found by", ("address_kept", "erasure")),
+    "suppression": ("a keyed checksum of the mailbox", ("blocks_kept",)),
+    "taking_away": ("who took what back, by random ids alone", ("takings_kept",)),
+    "taking_away_due": ("who took what back, by random ids alone", ("takings_kept",)),
+}
+
+
+def test_every_table_is_told_of_where_it_is_peoples_and_listed_where_it_is_not() -> None:
+    said = " ".join(_section().split())
+
+    assert {*_FOR_EVER, *_SOON, *TOLD} == TABLES
+    assert [name for name, (words, _) in TOLD.items() if words not in said] == []
+    assert {claim for _, claims in TOLD.values() for claim in claims} <= CLAIMS.keys()
+
+
+def _section() -> str:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(r"^## Retention$(.+?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_of_a_life_nothing_is_left_once_its_terms_are_over(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    """Whoever adds a table has rows of it in `tests/support/lived.py`; they go by themselves."""
+    async with open_app(tmp_path, new_database_url, dialect) as app:
+        await living.live(app)
+        lived = {name for name, rows in (await _everything(app)).items() if rows}
+
+        # Until the last consent went unused, then the proof of it, then that its person was erased.
+        for _ in range(12):
+            app.step(YEAR)
+            await _run_all(app)
+
+        left = {name for name, rows in (await _everything(app)).items() if rows}
+    assert TABLES - lived - {"audit_node"} == set(), "nobody sees whether its rows go"
+    assert left - _FOR_EVER.keys() - {"intake_key", "limit_key"} == set()
+
+
+async def _everything(app: App) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for database in (app.parts.data, app.parts.key_database, app.parts.guard):
+        found |= {name: len(rows) for name, rows in (await stores.dump(database)).items()}
+    return {name: found[name] for name in TABLES}
+
+
+async def _run_all(app: App) -> None:
+    """Every duty but those of the log, until none of them finds anything more."""
+    for _ in range(5):
+        for duty in duties.of(app.parts):
+            while await duty.run():
+                pass
