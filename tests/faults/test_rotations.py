@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,13 @@ from consent.keys.vault import Compartment
 from gateway.config import config
 from gateway.parts import Parts
 from gateway.process.lifespan import open_parts
+from tests.support import forking
 from tests.support.databases import Databases
 from tests.support.gateways import Gateway, open_gateway
 
 pytestmark = pytest.mark.long
 
+_HERE = Path(__file__).parents[2]
 PEOPLE = [f"sub_{n:04}" for n in range(1500)]  # two keys each: three pages
 DECLARED = ("--no-backups-exist", "--copies-replaced")
 BOB, CLEO = "bob@example.org", "cleo@example.org"
@@ -31,9 +32,8 @@ BOB, CLEO = "bob@example.org", "cleo@example.org"
 
 def killed_at(gateway: Gateway, statement: int, *more: str) -> int:
     """Rotate, and die before the *statement*-th one of it; how the process ended."""
-    command = [sys.executable, "-m", "tests.support.killed", str(statement)]
-    command += ["--config", str(gateway.config), "keys", "rotate", *more]
-    return subprocess.run(command, capture_output=True, check=False).returncode
+    command = [str(statement), "--config", str(gateway.config), "keys", "rotate", *more]
+    return forking.run(command, _HERE, dict(os.environ), module="tests.support.killed").returncode
 
 
 async def epochs_of(parts: Parts) -> dict[int, str]:
