@@ -14,7 +14,7 @@ from gateway.flows.keeping.rotation import Rotation
 from gateway.keyfiles.followed import FollowedKeyring
 from gateway.parts import Parts
 
-PEOPLE = 25_000  # two keys each
+PEOPLE = 500_000  # two keys each
 _AT_ONCE = 5_000
 
 

@@ -175,6 +175,16 @@ async def destroy(connection: AsyncConnection, keys: RowKeys, number: int, now: 
     return True
 
 
+async def give_up(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
+    """End an announced epoch whose key is lost: nothing was ever wrapped under it."""
+    found = [one for one in await _locked(connection, keys) if one.epoch == number]
+    for one in found:
+        if one.honest and one.state is EpochState.ANNOUNCED:
+            await _write(connection, keys, replace(one, state=EpochState.DESTROYED, since=now))
+            return True
+    return False
+
+
 async def told(connection: AsyncConnection, one: Epoch) -> None:
     """Remember what the log knows of an epoch."""
     statement = update(epoch).where(epoch.c.epoch == one.epoch)

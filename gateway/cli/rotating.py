@@ -72,6 +72,8 @@ def lines(begun: int | None, seen: Standing) -> Sequence[str]:
             said.append(f"epoch {one.epoch} waits for processes that lack it: {', '.join(names)}")
         elif one.state is EpochState.ANNOUNCED:
             said.append(f"epoch {one.epoch} waits for a process that makes keys just now")
+        elif one.state is EpochState.DESTROYED and one.rewrapped_at is None:
+            said.append(f"epoch {one.epoch} was given up: its key was lost before it was used")
         elif one.state is EpochState.ACTIVE:
             said.append(f"epoch {one.epoch} is active")
         elif (until := phases.recoverable(one)) is not None:

@@ -293,3 +293,21 @@ async def test_the_first_person_of_all_is_still_mailed_after_two_rotations(app: 
     assert keks_in(app) == {"3"}
     async with start_app(app.parts.config, app.parts.clock) as later:
         assert await later.permission(ADA) == "granted"
+
+
+@SELDOM_ON_BOTH
+async def test_a_key_that_was_lost_with_the_machine_that_announced_it_is_given_up(
+    app: App,
+) -> None:
+    async with machine(app, "second") as second:
+        here, there = rotation_of(app), rotation_of(second)
+        await here.keep()
+        await there.begin()  # and its disk is gone
+        assert await states(app) == {1: "active", 2: "announced"}
+
+        assert await here.begin() == 3
+        await finish(here)
+
+        assert await states(app) == {1: "retiring", 2: "destroyed", 3: "active"}
+        await app.subscribe()
+        assert await wrapping(app) == {3}

@@ -8,7 +8,7 @@ is told; who ends in between tells it once more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,14 @@ class Standing:
     """Every epoch, and who runs and lacks which new key."""
 
     epochs: Sequence[Epoch]
+    running: int
     waited_for: Mapping[int, Sequence[str]]
     backup: Backup | None
+
+    def lost(self, held: Collection[int]) -> list[int]:
+        """Epochs that were announced, and whose key neither a process that runs nor we hold."""
+        waits = self.waited_for.items()
+        return [n for n, names in waits if n not in held and len(names) == self.running]
 
 
 class Rotation:
@@ -87,10 +93,17 @@ class Rotation:
             found = await epochs.standing(connection, self._rows)
             running = await nodes.running(connection, now)
             backup = await verified.newest(connection, self._rows)
-        return Standing(found, nodes.waited_for(found, running), backup)
+        return Standing(found, len(running), nodes.waited_for(found, running), backup)
 
     async def begin(self) -> int | None:
-        """Announce the next epoch, which is in our keyring's file before; None while one is new."""
+        """Announce the next epoch, which is in our keyring's file before; None while one is new.
+
+        One that was lost with the machine that announced it is given up.
+        """
+        for lost in (await self.look()).lost(self._keyring.ring.keks):
+            async with self._keys.begin() as connection:
+                now = await self._clock.now(connection)
+                await epochs.give_up(connection, self._rows, lost, now)
         async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
         if not phases.may_begin(found):
