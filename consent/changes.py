@@ -114,6 +114,11 @@ def supersede(consent: Consent, trail: Trail, now: datetime) -> Consent:
     return _end(consent, State.LAPSED, Why.SUPERSEDED, trail, now)
 
 
+def leave_behind(consent: Consent, trail: Trail, now: datetime) -> Consent:
+    """A pending request after its person got another address: its link went to that of before."""
+    return _end(consent, State.LAPSED, Why.MOVED, trail, now)
+
+
 def end(consent: Consent, trail: Trail, now: datetime) -> Consent | None:
     """The consent at its end; None when it has none, or when the row is not what we wrote."""
     if policy.lapse(consent, now) is State.LAPSED:

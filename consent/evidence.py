@@ -28,6 +28,7 @@ class Why(StrEnum):
     UNUSED = "it was not used"
     SUPERSEDED = "another was confirmed"
     RETIRED = "its wording was retired"
+    MOVED = "its person has another address"
 
 
 # None of these has a repr: in a traceback it would write an address into the log.

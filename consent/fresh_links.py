@@ -157,6 +157,24 @@ async def close_session(connection: AsyncConnection, keys: RowKeys, raw: bytes) 
     await connection.execute(delete(session).where(session.c.id_hash.in_(kept)))
 
 
+async def end(connection: AsyncConnection, keys: RowKeys, subject: str, now: datetime) -> None:
+    """Let no link or session of somebody open anything from *now* on; hold their gate.
+
+    The rows of the links stay: mails that wait name them.
+    """
+    await connection.execute(delete(session).where(session.c.subject == subject))
+    query = select(fresh_link).where(
+        fresh_link.c.subject == subject, fresh_link.c.spent_at.is_(None)
+    )
+    for row in (await connection.execute(query.where(fresh_link.c.expires_at > now))).all():
+        if _link(keys, row) is None:
+            continue
+        over = {**row._mapping, "expires_at": now}
+        signed = keys.sign(fresh_link.name, *(over[name] for name in _SIGNED))
+        ended = update(fresh_link).where(fresh_link.c.id == row.id)
+        await connection.execute(ended.values(expires_at=now, **signed._asdict()))
+
+
 async def forget(connection: AsyncConnection, now: datetime) -> None:
     """Delete sessions that are over, and links a day later: then nothing counts them."""
     over = now - timedelta(days=1)
@@ -164,9 +182,12 @@ async def forget(connection: AsyncConnection, now: datetime) -> None:
     await delete_free(connection, session, session.c.expires_at <= now)
 
 
+_SIGNED = ("id", "token_hash", "subject", "created_at", "expires_at")
+
+
 def granting(row: Any) -> tuple[Value, ...]:
     """What is signed of a link's row. That it was spent is not: the log tells of it."""
-    return (row.id, row.token_hash, row.subject, row.created_at, row.expires_at)
+    return tuple(getattr(row, name) for name in _SIGNED)
 
 
 def granting_session(row: Any) -> tuple[Value, ...]:

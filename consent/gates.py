@@ -345,9 +345,15 @@ async def suppress(
 async def set_profile(
     connection: AsyncConnection, subject_id: str, locale: str, sealed: bytes | None
 ) -> None:
-    """Replace what is known of a person; only a confirmation may."""
+    """Replace what is known of a person; only a confirmation may, and they themselves."""
     statement = update(subject).where(subject.c.id == subject_id)
     await connection.execute(statement.values(profile=sealed, locale=locale))
+
+
+async def set_address(connection: AsyncConnection, subject_id: str, sealed: bytes) -> None:
+    """Mail a person elsewhere from here on; only who holds both mailboxes may say so."""
+    statement = update(subject).where(subject.c.id == subject_id)
+    await connection.execute(statement.values(address=sealed))
 
 
 def gate_of(row: Any) -> Gate:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -41,6 +41,7 @@ class IntakeKind(StrEnum):
 
     SIGN_UP = "sign-up"
     FRESH_LINK = "fresh-link"
+    ADDRESS = "address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,31 @@ def seal_fresh_link(email: Address, under: Under, now: datetime) -> Intake:
 def open_fresh_links(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[Address]:
     """The addresses in *rows* that a link was asked for, by the intake keys that are left."""
     return _open(rows, keys, lambda stored: address.parse(stored.text("email")))
+
+
+@dataclass(frozen=True, slots=True)
+class NewAddress:
+    """Somebody wants their mails to go there from now on; from where they ask, as a sign-up."""
+
+    subject: str
+    email: Address = field(repr=False)
+    network: str | None = field(default=None, repr=False)
+
+
+def seal_new_address(asked: NewAddress, under: Under, now: datetime) -> Intake:
+    """The row that keeps that somebody asked for another address."""
+    said = {"subject": asked.subject, "email": asked.email.typed, "network": asked.network}
+    return _sealed(IntakeKind.ADDRESS, asked.email, json.dumps(said).encode(), under, now)
+
+
+def open_new_addresses(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[NewAddress]:
+    """What was asked for in *rows*, by the intake keys that are left."""
+    return _open(rows, keys, _new_address)
+
+
+def _new_address(stored: Stored) -> NewAddress:
+    email = address.parse(stored.text("email"))
+    return NewAddress(stored.text("subject"), email, stored.text_or_none("network"))
 
 
 def _sealed(kind: IntakeKind, email: Address, raw: bytes, under: Under, now: datetime) -> Intake:

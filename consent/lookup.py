@@ -139,6 +139,24 @@ class LookUp:
             await connection.execute(delete(index).where(among(index.c.subject, lost)))
         return people.keys() - lost
 
+    async def move(self, connection: AsyncConnection, subject: str, address: str) -> bool:
+        """Let somebody be found by another canonical address, and by that of before no more.
+
+        Hold their gate, and keep intake out. False, and nothing written, where it is
+        somebody else's, under whatever key.
+        """
+        rows = [
+            self._row(subject, kid, blind.blind_index(self._set.live[kid], address))
+            for kid in self._written()
+        ]
+        statement = upsert(connection, index).on_conflict_do_nothing().returning(index.c.hash)
+        written = set((await connection.execute(statement, rows)).scalars())
+        wanted = {row["hash"] for row in rows}
+        moved = written == wanted
+        kept = index.c.hash.in_(written) if not moved else index.c.hash.not_in(wanted)
+        await connection.execute(delete(index).where(index.c.subject == subject, kept))
+        return moved
+
     async def of(self, connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Names]:
         """The hashes of these people; who has none is missing. Asks for no key."""
         query = select(index).where(among(index.c.subject, subjects))

@@ -17,6 +17,7 @@ _THEIRS = (
     tables.subject_index,
     tables.confirmation,
     tables.fresh_link,
+    tables.address_link,
     tables.session,
     tables.service_mail,
     tables.handle,

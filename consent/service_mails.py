@@ -1,7 +1,8 @@
 """Service mails that went to a mailbox because somebody asked: what stops them, and how many.
 
-A row for each confirmation mail, each mail that asks anew, each fresh link, and each mail
-that tells of a withdrawal.
+A row for each confirmation mail, each mail that asks anew, each fresh link, each mail that
+tells of a withdrawal, and each that asks whether somebody's mails shall go to this mailbox
+from now on.
 By its token the mailbox stops such mails; of the token the row has a hash alone.
 The row can only take away, and so has no MAC. Mailboxes are compared folded, by
 a keyed hash that no other table has, and the row goes with the person.
@@ -17,7 +18,7 @@ from enum import StrEnum
 from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, tables, tokens
+from consent import address, suppressions, tables, tokens
 from consent.address import Address
 from consent.keys import blind
 from storage.keysets import KeySet
@@ -38,6 +39,7 @@ class Kind(StrEnum):
     FRESH_LINK = "fresh-link"
     ASKED_AGAIN = "asked-again"  # a confirmation mail that a link out of a mail asked for
     WITHDRAWAL = "withdrawal"  # nobody asks for it: it tells of one
+    ADDRESS = "address"  # it went to a mailbox that is not known to be the person's
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,26 @@ class ServiceMail:
     kind: Kind
     mailbox: bytes
     kid: int  # of the set `suppression`: what made the mailbox's hash
+    address_hash: bytes | None = None  # what its link stops; none: the mailbox on file
+
+
+@dataclass(frozen=True, slots=True)
+class StopLink:
+    """Whose mail carried a link to stop such mails, and to which mailbox it went."""
+
+    subject: str
+    mailbox: bytes
+    kid: int
+    address_hash: bytes | None
 
 
 def new(keys: KeySet, kind: Kind, subject: str, email: Address) -> tuple[str, ServiceMail]:
     """A token for the link, and the row that finds it."""
     token, token_hash = tokens.new_link_token()
     mailbox = blind.keyed(keys.secret, _MAILBOX, address.folded(email))
-    return token, ServiceMail(token_hash, subject, kind, mailbox, keys.kid)
+    elsewhere = kind is Kind.ADDRESS
+    stops = suppressions.mailbox_hash(keys.secret, email) if elsewhere else None
+    return token, ServiceMail(token_hash, subject, kind, mailbox, keys.kid, stops)
 
 
 def mailbox_hashes(keys: KeySet, email: Address) -> list[bytes]:
@@ -73,6 +88,7 @@ async def add(connection: AsyncConnection, mails: Sequence[ServiceMail], now: da
             "kind": one.kind,
             "mailbox": one.mailbox,
             "kid": one.kid,
+            "address_hash": one.address_hash,
             "sent_at": now,
         }
         for one in mails
@@ -81,13 +97,25 @@ async def add(connection: AsyncConnection, mails: Sequence[ServiceMail], now: da
         await connection.execute(insert(mail), rows)
 
 
-async def subject_of(connection: AsyncConnection, token_hash: bytes, now: datetime) -> str | None:
+async def find(connection: AsyncConnection, token_hash: bytes, now: datetime) -> StopLink | None:
     """Whose mail carried the link, for a year; None for a token that nobody has."""
-    query = select(mail.c.subject).where(
-        mail.c.token_hash == token_hash, mail.c.sent_at > now - LINK_LIFE
-    )
-    found: str | None = (await connection.execute(query)).scalar()
-    return found
+    query = select(mail).where(mail.c.token_hash == token_hash, mail.c.sent_at > now - LINK_LIFE)
+    row = (await connection.execute(query)).first()
+    return None if row is None else StopLink(row.subject, row.mailbox, row.kid, row.address_hash)
+
+
+async def moved(
+    connection: AsyncConnection, keys: KeySet, subject: str, before: Address, after: Address
+) -> None:
+    """Let links that went to the mailbox of *before* stop it still, and those of *after* that one.
+
+    Somebody is mailed elsewhere from here on.
+    """
+    for kid, secret in keys.live.items():
+        for email, stops in ((before, suppressions.mailbox_hash(secret, before)), (after, None)):
+            box = blind.keyed(secret, _MAILBOX, address.folded(email))
+            theirs = and_(mail.c.subject == subject, mail.c.kid == kid, mail.c.mailbox == box)
+            await connection.execute(update(mail).where(theirs).values(address_hash=stops))
 
 
 async def to_subject(connection: AsyncConnection, subject: str) -> list[tuple[str, datetime]]:
@@ -100,7 +128,11 @@ async def sharing(
     connection: AsyncConnection, subjects: Collection[str], mailboxes: Collection[bytes] = ()
 ) -> set[str]:
     """Who had service mails in the mailboxes of these people, or in these: every spelling."""
-    theirs = select(mail.c.mailbox).where(among(mail.c.subject, subjects))
+    # Who asked for mails to go to somebody else's mailbox shares nothing with them: else whoever
+    # leaves could end what waits to ask others.
+    theirs = select(mail.c.mailbox).where(
+        among(mail.c.subject, subjects), mail.c.kind != Kind.ADDRESS
+    )
     query = select(mail.c.subject).where(
         or_(mail.c.mailbox.in_(theirs), mail.c.mailbox.in_(set(mailboxes)))
     )

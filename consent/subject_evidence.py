@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
@@ -103,10 +104,50 @@ class Opened:
         return cls(stored.text("case"), stored.text("why"), stored.text_or_none("caller"))
 
 
-Told = Accessed | Exported | Suppressed | ProofEnded | Opened
+class Corrected(StrEnum):
+    """What was corrected."""
+
+    PROFILE = "profile"
+    ADDRESS = "address"
+    ADDRESS_BACK = "address, back"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rectified:
+    """The person corrected what is kept of them (Art. 16 GDPR): what, and by what way.
+
+    Of answers which ones; of an address what it is from then on, for what was agreed to counts
+    for it, and by which link.
+    """
+
+    what: Corrected
+    channel: str
+    fields: tuple[str, ...] = ()
+    link: str | None = None
+    address: str | None = None
+    address_typed: str | None = None
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        by = {"link": self.link, "address": self.address, "address_typed": self.address_typed}
+        said = {"what": self.what, "channel": self.channel, "fields": list(self.fields)}
+        return said | {name: one for name, one in by.items() if one is not None}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(
+            stored.word("what", Corrected),
+            stored.text("channel"),
+            stored.texts("fields"),
+            *(stored.text_or_none(name) for name in ("link", "address", "address_typed")),
+        )
+
+
+Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUBJECT_EXPORTED: Exported,
+    Kind.SUBJECT_RECTIFIED: Rectified,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
     Kind.EVIDENCE_OPENED: Opened,

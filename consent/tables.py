@@ -193,6 +193,22 @@ session = Table(
     *honest(),
 )
 
+# A mail about somebody's address, which does not go to the one on file
+# (`consent/address_links.py`): to the new one, or to the one of before.
+address_link = Table(
+    "address_link",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("kind", String(8), nullable=False),  # to-new | to-old | told
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),  # where it goes, compartment profile
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("spent_at", Moment),
+    *honest(),
+)
+
 # One handle per subject and purpose, for ever; every link in a mail comes from it.
 handle = Table(
     "handle",
@@ -323,9 +339,11 @@ service_mail = Table(
     metadata,
     Column("token_hash", LargeBinary, primary_key=True),
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
-    # confirmation | fresh-link | asked-again | withdrawal
+    # confirmation | fresh-link | asked-again | withdrawal | address
     Column("kind", String(16), nullable=False),
     Column("mailbox", LargeBinary, nullable=False, index=True),  # keyed hash of the folded address
+    # What its link stops, where that is not the mailbox on file: as of a suppression.
+    Column("address_hash", LargeBinary),
     Column("kid", Integer, nullable=False),  # the key that made it
     Column("sent_at", Moment, nullable=False, index=True),
 )
@@ -335,7 +353,8 @@ intake = Table(
     "intake",
     metadata,
     Column("id", String(40), primary_key=True, info=within(1, 40)),
-    Column("kind", String(12), nullable=False, info=within(1, 12)),  # sign-up | fresh-link
+    # sign-up | fresh-link | address
+    Column("kind", String(12), nullable=False, info=within(1, 12)),
     # Names a row of another database, so no foreign key holds it: a key goes when none names it.
     Column("key_id", String(40), nullable=False, index=True, info=within(1, 40)),
     Column("blind_index", LargeBinary, nullable=False, info=within(1, 64)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +29,7 @@ def show(
     from gateway.keyfiles import dkim_keys, dkim_rotation
 
     config = configuration(context)
-    before = dkim_rotation.records_before(config, _now())
+    before = dkim_rotation.records_before(config, dkim_rotating.now())
     said = {record.name: f", signed before: until {until:%Y-%m-%d}" for record, until in before}
     coming = dkim_rotation.records_of_next(config)
     said |= {record.name: ", to sign next: then gateway dkim rotate" for record in coming}
@@ -47,14 +46,14 @@ def rotate(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
-    """Make the next key of each sender domain; run again, let those sign whose record DNS shows.
+    """Make each domain's next key; run again, let those sign whose record DNS shows.
 
-    Leave the records of the keys before published: mails that they signed are on their way.
+    Leave the records of the keys before published: what they signed is on its way.
     """
     from gateway.cli.doctor import txt_records
 
     config = configuration(context)
-    rotated = run(dkim_rotating.rotate(config, txt_records, _now()))
+    rotated = run(dkim_rotating.rotate(config, txt_records, dkim_rotating.now()))
     if as_json:
         result_json(rotated.as_dict())
         return
@@ -64,12 +63,6 @@ def rotate(
         _zone(one.record, ": publish this, then run gateway dkim rotate again")
     for record in rotated.old:
         result(f"; {record.name} may be withdrawn: what it signed is old")
-
-
-def _now() -> datetime:
-    from storage.clock import DatabaseClock
-
-    return DatabaseClock().wall()
 
 
 def _zone(record: Record, said: str) -> None:

@@ -49,3 +49,10 @@ async def rotate(config: Config, resolver: Resolver, now: datetime) -> Rotated:
                 dkim_rotation.activate(one)
     old = dkim_rotation.forget(config, now)
     return Rotated(seen, [one for one in found if not one.seen], old)
+
+
+def now() -> datetime:
+    """What keys are dated by, and told old by."""
+    from storage.clock import DatabaseClock
+
+    return DatabaseClock().wall()

@@ -30,6 +30,7 @@ PAGES: Final = (
     "/my-data/object",
     "/my-data/erase",
     "/my-data/pace",
+    "/my-data/rectify",
     "/docs",
 )
 _CLAIM: Final = re.compile(r"\{\{ claim\.([a-z_]+) \}\}")

@@ -17,9 +17,10 @@ from consent.fresh_links import Session
 from consent.model import State
 from consent.sign_ups import ASK_AGAIN
 from gateway.errors import NotFound, TooMany
+from gateway.flows.leaving import all_of_sender
 from gateway.flows.leaving.preferences import Switched
 from gateway.flows.rights import fresh_link, overview, past_mails
-from gateway.flows.rights.overview import Held, OwnData, Step
+from gateway.flows.rights.overview import Choice, Held, OwnData, Step
 from gateway.flows.rights.session import close_session, open_session
 from gateway.http import dossier_paper, pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
@@ -191,7 +192,7 @@ async def preferences(request: web.Request) -> web.StreamResponse:
     tags=OWN,
 )
 async def change_preferences(request: web.Request) -> web.StreamResponse:
-    """`purpose.<name>=on|off` for any number of purposes; what is not named stays."""
+    """`purpose.<name>=on|off` for any number of purposes, `sender` for all of one's; else as is."""
     parts = request.app[PARTS]
     session = await sessions.current(request)
     if session is None:
@@ -203,6 +204,8 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
         for name, value in fields.items()
         if name.startswith("purpose.") and value in ("on", "off")
     }
+    theirs = all_of_sender.of_sender(parts.config.purposes, fields.get("sender", ""))
+    wanted |= dict.fromkeys(theirs, False)
     network = client_network(request, parts.config.server.trusted_proxies)
     withdrawals = request.app[WITHDRAWALS]
     switched = await overview.choose(parts, withdrawals, session.subject, wanted, network)
@@ -264,10 +267,19 @@ async def _preferences_page(
             for choice in seen.choices
         ],
         switched=switched,
+        senders=_senders(request, seen.choices),
         fresh=True,
         fresh_url=None,
         csrf=sessions.csrf(request, session),
     )
+
+
+def _senders(request: web.Request, choices: Sequence[Choice]) -> list[dict[str, str]]:
+    """Of whom something is on or waits."""
+    config = request.app[PARTS].config
+    on = {one.purpose for one in choices if one.on or one.waiting}
+    found = {config.purposes[name].sender for name in on & config.purposes.keys()}
+    return [{"sender": one, "name": config.senders[one].name} for one in sorted(found)]
 
 
 def _profile(request: web.Request, profile: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -66,9 +66,13 @@ class Corrections(Incoming):
 
 
 class OneClick(BaseModel):
-    """RFC 8058; any other body, and none, does the same."""
+    """RFC 8058; any other body, and none, does the same.
+
+    `scope=sender`: everything of the sender of that mail.
+    """
 
     list_unsubscribe: Annotated[str | None, Field(alias="List-Unsubscribe")] = None
+    scope: Literal["sender"] | None = None
 
 
 class AgainAnswer(BaseModel):
@@ -85,7 +89,10 @@ class ExportAnswer(BaseModel):
 
 
 class PreferencesAnswer(BaseModel):
-    """`purpose.<name>`, each `on` or `off`; a link that is over looks at none of them."""
+    """`purpose.<name>`, each `on` or `off`; a link that is over looks at none of them.
+
+    In a session also `sender`: everything of that one is off.
+    """
 
 
 class MyDataQuestion(BaseModel):
@@ -114,6 +121,19 @@ class PaceAnswer(BaseModel):
 
     pause: Literal["keep", "none", "1", "3", "6"] = "keep"
     apart: Literal["any", "week", "month"] | None = None
+    csrf: str
+
+
+class RectificationAnswer(BaseModel):
+    """`profile`: `profile.<field>` (empty: removed) and `language`; or `address` and `email`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"patternProperties": {"^profile\\.": {"type": "string"}}}
+    )
+
+    answer: Literal["profile", "address"]
+    language: Locale | None = None
+    email: MailAddress | None = None
     csrf: str
 
 

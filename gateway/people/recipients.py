@@ -9,7 +9,7 @@ from multidict import MultiDictProxy
 
 from consent.links import Route
 from gateway.errors import Invalid, NotFound, RequestError, TooMany
-from gateway.flows.leaving import preferences
+from gateway.flows.leaving import all_of_sender, preferences
 from gateway.flows.leaving import stop as stopping
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
 from gateway.http import pages
@@ -50,8 +50,12 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
     with 200 only when nothing can be sent any more, else with 503.
     """
     token = _require_token(request)
-    channel = "one-click" if _ONE_CLICK in await _fields(request) else "unsubscribe-page"
-    await request.app[WITHDRAWALS].by_link(token, channel)
+    fields = await _fields(request)
+    if fields.get("scope") == "sender":
+        await _leave_sender(request, token)
+    else:
+        channel = "one-click" if _ONE_CLICK in fields else "unsubscribe-page"
+        await request.app[WITHDRAWALS].by_link(token, channel)
     left = await again.left(request, token)
     return pages.response(
         request,
@@ -60,6 +64,14 @@ async def unsubscribe(request: web.Request) -> web.StreamResponse:
         named=left.named,
         acknowledged=left.acknowledged,
         again_url=left.again_url,
+    )
+
+
+async def _leave_sender(request: web.Request, token: str) -> None:
+    parts, withdrawals = request.app[PARTS], request.app[WITHDRAWALS]
+    purposes = parts.config.purposes
+    await all_of_sender.by_link(
+        parts.data, parts.rows, purposes, withdrawals, token, "unsubscribe-page"
     )
 
 

@@ -1,8 +1,8 @@
 """What runs by itself, in every process: any of them can do all of it.
 
-Intake, fresh links, the sequencer, the public checkpoint and the spreading of changes take
-a lock that lets one process at a time do them; the others are safe beside themselves, by
-row locks or compare-and-swap.
+Intake, fresh links, new addresses, the sequencer, the public checkpoint and the spreading of
+changes take a lock that lets one process at a time do them; the others are safe beside
+themselves, by row locks or compare-and-swap.
 
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a
@@ -24,7 +24,7 @@ from typing import Literal
 import structlog
 
 from audit import public
-from consent import fresh_links, intakes, links, service_mails, suppressions
+from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
 from gateway import limits
@@ -34,6 +34,7 @@ from gateway.flows.keeping import expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.keeping.rotation import Rotation
 from gateway.flows.rights import fresh_link, reminders
+from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.telling import Tellings, receivers_of
@@ -89,10 +90,8 @@ def of(parts: Parts) -> list[Duty]:
 
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
-    holds = Holds(Erasing(parts))
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
-    signers = FollowedSigners(parts.config, parts.signers)
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
@@ -104,6 +103,7 @@ def of(parts: Parts) -> list[Duty]:
     return [
         duty("intake", 0.25, lambda: intake.work_off(parts)),
         duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
+        duty("addresses", 0.25, AddressMails(parts).work_off),
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
@@ -114,8 +114,8 @@ def of(parts: Parts) -> list[Duty]:
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
         duty("keys", 5, keys.keep),
-        duty("dkim", 10, signers.follow),
-        duty("holds", 5, holds.work_off),
+        duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
+        duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
@@ -134,6 +134,7 @@ async def sweep(parts: Parts) -> int:
         await idempotency.purge(connection, now)
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
+        await address_links.forget(connection, now)
         await service_mails.forget(connection, now)
         unconfirmed = parts.config.retention.unconfirmed
         await links.forget_confirmations(connection, now - unconfirmed)

@@ -29,6 +29,7 @@ from gateway.people import (
     my_data,
     pace,
     recipients,
+    rectify,
     rights,
 )
 
@@ -87,6 +88,10 @@ OWN_PAGES = (
     rights.download_certificate,
     pace.show_pace,
     pace.choose_pace,
+    rectify.show_details,
+    rectify.rectify,
+    rectify.show_address,
+    rectify.press_address,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,

@@ -74,4 +74,4 @@ async def test_a_message_that_is_committed_after_its_person_went_is_no_tampering
         assert await sound(app) == []
         await run_rules(app)
         assert await sound(app) == []
-        assert await rows_naming(app, bob) == {"erasure", "erasure_ledger"}
+        assert await rows_naming(app, bob) == {"change", "erasure", "erasure_ledger"}

@@ -36,6 +36,8 @@ ROUTES = {
     "/my-data/object": {303},
     "/my-data/erase": {303},
     "/my-data/pace": {303},
+    "/my-data/rectify": {303},
+    "/address/" + "A" * 43: {410},
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
     "/v1/erasures": {413},

@@ -38,6 +38,7 @@ from tests.support.stores import rows as rows_of
 
 # Columns that verification holds to a MAC, to the log or to other rows: altered, they are named.
 NAMED = {
+    "address_link": "id kind token_hash subject sealed created_at expires_at spent_at kid mac",
     "api_key": "id name token_hash scopes senders purposes created_at revoked_at kid mac",
     "attempt": "message n outcome",
     "change": "id eid subject kind purpose at place receivers kid mac",
@@ -186,7 +187,10 @@ HARMLESS = {
     },
     "service_mail": {
         name: "which mailbox its link stops, and how often it gets one; nothing is granted by it"
-        for name in ("token_hash", "subject", "kind", "mailbox", "kid", "sent_at")
+        for name in (
+            *("token_hash", "subject", "kind", "mailbox", "kid", "sent_at"),
+            "address_hash",
+        )
     },
     "subject": {
         "blind_index": "nobody is found by it since the first release",
@@ -213,6 +217,7 @@ HARMLESS = {
 _COUNTS = "a count, which begins anew"
 # Tables whose rows may be deleted without a word of the verification.
 MAY_BE_GONE = {
+    "address_link": "nobody's address is changed by what is gone, and who asked asks again",
     "audit_checkpoint": "an earlier one: the newest covers it, and who kept it has it",
     "audit_node": "there is none yet; tests/attacks/test_rows_of_the_log.py has some",
     "confirmation_count": _COUNTS,

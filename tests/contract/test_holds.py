@@ -102,7 +102,7 @@ async def test_an_erasure_under_a_hold_restricts_at_once_and_comes_when_it_is_li
     done = await shown(app, begun["erasure_id"])
     assert (done["state"], done["asked_at"]) == ("done", begun["asked_at"])
     assert done["certificate"]["keys_destroyed"] == ["evidence", "profile"]
-    assert await rows_naming(app, whom) == {"erasure", "erasure_ledger"}
+    assert await rows_naming(app, whom) == {"change", "erasure", "erasure_ledger"}
     assert await doubts(app) == []
 
 

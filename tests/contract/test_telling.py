@@ -19,11 +19,11 @@ from gateway.callers.api_keys import Scope
 from gateway.cli import status
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
-from gateway.flows.rights.telling import Tellings, receivers_of
+from gateway.flows.rights.telling import Tellings
 from gateway.http.webhooks import Webhooks
 from gateway.process import counting
 from gateway.watch import overview, webhooks
-from tests.support.apps import ADA, App, open_app
+from tests.support.apps import ADA, App, open_app, tellings_of
 from tests.support.calls import call
 from tests.support.databases import Databases
 from tests.support.receivers import SECRET, Receiver, receiving, section
@@ -56,10 +56,8 @@ class Scene:
         return done
 
     def tellings(self) -> Tellings:
-        parts, config = self.app.parts, self.app.parts.config
         soon = aiohttp.ClientTimeout(total=0.3)
-        send = Webhooks(config.webhooks, soon).send
-        return Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers_of(config), send)
+        return tellings_of(self.app.parts, Webhooks(self.app.parts.config.webhooks, soon).send)
 
     async def erase(self, email: str = ADA) -> str:
         key = await self.app.key(Scope.SUBJECTS_MANAGE)
@@ -213,7 +211,8 @@ async def test_what_was_told_goes_after_a_month_and_what_was_owed_is_kept_as_pro
 
 async def test_two_nodes_tell_each_change_once(scene: Scene) -> None:
     await scene.app.subscribe()
-    await scene.app.tick()
+    async with scene.app.parts.data.begin() as connection:
+        await scene.app.parts.log.sequence(connection)
     one, two = scene.tellings(), scene.tellings()
 
     spread = await asyncio.gather(one.spread(), two.spread())

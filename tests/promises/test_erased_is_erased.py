@@ -118,7 +118,7 @@ async def test_with_nothing_to_keep_nothing_about_the_person_is_left(open_one: O
         assert begun | ERASED == begun
         assert begun["locked_until"] is None
         assert [mail.to for mail in await app.deliver()] == []
-        assert await rows_naming(app, subject) == {"erasure", "erasure_ledger"}
+        assert await rows_naming(app, subject) == {"change", "erasure", "erasure_ledger"}
         certificate = (await shown(app, begun["erasure_id"]))["certificate"]
         assert certificate["keys_destroyed"] == ["evidence", "profile"]
         assert certificate["payloads_deleted"] > 0
@@ -148,6 +148,7 @@ async def test_locked_evidence_stays_to_its_date_and_goes_the_same_way(open_one:
         assert await rows_naming(app, subject) == {
             "audit_item",
             "audit_payload",
+            "change",
             "consent",
             "dek",
             "erasure",
@@ -202,7 +203,7 @@ async def test_who_never_confirmed_leaves_nothing_behind(app: App) -> None:
     _, begun = await erase(app)
 
     assert begun["locked_until"] is None
-    assert await rows_naming(app, subject) == {"erasure", "erasure_ledger"}
+    assert await rows_naming(app, subject) == {"change", "erasure", "erasure_ledger"}
     assert await app.deliver() == []
     assert await sound(app) == []
 

@@ -18,6 +18,7 @@ from prometheus_client import generate_latest
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address
+from consent.feed import Change
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
@@ -29,6 +30,8 @@ from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.rights import fresh_link
+from gateway.flows.rights.address_mails import AddressMails
+from gateway.flows.rights.telling import Send, Tellings, receivers_of
 from gateway.http.runner import Runner
 from gateway.parts import Parts
 from gateway.process import initialise
@@ -165,12 +168,16 @@ class App:
 
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
-        while await intake.work_off(self.parts) or await fresh_link.work_off(self.parts):
+        parts = self.parts
+        while await intake.work_off(parts) or await fresh_link.work_off(parts):
+            pass
+        while await AddressMails(parts).work_off():
             pass
         await expire.Expiry(self.parts).by_date()
         await self.tell_takings()
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
+        await tellings_of(self.parts).spread()
         await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)
 
     async def deliver(self) -> list[Mail]:
@@ -332,6 +339,16 @@ def _noted_in(begun: list[str]) -> Middleware:
         return await handler(request)
 
     return note
+
+
+async def _deaf(_webhook: str, _change: Change) -> bool:
+    return False
+
+
+def tellings_of(parts: Parts, send: Send = _deaf) -> Tellings:
+    """What tells others; unless *send* says how, nobody hears."""
+    told = receivers_of(parts.config)
+    return Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
 
 
 async def _carry(desk: Desk, parcel: Parcel) -> tuple[Ended, Mail | None]:

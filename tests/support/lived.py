@@ -45,6 +45,7 @@ from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.pace import Apart, Paces
+from gateway.flows.rights.rectify import Rectifying
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import permission
@@ -189,6 +190,7 @@ async def live(app: App) -> Life:
     await app.tick()
     await _tell(parts)
     await _leave_untold(app)
+    await _ask_for_addresses(app, left)
     # Acknowledged, and not worked off:
     for number in range(4):
         await _sign_up(app, f"henry{number}@example.org", "newsletter", CROWD + 1)
@@ -286,6 +288,14 @@ async def _hold_some(app: App) -> tuple[Holds, str]:
     assert held is not None
     assert held.state == "held"
     return holding, placed
+
+
+async def _ask_for_addresses(app: App, people: list[Person]) -> None:
+    """What was asked for and nobody pressed: both mailboxes' mails wait."""
+    for number, one in enumerate(people[:-1]):
+        new = address.parse(f"new{number}@{DOMAINS[number % 3]}")
+        assert await Rectifying(app.parts).ask(one.subject, new, None) is None
+    await app.tick()
 
 
 async def _leave_untold(app: App) -> None:

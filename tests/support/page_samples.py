@@ -58,22 +58,26 @@ _PROCESSORS: Final = [
 
 
 _LOGGED: Final = ("1 March 2026", "updates", "", "Nothing allowed it so far", "Waits")
-_PAPER: Final = Paper(
-    "Your data",
-    "en",
-    "Acme GmbH",
-    "Acme GmbH · 3 March 2026",
-    [
-        Words("Acme GmbH\nprivacy@acme.example"),
-        Heading("About you"),
-        Facts([("Email address", "ada@example.org")]),
-        Heading("Newsletter", 2),
-        Quote("Ja, bitte.", "de"),
-        Listing(["3 March 2026: Requested"]),
-        Heading("Mails"),
-        Table(["When", "What for", "Sender"], [("3 March 2026", "a" * 60, "Acme")] * 2),
-    ],
-)
+
+
+def paper(locale: str) -> Paper:
+    """A paper with every kind of block."""
+    return Paper(
+        "Ihre Daten" if locale == "de" else "Your data",
+        locale,
+        "Acme GmbH",
+        "Acme GmbH",
+        [
+            Words("Acme GmbH\nprivacy@acme.example"),
+            Heading("Newsletter"),
+            Facts([("Acme", "ada@example.org")]),
+            Heading("Newsletter", 2),
+            Quote("Ja, bitte.", "de"),
+            Listing(["2026-03-03"]),
+            Heading("Mails"),
+            Table(["Newsletter", "Acme"], [("2026-03-03", "a" * 60)] * 2),
+        ],
+    )
 
 
 def consent(locale: str, **more: Any) -> dict[str, Any]:
@@ -139,6 +143,7 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
         "csrf": "token",
     }
     return {
+        **_rectify_samples(),
         "my-data-pace": ("my_data_pace", pace),
         "my-data-paused": (
             "my_data_pace",
@@ -165,6 +170,36 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
             {**erased, "erasure": begun, "shown": None, "waiting": {**waits, "until": None}},
         ),
         "my-data-erasing": ("my_data_erased", {**erased, "erasure": begun, "shown": None}),
+    }
+
+
+def _rectify_samples() -> dict[str, tuple[str, dict[str, Any]]]:
+    """The page on which somebody corrects their details, and those behind links about them."""
+    details = {
+        "email": "ada@example.org",
+        "language": "en",
+        "languages": ["en", "de", "fr"],
+        "fields": [{"name": "first_name", "label": "First name", "value": "Ada", "max_length": 80}],
+        "typed": "",
+        "problem": None,
+        "did": None,
+        "csrf": "token",
+    }
+    wrong = {**details, "typed": "ada", "problem": "email_invalid"}
+    done = {
+        f"address-{became}": (
+            "address_done",
+            {"became": became, "contact": "privacy@acme.example"},
+        )
+        for became in ("moved", "kept", "taken", "over")
+    }
+    return {
+        **done,
+        "my-data-rectify": ("my_data_rectify", {**details, "did": "profile"}),
+        "my-data-rectify-address": ("my_data_rectify", {**details, "did": "address"}),
+        "my-data-rectify-wrong": ("my_data_rectify", wrong),
+        "address-new": ("address", {"towards": "to-new", "controller": "Acme GmbH"}),
+        "address-old": ("address", {"towards": "to-old", "controller": "Acme GmbH"}),
     }
 
 
@@ -265,6 +300,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     both = {"off": {"elsewhere"}, "on": {"updates"}}
     link = {"fresh": False, "fresh_url": "/my-data"}
     own = {"fresh": True, "fresh_url": None}
+    senders = {"senders": [{"sender": "acme", "name": "Acme"}]}
     contact = {"contact": "privacy@acme.example"}
     left = {"acknowledged": True, "again_url": "/again/" + "A" * 22}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
@@ -369,7 +405,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "preferences-saved": (
             "preferences",
-            {"purposes": [switch, waiting], "switched": both, "csrf": "token", **own},
+            {"purposes": [switch, waiting], "switched": both, "csrf": "token", **own, **senders},
         ),
         "preferences-damaged": (
             "preferences",
@@ -398,7 +434,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "my_data",
             {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
         ),
-        "paper": ("paper", {"paper": _PAPER.document()}),
+        "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),
         "notice": ("notice", notice),
         "problem": ("problem", {"errors": listed, "back_url": "/forms/newsletter"}),

@@ -201,6 +201,31 @@ KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
 WAITS_FOR_A_HOLD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
 ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
 
+_RECTIFY: Final = "http/test_people_rectify.py::"
+RECTIFIED: Final = f"{_RECTIFY}test_answers_are_corrected_at_once_and_the_proof_stays"
+MOVED: Final = (
+    f"{_RECTIFY}test_an_address_changes_once_both_mailboxes_were_written_to_and_the_new_one_said_so"
+)
+TAKEN_BACK: Final = (
+    f"{_RECTIFY}test_the_mailbox_of_before_keeps_its_address_and_takes_it_back_for_two_weeks"
+)
+ADDRESS_LIFE: Final = (
+    f"{_RECTIFY}test_a_link_works_for_72_hours_and_the_mailboxes_are_written_to_seldom"
+)
+ADDRESS_ALONG: Final = f"{_RECTIFY}test_an_objection_goes_along_and_stays"
+ADDRESS_ALIKE: Final = (
+    "promises/test_another_address_teaches_nothing.py::"
+    "test_asking_for_an_address_is_alike_whosever_it_is_and_pressing_moves_nothing"
+)
+ADDRESS_OUTDONE: Final = f"{_RECTIFY}test_a_second_change_outdoes_the_first_and_an_erasure_both"
+OF_A_SENDER: Final = (
+    "http/test_all_of_sender.py::"
+    "test_by_the_link_of_any_mail_all_of_its_sender_ends_and_nothing_of_others"
+)
+SENDER_OFF: Final = (
+    "http/test_all_of_sender.py::test_in_a_session_everything_of_a_sender_is_switched_off_at_once"
+)
+
 TAKEN: Final = (
     "contract/test_takings_away.py::test_every_taking_away_is_in_the_guards_store_before_its_answer"
 )
@@ -871,6 +896,105 @@ FACTS: Final = {
         "That is why a restriction or an objection cannot be lifted now.",
         "Your erasure waits",
     ),
+    RECTIFIED: (
+        (
+            "What you empty is removed. What proves your consents goes on saying what was "
+            "entered then."
+        ),
+        "Your mails go to %(email)s.",
+    ),
+    MOVED: (
+        "Nothing was changed",
+        (
+            "Somebody, most likely you, asked %(controller)s in your personal pages to send your "
+            "mails to another address. Until that one agrees, nothing changes."
+        ),
+        (
+            "Somebody, most likely you, wants the mails of %(controller)s that they agreed to "
+            "sent to this mailbox from now on. Nothing changes before you press the button "
+            "behind this link:"
+        ),
+        (
+            "Somebody, most likely you, wants the mails of %(controller)s that they agreed to "
+            "sent to this mailbox from now on. With the button you say that it is yours, and "
+            "that you want that."
+        ),
+        (
+            "The mails of %(controller)s that you agreed to go to another address from now on, "
+            "as that one confirmed."
+        ),
+        "This mailbox is not on file any more.",
+        (
+            "This was not you? Then close the page; without the button nothing happens, and the "
+            "link ends by itself."
+        ),
+        "Your address was changed",
+        (
+            "Your mails start for this mailbox from now on, and for the one of before no more. "
+            "What you agreed to stands."
+        ),
+        (
+            "Your personal pages and the links to them are closed everywhere; you can have a new "
+            "link sent to this mailbox."
+        ),
+    ),
+    TAKEN_BACK: (
+        (
+            "Somebody asked %(controller)s, in your personal pages, to send your mails to "
+            "another address. With the button nothing comes of that; if it has happened already, "
+            "your mails go to this mailbox again."
+        ),
+        (
+            "The address of before took the change to this mailbox back: the mails of "
+            "%(controller)s go there again."
+        ),
+        "Then keep your address by this link; for 14 days it works also after the change:",
+        "Then take your address back by this link; it works for 14 days:",
+        (
+            "Your address has not been changed, and the change that was asked for can no longer "
+            "be confirmed."
+        ),
+    ),
+    ADDRESS_LIFE: (
+        "The link works for 72 hours.",
+        "The link works for 72 hours. For 14 days your present mailbox can take the change back.",
+        "Then you need not do anything: no such mail comes here, and the link ends by itself.",
+    ),
+    ADDRESS_ALONG: (
+        (
+            "A mail to the new address asks there first. What you agreed to goes along, and so "
+            "does an objection; requests that you have not confirmed end, and these pages close."
+        ),
+    ),
+    ADDRESS_ALIKE: (
+        (
+            "Please look into both mailboxes. The present one is told in any case; the new one "
+            "gets a mail with a link if it may be asked. Until somebody presses the button "
+            "behind that link, everything stays as it is."
+        ),
+        (
+            "This mailbox is known here already by itself, or was left or closed to such mails. "
+            "Therefore no one else's mails are sent to it."
+        ),
+    ),
+    ADDRESS_OUTDONE: (
+        (
+            "It was used, its time is over, or something newer has taken its place. Nothing was "
+            "changed by it now."
+        ),
+        "This link does nothing any more",
+    ),
+    OF_A_SENDER: (
+        (
+            "Or leave all that you agreed to from the sender of that mail, also what this page "
+            "does not name:"
+        ),
+        "Leave everything of this sender",
+    ),
+    SENDER_OFF: (
+        "Or switch off everything of one sender at once:",
+        "Everything of %(name)s off",
+    ),
     ERASED_LATER: (
         "Keys and data are being destroyed; that goes on by itself.",
         "Your erasure has begun",
@@ -884,6 +1008,23 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Another address",
+    "Another address for your mails?",
+    "Ask the new address",
+    "Correct your details",
+    "Correct your details, or change your address",
+    "If the button does nothing, use this link:",
+    "If this was not you, keep your address.",
+    "If you cannot go on here, write to %(contact)s.",
+    "Is this your new address?",
+    "Keep this address",
+    "Keep this address?",
+    "Mails to this address?",
+    "New email address",
+    "See what is kept under this address, and have it erased, by a link of its own:",
+    "Yes, to this mailbox",
+    "You wanted that yourself? Then close the page.",
+    "Your address",
     "About you, if you like",
     "%(num)s day",
     "%(num)s hour",
@@ -1180,7 +1321,7 @@ NOTICE_FACTS: Final = {
     "withdrawal_told": (TOLD,),
     "final": (FINAL,),
     "own_pages": (STORY, ALIKE),
-    "own_rights": (RESTRICTS, OBJECTS, ERASES),
+    "own_rights": (RECTIFIED, MOVED, RESTRICTS, OBJECTS, ERASES),
     "erasure": (ERASED, ERASED_FINAL),
     "locked": (LOCKED, OPENED, NOT_READ),
 }

@@ -34,7 +34,15 @@ from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
 from consent.rights import Right, RightsDecided, RightsRequested
 from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
 from consent.stop_proofs import Lifted, Lifting, Restricting
-from consent.subject_evidence import Accessed, Exported, Opened, ProofEnded, Suppressed
+from consent.subject_evidence import (
+    Accessed,
+    Corrected,
+    Exported,
+    Opened,
+    ProofEnded,
+    Rectified,
+    Suppressed,
+)
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "evidence.json").read_text("utf-8")
@@ -125,6 +133,16 @@ GOLDEN: dict[str, Proof] = {
     "a hold": HoldPlaced("hol_1", "a dispute", NOW.replace(year=2027, microsecond=0)),
     "a hold that ended": HoldLifted("hol_1"),
     "an erasure that waits for a hold": ErasureHeld("era_1"),
+    "answers that were corrected": Rectified(
+        Corrected.PROFILE, "my-data", ("first_name", "language")
+    ),
+    "an address that was changed": Rectified(
+        Corrected.ADDRESS,
+        "address-link",
+        link="adr_1",
+        address="ada.new@example.net",
+        address_typed="Ada.New@example.net",
+    ),
     "a restriction": Restricting("my-data"),
     "a restriction that was lifted": Restricting("my-data"),
     "an objection that was lifted": Lifting(Lifted.OBJECTION, "my-data", ("con_1",)),

@@ -9,7 +9,7 @@ import pytest
 from delivery.outbox import Message, Status
 from delivery.outcome import Kind
 from gateway.flows.sending import occasion
-from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, ToTell, Unknown
+from gateway.flows.sending.occasion import Occasion, ToAddress, ToConfirm, ToOpen, ToTell, Unknown
 from tests.support.clock import START
 
 HASH = bytes(range(32))
@@ -18,6 +18,7 @@ OCCASIONS = [
     pytest.param(ToConfirm(HASH, anew=True), id="a question asked anew"),
     pytest.param(ToOpen("lnk_06eb1vkk0345bbpfmu1qikssr4"), id="a fresh link"),
     pytest.param(ToTell("con_06eb1vkk0345bbpfmu1qikssr4"), id="a withdrawal"),
+    pytest.param(ToAddress("adr_06eb1vkk0345bbpfmu1qikssr4"), id="another address"),
 ]
 WAITING = Message(
     id="msg_1",

@@ -14,11 +14,14 @@ from gateway.look.translations import translations
 from tests.support.page_samples import consent
 
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
-OURS = ["confirmation", "welcome", "my_data", "re_permission", "withdrawal"]
+OURS = [
+    *("address_asked", "address_changed", "address_confirm"),
+    *("confirmation", "welcome", "my_data", "re_permission", "withdrawal"),
+]
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
-    for name in ("confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
+    for name in ("address", "confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
 }
 
 
@@ -107,6 +110,25 @@ def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> N
         for fact in ("Musterstr. 1", "https://www.acme.example/imprint"):
             assert fact in part
     assert content.html.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("address_confirm", "Ist das Ihre neue Adresse?"),
+        ("address_asked", "Eine andere Adresse für Ihre E-Mails?"),
+        ("address_changed", "Ihre Adresse wurde geändert"),
+    ],
+)
+def test_a_mail_about_an_address_carries_its_link_and_nothing_of_the_person(
+    name: str, subject: str
+) -> None:
+    content = mail(name, "de", footer=False)
+
+    assert content.subject == subject
+    assert content == mail(name, "de", footer=False, profile={"first_name": "Buy now"})
+    for part in (content.text, content.html or ""):
+        assert LINKS["address"] in part
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -185,6 +185,20 @@ class AskingLimits:
         self._count_all([counter.keys[0] for counter in counters], now)
         return True
 
+    async def allow_address(
+        self, connection: AsyncConnection, one: Asking, now: datetime
+    ) -> datetime | None:
+        """From when this mailbox may be asked whether it is somebody's from now on; None: not.
+
+        As a sign-up's mail, and counted with those; the domain's turn is taken in any case.
+        """
+        counters = self._counters(one, now)
+        wait = await self._turn(connection, one.email, now)
+        if wait is None or not self._may_go(one, counters):
+            return None
+        self._count_all([counter.keys[0] for counter in counters], now)
+        return now + wait
+
     def _counters(self, one: Asking, now: datetime) -> list[_Counter]:
         """What the mail counts against, as it stood before; notes from where it was asked for."""
         place = _of_place(self._keys.weekly, _ASKED_FROM, one, 1)

@@ -18,7 +18,7 @@ from consent import changes, gates, intakes, links, people, personal, policy, se
 from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Requested
-from consent.gates import Gate, Newcomer
+from consent.gates import Gate
 from consent.intakes import Intake
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
@@ -34,10 +34,10 @@ from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself, put_aside
 from gateway.flows.joining import asking, contested
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
+from gateway.flows.joining.whose import Whose, elsewhere, whose_are
 from gateway.parts import Parts
 from gateway.watch.stuck import Why
-from storage.database import Database
-from storage.ids import ordered_id, random_id
+from storage.ids import ordered_id
 from storage.locks import try_alone
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
     of a stranger who must not be asked: nobody comes to be known by it.
     """
     forms = await _open(parts.keystore, waiting)
-    whose = await _whose(parts.data, parts.lookup, forms)
+    whose = await whose_are(parts.data, parts.lookup, forms.values())
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
     wall = parts.clock.wall()
@@ -86,6 +86,12 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
             raise Busy
         there = await intakes.lock(connection, [intake.id for intake in waiting])
         waiting = [intake for intake in waiting if intake.id in there]
+        gone = await elsewhere(connection, parts.lookup, whose)
+        waiting = [
+            one
+            for one in waiting
+            if one.id not in forms or forms[one.id].email.canonical not in gone
+        ]
         # Those who are known first: they hold their gate while they leave, and mark it under that.
         held = await gates.lock(connection, whose.known.values())
         now = await parts.clock.now(connection)
@@ -115,7 +121,7 @@ async def _write(
     lookup: LookUp,
     batch: _Batch,
     waiting: Sequence[Intake],
-    whose: _Whose,
+    whose: Whose,
     forms: Mapping[str, SignUp],
 ) -> int:
     done = await batch.apply(connection, waiting, whose.subjects, forms)
@@ -152,46 +158,6 @@ async def _stuck(
         if why in _OF_THE_FORM or (why is not None and not elsewhere):
             stuck[intake] = why
     return stuck
-
-
-@dataclass(frozen=True, slots=True)
-class _Whose:
-    """Whose canonical addresses are, as of a look before anything was locked.
-
-    Where somebody else than a gateway wrote it, it is nobody's, and no
-    newcomer's either: such a sign-up waits.
-    """
-
-    known: Mapping[str, str]
-    made: Mapping[str, str]  # a subject for every address, should it be new
-    new: frozenset[str]
-
-    @property
-    def subjects(self) -> Mapping[str, str]:
-        return {**self.known, **{one: self.made[one] for one in self.new}}
-
-    def newcomers(self, forms: Iterable[SignUp], vault: Vault) -> list[Newcomer]:
-        """People who were never heard of; their keys exist already."""
-        first: dict[str, Newcomer] = {}
-        for form in forms:
-            one = form.email.canonical
-            if one in self.new and one not in first:
-                subject = self.made[one]
-                sealed = personal.seal_mailbox(subject, form.email.mailbox, vault)
-                first[one] = Newcomer(subject, one, sealed, form.locale)
-        return list(first.values())
-
-
-async def _whose(data: Database, lookup: LookUp, forms: Mapping[str, SignUp]) -> _Whose:
-    # By the address that was sealed: whoever writes rows may give one another's index.
-    addresses = {form.email.canonical for form in forms.values()}
-    async with data.read() as connection:
-        found = await lookup.find(connection, addresses)
-    return _Whose(
-        known={one: known.subject for one, known in found.items() if known.honest},
-        made={one: random_id("sub") for one in addresses},
-        new=frozenset(addresses - found.keys()),
-    )
 
 
 async def _standing(

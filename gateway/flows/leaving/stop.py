@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.rowmac import RowMacs
-from consent import gates, service_mails, tokens
+from consent import gates, service_mails, suppressions, tokens
 from consent.keys.keystore import KeyStore
-from consent.suppressions import Stop
+from consent.service_mails import StopLink
+from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from delivery import permits
 from delivery.permit_wait import PermitWait
 from gateway.flows.leaving import hidden, withdraw
@@ -43,14 +45,15 @@ async def stop(
         return
     async with data.read() as connection:
         now = await clock.now(connection)
-        subject = await service_mails.subject_of(connection, digest, now)
-        if subject is None:
+        link = await service_mails.find(connection, digest, now)
+        if link is None:
             return
+        subject = link.subject
     # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
     vault = await keystore.vault([subject])
     async with data.begin() as connection:
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
-        sharing = await service_mails.sharing(connection, [subject])
+        sharing = await _meant(connection, link)
         together = await gates.lock(connection, sharing)
         if subject not in together:  # it is away for a moment: what is answered now would not hold
             log.error("person_away")
@@ -58,11 +61,24 @@ async def stop(
         held = [gate for gate in together.values() if not gate.gone(rows)]
         now = await clock.now(connection)
         kind = Stop.SERVICE
-        await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
-        theirs = [(one, None) for one in together]
-        still_open = permits.together(await permits.open_of(connection, theirs, now))
+        if link.address_hash is not None:  # it went elsewhere than to the mailbox on file
+            until = now + ASKING_BLOCK
+            block = Suppression(link.address_hash, kind, until, kid=link.kid)
+            await suppressions.add(connection, [block], now)
+            await gates.block_asking(connection, rows, held, now)
+        else:
+            await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
+        everything = [(one, None) for one in together]
+        still_open = permits.together(await permits.open_of(connection, everything, now))
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, permit_ttl)
     if held_back:
         raise StorageAway("data")
     # With no connection held: the permits that it waits for are spent by others, who need one.
     await permit_wait.until_over(still_open)
+
+
+async def _meant(connection: AsyncConnection, link: StopLink) -> set[str]:
+    """Whose mails wait for the mailbox of a link, by whatever spelling."""
+    if link.address_hash is None:
+        return await service_mails.sharing(connection, [link.subject])
+    return {link.subject} | await service_mails.sharing(connection, [], [link.mailbox])

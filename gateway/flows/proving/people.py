@@ -14,6 +14,7 @@ from consent.consents import Consent
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.model import State
+from gateway.flows.leaving import withdraw
 from gateway.flows.leaving.withdraw import NOT_ME
 
 # Confirmed once: by then they had a handle, which is kept for ever.
@@ -29,6 +30,7 @@ class Known:
     told: Sequence[Told]  # every event about them that could be opened, in order
     handles: Mapping[tuple[str, str], bytes]  # by whose and for what: the hash of its link
     links: Mapping[str, datetime | None]  # fresh ones, and when each was spent
+    pressed: Mapping[str, datetime | None]  # those about their address, as these
 
 
 def doubts(
@@ -41,6 +43,8 @@ def doubts(
         yield f"subject {subject}: an old row was put back: the log tells of {stop}"
     yield from of_trail(known)
     yield from _of_links(known)
+    if _lives_elsewhere(known, vault):
+        yield f"subject {subject}: an old row was put back: the log tells of another address"
 
 
 def of_trail(known: Known) -> Iterator[str]:
@@ -91,9 +95,18 @@ def _of_links(known: Known) -> Iterator[str]:
     for purpose in sorted(set(_replaced(known))):
         yield f"handle {subject}/{purpose}: is not the one that mails of before let leave by"
     opened = {event.facts.get("link"): event.entry.at for event in known.told}
-    for link, spent_at in known.links.items():
-        if _as_told(spent_at) != opened.get(link):
-            yield f"fresh_link {link}: the log says otherwise when it was spent, or whether"
+    for table, links in (("fresh_link", known.links), ("address_link", known.pressed)):
+        for link, spent_at in links.items():
+            if _as_told(spent_at) != opened.get(link):
+                yield f"{table} {link}: the log says otherwise when it was spent, or whether"
+
+
+def _lives_elsewhere(known: Known, vault: Vault) -> bool:
+    """Whether mails go to an address that was changed since, as far as that can be read."""
+    told = [one.facts for one in known.told if one.kind is Kind.SUBJECT_RECTIFIED]
+    said = [facts["address"] for facts in told if "address" in facts]
+    mailbox = withdraw.mailbox_of(known.gate, vault) if said else None
+    return mailbox is not None and mailbox.lower() != said[-1]
 
 
 def _as_told(at: datetime | None) -> datetime | None:

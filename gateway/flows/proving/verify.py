@@ -22,6 +22,7 @@ from audit.report import Report
 from audit.trail import Told
 from audit.verify import Progress
 from consent import (
+    address_links,
     erasures,
     feed,
     fresh_links,
@@ -75,6 +76,7 @@ _SIGNED = (
     signed.FRESH_LINK,
     signed.SESSION,
     lookup.LIVE,
+    address_links.SIGNED,
     erasures.SIGNED,
     rights_requests.SIGNED,
     holds.SIGNED,
@@ -248,6 +250,7 @@ async def _people(
         events.setdefault(event.subject, []).append(event)
     handles = await links.with_handle(connection, subjects)
     spent = await fresh_links.spent_of(connection, subjects)
+    pressed = await address_links.spent_of(connection, subjects)
     return [
         Known(
             gate,
@@ -255,6 +258,7 @@ async def _people(
             events.get(subject, ()),
             handles,
             spent.get(subject, {}),
+            pressed.get(subject, {}),
         )
         for subject, gate in (await gates.peek(connection, subjects)).items()
     ]

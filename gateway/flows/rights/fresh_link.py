@@ -188,7 +188,7 @@ def _mail(config: Config, due: _Due, vault: Vault, now: datetime) -> tuple[Fresh
     token, token_hash = tokens.new_link_token()
     subject, base = due.gate.subject, config.server.public_url
     link = FreshLink(ordered_id("lnk", now), token_hash, subject, now, now + LINK_LIFE)
-    sender = _sender(config, due.consents)
+    sender = sender_for(config, due.consents)
     links = {"my_data": f"{base}/my-data/{token}", "stop": f"{base}/stop/{due.stop}"}
     message = new_message(
         OurMail("my_data", links=links),
@@ -206,7 +206,7 @@ def _mail(config: Config, due: _Due, vault: Vault, now: datetime) -> tuple[Fresh
     return link, message
 
 
-def _sender(config: Config, consents: Sequence[Consent]) -> str:
+def sender_for(config: Config, consents: Sequence[Consent]) -> str:
     """The brand that the person dealt with last; the first one where that is no more."""
     known = [consent.purpose for consent in consents if consent.purpose in config.purposes]
     return config.purposes[known[-1]].sender if known else next(iter(config.senders))

@@ -17,7 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Item
 from audit.kinds import Kind as EventKind
 from audit.log import Log
-from consent import acknowledging, facts, fresh_links, gates, links, paces, policy, re_permission
+from consent import (
+    acknowledging,
+    address_links,
+    facts,
+    fresh_links,
+    gates,
+    links,
+    moving,
+    paces,
+    policy,
+    re_permission,
+)
+from consent.address_links import AddressLink
 from consent.consents import Consent, Consents
 from consent.fresh_links import FreshLink
 from consent.gates import Gate
@@ -35,11 +47,10 @@ from delivery.sharing import Due, in_turn
 from gateway.config.config import Config, Purpose
 from gateway.flows.sending import bad_messages, ends, grounds, occasion, pacing
 from gateway.flows.sending.letters import Letter, Sealed
-from gateway.flows.sending.occasion import Occasion, ToConfirm, ToOpen, ToTell, Unknown
+from gateway.flows.sending.occasion import Occasion, ToAddress, ToConfirm, ToOpen, ToTell, Unknown
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.honesty import RowKeys
-from storage.ids import ordered_id
 from storage.isolation import isolated
 
 _SPARE = 2  # candidates per wanted message: others may have taken the first ones
@@ -125,6 +136,7 @@ class _Known:
     facts: Mapping[tuple[str, str], policy.Facts]
     asked: Mapping[bytes, Sequence[Consent]]  # by the token of the mail that asks
     fresh: Mapping[str, FreshLink]
+    addresses: Mapping[str, AddressLink]
     permitted: permits.Moments
     paces: Mapping[str, Pace]
     attempts: Mapping[str, Attempts]
@@ -149,6 +161,7 @@ async def _read(
     occasions = [occasion.of(message) for message in locked.messages]
     fresh = [one.link for one in occasions if isinstance(one, ToOpen)]
     asked = [one.token_hash for one in occasions if isinstance(one, ToConfirm)]
+    moves = [one.link for one in occasions if isinstance(one, ToAddress)]
     now = await clock.now(connection)
     chosen = await paces.read(connection, consents.keys, locked.gates)
     return _Known(
@@ -156,6 +169,7 @@ async def _read(
         facts=await facts.read(connection, consents, locked.gates, pairs, now),
         asked=await facts.asked_by(connection, consents, asked),
         fresh=await fresh_links.get(connection, consents.keys, fresh),
+        addresses=await address_links.get(connection, consents.keys, moves),
         permitted=await _permitted(connection, config.purposes, pairs, chosen, now),
         paces=chosen,
         attempts=await attempts.so_far(connection, [m.id for m in locked.messages]),
@@ -283,6 +297,8 @@ def _permission(
     match why:
         case ToOpen(link):  # for no purpose of the configuration's
             return policy.fresh_link_wanted(about, known.fresh.get(link), known.now)
+        case ToAddress(link):
+            return moving.mail_wanted(about, known.addresses.get(link), known.now)
         case _ if message.purpose not in known.purposes:
             return Refused(Reason.PURPOSE_UNKNOWN)
         case ToConfirm(token_hash, anew):
@@ -314,7 +330,7 @@ async def _write(
 ) -> list[Parcel[Letter]]:
     eid = secrets.token_bytes(16)
     issued = [
-        (message, _permit(asker, known.now, message, decision, eid))
+        (message, grounds.permit(message, decision, eid, asker.owner, known.now, asker.ttl))
         for message, decision in decisions
         if isinstance(decision, Granted)
     ]
@@ -349,24 +365,8 @@ def _letter(known: _Known, message: Message) -> Letter:
             content=known.contents[message.content],
             handle=known.handles.get((message.subject, message.purpose)),
             vault=known.vault.only(message.subject),
+            to=known.addresses.get(message.regarding or ""),
         )
-    )
-
-
-def _permit(asker: _Asker, now: datetime, message: Message, granted: Granted, eid: bytes) -> Permit:
-    return Permit(
-        id=ordered_id("per", now),
-        message=message.id,
-        attempt=message.attempt + 1,
-        owner=asker.owner,
-        subject=message.subject,
-        purpose=message.purpose,
-        ground_kind=granted.ground.kind,
-        ground_id=granted.ground.id,
-        terms=grounds.terms(granted.ground.kind),
-        decided_at=now,
-        expires_at=now + asker.ttl,
-        eid=eid,
     )
 
 

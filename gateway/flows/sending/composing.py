@@ -102,9 +102,9 @@ def _compose(tools: Tools, sealed: Sealed) -> Composed | None:
 
 
 def _composed(tools: Tools, sealed: Sealed) -> Composed:
-    message, gate, vault = sealed.message, sealed.gate, sealed.vault
+    message, vault = sealed.message, sealed.vault
     sender = tools.config.senders[message.sender]
-    mailbox = personal.open_mailbox(gate, vault)
+    mailbox = _mailbox(sealed)
     place = content.place(message.content, message.kind, message.purpose)
     opened = vault.open(message.subject, Compartment.PROFILE, place, sealed.content)
     if mailbox is None or opened is None:
@@ -129,6 +129,14 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
     raw = mail.wire([signature])
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     return Composed(digest, Envelope(sender.from_address, header.to, raw))
+
+
+def _mailbox(sealed: Sealed) -> str | None:
+    """Where the mail goes: to the person's mailbox, unless it is about another one of theirs."""
+    if sealed.to is None:
+        return personal.open_mailbox(sealed.gate, sealed.vault)
+    email = sealed.to.opened(sealed.vault)
+    return None if email is None else email.mailbox
 
 
 def _render(

@@ -40,7 +40,17 @@ from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
 
-_SERVICE = frozenset({"confirmation", "my_data", "re_permission", "withdrawal"})
+_SERVICE = frozenset(
+    {
+        "address_asked",
+        "address_changed",
+        "address_confirm",
+        "confirmation",
+        "my_data",
+        "re_permission",
+        "withdrawal",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import assert_never
 
-from consent.model import GroundKind
+from consent.model import Granted, GroundKind
+from delivery.outbox import Message
 from delivery.permits import Permit, Terms
+from storage.ids import ordered_id
 
 
 def terms(kind: GroundKind) -> Terms:
@@ -20,6 +23,26 @@ def terms(kind: GroundKind) -> Terms:
             return Terms(counts=False, for_all=False, keeps_use=False)
         case _:
             assert_never(kind)
+
+
+def permit(
+    message: Message, granted: Granted, eid: bytes, owner: str, now: datetime, ttl: timedelta
+) -> Permit:
+    """The permit for the next attempt of *message*, on the ground that was *granted*."""
+    return Permit(
+        id=ordered_id("per", now),
+        message=message.id,
+        attempt=message.attempt + 1,
+        owner=owner,
+        subject=message.subject,
+        purpose=message.purpose,
+        ground_kind=granted.ground.kind,
+        ground_id=granted.ground.id,
+        terms=terms(granted.ground.kind),
+        decided_at=now,
+        expires_at=now + ttl,
+        eid=eid,
+    )
 
 
 _TERMS = {str(kind): terms(kind) for kind in GroundKind}

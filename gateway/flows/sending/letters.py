@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from consent.address_links import AddressLink
 from consent.gates import Gate
 from consent.keys.vault import Vault
 from delivery.desk import Composed
@@ -22,6 +23,7 @@ class Sealed:
     content: bytes
     handle: bytes | None = field(repr=False)  # opens the unsubscribe link
     vault: Vault = field(repr=False)
+    to: AddressLink | None = None  # elsewhere than to the mailbox on file
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,16 +33,24 @@ class ToTell:
 
 
 @dataclass(frozen=True, slots=True)
+class ToAddress:
+    """Somebody's address is to change, or has: the mail goes where the row of this link says."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nothing that this release writes; a later one may know."""
 
 
-Occasion = ToConfirm | ToOpen | ToTell
+Occasion = ToConfirm | ToOpen | ToAddress | ToTell
 
 
 class _Word(StrEnum):
     CONFIRMATION = "confirmation"
     FRESH_LINK = "fresh-link"
+    ADDRESS = "address"
     RE_PERMISSION = "re-permission"
     WITHDRAWAL = "withdrawal"
 
@@ -59,6 +67,8 @@ def columns(occasion: Occasion | None) -> dict[str, str]:
             return {"occasion": _Word.FRESH_LINK, "regarding": link}
         case ToTell(consent):
             return {"occasion": _Word.WITHDRAWAL, "regarding": consent}
+        case ToAddress(link):
+            return {"occasion": _Word.ADDRESS, "regarding": link}
         case _:
             assert_never(occasion)
 
@@ -77,6 +87,8 @@ def of(message: Message) -> Occasion | Unknown | None:
             return ToOpen(regarding)
         case _Word.WITHDRAWAL:
             return ToTell(regarding)
+        case _Word.ADDRESS:
+            return ToAddress(regarding)
         case _:
             return Unknown()
 

@@ -28,7 +28,7 @@ from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
 from gateway.config.config import Config
 from gateway.flows.sending import bad_messages, composing, ends, occasion
-from gateway.flows.sending.occasion import ToConfirm
+from gateway.flows.sending.occasion import ToAddress, ToConfirm
 from gateway.parts import Parts
 from gateway.watch import logs
 from storage.clock import Clock
@@ -244,7 +244,7 @@ async def record(
     is being erased has no trail any more.
     """
     confirming = [r for r in results if _token(r.message) and r.outcome == Outcome.SENT]
-    suppressing = [r for r in results if r.suppress]
+    suppressing = [r for r in results if r.suppress and not _goes_elsewhere(r.message)]
     held = await gates.lock(connection, {r.message.subject for r in confirming + suppressing})
     confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
     suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
@@ -262,6 +262,11 @@ async def record(
 
 def _has_trail(message: Message, held: Mapping[str, Gate], vault: Vault) -> bool:
     return gates.usable(held.get(message.subject), vault, Compartment.EVIDENCE)
+
+
+def _goes_elsewhere(message: Message) -> bool:
+    """Whether it is not to the mailbox on file: what becomes of it there says nothing of that."""
+    return isinstance(occasion.of(message), ToAddress)
 
 
 def _token(message: Message) -> bytes | None:

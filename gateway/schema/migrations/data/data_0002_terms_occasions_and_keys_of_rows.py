@@ -65,6 +65,7 @@ def upgrade() -> None:
     _keep_what_others_are_told()
     _keep_what_is_held()
     _keep_how_mails_are_to_come()
+    _keep_what_changes_an_address()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -178,6 +179,7 @@ def _keep_what_stops_service_mails() -> None:
         sa.Column("subject", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("mailbox", sa.LargeBinary(), nullable=False),
+        sa.Column("address_hash", sa.LargeBinary(), nullable=True),
         sa.Column("kid", sa.Integer(), nullable=False),
         sa.Column("sent_at", types.Moment(), nullable=False),
         sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
@@ -360,6 +362,28 @@ def _keep_what_is_held() -> None:
     with op.batch_alter_table("hold", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_hold_subject"), ["subject"], unique=False)
         batch_op.create_index(batch_op.f("ix_hold_until"), ["until"], unique=False)
+
+
+def _keep_what_changes_an_address() -> None:
+    op.create_table(
+        "address_link",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", types.Moment(), nullable=False),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.Column("spent_at", types.Moment(), nullable=True),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token_hash"),
+    )
+    with op.batch_alter_table("address_link", schema=None) as batch_op:
+        for name in ("subject", "expires_at"):
+            batch_op.create_index(batch_op.f(f"ix_address_link_{name}"), [name], unique=False)
 
 
 def downgrade() -> None:

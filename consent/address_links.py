@@ -1,0 +1,167 @@
+"""Links of mails about a person's address: to the new one, which asks, and to the one of before.
+
+Each row says where its mail goes, sealed, and what the link in it is found by, as a
+keyed hash: who writes rows can make no link, and send a mail nowhere else. That a
+link was spent the log tells too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.entry import Opener, Sealer
+from consent import address, tables, tokens
+from consent.address import Address
+from consent.errors import AddressError
+from consent.keys.vault import Compartment
+from consent.moving import A_WEEK, DAY, LIVES, Towards
+from storage.honesty import RowKeys, Value
+from storage.ids import ordered_id
+from storage.locks import delete_free
+from storage.signed import SignedTable
+from storage.types import among
+
+link = tables.address_link
+
+_USE = "address_link.token"
+_SIGNED = ("id", "kind", "token_hash", "subject", "sealed", "created_at", "expires_at")
+
+
+@dataclass(frozen=True, slots=True)
+class AddressLink:
+    """One mail about an address, and its link, whether or not that can still be used."""
+
+    id: str
+    kind: Towards
+    token_hash: bytes
+    subject: str
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+    expires_at: datetime
+    spent_at: datetime | None = None
+
+    def opened(self, opener: Opener) -> Address | None:
+        """Where the mail goes; None where the key is gone."""
+        raw = opener.open(self.subject, Compartment.PROFILE, _place(self.id), self.sealed)
+        try:
+            return None if raw is None else address.parse(raw.decode())
+        except AddressError:  # a later release may refuse what an earlier one took
+            return None
+
+
+def new(
+    kind: Towards, subject: str, email: Address, sealer: Sealer, now: datetime
+) -> tuple[str, AddressLink]:
+    """A token, and the row of the mail that carries it to *email*."""
+    token, token_hash = tokens.new_link_token()
+    name = ordered_id("adr", now)
+    sealed = sealer.seal(subject, Compartment.PROFILE, _place(name), email.typed.encode())
+    return token, AddressLink(name, kind, token_hash, subject, sealed, now, now + LIVES[kind])
+
+
+async def add(connection: AsyncConnection, keys: RowKeys, links: Sequence[AddressLink]) -> None:
+    """Keep new links; the mails that carry them go into the same transaction."""
+    rows = []
+    for one in links:
+        row = {name: getattr(one, name) for name in _SIGNED}
+        row["token_hash"] = keys.keyed(_USE, one.token_hash).mac
+        rows.append(row | keys.sign(link.name, *row.values())._asdict())
+    if rows:
+        await connection.execute(insert(link), rows)
+
+
+async def get(
+    connection: AsyncConnection, keys: RowKeys, ids: Iterable[str]
+) -> dict[str, AddressLink]:
+    """Links by their id; one that no gateway wrote is none."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    rows = await connection.execute(select(link).where(among(link.c.id, wanted)))
+    return {row.id: _read(row) for row in rows if SIGNED.fits(keys, row)}
+
+
+async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) -> AddressLink | None:
+    """Find a link that a gateway wrote, expired or not. Changes nothing."""
+    kept = keys.all_keyed(_USE, token_hash).values()
+    row = (await connection.execute(select(link).where(link.c.token_hash.in_(kept)))).first()
+    return _read(row) if row is not None and SIGNED.fits(keys, row) else None
+
+
+async def spend(connection: AsyncConnection, one: AddressLink, now: datetime) -> None:
+    """Use up a link, under the gate of whose it is."""
+    await connection.execute(update(link).where(link.c.id == one.id).values(spent_at=now))
+
+
+async def end(
+    connection: AsyncConnection,
+    keys: RowKeys,
+    subject: str,
+    now: datetime,
+    *,
+    kinds: Collection[Towards],
+    since: datetime | None = None,
+    but: str | None = None,
+) -> None:
+    """Let links of somebody do nothing any more, those made *since* then, all *but* one.
+
+    Hold their gate. The rows stay: mails that wait name them, and they are counted.
+    """
+    query = select(link).where(link.c.subject == subject, link.c.kind.in_(list(kinds)))
+    waiting = query.where(link.c.spent_at.is_(None), link.c.expires_at > now)
+    for row in (await connection.execute(waiting)).all():
+        earlier = since is not None and row.created_at < since
+        if not SIGNED.fits(keys, row) or earlier or row.id == but:
+            continue
+        over = {**row._mapping, "expires_at": now}
+        signed = keys.sign(link.name, *(over[name] for name in _SIGNED))
+        ended = update(link).where(link.c.id == row.id)
+        await connection.execute(ended.values(expires_at=now, **signed._asdict()))
+
+
+async def told_lately(connection: AsyncConnection, subject: str, now: datetime) -> int:
+    """How many mails of a week told the mailbox on file of a change."""
+    told = and_(link.c.subject == subject, link.c.kind == Towards.OLD)
+    query = select(func.count()).where(told, link.c.created_at > now - A_WEEK)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def spent_of(
+    connection: AsyncConnection, subjects: Iterable[str]
+) -> dict[str, dict[str, datetime | None]]:
+    """The links of these people, and when each was spent, by subject."""
+    query = select(link.c.subject, link.c.id, link.c.spent_at)
+    found: dict[str, dict[str, datetime | None]] = {}
+    for row in await connection.execute(query.where(among(link.c.subject, subjects))):
+        found.setdefault(row.subject, {})[row.id] = row.spent_at
+    return found
+
+
+async def forget(connection: AsyncConnection, now: datetime) -> None:
+    """Delete links a day after their end; no sooner than nothing counts them."""
+    over = and_(link.c.expires_at <= now - DAY, link.c.created_at <= now - A_WEEK)
+    await delete_free(connection, link, over)
+
+
+def _place(name: str) -> tuple[str, str, str]:
+    # As it was when it was sealed: with a name changed here, no link of before opens any more.
+    return ("address_link", "sealed", name)
+
+
+def _read(row: Any) -> AddressLink:
+    moments = (row.created_at, row.expires_at, row.spent_at)
+    return AddressLink(row.id, Towards(row.kind), row.token_hash, row.subject, row.sealed, *moments)
+
+
+def _granting(row: Any) -> Sequence[Value]:
+    """What is signed. That it was spent is not: the log tells of it."""
+    return tuple(getattr(row, name) for name in _SIGNED)
+
+
+SIGNED = SignedTable(link, select(link), _granting)

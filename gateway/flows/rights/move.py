@@ -1,0 +1,269 @@
+"""The link of a mail about an address: look, and press; a person is mailed elsewhere, or not.
+
+Pressing moves whom the mail was about, under their gate and while nobody can be admitted:
+how they are found, where they are mailed, and what waits, in one transaction. It is answered
+once nothing to the address of before can start. What they agreed to stands, and so do their
+objection and every link to leave by. Every session and personal link of theirs ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import trail as audit_trail
+from audit.kinds import Actor, Kind
+from consent import (
+    address_links,
+    changes,
+    fresh_links,
+    gates,
+    history,
+    holds,
+    moving,
+    personal,
+    policy,
+    service_mails,
+    suppressions,
+    tokens,
+)
+from consent.address import Address
+from consent.address_links import AddressLink
+from consent.gates import Gate
+from consent.keys.vault import Compartment, Vault
+from consent.marks import Left
+from consent.moving import Became, Towards, Whose
+from consent.subject_evidence import Corrected, Rectified
+from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.trail import Trail
+from delivery import permits
+from delivery.permits import Open
+from gateway.flows.rights import address_mails, erasing
+from gateway.flows.rights.address_mails import About
+from gateway.parts import Parts
+from storage.errors import StorageAway
+from storage.locks import keep_out
+
+log = structlog.get_logger()
+
+_CHANGES = (Compartment.PROFILE, Compartment.EVIDENCE)  # the address is sealed, and told of
+_CHANNEL = {Towards.NEW: "address-link", Towards.OLD: "address-taken-back"}
+_LINKS = (Towards.NEW, Towards.OLD)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A link that can be used, whom it is about, and where it leads."""
+
+    link: AddressLink
+    about: About
+    to: Address
+    other: Gate | None  # whose the address is that it leads to, if it is somebody else's
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Follows links of mails about addresses."""
+
+    parts: Parts
+
+    async def look(self, token: str) -> Towards | None:
+        """What a link is for; None where it does nothing any more. Changes nothing."""
+        link = await self._find(token)
+        if link is None:
+            return None
+        async with self.parts.data.read() as connection:
+            now = await self.parts.clock.now(connection)
+        return link.kind if policy.usable(link, now) else None
+
+    async def press(self, token: str) -> Became:
+        """Follow a link. Returned once no mail to another address of the person's can start."""
+        link = await self._find(token)
+        if link is None:
+            return Became.OVER
+        parts = self.parts
+        vault = await parts.keystore.vault([link.subject])
+        async with parts.data.begin() as connection:
+            # Before any gate: intake looks up whose an address is, and admits them to it.
+            await keep_out(connection, "intake")
+            found = await self._held(connection, link, vault)
+            if found is None:
+                return Became.OVER
+            became = moving.press(link.kind, await self._whose(connection, found))
+            if became is Became.KEPT:
+                await self._end_links(connection, found)
+            elif became in (Became.MOVED, Became.BACK):
+                await self._move(connection, found)
+            (still_open,) = await self._open(connection, found)
+        if became is not Became.TAKEN:
+            # No connection is held here: whoever waits must not keep others from the database.
+            await parts.permit_wait.until_over(still_open)
+        return became
+
+    async def _find(self, token: str) -> AddressLink | None:
+        digest = tokens.hash_of(token)
+        if digest is None:
+            return None
+        async with self.parts.data.read() as connection:
+            return await address_links.find(connection, self.parts.rows, digest)
+
+    async def _held(
+        self, connection: AsyncConnection, seen: AddressLink, vault: Vault
+    ) -> _Found | None:
+        parts, to = self.parts, seen.opened(vault)
+        if to is None:
+            return None
+        whose = (await parts.lookup.find(connection, [to.canonical])).get(to.canonical)
+        others = {whose.subject} - {seen.subject} if whose is not None else set()
+        held = await gates.lock(connection, {seen.subject} | others)
+        gate, now = held.get(seen.subject), await parts.clock.now(connection)
+        # Again, under the gate: somebody else may have pressed it, or a newer one.
+        link = (await address_links.get(connection, parts.rows, [seen.id])).get(seen.id)
+        if link is None or not policy.usable(link, now) or gate is None or not gate.live:
+            return None
+        if not gates.usable(gate, vault, *_CHANGES) or not gate.is_honest(parts.rows):
+            log.error("person_not_moved")
+            raise StorageAway("key store")
+        if await self._was_pressed(connection, link, vault):
+            return None
+        consents = await parts.consents.of_subjects(connection, [gate.subject])
+        about = About(gate, vault, consents.get(gate.subject, []))
+        other = next((held[one] for one in others if one in held), None)
+        if others and other is None:  # its row is away for a moment
+            raise StorageAway("data")
+        return _Found(link, about, to, other, now)
+
+    async def _was_pressed(
+        self, connection: AsyncConnection, link: AddressLink, vault: Vault
+    ) -> bool:
+        """Whether the log tells that it was spent, whatever its row says."""
+        kinds = [Kind.SUBJECT_RECTIFIED]
+        told = await audit_trail.told(connection, [link.subject], kinds, vault)
+        return any(event.facts.get("link") == link.id for event in told)
+
+    async def _whose(self, connection: AsyncConnection, found: _Found) -> Whose:
+        parts, to, now = self.parts, found.to, found.now
+        before = address_mails.on_file(found.about.gate, found.about.vault)
+        hashes = suppressions.hashes_of(parts.keyring.suppression, to)
+        stops = await suppressions.in_force(connection, hashes, now)
+        indexes = parts.lookup.hashes(to.canonical)
+        marked = await parts.marks.read(connection, indexes)
+        left = marked.bars(indexes, None, found.link.created_at, now)
+        return Whose(
+            themselves=before is not None and before.canonical == to.canonical,
+            others=found.other is not None,
+            spare=await self._is_spare(connection, found.other),
+            closed=bool(stops) or left,
+        )
+
+    async def _is_spare(self, connection: AsyncConnection, other: Gate | None) -> bool:
+        """Whether nobody but a form knows them: they never decided anything, nor stopped it."""
+        if other is None or not other.live or not other.is_honest(self.parts.rows):
+            return False
+        theirs = await self.parts.consents.of_subjects(connection, [other.subject])
+        rows = theirs.get(other.subject, [])
+        if await holds.of_subjects(connection, self.parts.rows, [other.subject]):
+            return False
+        decided = any(one.state.decided or not one.honest for one in rows)
+        return not decided and other.objected_at is None and other.restricted_at is None
+
+    async def _move(self, connection: AsyncConnection, found: _Found) -> None:
+        parts, gate, vault, now = self.parts, found.about.gate, found.about.vault, found.now
+        before = address_mails.on_file(gate, vault)
+        trail = Trail(parts.log, vault, {gate.subject: gate}, parts.rows)
+        if before is None or before.canonical != found.to.canonical:
+            await self._find_elsewhere(connection, found, before)
+            await self._leave_behind(connection, found, trail)
+        sealed = personal.seal_mailbox(gate.subject, found.to.mailbox, vault)
+        await gates.set_address(connection, gate.subject, sealed)
+        await address_links.spend(connection, found.link, now)
+        await self._end_links(connection, found)
+        if before is not None and before.canonical != found.to.canonical:
+            await self._tell(connection, found, before)
+        trail.record(
+            Kind.SUBJECT_RECTIFIED, gate.subject, Actor.SUBJECT, now, evidence=_proof(found)
+        )
+        await trail.stage(connection)
+        if found.other is not None:
+            # Last: it stages events. Only a stranger's form knew them.
+            rest = (parts.rows, parts.lookup, None, [found.other], now)
+            await erasing.begin(parts.log, connection, *rest)
+
+    async def _find_elsewhere(
+        self, connection: AsyncConnection, found: _Found, before: Address | None
+    ) -> None:
+        """How the person is found; what was received for the address of before does not count."""
+        parts, subject = self.parts, found.about.gate.subject
+        names = (await parts.lookup.of(connection, [subject])).get(subject)
+        if found.other is not None:
+            await parts.lookup.forget(connection, [found.other.subject])
+        if not await parts.lookup.move(connection, subject, found.to.canonical):
+            log.error("person_not_moved")
+            raise StorageAway("data")  # a row stands in the way that nobody is found by
+        left = [Left(index, None) for index in (() if names is None else names.hashes)]
+        await parts.marks.add(connection, left, found.now)
+        keys = parts.keyring.suppression
+        if before is not None:
+            await service_mails.moved(connection, keys, subject, before, found.to)
+        objected_at = found.about.gate.objected_at
+        if objected_at is not None:  # it stays where it was, too
+            digest = suppressions.mailbox_hash(keys.secret, found.to)
+            block = Suppression(digest, Stop.ASKING, objected_at + ASKING_BLOCK, kid=keys.kid)
+            await suppressions.add(connection, [block], found.now)
+
+    async def _leave_behind(self, connection: AsyncConnection, found: _Found, trail: Trail) -> None:
+        """No link that went to the address of before confirms anything for the new one.
+
+        Of a row that the log tells otherwise of nothing is believed: it confirms nothing either.
+        """
+        gate, rows, macs = found.about.gate, found.about.consents, self.parts.log.macs
+        held = {gate.subject: gate}
+        told = (await history.read(connection, macs, held, found.about.vault, rows)).get(
+            gate.subject
+        )
+        ended = [
+            changes.leave_behind(one, trail, found.now)
+            for one in policy.superseded(rows, confirmed="")
+            if told is not None and told.vouches(one)
+        ]
+        await self.parts.consents.write(connection, ended)
+
+    async def _end_links(self, connection: AsyncConnection, found: _Found) -> None:
+        """Personal links and sessions; and those about addresses that this one outdoes.
+
+        Who takes their address back ends all that came after the change, or whoever made it
+        would take it back in turn.
+        """
+        keys, subject, now = self.parts.rows, found.about.gate.subject, found.now
+        await fresh_links.end(connection, keys, subject, now)
+        back = found.link.kind is Towards.OLD
+        kinds, since = (_LINKS, found.link.created_at) if back else ((Towards.NEW,), None)
+        await address_links.end(
+            connection, keys, subject, now, kinds=kinds, since=since, but=found.link.id
+        )
+
+    async def _tell(self, connection: AsyncConnection, found: _Found, before: Address) -> None:
+        """The mailbox of before; what is on file by now is not asked for it."""
+        back = found.link.kind is Towards.OLD
+        tell = address_mails.taken_back if back else address_mails.done
+        mail = tell(self.parts.config, found.about, before, found.now)
+        await address_mails.send(connection, self.parts.rows, [mail], found.now)
+
+    async def _open(self, connection: AsyncConnection, found: _Found) -> list[Open]:
+        """Permits that carry the address of before: what is claimed later sees the new one."""
+        return await permits.open_of(connection, [(found.about.gate.subject, None)], found.now)
+
+
+def _proof(found: _Found) -> Rectified:
+    back = found.link.kind is Towards.OLD
+    return Rectified(
+        Corrected.ADDRESS_BACK if back else Corrected.ADDRESS,
+        _CHANNEL[found.link.kind],
+        link=found.link.id,
+        address=found.to.canonical,
+        address_typed=found.to.typed,
+    )

@@ -1,0 +1,91 @@
+"""Somebody has a person's session for half an hour: they must not have their data for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.flows.keeping.retention import RetentionRules
+from tests.http.test_my_data import fresh_link
+from tests.http.test_people_rectify import BACK, OVER
+from tests.http.test_people_rights import sound, visit
+from tests.support.addresses import NEW, asked, press
+from tests.support.apps import ADA, App
+
+THIEF = NEW
+
+
+async def test_a_thief_keeps_nothing_once_the_mailbox_of_before_takes_its_address_back(
+    app: App,
+) -> None:
+    """They change it twice, sign the old one up, and have links of their own to take it back."""
+    await app.subscribe()
+    subject, stolen = await app.subject(), await visit(app)
+    first = await asked(stolen, THIEF)
+    await press(app, first.new)
+    await app.deliver()
+    link = await fresh_link(app, THIEF)
+    app.step(timedelta(seconds=1))
+    answer = await app.http.post(f"/my-data/{link}", allow_redirects=False)
+    theirs = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    page = await (await app.http.get("/my-data", headers=theirs)).text()
+    stolen.cookie, stolen.token = theirs, page.partition('name="csrf" value="')[2].partition('"')[0]
+    second = await asked(stolen, "thief.second@example.com", old=THIEF)
+    await press(app, second.new)
+    of_theirs = [one for one in await app.deliver() if one.to == THIEF]
+    await app.sign_up(ADA)  # so that the old address is somebody's
+    await app.deliver()
+    assert await app.subject() not in (None, subject)
+
+    assert BACK in (await press(app, first.keep))[1]
+
+    assert await app.subject() == subject
+    for token in (second.keep, second.new, *(one.token("address") for one in of_theirs)):
+        assert OVER in (await press(app, token))[1]
+    assert await app.subject() == subject
+    for path in ("/my-data", "/my-data/rectify"):
+        shown = await (await app.http.get(path, headers=theirs)).text()
+        assert ADA not in shown
+    assert await app.permission() == "granted"
+    await RetentionRules(app.parts).erasures()
+    assert await sound(app) == []
+
+
+async def test_a_personal_link_that_was_sent_before_the_change_opens_nothing(app: App) -> None:
+    await app.subscribe()
+    mails = await asked(await visit(app))
+    app.step(timedelta(days=1, seconds=1))
+    unspent = await fresh_link(app)
+
+    await press(app, mails.new)
+
+    answer = await app.http.post(f"/my-data/{unspent}", allow_redirects=False)
+    assert answer.status == 410
+    assert await sound(app) == []
+
+
+async def test_no_link_of_a_mail_that_was_forwarded_changes_an_address(app: App) -> None:
+    """Links of marketing mails give no session, and none of these pages."""
+    await app.subscribe()
+    subject = await app.subject()
+    for path in ("/my-data/rectify", f"/address/{'A' * 43}", f"/address/{'A' * 22}"):
+        fields = {"answer": "address", "email": THIEF}
+        answer = await app.http.post(path, data=fields, allow_redirects=False)
+        assert answer.status in (303, 410)
+
+    assert await app.deliver() == []
+    assert await app.subject() == subject
+
+
+async def test_who_asks_for_somebodys_address_ends_nothing_that_waits_to_ask_them(
+    app: App,
+) -> None:
+    """By leaving they end what waits for their own mailbox, and for no other that they named."""
+    await app.subscribe()
+    me = await visit(app)
+    await asked(me)
+    await app.sign_up(NEW)
+    await app.tick()
+
+    await me.post("/my-data/object")
+
+    assert [one.to for one in await app.deliver() if b"/confirm/" in one.raw] == [NEW]
