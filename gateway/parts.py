@@ -44,7 +44,7 @@ class Parts:
     takings: Takings
     door: Door
     templates: Templates
-    signers: Mapping[str, Signer]
+    signers: dict[str, Signer]  # a key that may sign is taken up while we run
 
     @property
     def stores(self) -> Mapping[str, Database]:

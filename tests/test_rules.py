@@ -239,8 +239,9 @@ def test_only_changes_gives_a_consent_its_next_state() -> None:
         and (gives_a_state(node) or ast.unparse(node.func) == "Consent")
     }
 
-    # `consents.py` makes them of rows; a gate and an erasure have states of their own.
+    # `consents.py` makes them of rows; gates, erasures and epochs have states of their own.
     others = {"consent/consents.py", "consent/gates.py", "consent/erasures.py"}
+    others |= {"consent/keys/epochs.py"}
     assert changing == {"consent/changes.py", *others}
 
 
@@ -378,6 +379,8 @@ TESTED_FROM_OUTSIDE = {
     "consent/fresh_links.py": "contract/test_fresh_link.py",
     "consent/holds.py": "contract/test_holds.py",
     "consent/links.py": "http/test_recipients.py",
+    "consent/keys/epochs.py": "contract/test_rotation.py",
+    "consent/keys/rewrap.py": "contract/test_rotation.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
@@ -402,6 +405,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
     "gateway/cli/drill.py": "contract/test_drill.py",
+    "gateway/cli/rotating.py": "contract/test_keys.py",
     "gateway/cli/cases.py": "contract/test_cli_erase.py",
     "gateway/config/contradictions.py": "unit/test_config.py",
     "gateway/config/fields.py": "unit/test_config.py",
@@ -432,6 +436,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/http/openings.py": "contract/test_locked_evidence.py",
     "gateway/http/parsing.py": "http/test_frame.py",
     "gateway/keyfiles/dkim_keys.py": "contract/test_commands.py",
+    "gateway/keyfiles/key_files.py": "unit/test_keyring.py",
     "gateway/people/sessions.py": "http/test_my_data.py",
     "gateway/process/adoption.py": "faults/test_stored_lives.py",
     "gateway/process/drill.py": "contract/test_drill.py",

@@ -15,11 +15,12 @@ from sqlalchemy import and_, delete, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.errors import KeyUnusable
-from consent.keys import tables
+from consent.keys import epochs, tables
 from consent.keys.vault import Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.locks import in_order
 from storage.secret import Secret
 from storage.types import among, upsert
@@ -58,8 +59,9 @@ class DataKeys:
         # A data backup that was put back names erased people: it must get them no new keys.
         async with self._database.begin() as connection:
             erased = await _erased(connection, wanted)
+            epoch = await self._wrapper.active(connection, self._database.name)
             rows = [
-                self._new(subject, compartment, now)
+                self._new(epoch, subject, compartment, now)
                 for subject in wanted
                 for compartment in Compartment
                 if (subject, compartment) not in erased
@@ -142,13 +144,15 @@ class DataKeys:
             swept, last = swept + len(unnamed), page[-1]
         return swept
 
-    def _new(self, subject: str, compartment: Compartment, now: datetime) -> dict[str, Any]:
+    def _new(
+        self, epoch: int, subject: str, compartment: Compartment, now: datetime
+    ) -> dict[str, Any]:
         key = Secret(secrets.token_bytes(32))
         return {
             "subject": subject,
             "compartment": compartment,
-            "epoch": self._wrapper.active,
-            "wrapped": self._wrapper.wrap(key, "dek", subject, compartment),
+            "epoch": epoch,
+            "wrapped": self._wrapper.wrap(epoch, key, "dek", subject, compartment),
             "created_at": now,
         }
 
@@ -159,7 +163,9 @@ class DataKeys:
         async with self._database.read() as connection:
             for batch in _batches(subjects):
                 query = select(tables.dek).where(among(tables.dek.c.subject, batch))
-                for row in await connection.execute(query):
+                rows = (await connection.execute(query)).all()
+                await self._require(connection, {row.epoch for row in rows})
+                for row in rows:
                     found.setdefault(row.subject, {})[row.compartment] = self._unwrap(row)
         # Out first, so that they go in last: the oldest stand first, and leave first. A vault keeps
         # what it was made with.
@@ -168,6 +174,15 @@ class DataKeys:
         for subject in list(islice(self._cached, max(0, len(self._cached) - _KEPT))):
             del self._cached[subject]
         return dict(found)
+
+    async def _require(self, connection: AsyncConnection, wrapping: set[int]) -> None:
+        """`StorageAway` where another node's keyring has an epoch of these, and ours does not.
+
+        Otherwise everybody would pass for damaged here, and be parked, or leave without proof.
+        """
+        lacking = self._wrapper.lacking(wrapping)
+        if lacking and await epochs.exist(connection, lacking):
+            raise StorageAway(self._database.name)
 
     def _unwrap(self, row: Any) -> Secret | Broken:
         try:

@@ -141,11 +141,12 @@ class IntakeKeys:
             raise StorageAway(self._database.name) from None
 
     async def _new(self, connection: AsyncConnection, now: datetime) -> Any:
-        key_id = ordered_id("ink", now)
+        key_id, fresh = ordered_id("ink", now), Secret(secrets.token_bytes(32))
+        epoch = await self._wrapper.active(connection, self._database.name)
         row = {
             "id": key_id,
-            "epoch": self._wrapper.active,
-            "wrapped": self._wrapper.wrap(Secret(secrets.token_bytes(32)), "intake_key", key_id),
+            "epoch": epoch,
+            "wrapped": self._wrapper.wrap(epoch, fresh, "intake_key", key_id),
             "created_at": now,
         }
         statement = insert(tables.intake_key).values(row).returning(tables.intake_key)

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
+from consent.keys import epochs, phases
 from consent.keys.data_keys import DataKeys
 from consent.keys.intake_keys import IntakeKeys
 from consent.keys.limit_keys import LimitKeys
 from consent.keys.vault import Compartment
 from consent.keys.wrapping import Wrapper
 from storage.database import Database
+from storage.honesty import RowKeys
 from storage.secret import Secret
 
 
@@ -46,6 +48,11 @@ class KeyStore:
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
         limits = LimitKeys(database, wrapper)
         self.limit_keys, self.standing_limit_keys = limits.current, limits.standing
+
+    async def copies_read(self, keys: RowKeys, destroyed_at: datetime) -> bool:
+        """Whether copies of store and keyring give what was destroyed then, as far as is known."""
+        async with self._database.read() as connection:
+            return phases.copies_read(await epochs.standing(connection, keys), destroyed_at)
 
     async def erase(
         self, subjects: Iterable[str], compartments: Collection[Compartment], now: datetime

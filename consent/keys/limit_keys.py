@@ -56,9 +56,10 @@ class LimitKeys:
         this, last, coming = (_week(now + n * _A_WEEK) for n in (0, -1, 1))
         table = tables.limit_key
         fresh = Secret(secrets.token_bytes(32))
-        wrapped = self._wrapper.wrap(fresh, "limit_key", this)
-        new = {"period": this, "epoch": self._wrapper.active, "wrapped": wrapped}
         async with self._database.begin() as connection:
+            epoch = await self._wrapper.active(connection, self._database.name)
+            wrapped = self._wrapper.wrap(epoch, fresh, "limit_key", this)
+            new = {"period": this, "epoch": epoch, "wrapped": wrapped}
             # Those of later weeks are from a clock that ran ahead, and would be kept until then.
             past = or_(table.c.period < last, table.c.period > coming)
             await delete_free(connection, table, past)

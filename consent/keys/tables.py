@@ -17,9 +17,27 @@ metadata = MetaData()
 kek_epoch = Table(
     "kek_epoch",
     metadata,
-    Column("epoch", Integer, primary_key=True, autoincrement=False),
-    Column("state", String(10), nullable=False),  # announced | active | retiring | destroyed
-    Column("since", Moment, nullable=False),
+    Column("epoch", Integer, primary_key=True, autoincrement=False, info=within(1, 2**31 - 1)),
+    # announced | active | retiring | destroyed
+    Column("state", String(10), nullable=False, info=within(1, 10)),
+    Column("since", Moment, nullable=False, info=within(27)),
+    Column("proof", String(16), info=within(16)),  # tells two keys of one number apart
+    # Nothing in this store is wrapped under it any more.
+    Column("rewrapped_at", Moment, info=within(27)),
+    # Nor in a backup that is needed: keyrings let it go.
+    Column("released_at", Moment, info=within(27)),
+    Column("told", String(10), info=within(1, 10)),  # the state that the log was told of last
+    *honest(),
+)
+
+# Processes that run, and the keys that each of them holds: a new key waits for all of them.
+node = Table(
+    "node",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("name", String(64), nullable=False, info=within(1, 64)),
+    Column("holds", String(4000), nullable=False, info=within(0, 4000)),
+    Column("seen_at", Moment, nullable=False, info=within(27)),
 )
 
 dek = Table(
@@ -48,7 +66,7 @@ intake_key = Table(
 limit_key = Table(
     "limit_key",
     metadata,
-    Column("period", String(8), primary_key=True),
+    Column("period", String(8), primary_key=True, info=within(1, 8)),
     Column("epoch", Integer, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
 )

@@ -146,7 +146,7 @@ def _own_key(config: Config) -> str:
     from audit import checkpoints
     from gateway.keyfiles import keyring
 
-    ring = keyring.load(config.keys.keyring_file)
+    ring = keyring.load(config.keys.keyring)
     return checkpoints.vkey(config.audit.origin, ring.signing.secret.reveal())
 
 

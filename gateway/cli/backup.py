@@ -69,7 +69,7 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
     from storage.database import open_database
     from storage.honesty import RowKeys
 
-    ring = keyring.current(config.keys.keyring_file)
+    ring = keyring.current(config.keys.keyring)
     urls = {Store.DATA: config.storage.url, Store.KEYSTORE: config.storage.keystore_url}
     async with AsyncExitStack() as stack:
         opened = {
@@ -112,7 +112,7 @@ async def _remembered(config: Config, checked: Checked) -> bool:
     url = config.storage.keystore_url
     if any(not path.exists() for path in sqlite_files(url)[:1]):
         return False
-    rows = RowKeys(keyring.current(config.keys.keyring_file).rows)
+    rows = RowKeys(keyring.current(config.keys.keyring).rows)
     async with open_database("keystore", url) as database:
         try:
             await database_schema.require_usable({"keystore": database})

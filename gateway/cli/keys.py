@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.talk import configuration, result_json, run, say, table
+from gateway.cli import rotating
+from gateway.cli.talk import configuration, result, result_json, run, say, table
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
@@ -45,10 +47,54 @@ def status(
     table([("KIND", "KEY", "STATE"), *rows])
 
 
+@app.command()
+def rotate(
+    context: typer.Context,
+    no_backups_exist: Annotated[
+        bool,
+        typer.Option(
+            help="Declare that no backup of the key store from before the re-wrap exists."
+        ),
+    ] = False,
+    copies_replaced: Annotated[
+        bool,
+        typer.Option(help="Confirm that every copy of the keyring was replaced by today's."),
+    ] = False,
+    keyring_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Begin nothing: write the keyring that is to follow, where ours is a secret that"
+            " only you can replace.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+) -> None:
+    """Let another key-encryption key follow, or go on with what was begun.
+
+    A new key is announced, and active once every running process holds it; then all keys are
+    wrapped under it, here or by the processes. The old one leaves the keyring once a backup of
+    the key store was verified after that, and counts as destroyed once its copies were replaced.
+    """
+    from consent.keys.phases import Declared
+
+    if keyring_out is not None:
+        run(rotating.write_next(configuration(context), keyring_out))
+        say(f"{keyring_out} is written; put it in place of the secret, then run this without it")
+        return
+    declared = Declared(no_backups=no_backups_exist, copies_replaced=copies_replaced)
+    begun, seen = run(rotating.rotate(configuration(context), declared))
+    if as_json:
+        result_json(rotating.document(begun, seen))
+        return
+    for line in rotating.lines(begun, seen):
+        result(line)
+
+
 def _sets(config: Config) -> Mapping[str, KeySet]:
     from gateway.keyfiles import keyring
 
-    return keyring.load(config.keys.keyring_file).sets
+    return keyring.load(config.keys.keyring).sets
 
 
 def _key(key: Key) -> dict[str, object]:
@@ -62,6 +108,7 @@ async def _epochs(config: Config) -> list[KeyEpoch]:
     async with open_parts(config) as parts:
         return await overview.epochs(
             parts.key_database,
+            parts.rows,
             parts.clock.wall(),
             config.keys.rotate_every,
             parts.keyring.keks,
@@ -76,7 +123,9 @@ def row(epoch: KeyEpoch) -> dict[str, object]:
         "since": epoch.since.isoformat(),
         "data_keys": epoch.keys,
         "in_keyring": epoch.held,
+        "waits_for": list(epoch.waits_for),
         "rotation_due": epoch.rotation_due,
+        "recoverable_until": epoch.recoverable,
     }
 
 
@@ -94,4 +143,8 @@ def remark(epoch: KeyEpoch) -> str:
     """What is wrong with an epoch or due for it, if anything."""
     if not epoch.held and epoch.keys:
         return "NOT IN THE KEYRING: its data keys cannot be opened"
-    return "older than keys.rotate_every" if epoch.rotation_due else ""
+    if epoch.waits_for:
+        return f"waits for processes that lack it: {', '.join(epoch.waits_for)}"
+    if epoch.recoverable is not None:
+        return f"recoverable from copies until {epoch.recoverable}"
+    return "older than keys.rotate_every: gateway keys rotate" if epoch.rotation_due else ""

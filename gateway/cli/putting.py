@@ -65,7 +65,7 @@ async def _read(config: Config, folder: Path) -> Manifest:
     from gateway.keyfiles import keyring
     from storage.honesty import RowKeys
 
-    return reading.read(folder, RowKeys(keyring.current(config.keys.keyring_file).rows))
+    return reading.read(folder, RowKeys(keyring.current(config.keys.keyring).rows))
 
 
 async def _put_back(
@@ -86,7 +86,7 @@ async def _put_back(
     if await alone.others(config.storage.url):
         raise OthersRun
     targets = {store: url for store, url in _urls(config).items() if store in wanted}
-    keys = RowKeys(keyring.current(config.keys.keyring_file).rows)
+    keys = RowKeys(keyring.current(config.keys.keyring).rows)
     with progress("putting back", None) as move:
         await putting_back.put_back(
             folder, targets, keys, identity=identity, replace=replace, progress=move

@@ -41,7 +41,7 @@ class Stores:
 @asynccontextmanager
 async def open_stores(config: Config) -> AsyncIterator[Stores]:
     """Open the data of an initialised gateway; it may be running."""
-    ring = keyring.current(config.keys.keyring_file)
+    ring = keyring.current(config.keys.keyring)
     async with open_database("data", config.storage.url) as data:
         await database_schema.require_usable({"data": data})
         async with data.read() as connection:

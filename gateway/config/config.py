@@ -13,9 +13,9 @@ from datetime import timedelta
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from consent.feed import News
 from gateway.config import contradictions, secrets
@@ -47,6 +47,7 @@ from gateway.config.fields import (
     Subdivision,
     TimeZone,
     Told,
+    Variable,
     WebhookName,
     WebhookSecrets,
     Wording,
@@ -83,9 +84,24 @@ class Storage(Section):
 
 
 class Keys(Section):
-    keyring_file: FilePath
+    keyring_file: FilePath | None = None
+    keyring_env: Line | None = None
     rotate_every: Duration = timedelta(days=30)
     dkim_dir: FilePath = Field(default=Path("var/dkim"), validate_default=True)
+
+    @model_validator(mode="after")
+    def _one_keyring(self) -> Self:
+        if (self.keyring_file is None) == (self.keyring_env is None):
+            raise ValueError("give keyring_file or keyring_env, and not both")
+        return self
+
+    @property
+    def keyring(self) -> Path | Variable:
+        """Where the keyring is."""
+        if self.keyring_env is not None:
+            return Variable(self.keyring_env)
+        assert self.keyring_file is not None  # noqa: S101 one of them is given
+        return self.keyring_file
 
 
 class Audit(Section):

@@ -23,6 +23,15 @@ from storage.domains import DomainError
 from storage.secret import Secret
 
 
+class Variable(NamedTuple):
+    """A secret that the environment holds."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"the variable {self.name}"
+
+
 class Listen(NamedTuple):
     """Where a server listens; port 0 takes any free one."""
 

@@ -100,7 +100,7 @@ def _shown(made: Certificate, config: Config, locale: str) -> CertificateView:
         items_deleted=made.items,
         event_id=named("evt", made.eid),
         meaning=certificate.in_words(made),
-        copies=certificate.COPIES,
+        copies=certificate.copies(made),
         told=[
             ToldView(
                 webhook=one.webhook,

@@ -60,6 +60,12 @@ def records(config: Config) -> list[Record]:
     return [Record(name, signer.selector, *_named(signer)) for name, signer in load(config).items()]
 
 
+def record_of(sender: str, domain: str, path: Path) -> Record:
+    """The record of the key in one file."""
+    name, value = dkim.dns_record(path.stem, domain, _key(path))
+    return Record(sender, path.stem, name, "TXT", value)
+
+
 def _named(signer: Signer) -> tuple[str, str, str]:
     name, value = dkim.dns_record(signer.selector, signer.domain, signer.key)
     return name, "TXT", value
@@ -70,11 +76,14 @@ def _signer(config: Config, domain: str) -> Signer:
     if not found:
         raise KeyFileError(f"there is no DKIM key for {domain}; `gateway init` makes one")
     newest = found[-1]
+    return Signer(domain, newest.stem, _key(newest), _rewritten(config))
+
+
+def _key(path: Path) -> SigningKey:
     try:
-        key = SigningKey.load(Secret(key_files.read(newest)))
-        return Signer(domain, newest.stem, key, _rewritten(config))
+        return SigningKey.load(Secret(key_files.read(path)))
     except SigningError:
-        raise KeyFileError(f"{newest} holds no key that can sign") from None
+        raise KeyFileError(f"{path} holds no key that can sign") from None
 
 
 def _rewritten(config: Config) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The keys that no database holds: one JSON file, mode 0600.
+"""The keys that no database holds: one JSON file, mode 0600, or a variable that has its text.
 
 Of each kind there may be several, each with a number and a state: rows name the
 key that made them, so that one can be followed by another.
@@ -11,12 +11,13 @@ import binascii
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from gateway.keyfiles import key_files
 from storage.keysets import Key, KeySet, KeyState
@@ -51,8 +52,8 @@ class Adoption(Enum):
 class Keyring:
     """Every key outside the databases, each for one use; 32 random bytes each."""
 
-    keks: Mapping[int, Secret]  # by epoch; they wrap the data keys in the key store
-    active_kek: int  # the epoch that wraps new data keys
+    keks: dict[int, Secret]  # by epoch; they wrap the data keys in the key store
+    active_kek: int  # the epoch that wrapped when this was written; the key store knows better
     lookup: KeySet  # address -> look-up index
     suppression: KeySet  # address -> hash in the suppression list
     marks: KeySet  # address -> hash in the marks of who left, and their MACs
@@ -87,7 +88,7 @@ def create(path: Path) -> Keyring:
     return keyring
 
 
-def load(path: Path) -> Keyring:
+def load(path: Path | Variable) -> Keyring:
     """Read the keyring; raises KeyFileError when it is missing, open to others or damaged."""
     raw = key_files.read(path)
     try:
@@ -97,7 +98,7 @@ def load(path: Path) -> Keyring:
         raise KeyFileError(f"{path} is damaged or of another release") from None
 
 
-def current(path: Path) -> Keyring:
+def current(path: Path | Variable) -> Keyring:
     """As `load`, for whoever works with rows; a KeyFileError too while they wait to be signed."""
     keyring = load(path)
     if keyring.adoption is Adoption.WAITS:
@@ -110,15 +111,57 @@ def current(path: Path) -> Keyring:
     return keyring
 
 
-def modernise(path: Path, keyring: Keyring, adoption: Adoption = Adoption.DONE) -> Keyring:
+def modernise(
+    path: Path | Variable, keyring: Keyring, adoption: Adoption = Adoption.DONE
+) -> Keyring:
     """Write a keyring of the first release in today's format, with how far its rows are signed.
 
     That is noted here and not in a database: whoever writes rows could have
     rows of their own signed by undoing it.
     """
     new = replace(keyring, adoption=adoption)
+    if isinstance(path, Variable):
+        raise KeyFileError(f"{path} cannot be written: upgrade with keys.keyring_file")
     key_files.replace(path, _encode(new))
     return new
+
+
+def amend(path: Path | Variable, change: Callable[[Keyring], Keyring]) -> Keyring:
+    """Change the file at *path*, one process after another; what is there afterwards.
+
+    Raises KeyFileError where it cannot be read, or has to be written and cannot.
+    """
+    if isinstance(path, Variable):
+        if change(old := load(path)) != old:
+            raise KeyFileError(f"{path} cannot be written: see `gateway keys rotate --keyring-out`")
+        return old
+    with key_files.alone(path):
+        old = load(path)
+        new = change(old)
+        if new != old:
+            key_files.replace(path, _encode(new))
+        return new
+
+
+def write(path: Path, ring: Keyring) -> None:
+    """Store a keyring at *path*, where nothing is; raises KeyFileError."""
+    key_files.create(path, _encode(ring))
+
+
+def with_new_kek(ring: Keyring, known: Collection[int]) -> Keyring:
+    """With a key of an epoch behind all that are *known*, unless it has such a one already."""
+    if max(ring.keks) > max(known, default=0):
+        return ring  # a run that was ended before it could tell of it
+    number = max(*ring.keks, *known) + 1
+    return replace(ring, keks={**ring.keks, number: _new_key()})
+
+
+def without_keks(ring: Keyring, gone: Collection[int], active: int) -> Keyring:
+    """Without the epochs that are *gone*; nothing changes where it lacks the *active* one."""
+    if active not in ring.keks or active in gone:
+        return ring
+    left = {epoch: key for epoch, key in ring.keks.items() if epoch not in gone}
+    return replace(ring, keks=left, active_kek=active)
 
 
 def _new_key() -> Secret:

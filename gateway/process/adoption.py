@@ -34,6 +34,7 @@ from consent.lookup import LookUp
 from delivery import outbox
 from gateway.callers import api_keys
 from gateway.config.config import Config
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
 from gateway.keyfiles.keyring import Adoption, Keyring
@@ -55,8 +56,8 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
 
     None where nothing was to do; empty where another run signed them before.
     """
-    path = config.keys.keyring_file
-    if not path.exists():
+    path = config.keys.keyring
+    if isinstance(path, Path) and not path.exists():
         return None  # nothing was ever kept here
     ring = keyring.load(path)
     if ring.adoption is Adoption.DONE:
@@ -108,7 +109,7 @@ class _Log:
         return await publisher.tells_of(self.data, self.guard, Kind.ROWS_ADOPTED)
 
 
-async def _begin(path: Path, ring: Keyring, data: Database) -> Keyring:
+async def _begin(path: Path | Variable, ring: Keyring, data: Database) -> Keyring:
     """Note that rows are signed from here on; refuse where another run did already."""
     if ring.adoption is Adoption.BEGUN:
         return ring

@@ -89,7 +89,7 @@ async def opened(
     backup: Path, config: Config, scratch: Path, identity: Path | None, progress: Progress
 ) -> AsyncIterator[tuple[Manifest, Parts]]:
     """The gateway as it stood in *backup*, put back into the folder *scratch*."""
-    ring = keyring.current(config.keys.keyring_file)
+    ring = keyring.current(config.keys.keyring)
     urls = {store: f"sqlite:///{scratch}/{store}.db" for store in Store}
     manifest = await put_back(
         backup,

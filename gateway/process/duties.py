@@ -34,6 +34,7 @@ from gateway.callers import idempotency
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
+from gateway.flows.keeping.rotation import Rotation
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
@@ -41,6 +42,8 @@ from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import recover
 from gateway.http.webhooks import Webhooks
+from gateway.keyfiles.dkim_rotation import FollowedSigners
+from gateway.keyfiles.followed import FollowedKeyring
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
@@ -89,7 +92,8 @@ def of(parts: Parts) -> list[Duty]:
 
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
-    holds = Holds(Erasing(parts))
+    ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
+    keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
@@ -111,7 +115,9 @@ def of(parts: Parts) -> list[Duty]:
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
-        duty("holds", 5, holds.work_off),
+        duty("keys", 5, keys.keep),
+        duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
+        duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),

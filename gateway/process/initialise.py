@@ -9,6 +9,7 @@ from audit.log import Log
 from audit.publish import Publisher
 from consent.keys import epochs
 from gateway.config.config import Config
+from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, keyring
 from gateway.keyfiles.keyring import Keyring
@@ -16,6 +17,7 @@ from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA, KEYSTORE
 from storage.clock import Clock
 from storage.database import Database, open_database
+from storage.honesty import RowKeys
 
 
 async def initialise(config: Config, clock: Clock) -> list[str]:
@@ -36,15 +38,15 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
         changed = await database_schema.upgrade(config)
         made += [f"tables of the {name} schema" for name, new in changed.items() if new]
         made += await _open_log(config, ring, data, guard, clock)
-        await epochs.install(keys, ring.active_kek, clock.wall())
+        await epochs.install(keys, RowKeys(ring.rows), ring.active_kek, clock.wall())
         return made
 
 
 async def _make_keyring(
     config: Config, data: Database, keys: Database
 ) -> tuple[list[str], Keyring]:
-    path = config.keys.keyring_file
-    if path.exists():
+    path = config.keys.keyring
+    if isinstance(path, Variable) or path.exists():
         return [], keyring.load(path)
     fresh = [await database_schema.is_empty(*made) for made in ((data, DATA), (keys, KEYSTORE))]
     if not all(fresh):

@@ -11,6 +11,7 @@ from audit import successor
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
+from consent.keys import epochs
 from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from consent.marks import Marks
@@ -21,10 +22,11 @@ from delivery.templates import Templates
 from gateway.config.config import Config
 from gateway.config.mailing import mailing
 from gateway.door import Door
-from gateway.errors import StoresApart
+from gateway.errors import KeyFileError, StoresApart
 from gateway.flows.joining import publish_texts
 from gateway.flows.restoring import older
 from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles.keyring import Keyring
 from gateway.look import resources
 from gateway.look.translations import translations
 from gateway.parts import Parts
@@ -43,7 +45,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     Raises `SchemaError`, `KeyFileError` or `SigningError` when something is not
     as it must be.
     """
-    ring = keyring.current(config.keys.keyring_file)
+    ring = keyring.current(config.keys.keyring)
     signers = dkim_keys.load(config)
     for signer in signers.values():
         dkim.probe(signer)
@@ -84,6 +86,7 @@ async def put_in_order(parts: Parts) -> None:
     was dealt with.
     """
     keep_private(parts.config)
+    await _require_epochs(parts.key_database, parts.rows, parts.keyring)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
     await _require_of_one_moment(parts.data, parts.guard, parts.keystore, parts.rows)
     async with parts.data.begin() as connection:
@@ -105,6 +108,21 @@ async def _require_of_one_moment(
         raise StoresApart("people who signed up last have no key in the key store")
     if await older.unledgered(data, guard, keystore, rows):
         raise StoresApart("people who were erased last are not in the key store's ledger")
+
+
+async def _require_epochs(keys: Database, rows: RowKeys, ring: Keyring) -> None:
+    """Raise `KeyFileError` where keys are wrapped by what only another node's keyring has.
+
+    Everybody would pass for damaged here.
+    """
+    async with keys.read() as connection:
+        lacking = await epochs.lacking(connection, rows, ring.keks)
+    if lacking:
+        raise KeyFileError(
+            f"the keyring lacks epoch {', '.join(map(str, lacking))}, which wraps keys:"
+            " copy the newest keyring to this machine; where that lacks it too, this key store is a"
+            " backup from before the epoch was let go"
+        )
 
 
 def keep_private(config: Config) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from consent.keys import epochs, verified
+from consent.keys import epochs, phases, verified
+from consent.keys.epochs import EpochState
 from consent.lookup import LookUp
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
@@ -23,7 +25,7 @@ _TAKE = "run `gateway backup DIR` and `gateway backup --verify DIR` daily (deplo
 async def about(config: Config, name: str, database: Database) -> list[Finding]:
     """Compare the keyring with the database of that role; nothing where it cannot be read."""
     try:
-        ring = keyring.load(config.keys.keyring_file)
+        ring = keyring.load(config.keys.keyring)
     except KeyFileError:
         return []  # said already
     if name == "keystore":
@@ -34,20 +36,30 @@ async def about(config: Config, name: str, database: Database) -> list[Finding]:
 
 async def _about_epochs(config: Config, ring: Keyring, database: Database) -> list[Finding]:
     """A data key whose epoch our keyring lacks opens nothing: that person gets no mail."""
-    known = await epochs.known(database)
+    known = await epochs.known(database, RowKeys(ring.rows))
     lost = [epoch.epoch for epoch in known if epoch.keys and epoch.epoch not in ring.keks]
     if lost:
         said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
         return [fail("keys", said, "restore the newest backup of the keyring")]
-    if ring.active_kek not in {epoch.epoch for epoch in known}:
-        said = f"does not know the keyring's active epoch {ring.active_kek}"
-        return [fail("keys", f"the key store {said}", "use the keyring that belongs to it")]
-    active = next(epoch for epoch in known if epoch.epoch == ring.active_kek)
+    wrapping = [epoch for epoch in known if epoch.state is EpochState.ACTIVE]
+    if not wrapping or wrapping[0].epoch not in ring.keks:
+        said = f"the keyring lacks the epoch that wraps (it has {_numbers(ring.keks)})"
+        return [fail("keys", said, "use the newest keyring of this key store")]
+    active = wrapping[0]
     age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
+    said = f"epoch {active.epoch} is active and {counted(age.days, 'day')} old"
+    found = [ok("keys", said)]
     if age > config.keys.rotate_every:
-        said = f"epoch {active.epoch} is {counted(age.days, 'day')} old"
-        return [warn("keys", said, "this release cannot rotate it yet")]
-    return [ok("keys", f"epoch {active.epoch} is active and {counted(age.days, 'day')} old")]
+        found = [warn("keys", said, "run `gateway keys rotate`, then copy the keyring")]
+    for one in known:
+        if (until := phases.recoverable(one)) is not None:
+            said = f"what epoch {one.epoch} wrapped is recoverable from copies until {until}"
+            found.append(warn("keys", said, "run `gateway keys status`"))
+    return found
+
+
+def _numbers(epochs: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(epochs)))
 
 
 async def _about_backups(keys: RowKeys, database: Database) -> Finding:

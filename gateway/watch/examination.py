@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +22,8 @@ from delivery import dkim
 from delivery.errors import SigningError
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
-from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles import dkim_keys, dkim_rotation, keyring
+from gateway.keyfiles.dkim_rotation import Resolver
 from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
@@ -38,10 +39,6 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _GIB = 1 << 30
 _SKEW = timedelta(seconds=1)
 _OUT_OF_STEP = timedelta(seconds=30)
-
-
-# The TXT records of a name; None when no resolver answers.
-Resolver = Callable[[str], Sequence[str] | None]
 
 
 async def examine(config: Config, resolver: Resolver) -> list[Finding]:
@@ -128,7 +125,7 @@ def about_notice(config: Config) -> Iterator[Finding]:
 
 
 def about_keyring(config: Config) -> Iterator[Finding]:
-    path = config.keys.keyring_file
+    path = config.keys.keyring
     try:
         ring = keyring.load(path)
     except KeyFileError as error:
@@ -139,8 +136,14 @@ def about_keyring(config: Config) -> Iterator[Finding]:
         what = "has rows that are not signed yet" if begun else "is of the first release"
         yield fail("keyring", f"{path} {what}", "run `gateway db upgrade`")
     else:
-        yield ok("keyring", f"{path}: active epoch {ring.active_kek}")
-    yield from _about_modes("key files", [path, *config.keys.dkim_dir.rglob("*.pem")])
+        yield ok("keyring", f"{path}: epochs {', '.join(map(str, sorted(ring.keks)))}")
+    ours = [path] if isinstance(path, Path) and not _mounted(path) else []
+    yield from _about_modes("key files", [*ours, *config.keys.dkim_dir.rglob("*.pem")])
+
+
+def _mounted(path: Path) -> bool:
+    """Whether somebody else keeps a file for us, as a secret that is mounted."""
+    return path.stat().st_uid != os.geteuid()
 
 
 def about_data_files(config: Config) -> Iterator[Finding]:
@@ -172,6 +175,14 @@ def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
         return  # nobody outside will ask DNS
     for record in dkim_keys.records(config):
         yield _about_record(record, resolver(record.name))
+    for record, until in dkim_rotation.records_before(config, datetime.now(UTC)):  # noqa: TID251
+        if record.value not in (resolver(record.name) or (record.value,)):
+            said = f"{record.name} is not published, and mails that it signed are on their way"
+            yield fail("dns", said, f"publish it until {until:%Y-%m-%d}")
+    for one in dkim_rotation.waiting(config, resolver):
+        said = f"{one.record.name} waits to sign, and is {'' if one.seen else 'not '}published"
+        fix = "publish what `gateway dkim show` prints, then run `gateway dkim rotate`"
+        yield warn("dkim", said, fix)
 
 
 def _about_record(record: dkim_keys.Record, published: Sequence[str] | None) -> Finding:

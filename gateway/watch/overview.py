@@ -13,7 +13,7 @@ from audit import log as audit_log
 from audit import published
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
-from consent.keys import verified
+from consent.keys import nodes, phases, verified
 from consent.keys.epochs import Epoch, EpochState
 from consent.keys.verified import VerifiedBackup
 from consent.rights_requests import Due
@@ -27,6 +27,7 @@ from gateway.watch import marketing, stuck, webhooks
 from gateway.watch.marketing import Period
 from storage.bad_rows import Standing
 from storage.database import Database
+from storage.honesty import RowKeys
 
 _DAY = timedelta(days=1)
 
@@ -69,6 +70,8 @@ class KeyEpoch:
     keys: int  # data keys that it wraps
     held: bool  # by this machine's keyring
     rotation_due: bool
+    waits_for: tuple[str, ...]  # processes that lack it, while it is new
+    recoverable: str | None  # until when copies may give what it wrapped
 
 
 async def look(parts: Parts) -> Overview:
@@ -101,6 +104,7 @@ async def look(parts: Parts) -> Overview:
             held=await marketing.look(connection, parts.log.macs),
             epochs=await epochs(
                 parts.key_database,
+                parts.rows,
                 parts.clock.wall(),
                 parts.config.keys.rotate_every,
                 parts.keyring.keks,
@@ -110,18 +114,30 @@ async def look(parts: Parts) -> Overview:
 
 
 async def epochs(
-    key_database: Database, now: datetime, rotate_every: timedelta, held: Collection[int]
+    key_database: Database,
+    keys: RowKeys,
+    now: datetime,
+    rotate_every: timedelta,
+    held: Collection[int],
 ) -> list[KeyEpoch]:
     """Every key-encryption key that the key store knows of, oldest first.
 
     *held* are the epochs of this machine's keyring.
     """
-    known = await kek_epochs.known(key_database)
-    return [_key_epoch(epoch, now, rotate_every, held) for epoch in known]
+    known = await kek_epochs.known(key_database, keys)
+    async with key_database.read() as connection:
+        waiting = nodes.waited_for(known, await nodes.running(connection, now))
+    return [
+        _key_epoch(epoch, now, rotate_every, held, waiting.get(epoch.epoch, ())) for epoch in known
+    ]
 
 
 def _key_epoch(
-    epoch: Epoch, now: datetime, rotate_every: timedelta, held: Collection[int]
+    epoch: Epoch,
+    now: datetime,
+    rotate_every: timedelta,
+    held: Collection[int],
+    waits_for: tuple[str, ...],
 ) -> KeyEpoch:
     old = epoch.since + rotate_every <= now
     return KeyEpoch(
@@ -130,5 +146,7 @@ def _key_epoch(
         since=epoch.since,
         keys=epoch.keys,
         held=epoch.epoch in held,
+        waits_for=waits_for,
+        recoverable=phases.recoverable(epoch),
         rotation_due=old and epoch.state is EpochState.ACTIVE,
     )

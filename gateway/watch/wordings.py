@@ -49,7 +49,7 @@ async def listed(connection: AsyncConnection, config: Config, macs: RowMacs) -> 
 async def about(config: Config, database: Database) -> list[Finding]:
     """Name the wordings under which people agreed and are not mailed; the rest as a number."""
     try:
-        ring = keyring.load(config.keys.keyring_file)
+        ring = keyring.load(config.keys.keyring)
     except KeyFileError:
         return []  # said already
     macs = Log(config.audit.origin, ring.audit, "doctor").macs

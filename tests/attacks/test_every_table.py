@@ -54,6 +54,7 @@ NAMED = {
     "fresh_link": "id token_hash subject created_at expires_at spent_at kid mac",
     "handle": "subject purpose sealed unsubscribe_hash why_hash preferences_hash kid mac",
     "hold": "id subject reason placed_at until eid kid mac",
+    "kek_epoch": "epoch state since proof rewrapped_at released_at mac",
     "live_key": "kind number kid mac",
     "mark": "id address_hash purpose left_at kid mac",
     "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"
@@ -69,8 +70,8 @@ NAMED = {
     "subject_index": "hash kid subject mac",
     "taking_away": "eid subject purpose kind at kid mac",
     "taking_away_due": "eid subject purpose kind at kid mac",
-    "verified_backup": "id taken_at verified_at epochs wrapping kid mac",
     "telling": "change webhook subject kind place at state told_at kid mac",
+    "verified_backup": "id taken_at verified_at epochs wrapping kid mac",
 }
 # The log and its guard: each column, in tests/attacks/test_rows_of_the_log.py.
 LOG = {table.name for meta in (DATA.tables[2], GUARD.tables[0]) for table in meta.sorted_tables}
@@ -139,11 +140,18 @@ HARMLESS = {
         "created_at": "when the next one is made",
         "closed_at": "when the next one is made, and this one destroyed",
     },
-    "kek_epoch": {name: "what `keys status` shows" for name in ("epoch", "state", "since")},
+    "kek_epoch": {
+        "told": "the log is told of its state once more",
+        "kid": "no keyring lets go of an epoch by a row that none signed",
+    },
     "limit_key": {
         "period": "counting begins anew",
         "epoch": "one that we have not: forms wait for it (503), as on a node that lags behind",
         "wrapped": "counting begins anew",
+    },
+    "node": {
+        name: "a new key is waited for by nobody, or for a day; who lacks it waits (503)"
+        for name in ("id", "name", "holds", "seen_at")
     },
     "outbox": {
         "reason": _SHOWN,
@@ -217,10 +225,11 @@ MAY_BE_GONE = {
     "idempotency": "the caller's same request then counts as a new one",
     "intake": "what was acknowledged is lost, and no row tells of it",
     "intake_key": "what was acknowledged under it is lost, as when it is deleted itself",
-    "kek_epoch": "what `keys status` shows",
+    "kek_epoch": "no key is made (503), or none follows: as when it is altered",
     "limit_key": _COUNTS,
     "live_key": "a node that lacks the key goes on until one that has it starts again",
     "mark": "one that was not worked off yet asks whoever left meanwhile, once",
+    "node": "it says again what it holds within seconds",
     "pace": "mails that the person agreed to come in their pause, or close together",
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,
@@ -239,7 +248,9 @@ MAY_BE_BACK = {
     "confirmation_count": "a mail more is counted",
     "intake": "a sign-up is worked off again: it asks whom it asked before, three times a week",
     "intake_key": "what it opened is gone",
+    "kek_epoch": "nothing is wrapped under it while another one wraps",
     "mark": "what was received before it does not count, as when it was made",
+    "node": "of a process that ended: waited for a minute at most",
     "parked": "its row is looked at again within a day",
     "service_mail": "a link from an earlier mail stops such mails again",
     "session": "somebody who has its cookie looks for the rest of its half hour",
@@ -249,13 +260,18 @@ MAY_BE_BACK = {
     "change": "it is spread again, and whoever was told is not told again",
     "telling": "a receiver is told again, under the same id",
     "taking_away_due": "what the guard's store has is told it again",
+    "verified_backup": "of an epoch that was released since: that stays so",
     "worker": "it holds nothing",
 }
 # Duties that a damaged key keeps from their work, and who waits for it.
-WAITING = {"intake_key": {"intake", "fresh_links"}, "limit_key": {"intake", "fresh_links"}}
+WAITING = {
+    "intake_key": {"intake", "fresh_links"},
+    "kek_epoch": {"intake", "fresh_links"},
+    "limit_key": {"intake", "fresh_links"},
+}
 
 # Where a form is answered 503 while the key store holds what this node has no key for.
-AWAY = {"intake_key": {503}, "limit_key": {503}}
+AWAY = {"intake_key": {503}, "kek_epoch": {503}, "limit_key": {503}}
 
 TABLES = {t.name: t for s in SCHEMAS.values() for meta in s.tables for t in meta.sorted_tables}
 IN_KEYS = {t.name for s in (KEYSTORE, GUARD) for meta in s.tables for t in meta.sorted_tables}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -45,3 +46,81 @@ def test_an_epoch_older_than_the_configuration_says_is_due(run: Run, folder: Pat
 
     assert epoch["rotation_due"] is True
     assert levels(run("doctor", "--json"), "keys") == {"warn"}
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_rotation_is_begun_finished_and_not_called_done_before_it_is(
+    run: Run, folder: Path
+) -> None:
+    run("init")
+    ring = folder / "var/keyring.json"
+
+    begun = run("keys", "rotate")
+    again = run("keys", "rotate", "--json").json  # begins no third one
+
+    assert "epoch 2 is announced. Copy the keyring now" in begun.out
+    assert "recoverable from copies until a backup of the key store" in begun.out
+    assert again["begun"] is None
+    assert [one["state"] for one in again["epochs"]] == ["retiring", "active"]
+    assert json.loads(ring.read_text())["keks"].keys() == {"1", "2"}
+    assert "warn" in levels(run("doctor", "--json"), "keys")
+
+    declared = run("keys", "rotate", "--no-backups-exist", "--json").json
+
+    assert declared["epochs"][0]["recoverable_until"].startswith("the copies of keyrings")
+    assert json.loads(ring.read_text())["keks"].keys() == {"2"}
+
+    run("keys", "rotate", "--copies-replaced")
+
+    first, second = run("keys", "status", "--json").json["epochs"]
+    assert (first["state"], first["recoverable_until"]) == ("destroyed", None)
+    assert (second["state"], second["data_keys"]) == ("active", 0)
+    assert levels(run("doctor", "--json"), "keys") == {"ok"}
+    assert run("keys", "rotate", "--json").json["begun"] == 3
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_machine_with_an_old_keyring_begins_nothing(run: Run, folder: Path) -> None:
+    run("init")
+    ring = folder / "var/keyring.json"
+    old = ring.read_bytes()
+    run("keys", "rotate")
+    ring.write_bytes(old)
+
+    refused = run("keys", "rotate")
+
+    assert refused.status == 1
+    assert "lacks epoch 2" in refused.err
+    assert ring.read_bytes() == old
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_keyring_that_is_a_variable_is_followed_by_what_the_operator_puts_there(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    config, ring = folder / "config.toml", folder / "var/keyring.json"
+    monkeypatch.setenv("TEST_KEYRING", ring.read_text())
+    said = config.read_text().replace(
+        'keyring_file = "var/keyring.json"', 'keyring_env = "TEST_KEYRING"'
+    )
+    config.write_text(said)
+    ring.unlink()
+
+    refused = run("keys", "rotate")
+    run("keys", "rotate", "--keyring-out", str(folder / "next.json"))
+    monkeypatch.setenv("TEST_KEYRING", (folder / "next.json").read_text())
+    begun = run("keys", "rotate", "--json").json
+
+    assert refused.status == 1
+    assert "--keyring-out" in refused.err
+    assert (begun["begun"], [one["state"] for one in begun["epochs"]]) == (
+        2,
+        ["retiring", "active"],
+    )
+    assert (folder / "next.json").stat().st_mode & 0o777 == 0o600
+    assert levels(run("doctor", "--json"), "keyring") == {"ok"}
+
+    run("keys", "rotate", "--no-backups-exist")
+    run("keys", "rotate", "--keyring-out", str(folder / "last.json"))
+    assert json.loads((folder / "last.json").read_text())["keks"].keys() == {"2"}

@@ -12,12 +12,16 @@ from consent.keys import epochs, tables
 from consent.keys.keystore import KeyStore
 from storage.database import Database, open_database
 from storage.errors import StorageAway
+from storage.honesty import RowKeys
+from storage.keysets import KeySet
+from storage.secret import Secret
 from tests.support.clock import START as NOW
 from tests.support.keys import EVERYTHING, KEKS, Stopwatch, another
 
 pytestmark = pytest.mark.usefixtures("key_tables")
 
 DAY = timedelta(days=1)
+ROWS = RowKeys(KeySet.of(Secret(b"r" * 32)))
 
 
 async def test_no_key_is_stored_unwrapped(store: KeyStore, keystore: Database) -> None:
@@ -58,8 +62,8 @@ async def test_an_erasure_that_fails_destroys_nothing(store: KeyStore, keystore:
 
 
 async def test_installing_records_the_active_epoch_once(keystore: Database) -> None:
-    await epochs.install(keystore, 2, NOW)
-    await epochs.install(keystore, 2, NOW + DAY)
+    await epochs.install(keystore, ROWS, 2, NOW)
+    await epochs.install(keystore, ROWS, 2, NOW + DAY)
 
     async with keystore.read() as connection:
         rows = (await connection.execute(select(tables.kek_epoch))).all()

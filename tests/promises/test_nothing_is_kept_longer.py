@@ -699,6 +699,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "limit_key": "two weeks",
         "live_key": "with its key; no personal data",
         "mark": "ten minutes, and until nothing waits that was received before",
+        "node": "a day after its process said something last",
         "outbox": "`messages`",
         "pace": "with the person, or once nothing is chosen",
         "parked": "two days after its last time",

@@ -20,8 +20,9 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
 from consent.feed import Change
-from consent.keys import verified
-from consent.keys.epochs import EpochState
+from consent.keys import nodes, verified
+from consent.keys.epochs import Epoch, EpochState, row_of
+from consent.keys.nodes import Held
 from consent.keys.tables import kek_epoch
 from consent.keys.vault import Compartment
 from consent.keys.verified import VerifiedBackup
@@ -250,12 +251,13 @@ async def _seed(parts: Parts) -> None:
     strangers = [f"sub_{number:026}" for number in some]
     await parts.keystore.erase(strangers, list(Compartment), now)
     async with parts.key_database.begin() as connection:
-        rows = [{"epoch": 10 + n, "state": "destroyed", "since": now} for n in some]
-        await connection.execute(insert(kek_epoch), rows)
         for number in some:
-            seen = VerifiedBackup(
-                f"backup-{number}", now, now, {1: EpochState.ACTIVE}, frozenset([1])
-            )
+            one = Epoch(10 + number, EpochState.DESTROYED, now)
+            await connection.execute(insert(kek_epoch).values(row_of(parts.rows, one)))
+            held = [Held("kek", 1, "00" * 8)]
+            await nodes.report(connection, f"nod_{number:026}", "host/1", held, now)
+            states = {1: EpochState.ACTIVE}
+            seen = VerifiedBackup(f"backup-{number}", now, now, states, frozenset([1]))
             await verified.record(connection, parts.rows, seen)
 
 

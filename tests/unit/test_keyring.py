@@ -155,3 +155,20 @@ def test_nobody_works_with_rows_that_an_upgrade_has_not_signed_to_the_end(file: 
 
     keyring.modernise(file, keyring.load(file))
     assert keyring.current(file) == made
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+@pytest.mark.parametrize(("mode", "taken"), [(0o440, True), (0o444, False), (0o460, False)])
+def test_a_secret_that_is_mounted_may_be_read_by_our_group_and_nobody_else(
+    tmp_path: Path, mode: int, taken: bool
+) -> None:
+    path = tmp_path / "keyring.json"
+    made = keyring.create(path)
+    os.chown(path, 12345, 0)
+    path.chmod(mode)
+
+    if taken:
+        assert keyring.load(path) == made
+    else:
+        with pytest.raises(KeyFileError, match="open to other users"):
+            keyring.load(path)

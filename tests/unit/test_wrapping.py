@@ -13,7 +13,7 @@ from tests.support.vectors import CONSENT, KEY, key_of
 def test_a_key_unwraps_only_under_its_epoch_and_name() -> None:
     wrapper = Wrapper({1: Secret(KEY), 2: Secret(KEY)}, 2)
     key = Secret(b"k" * 32)
-    wrapped = wrapper.wrap(key, "dek", "sub_1", "profile")
+    wrapped = wrapper.wrap(2, key, "dek", "sub_1", "profile")
 
     assert wrapper.unwrap(2, wrapped, "dek", "sub_1", "profile") == key
     for epoch, name in (

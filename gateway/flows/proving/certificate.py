@@ -32,6 +32,7 @@ class Certificate:
     items: int
     eid: bytes
     locked_until: datetime | None  # none: nothing is kept any more
+    copies_read: bool  # whether old copies of key store and keyring still give the keys
     told: tuple[Told, ...]  # whoever received the data
 
 
@@ -56,7 +57,10 @@ async def look_up(
     locked = found.locked_until if Compartment.EVIDENCE not in destroyed else None
     gone = tuple(sorted(destroyed))
     payloads, items = (int(told.refs[name]) for name in ("payloads", "items"))
-    return found, Certificate(found.done_at, gone, payloads, items, found.eid, locked, hearing)
+    read = await keystore.copies_read(keys, found.done_at)
+    return found, Certificate(
+        found.done_at, gone, payloads, items, found.eid, locked, read, hearing
+    )
 
 
 def copies_until(shown: Certificate, oldest: timedelta) -> datetime:
@@ -80,7 +84,12 @@ def in_words(shown: Certificate) -> list[str]:
     if shown.locked_until is not None:
         until = shown.locked_until.isoformat()
         lines.append(f"{EVIDENCE[0].upper()}{EVIDENCE[1:]}, stays locked until {until}, then goes.")
-    return [*lines, *map(recipients.in_words, shown.told), COPIES]
+    return [*lines, *map(recipients.in_words, shown.told), copies(shown)]
+
+
+def copies(shown: Certificate) -> str:
+    """What is to be said of copies that were made before."""
+    return COPIES if shown.copies_read else NO_COPIES
 
 
 _KEPT: Mapping[Compartment, str] = {
@@ -90,5 +99,9 @@ _KEPT: Mapping[Compartment, str] = {
 COPIES: Final = (
     "Backups of the key store that are older than this still hold the keys: until they are"
     " deleted, whoever has one together with the keyring can read copies of the data."
+)
+NO_COPIES: Final = (
+    "Copies of the key store from before give the keys no more: every key that they were wrapped"
+    " under was replaced since, and destroyed, as the operator declared of its copies too."
 )
 EVIDENCE: Final = "what proves this person's consents, and the mails sent under them"

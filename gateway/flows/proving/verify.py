@@ -39,7 +39,7 @@ from consent import (
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
-from consent.keys import verified
+from consent.keys import epochs, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from delivery import outbox, permits
@@ -146,7 +146,9 @@ async def verify(
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
         changes.doubts(parts.data, *opened),
-        _doubts_of_rows(parts.key_database, [(verified.SIGNED, parts.rows)]),
+        _doubts_of_rows(
+            parts.key_database, [(verified.SIGNED, parts.rows), (epochs.SIGNED, parts.rows)]
+        ),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):

@@ -1,0 +1,78 @@
+"""Which processes run, and the keys that each holds: a new key waits until all of them do.
+
+A process that says nothing for a minute is waited for no longer. It harms
+nobody if it goes on: what it must hold is asked of the key store each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent.keys import tables
+from consent.keys.epochs import Epoch, EpochState
+from storage.locks import delete_free
+from storage.types import upsert
+
+SILENT_FOR = timedelta(minutes=1)  # a process reports every few seconds
+_FORGOTTEN_AFTER = timedelta(days=1)
+
+KEK = "kek"  # the one kind of key that is announced so far
+
+node = tables.node
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key by its kind and number, and what tells it from another of that number."""
+
+    kind: str
+    number: int
+    proof: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.number}/{self.proof}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running process."""
+
+    id: str
+    name: str  # host and process id, as the log names it
+    holds: frozenset[str]
+    seen_at: datetime
+
+    def lacks(self, key: Held) -> bool:
+        return str(key) not in self.holds
+
+
+async def report(
+    connection: AsyncConnection, id_: str, name: str, holds: Iterable[Held], now: datetime
+) -> None:
+    """Say that this process runs and what it holds; forget those that are long gone."""
+    row = {"id": id_, "name": name, "holds": " ".join(sorted(map(str, holds))), "seen_at": now}
+    statement = upsert(connection, node).values(row)
+    statement = statement.on_conflict_do_update(index_elements=["id"], set_=row)
+    await connection.execute(statement)
+    await delete_free(connection, node, node.c.seen_at < now - _FORGOTTEN_AFTER)
+
+
+async def running(connection: AsyncConnection, now: datetime) -> list[Node]:
+    """The processes that said something lately, by name."""
+    query = select(node).where(node.c.seen_at > now - SILENT_FOR).order_by(node.c.name, node.c.id)
+    return [
+        Node(row.id, row.name, frozenset(str(row.holds).split()), row.seen_at)
+        for row in await connection.execute(query)
+    ]
+
+
+def waited_for(epochs: Iterable[Epoch], running: Collection[Node]) -> dict[int, tuple[str, ...]]:
+    """Of each announced epoch the processes, by name, that run without its key."""
+    new = [one for one in epochs if one.state is EpochState.ANNOUNCED]
+    keys = {one.epoch: Held(KEK, one.epoch, one.proof or "") for one in new}
+    return {n: tuple(one.name for one in running if one.lacks(key)) for n, key in keys.items()}

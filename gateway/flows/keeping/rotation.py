@@ -1,0 +1,194 @@
+"""Key-encryption keys follow each other: every process reports, and drives what is under way.
+
+An operator begins (`gateway keys rotate`), for a key that made itself would be on
+no copy of a keyring. What is begun goes on by itself, from wherever a process
+that did it ended. Between the stores: the key store changes first, then the log
+is told; who ends in between tells it once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
+from audit.log import Log
+from consent.keys import epochs, nodes, phases, verified
+from consent.keys.epochs import Epoch, EpochState
+from consent.keys.nodes import KEK, Held
+from consent.keys.phases import Activate, Backup, Declared, Destroy, Release, Rewrap, Step, Wait
+from consent.keys.rewrap import Rewrapping
+from consent.keys.wrapping import Wrapper, proof
+from gateway.keyfiles.followed import FollowedKeyring
+from storage.clock import Clock
+from storage.database import Database
+from storage.honesty import RowKeys
+from storage.ids import random_id
+
+NOTHING_DECLARED = Declared()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Every epoch, and who runs and lacks which new key."""
+
+    epochs: Sequence[Epoch]
+    running: int
+    waited_for: Mapping[int, Sequence[str]]
+    backup: Backup | None
+
+    def lost(self, held: Collection[int]) -> list[int]:
+        """Epochs that were announced, and whose key neither a process that runs nor we hold."""
+        waits = self.waited_for.items()
+        return [n for n, names in waits if n not in held and len(names) == self.running]
+
+
+class Rotation:
+    """The rotation as one process sees it; any number of them may drive it at once."""
+
+    def __init__(
+        self,
+        keys: Database,
+        data: Database,
+        clock: Clock,
+        log: Log,
+        rows: RowKeys,
+        keyring: FollowedKeyring,
+    ) -> None:
+        self._keys = keys
+        self._data = data
+        self._clock = clock
+        self._log = log
+        self._rows = rows
+        self._keyring = keyring
+        self._id = random_id("nod")
+        self._rewrapping: Rewrapping | None = None
+
+    async def keep(self) -> int:
+        """Learn what the keyring's file got, say what we hold, let go, and go on."""
+        self._keyring.refresh()
+        async with self._keys.begin() as connection:
+            now = await self._clock.now(connection)
+            await nodes.report(connection, self._id, self._log.node, self._held(), now)
+            found = await epochs.standing(connection, self._rows)
+        self._drop(found)
+        return await self.go_on()
+
+    async def lacking(self) -> list[int]:
+        """The epochs that wrap keys and that our keyring lacks."""
+        async with self._keys.read() as connection:
+            return await epochs.lacking(connection, self._rows, self._keyring.ring.keks)
+
+    async def let_go(self) -> None:
+        """Forget what nothing needs any more, in the keyring's file too."""
+        async with self._keys.read() as connection:
+            self._drop(await epochs.standing(connection, self._rows))
+
+    async def look(self) -> Standing:
+        """How it stands. Changes nothing."""
+        async with self._keys.read() as connection:
+            now = await self._clock.now(connection)
+            found = await epochs.standing(connection, self._rows)
+            running = await nodes.running(connection, now)
+            backup = await verified.newest(connection, self._rows)
+        return Standing(found, len(running), nodes.waited_for(found, running), backup)
+
+    async def begin(self) -> int | None:
+        """Announce the next epoch, which is in our keyring's file before; None while one is new.
+
+        One that was lost with the machine that announced it is given up.
+        """
+        for lost in (await self.look()).lost(self._keyring.ring.keks):
+            async with self._keys.begin() as connection:
+                now = await self._clock.now(connection)
+                await epochs.give_up(connection, self._rows, lost, now)
+        async with self._keys.read() as connection:
+            found = await epochs.standing(connection, self._rows)
+        if not phases.may_begin(found):
+            return None
+        number = self._keyring.make_kek([one.epoch for one in found])
+        async with self._keys.begin() as connection:
+            now = await self._clock.now(connection)
+            mark = proof(self._keyring.ring.keks[number])
+            await epochs.announce(connection, self._rows, number, mark, now)
+        await self._tell()
+        return number
+
+    async def write_next(self, path: Path) -> None:
+        """Store the keyring that is to follow ours, for whoever keeps ours as a secret."""
+        async with self._keys.read() as connection:
+            found = await epochs.standing(connection, self._rows)
+        known = [one.epoch for one in found] if phases.may_begin(found) else []
+        self._keyring.write_next(path, known, _over(found))
+
+    async def go_on(self, declared: Declared = NOTHING_DECLARED) -> int:
+        """Do what can be done now; how much it was. Safe to repeat, and beside itself."""
+        seen = await self.look()
+        steps = phases.next_steps(seen.epochs, seen.waited_for, seen.backup, declared)
+        done = [await self._do(step) for step in steps]
+        await self._tell()
+        return sum(done)
+
+    async def _do(self, step: Step) -> int:
+        match step:
+            case Wait():
+                return 0
+            case Rewrap(old):
+                return await self._rewrap(old)
+            case Activate(number):
+                if number not in self._keyring.ring.keks:
+                    return 0  # what we cannot use we do not put into use
+                change = epochs.activate
+            case Release(number):
+                change = epochs.release
+            case Destroy(number):
+                change = epochs.destroy
+        async with self._keys.begin() as connection:
+            now = await self._clock.now(connection)
+            return int(await change(connection, self._rows, number, now))
+
+    async def _rewrap(self, old: int) -> int:
+        """One page; behind the last it is written down that nothing is left."""
+        ring = self._keyring.ring
+        if old not in ring.keks:
+            return 0
+        if self._rewrapping is None or self._rewrapping.old != old:
+            self._rewrapping = Rewrapping(self._keys, Wrapper(ring.keks, old), old)
+        page = await self._rewrapping.page()
+        if page is not None:
+            return page
+        self._rewrapping = None
+        async with self._keys.begin() as connection:
+            now = await self._clock.now(connection)
+            return int(await epochs.note_rewrapped(connection, self._rows, old, now))
+
+    def _held(self) -> list[Held]:
+        return [Held(KEK, n, proof(key)) for n, key in sorted(self._keyring.ring.keks.items())]
+
+    def _drop(self, found: Sequence[Epoch]) -> None:
+        ring = self._keyring.ring
+        gone = [number for number in _over(found) if number in ring.keks]
+        wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
+        if gone and wrapping:
+            self._keyring.let_go(gone, wrapping[0])
+
+    async def _tell(self) -> None:
+        """Tell the log of each state that it was not told of."""
+        async with self._keys.read() as connection:
+            found = await epochs.standing(connection, self._rows)
+        # Rows of the first release are signed once they change.
+        news = [one for one in found if one.honest and one.told != one.state]
+        for one in news:
+            async with self._data.begin() as connection:
+                now = await self._clock.now(connection)
+                refs = {"kind": KEK, "number": str(one.epoch), "state": str(one.state)}
+                event = Event(Kind.KEY_ROTATED, Actor.SYSTEM, now, refs=refs)
+                await self._log.stage(connection, [draft(event, None, self._log.node)])
+            async with self._keys.begin() as connection:
+                await epochs.told(connection, one)
+
+
+def _over(found: Sequence[Epoch]) -> list[int]:
+    return [one.epoch for one in found if one.honest and one.released_at is not None]

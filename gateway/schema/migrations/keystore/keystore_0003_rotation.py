@@ -1,0 +1,38 @@
+"""rotation: how far each epoch is, and which processes hold which keys."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from storage import types
+
+revision = "keystore_0003"
+down_revision = "keystore_0002"
+branch_labels = None
+depends_on = None
+# The oldest revision whose code works on these tables. None: that of the revision
+# before does, for this only adds tables, indexes and columns that may stay empty.
+oldest = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("kek_epoch", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("proof", sa.String(length=16), nullable=True))
+        batch_op.add_column(sa.Column("rewrapped_at", types.Moment(), nullable=True))
+        batch_op.add_column(sa.Column("released_at", types.Moment(), nullable=True))
+        batch_op.add_column(sa.Column("told", sa.String(length=10), nullable=True))
+        batch_op.add_column(sa.Column("kid", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("mac", sa.LargeBinary(), nullable=True))
+    op.create_table(
+        "node",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("holds", sa.String(length=4000), nullable=False),
+        sa.Column("seen_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore the backup made before the upgrade")

@@ -1,0 +1,128 @@
+"""Rotation among real processes: killed at each statement, and one that is stopped meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from consent.keys import tables
+from consent.keys.vault import Compartment
+from gateway.config import config
+from gateway.parts import Parts
+from gateway.process.lifespan import open_parts
+from tests.support import forking
+from tests.support.databases import Databases
+from tests.support.gateways import Gateway, open_gateway
+
+pytestmark = pytest.mark.long
+
+_HERE = Path(__file__).parents[2]
+PEOPLE = [f"sub_{n:04}" for n in range(1500)]  # two keys each: three pages
+DECLARED = ("--no-backups-exist", "--copies-replaced")
+BOB, CLEO = "bob@example.org", "cleo@example.org"
+
+
+def killed_at(gateway: Gateway, statement: int, *more: str) -> int:
+    """Rotate, and die before the *statement*-th one of it; how the process ended."""
+    command = [str(statement), "--config", str(gateway.config), "keys", "rotate", *more]
+    return forking.run(command, _HERE, dict(os.environ), module="tests.support.killed").returncode
+
+
+async def epochs_of(parts: Parts) -> dict[int, str]:
+    async with parts.key_database.read() as connection:
+        rows = await connection.execute(select(tables.kek_epoch))
+        return {row.epoch: row.state for row in rows}
+
+
+async def wrapping(parts: Parts) -> set[int]:
+    async with parts.key_database.read() as connection:
+        return set((await connection.execute(select(tables.dek.c.epoch).distinct())).scalars())
+
+
+@pytest.mark.timeout(3000)
+async def test_a_rotation_that_is_killed_at_each_statement_goes_on_and_loses_nobody(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    async with open_gateway(tmp_path, new_database_url, dialect) as gateway:
+        settings = config.load(gateway.config)
+        async with open_parts(settings) as parts:
+            await parts.keystore.create(PEOPLE, parts.clock.wall())
+
+        statement, declared = 1, ()
+        while True:
+            ended = await asyncio.to_thread(killed_at, gateway, statement, *declared)
+            async with open_parts(settings) as parts:
+                vault = await parts.keystore.vault(PEOPLE)
+                assert all(vault.has(one, *Compartment) for one in PEOPLE)
+                assert await wrapping(parts) <= parts.keyring.keks.keys()
+                found = await epochs_of(parts)
+            statement += 1
+            if ended != -signal.SIGKILL:
+                if declared:
+                    break
+                statement, declared = 1, DECLARED  # what comes behind the gate, too
+
+        assert ended == 0
+        assert found == {1: "destroyed", 2: "active"}
+        assert json.loads(settings.keys.keyring_file.read_text())["keks"].keys() == {"2"}
+
+
+async def answer(gateway: Gateway, *command: str) -> Mapping[str, Any]:
+    said: Mapping[str, Any] = json.loads(
+        await asyncio.to_thread(gateway.command, "keys", *command, "--json")
+    )
+    return said
+
+
+async def until(gateway: Gateway, wanted: Mapping[int, str], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            shown = (await answer(gateway, "status"))["epochs"]
+            if {one["epoch"]: one["state"] for one in shown} == wanted:
+                return
+            await asyncio.sleep(1)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_with_three_processes_and_one_that_is_stopped_everybody_is_mailed(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    async with open_gateway(tmp_path, new_database_url, dialect) as gateway:
+        await gateway.start("serve", "serve", "--no-worker")
+        await gateway.start("first", "worker")
+        await gateway.start("second", "worker")
+        await gateway.subscribe("ada@example.org")
+        gateway.signal("second", signal.SIGSTOP)
+
+        said = await answer(gateway, "rotate")
+        assert said["begun"] == 2
+        assert len(said["epochs"][1]["waits_for"]) == 3
+        await gateway.subscribe(BOB)  # nobody is kept waiting by who is waited for
+        await until(gateway, {1: "retiring", 2: "active"}, 150)
+        gateway.kill("serve")
+        await gateway.start("serve", "serve", "--no-worker")
+        await gateway.subscribe(CLEO)
+        await answer(gateway, "rotate", "--no-backups-exist")
+
+        gateway.signal("second", signal.SIGCONT)
+        gateway.kill("first")  # now the one that stood still is alone
+        await gateway.subscribe("dora@example.org")
+        key = gateway.api_key()
+        for email in ("ada@example.org", BOB, CLEO):
+            status, sent = await gateway.send(key, email)
+            assert status == 202
+            await gateway.await_status(key, sent["message_id"], "sent", seconds=60)
+
+        settings = config.load(gateway.config)
+        async with open_parts(settings) as parts:
+            assert await wrapping(parts) == {2}
+        assert "keyring_unreadable" not in gateway.log("second")
