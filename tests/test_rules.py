@@ -443,6 +443,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/lifespan.py": "faults/test_start.py",
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/process/routes.py": "http/test_openapi.py",
+    "gateway/watch/about_keys.py": "contract/test_keys.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",
     "gateway/watch/stuck.py": "attacks/test_poison.py",

@@ -147,7 +147,7 @@ async def verify(
         of_holds.doubts(parts.data, parts.rows, parts.log),
         changes.doubts(parts.data, *opened),
         _doubts_of_rows(
-            parts.key_database, [(verified.SIGNED, parts.rows), (epochs.SIGNED, parts.rows)]
+            parts.key_database, [(one.SIGNED, parts.rows) for one in (verified, epochs)]
         ),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
