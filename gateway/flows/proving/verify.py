@@ -69,6 +69,7 @@ from storage.types import is_name
 
 _AT_ONCE = 1000
 # Consents are looked at with their events.
+_OF_KEYS = (verified.SIGNED, epochs.SIGNED)  # in the key store
 _SIGNED = (
     signed.SUBJECT,
     signed.TIE,
@@ -146,9 +147,7 @@ async def verify(
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
         changes.doubts(parts.data, *opened),
-        _doubts_of_rows(
-            parts.key_database, [(one.SIGNED, parts.rows) for one in (verified, epochs)]
-        ),
+        _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
     async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
