@@ -13,7 +13,7 @@ from consent.keys.vault import Compartment
 from gateway.config.config import Controller
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, TYPESETTER
-from gateway.http.certificates import CertificateView, ErasureView
+from gateway.http.certificates import CertificateView, ErasureView, ToldView
 from gateway.http.fields import Locale
 from gateway.http.models import Incoming
 from gateway.http.parsing import read_query
@@ -152,7 +152,19 @@ class _Writer:
         if made.recipients:
             yield Words(say("Who else handled the data for us:"))
             yield Listing([f"{one.name}, {one.country}: {one.role}" for one in made.recipients])
+        if made.told:
+            yield Words(say("Told that the data is erased:"))
+            yield Listing([self._told(one) for one in made.told])
         yield Words(say("Mails that were received stay in the mailbox."))
+
+    def _told(self, one: ToldView) -> str:
+        say = self._words.gettext
+        if one.acknowledged_at is not None:
+            at = self._moment(one.acknowledged_at)
+            return say("%(name)s: acknowledged on %(moment)s") % {"name": one.name, "moment": at}
+        if one.given_up:
+            return say("%(name)s: not acknowledged, and asked no more") % {"name": one.name}
+        return say("%(name)s: not acknowledged yet") % {"name": one.name}
 
     def _moment(self, at: datetime) -> str:
         return pages.moment(at, self._locale)

@@ -37,6 +37,8 @@ ROUTES = {
     "/my-data/erase": {303},
     "/my-data/pace": {303},
     "/my-data/rectify": {303},
+    "/my-data/export": {303},
+    "/again/" + "A" * 22: {413},
     "/address/" + "A" * 43: {410},
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},

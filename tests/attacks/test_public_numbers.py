@@ -193,7 +193,7 @@ async def a_day_passes(app: App, dice: int) -> None:
 
 def test_every_endpoint_that_takes_an_address_of_a_stranger_is_asked_here() -> None:
     """Who adds one that needs neither key nor link nor session adds a way to ask there."""
-    acts = ("preferences", "leave", "restrict", "object", "erase", "pace", "rectify")
+    acts = ("preferences", "leave", "restrict", "object", "erase", "pace", "rectify", "export")
     of_owners = {f"/my-data/{act}" for act in acts}  # in a session
     open_to_all = {
         (row.method, row.path)

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -232,6 +232,20 @@ async def test_one_store_is_put_back_alone(app: App, tmp_path: Path) -> None:
     assert all(str(subject) in row for row in after[Store.KEYSTORE]["dek"])
 
 
+def as_first(lines: Iterable[Any]) -> Iterator[Any]:
+    """A key store's rows as the first release had them."""
+    table, columns = "", 0
+    for line in lines:
+        if isinstance(line, dict) and "table" in line:
+            table, columns = line["table"], len(line["columns"])
+            if table == "kek_epoch":
+                columns = line["columns"].index("since") + 1
+                line["columns"] = line["columns"][:columns]
+        if table in ("verified_backup", "node") and "rows" not in line:
+            continue
+        yield [row[:columns] for row in line] if isinstance(line, list) else line
+
+
 async def test_a_backup_of_earlier_tables_is_brought_to_this_release(
     embedded: App, tmp_path: Path, new_database_url: Callable[[str], str]
 ) -> None:
@@ -240,8 +254,7 @@ async def test_a_backup_of_earlier_tables_is_brought_to_this_release(
     backup = await taken(embedded, tmp_path)
     path, keys = backup / "keystore.rows.gz", embedded.parts.rows
     lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-    new = next(n for n, line in enumerate(lines) if "verified_backup" in str(line))
-    del lines[new]
+    lines = list(as_first(lines))
     lines[0]["revision"] = "keystore_0001"
     path.unlink()
     with stream.written(path, ()) as (write, measured):

@@ -32,12 +32,12 @@ async def permissions(app: App) -> list[str]:
 async def test_by_the_link_of_any_mail_all_of_its_sender_ends_and_nothing_of_others(
     app: App,
 ) -> None:
-    """The page is the same for a link that nobody has, and names nothing of what else ends."""
+    """The page names the mail's own purpose and nothing of what else ends."""
     token = await subscribed(app)
     pages = [await (await app.http.get(f"/unsubscribe/{t}")).text() for t in (token, "A" * 22)]
-    assert pages[0] == pages[1]
-    assert "Leave everything of this sender" in pages[0]
-    assert "Updates" not in pages[0]
+    for page in pages:
+        assert "Leave everything of this sender" in page
+        assert "Updates" not in page
     assert await permissions(app) == ["granted"] * 3
 
     for _ in range(2):

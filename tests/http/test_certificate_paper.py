@@ -13,7 +13,7 @@ import pytest
 from gateway.callers.api_keys import Scope
 from gateway.config.config import Controller
 from gateway.http import certificate_paper, pages
-from gateway.http.certificates import CertificateView, ErasureView, LockedEvidence
+from gateway.http.certificates import CertificateView, ErasureView, LockedEvidence, ToldView
 from gateway.look.translations import translations
 from tests.http.test_people_rights import visit
 from tests.support.apps import ADA, App, open_app
@@ -49,6 +49,7 @@ DONE = CertificateView(
     meaning=[],
     copies="",
     copies_until=AT,
+    told=[],
     recipients=[],
 )
 
@@ -119,9 +120,23 @@ def test_each_state_is_said_as_it_is(locale: str) -> None:
     nothing = said(VIEW.model_copy(update={"certificate": done}), locale)
     some = DONE.model_copy(update={"keys_destroyed": ["profile"], "locked_evidence": locked})
     something = said(VIEW.model_copy(update={"certificate": some}), locale)
+    told = [
+        ToldView(webhook="crm", name="Customer File AG", acknowledged_at=AT),
+        ToldView(webhook="two", name="Second AG"),
+        ToldView(webhook="three", name="Third AG", given_up=True),
+    ]
+    heard = said(
+        VIEW.model_copy(update={"certificate": done.model_copy(update={"told": told})}), locale
+    )
     begun = said(VIEW, locale)
     held = said(VIEW.model_copy(update={"state": "held"}), locale)
 
+    assert say("Told that the data is erased:") in heard
+    assert say("Told that the data is erased:") not in nothing
+    acknowledged = say("%(name)s: acknowledged on %(moment)s")
+    assert acknowledged % {"name": "Customer File AG", "moment": pages.moment(AT, locale)} in heard
+    assert say("%(name)s: not acknowledged yet") % {"name": "Second AG"} in heard
+    assert say("%(name)s: not acknowledged, and asked no more") % {"name": "Third AG"} in heard
     assert say("Nothing: no proof of a consent is kept.") in nothing
     assert say(PROOF_GONE) in nothing
     assert '"12"' in nothing

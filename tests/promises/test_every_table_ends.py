@@ -37,6 +37,7 @@ _FOR_EVER = {
     "erasure_ledger": "random ids: what a restore must not bring back",
     "kek_epoch": "which keys there were",
     "live_key": "which keys there are",
+    "verified_backup": "the newest ten: numbers of keys",
     "privacy_notice": "notices",
 }
 _SOON = {
@@ -44,6 +45,7 @@ _SOON = {
     "idempotency": "a day",
     "intake_key": "an hour",
     "limit_key": "two weeks",
+    "node": "a day after its process was seen last",
     "parked": "two days: ids",
     "rate_limit": "a day: keyed hashes",
     "spent_stamp": "a day: hashes of random numbers",

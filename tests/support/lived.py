@@ -189,8 +189,8 @@ async def live(app: App) -> Life:
     await _revoke(parts, keys[revoked])
     await app.tick()
     await _tell(parts)
+    await _ask_for_addresses(app, left)  # with a turn of the duties: what is untold comes after
     await _leave_untold(app)
-    await _ask_for_addresses(app, left)
     # Acknowledged, and not worked off:
     for number in range(4):
         await _sign_up(app, f"henry{number}@example.org", "newsletter", CROWD + 1)
@@ -255,9 +255,9 @@ async def _seed(parts: Parts) -> None:
             one = Epoch(10 + number, EpochState.DESTROYED, now)
             await connection.execute(insert(kek_epoch).values(row_of(parts.rows, one)))
             held = [Held("kek", 1, "00" * 8)]
-            await nodes.report(connection, f"nod_{number:026}", "host/1", held, now)
+            await nodes.report(connection, f"nod_{number:025}x", "host/1", held, now)
             states = {1: EpochState.ACTIVE}
-            seen = VerifiedBackup(f"backup-{number}", now, now, states, frozenset([1]))
+            seen = VerifiedBackup(f"backup-{number}x", now, now, states, frozenset([1]))
             await verified.record(connection, parts.rows, seen)
 
 

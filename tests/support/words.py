@@ -874,6 +874,10 @@ FACTS: Final = {
         "Told in the audit log as",
     ),
     EACH_STATE: (
+        "Told that the data is erased:",
+        "%(name)s: acknowledged on %(moment)s",
+        "%(name)s: not acknowledged, and asked no more",
+        "%(name)s: not acknowledged yet",
         (
             "It waits, for the data is needed for legal claims (Art. 17(3)(e) GDPR), and comes by "
             "itself after that."
