@@ -38,7 +38,8 @@ def put_back(
         raise fail("every store is there: give --replace and each --store that a backup replaces")
     manifest = run(_read(config, folder))
     said = f"{manifest.id}, taken {manifest.made_at:%Y-%m-%d %H:%M} UTC"
-    result(f"Put back from {said}: {', '.join(sorted(wanted))}.")
+    verb = "Putting back" if yes else "Would put back"
+    result(f"{verb} from {said}: {', '.join(sorted(wanted))}.")
     if not yes:
         raise fail("nothing was done: say --yes; what then has to be dealt with is dealt with")
     run(_put_back(config, folder, identity, wanted, replace=replace))

@@ -140,9 +140,9 @@ class _Writer:
             yield Words(say("Nothing: no proof of a consent is kept."))
             return
         line = say(
-            "What proves consents, and the mails sent under them, locked until %(day)s: it serves"
-            " only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and after that"
-            " day it goes the same way."
+            "What proves consents, the address in it, and the mails sent under them, locked until"
+            " %(day)s: it serves only to answer claims (Art. 17(3)(e) GDPR). It is opened for a"
+            " case alone, which is recorded, and after that day it goes the same way."
         )
         yield Words(line % {"day": self._day(locked.until)})
 

@@ -15,6 +15,7 @@ from consent.model import GroundKind, State
 from consent.rights import Progress, Right
 from delivery.outbox import Status
 from gateway.config.config import Config
+from gateway.flows.rights import address_mails, fresh_link
 from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
@@ -52,7 +53,11 @@ _STEPS: Final = {
 _GROUNDS: Final = {
     str(GroundKind.CONSENT): say("Your consent"),
     str(GroundKind.CONFIRMATION): say("A request that had to be confirmed"),
-    str(GroundKind.SERVICE): say("Your personal link was asked for"),
+    str(GroundKind.SERVICE): say("A service mail: something was asked for, or withdrawn"),
+}
+_SERVICE_MAILS: Final = {
+    address_mails.PURPOSE: say("Change of your address"),
+    fresh_link.PURPOSE: say("Your personal link"),
 }
 _BECAME: Final = {
     str(Status.SENT): say("Sent"),
@@ -128,7 +133,7 @@ class _MailRows:
     def of(self, mail: Mail) -> Sequence[str]:
         grounds = dict.fromkeys(map(self._ground, mail.grounds))
         became = self._words.gettext(_BECAME.get(mail.status, _WAITS))
-        what, line = self._titles.get(mail.purpose, mail.purpose), mail.subject_line
+        what, line = self._what(mail), mail.subject_line
         return (
             pages.moment(mail.at, self._locale),
             f"{what}: {line}" if line else what,
@@ -136,6 +141,14 @@ class _MailRows:
             "; ".join(grounds) or self._words.gettext(_NO_GROUND),
             f"{became} ({mail.reason})" if mail.reason else became,
         )
+
+    def _what(self, mail: Mail) -> str:
+        say, title = self._words.gettext, self._titles.get(mail.purpose)
+        if title is None:
+            return say(_SERVICE_MAILS.get(mail.purpose, mail.purpose))
+        # A newsletter that came before the consent would be none that was allowed.
+        confirming = any(one.kind == GroundKind.CONFIRMATION for one in mail.grounds)
+        return say("Asked to confirm: %(title)s") % {"title": title} if confirming else title
 
     def _ground(self, ground: Ground) -> str:
         said = self._words.gettext(_GROUNDS.get(ground.kind, _OTHER))

@@ -7,7 +7,7 @@ as of the moment at which it was taken.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,6 +98,10 @@ async def opened(
         identity=identity,
         progress=lambda rows: progress("putting back", rows),
     )
+    if lacking := await _lacking(urls[Store.KEYSTORE], ring.keks):
+        numbers = ", ".join(map(str, sorted(lacking)))
+        said = f"its keys are wrapped under epoch {numbers}, which this keyring does not have"
+        raise BackupError(f"{said}: nobody in it can be read; delete it and take another")
     if generation_named(config.audit.origin, manifest.log.origin) is None:
         raise BackupError(f"it is of {manifest.log.origin}, and not of {config.audit.origin}")
     at = moved(config, urls[Store.DATA], urls[Store.KEYSTORE], f"sqlite:///{scratch}/guard.db")
@@ -109,6 +113,11 @@ async def opened(
         async with parts.guard.begin() as connection:
             await parts.publisher.guard_copy(connection, manifest.log.note)
         yield manifest, parts
+
+
+async def _lacking(keystore: str, held: Collection[int]) -> set[int]:
+    async with open_database("keystore", keystore) as database, database.read() as connection:
+        return set(await epochs.wrapping(connection)) - set(held)
 
 
 def moved(config: Config, data: str, keystore: str, guard: str) -> Config:

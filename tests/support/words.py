@@ -706,7 +706,7 @@ FACTS: Final = {
     CORRECTED: (
         (
             "Typed by whoever signed you up, perhaps you yourself. Correct it, or empty what "
-            "you do not want us to keep."
+            "shall not count. The proof of this request keeps what was typed."
         ),
     ),
     THEIRS: (
@@ -867,9 +867,9 @@ FACTS: Final = {
             "gone on %(day)s. Questions about that: %(contact)s"
         ),
         (
-            "What proves consents, and the mails sent under them, locked until %(day)s: it serves "
-            "only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and after that "
-            "day it goes the same way."
+            "What proves consents, the address in it, and the mails sent under them, locked until "
+            "%(day)s: it serves only to answer claims (Art. 17(3)(e) GDPR). It is opened for a "
+            "case alone, which is recorded, and after that day it goes the same way."
         ),
         "Told in the audit log as",
     ),
@@ -899,9 +899,9 @@ FACTS: Final = {
             "without a name: %(length)s after nothing else is left."
         ),
         (
-            "What proves your consents, and the mails sent under them, locked until %(day)s: "
-            "it serves only to answer claims (Art. 17(3)(e) GDPR). Nobody is found by it, and"
-            " after that day it goes the same way."
+            "What proves your consents, your address in it, and the mails sent under them, locked "
+            "until %(day)s: it serves only to answer claims (Art. 17(3)(e) GDPR). It is opened for "
+            "a case alone, which is recorded, and after that day it goes the same way."
         ),
         "locked until %(day)s, then destroyed",
     ),
@@ -1313,7 +1313,9 @@ NO_FACT: Final = (
     "When",
     "When your data was opened, and why",
     "Who else handled the data for us:",
-    "Your personal link was asked for",
+    "A service mail: something was asked for, or withdrawn",
+    "Asked to confirm: %(title)s",
+    "Change of your address",
 )
 
 # What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.
