@@ -152,9 +152,16 @@ async def activate(connection: AsyncConnection, keys: RowKeys, number: int, now:
     if new is None or not new.honest or new.state is not EpochState.ANNOUNCED or not before:
         return False
     for one in before:
-        await _write(connection, keys, replace(one, state=EpochState.RETIRING, since=now))
+        await _write(connection, keys, _retired(one, now))
     await _write(connection, keys, replace(new, state=EpochState.ACTIVE, since=now))
     return True
+
+
+def _retired(one: Epoch, now: datetime) -> Epoch:
+    """What never held of an active one is not signed: whoever writes rows may have put it there."""
+    return Epoch(
+        one.epoch, EpochState.RETIRING, now, proof=one.proof if one.honest else None, told=one.told
+    )
 
 
 async def note_rewrapped(
@@ -162,7 +169,7 @@ async def note_rewrapped(
 ) -> bool:
     """Write down that a retiring epoch wraps nothing any more; False where it does."""
     one = await _retiring(connection, keys, number)
-    if one is None or one.rewrapped_at is not None or await _wraps(connection, number):
+    if one is None or one.rewrapped_at is not None or await wraps(connection, number):
         return False
     await _write(connection, keys, replace(one, rewrapped_at=now))
     return True
@@ -171,7 +178,7 @@ async def note_rewrapped(
 async def release(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
     """Write down that no backup needs a retiring epoch: from here on keyrings let it go."""
     one = await _retiring(connection, keys, number)
-    if one is None or one.rewrapped_at is None or await _wraps(connection, number):
+    if one is None or one.rewrapped_at is None or await wraps(connection, number):
         return False
     await _write(connection, keys, replace(one, released_at=one.released_at or now))
     return True
@@ -180,7 +187,7 @@ async def release(connection: AsyncConnection, keys: RowKeys, number: int, now: 
 async def destroy(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
     """Write down that no copy of a released epoch is left, as the operator said."""
     one = await _retiring(connection, keys, number)
-    if one is None or one.released_at is None or await _wraps(connection, number):
+    if one is None or one.released_at is None or await wraps(connection, number):
         return False
     await _write(connection, keys, replace(one, state=EpochState.DESTROYED, since=now))
     return True
@@ -215,7 +222,8 @@ async def _locked(connection: AsyncConnection, keys: RowKeys) -> list[Epoch]:
     return [_epoch(keys, row) for row in rows if row.state in _STATES]
 
 
-async def _wraps(connection: AsyncConnection, number: int) -> bool:
+async def wraps(connection: AsyncConnection, number: int) -> bool:
+    """Whether anything is wrapped under this epoch, whatever its row says."""
     for table in WRAPPED:
         # What has no name of ours is nobody's key.
         query = select(exists().where(table.c.epoch == number, fits(*table.primary_key)))

@@ -73,7 +73,7 @@ class Rotation:
             now = await self._clock.now(connection)
             await nodes.report(connection, self._id, self._log.node, self._held(), now)
             found = await epochs.standing(connection, self._rows)
-        self._drop(found)
+        await self._drop(found)
         return await self.go_on()
 
     async def lacking(self) -> list[int]:
@@ -84,7 +84,8 @@ class Rotation:
     async def let_go(self) -> None:
         """Forget what nothing needs any more, in the keyring's file too."""
         async with self._keys.read() as connection:
-            self._drop(await epochs.standing(connection, self._rows))
+            found = await epochs.standing(connection, self._rows)
+        await self._drop(found)
 
     async def look(self) -> Standing:
         """How it stands. Changes nothing."""
@@ -121,7 +122,7 @@ class Rotation:
         async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
         known = [one.epoch for one in found] if phases.may_begin(found) else []
-        self._keyring.write_next(path, known, _over(found))
+        self._keyring.write_next(path, known, await self._unused(_over(found)))
 
     async def go_on(self, declared: Declared = NOTHING_DECLARED) -> int:
         """Do what can be done now; how much it was. Safe to repeat, and beside itself."""
@@ -167,12 +168,18 @@ class Rotation:
     def _held(self) -> list[Held]:
         return [Held(KEK, n, proof(key)) for n, key in sorted(self._keyring.ring.keks.items())]
 
-    def _drop(self, found: Sequence[Epoch]) -> None:
-        ring = self._keyring.ring
-        gone = [number for number in _over(found) if number in ring.keks]
+    async def _drop(self, found: Sequence[Epoch]) -> None:
+        gone = await self._unused([n for n in _over(found) if n in self._keyring.ring.keks])
         wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
         if gone and wrapping:
             self._keyring.let_go(gone, wrapping[0])
+
+    async def _unused(self, over: Sequence[int]) -> list[int]:
+        """Those that wrap nothing, whatever their rows say: a key that goes does for good."""
+        if not over:
+            return []
+        async with self._keys.read() as connection:
+            return [number for number in over if not await epochs.wraps(connection, number)]
 
     async def _tell(self) -> None:
         """Tell the log of each state that it was not told of."""
