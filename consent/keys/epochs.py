@@ -10,7 +10,7 @@ rows could have the keys of everybody destroyed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +63,14 @@ class Epoch:
         retiring = self.state is EpochState.RETIRING and self.rewrapped_at is None
         return retiring or self.state is EpochState.ACTIVE
 
+    def held_by(self, proofs: Mapping[int, str]) -> bool:
+        """Whether a keyring of these has its very key, and no other one of that number.
+
+        Nothing was announced of the first epoch, nor says the row of somebody else what was.
+        """
+        mine = proofs.get(self.epoch)
+        return mine is not None and (not self.honest or self.proof in (None, mine))
+
 
 async def install(database: Database, keys: RowKeys, number: int, now: datetime) -> None:
     """Record the active epoch, once, when the gateway is initialised."""
@@ -99,37 +107,43 @@ async def standing(connection: AsyncConnection, keys: RowKeys) -> list[Epoch]:
     return [_epoch(keys, row) for row in rows if row.state in _STATES]
 
 
-async def active(connection: AsyncConnection, database: str) -> int | None:
+async def active(connection: AsyncConnection, keys: RowKeys, database: str) -> Epoch | None:
     """The epoch that wraps, which stays so until this transaction ends; None: none is recorded.
 
     What it wraps must be written in this transaction, or never.
     """
-    query = select(epoch.c.epoch).where(epoch.c.state == EpochState.ACTIVE)
+    query = select(epoch).where(epoch.c.state == EpochState.ACTIVE, _READABLE)
     query = query.order_by(epoch.c.epoch.desc()).limit(1).with_for_update(read=True)
     for _ in range(_TRIES):
-        found: int | None = (await connection.execute(query)).scalar_one_or_none()
+        found = (await connection.execute(query)).one_or_none()
         if found is not None:
-            return found
+            return _epoch(keys, found)
         # Who waited for the one that retired sees its successor with the next statement only.
         if (await connection.execute(select(epoch.c.epoch).limit(1))).first() is None:
             return None
     raise StorageAway(database)
 
 
-async def lacking(connection: AsyncConnection, keys: RowKeys, held: Collection[int]) -> list[int]:
-    """The epochs that wrap, or still may, and that a process does not hold.
+async def lacking(
+    connection: AsyncConnection, keys: RowKeys, proofs: Mapping[int, str]
+) -> list[int]:
+    """The epochs that wrap, or still may, and that a keyring of these *proofs* does not hold.
 
     As gateways wrote it: by a row of somebody else's no process would start.
     """
     found = [one for one in await standing(connection, keys) if one.honest]
-    return [one.epoch for one in found if one.wraps and one.epoch not in held]
+    return [one.epoch for one in found if one.wraps and not one.held_by(proofs)]
 
 
-async def exist(connection: AsyncConnection, numbers: Collection[int]) -> bool:
-    """Whether any of these is an epoch that is not destroyed."""
-    query = select(epoch.c.epoch).where(epoch.c.epoch.in_(numbers))
-    query = query.where(epoch.c.state != EpochState.DESTROYED).limit(1)
-    return (await connection.execute(query)).first() is not None
+async def elsewhere(
+    connection: AsyncConnection,
+    keys: RowKeys,
+    numbers: Collection[int],
+    proofs: Mapping[int, str],
+) -> bool:
+    """Whether any of these is an epoch that is not destroyed, whose key is not among *proofs*."""
+    found = [one for one in await standing(connection, keys) if one.epoch in numbers]
+    return any(one.state is not EpochState.DESTROYED and not one.held_by(proofs) for one in found)
 
 
 async def announce(
