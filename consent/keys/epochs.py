@@ -10,7 +10,7 @@ rows could have the keys of everybody destroyed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -107,17 +107,19 @@ async def standing(connection: AsyncConnection, keys: RowKeys) -> list[Epoch]:
     return [_epoch(keys, row) for row in rows if row.state in _STATES]
 
 
-async def active(connection: AsyncConnection, keys: RowKeys, database: str) -> Epoch | None:
+async def active(
+    connection: AsyncConnection, keys: RowKeys, held: Collection[int], database: str
+) -> Epoch | None:
     """The epoch that wraps, which stays so until this transaction ends; None: none is recorded.
 
     What it wraps must be written in this transaction, or never.
     """
     query = select(epoch).where(epoch.c.state == EpochState.ACTIVE, _READABLE)
-    query = query.order_by(epoch.c.epoch.desc()).limit(1).with_for_update(read=True)
+    query = query.order_by(epoch.c.epoch.desc()).with_for_update(read=True)
     for _ in range(_TRIES):
-        found = (await connection.execute(query)).one_or_none()
-        if found is not None:
-            return _epoch(keys, found)
+        found = [_epoch(keys, row) for row in await connection.execute(query)]
+        if ours := _ours(found, held):
+            return ours[0]
         # Who waited for the one that retired sees its successor with the next statement only.
         if (await connection.execute(select(epoch.c.epoch).limit(1))).first() is None:
             return None
@@ -142,8 +144,13 @@ async def elsewhere(
     proofs: Mapping[int, str],
 ) -> bool:
     """Whether any of these is an epoch that is not destroyed, whose key is not among *proofs*."""
-    found = [one for one in await standing(connection, keys) if one.epoch in numbers]
-    return any(one.state is not EpochState.DESTROYED and not one.held_by(proofs) for one in found)
+    found = await standing(connection, keys)
+    # One altered key under an epoch that somebody made up would keep everybody waiting.
+    ours = [one for one in found if one.honest] or found
+    return any(
+        one.epoch in numbers and one.state is not EpochState.DESTROYED and not one.held_by(proofs)
+        for one in ours
+    )
 
 
 async def announce(
@@ -155,20 +162,34 @@ async def announce(
     await connection.execute(statement.on_conflict_do_nothing())
 
 
-async def activate(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
+async def activate(
+    connection: AsyncConnection, keys: RowKeys, held: Collection[int], number: int, now: datetime
+) -> bool:
     """Let an announced epoch wrap from here on, and the one before no more.
 
     False, and nothing changes, while somebody makes keys: they hold what they asked.
     """
     found = {one.epoch: one for one in await _locked(connection, keys)}
-    before = [one for one in found.values() if one.state is EpochState.ACTIVE]
+    every = await standing(connection, keys)
+    before = _ours([one for one in every if one.state is EpochState.ACTIVE], held)
     new = found.get(number)
-    if new is None or not new.honest or new.state is not EpochState.ANNOUNCED or not before:
+    if new is None or not new.honest or new.state is not EpochState.ANNOUNCED:
+        return False
+    if not before or any(one.epoch not in found for one in before):
         return False
     for one in before:
         await _write(connection, keys, _retired(one, now))
     await _write(connection, keys, replace(new, state=EpochState.ACTIVE, since=now))
     return True
+
+
+def _ours(found: Sequence[Epoch], held: Collection[int]) -> list[Epoch]:
+    """Those that a gateway signed; where there is none, as of the first release, those we hold.
+
+    What somebody else wrote would stop everybody who makes a key.
+    """
+    signed = [one for one in found if one.honest]
+    return signed or [one for one in found if one.epoch in held]
 
 
 def _retired(one: Epoch, now: datetime) -> Epoch:

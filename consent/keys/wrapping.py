@@ -37,7 +37,7 @@ class Wrapper:
 
         `StorageAway` where only another node's keyring has it.
         """
-        found = await epochs.active(connection, self._rows, database)
+        found = await epochs.active(connection, self._rows, self._keks, database)
         if found is None:
             return self._first
         if not found.held_by(proofs(self._keks)):

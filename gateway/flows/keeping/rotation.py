@@ -142,7 +142,7 @@ class Rotation:
             case Activate(number):
                 if not self._holds(number, seen.epochs):
                     return 0  # what we cannot use we do not put into use
-                change = epochs.activate
+                return await self._activate(number)
             case Release(number):
                 change = epochs.release
             case Destroy(number):
@@ -150,6 +150,12 @@ class Rotation:
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             return int(await change(connection, self._rows, number, now))
+
+    async def _activate(self, number: int) -> int:
+        async with self._keys.begin() as connection:
+            now = await self._clock.now(connection)
+            held = self._keyring.ring.keks
+            return int(await epochs.activate(connection, self._rows, held, number, now))
 
     async def _rewrap(self, old: int, found: Sequence[Epoch]) -> int:
         """One page; behind the last it is written down that nothing is left."""
