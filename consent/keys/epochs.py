@@ -88,8 +88,12 @@ async def recorded(connection: AsyncConnection) -> dict[int, EpochState]:
 
 
 async def wrapping(connection: AsyncConnection) -> frozenset[int]:
-    """The epochs by which data keys are wrapped, recorded or not."""
-    return frozenset((await connection.execute(select(tables.dek.c.epoch).distinct())).scalars())
+    """The epochs by which any key is wrapped, recorded or not."""
+    found: set[int] = set()
+    for table in WRAPPED:
+        query = select(table.c.epoch).where(fits(*table.primary_key)).distinct()
+        found |= set((await connection.execute(query)).scalars())
+    return frozenset(found)
 
 
 async def known(database: Database, keys: RowKeys) -> list[Epoch]:
