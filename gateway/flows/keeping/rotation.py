@@ -110,7 +110,8 @@ class Rotation:
         if not phases.may_begin(found):
             return None
         announced = {one.epoch: one.proof for one in found if one.honest and one.proof}
-        number = self._keyring.make_kek([one.epoch for one in found], announced)
+        known = phases.known(found, self._keyring.ring.keks)
+        number = self._keyring.make_kek(known, announced)
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             mark = proof(self._keyring.ring.keks[number])
@@ -122,7 +123,8 @@ class Rotation:
         """Store the keyring that is to follow ours, for whoever keeps ours as a secret."""
         async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
-        known = [one.epoch for one in found] if phases.may_begin(found) else []
+        held = self._keyring.ring.keks
+        known = phases.known(found, held) if phases.may_begin(found) else []
         self._keyring.write_next(path, known, await self._unused(_over(found)))
 
     async def go_on(self, declared: Declared = NOTHING_DECLARED) -> int:
