@@ -344,6 +344,8 @@ LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
 # Longer modules that no test is named after: one step of something that only shows as a whole.
 TESTED_FROM_OUTSIDE = {
     "audit/roll.py": "contract/test_takings_away.py",
+    "consent/keys/nodes.py": "attacks/test_rotations_held_up.py",
+    "consent/keys/verified.py": "attacks/test_rotations_held_up.py",
     "consent/feed.py": "attacks/test_planted_news.py",
     "gateway/flows/proving/certificate.py": "contract/test_cli_erase.py",
     "gateway/http/certificates.py": "contract/test_telling.py",

@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.errors import KeyUnusable
-from consent.keys import epochs, tables
+from consent.keys import tables
 from consent.keys.vault import Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
 from storage import paging
@@ -164,9 +164,10 @@ class DataKeys:
             for batch in _batches(subjects):
                 query = select(tables.dek).where(among(tables.dek.c.subject, batch))
                 rows = (await connection.execute(query)).all()
-                await self._require(connection, {row.epoch for row in rows})
-                for row in rows:
-                    found.setdefault(row.subject, {})[row.compartment] = self._unwrap(row)
+                keys = [self._unwrap(row) for row in rows]
+                await self._require(connection, {k.epoch for k in keys if isinstance(k, Broken)})
+                for row, key in zip(rows, keys, strict=True):
+                    found.setdefault(row.subject, {})[row.compartment] = key
         # Out first, so that they go in last: the oldest stand first, and leave first. A vault keeps
         # what it was made with.
         self.forget(found)
@@ -175,13 +176,12 @@ class DataKeys:
             del self._cached[subject]
         return dict(found)
 
-    async def _require(self, connection: AsyncConnection, wrapping: set[int]) -> None:
+    async def _require(self, connection: AsyncConnection, broken: set[int]) -> None:
         """`StorageAway` where another node's keyring has an epoch of these, and ours does not.
 
         Otherwise everybody would pass for damaged here, and be parked, or leave without proof.
         """
-        lacking = self._wrapper.lacking(wrapping)
-        if lacking and await epochs.exist(connection, lacking):
+        if broken and await self._wrapper.elsewhere(connection, broken):
             raise StorageAway(self._database.name)
 
     def _unwrap(self, row: Any) -> Secret | Broken:

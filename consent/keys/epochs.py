@@ -10,7 +10,7 @@ rows could have the keys of everybody destroyed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +63,14 @@ class Epoch:
         retiring = self.state is EpochState.RETIRING and self.rewrapped_at is None
         return retiring or self.state is EpochState.ACTIVE
 
+    def held_by(self, proofs: Mapping[int, str]) -> bool:
+        """Whether a keyring of these has its very key, and no other one of that number.
+
+        Nothing was announced of the first epoch, nor says the row of somebody else what was.
+        """
+        mine = proofs.get(self.epoch)
+        return mine is not None and (not self.honest or self.proof in (None, mine))
+
 
 async def install(database: Database, keys: RowKeys, number: int, now: datetime) -> None:
     """Record the active epoch, once, when the gateway is initialised."""
@@ -80,8 +88,12 @@ async def recorded(connection: AsyncConnection) -> dict[int, EpochState]:
 
 
 async def wrapping(connection: AsyncConnection) -> frozenset[int]:
-    """The epochs by which data keys are wrapped, recorded or not."""
-    return frozenset((await connection.execute(select(tables.dek.c.epoch).distinct())).scalars())
+    """The epochs by which any key is wrapped, recorded or not."""
+    found: set[int] = set()
+    for table in WRAPPED:
+        query = select(table.c.epoch).where(fits(*table.primary_key)).distinct()
+        found |= set((await connection.execute(query)).scalars())
+    return frozenset(found)
 
 
 async def known(database: Database, keys: RowKeys) -> list[Epoch]:
@@ -99,37 +111,50 @@ async def standing(connection: AsyncConnection, keys: RowKeys) -> list[Epoch]:
     return [_epoch(keys, row) for row in rows if row.state in _STATES]
 
 
-async def active(connection: AsyncConnection, database: str) -> int | None:
+async def active(
+    connection: AsyncConnection, keys: RowKeys, held: Collection[int], database: str
+) -> Epoch | None:
     """The epoch that wraps, which stays so until this transaction ends; None: none is recorded.
 
     What it wraps must be written in this transaction, or never.
     """
-    query = select(epoch.c.epoch).where(epoch.c.state == EpochState.ACTIVE)
-    query = query.order_by(epoch.c.epoch.desc()).limit(1).with_for_update(read=True)
+    query = select(epoch).where(epoch.c.state == EpochState.ACTIVE, _READABLE)
+    query = query.order_by(epoch.c.epoch.desc()).with_for_update(read=True)
     for _ in range(_TRIES):
-        found: int | None = (await connection.execute(query)).scalar_one_or_none()
-        if found is not None:
-            return found
+        found = [_epoch(keys, row) for row in await connection.execute(query)]
+        if ours := _ours(found, held):
+            return ours[0]
         # Who waited for the one that retired sees its successor with the next statement only.
         if (await connection.execute(select(epoch.c.epoch).limit(1))).first() is None:
             return None
     raise StorageAway(database)
 
 
-async def lacking(connection: AsyncConnection, keys: RowKeys, held: Collection[int]) -> list[int]:
-    """The epochs that wrap, or still may, and that a process does not hold.
+async def lacking(
+    connection: AsyncConnection, keys: RowKeys, proofs: Mapping[int, str]
+) -> list[int]:
+    """The epochs that wrap, or still may, and that a keyring of these *proofs* does not hold.
 
     As gateways wrote it: by a row of somebody else's no process would start.
     """
     found = [one for one in await standing(connection, keys) if one.honest]
-    return [one.epoch for one in found if one.wraps and one.epoch not in held]
+    return [one.epoch for one in found if one.wraps and not one.held_by(proofs)]
 
 
-async def exist(connection: AsyncConnection, numbers: Collection[int]) -> bool:
-    """Whether any of these is an epoch that is not destroyed."""
-    query = select(epoch.c.epoch).where(epoch.c.epoch.in_(numbers))
-    query = query.where(epoch.c.state != EpochState.DESTROYED).limit(1)
-    return (await connection.execute(query)).first() is not None
+async def elsewhere(
+    connection: AsyncConnection,
+    keys: RowKeys,
+    numbers: Collection[int],
+    proofs: Mapping[int, str],
+) -> bool:
+    """Whether any of these is an epoch that is not destroyed, whose key is not among *proofs*."""
+    found = await standing(connection, keys)
+    # One altered key under an epoch that somebody made up would keep everybody waiting.
+    ours = [one for one in found if one.honest] or found
+    return any(
+        one.epoch in numbers and one.state is not EpochState.DESTROYED and not one.held_by(proofs)
+        for one in ours
+    )
 
 
 async def announce(
@@ -141,20 +166,41 @@ async def announce(
     await connection.execute(statement.on_conflict_do_nothing())
 
 
-async def activate(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
+async def activate(
+    connection: AsyncConnection, keys: RowKeys, held: Collection[int], number: int, now: datetime
+) -> bool:
     """Let an announced epoch wrap from here on, and the one before no more.
 
     False, and nothing changes, while somebody makes keys: they hold what they asked.
     """
     found = {one.epoch: one for one in await _locked(connection, keys)}
-    before = [one for one in found.values() if one.state is EpochState.ACTIVE]
+    every = await standing(connection, keys)
+    before = _ours([one for one in every if one.state is EpochState.ACTIVE], held)
     new = found.get(number)
-    if new is None or not new.honest or new.state is not EpochState.ANNOUNCED or not before:
+    if new is None or not new.honest or new.state is not EpochState.ANNOUNCED:
+        return False
+    if not before or any(one.epoch not in found for one in before):
         return False
     for one in before:
-        await _write(connection, keys, replace(one, state=EpochState.RETIRING, since=now))
+        await _write(connection, keys, _retired(one, now))
     await _write(connection, keys, replace(new, state=EpochState.ACTIVE, since=now))
     return True
+
+
+def _ours(found: Sequence[Epoch], held: Collection[int]) -> list[Epoch]:
+    """Those that a gateway signed; where there is none, as of the first release, those we hold.
+
+    What somebody else wrote would stop everybody who makes a key.
+    """
+    signed = [one for one in found if one.honest]
+    return signed or [one for one in found if one.epoch in held]
+
+
+def _retired(one: Epoch, now: datetime) -> Epoch:
+    """What never held of an active one is not signed: whoever writes rows may have put it there."""
+    return Epoch(
+        one.epoch, EpochState.RETIRING, now, proof=one.proof if one.honest else None, told=one.told
+    )
 
 
 async def note_rewrapped(
@@ -162,7 +208,7 @@ async def note_rewrapped(
 ) -> bool:
     """Write down that a retiring epoch wraps nothing any more; False where it does."""
     one = await _retiring(connection, keys, number)
-    if one is None or one.rewrapped_at is not None or await _wraps(connection, number):
+    if one is None or one.rewrapped_at is not None or await wraps(connection, number):
         return False
     await _write(connection, keys, replace(one, rewrapped_at=now))
     return True
@@ -171,7 +217,7 @@ async def note_rewrapped(
 async def release(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
     """Write down that no backup needs a retiring epoch: from here on keyrings let it go."""
     one = await _retiring(connection, keys, number)
-    if one is None or one.rewrapped_at is None or await _wraps(connection, number):
+    if one is None or one.rewrapped_at is None or await wraps(connection, number):
         return False
     await _write(connection, keys, replace(one, released_at=one.released_at or now))
     return True
@@ -180,7 +226,7 @@ async def release(connection: AsyncConnection, keys: RowKeys, number: int, now: 
 async def destroy(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
     """Write down that no copy of a released epoch is left, as the operator said."""
     one = await _retiring(connection, keys, number)
-    if one is None or one.released_at is None or await _wraps(connection, number):
+    if one is None or one.released_at is None or await wraps(connection, number):
         return False
     await _write(connection, keys, replace(one, state=EpochState.DESTROYED, since=now))
     return True
@@ -215,7 +261,8 @@ async def _locked(connection: AsyncConnection, keys: RowKeys) -> list[Epoch]:
     return [_epoch(keys, row) for row in rows if row.state in _STATES]
 
 
-async def _wraps(connection: AsyncConnection, number: int) -> bool:
+async def wraps(connection: AsyncConnection, number: int) -> bool:
+    """Whether anything is wrapped under this epoch, whatever its row says."""
     for table in WRAPPED:
         # What has no name of ours is nobody's key.
         query = select(exists().where(table.c.epoch == number, fits(*table.primary_key)))

@@ -33,10 +33,11 @@ class KeyStore:
         database: Database,
         keks: Mapping[int, Secret],
         active: int,
+        rows: RowKeys,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        wrapper = Wrapper(keks, active)
+        wrapper = Wrapper(keks, active, rows)
         self._database = database
         self._people = people = DataKeys(database, wrapper, monotonic)
         self._intake = intake = IntakeKeys(database, wrapper, monotonic)

@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys import tables
 from consent.keys.epochs import Epoch, EpochState
 from storage.locks import delete_free
+from storage.sound import sound
 from storage.types import upsert
 
 SILENT_FOR = timedelta(minutes=1)  # a process reports every few seconds
@@ -59,12 +60,14 @@ async def report(
     statement = upsert(connection, node).values(row)
     statement = statement.on_conflict_do_update(index_elements=["id"], set_=row)
     await connection.execute(statement)
-    await delete_free(connection, node, node.c.seen_at < now - _FORGOTTEN_AFTER)
+    ahead = node.c.seen_at > now + _FORGOTTEN_AFTER  # it would never be long ago
+    await delete_free(connection, node, or_(node.c.seen_at < now - _FORGOTTEN_AFTER, ahead))
 
 
 async def running(connection: AsyncConnection, now: datetime) -> list[Node]:
-    """The processes that said something lately, by name."""
-    query = select(node).where(node.c.seen_at > now - SILENT_FOR).order_by(node.c.name, node.c.id)
+    """The processes that said something lately, by name; nobody says something in a year."""
+    lately = node.c.seen_at.between(now - SILENT_FOR, now + SILENT_FOR)
+    query = select(node).where(lately, sound(node)).order_by(node.c.name, node.c.id)
     return [
         Node(row.id, row.name, frozenset(str(row.holds).split()), row.seen_at)
         for row in await connection.execute(query)

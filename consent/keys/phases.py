@@ -113,7 +113,21 @@ def _does_without(backup: Backup | None, number: int, since: datetime) -> bool:
 def may_begin(epochs: Sequence[Epoch]) -> bool:
     """Whether another epoch may follow: one at a time, or copies of two would tell what went."""
     under_way = (EpochState.ANNOUNCED, EpochState.RETIRING)
-    return not any(one.state in under_way for one in epochs)
+    return not any(one.honest and one.state in under_way for one in epochs)
+
+
+def known(epochs: Sequence[Epoch], held: Collection[int]) -> list[int]:
+    """Numbers that the next epoch comes behind, of rows and keys that are ours.
+
+    One that only a planted row has is passed over where it is next, and counts for nothing else.
+    """
+    taken = {one.epoch for one in epochs}
+    found = {one.epoch for one in epochs if one.honest or one.epoch in held}
+    coming = max(found.union(held), default=0) + 1
+    while coming in taken:
+        found.add(coming)
+        coming += 1
+    return sorted(found)
 
 
 def recoverable(one: Epoch) -> str | None:

@@ -19,9 +19,11 @@ from consent.keys.epochs import EpochState
 from consent.keys.tables import verified_backup
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
+from storage.sound import fits
 from storage.types import upsert
 
 _KEPT = 10  # older ones are no news
+_READABLE = fits(*(one for one in verified_backup.c if one.name not in ("kid", "mac")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,21 @@ async def record(connection: AsyncConnection, keys: RowKeys, one: VerifiedBackup
     row = values | keys.sign(verified_backup.name, *values.values())._asdict()
     statement = upsert(connection, verified_backup).values(row)
     await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
-    ids = select(verified_backup.c.id).order_by(verified_backup.c.taken_at.desc())
-    old = (await connection.execute(ids.offset(_KEPT))).scalars().all()
+    # Planted ones take none of ours away.
+    ours = sorted(await _ours(connection, keys), key=lambda one: one.taken_at, reverse=True)
+    old = [one.id for one in ours[_KEPT:]]
     await connection.execute(delete(verified_backup).where(verified_backup.c.id.in_(old)))
 
 
 async def newest(connection: AsyncConnection, keys: RowKeys) -> VerifiedBackup | None:
     """The one that was taken last, of those that a gateway wrote down; None: there is none."""
-    rows = (await connection.execute(select(verified_backup))).all()
-    ours = [_of(row) for row in rows if SIGNED.fits(keys, row)]
+    ours = await _ours(connection, keys)
     return max(ours, key=lambda one: one.taken_at, default=None)
+
+
+async def _ours(connection: AsyncConnection, keys: RowKeys) -> list[VerifiedBackup]:
+    rows = await connection.execute(select(verified_backup).where(_READABLE))
+    return [_of(row) for row in rows if SIGNED.fits(keys, row)]
 
 
 def _of(row: Any) -> VerifiedBackup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +11,7 @@ from consent.errors import KeyUnusable, SealError
 from consent.keys import epochs
 from consent.keys.seal import open_sealed, seal
 from storage.errors import StorageAway
+from storage.honesty import RowKeys
 from storage.secret import Secret
 
 _DOMAIN = "consentgw/wrap/v1"
@@ -24,30 +25,32 @@ class Wrapper:
     store says; *first* is where it was made before it did.
     """
 
-    def __init__(self, keks: Mapping[int, Secret], first: int) -> None:
+    def __init__(self, keks: Mapping[int, Secret], first: int, rows: RowKeys) -> None:
         if first not in keks:
             raise KeyUnusable(first)
         self._keks = keks
         self._first = first
+        self._rows = rows
 
     async def active(self, connection: AsyncConnection, database: str) -> int:
         """The epoch to wrap under, to the end of this transaction and no longer.
 
         `StorageAway` where only another node's keyring has it.
         """
-        found = await epochs.active(connection, database)
-        number = self._first if found is None else found
-        if number not in self._keks:
+        found = await epochs.active(connection, self._rows, self._keks, database)
+        if found is None:
+            return self._first
+        if not found.held_by(proofs(self._keks)):
             raise StorageAway(database)
-        return number
+        return found.epoch
 
     def wrap(self, epoch: int, key: Secret, *name: str) -> bytes:
         """Encrypt *key* under what `active` said; it unwraps only as the key of that *name*."""
         return seal(self._keks[epoch].reveal(), key.reveal(), _aad(name, epoch))
 
-    def lacking(self, found: set[int]) -> set[int]:
-        """Those of the epochs that were *found* which are not in our keyring."""
-        return found - self._keks.keys()
+    async def elsewhere(self, connection: AsyncConnection, numbers: Collection[int]) -> bool:
+        """Whether another node's keyring has the key of any of these epochs, and ours does not."""
+        return await epochs.elsewhere(connection, self._rows, numbers, proofs(self._keks))
 
     def usable(self, epoch: int, wrapped: bytes, *name: str) -> Secret | None:
         """As `unwrap`; None where we hold the epoch, so that somebody altered the row."""
@@ -72,6 +75,11 @@ class Wrapper:
 def proof(kek: Secret) -> str:
     """What may stand in the key store of a key, so that another one of its number is told apart."""
     return hmac.digest(kek.reveal(), _PROOF, "sha256")[:8].hex()
+
+
+def proofs(keks: Mapping[int, Secret]) -> dict[int, str]:
+    """What tells the keys of a keyring, by epoch."""
+    return {number: proof(key) for number, key in keks.items()}
 
 
 def _aad(name: tuple[str, ...], epoch: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,13 @@ async def _take(
     async with AsyncExitStack() as stack:
         frozen = {}
         for store in (Store.DATA, Store.KEYSTORE):
+            # The last time round: a key that is wrapped anew after it counts as not in here.
+            made_at = await _now(source)
             connection = await stack.enter_async_context(source.stores[store].snapshot())
             frozen[store] = await _freeze(connection, store)
         # Only now: counting large tables takes as long as reading them.
         counts = {store: await _count(one) for store, one in frozen.items()}
-        data = frozen[Store.DATA].connection
-        made_at = await source.clock.now(data)
-        place = await _place(data, source)
+        place = await _place(frozen[Store.DATA].connection, source)
         guard_size = await _guard_size(source)
         known = await epochs.recorded(frozen[Store.KEYSTORE].connection)
         total = sum(counts.values())
@@ -96,6 +97,12 @@ async def _take(
             )
             files.create(draft / manifest.NAME, manifest.encode(made, source.rows))
     return folder / name, made
+
+
+async def _now(source: Source) -> datetime:
+    """By the clock that tells when keys were wrapped anew."""
+    async with source.stores[Store.KEYSTORE].read() as connection:
+        return await source.clock.now(connection)
 
 
 def _so_far(progress: Progress, before: int, total: int, rows: int) -> None:

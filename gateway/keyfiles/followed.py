@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import structlog
@@ -46,12 +46,18 @@ class FollowedKeyring:
         for epoch, key in newer.keks.items():
             self.ring.keks.setdefault(epoch, key)
 
-    def make_kek(self, known: Collection[int]) -> int:
+    def make_kek(self, known: Collection[int], announced: Mapping[int, str] | None = None) -> int:
         """Make the key of the next epoch, here and in the file; its number.
 
-        Raises KeyFileError where the file cannot be written.
+        One of ours that is not the one which was *announced* under its number goes:
+        nothing was ever wrapped under it. Raises KeyFileError where the file cannot be written.
         """
-        ring = keyring.amend(self.path, lambda ring: keyring.with_new_kek(ring, known))
+        marks = announced or {}
+        ring = keyring.amend(
+            self.path, lambda ring: keyring.with_new_kek(keyring.without_others(ring, marks), known)
+        )
+        for other in keyring.others(self.ring, marks):
+            del self.ring.keks[other]
         number = max(ring.keks)
         self.ring.keks[number] = ring.keks[number]
         return number

@@ -11,12 +11,13 @@ import binascii
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from consent.keys.wrapping import proof
 from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
 from gateway.keyfiles import key_files
@@ -154,6 +155,22 @@ def with_new_kek(ring: Keyring, known: Collection[int]) -> Keyring:
         return ring  # a run that was ended before it could tell of it
     number = max(*ring.keks, *known) + 1
     return replace(ring, keks={**ring.keks, number: _new_key()})
+
+
+def others(ring: Keyring, announced: Mapping[int, str]) -> list[int]:
+    """Epochs of which it has a key that is not the one which was announced, by its proof.
+
+    The one that wrapped when it was written is no such: a keyring has to have it.
+    """
+    keys = ring.keks.items()
+    found = [n for n, key in keys if announced.get(n) not in (None, proof(key))]
+    return [number for number in found if number != ring.active_kek]
+
+
+def without_others(ring: Keyring, announced: Mapping[int, str]) -> Keyring:
+    """Without the keys of those."""
+    gone = others(ring, announced)
+    return replace(ring, keks={n: key for n, key in ring.keks.items() if n not in gone})
 
 
 def without_keks(ring: Keyring, gone: Collection[int], active: int) -> Keyring:

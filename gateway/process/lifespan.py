@@ -13,6 +13,7 @@ from audit.publish import Publisher
 from consent.consents import Consents, Use
 from consent.keys import epochs
 from consent.keys.keystore import KeyStore
+from consent.keys.wrapping import proofs
 from consent.lookup import LookUp
 from consent.marks import Marks
 from consent.wordings import Wordings
@@ -63,7 +64,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             data=data,
             key_database=keys,
             guard=guard,
-            keystore=KeyStore(keys, ring.keks, ring.active_kek),
+            keystore=KeyStore(keys, ring.keks, ring.active_kek, rows),
             log=log,
             publisher=Publisher(log, ring.signing.secret),
             rows=rows,
@@ -116,7 +117,7 @@ async def _require_epochs(keys: Database, rows: RowKeys, ring: Keyring) -> None:
     Everybody would pass for damaged here.
     """
     async with keys.read() as connection:
-        lacking = await epochs.lacking(connection, rows, ring.keks)
+        lacking = await epochs.lacking(connection, rows, proofs(ring.keks))
     if lacking:
         raise KeyFileError(
             f"the keyring lacks epoch {', '.join(map(str, lacking))}, which wraps keys:"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from consent.keys import epochs, phases, verified
 from consent.keys.epochs import EpochState
+from consent.keys.wrapping import proofs
 from consent.lookup import LookUp
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
@@ -37,17 +38,19 @@ async def about(config: Config, name: str, database: Database) -> list[Finding]:
 async def _about_epochs(config: Config, ring: Keyring, database: Database) -> list[Finding]:
     """A data key whose epoch our keyring lacks opens nothing: that person gets no mail."""
     known = await epochs.known(database, RowKeys(ring.rows))
-    lost = [epoch.epoch for epoch in known if epoch.keys and epoch.epoch not in ring.keks]
+    mine = proofs(ring.keks)
+    lost = [epoch.epoch for epoch in known if epoch.keys and not epoch.held_by(mine)]
     if lost:
         said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
         return [fail("keys", said, "restore the newest backup of the keyring")]
-    wrapping = [epoch for epoch in known if epoch.state is EpochState.ACTIVE]
-    if not wrapping or wrapping[0].epoch not in ring.keks:
+    active = [epoch for epoch in known if epoch.state is EpochState.ACTIVE]
+    wrapping = [epoch for epoch in active if epoch.honest] or active
+    if not wrapping or not wrapping[-1].held_by(mine):
         said = f"the keyring lacks the epoch that wraps (it has {_numbers(ring.keks)})"
         return [fail("keys", said, "use the newest keyring of this key store")]
-    active = wrapping[0]
-    age = datetime.now(UTC) - active.since  # noqa: TID251 an age in days
-    said = f"epoch {active.epoch} is active and {counted(age.days, 'day')} old"
+    newest = wrapping[-1]
+    age = datetime.now(UTC) - newest.since  # noqa: TID251 an age in days
+    said = f"epoch {newest.epoch} is active and {counted(age.days, 'day')} old"
     found = [ok("keys", said)]
     if age > config.keys.rotate_every:
         found = [warn("keys", said, "run `gateway keys rotate`, then copy the keyring")]

@@ -14,6 +14,7 @@ from gateway.config import config
 from storage.database import Database
 from tests.support.commands import Ran, Run
 from tests.support.keys import KEKS, Stopwatch
+from tests.support.rows import ROWS
 
 
 @pytest.fixture
@@ -50,4 +51,4 @@ def stopwatch() -> Stopwatch:
 
 @pytest.fixture
 def store(keystore: Database, key_tables: None, stopwatch: Stopwatch) -> KeyStore:
-    return KeyStore(keystore, KEKS, 2, monotonic=stopwatch)
+    return KeyStore(keystore, KEKS, 2, ROWS, monotonic=stopwatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from sqlalchemy import delete, update
 from audit.kinds import Actor
 from audit.tables import audit_entry
 from consent import address
+from consent.keys import epochs, verified
 from consent.keys import tables as key_tables
-from consent.keys import verified
 from consent.keys.epochs import EpochState
 from consent.keys.tables import verified_backup
 from consent.tables import consent
+from gateway.backups import taking
 from gateway.backups.manifest import Store
 from gateway.backups.taking import Source, take
 from gateway.flows.rights.erase import Erasures, Request
@@ -93,3 +95,32 @@ async def test_what_does_not_fit_together_is_named(app: App, tmp_path: Path) -> 
     assert f"dek {ada}/evidence: is missing or damaged" in said
     assert "consent con_" in said
     assert checked.verification.report.first_bad == 3
+
+
+@BOTH
+async def test_its_moment_is_not_later_than_what_is_in_it(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is wrapped anew while rows are counted is in it under the epoch of before."""
+    began, count = app.parts.clock.wall(), taking._count
+
+    async def slowly(frozen: taking._Frozen) -> int:
+        app.step(timedelta(hours=1))
+        return await count(frozen)
+
+    monkeypatch.setattr(taking, "_count", slowly)
+    backup = await taken(app, tmp_path / "backups")
+
+    checked = await backup_check.check(backup, app.parts.config, None)
+    assert checked.manifest.made_at - began < timedelta(minutes=1)
+
+
+@BOTH
+async def test_keys_of_sign_ups_and_of_weeks_count_as_wrapped_too(app: App, tmp_path: Path) -> None:
+    await app.sign_up(CARL)
+    async with app.parts.key_database.begin() as connection:
+        assert await epochs.wrapping(connection) == {1}
+        for number, table in ((7, key_tables.intake_key), (8, key_tables.limit_key)):
+            await connection.execute(update(table).values(epoch=number))
+
+        assert {7, 8} <= await epochs.wrapping(connection)

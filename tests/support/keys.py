@@ -10,6 +10,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from storage.database import Database
 from storage.secret import Secret
+from tests.support.rows import ROWS
 
 PLACE = ("subject", "address", "sub_1")
 KEKS = {1: Secret(b"1" * 32), 2: Secret(b"2" * 32)}
@@ -28,7 +29,7 @@ class Stopwatch:
 
 def another(keystore: Database, keks: Mapping[int, Secret] = KEKS, active: int = 2) -> KeyStore:
     """The same key store as a second process sees it."""
-    return KeyStore(keystore, keks, active)
+    return KeyStore(keystore, keks, active, ROWS)
 
 
 async def count(keystore: Database, table: Table) -> int:

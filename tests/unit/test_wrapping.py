@@ -7,11 +7,12 @@ import pytest
 from consent.errors import KeyUnusable
 from consent.keys.wrapping import Wrapper
 from storage.secret import Secret
+from tests.support.rows import ROWS
 from tests.support.vectors import CONSENT, KEY, key_of
 
 
 def test_a_key_unwraps_only_under_its_epoch_and_name() -> None:
-    wrapper = Wrapper({1: Secret(KEY), 2: Secret(KEY)}, 2)
+    wrapper = Wrapper({1: Secret(KEY), 2: Secret(KEY)}, 2, ROWS)
     key = Secret(b"k" * 32)
     wrapped = wrapper.wrap(2, key, "dek", "sub_1", "profile")
 
@@ -28,12 +29,12 @@ def test_a_key_unwraps_only_under_its_epoch_and_name() -> None:
 
 def test_the_active_epoch_must_be_in_the_keyring() -> None:
     with pytest.raises(KeyUnusable):
-        Wrapper({1: Secret(KEY)}, 2)
+        Wrapper({1: Secret(KEY)}, 2, ROWS)
 
 
 def test_the_wrapping_vector_unwraps() -> None:
     vector = CONSENT["wrap"]
-    wrapper = Wrapper({vector["epoch"]: Secret(key_of(vector["kek"]))}, vector["epoch"])
+    wrapper = Wrapper({vector["epoch"]: Secret(key_of(vector["kek"]))}, vector["epoch"], ROWS)
 
     key = wrapper.unwrap(vector["epoch"], bytes.fromhex(vector["wrapped_hex"]), *vector["name"])
 

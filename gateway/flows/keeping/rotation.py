@@ -8,7 +8,7 @@ is told; who ends in between tells it once more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from consent.keys.epochs import Epoch, EpochState
 from consent.keys.nodes import KEK, Held
 from consent.keys.phases import Activate, Backup, Declared, Destroy, Release, Rewrap, Step, Wait
 from consent.keys.rewrap import Rewrapping
-from consent.keys.wrapping import Wrapper, proof
+from consent.keys.wrapping import Wrapper, proof, proofs
 from gateway.keyfiles.followed import FollowedKeyring
 from storage.clock import Clock
 from storage.database import Database
@@ -39,10 +39,10 @@ class Standing:
     waited_for: Mapping[int, Sequence[str]]
     backup: Backup | None
 
-    def lost(self, held: Collection[int]) -> list[int]:
+    def lost(self, held: Mapping[int, str]) -> list[int]:
         """Epochs that were announced, and whose key neither a process that runs nor we hold."""
-        waits = self.waited_for.items()
-        return [n for n, names in waits if n not in held and len(names) == self.running]
+        lacked = {n for n, names in self.waited_for.items() if len(names) == self.running}
+        return [one.epoch for one in self.epochs if one.epoch in lacked and not one.held_by(held)]
 
 
 class Rotation:
@@ -73,18 +73,19 @@ class Rotation:
             now = await self._clock.now(connection)
             await nodes.report(connection, self._id, self._log.node, self._held(), now)
             found = await epochs.standing(connection, self._rows)
-        self._drop(found)
+        await self._drop(found)
         return await self.go_on()
 
     async def lacking(self) -> list[int]:
         """The epochs that wrap keys and that our keyring lacks."""
         async with self._keys.read() as connection:
-            return await epochs.lacking(connection, self._rows, self._keyring.ring.keks)
+            return await epochs.lacking(connection, self._rows, self._proofs())
 
     async def let_go(self) -> None:
         """Forget what nothing needs any more, in the keyring's file too."""
         async with self._keys.read() as connection:
-            self._drop(await epochs.standing(connection, self._rows))
+            found = await epochs.standing(connection, self._rows)
+        await self._drop(found)
 
     async def look(self) -> Standing:
         """How it stands. Changes nothing."""
@@ -100,7 +101,7 @@ class Rotation:
 
         One that was lost with the machine that announced it is given up.
         """
-        for lost in (await self.look()).lost(self._keyring.ring.keks):
+        for lost in (await self.look()).lost(self._proofs()):
             async with self._keys.begin() as connection:
                 now = await self._clock.now(connection)
                 await epochs.give_up(connection, self._rows, lost, now)
@@ -108,7 +109,9 @@ class Rotation:
             found = await epochs.standing(connection, self._rows)
         if not phases.may_begin(found):
             return None
-        number = self._keyring.make_kek([one.epoch for one in found])
+        announced = {one.epoch: one.proof for one in found if one.honest and one.proof}
+        known = phases.known(found, self._keyring.ring.keks)
+        number = self._keyring.make_kek(known, announced)
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             mark = proof(self._keyring.ring.keks[number])
@@ -120,27 +123,28 @@ class Rotation:
         """Store the keyring that is to follow ours, for whoever keeps ours as a secret."""
         async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
-        known = [one.epoch for one in found] if phases.may_begin(found) else []
-        self._keyring.write_next(path, known, _over(found))
+        held = self._keyring.ring.keks
+        known = phases.known(found, held) if phases.may_begin(found) else []
+        self._keyring.write_next(path, known, await self._unused(_over(found)))
 
     async def go_on(self, declared: Declared = NOTHING_DECLARED) -> int:
         """Do what can be done now; how much it was. Safe to repeat, and beside itself."""
         seen = await self.look()
         steps = phases.next_steps(seen.epochs, seen.waited_for, seen.backup, declared)
-        done = [await self._do(step) for step in steps]
+        done = [await self._do(step, seen) for step in steps]
         await self._tell()
         return sum(done)
 
-    async def _do(self, step: Step) -> int:
+    async def _do(self, step: Step, seen: Standing) -> int:
         match step:
             case Wait():
                 return 0
             case Rewrap(old):
-                return await self._rewrap(old)
+                return await self._rewrap(old, seen.epochs)
             case Activate(number):
-                if number not in self._keyring.ring.keks:
+                if not self._holds(number, seen.epochs):
                     return 0  # what we cannot use we do not put into use
-                change = epochs.activate
+                return await self._activate(number)
             case Release(number):
                 change = epochs.release
             case Destroy(number):
@@ -149,13 +153,20 @@ class Rotation:
             now = await self._clock.now(connection)
             return int(await change(connection, self._rows, number, now))
 
-    async def _rewrap(self, old: int) -> int:
+    async def _activate(self, number: int) -> int:
+        async with self._keys.begin() as connection:
+            now = await self._clock.now(connection)
+            held = self._keyring.ring.keks
+            return int(await epochs.activate(connection, self._rows, held, number, now))
+
+    async def _rewrap(self, old: int, found: Sequence[Epoch]) -> int:
         """One page; behind the last it is written down that nothing is left."""
         ring = self._keyring.ring
-        if old not in ring.keks:
+        wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
+        if not all(self._holds(number, found) for number in (old, *wrapping)):
             return 0
         if self._rewrapping is None or self._rewrapping.old != old:
-            self._rewrapping = Rewrapping(self._keys, Wrapper(ring.keks, old), old)
+            self._rewrapping = Rewrapping(self._keys, Wrapper(ring.keks, old, self._rows), old)
         page = await self._rewrapping.page()
         if page is not None:
             return page
@@ -165,14 +176,28 @@ class Rotation:
             return int(await epochs.note_rewrapped(connection, self._rows, old, now))
 
     def _held(self) -> list[Held]:
-        return [Held(KEK, n, proof(key)) for n, key in sorted(self._keyring.ring.keks.items())]
+        return [Held(KEK, number, mark) for number, mark in sorted(self._proofs().items())]
 
-    def _drop(self, found: Sequence[Epoch]) -> None:
-        ring = self._keyring.ring
-        gone = [number for number in _over(found) if number in ring.keks]
-        wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
-        if gone and wrapping:
-            self._keyring.let_go(gone, wrapping[0])
+    def _proofs(self) -> dict[int, str]:
+        return proofs(self._keyring.ring.keks)
+
+    def _holds(self, number: int, found: Sequence[Epoch]) -> bool:
+        """What we cannot use we do not put into use, nor say of it that nothing is left."""
+        mine = self._proofs()
+        return any(one.epoch == number and one.held_by(mine) for one in found)
+
+    async def _drop(self, found: Sequence[Epoch]) -> None:
+        gone = await self._unused([n for n in _over(found) if n in self._keyring.ring.keks])
+        wrapping = [one for one in found if one.honest and one.state is EpochState.ACTIVE]
+        if gone and wrapping and wrapping[0].held_by(self._proofs()):
+            self._keyring.let_go(gone, wrapping[0].epoch)
+
+    async def _unused(self, over: Sequence[int]) -> list[int]:
+        """Those that wrap nothing, whatever their rows say: a key that goes does for good."""
+        if not over:
+            return []
+        async with self._keys.read() as connection:
+            return [number for number in over if not await epochs.wraps(connection, number)]
 
     async def _tell(self) -> None:
         """Tell the log of each state that it was not told of."""
