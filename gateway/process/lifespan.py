@@ -52,7 +52,8 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     async with AsyncExitStack() as stack:
         data, keys, guard = await _open_stores(config, stack)
         async with data.read() as connection:
-            generation = await successor.current(connection, config.audit.origin)
+            first, seed = config.audit.origin, ring.signing.secret
+            generation = await successor.current(connection, first, ring.audit, seed)
         log = Log(config.audit.origin, ring.audit, _node(), generation)
         clock = clock or DatabaseClock()
         rows = RowKeys(ring.rows)
