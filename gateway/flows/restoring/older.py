@@ -20,6 +20,7 @@ from consent import erasures, gates, restored, taken_away
 from consent.keys.keystore import KeyStore
 from consent.model import SubjectState
 from gateway.flows.restoring.signs import Facts, Guard
+from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 
@@ -52,7 +53,7 @@ async def _end(connection: AsyncConnection, log: Log) -> tuple[int, datetime | N
     return size, await roll.last_at(connection, log.macs)
 
 
-async def keyless(data: Database, keystore: KeyStore, keys: RowKeys) -> bool:
+async def keyless(data: Database, keystore: KeyStore, keys: RowKeys, clock: Clock) -> bool:
     """Whether those who came last of those that are here have no key at all.
 
     An older store lacks everybody's since; what somebody did to one person's keys stops nobody
@@ -60,7 +61,8 @@ async def keyless(data: Database, keystore: KeyStore, keys: RowKeys) -> bool:
     same: it has nobody's keys that had to go, or its ledger lacks an erasure.
     """
     async with data.read() as connection:
-        last = await restored.newest(connection, _LAST)
+        now = await clock.now(connection)
+        last = await restored.newest(connection, keys, now, _LAST)
     held = {subject for subject, _ in await keystore.held(last)}
     async with data.read() as connection:  # afterwards: who is being erased lacks them by right
         known = await gates.peek(connection, last)

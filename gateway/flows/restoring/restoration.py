@@ -82,7 +82,7 @@ async def look(erasing: Erasing, *, declared: bool) -> Found:
     parts = erasing.parts
     data, guard, log = parts.data, parts.guard, parts.log
     facts, last = await older.of_log(data, guard, log, parts.publisher.verifier)
-    keyless = await older.keyless(data, parts.keystore, parts.rows)
+    keyless = await older.keyless(data, parts.keystore, parts.rows, parts.clock)
     unledgered = await older.unledgered(data, guard, parts.keystore, parts.rows)
     facts = signs.with_keys(facts, keyless=keyless, unledgered=unledgered, declared=declared)
     restored = signs.judge(facts)
