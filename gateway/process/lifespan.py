@@ -89,7 +89,8 @@ async def put_in_order(parts: Parts) -> None:
     keep_private(parts.config)
     await _require_epochs(parts.key_database, parts.rows, parts.keyring)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
-    await _require_of_one_moment(parts)
+    stores = (parts.data, parts.guard, parts.keystore)
+    await _require_of_one_moment(*stores, parts.rows, parts.clock)
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
     await publish_texts.publish(parts)
@@ -101,12 +102,13 @@ async def put_in_order(parts: Parts) -> None:
         await bad_rows.look_again(connection, now)
 
 
-async def _require_of_one_moment(parts: Parts) -> None:
+async def _require_of_one_moment(
+    data: Database, guard: Database, keystore: KeyStore, rows: RowKeys, clock: Clock
+) -> None:
     """Raise `StoresApart` where the key store is older than the data; looks at few rows."""
-    data, keystore, rows = parts.data, parts.keystore, parts.rows
-    if await older.keyless(data, keystore, rows, parts.clock):
+    if await older.keyless(data, keystore, rows, clock):
         raise StoresApart("people who signed up last have no key in the key store")
-    if await older.unledgered(data, parts.guard, keystore, rows):
+    if await older.unledgered(data, guard, keystore, rows):
         raise StoresApart("people who were erased last are not in the key store's ledger")
 
 
