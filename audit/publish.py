@@ -156,6 +156,8 @@ class Publisher:
         async with guard.read() as connection:
             rows = await connection.execute(query.where(sound(audit_guard)))
             notes: dict[str, str] = {row.log: row.note for row in rows}
+        if next_one in notes and not self._tells_of_next(notes[next_one]):
+            del notes[next_one]  # somebody wrote it: it says nothing
         if self._log.origin not in notes or next_one in notes:
             async with data.read() as connection:
                 try:
@@ -168,6 +170,13 @@ class Publisher:
             # or whoever closed our log was not done: nobody may go on with it.
             raise GuardAhead(size, None) if next_one in notes else GuardMissing(size, None)
         return notes[self._log.origin]
+
+    def _tells_of_next(self, note: str) -> bool:
+        try:
+            self.verifier.of(self._log.generation + 1).checkpoint(note)
+        except NoteError:
+            return False
+        return True
 
     def _open(self, held: str) -> Checkpoint:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 STRIDE = 1 << 44  # places of one log: more entries than any has; all nodes of a tree stay aligned
 _BITS = STRIDE.bit_length() - 1
+_MOST = (1 << 53) // STRIDE  # logs: a place has at most 53 bits
 
 
 def name_of(first: str, generation: int) -> str:
@@ -22,8 +23,9 @@ def generation_named(first: str, name: str) -> int | None:
     number = name.removeprefix(f"{first}/")
     if name == first:
         return 1
-    known = number != name and number.isascii() and number.isdigit()
-    return int(number) if known and name == name_of(first, int(number)) and number != "1" else None
+    known = number != name and number.isascii() and number.isdigit() and len(number) <= 3
+    fits = known and 1 < int(number) <= _MOST and name == name_of(first, int(number))
+    return int(number) if fits else None
 
 
 def base_of(generation: int) -> int:

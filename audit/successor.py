@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Column, delete, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, gaps, nodes, numbers, succession, tree
+from audit import checkpoints, gaps, nodes, numbers, published, succession, tree
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import Entry, Event, draft, parse
 from audit.errors import NoteError
@@ -24,6 +24,7 @@ from audit.tables import audit_checkpoint, audit_entry, audit_guard, audit_node,
 from audit.tree import Frontier, Node, leaf_hash
 from storage.clock import Clock
 from storage.database import Database
+from storage.keysets import KeySet
 from storage.secret import Secret
 from storage.sound import sound
 from storage.types import upsert
@@ -32,15 +33,27 @@ _CHUNK = 1024
 _WORDS = (Kind.LOG_OPENED, Kind.LOG_CLOSED)
 
 
-async def current(connection: AsyncConnection, first: str) -> int:
-    """Which of the logs the data work with: 1 before there was a successor."""
-    return max(await _generations(connection, first, audit_state.c.log), default=1)
+async def current(connection: AsyncConnection, first: str, keys: KeySet, seed: Secret) -> int:
+    """Which of the logs the data work with: 1 before there was a successor.
+
+    Anybody may write a row of state: a successor is one that a gateway opened, or signed of.
+    """
+    log, verifier = Log(first, keys, ""), Verifier(checkpoints.vkey(first, seed.reveal()))
+    names = (await connection.execute(select(audit_state.c.log))).scalars()
+    named = {succession.generation_named(first, str(name)) or 1 for name in names}
+    for generation in sorted(named - {1}, reverse=True):
+        if await _was_opened(connection, log, generation):
+            return generation
+        if await published.newest(connection, verifier, generation) is not None:
+            return generation  # of one whose first entry somebody damaged
+    return 1
 
 
-async def _generations(connection: AsyncConnection, first: str, column: Column[str]) -> list[int]:
-    names = (await connection.execute(select(column))).scalars()
-    known = [succession.generation_named(first, str(name)) for name in names]
-    return [one for one in known if one is not None]
+async def _was_opened(connection: AsyncConnection, log: Log, generation: int) -> bool:
+    first = audit_entry.c.leaf_index == succession.base_of(generation)
+    row = (await connection.execute(select(*LOGGED).where(first, sound(audit_entry)))).first()
+    one = None if row is None else log.logged(row)
+    return one is not None and one.entry.kind is Kind.LOG_OPENED
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class Guards:
 
     @property
     def newest(self) -> int:
-        return max(self.notes, default=0)
+        return max(self.said, default=0)
 
     def size(self, generation: int) -> int | None:
         return self.said[generation].size if generation in self.said else None
@@ -218,9 +231,10 @@ class Opening:
             name = succession.name_of(self._log.first, number)
             note = checkpoints.sign(Checkpoint(name, 0, tree.EMPTY_ROOT), self._seed.reveal())
             row = {"log": name, "size": 0, "note": note}
-            await connection.execute(
-                upsert(connection, audit_guard).values(row).on_conflict_do_nothing()
-            )
+            # Not our note of it, or it would have been found: somebody's row is in nobody's way.
+            if not begun:
+                await connection.execute(delete(audit_guard).where(audit_guard.c.log == name))
+                await connection.execute(insert(audit_guard).values(row))
         return self._log.successor(number)
 
     async def end(self, successor: Log, cause: Cause, events: Sequence[Event] = ()) -> list[Gap]:
@@ -285,6 +299,8 @@ class Opening:
         self, connection: AsyncConnection, new: Log, lost: Sequence[Gap], events: Sequence[Event]
     ) -> None:
         row = {"log": new.origin, "size": 0, "frontier": b""}
+        # What somebody planted under its name is in nobody's way.
+        await connection.execute(delete(audit_state).where(audit_state.c.log == new.origin))
         await connection.execute(insert(audit_state).values(row))
         now = await self._clock.now(connection)
         before, older = lost[-1], lost[:-1]

@@ -93,8 +93,11 @@ async def of_subjects(
 async def newest_done(connection: AsyncConnection, keys: RowKeys, limit: int) -> list[str]:
     """Whose erasures were done last."""
     query = select(erasure).where(erasure.c.done_at.is_not(None))
-    rows = await connection.execute(query.order_by(erasure.c.done_at.desc()).limit(limit))
-    return [one.subject for row in rows if (one := _read(keys, row)) is not None]
+    query = query.order_by(erasure.c.done_at.desc())
+    return [
+        one.subject
+        for one in await paging.first(connection, query, limit, lambda row: _read(keys, row))
+    ]
 
 
 async def held_after(

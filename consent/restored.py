@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import tables
+from consent import gates, tables
+from storage import paging
+from storage.honesty import RowKeys
 from storage.sound import fits
 from storage.types import among
 
@@ -22,11 +26,23 @@ class Dropped:
     sessions: int = 0
 
 
-async def newest(connection: AsyncConnection, limit: int) -> list[str]:
-    """Who came last, whatever became of them: an older key store lacks their keys."""
-    row = tables.subject.c
-    query = select(row.id).where(fits(row.id)).order_by(row.created_at.desc()).limit(limit)
-    return list((await connection.execute(query)).scalars())
+async def newest(
+    connection: AsyncConnection, keys: RowKeys, now: datetime, limit: int
+) -> list[str]:
+    """Who came last, whatever became of them: an older key store lacks their keys.
+
+    Of the rows that a gateway wrote; when a person came no MAC covers, so nobody counts
+    as coming last who is dated ahead of *now*.
+    """
+    table = tables.subject
+    query = select(table).where(fits(table.c.id), table.c.created_at <= now)
+    query = query.order_by(table.c.created_at.desc())
+
+    def read(row: Any) -> str | None:
+        gate = gates.gate_of(row)
+        return gate.subject if gate.is_honest(keys) else None
+
+    return await paging.first(connection, query, limit, read)
 
 
 async def drop(connection: AsyncConnection) -> Dropped:

@@ -115,8 +115,11 @@ async def after(
 async def newest(guard: AsyncConnection, keys: RowKeys, kind: Kind, limit: int) -> list[str]:
     """Of whom a word of *kind* was said last."""
     table = tables.taking_away
-    query = select(table).where(table.c.kind == kind).order_by(table.c.at.desc()).limit(limit)
-    return [one.subject for one in _ours(keys, SIGNED, (await guard.execute(query)).all())]
+    query = select(table).where(table.c.kind == kind).order_by(table.c.at.desc())
+    said = await paging.first(
+        guard, query, limit, lambda row: next(iter(_ours(keys, SIGNED, [row])), None)
+    )
+    return [one.subject for one in said]
 
 
 async def has(guard: AsyncConnection, eids: Collection[bytes]) -> set[bytes]:

@@ -8,13 +8,15 @@ read as it stands there. The others no gateway wrote; `strange` names them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, Select, Table, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.sound import fits, unsound
+
+T = TypeVar("T")
 
 
 def page(
@@ -33,6 +35,22 @@ def page(
 def by_name(query: Select[Any], column: Column[str], after: str | None, limit: int) -> Select[Any]:
     """As `page`, where one column is the key."""
     return page(query, (column,), None if after is None else (after,), limit)
+
+
+async def first(
+    connection: AsyncConnection, query: Select[Any], limit: int, read: Callable[[Any], T | None]
+) -> list[T]:
+    """The first *limit* rows of an ordered *query* that *read* makes something of.
+
+    A limit before that look would count what somebody planted in front of them.
+    """
+    at_once = limit
+    while True:
+        rows = (await connection.execute(query.limit(at_once))).all()
+        found = [one for row in rows if (one := read(row)) is not None]
+        if len(found) >= limit or len(rows) < at_once:
+            return found[:limit]
+        at_once *= 8
 
 
 async def strange(connection: AsyncConnection, table: Table, limit: int) -> list[str]:

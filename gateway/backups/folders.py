@@ -75,6 +75,32 @@ def draft(folder: Path, called: str) -> Iterator[Path]:
 
 
 @contextmanager
+def passing(prefix: str) -> Iterator[Path]:
+    """A folder among the machine's temporary ones; those that killed runs left there go first.
+
+    A run holds its own for as long as it lasts, so one that nobody holds is nobody's.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError), _held(left):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix) as made, _held(Path(made)):
+        yield Path(made)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder of ours; `OSError` where another run does, or it is somebody else's."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise PermissionError
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """A folder for as long as the block; only its owner sees what is in it."""
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder) as made:

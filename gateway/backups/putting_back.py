@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import log as audit_log
 from gateway.backups import age, reading, stream
-from gateway.backups.manifest import FORMAT, Manifest, Store
+from gateway.backups.manifest import FORMAT, Manifest, Store, StoreFile
 from gateway.errors import BackupError, TargetInUse
 from gateway.schema import database_schema
 from storage.database import open_database, sqlite_files
@@ -57,7 +57,8 @@ async def put_back(
 ) -> Manifest:
     """Put the stores that *targets* names back to what they were, at the URLs that it gives.
 
-    Nothing is written before every file was found to be the manifest's. Raises
+    Nothing is written before every file was found to be the manifest's, and no store
+    changes where it was another one by the time it was read. Raises
     `BackupError`, and `TargetInUse` where there are tables and not *replace*. On
     PostgreSQL the database itself must be there. No gateway may run: on PostgreSQL
     its transactions are waited for, and on SQLite it would go on with what is no more.
@@ -73,11 +74,8 @@ async def put_back(
     done = 0
     for store in _ORDER:
         if store in targets:
-            path = backup / known.stores[store].file
-            counted = await _put(path, store, targets[store], opened, done, progress)
-            if counted != known.stores[store].rows:
-                raise BackupError(f"{path} has another number of rows than its manifest says")
-            done += counted
+            file = known.stores[store]
+            done += await _put(backup, file, store, targets[store], opened, done, progress)
     return known
 
 
@@ -100,7 +98,8 @@ def _told(known: Manifest, found: Found) -> tuple[str, str]:
 
 
 async def _put(
-    path: Path,
+    backup: Path,
+    wanted: StoreFile,
     store: Store,
     url: str,
     identities: Sequence[age.Identity],
@@ -108,9 +107,10 @@ async def _put(
     progress: Callable[[int], None],
 ) -> int:
     """Replace one store by what the file says, in one transaction; returns how many rows."""
+    path = backup / wanted.file
     # Rows are put back as they stood, also those that convict whoever wrote them.
     opening = open_database(store, url, connections=1, patience=None, references=False)
-    with stream.read(path, identities) as lines:
+    with stream.read(path, identities, (wanted.size, wanted.sha256)) as lines:
         async with opening as database, database.begin() as connection:
             if connection.dialect.name == "postgresql":
                 await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
@@ -126,6 +126,10 @@ async def _put(
                     progress(before + await filling.take(line))
             if line["rows"] != filling.rows:
                 raise BackupError(f"{path} ends too early")
+            if filling.rows != wanted.rows:
+                raise BackupError(f"{path} has another number of rows than its manifest says")
+            if await _next(lines) is not None:  # here its hash is compared
+                raise BackupError(f"{path} goes on behind its end")
             for place, number in head["numbers"].items():
                 table, column = place.split(".")
                 await _go_on(connection, table, column, number)

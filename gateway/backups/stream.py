@@ -21,6 +21,8 @@ from gateway.backups.age import Identity
 from gateway.errors import BackupError
 from storage import files
 
+_PIECE = 1 << 16
+
 
 class Measured:
     """What passes on its way into a file: how much, and its hash."""
@@ -58,11 +60,49 @@ def written(
             yield lambda value: _write_line(packed, value), measured
 
 
+class _Measuring:
+    """What passes on its way out of a file: how much, and its hash."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def read(self, most: int = -1) -> bytes:
+        piece = self._file.read(most)
+        self._hash.update(piece)
+        self._size += len(piece)
+        return piece
+
+    def whole(self) -> tuple[int, str]:
+        """Size and hash of the file, once everything that is wanted of it was read."""
+        while self.read(_PIECE):
+            pass
+        return self._size, self._hash.hexdigest()
+
+
 @contextmanager
-def read(path: Path, identities: Sequence[Identity]) -> Iterator[Iterator[Any]]:
-    """The lines of the file at *path*; `BackupError` where they cannot be read to the end."""
-    with path.open("rb") as file, age.decrypted(file, path, identities) as plain:
-        yield _lines(plain, path)
+def read(
+    path: Path, identities: Sequence[Identity], wanted: tuple[int, str] | None = None
+) -> Iterator[Iterator[Any]]:
+    """The lines of the file at *path*; `BackupError` where they cannot be read to the end.
+
+    Also where, at their end, what was read has not the size and hash that are *wanted*:
+    whoever goes on to the end knows that these lines were those, whatever happened to
+    the file since it was looked at.
+    """
+    with path.open("rb") as file:
+        measured = _Measuring(file)
+        with age.decrypted(cast(BinaryIO, measured), path, identities) as plain:
+            yield _checked(_lines(plain, path), measured, wanted, path)
+
+
+def _checked(
+    lines: Iterator[Any], measured: _Measuring, wanted: tuple[int, str] | None, path: Path
+) -> Iterator[Any]:
+    yield from lines
+    if wanted is not None and measured.whole() != wanted:
+        raise BackupError(f"{path} was altered while it was read: its hash is another one")
 
 
 def digest(path: Path) -> tuple[int, str]:

@@ -80,7 +80,8 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
         key = vkey(config.audit.origin, ring.signing.secret.reveal())
         async with opened[Store.DATA].read() as connection:
-            generation = await successor.current(connection, config.audit.origin)
+            first, seed = config.audit.origin, ring.signing.secret
+            generation = await successor.current(connection, first, ring.audit, seed)
         log = Log(config.audit.origin, ring.audit, "backup", generation)
         rows = RowKeys(ring.rows)
         source = Source(opened, guard, log, Verifier(key), rows, DatabaseClock())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,12 +51,13 @@ def drill(
 async def _hold(
     config: Config, folder: Path | None, identity: Path | None, move: Progress
 ) -> Exercise:
+    from gateway.backups import folders
     from gateway.process.drill import hold
 
-    with tempfile.TemporaryDirectory(prefix="gateway-drill-") as made:
+    with folders.passing("gateway-drill-") as made:
         place = folder
         if place is None:
-            place, _ = await backups.take(config, Path(made), [])
+            place, _ = await backups.take(config, made, [])
         held = await hold(place, config, identity, move)
     await _record(config, held)
     return held

@@ -42,6 +42,7 @@ class _Plan:
     kinds: Mapping[str, int]
     strangers: int
     keyless: int
+    damaged: int
     erased: int
     entries: tuple[int, int | None]  # of the log, and of the guard
 
@@ -160,7 +161,8 @@ async def _plan(steps: Restoration, found: Found) -> _Plan:
     facts, _ = await older.of_log(parts.data, parts.guard, parts.log, verifier)
     stood = None if facts.guard is None else facts.guard.size
     entries = (facts.size, stood)
-    return _Plan(found, kinds, strangers, len(apart.keyless), len(apart.erased), entries)
+    people = (len(apart.keyless), apart.damaged, len(apart.erased))
+    return _Plan(found, kinds, strangers, *people, entries)
 
 
 def _tell_plan(plan: _Plan) -> None:
@@ -180,11 +182,7 @@ def _tell_plan(plan: _Plan) -> None:
         result(f"  {counted(plan.strangers, 'word')} of people who are not here any more")
     if plan.erased:
         result(f"  {counted(plan.erased, 'person', 'people')} erased since: erased again")
-    if plan.keyless:
-        result(
-            f"  {counted(plan.keyless, 'person', 'people')} whose keys are in no store: nobody can"
-            " read or mail them, and they are let go of. A newer backup of the key store has them."
-        )
+    _tell_of_keys(plan)
     if found.restored.data:
         result(
             "Requests that wait, links and sessions are dropped; service mails end cancelled,"
@@ -193,6 +191,21 @@ def _tell_plan(plan: _Plan) -> None:
     if not found.reaches:
         result("Who left in that time is not known whole: marketing is held until you accept it.")
     result(_UNKNOWN)
+
+
+def _tell_of_keys(plan: _Plan) -> None:
+    if plan.keyless:
+        result(
+            f"  {counted(plan.keyless, 'person', 'people')} whose keys are in no store: nobody can"
+            " read or mail them, and they are let go of. A newer backup of the key store has them."
+        )
+    if plan.damaged:
+        result(f"  {_damaged(plan.damaged)}")
+
+
+def _damaged(people: int) -> str:
+    who = counted(people, "person", "people")
+    return f"{who} with some keys missing: left as they are; `gateway audit verify` names them"
 
 
 def _tell_done(found: Found, done: Done) -> None:
@@ -211,6 +224,8 @@ def _tell_done(found: Found, done: Done) -> None:
         f"keys: of {counted(done.destroyed, 'person', 'people')} destroyed again,"
         f" {counted(done.keyless, 'person', 'people')} had none and were let go of"
     )
+    if done.damaged:
+        result(_damaged(done.damaged))
     for gap in done.lost:
         result(gap.says(f"log {gap.generation}"))
     for subject in said.held:

@@ -45,6 +45,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
     async with open_database("data", config.storage.url) as data:
         await database_schema.require_usable({"data": data})
         async with data.read() as connection:
-            generation = await successor.current(connection, config.audit.origin)
+            first, seed = config.audit.origin, ring.signing.secret
+            generation = await successor.current(connection, first, ring.audit, seed)
         log = Log(config.audit.origin, ring.audit, "cli", generation)
         yield Stores(data, RowKeys(ring.rows), log, DatabaseClock())

@@ -69,7 +69,7 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
     ):
         log = _Log(Log(config.audit.origin, ring.audit, "upgrade"), ring, data, guard, clock)
         # A successor is opened by releases that had signed their rows.
-        successors = await _has_successors(config, data)
+        successors = await _has_successors(config, ring, data)
         if not successors and not await log.tells():
             ring = await _begin(path, ring, data)
             await _name_domains(data, config)
@@ -80,9 +80,10 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
     return counts
 
 
-async def _has_successors(config: Config, data: Database) -> bool:
+async def _has_successors(config: Config, ring: Keyring, data: Database) -> bool:
     async with data.read() as connection:
-        return await successor.current(connection, config.audit.origin) > 1
+        first, seed = config.audit.origin, ring.signing.secret
+        return await successor.current(connection, first, ring.audit, seed) > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ async def _open_log(
 ) -> list[str]:
     """The guard first: a log must never run unwatched."""
     async with data.read() as connection:
-        generation = await successor.current(connection, config.audit.origin)
+        first, seed = config.audit.origin, ring.signing.secret
+        generation = await successor.current(connection, first, ring.audit, seed)
     log = Log(config.audit.origin, ring.audit, "init", generation)
     publisher = Publisher(log, ring.signing.secret)
     made = []

@@ -53,7 +53,8 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     async with AsyncExitStack() as stack:
         data, keys, guard = await _open_stores(config, stack)
         async with data.read() as connection:
-            generation = await successor.current(connection, config.audit.origin)
+            first, seed = config.audit.origin, ring.signing.secret
+            generation = await successor.current(connection, first, ring.audit, seed)
         log = Log(config.audit.origin, ring.audit, _node(), generation)
         clock = clock or DatabaseClock()
         rows = RowKeys(ring.rows)
@@ -89,7 +90,8 @@ async def put_in_order(parts: Parts) -> None:
     keep_private(parts.config)
     await _require_epochs(parts.key_database, parts.rows, parts.keyring)
     await parts.publisher.publish(parts.data, parts.guard, parts.clock)
-    await _require_of_one_moment(parts.data, parts.guard, parts.keystore, parts.rows)
+    stores = (parts.data, parts.guard, parts.keystore)
+    await _require_of_one_moment(*stores, parts.rows, parts.clock)
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
     await publish_texts.publish(parts)
@@ -102,10 +104,10 @@ async def put_in_order(parts: Parts) -> None:
 
 
 async def _require_of_one_moment(
-    data: Database, guard: Database, keystore: KeyStore, rows: RowKeys
+    data: Database, guard: Database, keystore: KeyStore, rows: RowKeys, clock: Clock
 ) -> None:
     """Raise `StoresApart` where the key store is older than the data; looks at few rows."""
-    if await older.keyless(data, keystore, rows):
+    if await older.keyless(data, keystore, rows, clock):
         raise StoresApart("people who signed up last have no key in the key store")
     if await older.unledgered(data, guard, keystore, rows):
         raise StoresApart("people who were erased last are not in the key store's ledger")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 import tomllib
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from gateway.backups import folders
+from gateway.errors import BackupError
+from gateway.process import drill
 from tests.support.commands import Run
 
 BOTH = pytest.mark.parametrize(
@@ -50,3 +54,37 @@ def test_an_exercise_on_a_copy_that_does_not_fit_is_not_passed(run: Run, tmp_pat
     assert held.status == 1
     assert "fitting: FAILED" in held.err
     assert "Die Übung wurde nicht bestanden." in (tmp_path / "drill.html").read_text()
+
+
+@BOTH
+def test_what_a_killed_exercise_left_goes_with_the_next_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, page = tmp_path / "passing", tmp_path / "drill.html"
+    left = place / "gateway-drill-killed"
+    (left / "backup-20260101T000000.000Z").mkdir(parents=True)
+    (left / "backup-20260101T000000.000Z" / "data.rows.gz").write_bytes(b"in the clear")
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    run("init")
+
+    async def refuse(*_: object) -> None:
+        raise BackupError("no")
+
+    monkeypatch.setattr(drill, "hold", refuse)
+    assert run("drill", "-o", str(page)).status == 1
+
+    assert list(place.iterdir()) == []
+
+
+def test_an_exercise_leaves_another_one_and_what_is_not_its_own_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "passing"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "passing").mkdir()
+    (tmp_path / "passing" / "gateway-drill-link").symlink_to(elsewhere)
+
+    with folders.passing("gateway-drill-") as one, folders.passing("gateway-drill-") as other:
+        assert one.is_dir() and other.is_dir()
+    assert elsewhere.is_dir()

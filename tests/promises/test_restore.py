@@ -170,3 +170,28 @@ async def _tamper(site: Site) -> None:
     async with open_parts(site.config, site.clock) as parts, parts.data.begin() as connection:
         changed = update(audit_entry).where(audit_entry.c.leaf_index == 3)
         await connection.execute(changed.values(entry=b"{}"))
+
+
+class _Telling(Site):
+    """One that tells of withdrawals by mail."""
+
+    def write_config(self) -> Path:
+        path, purpose = super().write_config(), "[purposes.newsletter]\n"
+        path.write_text(path.read_text().replace(purpose, f"{purpose}acknowledge = true\n"))
+        return path
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+async def test_nobody_is_told_again_of_what_they_took_back(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    site = await _Telling.make(tmp_path, new_database_url, dialect)
+    past = await live(site)
+    site.put_back(past.kept, "data")
+
+    _, done = await site.restore()
+
+    assert done.replayed.withdrawals
+    async with site.started() as app:
+        app.step(timedelta(seconds=1))
+        assert await app.deliver() == []

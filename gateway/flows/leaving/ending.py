@@ -37,6 +37,7 @@ class Withdrawal:
     channel: str
     objection: bool = False
     facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
+    replayed: bool = False  # a restore says it again; the person was told of it then
 
     @property
     def passed_on(self) -> PassedOn | None:

@@ -276,10 +276,14 @@ class Withdrawals:
         leaving: Sequence[Leaving],
         vault: Vault,
     ) -> None:
-        """Queue what tells of withdrawals, where the operator wants it; of an objection nothing."""
+        """Queue what tells of withdrawals, where the operator wants it.
+
+        Of an objection nothing, nor of what a restore says again.
+        """
         parts = self._parts
-        objecting = {leaver.subject for leaver in leaving if leaver.withdrawal.objection}
-        ended = (one for one in ending.changed.values() if one.subject not in objecting)
+        said = ((leaver.subject, leaver.withdrawal) for leaver in leaving)
+        untold = {subject for subject, word in said if word.objection or word.replayed}
+        ended = (one for one in ending.changed.values() if one.subject not in untold)
         told = acknowledging.withdrawn(parts.config, ended)
         mailboxes = {one: mailbox_of(ending.held[one], vault) for one in told}
         left = [

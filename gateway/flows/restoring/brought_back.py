@@ -27,6 +27,7 @@ class Apart:
 
     erased: Sequence[str]  # the ledger says so, and the data do not
     keyless: Sequence[str]  # nothing of theirs can be read by anybody
+    damaged: int = 0  # people who lack some keys; what is left of them stays
 
 
 class Keys:
@@ -93,22 +94,23 @@ class Keys:
         parts, last, looked = self._parts, None, 0
         gone: list[str] = []
         lost: list[str] = []
+        damaged = 0
         while True:
             async with parts.data.read() as connection:
                 page = await gates.after(connection, last, _AT_ONCE)
                 known = await gates.peek(connection, page)
             if not page:
-                return Apart(gone, lost)
+                return Apart(gone, lost, damaged)
             last, looked = page[-1], looked + len(page)
             live = [one for one, gate in known.items() if gate.live]
             ledger = {one for one, _ in await parts.keystore.erased(live)}
             held = await parts.keystore.held(live)
             gone += [one for one in live if one in ledger]
-            lost += [
-                one
-                for one in live
-                if one not in ledger and not all((one, c) in held for c in Compartment)
-            ]
+            for one in (one for one in live if one not in ledger):
+                there = sum((one, c) in held for c in Compartment)
+                if not there:
+                    lost.append(one)
+                damaged += 0 < there < len(Compartment)
             tell(looked)
 
     async def bring_together(self, apart: Apart) -> None:

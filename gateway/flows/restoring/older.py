@@ -20,10 +20,12 @@ from consent import erasures, gates, restored, taken_away
 from consent.keys.keystore import KeyStore
 from consent.model import SubjectState
 from gateway.flows.restoring.signs import Facts, Guard
+from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 
 _LAST = 20
+_NOT_ONE = 2  # who lack their keys, before the store counts as an older one
 
 
 async def of_log(
@@ -51,19 +53,21 @@ async def _end(connection: AsyncConnection, log: Log) -> tuple[int, datetime | N
     return size, await roll.last_at(connection, log.macs)
 
 
-async def keyless(data: Database, keystore: KeyStore, keys: RowKeys) -> bool:
-    """Whether who came last of those that are here has no key at all.
+async def keyless(data: Database, keystore: KeyStore, keys: RowKeys, clock: Clock) -> bool:
+    """Whether those who came last of those that are here have no key at all.
 
-    An older store lacks everybody's since; what somebody did to single rows stops nobody, and
-    a verification names it.
+    An older store lacks everybody's since; what somebody did to one person's keys stops nobody
+    else, and a verification names it. An older store that lacks one newcomer alone looks the
+    same: it has nobody's keys that had to go, or its ledger lacks an erasure.
     """
     async with data.read() as connection:
-        last = await restored.newest(connection, _LAST)
+        now = await clock.now(connection)
+        last = await restored.newest(connection, keys, now, _LAST)
     held = {subject for subject, _ in await keystore.held(last)}
     async with data.read() as connection:  # afterwards: who is being erased lacks them by right
         known = await gates.peek(connection, last)
     here = [one for one in last if one in known and known[one].live and known[one].is_honest(keys)]
-    return bool(here) and here[0] not in held
+    return bool(here) and held.isdisjoint(here[:_NOT_ONE])
 
 
 async def unledgered(data: Database, guard: Database, keystore: KeyStore, keys: RowKeys) -> bool:

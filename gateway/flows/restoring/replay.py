@@ -104,7 +104,7 @@ async def _leave(word: TakingAway, acts: Acts) -> None:
         return
     objects = word.kind == Kind.CONSENT_OBJECTED
     purpose = None if objects else word.purpose
-    said = Withdrawal(purpose, Actor.SYSTEM, CHANNEL, objection=objects)
+    said = Withdrawal(purpose, Actor.SYSTEM, CHANNEL, objection=objects, replayed=True)
     await acts.withdrawals.by_subject(word.subject, said)
 
 

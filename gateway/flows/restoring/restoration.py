@@ -53,6 +53,7 @@ class Done:
     destroyed: int = 0  # people whose keys were destroyed again
     erased: int = 0  # people whom only the ledger told of
     keyless: int = 0
+    damaged: int = 0  # people who lack some keys, and stay; a verification names them
     lost: Sequence[Gap] = ()
 
     def refs(self, found: Found) -> dict[str, str]:
@@ -68,6 +69,7 @@ class Done:
             "uncertain": self.ended.get(Status.UNCERTAIN, 0),
             "cancelled": self.ended.get(Status.CANCELLED, 0),
             "keyless": self.keyless,
+            "damaged": self.damaged,
         }
         stores = "+".join(name.replace(" ", "_") for name in found.restored.names)
         held = "no" if found.reaches else "yes"
@@ -80,7 +82,7 @@ async def look(erasing: Erasing, *, declared: bool) -> Found:
     parts = erasing.parts
     data, guard, log = parts.data, parts.guard, parts.log
     facts, last = await older.of_log(data, guard, log, parts.publisher.verifier)
-    keyless = await older.keyless(data, parts.keystore, parts.rows)
+    keyless = await older.keyless(data, parts.keystore, parts.rows, parts.clock)
     unledgered = await older.unledgered(data, guard, parts.keystore, parts.rows)
     facts = signs.with_keys(facts, keyless=keyless, unledgered=unledgered, declared=declared)
     restored = signs.judge(facts)
@@ -130,6 +132,7 @@ class Restoration:
         keys = Keys(self.erasing, self.acts.erasures)
         apart = await keys.apart(lambda looked: None)
         done.erased, done.keyless = len(apart.erased), len(apart.keyless)
+        done.damaged = apart.damaged
         events = self._events(found, done)
         if successor is None:
             await self._stage(events)
