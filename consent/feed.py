@@ -38,7 +38,9 @@ from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import among
 
-_READABLE = fits(*(change.c[one] for one in ("id", "subject", "kind", "purpose", "receivers")))
+READABLE: Final = fits(
+    *(change.c[one] for one in ("id", "subject", "kind", "purpose", "receivers"))
+)
 KEPT: Final = timedelta(days=30)  # and so long nobody is given up who is to be told
 
 
@@ -124,7 +126,7 @@ async def unspread(connection: AsyncConnection, now: datetime, limit: int) -> Se
     """
     place = roll.place_of(change.c.eid)
     # Spelled out, as the partial index has it.
-    query = select(change).where(literal_column("change.receivers IS NULL"), _READABLE)
+    query = select(change).where(literal_column("change.receivers IS NULL"), READABLE)
     query = query.where(place.is_not(None))
     first = bad_rows.first(query, change.c.id).order_by(place).limit(limit)
     rows = list((await connection.execute(first, bad_rows.at(now))).all())
@@ -148,7 +150,7 @@ async def get(
     connection: AsyncConnection, keys: RowKeys, ids: Collection[str]
 ) -> dict[str, Change]:
     """Those of these that a gateway wrote, by their ids."""
-    these = and_(among(change.c.id, ids), _READABLE)
+    these = and_(among(change.c.id, ids), READABLE)
     rows = await connection.execute(select(change).where(these))
     return {one.id: one for row in rows if (one := read(keys, row)) is not None}
 

@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent import feed
 from consent.feed import KEPT, Change, News, Telling
 from consent.tables import erasure
-from consent.telling_tables import telling
+from consent.telling_tables import change, telling
 from storage.honesty import RowKeys
 from storage.locks import delete_free
 from storage.signed import SignedTable
@@ -120,13 +120,18 @@ async def due(connection: AsyncConnection, now: datetime, *, webhook: str) -> Se
 
 
 def _due(webhook: str, now: datetime) -> ColumnElement[bool]:
-    """What a receiver may be told: of each person the first that waits."""
+    """What a receiver may be told: of each person the first that waits.
+
+    What tells of no change, or of none that can be read, keeps nothing back.
+    """
     before = telling.alias("before")
     earlier = exists().where(
         before.c.webhook == telling.c.webhook,
         before.c.subject == telling.c.subject,
         literal_column("before.state = 'waiting'"),
         before.c.place < telling.c.place,
+        before.c.change == change.c.id,
+        feed.READABLE,
     )
     # What is due later than any wait lasts was dated by a clock that ran ahead.
     in_time = or_(telling.c.due_at <= now, telling.c.due_at > now + _LONGEST)
@@ -193,6 +198,8 @@ async def put_aside(
 async def give_up(connection: AsyncConnection, keys: RowKeys, now: datetime, limit: int) -> int:
     """End what was not acknowledged while its change was kept; returns how many there were."""
     query = select(telling.c.change, telling.c.webhook).where(_WAITS, telling.c.at <= now - KEPT)
+    # What is read of a name that is no text is another one: such a row would stay at the front.
+    query = query.where(fits(*telling.primary_key))
     query = query.limit(limit).with_for_update(skip_locked=True)
     rows = (await connection.execute(query)).all()
     known = await feed.get(connection, keys, {row.change for row in rows})

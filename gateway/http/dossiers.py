@@ -6,11 +6,12 @@ Written piece by piece, so that whoever else wants the processor gets it in betw
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from audit.kinds import Kind
 from audit.trail import Told
 from gateway.config.config import Config
 from gateway.flows.rights import overview
@@ -22,15 +23,17 @@ from storage.ids import named
 
 FORMAT: Final = "consent-gateway/dossier/1"
 _OURS: Final = frozenset({"comp", "eid", "sprev", "sseq", "sub"})  # that bind facts to their entry
+_NOBODYS: Final = frozenset({"consent", "purpose", "text"})  # of a request that may not be theirs
 
 
 def to_json(dossier: Dossier, config: Config) -> bytes:
     """All of it, in UTF-8."""
     head = _members(_head(dossier, config))
+    contested = {one.consent.id for one in dossier.own.consents if one.contested}
     lists = (
         ("consents", map(_consent, dossier.own.consents)),
         ("messages", map(_mail, dossier.mails)),
-        ("events", map(_event, dossier.events)),
+        ("events", (_event(one, contested) for one in dossier.events)),
     )
     pieces = ["{", head, *(piece for name, many in lists for piece in _list(name, many)), "\n}\n"]
     return "".join(pieces).encode()
@@ -117,11 +120,11 @@ def _consent(held: overview.Held) -> dict[str, Any]:
         "state": held.state,
         "evidence": consent.evidence,
         "contested": held.contested,
-        "requested_at": consent.requested_at,
+        "requested_at": None if held.contested else consent.requested_at,
         "decided_at": consent.decided_at,
         "ends_at": consent.ends_at,
         "kept_until": held.kept_until,
-        "form": consent.form,
+        "form": None if held.contested else consent.form,
         "language": consent.locale,
         "text": {"hash": consent.text_hash, "bundle": held.text and held.text.bundle},
         "story": [
@@ -156,11 +159,15 @@ def _ground(one: Ground) -> dict[str, Any]:
     }
 
 
-def _event(told: Told) -> dict[str, Any]:
+def _event(told: Told, contested: Collection[str]) -> dict[str, Any]:
+    facts = {name: one for name, one in told.facts.items() if name not in _OURS}
+    if told.kind is Kind.CONSENT_REQUESTED and facts.get("consent") in contested:
+        # Whoever else signed them up typed the rest, and it was never theirs.
+        facts = {name: one for name, one in facts.items() if name in _NOBODYS}
     return {
         "event_id": named("evt", told.eid),
         "kind": told.kind,
         "at": told.entry.at,
         "actor": told.entry.actor,
-        "facts": {name: one for name, one in told.facts.items() if name not in _OURS},
+        "facts": facts,
     }

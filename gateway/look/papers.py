@@ -7,12 +7,15 @@ word as text, whatever a stranger typed into it.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
 
 _INSTEAD: Final = "\ufffd"
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?![^-])", re.ASCII | re.IGNORECASE)  # RFC 5646, 2.2.1
+_NO_LANGUAGE: Final = "und"
 # Joiners and marks of direction belong to words of some scripts; what turns a line around does not.
 _SHAPING: Final = frozenset("\u061c\u200c\u200d\u200e\u200f")
 
@@ -79,11 +82,21 @@ class Paper:
         """As values for what sets it: nothing in it but text that can be seen."""
         blocks = [{"kind": one.kind, **asdict(one)} for one in self.blocks]
         head = {"title": self.title, "author": self.author, "foot": self.foot}
-        found: dict[str, Any] = _visible({**head, "lang": self.locale[:2], "blocks": blocks})
+        found: dict[str, Any] = _visible({**head, "lang": self.locale, "blocks": blocks})
         return found
 
     def to_json(self) -> bytes:
-        return json.dumps(self.document()).encode()
+        """The same for the typesetter, which knows languages, but no tags of more than that."""
+        said = self.document()
+        for one in (said, *said["blocks"]):
+            if "lang" in one:
+                one["lang"] = _language(one["lang"])
+        return json.dumps(said).encode()
+
+
+def _language(tag: str) -> str:
+    found = _LANGUAGE.match(tag)
+    return found[0] if found else _NO_LANGUAGE
 
 
 def _visible(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -250,3 +252,29 @@ async def test_the_proof_says_why_it_is_without_the_request(app: App) -> None:
     assert (await the_confirmed(app)).contested
     assert confirmed(await the_confirmed(app)).answers == {}, "who types nothing has said nothing"
     assert await profile(app) == {}
+
+
+async def test_the_file_for_machines_is_without_what_strangers_said(app: App) -> None:
+    first, *_ = await flooded(app, 3)
+    await she_asks(app)
+    await app.deliver()
+    await press(app, first, said=TYPED)
+    cookie = await own_session(app)
+    async with app.http.get("/my-data", headers=cookie) as page:
+        token = re.findall(r'name="csrf" value="([^"]+)"', await page.text())[0]
+    form = {"csrf": token, "format": "json"}
+    async with app.http.post("/my-data/export", data=form, headers=cookie) as answer:
+        held = json.loads(await answer.read())
+
+    (consent,) = [one for one in held["consents"] if one["contested"]]
+    nothing_of_theirs(str(consent))
+    assert (consent["requested_at"], consent["form"]) == (None, None)
+    asked = {
+        one["facts"]["consent"]: one["facts"]
+        for one in held["events"]
+        if one["kind"] == "consent.requested"
+    }
+    facts = asked.pop(consent["consent_id"])
+    assert facts.keys() == {"consent", "purpose", "text"}
+    assert asked, "the requests that nobody confirmed are told of as they were"
+    assert THEIR_PAGE in str(asked)

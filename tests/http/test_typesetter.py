@@ -42,6 +42,13 @@ async def test_no_word_of_a_paper_is_markup() -> None:
         assert one.replace("\\", "").encode() in outline, one
 
 
+@pytest.mark.parametrize("tag", ["de-AT", "pt-BR", "zh-Hans", "gsw", "gsw-CH", "odd words"])
+async def test_a_wording_in_whatever_language_costs_no_paper(tag: str) -> None:
+    made = await Typesetter().pdf(Paper("Your data", tag, "Acme", "foot", [Quote("Ja", tag)]))
+
+    assert made.startswith(b"%PDF-")
+
+
 async def test_a_letter_that_no_typeface_has_costs_no_paper() -> None:
     made = await Typesetter().pdf(paper(Words("\u5f20\u4f1f \U0001f600 \U000e0001 \ufffd")))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 
 
@@ -35,6 +37,28 @@ def test_every_word_of_a_paper_is_among_its_values() -> None:
             {"kind": "table", "head": ["When"], "rows": [["now"]]},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("de", "de"),
+        ("de-AT", "de"),
+        ("pt-BR", "pt"),
+        ("zh-Hans", "zh"),
+        ("gsw", "gsw"),
+        ("gsw-CH", "gsw"),
+        ("x", "und"),
+        ("english", "und"),
+        ("", "und"),
+    ],
+)
+def test_who_sets_it_is_told_the_language_and_a_page_the_whole_tag(tag: str, language: str) -> None:
+    made = Paper("Your data", tag, "Acme GmbH", "foot", [Quote("Ja", tag)])
+
+    given, shown = json.loads(made.to_json()), made.document()
+    assert (given["lang"], given["blocks"][0]["lang"]) == (language, language)
+    assert (shown["lang"], shown["blocks"][0]["lang"]) == (tag, tag)
 
 
 def test_what_turns_a_line_around_or_is_not_seen_is_shown_as_such() -> None:
