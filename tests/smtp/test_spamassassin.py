@@ -21,10 +21,14 @@ from tests.support.page_samples import consent
 pytestmark = pytest.mark.wide
 MOST = 1.0
 TEMPLATES = sorted(path.parent.name for path in resources.templates().glob("mail/*/subject.txt"))
-OF_OUR_OWN = {"confirmation", "my_data", "re_permission"}
+OF_OUR_OWN = {
+    *("address_asked", "address_changed", "address_confirm"),
+    *("confirmation", "my_data", "re_permission", "withdrawal"),
+}
 BASE = "https://mail.acme.example"
 TOKENS = {
     "confirm": "kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
+    "address": "dX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "my_data": "Yx3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "unsubscribe": "kX3vQm1d0mJkq7n0t5uZsw",
     "why": "aX3vQm1d0mJkq7n0t5uZsw",
@@ -54,7 +58,14 @@ def composed(name: str, locale: str, **look: Any) -> bytes:
         "links": {
             route: f"{BASE}/{route.replace('_', '-')}/{token}" for route, token in TOKENS.items()
         },
-        "consents": [consent(locale, before="Yes.", before_sender="Acme (Acme GmbH)")],
+        "consents": [
+            consent(
+                locale,
+                before="Yes.",
+                before_sender="Acme (Acme GmbH)",
+                again_url=f"{BASE}/again/{TOKENS['preferences']}",
+            )
+        ],
     }
     ours = name in OF_OUR_OWN
     templates = Templates(resources.templates() / "mail", translations)
