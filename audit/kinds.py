@@ -33,6 +33,7 @@ class Kind(StrEnum):
     SUBJECT_ACCESSED = "subject.accessed"
     SUBJECT_EXPORTED = "subject.exported"
     SUBJECT_RECTIFIED = "subject.rectified"
+    SUBJECT_ADDRESS_KEPT = "subject.address_kept"  # its mailbox refused that it changes
     SUBJECT_RESTRICTED = "subject.restricted"
     SUBJECT_UNRESTRICTED = "subject.unrestricted"
     SUBJECT_ERASURE_STARTED = "subject.erasure_started"

@@ -7,7 +7,7 @@ link was spent the log tells too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,20 +16,26 @@ from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
+from audit.kinds import Kind
+from audit.trail import Told
 from consent import address, tables, tokens
 from consent.address import Address
 from consent.errors import AddressError
 from consent.keys.vault import Compartment
 from consent.moving import A_WEEK, DAY, LIVES, Towards
+from consent.subject_evidence import Corrected
 from storage.honesty import RowKeys, Value
 from storage.ids import ordered_id
 from storage.locks import delete_free
 from storage.signed import SignedTable
+from storage.sound import fits
 from storage.types import among
 
 link = tables.address_link
 
+ENDING = frozenset({Kind.SUBJECT_RECTIFIED, Kind.SUBJECT_ADDRESS_KEPT})
 _USE = "address_link.token"
+_MOMENTS = ("created_at", "expires_at", "spent_at")
 _SIGNED = ("id", "kind", "token_hash", "subject", "sealed", "created_at", "expires_at")
 
 
@@ -125,6 +131,32 @@ async def end(
         await connection.execute(ended.values(expires_at=now, **signed._asdict()))
 
 
+def ended_at(row: Any, told: Iterable[Told]) -> datetime | None:
+    """When the log tells that `end` ended a link, of these `ENDING` events; none: it tells not.
+
+    Whatever its row says: somebody may have put that back.
+    """
+    for at, by, only_new in _pressed(told):
+        # Who has their address back, or keeps it, ends what came after their own link, too.
+        later = row.kind == Towards.OLD and not only_new and row.id > by
+        if row.id != by and row.created_at < at and (row.kind == Towards.NEW or later):
+            return at
+    return None
+
+
+def outdone(created_at: datetime, told: Iterable[Told]) -> bool:
+    """Whether these `ENDING` events ended a personal link that was made then."""
+    return any(created_at < at for at, _, _ in _pressed(told))
+
+
+def _pressed(told: Iterable[Told]) -> Iterator[tuple[datetime, str, bool]]:
+    """When a link was pressed that ends others, which one, and whether it ends only new ones."""
+    for one in told:
+        by = one.facts.get("by") or one.facts.get("link")
+        if one.kind in ENDING and by:
+            yield one.entry.at, by, one.facts.get("what") == Corrected.ADDRESS
+
+
 async def told_lately(connection: AsyncConnection, subject: str, now: datetime) -> int:
     """How many mails of a week told the mailbox on file of a change."""
     told = and_(link.c.subject == subject, link.c.kind == Towards.OLD)
@@ -132,14 +164,14 @@ async def told_lately(connection: AsyncConnection, subject: str, now: datetime) 
     return int((await connection.execute(query)).scalar_one())
 
 
-async def spent_of(
-    connection: AsyncConnection, subjects: Iterable[str]
-) -> dict[str, dict[str, datetime | None]]:
-    """The links of these people, and when each was spent, by subject."""
-    query = select(link.c.subject, link.c.id, link.c.spent_at)
-    found: dict[str, dict[str, datetime | None]] = {}
-    for row in await connection.execute(query.where(among(link.c.subject, subjects))):
-        found.setdefault(row.subject, {})[row.id] = row.spent_at
+async def of_people(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, list[Any]]:
+    """The rows of these people's links that can be read, whoever wrote them, by subject."""
+    columns = (link.c[one] for one in ("subject", "id", "kind", *_MOMENTS))
+    dated = and_(link.c.created_at.is_not(None), link.c.expires_at.is_not(None))
+    query = select(*columns).where(among(link.c.subject, subjects), fits(link.c.id), dated)
+    found: dict[str, list[Any]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.subject, []).append(row)
     return found
 
 

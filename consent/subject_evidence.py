@@ -143,11 +143,27 @@ class Rectified:
         )
 
 
-Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified
+@dataclass(frozen=True, slots=True, repr=False)
+class Kept:
+    """The mailbox on file keeps its address: by which link. Those asked for before it end."""
+
+    by: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"by": self.by}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("by"))
+
+
+Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUBJECT_EXPORTED: Exported,
     Kind.SUBJECT_RECTIFIED: Rectified,
+    Kind.SUBJECT_ADDRESS_KEPT: Kept,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
     Kind.EVIDENCE_OPENED: Opened,

@@ -38,6 +38,7 @@ from consent.subject_evidence import (
     Accessed,
     Corrected,
     Exported,
+    Kept,
     Opened,
     ProofEnded,
     Rectified,
@@ -133,6 +134,7 @@ GOLDEN: dict[str, Proof] = {
     "a hold": HoldPlaced("hol_1", "a dispute", NOW.replace(year=2027, microsecond=0)),
     "a hold that ended": HoldLifted("hol_1"),
     "an erasure that waits for a hold": ErasureHeld("era_1"),
+    "an address that was kept": Kept("adr_1"),
     "answers that were corrected": Rectified(
         Corrected.PROFILE, "my-data", ("first_name", "language")
     ),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from audit import canonical, histories
 from audit.kinds import Kind
 from audit.trail import Told
-from consent import stops
+from consent import address_links, stops
 from consent.consents import Consent
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -30,7 +31,7 @@ class Known:
     told: Sequence[Told]  # every event about them that could be opened, in order
     handles: Mapping[tuple[str, str], bytes]  # by whose and for what: the hash of its link
     links: Mapping[str, datetime | None]  # fresh ones, and when each was spent
-    pressed: Mapping[str, datetime | None]  # those about their address, as these
+    pressed: Sequence[Any]  # rows of those about their address
 
 
 def doubts(
@@ -43,6 +44,7 @@ def doubts(
         yield f"subject {subject}: an old row was put back: the log tells of {stop}"
     yield from of_trail(known)
     yield from _of_links(known)
+    yield from _of_ended(known)
     if _lives_elsewhere(known, vault):
         yield f"subject {subject}: an old row was put back: the log tells of another address"
 
@@ -95,10 +97,18 @@ def _of_links(known: Known) -> Iterator[str]:
     for purpose in sorted(set(_replaced(known))):
         yield f"handle {subject}/{purpose}: is not the one that mails of before let leave by"
     opened = {event.facts.get("link"): event.entry.at for event in known.told}
-    for table, links in (("fresh_link", known.links), ("address_link", known.pressed)):
+    pressed = {row.id: row.spent_at for row in known.pressed}
+    for table, links in (("fresh_link", known.links), ("address_link", pressed)):
         for link, spent_at in links.items():
             if _as_told(spent_at) != opened.get(link):
                 yield f"{table} {link}: the log says otherwise when it was spent, or whether"
+
+
+def _of_ended(known: Known) -> Iterator[str]:
+    for row in known.pressed:
+        at = address_links.ended_at(row, known.told)
+        if at is not None and row.spent_at is None and (_as_told(row.expires_at) or at) > at:
+            yield f"address_link {row.id}: an old row was put back: the log tells that it ended"
 
 
 def _lives_elsewhere(known: Known, vault: Vault) -> bool:

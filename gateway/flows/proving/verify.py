@@ -262,7 +262,7 @@ async def _people(
         events.setdefault(event.subject, []).append(event)
     handles = await links.with_handle(connection, subjects)
     spent = await fresh_links.spent_of(connection, subjects)
-    pressed = await address_links.spent_of(connection, subjects)
+    pressed = await address_links.of_people(connection, subjects)
     return [
         Known(
             gate,
@@ -270,7 +270,7 @@ async def _people(
             events.get(subject, ()),
             handles,
             spent.get(subject, {}),
-            pressed.get(subject, {}),
+            pressed.get(subject, ()),
         )
         for subject, gate in (await gates.peek(connection, subjects)).items()
     ]

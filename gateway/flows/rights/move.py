@@ -36,7 +36,7 @@ from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.moving import Became, Towards, Whose
-from consent.subject_evidence import Corrected, Rectified
+from consent.subject_evidence import Corrected, Kept, Rectified
 from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
@@ -95,7 +95,7 @@ class Moving:
                 return Became.OVER
             became = moving.press(link.kind, await self._whose(connection, found))
             if became is Became.KEPT:
-                await self._end_links(connection, found)
+                await self._keep(connection, found)
             elif became in (Became.MOVED, Became.BACK):
                 await self._move(connection, found)
             (still_open,) = await self._open(connection, found)
@@ -128,7 +128,7 @@ class Moving:
         if not gates.usable(gate, vault, *_CHANGES) or not gate.is_honest(parts.rows):
             log.error("person_not_moved")
             raise StorageAway("key store")
-        if await self._was_pressed(connection, link, vault):
+        if await self._is_over(connection, link, vault):
             return None
         consents = await parts.consents.of_subjects(connection, [gate.subject])
         about = About(gate, vault, consents.get(gate.subject, []))
@@ -137,13 +137,11 @@ class Moving:
             raise StorageAway("data")
         return _Found(link, about, to, other, now)
 
-    async def _was_pressed(
-        self, connection: AsyncConnection, link: AddressLink, vault: Vault
-    ) -> bool:
-        """Whether the log tells that it was spent, whatever its row says."""
-        kinds = [Kind.SUBJECT_RECTIFIED]
-        told = await audit_trail.told(connection, [link.subject], kinds, vault)
-        return any(event.facts.get("link") == link.id for event in told)
+    async def _is_over(self, connection: AsyncConnection, link: AddressLink, vault: Vault) -> bool:
+        """Whether the log tells that it was spent, or ended, whatever its row says."""
+        told = await audit_trail.told(connection, [link.subject], address_links.ENDING, vault)
+        spent = any(event.facts.get("link") == link.id for event in told)
+        return spent or address_links.ended_at(link, told) is not None
 
     async def _whose(self, connection: AsyncConnection, found: _Found) -> Whose:
         parts, to, now = self.parts, found.to, found.now
@@ -170,6 +168,15 @@ class Moving:
             return False
         decided = any(one.state.decided or not one.honest for one in rows)
         return not decided and other.objected_at is None and other.restricted_at is None
+
+    async def _keep(self, connection: AsyncConnection, found: _Found) -> None:
+        """The log tells of it, or a row put back could move them after all."""
+        parts, gate = self.parts, found.about.gate
+        trail = Trail(parts.log, found.about.vault, {gate.subject: gate}, parts.rows)
+        said, kind = Kept(found.link.id), Kind.SUBJECT_ADDRESS_KEPT
+        trail.record(kind, gate.subject, Actor.SUBJECT, found.now, evidence=said)
+        await self._end_links(connection, found)
+        await trail.stage(connection)
 
     async def _move(self, connection: AsyncConnection, found: _Found) -> None:
         parts, gate, vault, now = self.parts, found.about.gate, found.about.vault, found.now

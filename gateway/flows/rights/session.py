@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
 from consent import (
+    address_links,
     fresh_links,
     gates,
     tokens,
@@ -43,7 +44,7 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         # Before it is spent: else the person would have no link any more, and nothing to see.
         if not gates.usable(gate, vault, *_LOOK):
             return None
-        if await _was_opened(connection, found, vault):
+        if await _is_over(connection, found, vault):
             return None
         if not await fresh_links.spend(connection, found, now):
             return None
@@ -56,10 +57,12 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
     return raw
 
 
-async def _was_opened(connection: AsyncConnection, link: FreshLink, vault: Vault) -> bool:
-    """Whether the log tells that it was spent, whatever its row says."""
-    looks = await audit_trail.told(connection, [link.subject], [Kind.SUBJECT_ACCESSED], vault)
-    return any(look.facts.get("link") == link.id for look in looks)
+async def _is_over(connection: AsyncConnection, link: FreshLink, vault: Vault) -> bool:
+    """Whether the log tells that it was spent, or ended, whatever its row says."""
+    kinds = {Kind.SUBJECT_ACCESSED, *address_links.ENDING}
+    told = await audit_trail.told(connection, [link.subject], kinds, vault)
+    opened = (one.facts.get("link") for one in told if one.kind is Kind.SUBJECT_ACCESSED)
+    return link.id in opened or address_links.outdone(link.created_at, told)
 
 
 async def session_of(data: Database, clock: Clock, keys: RowKeys, raw: bytes) -> Session | None:

@@ -1,0 +1,128 @@
+"""By SQL: a link about an address that was ended is put back whole. It moves nobody any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, insert
+
+from consent.tables import address_link
+from consent.tables import fresh_link as personal
+from tests.http.test_my_data import fresh_link
+from tests.http.test_people_rectify import BACK, MOVED, OVER
+from tests.http.test_people_rights import Visit, csrf, sound, visit
+from tests.support.addresses import NEW, asked, press
+from tests.support.apps import ADA, App
+from tests.support.stores import Rows, rows
+
+pytestmark = pytest.mark.parametrize(
+    "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+
+SECOND = "thief.second@example.com"
+
+
+async def kept(app: App) -> Rows:
+    async with app.parts.data.read() as connection:
+        return await rows(connection, address_link)
+
+
+async def put_back(app: App, old: Rows) -> None:
+    async with app.parts.data.begin() as connection:
+        await connection.execute(delete(address_link))
+        await connection.execute(insert(address_link), old)
+
+
+async def of_new(app: App) -> Visit:
+    """A session of the mailbox that mails go to by now."""
+    link = await fresh_link(app, NEW)
+    answer = await app.http.post(f"/my-data/{link}", allow_redirects=False)
+    cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    return Visit(app, cookie, await csrf(app, cookie))
+
+
+async def doubts(app: App) -> list[str]:
+    return [one for one in await sound(app) if "the log tells that it ended" in one]
+
+
+async def test_what_the_mailbox_on_file_refused_moves_nobody(app: App, dialect: str) -> None:
+    await app.subscribe()
+    subject, mails = await app.subject(), await asked(await visit(app))
+    old = await kept(app)
+    await press(app, mails.keep)
+    assert await sound(app) == []
+
+    await put_back(app, old)
+
+    assert OVER in (await press(app, mails.new))[1]
+    assert (await app.subject(), await app.subject(NEW)) == (subject, None)
+    assert len(await doubts(app)) == 1
+
+
+async def test_what_the_mailbox_refused_while_its_row_was_away_moves_nobody(
+    app: App, dialect: str
+) -> None:
+    await app.subscribe()
+    mails = await asked(await visit(app))
+    old = await kept(app)
+    await put_back(app, [one for one in old if one["kind"] == "to-old"])
+    await press(app, mails.keep)
+
+    await put_back(app, old)
+
+    assert OVER in (await press(app, mails.new))[1]
+
+
+async def test_what_came_after_a_change_that_was_taken_back_moves_nobody(
+    app: App, dialect: str
+) -> None:
+    """Neither a link to another address, nor the thief's own to take it back in turn."""
+    await app.subscribe()
+    subject = await app.subject()
+    first = await asked(await visit(app))
+    await press(app, first.new)
+    await app.deliver()
+    app.step(timedelta(days=1, seconds=1))
+    second = await asked(await of_new(app), SECOND, old=NEW)
+    old = await kept(app)
+    assert BACK in (await press(app, first.keep))[1]
+    assert await sound(app) == []
+
+    await put_back(app, old)
+
+    for token in (second.new, second.keep):
+        assert OVER in (await press(app, token))[1]
+    assert await app.subject(ADA) == subject
+    assert len(await doubts(app)) == 3, "these, and the one that told of the change"
+
+
+async def test_a_personal_link_from_before_a_change_opens_nothing_again(
+    app: App, dialect: str
+) -> None:
+    await app.subscribe()
+    mails = await asked(await visit(app))
+    app.step(timedelta(days=1, seconds=1))
+    link = await fresh_link(app)
+    async with app.parts.data.read() as connection:
+        old = await rows(connection, personal)
+    app.step(timedelta(seconds=1))
+    await press(app, mails.new)
+    async with app.parts.data.begin() as connection:
+        await connection.execute(delete(personal))
+        await connection.execute(insert(personal), old)
+
+    async with app.http.post(f"/my-data/{link}", allow_redirects=False) as answer:
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_who_kept_their_address_may_change_it_later(app: App, dialect: str) -> None:
+    await app.subscribe()
+    refused = await asked(await visit(app))
+    await press(app, refused.keep)
+    app.step(timedelta(days=1, seconds=1))
+
+    mails = await asked(await visit(app))
+
+    assert MOVED in (await press(app, mails.new))[1]
+    assert await sound(app) == []
