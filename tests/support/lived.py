@@ -116,6 +116,9 @@ class Lived(Life):
         return self.config.model_copy(update={"storage": storage})
 
 
+NEW = "new"  # what addresses that people asked for begin with
+
+
 @dataclass
 class Outcome:
     """What a process that was started on some rows lets happen."""
@@ -133,6 +136,9 @@ class Outcome:
         more = self.mails - other.mails
         found = [f"granted {one}" for one in self.granted - other.granted]
         found += [f"opened {one}" for one in self.opened - other.opened]
+        # A new mailbox is asked a minute after the old one: whoever sets the row's time back lets
+        # that one mail come at once.
+        more -= Counter(one for one in more if one.startswith(NEW) and one not in other.mails)
         found += [f"{count} more mails to {one}" for one, count in more.items()]
         for token, key in self.accepted.items():
             known = other.accepted.get(token)
@@ -293,7 +299,7 @@ async def _hold_some(app: App) -> tuple[Holds, str]:
 async def _ask_for_addresses(app: App, people: list[Person]) -> None:
     """What was asked for and nobody pressed: both mailboxes' mails wait."""
     for number, one in enumerate(people[:-1]):
-        new = address.parse(f"new{number}@{DOMAINS[number % 3]}")
+        new = address.parse(f"{NEW}{number}@{DOMAINS[number % 3]}")
         assert await Rectifying(app.parts).ask(one.subject, new, None) is None
     await app.tick()
 
