@@ -26,6 +26,8 @@ compiled.share()
 # What these ask does not depend on the database, but for those that are about one alone. Both are
 # asked by the contracts and the promises; here PostgreSQL is left to `make test-long`.
 _SELDOM_ON_BOTH = ("attacks", "http")
+# Likewise of the contracts those whose PostgreSQL half takes minutes together.
+_LONG_ON_BOTH = {"test_ask_anew", "test_audit_verify", "test_cli_texts", "test_missing_keys"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before what is not asked for is taken out
@@ -34,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path, name, dialect = _named(item)
         twice = dialect == "postgresql" and (path, name, "sqlite") in always
-        if twice and path.parent.name in _SELDOM_ON_BOTH:
+        if twice and (path.parent.name in _SELDOM_ON_BOTH or path.stem in _LONG_ON_BOTH):
             item.add_marker(pytest.mark.long)
 
 
