@@ -2,7 +2,7 @@
 
 announced: every process that runs learns the key. active: it wraps. retiring: what
 it wrapped is wrapped anew; once a backup of the key store was verified after
-that, or there is none, keyrings let it go. destroyed: and no copy of a keyring has it.
+that, or there never was one, keyrings let it go. destroyed: and no copy of a keyring has it.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def _retiring(one: Epoch, backup: Backup | None, declared: Declared) -> list[Ste
     if one.rewrapped_at is None:
         return [Rewrap(one.epoch)]
     if one.released_at is None:
-        done = declared.no_backups or _does_without(backup, one.epoch, one.rewrapped_at)
+        # A backup that was verified speaks against who says that there is none.
+        none_exist = declared.no_backups and backup is None
+        done = none_exist or _does_without(backup, one.epoch, one.rewrapped_at)
         return [Release(one.epoch)] if done else []
     # The copies are replaced by one of a keyring that has let go of it.
     return [Destroy(one.epoch)] if declared.copies_replaced else []

@@ -53,12 +53,17 @@ def rotate(
     no_backups_exist: Annotated[
         bool,
         typer.Option(
-            help="Declare that no backup of the key store from before the re-wrap exists."
+            "--no-backups-exist",
+            help="Declare that no backup of the key store was ever made. It counts for nothing"
+            " where one was verified: take and verify another.",
         ),
     ] = False,
     copies_replaced: Annotated[
         bool,
-        typer.Option(help="Confirm that every copy of the keyring was replaced by today's."),
+        typer.Option(
+            "--copies-replaced",
+            help="Confirm that every copy of the keyring was replaced by today's.",
+        ),
     ] = False,
     keyring_out: Annotated[
         Path | None,
@@ -84,6 +89,9 @@ def rotate(
         return
     declared = Declared(no_backups=no_backups_exist, copies_replaced=copies_replaced)
     begun, seen = run(rotating.rotate(configuration(context), declared))
+    if no_backups_exist and seen.backup is not None:
+        taken = f"{seen.backup.taken_at:%Y-%m-%d %H:%M} UTC"
+        say(f"a backup taken {taken} was verified, so --no-backups-exist counts for nothing")
     if as_json:
         result_json(rotating.document(begun, seen))
         return

@@ -115,8 +115,12 @@ async def _ask(request: web.Request, session: Session, typed: str) -> web.Stream
         problem = "email_invalid" if typed.strip() else "email_missing"
         return await _page(request, session, 422, typed=typed, problem=problem)
     parts = request.app[PARTS]
+    flow = Rectifying(parts)
+    seen = await flow.look(session.subject)
+    if seen is not None and seen.email == email.mailbox:  # which these pages show them anyway
+        return await _page(request, session, 422, typed=typed, problem="email_present")
     network = client_network(request, parts.config.server.trusted_proxies)
-    wait = await Rectifying(parts).ask(session.subject, email, network)
+    wait = await flow.ask(session.subject, email, network)
     if wait is not None:
         raise TooMany(wait.how_long)
     return await _page(request, session, did="address")

@@ -84,6 +84,9 @@ async def test_answers_are_corrected_at_once_and_the_proof_stays(app: App) -> No
         assert (await me.try_post(PATH, **wrong))[0] == 422
     assert (await me.try_post(PATH, csrf="x", answer="profile"))[0] == 403
     assert (await me.try_post(PATH, answer="address", email="ada"))[0] == 422
+    status, page = await me.try_post(PATH, answer="address", email=ADA)
+    assert (status, "This is your present address." in page) == (422, True)
+    assert await delivered(app) == []
     assert await sound(app) == []
 
 

@@ -929,6 +929,7 @@ FACTS: Final = {
         "Your erasure waits",
     ),
     RECTIFIED: (
+        "This is your present address.",
         (
             "What you empty is removed. What proves your consents goes on saying what was "
             "entered then."
@@ -1001,8 +1002,8 @@ FACTS: Final = {
     ADDRESS_ALIKE: (
         (
             "Please look into both mailboxes. The present one is told in any case; the new one "
-            "gets a mail with a link if it may be asked. Until somebody presses the button "
-            "behind that link, everything stays as it is."
+            "gets a mail with a link a little later, if it may be asked. Until somebody presses "
+            "the button behind that link, everything stays as it is."
         ),
         (
             "This mailbox is known here already by itself, or was left or closed to such mails. "

@@ -38,6 +38,7 @@ class Backed:
         pytest.param(REWRAPPED, [], Backed(NOW + HOUR, (1, 2)), Declared(), None, id="one with it"),
         pytest.param(REWRAPPED, [], Backed(NOW + HOUR), Declared(), Release(1), id="one without"),
         pytest.param(REWRAPPED, [], None, Declared(True), Release(1), id="none exist"),
+        pytest.param(REWRAPPED, [], Backed(NOW), Declared(True), None, id="one was verified"),
         pytest.param(REWRAPPED, [], None, Declared(False, True), None, id="copies came too early"),
         pytest.param(RELEASED, [], None, Declared(), None, id="copies of the keyring"),
         pytest.param(RELEASED, [], None, Declared(False, True), Destroy(1), id="replaced"),
