@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -99,7 +100,8 @@ class Tellings:
             await put_aside(connection, "change", stuck, now)
             ours = [one for one in read.values() if one is not None]
             places = await roll.places_of(connection, self._log.macs, [one.eid for one in ours])
-            ready = sorted((places[one.eid][0], one) for one in ours if one.eid in places)
+            placed = [(places[one.eid][0], one) for one in ours if one.eid in places]
+            ready = sorted(placed, key=itemgetter(0))  # changes have no order of their own
             spread = [
                 await feed.spread(connection, self._keys, one, place, self._told_of(one.kind))
                 for place, one in ready
