@@ -192,8 +192,8 @@ class _Writer:
         contact = {"contact": self._config.controller.contact}
         yield Words(
             say(
-                "This paper leaves out the technical details of each event, and what mails say."
-                " The JSON file has both."
+                "This paper leaves out the details of each event, such as what was entered with a"
+                " sign-up, and what mails say. The JSON file has all of it."
             )
         )
         if dossier.mails_left_out:

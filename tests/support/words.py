@@ -844,8 +844,8 @@ FACTS: Final = {
             "long it took us."
         ),
         (
-            "This paper leaves out the technical details of each event, and what mails say. The "
-            "JSON file has both."
+            "This paper leaves out the details of each event, such as what was entered with a "
+            "sign-up, and what mails say. The JSON file has all of it."
         ),
         (
             "Purposes, legal grounds, where the data is from and your rights, also to complain to "
