@@ -35,8 +35,8 @@ SAID = (
     "What you asked for by right",
     "When your data was opened, and why",
     "The proof of a consent, after its end",
-    "This paper leaves out the technical details of each event, and what mails say. The JSON file"
-    " has both.",
+    "This paper leaves out the details of each event, such as what was entered with a sign-up, and"
+    " what mails say. The JSON file has all of it.",
 )
 
 
