@@ -42,7 +42,7 @@ TASKS = {
             [*PYTEST, "-n", "2", "tests/unit", "tests/test_rules.py"],
         ],
     ),
-    "test": ("dev", [[*NARROW, "-m", "not wide and not long", "-n", "3", "--dist", "loadgroup"]]),
+    "test": ("dev", [[*NARROW, "-m", "not wide and not long", "-n", "4", "--dist", "loadgroup"]]),
     "test-wide": ("wide", [[*PYTEST, "-m", "wide", "-n", "2"]]),
     "test-long": ("dev", [[*NARROW, "-m", "long and not wide"]]),
     "bench": ("dev", [["-m", "benchmarks"]]),

@@ -26,8 +26,14 @@ compiled.share()
 # What these ask does not depend on the database, but for those that are about one alone. Both are
 # asked by the contracts and the promises; here PostgreSQL is left to `make test-long`.
 _SELDOM_ON_BOTH = ("attacks", "http")
-# Likewise of the contracts those whose PostgreSQL half takes minutes together.
-_LONG_ON_BOTH = {"test_ask_anew", "test_audit_verify", "test_cli_texts", "test_missing_keys"}
+# Likewise of the contracts those about what is decided and said; what is about locks, orders and
+# statements is asked of both, always.
+_LONG_ON_BOTH = {
+    *("test_api_key", "test_api_keys", "test_ask_anew", "test_attestations", "test_audit_trail"),
+    *("test_audit_verify", "test_cli_erase", "test_cli_texts", "test_composing"),
+    *("test_consent_texts", "test_content", "test_coverage", "test_doctor", "test_expire"),
+    *("test_holds", "test_missing_keys", "test_public", "test_rights_requests"),
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before what is not asked for is taken out
