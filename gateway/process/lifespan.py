@@ -6,6 +6,8 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from pathlib import Path
 
 from audit import successor
 from audit.log import Log
@@ -37,6 +39,12 @@ from storage import bad_rows, files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
 from storage.honesty import RowKeys
+
+
+@cache
+def _mail_templates(directory: Path) -> Templates:
+    """One for all parts of a process: compiling them takes longer than opening a gateway."""
+    return Templates(directory, translations)
 
 
 @asynccontextmanager
@@ -75,7 +83,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             takings=Takings(data, guard, rows),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
-            templates=Templates(resources.templates() / "mail", translations),
+            templates=_mail_templates(resources.templates() / "mail"),
             signers=signers,
         )
 
