@@ -26,7 +26,7 @@ def test_the_other_keys_are_shown_by_kind_and_number(run: Run) -> None:
 
     kinds = run("keys", "status", "--json").json["keys"]
 
-    assert kinds["rows"] == [{"kid": 1, "state": "active"}]
+    assert kinds["rows"] == [{"kid": 1, "state": "active", "waits_for": None}]
     assert "rows" in run("keys", "status").out
 
 
