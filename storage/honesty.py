@@ -74,7 +74,12 @@ class RowKeys:
         return self.sign(use, raw)
 
     def all_keyed(self, use: str, raw: bytes) -> dict[int, bytes]:
-        """The same under every key that a row may name, for finding it."""
+        """The same under every key that a row may name, for finding it.
+
+        Raises `StorageAway` where it may name one that we lack.
+        """
+        if self.keys.is_behind:
+            raise StorageAway("keyring")
         return {kid: self._mac(kid, use)((raw,)) for kid in self.keys.live}
 
     def _mac(self, kid: object, table: str) -> _Mac:

@@ -155,12 +155,13 @@ def stand(
     """
     rows = {one.name.number: one for one in found.of(kind)}
     mine = [key for key in ours if _is_the_one(key, rows)]
+    unread = found.foreign if kind == "rows" and not found.keys else frozenset()
+    # One that was never used, of a number that signed what does not fit: another machine's counts.
+    mine = [key for key in mine if key.state is not KeyState.ANNOUNCED or key.kid not in unread]
     stood = [_further(key, rows, KeyName(kind, key.kid) in gone) for key in mine]
     held = {key.kid for key in stood}
     lacking = {n for n, one in rows.items() if one.counts and n not in held}
-    if kind == "rows" and not found.keys:
-        lacking |= found.foreign - held
-    return _with_one_active(stood), frozenset(lacking)
+    return _with_one_active(stood), frozenset(lacking | (unread - held))
 
 
 def _is_the_one(key: Key, rows: Mapping[int, SetKey]) -> bool:

@@ -98,8 +98,8 @@ async def put_in_order(parts: Parts) -> None:
     was dealt with.
     """
     keep_private(parts.config)
-    await _require_epochs(parts.key_database, parts.rows, parts.keyring)
     _require_sets(parts.keyring)
+    await _require_epochs(parts.key_database, parts.rows, parts.keyring)
     async with parts.key_database.begin() as connection:
         now = await parts.clock.now(connection)
         await sets.install(connection, parts.rows, parts.keyring.rows, now)

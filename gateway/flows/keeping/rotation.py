@@ -73,6 +73,8 @@ class Rotation:
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             await nodes.report(connection, self._id, self._log.node, self._held(), now)
+        # Who lacks a key runs all the same, and reads nothing of these.
+        async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
         await self._drop(found)
         return await self.go_on()
