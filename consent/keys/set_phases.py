@@ -29,6 +29,7 @@ class Needs:
 
     backup: bool  # one from before may be put back, and would need it
     copies: bool  # a copy of it and of the data, both old, tell of addresses
+    lasting: bool = False  # what names it cannot be made anew, and may stay for years
 
 
 NEEDS: Mapping[str, Needs] = {
@@ -37,8 +38,8 @@ NEEDS: Mapping[str, Needs] = {
     "lookup": Needs(backup=True, copies=True),
     "marks": Needs(backup=False, copies=True),
     "rows": Needs(backup=True, copies=False),
-    "suppression": Needs(backup=True, copies=True),
-    "web": Needs(backup=False, copies=False),
+    "suppression": Needs(backup=True, copies=True, lasting=True),
+    "web": Needs(backup=False, copies=False, lasting=True),
 }
 
 
@@ -128,13 +129,17 @@ def waits_for(
     return "recoverable until the copies of keyrings are replaced (--copies-replaced)"
 
 
-def may_begin(keys: Iterable[SetKey]) -> bool:
-    """Whether another key of this kind may follow: none is new, or being replaced still.
+def may_begin(keys: Iterable[SetKey], now: datetime) -> bool:
+    """Whether another key of this kind may follow: one at a time, as of key-encryption keys.
 
-    One that stays because something cannot be made anew is not in the way: hashes of who must not
-    be mailed may need it for ever.
+    One that stays because of what cannot be made anew is in nobody's way once it rested.
     """
-    return not any(one.state is KeyState.ANNOUNCED for one in keys)
+    for one in keys:
+        lasts = NEEDS[one.name.kind].lasting and now >= one.since + RESTS
+        retiring = one.state is KeyState.RETIRING and not lasts
+        if retiring or one.state is KeyState.ANNOUNCED:
+            return False
+    return True
 
 
 def following(ours: Iterable[Key], found: Standing, kind: str) -> int:

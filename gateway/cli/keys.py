@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +13,7 @@ from gateway.cli import rotating, set_rotating
 from gateway.cli.talk import configuration, result, result_json, run, say, table
 
 if TYPE_CHECKING:
+    from consent.keys.phases import Backup, Declared
     from gateway.config.config import Config
     from gateway.watch.overview import KeyEpoch
 
@@ -88,31 +91,39 @@ def rotate(
 
     config = configuration(context)
     if keyring_out is not None:
-        next_one = (
-            rotating.write_next(config, keyring_out)
-            if kind == KEK
-            else set_rotating.write_next(config, kind, keyring_out)
-        )
-        run(next_one)
+        module = rotating if kind == KEK else set_rotating
+        run(module.write_next(config, kind, keyring_out))
         say(f"{keyring_out} is written; put it in place of the secret, then run this without it")
         return
     declared = Declared(no_backups=no_backups_exist, copies_replaced=copies_replaced)
-    if kind == KEK:
-        begun, seen = run(rotating.rotate(config, declared))
-        backup, said = seen.backup, rotating.lines(begun, seen)
-        document = rotating.document(begun, seen)
-    else:
-        begun, shown = run(set_rotating.rotate(config, kind, declared))
-        backup, said = shown.seen.backup, set_rotating.lines(begun, kind, shown)
-        document = {"begun": begun, "keys": set_rotating.document(shown)[kind]}
-    if no_backups_exist and backup is not None:
-        taken = f"{backup.taken_at:%Y-%m-%d %H:%M} UTC"
+    done = _rotated(config, kind, declared)
+    if no_backups_exist and done.backup is not None:
+        taken = f"{done.backup.taken_at:%Y-%m-%d %H:%M} UTC"
         say(f"a backup taken {taken} was verified, so --no-backups-exist counts for nothing")
     if as_json:
-        result_json(document)
+        result_json(done.document)
         return
-    for line in said:
+    for line in done.lines:
         result(line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rotated:
+    """What a rotation did, to be told."""
+
+    backup: Backup | None
+    lines: Sequence[str]
+    document: Mapping[str, Any]
+
+
+def _rotated(config: Config, kind: str, declared: Declared) -> _Rotated:
+    if kind == KEK:
+        begun, seen = run(rotating.rotate(config, declared))
+        document = rotating.document(begun, seen)
+        return _Rotated(seen.backup, rotating.lines(begun, seen), document)
+    begun, shown = run(set_rotating.rotate(config, kind, declared))
+    document = {"begun": begun, "keys": set_rotating.document(shown)[kind]}
+    return _Rotated(shown.seen.backup, set_rotating.lines(begun, kind, shown), document)
 
 
 async def _epochs(config: Config) -> list[KeyEpoch]:

@@ -105,11 +105,6 @@ def of(parts: Parts) -> list[Duty]:
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
-    async def keep_keys() -> int:
-        # The sets first: a process that stood still knows by them what is its own again.
-        ring.refresh()
-        return await others.keep() + await keys.keep()
-
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
@@ -126,13 +121,19 @@ def of(parts: Parts) -> list[Duty]:
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
-        duty("keys", 5, keep_keys),
+        duty("keys", 5, partial(_keep_keys, ring, others, keys)),
         duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
         duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:
+    """The sets first: a process that stood still knows by them which rows are ours."""
+    ring.refresh()
+    return await sets.keep() + await keks.keep()
 
 
 async def sweep(parts: Parts) -> int:

@@ -144,7 +144,7 @@ class SetRotation:
                 await sets.give_up(connection, self._rows, lost, now)
         async with self._keys.read() as connection:
             found = await sets.standing(connection, self._rows)
-        if not set_phases.may_begin(found.of(kind)):
+        if not set_phases.may_begin(found.of(kind), seen.now):
             return None
         number = self._begun(kind, found)
         key = self._followed.make(kind, number)
