@@ -28,6 +28,7 @@ def used_messages() -> set[str]:
     for name in (
         "http/certificate_paper.py",
         "http/dossier_paper.py",
+        "look/exercise_page.py",
         "look/generated_notices.py",
         "people/embedding.py",
         "flows/joining/publish_texts.py",
