@@ -69,6 +69,11 @@ class Publisher:
         self._own = self.verifier.of(log.generation)
         self._walked: _Walked | None = None
 
+    def sign_manifest(self, text: str) -> str:
+        """The note of an export's list of files, under a name that no log has."""
+        name = f"{self._log.first}/export"
+        return checkpoints.sign_text(text, name, self._seed.reveal())
+
     async def create_guard(self, guard: AsyncConnection, data: AsyncConnection) -> bool:
         """Make the guard of a log that has no entries; False where there is one already.
 

@@ -114,15 +114,16 @@ class _Writer:
         yield from self._recipients(made)
 
     def _destroyed(self, made: CertificateView) -> Iterator[Block]:
-        say, count = self._words.gettext, made.payloads_deleted + made.items_deleted
+        say = self._words.gettext
         yield Heading(say("What was destroyed"))
         yield Listing([say(_DESTROYED[one]) for one in made.keys_destroyed])
-        yield Facts(
-            [
-                (say("Records deleted from the log"), str(count)),
-                (say("Told in the audit log as"), made.event_id),
-            ]
-        )
+        yield Facts([*self._counts(made), (say("Told in the audit log as"), made.event_id)])
+
+    def _counts(self, made: CertificateView) -> Iterator[tuple[str, str]]:
+        """None in a person's own paper."""
+        say, payloads, items = self._words.gettext, made.payloads_deleted, made.items_deleted
+        if payloads is not None and items is not None:
+            yield say("Records deleted from the log"), str(payloads + items)
 
     def _copies(self, made: CertificateView) -> Iterator[Block]:
         say, contact = self._words.gettext, self._controller.contact

@@ -131,7 +131,7 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
     erased = {
         "waiting": None,
         "erasure": {"id": "era_" + "0" * 26, "asked_at": AT, "due_at": AT, "locked_until": AT},
-        "shown": {"done_at": AT, "key_count": 2, "record_count": 12},
+        "shown": {"done_at": AT, "key_count": 2},
         "certificate_url": "/my-data/certificate/signed",
         "contact": "privacy@acme.example",
     }
