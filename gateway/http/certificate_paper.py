@@ -18,6 +18,7 @@ from gateway.http.fields import Locale
 from gateway.http.models import Incoming
 from gateway.http.parsing import read_query
 from gateway.http.typesetter import PDF
+from gateway.look import terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations
 
@@ -89,7 +90,7 @@ class _Writer:
         yield say("Number"), shown.erasure_id
         yield say("Received"), self._moment(shown.received_at)
         yield say("Asked for"), self._moment(shown.asked_at)
-        yield say("How it reached us"), shown.channel
+        yield say("How it reached us"), terms.in_words(terms.CHANNELS, shown.channel, self._locale)
         yield say("Done by"), self._day(shown.due_at)
         if shown.certificate:
             yield say("Done"), self._moment(shown.certificate.done_at)

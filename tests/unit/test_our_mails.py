@@ -16,7 +16,7 @@ from tests.support.page_samples import consent
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
 OURS = [
     *("address_asked", "address_changed", "address_confirm"),
-    *("confirmation", "welcome", "my_data", "re_permission", "withdrawal"),
+    *("asked_again", "confirmation", "welcome", "my_data", "re_permission", "withdrawal"),
 ]
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {

@@ -30,6 +30,7 @@ def used_messages() -> set[str]:
         "http/dossier_paper.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
+        "look/terms.py",
         "people/embedding.py",
         "flows/joining/publish_texts.py",
     ):
