@@ -185,13 +185,18 @@ class LookUp:
             if kid > max((of for told, of in self._told if told == kind), default=0)
         ]
         for one in newer:
-            row = {**one._asdict(), **self._rows.sign(live_key.name, *one)._asdict()}
-            statement = upsert(connection, live_key).values(row)
-            # What somebody planted under that number is not in the way.
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["kind", "number"], set_=row)
-            )
+            await self.tell(connection, *one)
         self._told |= frozenset(newer)
+
+    async def tell(self, connection: AsyncConnection, kind: str, number: int) -> None:
+        """Tell every node that a key is live, before anything is made with it."""
+        one = Live(kind, number)
+        row = {**one._asdict(), **self._rows.sign(live_key.name, *one)._asdict()}
+        statement = upsert(connection, live_key).values(row)
+        # What somebody planted under that number is not in the way.
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["kind", "number"], set_=row)
+        )
 
     def checkable(self, of: SignedTable, kind: str = _LOOKUP) -> SignedTable:
         """The rows of a table signed by keys of the set *kind* that our keyring can check."""

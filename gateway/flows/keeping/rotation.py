@@ -21,6 +21,7 @@ from consent.keys.nodes import KEK, Held
 from consent.keys.phases import Activate, Backup, Declared, Destroy, Release, Rewrap, Step, Wait
 from consent.keys.rewrap import Rewrapping
 from consent.keys.wrapping import Wrapper, proof, proofs
+from gateway.keyfiles import followed_sets
 from gateway.keyfiles.followed import FollowedKeyring
 from storage.clock import Clock
 from storage.database import Database
@@ -74,6 +75,8 @@ class Rotation:
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             await nodes.report(connection, self._id, self._log.node, self._held(), now)
+        # Who lacks a key runs all the same, and reads nothing of these.
+        async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
         await self._drop(found)
         return await self.go_on()
@@ -178,7 +181,8 @@ class Rotation:
             return int(await epochs.note_rewrapped(connection, self._rows, old, now))
 
     def _held(self) -> list[Held]:
-        return [Held(KEK, number, mark) for number, mark in sorted(self._proofs().items())]
+        keks = [Held(KEK, number, mark) for number, mark in sorted(self._proofs().items())]
+        return [*keks, *followed_sets.held(self._keyring.ring.sets)]
 
     def _proofs(self) -> dict[int, str]:
         return proofs(self._keyring.ring.keks)
