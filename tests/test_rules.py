@@ -349,7 +349,6 @@ TESTED_FROM_OUTSIDE = {
     "consent/feed.py": "attacks/test_planted_news.py",
     "gateway/flows/proving/certificate.py": "contract/test_cli_erase.py",
     "gateway/http/certificates.py": "contract/test_telling.py",
-    "gateway/process/counting.py": "contract/test_telling.py",
     "consent/address_links.py": "http/test_people_rectify.py",
     "gateway/flows/rights/address_mails.py": "http/test_people_rectify.py",
     "gateway/flows/rights/move.py": "http/test_people_rectify.py",

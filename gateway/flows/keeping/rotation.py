@@ -29,6 +29,8 @@ from storage.honesty import RowKeys
 from storage.ids import random_id
 
 NOTHING_DECLARED = Declared()
+# Seconds of wrapping anew between two looks, for a process has to say that it runs.
+_SLICE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +165,16 @@ class Rotation:
             return int(await epochs.activate(connection, self._rows, held, number, now))
 
     async def _rewrap(self, old: int, found: Sequence[Epoch]) -> int:
-        """One page; behind the last it is written down that nothing is left."""
+        """Some pages; behind the last it is written down that nothing is left."""
         ring = self._keyring.ring
         wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
         if not all(self._holds(number, found) for number in (old, *wrapping)):
             return 0
         if self._rewrapping is None or self._rewrapping.old != old:
             self._rewrapping = Rewrapping(self._keys, Wrapper(ring.keks, old, self._rows), old)
-        page = await self._rewrapping.page()
-        if page is not None:
-            return page
+        wrapped = await self._rewrapping.go_on(_SLICE)
+        if wrapped is not None:
+            return wrapped
         self._rewrapping = None
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
