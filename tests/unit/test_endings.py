@@ -5,6 +5,7 @@ from __future__ import annotations
 import audit.tables
 import consent.keys.tables
 import consent.tables
+import consent.telling_tables
 import delivery.tables
 from gateway.callers import api_keys
 from gateway.flows.keeping import endings
@@ -15,6 +16,7 @@ METADATA = (
     consent.tables.metadata,
     consent.tables.guard_metadata,
     consent.keys.tables.metadata,
+    consent.telling_tables.metadata,
     delivery.tables.metadata,
     metadata,
 )
