@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import bodies, delivery, log, markup, rewrapping, sign_ups, signing
+from benchmarks import bodies, bundles, delivery, log, markup, rewrapping, sign_ups, signing
 
 ALL = {
     "signing": signing,
@@ -14,6 +14,7 @@ ALL = {
     "delivery": delivery,
     "sign-ups": sign_ups,
     "bodies": bodies,
+    "bundles": bundles,
     "rewrapping": rewrapping,
 }
 

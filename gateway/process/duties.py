@@ -25,7 +25,7 @@ from typing import Literal
 import structlog
 
 from audit import public
-from audit.errors import GuardAhead
+from audit.errors import AllOlder, GuardAhead
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
@@ -36,6 +36,7 @@ from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.keeping.rotation import Rotation
 from gateway.flows.keeping.set_rotation import SetRotation
+from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
@@ -84,14 +85,11 @@ def of(parts: Parts) -> list[Duty]:
         await public.show(parts.data, parts.log, parts.clock)
         return 0
 
-    async def publish() -> int:
-        await parts.publisher.publish(parts.data, parts.guard, parts.clock)
-        return 0
-
     async def takeover() -> int:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
+    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher).publish
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
@@ -114,7 +112,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("addresses", 0.25, AddressMails(parts).work_off),
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
-        duty("publisher", 0.5, publish),
+        duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
         duty("takings_away", 1, takings.work_off),
         duty("changes", 0.5, telling.spread),
         *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
@@ -197,7 +195,7 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
     begun = perf_counter()
     try:
         turn = _Turn("done", await duty.run())
-    except GuardAhead:
+    except (GuardAhead, AllOlder):
         raise  # the data were replaced by older ones below us: nothing more is served or sent
     except StorageAway as error:
         turn = _Turn("away")

@@ -28,6 +28,7 @@ from gateway.door import Door
 from gateway.errors import KeyFileError, StoresApart
 from gateway.flows.joining import publish_texts
 from gateway.flows.restoring import older
+from gateway.flows.restoring.high_water import HighWater
 from gateway.keyfiles import dkim_keys, followed_sets, keyring
 from gateway.keyfiles.keyring import Keyring
 from gateway.look import resources
@@ -94,8 +95,8 @@ async def put_in_order(parts: Parts) -> None:
     """What comes before the first request and the first mail of a process.
 
     Raises `AuditError` when guard and log do not belong together, `StoresApart` when data
-    and key store do not: that is a restored backup, and nothing is served or sent before it
-    was dealt with.
+    and key store do not, `AllOlder` when all of them do, and are the past: that is a restored
+    backup, and nothing is served or sent before it was dealt with.
     """
     keep_private(parts.config)
     _require_sets(parts.keyring)
@@ -103,7 +104,8 @@ async def put_in_order(parts: Parts) -> None:
     async with parts.key_database.begin() as connection:
         now = await parts.clock.now(connection)
         await sets.install(connection, parts.rows, parts.keyring.rows, now)
-    await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
+    await high_water.publish(parts.data, parts.guard, parts.clock)
     stores = (parts.data, parts.guard, parts.keystore)
     await _require_of_one_moment(*stores, parts.rows, parts.clock)
     async with parts.data.begin() as connection:

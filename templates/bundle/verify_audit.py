@@ -22,6 +22,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from binascii import a2b_base64, b2a_base64
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,7 @@ ENTRY = re.compile(
 VKEY = re.compile(r"(?P<name>[^\s+]+)\+(?P<id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/]+={0,2})")
 SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<raw>[A-Za-z0-9+/]+={0,2})")
 LISTED = re.compile(r"(?P<size>0|[1-9][0-9]{0,12}) (?P<hash>[0-9a-f]{64}) (?P<path>[\w./-]{1,100})")
+LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
@@ -80,14 +82,14 @@ def decoded(text: str, size: int | None, where: str) -> bytes:
     return raw
 
 
-def parsed(text: bytes | str, kind: type, where: str) -> Any:
+def parsed(text: bytes | str, kind: type, where: str, index: int | None = None) -> Any:
     """JSON of that kind."""
     try:
-        found = json.loads(text)
+        found = json.loads(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError):
-        raise Fault(where, "is not JSON") from None
+        raise Fault(where, "is not JSON", index) from None
     if not isinstance(found, kind):
-        raise Fault(where, "is other JSON than it should be")
+        raise Fault(where, "is other JSON than it should be", index)
     return found
 
 
@@ -327,7 +329,8 @@ class Person:
     missing: list[tuple[int, int]] = field(default_factory=list)  # numbers, and up to which entry
     let_go: set[int] = field(default_factory=set)  # numbers that a later event says are over
     consents: dict[str, tuple[bool, Any]] = field(default_factory=dict)  # granting, and for what
-    whole: bool = True  # up to here: else a consent may stand of which nothing is told
+    told: bool = True  # no decision is withheld: else a consent may stand that is not told of
+    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, as `missing`
 
 
 class Openings:
@@ -374,38 +377,48 @@ class Openings:
             for number, index in person.missing:
                 if number not in person.let_go:
                     raise Fault(OPENINGS, f"lacks the person's event number {number}", index)
+            for number, index in person.unknown:
+                if not any(one <= number for one, _ in person.missing):
+                    raise Fault(OPENINGS, "permits a mail on a consent that nobody gave", index)
 
-    def _facts(self, commitment: bytes, index: int) -> dict[str, Any]:
-        raw = decoded(str(self._line.get("opened")), None, OPENINGS)
-        found = hmac.digest(raw[:32], b"consentgw/audit/payload/v1\0" + raw[32:], "sha256")
-        if found != commitment:
-            raise Fault(OPENINGS, "has facts that are not what the entry commits to", index)
+    def _facts(self, index: int) -> tuple[dict[str, Any], bytes]:
+        """What was opened, and the commitment that it gives."""
+        try:
+            raw = a2b_base64(str(self._line.get("opened")), strict_mode=True)
+        except ValueError:
+            raise Fault(OPENINGS, "is not Base64", index) from None
         self.opened += 1
-        facts: dict[str, Any] = parsed(raw[32:], dict, OPENINGS)
-        return facts
+        bound = hmac.digest(raw[:32], b"consentgw/audit/payload/v1\0" + raw[32:], "sha256")
+        return parsed(raw[32:], dict, OPENINGS), bound
 
     def _payload(self, entry: re.Match[bytes], index: int, texts: Texts) -> None:
         compartment = str(self._line.get("compartment"))
-        link = parsed(entry["commitments"] or b"{}", dict, OPENINGS).get(compartment)
+        links = dict(LINK.findall((entry["commitments"] or b"").decode()))
+        link = links.get(compartment)
         if link is None:
             raise Fault(OPENINGS, "opens what the entry does not commit to", index)
         if "opened" not in self._line:
             self.withheld += 1
-            person = self.people.setdefault(str(self._line.get("subject")), Person())
+            person = self._person(self._line.get("subject"))
             if compartment == "evidence":
                 person.following = (person.following[0] + 1, link)
-                person.whole &= entry["kind"] not in DECIDED
+                person.told &= entry["kind"] not in DECIDED
             return
-        facts = self._facts(decoded(link, 32, OPENINGS), index)
+        facts, bound = self._facts(index)
+        if b2a_base64(bound, newline=False).decode() != link:
+            raise Fault(OPENINGS, "has facts that are not what the entry commits to", index)
         about = (facts.get("eid"), facts.get("comp"))
         if about != (entry["eid"].decode(), compartment) or not isinstance(facts.get("sub"), str):
             raise Fault(OPENINGS, "has facts that say to be of another event", index)
         if compartment == "evidence":
-            person = self.people.setdefault(facts["sub"], Person())
+            person = self._person(facts["sub"])
             self._follow(person, facts, link, index)
             self._decide(person, entry["kind"], facts, index)
             if isinstance(facts.get("text"), str) and entry["kind"].startswith(b"consent."):
                 texts.use(facts["text"], index)
+
+    def _person(self, name: object) -> Person:
+        return self.people.setdefault(str(name), Person())
 
     def _follow(self, person: Person, facts: dict[str, Any], link: str, index: int) -> None:
         number, last = person.following
@@ -413,7 +426,6 @@ class Openings:
         if type(said) is not int or not number <= said < number + 100_000:
             raise Fault(OPENINGS, "is not the next of the person's events", index)
         person.missing += [(one, index) for one in range(number, said)]
-        person.whole &= said == number
         if said == number and facts.get("sprev") != last:
             raise Fault(OPENINGS, "does not follow the person's event before it", index)
         person.following = (said + 1, link)
@@ -434,19 +446,22 @@ class Openings:
 
     def _item(self, entry: re.Match[bytes], index: int) -> None:
         """One message of a batch event; its place in the small tree is proved."""
-        raw = decoded(str(self._line.get("opened")), None, OPENINGS)
-        bound = hmac.digest(raw[:32], b"consentgw/audit/payload/v1\0" + raw[32:], "sha256")
+        facts, bound = self._facts(index)
         path = [decoded(str(one), 32, OPENINGS) for one in list(self._line.get("path") or ())[:64]]
         leaf = hashlib.sha256(b"\0" + bound).digest()
         root, count = entry["root"] or b"", int(entry["count"] or 0)
         if not leads_to(base64.b64decode(root), self._number("position"), count, leaf, path):
             raise Fault(OPENINGS, "has an item that is not what the entry commits to", index)
-        facts = self._facts(bound, index)
-        ground, person = facts.get("ground"), self.people.get(str(facts.get("sub")), Person())
-        if entry["kind"] == b"permit.batch" and isinstance(ground, dict):
-            standing = person.consents.get(str(ground.get("id")), (not person.whole, None))[0]
-            if ground.get("kind") == "consent" and not standing:
-                raise Fault(OPENINGS, "permits a mail on a consent that did not stand", index)
+        ground, person = facts.get("ground"), self._person(facts.get("sub"))
+        if entry["kind"] != b"permit.batch" or not isinstance(ground, dict):
+            return
+        name = str(ground.get("id"))
+        if ground.get("kind") != "consent" or person.consents.get(name, (False, None))[0]:
+            return
+        if name in person.consents:
+            raise Fault(OPENINGS, "permits a mail on a consent that did not stand", index)
+        if person.told:
+            person.unknown.append((person.following[0], index))
 
 
 class Texts:
@@ -455,10 +470,12 @@ class Texts:
     def __init__(self, bundle: Bundle) -> None:
         lines = (one for some in bundle.lines(TEXTS, SMALL) for one in some)
         self._notices = {  # of each wording the privacy notice that it was shown with
-            f"sha256:{hashlib.sha256(line).hexdigest()}": parsed(line, dict, TEXTS).get("notice")
+            f"sha256:{hashlib.sha256(line).hexdigest()}": str(
+                parsed(line, dict, TEXTS).get("notice")
+            )
             for line in lines
         }
-        named = {name: f"notices/{str(name)[7:]}.txt" for name in self._notices.values()}
+        named = {name: f"notices/{name[7:]}.txt" for name in self._notices.values()}
         self._there = {
             name for name, path in named.items() if bundle.files.get(path, (0, ""))[1] == path[8:-4]
         }
@@ -523,7 +540,8 @@ class Reading:
 
     def skip(self, line: bytes) -> None:
         """Pass over entries that are not in the bundle, by the hashes of their subtrees."""
-        start, hashes = self.tree.size, parsed(line, list, self.path)
+        start = self.tree.size
+        hashes = parsed(line, list, self.path, start)
         count = hashes[0] if hashes else None
         if type(count) is not int or not 0 < count <= self.checkpoint.size - start:
             raise Fault(self.path, "has neither an entry here nor the hashes instead", start)

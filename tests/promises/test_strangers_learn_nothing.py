@@ -24,15 +24,14 @@ from consent.keys import blind
 from consent.suppressions import Stop, Suppression
 from gateway.callers.api_keys import Scope
 from gateway.flows.joining import intake
-from gateway.flows.rights import fresh_link
 from gateway.http import wordings
 from tests.support.apps import App, open_app
 from tests.support.statements import statements
 from tests.support.stops import stops_of
 
-LOOKED_UP = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected")
-TIMED = (*LOOKED_UP, "restricted", "erased")
-KINDS = (*TIMED, "blocked")  # known by the same look-up as "suppressed": not timed
+TIMED = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected")
+# Known by the look-ups of others ("suppressed", "objected", "unknown"): not timed.
+KINDS = (*TIMED, "blocked", "restricted", "erased")
 ROUNDS = 400
 PERMUTATIONS = 2000
 
@@ -219,11 +218,11 @@ async def test_the_key_store_does_the_same_work_for_every_kind_of_address(app: A
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(400)
 async def test_every_kind_of_address_takes_the_same_time_and_so_does_the_next_request(
     tmp_path: Path, new_database_url: Callable[[str], str]
 ) -> None:
-    """Whatever seems to differ must do so again in a second sample: so many looks find chance."""
+    """Whatever seems to differ must do so again in a second sample: eighteen looks find chance."""
     async with open_app(tmp_path, new_database_url, "sqlite") as app:
         people = People(app)
         await people.make()
@@ -242,23 +241,16 @@ async def _measure(
 
     *next* is posted just when the duty begins to work off what *first* left; *meanwhile* is the
     longest of the looks at a page until the duty is done: what a loop that is held up shows.
-    *link* asks for the link to one's own data.
     """
     order = [kind for kind in kinds for _ in range(ROUNDS)]
     dice(8).shuffle(order)
-    looks = ("first", "next", "meanwhile", "link")
-    times: dict[str, dict[str, list[float]]] = {name: {} for name in looks}
+    times: dict[str, dict[str, list[float]]] = {"first": {}, "next": {}, "meanwhile": {}}
     body = await app.posted()
 
     async def post(email: str) -> float:
         begun = perf_counter()
         async with app.http.post("/forms/signup", json=body | {"email": email}) as answer:
             await answer.read()
-        return perf_counter() - begun
-
-    async def ask(email: str) -> float:
-        begun = perf_counter()
-        await by_my_data(app, email)
         return perf_counter() - begun
 
     async def look() -> float:
@@ -277,8 +269,6 @@ async def _measure(
             longest = max(longest, await look())
         times["meanwhile"].setdefault(kind, []).append(longest)
         await duty
-        times["link"].setdefault(kind, []).append(await ask(people.of(kind)))
-        await fresh_link.work_off(app.parts)
     return times
 
 
