@@ -369,7 +369,6 @@ TESTED_FROM_OUTSIDE = {
     "audit/numbers.py": "contract/test_log.py",
     "audit/openings.py": "contract/test_audit_verify.py",
     "audit/published.py": "contract/test_successor.py",
-    "gateway/flows/keeping/endings.py": "contract/test_set_rotation.py",
     "gateway/cli/set_rotating.py": "contract/test_keys.py",
     "gateway/cli/putting.py": "faults/test_restored_from.py",
     "gateway/flows/restoring/brought_back.py": "promises/test_restore.py",

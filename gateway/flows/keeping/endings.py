@@ -60,6 +60,7 @@ OF_KEYS = (verified.SIGNED, epochs.SIGNED, sets.SIGNED)
 OF_GUARD = (taken_away.SIGNED,)
 KEYED = (signed.FRESH_LINK, signed.SESSION, address_links.SIGNED)
 _BESIDE = (leavings.sign_anew, going.sign_anew)  # in the rows of people, with a MAC of their own
+_NEED = (leavings.need, going.need)
 # A process that stood still may have given a link away so long after another key was active.
 _GIVEN = timedelta(hours=1)
 
@@ -205,6 +206,8 @@ class OfRows(InTime):
             if await table.has_ours(self._data, self._keys, number)
         ]
         async with self._data.read() as connection:
+            if any([await need(connection, self._keys, number) for need in _NEED]):
+                found.append("what stands beside the rows of people")
             names = await api_keys.under(connection, self._keys, number)
         return found + [f"API key {name}, until it is used or revoked" for name in names]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,6 +33,8 @@ from storage.keysets import Key, KeyState
 from storage.locks import oldest_open
 
 NOTHING_DECLARED = Declared()
+# After a look through whole tables that found nothing: when the next one is due.
+_LOOK_AGAIN = timedelta(hours=1)
 _Change = Callable[[AsyncConnection, RowKeys, KeyName, datetime], Awaitable[bool]]
 
 
@@ -86,6 +88,7 @@ class SetRotation:
         self._rows = rows
         self._followed = followed
         self._endings = endings
+        self._next_look: dict[KeyName, datetime] = {}
 
     @property
     def kinds(self) -> Sequence[str]:
@@ -191,8 +194,11 @@ class SetRotation:
         active = [key for key in seen.found.of(one.name.kind) if key.state is KeyState.ACTIVE]
         if not active or not all(map(self._holds, (one, *active))):
             return 0
+        if seen.now < self._next_look.get(one.name, seen.now):
+            return 0
         if done := await self._endings[one.name.kind].renew(one.name.number):
             return done
+        self._next_look[one.name] = seen.now + _LOOK_AGAIN
         async with self._data.read() as connection:
             oldest = await oldest_open(connection)
         behind = any(seen.lacking.get(key.name) for key in active)
