@@ -96,7 +96,7 @@ def of(parts: Parts) -> list[Duty]:
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
     keys = Rotation(*stores, ring)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keyring.sets, parts.log.macs)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
     others = SetRotation(*stores, FollowedSets(ring), kinds)
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
