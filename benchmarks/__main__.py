@@ -5,7 +5,16 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import bodies, delivery, log, markup, rewrapping, sign_ups, signing
+from benchmarks import (
+    bodies,
+    delivery,
+    log,
+    markup,
+    reindexing,
+    rewrapping,
+    sign_ups,
+    signing,
+)
 
 ALL = {
     "signing": signing,
@@ -15,6 +24,7 @@ ALL = {
     "sign-ups": sign_ups,
     "bodies": bodies,
     "rewrapping": rewrapping,
+    "reindexing": reindexing,
 }
 
 

@@ -13,6 +13,7 @@ from consent.errors import KeyringBehind
 from consent.keys.nodes import SILENT_FOR
 from consent.keys.phases import Declared
 from consent.keys.set_phases import RESTS
+from consent.reindex import Reindex
 from gateway.flows.keeping import reindexing
 from gateway.flows.keeping.set_rotation import NOTHING_DECLARED
 from gateway.flows.proving import verify
@@ -98,6 +99,7 @@ async def test_a_page_at_a_time_from_wherever_a_process_ended(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reindexing, "_AT_ONCE", 1)
+    monkeypatch.setattr(reindexing, "_SLICE", 0)  # one, and then the process ends
     everybody = [f"person{n}@example.org" for n in range(5)]
     for email in everybody:
         await app.subscribe(email)
@@ -120,7 +122,7 @@ async def test_who_is_erased_or_cannot_be_read_meanwhile_gets_no_row(app: App) -
     node = await activated(app)
     ending = node.sets._endings["lookup"]
     async with app.parts.data.read() as connection:
-        _, found = await app.parts.lookup.found_by(connection, 1, None, 10)
+        _, found = await Reindex(app.parts.keyring.lookup).found_by(connection, 1, None, 10)
     assert found.keys() == {ada, bob, cleo}
     key = await app.key()
     answer = await app.http.post("/v1/erasures", json={"email": ADA}, headers=key)
@@ -147,7 +149,7 @@ async def test_planted_rows_get_no_honest_one_and_are_in_nobodys_way(app: App) -
     await app.subscribe(ADA)
     ada = await app.subject(ADA)
     node = await activated(app)
-    theirs = app.parts.lookup.hash_under(2, ADA)
+    theirs = Reindex(app.parts.keyring.lookup).hash_under(2, ADA)
     async with app.parts.data.begin() as connection:
         for kid, digest in ((1, b"p" * 16), (2, theirs)):
             row = {"hash": digest, "kid": kid, "subject": ada, "mac": b"m" * 32}

@@ -235,7 +235,7 @@ def of(
     return {
         "audit": OfLog(data, macs),
         "fingerprint": InTime(),
-        "lookup": OfLookUp(data, known, people),
+        "lookup": OfLookUp(data, known, keys["lookup"], people),
         "marks": OfMarks(data, known, RowKeys(keys["marks"])),
         "rows": OfRows(data, keystore, guard, clock, RowKeys(keys["rows"])),
         "suppression": OfSuppressions(data, known, "suppression"),

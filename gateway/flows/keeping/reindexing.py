@@ -18,10 +18,14 @@ from consent.keys.keystore import KeyStore
 from consent.keys.set_phases import RESTS
 from consent.keys.sets import SetKey
 from consent.keys.vault import Vault
-from consent.lookup import LookUp, Place
+from consent.lookup import LookUp
+from consent.reindex import Place, Reindex
 from storage.database import Database
+from storage.keysets import KeySet
 
-_AT_ONCE = 500
+# A page keeps the loop for as long as a sign-up may wait.
+_AT_ONCE = 100
+_SLICE = 1.0  # seconds of pages between two looks at how the keys stand
 # Between two looks through all rows, once a look found nothing more to be done.
 _AGAIN = 600.0
 
@@ -31,9 +35,10 @@ _Opened = Mapping[str, tuple[bytes, str]]  # the sealed address as it was read, 
 class OfLookUp:
     """What a key that people are found by waits for, and leaves behind."""
 
-    def __init__(self, data: Database, known: LookUp, keystore: KeyStore) -> None:
+    def __init__(self, data: Database, known: LookUp, keys: KeySet, keystore: KeyStore) -> None:
         self._data = data
         self._known = known
+        self._rows = Reindex(keys)
         self._keystore = keystore
         self._places: dict[tuple[str, int], Place | None] = {}
         self._rests: dict[tuple[str, int], float] = {}
@@ -44,21 +49,21 @@ class OfLookUp:
 
     async def renew(self, old: int) -> int:
         """Let the next people be found by the active key, too; how many."""
-        while not self._is_resting("renew", old):
+        ends, done = monotonic() + _SLICE, 0
+        while not self._is_resting("renew", old) and (monotonic() < ends or not done):
             async with self._data.read() as connection:
                 after = self._places.get(("renew", old))
-                last, found = await self._known.found_by(connection, old, after, _AT_ONCE)
+                last, found = await self._rows.found_by(connection, old, after, _AT_ONCE)
             self._go_to("renew", old, last)
-            if found and (done := await self._again(old, found)):
-                return done
-        return 0
+            done += await self._again(old, found) if found else 0
+        return done
 
     async def held(self, old: SetKey) -> Sequence[str]:
         number = old.name.number
         async with self._data.read() as connection:
             found = {
                 "people who are found by nothing else: their address cannot be read (gateway audit"
-                " verify)": await self._known.needs(connection, number),
+                " verify)": await self._rows.needs(connection, number),
                 "requests that wait": await intakes.indexed_by(connection, number),
                 # Who was not yet found by the next key left by the hash of this one alone.
                 "marks of who left, which go by themselves": await marks.any_from(
@@ -72,7 +77,7 @@ class OfLookUp:
         while not self._is_resting("sweep", old):
             after = self._places.get(("sweep", old))
             async with self._data.begin() as connection:
-                last, done = await self._known.drop(connection, old, after, _AT_ONCE)
+                last, done = await self._rows.drop(connection, old, after, _AT_ONCE)
             self._go_to("sweep", old, last)
             if done:
                 return done
@@ -91,7 +96,7 @@ class OfLookUp:
                 for subject, (sealed, canonical) in opened.items()
                 if subject in held and held[subject].live and held[subject].address == sealed
             }
-            return await self._known.add_again(connection, same)
+            return await self._rows.add_again(connection, same)
 
     def _opened(
         self, old: int, found: Mapping[str, bytes], seen: Mapping[str, Gate], vault: Vault
@@ -107,7 +112,7 @@ class OfLookUp:
                 canonical = None if mailbox is None else address.parse(mailbox).canonical
             except (AddressError, KeyUnusable, SealError):
                 continue  # held, and named by whoever checks
-            if canonical is not None and self._known.hash_under(old, canonical) == digest:
+            if canonical is not None and self._rows.hash_under(old, canonical) == digest:
                 opened[subject] = (gate.address, canonical)
         return opened
 
