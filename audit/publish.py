@@ -70,6 +70,11 @@ class Publisher:
         self._walked: _Walked | None = None
         self.held: str | None = None  # the guard's note, as of the last time that we published
 
+    def sign_manifest(self, text: str) -> str:
+        """The note of an export's list of files, under a name that no log has."""
+        name = f"{self._log.first}/export"
+        return checkpoints.sign_text(text, name, self._seed.reveal())
+
     async def create_guard(self, guard: AsyncConnection, data: AsyncConnection) -> bool:
         """Make the guard of a log that has no entries; False where there is one already.
 

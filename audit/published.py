@@ -59,6 +59,12 @@ async def first_over(connection: AsyncConnection, verifier: Verifier, place: int
     return await _first(connection, query, verifier)
 
 
+async def of_size(connection: AsyncConnection, verifier: Verifier, size: int) -> Stored | None:
+    """The checkpoint that is stored as that of *size*, with the base of its log."""
+    query = select(audit_checkpoint).where(audit_checkpoint.c.size == size)
+    return await _first(connection, query.where(sound(audit_checkpoint)), verifier)
+
+
 def _of(generation: int) -> ColumnElement[bool]:
     """The rows of one log: each stands by the place behind the last entry that it covers."""
     base = succession.base_of(generation)

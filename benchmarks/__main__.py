@@ -7,6 +7,7 @@ import sys
 
 from benchmarks import (
     bodies,
+    bundles,
     delivery,
     log,
     markup,
@@ -23,6 +24,7 @@ ALL = {
     "delivery": delivery,
     "sign-ups": sign_ups,
     "bodies": bodies,
+    "bundles": bundles,
     "rewrapping": rewrapping,
     "reindexing": reindexing,
 }

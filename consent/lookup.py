@@ -28,7 +28,7 @@ from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
 from storage.sound import fits
-from storage.types import among, is_name, upsert
+from storage.types import among, among_hashes, is_name, upsert
 
 index, live_key = tables.subject_index, tables.live_key
 _AT_ONCE = 500
@@ -256,7 +256,9 @@ class LookUp:
     async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
         """Rows of these hashes. In the same statement: which keys are live."""
         no_key = (null().label("kind"), null().label("number"))
-        theirs = select(*index.columns, *no_key).where(index.c.hash.in_(hashes))
+        theirs = select(*index.columns, *no_key).where(
+            among_hashes(connection, index.c.hash, hashes)
+        )
         nobody = (null().label("hash"), live_key.c.kid, null().label("subject"), live_key.c.mac)
         keys = select(*nobody, live_key.c.kind, live_key.c.number)
         rows = (await connection.execute(union_all(theirs, keys))).all()

@@ -189,6 +189,15 @@ async def list_texts(connection: AsyncConnection) -> list[Text]:
     return list(_by_hash(await connection.execute(query)).values())
 
 
+async def kept(connection: AsyncConnection) -> tuple[list[bytes], list[PublishedNotice]]:
+    """The bytes of every wording and notice that is what its hash says, for who checks a log."""
+    wordings = await connection.execute(select(consent_text).order_by(consent_text.c.hash))
+    notices = await connection.execute(select(privacy_notice).order_by(privacy_notice.c.hash))
+    read = [_notice(row) for row in notices]
+    raw = [row.bundle for row in wordings if _named(row.hash, row.bundle) is not None]
+    return raw, [notice for notice in read if notice is not None]
+
+
 async def altered(connection: AsyncConnection) -> list[str]:
     """Name the texts and notices that are not what their hash says, or gone, by table and hash."""
     wordings = (await connection.execute(select(consent_text))).all()

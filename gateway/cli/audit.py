@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.talk import configuration, named, progress, result, result_json, run, say
+from gateway.cli import exporting
+from gateway.cli.exporting import held_notes
+from gateway.cli.talk import configuration, named, progress, result, result_json, run
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.config.config import Config
     from gateway.flows.proving.verify import Verification
 
-_ELSEWHERE = "give -o a file in a folder that is there and yours, with room, or - for stdout"
+_WRITTEN = "give --bundle a file that `gateway audit export -o` wrote"
 _LONGEST_LINE = 1 << 20  # of an export; a file without line ends must not fill the memory
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
@@ -54,7 +54,10 @@ def verify(
         raise typer.BadParameter(
             "the live log has our own key: give a --bundle", param_hint="--key"
         )
-    held = [_checkpoint(path) for path in checkpoint or ()]
+    held = held_notes(checkpoint)
+    if bundle is not None and _is_zip(bundle):
+        _verify_zip(context, bundle, key, held, as_json=as_json)
+        return
     if bundle is None:
         verdict = run(_verify_live(configuration(context), held))
         report, rows = verdict.report, verdict.rows
@@ -95,15 +98,7 @@ def recover(
     recovery.recover(configuration(context), yes=yes)
 
 
-@app.command()
-def export(
-    context: typer.Context,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")],
-    format: Annotated[Literal["jsonl"], typer.Option(help="What to write.")] = "jsonl",
-) -> None:
-    """Write the published log: entries and checkpoint, without personal data."""
-    size = run(_export(configuration(context), output))
-    say(f"{size} bytes of {format}; check them with: gateway audit verify --bundle {output}")
+app.command()(exporting.export)
 
 
 async def _verify_live(config: Config, held: Sequence[str]) -> Verification:
@@ -121,16 +116,28 @@ def _verify_bundle(
     from audit.export.jsonl import check_jsonl
 
     vkey = key or _own_key(configuration(context))
-    way_out = "give --bundle a file that `gateway audit export -o` wrote"
-    with named(bundle, "read", way_out), bundle.open("rb") as file:
+    with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
         lines = iter(partial(file.readline, _LONGEST_LINE), b"")
         return check_jsonl(lines, vkey, held)
 
 
-def _checkpoint(path: Path) -> str:
-    way_out = "give --checkpoint a file with what GET /v1/audit/checkpoint answered"
-    with named(path, "read", way_out):
-        return path.read_text(encoding="utf-8", errors="replace")
+def _is_zip(bundle: Path) -> bool:
+    with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
+        return file.read(4) == b"PK\3\4"
+
+
+def _verify_zip(
+    context: typer.Context, bundle: Path, key: str | None, held: Sequence[str], *, as_json: bool
+) -> None:
+    """By the file that lies in every bundle: whoever has it alone gets the same answer."""
+    from gateway.look import verifying
+
+    vkey = key or _own_key(configuration(context))
+    with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
+        sound, said = verifying.check(file, vkey, held, as_json=as_json)
+    result(said)
+    if not sound:
+        raise typer.Exit(1)
 
 
 async def _keys(config: Config) -> list[str]:
@@ -148,37 +155,6 @@ def _own_key(config: Config) -> str:
 
     ring = keyring.load(config.keys.keyring)
     return checkpoints.vkey(config.audit.origin, ring.signing.secret.reveal())
-
-
-async def _export(config: Config, output: Path) -> int:
-    from audit.export.jsonl import jsonl
-    from gateway.process.lifespan import open_parts
-
-    size = 0
-    async with open_parts(config) as parts:
-        with _opened(output) as file, progress("exporting", None) as move:
-            async for part in jsonl(parts.data, parts.log, parts.publisher.vkey):
-                with named(output, "written", _ELSEWHERE):
-                    file.write(part)
-                size += len(part)
-                move(size)
-            with named(output, "written", _ELSEWHERE):
-                file.flush()
-    return size
-
-
-@contextmanager
-def _opened(output: Path) -> Iterator[BinaryIO]:
-    from storage import files
-
-    if str(output) == "-":
-        yield sys.stdout.buffer
-        return
-    with named(output, "written", _ELSEWHERE):
-        file = open(output, "wb", opener=files.opener)  # noqa: SIM115 closed below
-        files.keep_private(output)  # it may have been there
-    with closing(file):
-        yield file
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """Why a flow stops: bytes of our own that we cannot read. Outcomes are values.
 
 FlowError
-└── ContentError    stored mail content that no release wrote
+├── ContentError    stored mail content that no release wrote
+└── PersonEnded     somebody is forgotten while what is kept of them is handed out
 """
 
 from __future__ import annotations
@@ -13,3 +14,7 @@ class FlowError(Exception):
 
 class ContentError(FlowError):
     """What a message is to say cannot be read: no release of ours wrote it."""
+
+
+class PersonEnded(FlowError):
+    """Nothing more of this person may be handed out; what was begun stays unfinished."""

@@ -52,3 +52,26 @@ async def hand_over(
         if request.transport is not None:
             request.transport.abort()
     return response
+
+
+async def stream(
+    request: web.Request, pieces: AsyncIterator[bytes], headers: dict[str, str]
+) -> web.StreamResponse:
+    """Answer with *pieces* while they are made, however many there are.
+
+    Whoever reads a piece too slowly loses the connection, and so does who would else take what
+    broke off for the whole.
+    """
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    try:
+        async for piece in pieces:
+            async with asyncio.timeout(_PATIENCE):
+                await response.write(piece)
+        await response.write_eof()
+    except Exception as error:
+        if request.transport is not None:
+            request.transport.abort()
+        if not isinstance(error, TimeoutError | ConnectionError):
+            raise
+    return response

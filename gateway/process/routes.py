@@ -8,6 +8,7 @@ from gateway.api import (
     cases,
     dossiers,
     erasures,
+    exports,
     holds,
     messages,
     operations,
@@ -54,6 +55,8 @@ API = (
     audit.get_checkpoint,
     audit.get_events,
     audit.get_proof,
+    exports.get_export,
+    exports.post_export,
 )
 
 PAGES = (

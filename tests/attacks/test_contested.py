@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,7 @@ from tests.attacks.test_strangers_first import (
 )
 from tests.attacks.test_turn_of_the_week import sunday
 from tests.support.apps import App, Mail, open_app
+from tests.support.bundles import check_here, files_of
 
 ELSEWHERE = "192.0.2.99"
 ADA = {"first_name": "Ada"}
@@ -278,3 +280,15 @@ async def test_the_file_for_machines_is_without_what_strangers_said(app: App) ->
     assert facts.keys() == {"consent", "purpose", "text"}
     assert asked, "the requests that nobody confirmed are told of as they were"
     assert THEIR_PAGE in str(asked)
+    # So it stays in what the log gives of her, opened: that there was a request is said, no more.
+    await app.tick()
+    key = await app.key() | {"Access-Reason": "case 17"}
+    async with app.http.post("/v1/audit/export", json={"email": HER}, headers=key) as taken:
+        raw = await taken.read()
+    assert check_here(raw, app.parts.publisher.vkey)[0]
+    lines = [json.loads(line) for line in files_of(raw)["openings.jsonl"].splitlines()]
+    facts = [json.loads(b64decode(one["opened"])[32:]) for one in lines if "opened" in one]
+    assert [one["why"] for one in lines if "opened" not in one] == ["withheld"]
+    theirs = [one for one in facts if one.get("consent") == consent["consent_id"]]
+    assert theirs
+    nothing_of_theirs(str(theirs))

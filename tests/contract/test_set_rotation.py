@@ -17,6 +17,7 @@ from gateway.errors import KeyFileError
 from gateway.flows.keeping.set_rotation import NOTHING_DECLARED
 from gateway.flows.proving import verify
 from gateway.keyfiles import keyring
+from gateway.watch import examination
 from storage import signed
 from storage.errors import StorageAway
 from storage.keysets import KeyState
@@ -178,10 +179,15 @@ async def test_a_process_that_lacks_the_key_of_rows_does_not_start(app: App) -> 
     keys = config.keys.model_copy(update={"keyring_file": old})
     behind = config.model_copy(update={"keys": keys})
 
+    async def doubts() -> list[str]:
+        about = examination.about_databases(behind)
+        return [one.text async for one in about if one.about == "keys"]
+
     for _ in range(2):  # also once not one row that it could check is left
         with pytest.raises(KeyFileError, match="lacks key rows 2"):
             async with start_app(behind, app.parts.clock):
                 pass
+        assert any("the keyring lacks rows 2" in said for said in await doubts())
         await finished(app, node)
 
 

@@ -31,6 +31,7 @@ from audit.tree import leaf_hash
 from audit.verify import verify_live
 from storage.database import Database
 from storage.secret import Secret
+from tests.support import bundles
 from tests.support.audit import LOG, PUBLISHER, create_log, system_events, write
 from tests.support.clock import SteppedClock
 
@@ -61,7 +62,13 @@ class Scene:
     async def offline(self, *held: int) -> Report:
         parts = [part async for part in jsonl(self.data, self.log, PUBLISHER.vkey)]
         lines = b"".join(parts).splitlines(keepends=True)
-        return check_jsonl(lines, PUBLISHER.vkey, [self.notes[size] for size in held])
+        notes = [self.notes[size] for size in held]
+        report = check_jsonl(lines, PUBLISHER.vkey, notes)
+        raw = await bundles.exported(self.data, self.log)
+        sound, said = bundles.check_here(raw, PUBLISHER.vkey, notes)
+        assert sound == report.ok, said
+        assert not sound or all(gap in said for gap in report.gaps)
+        return report
 
     async def set_back(self) -> list[dict[str, Any]]:
         """Let the data be what they were at the backup; what was lost."""

@@ -38,6 +38,11 @@ def by_the_person(form: str, took: Callable[[], timedelta]) -> Asked:
     return Asked(Kind.SUBJECT_EXPORTED, Actor.SUBJECT, lambda: Exported(form, took()))
 
 
+def by_the_operator(why: str) -> Asked:
+    """By whoever runs the gateway, at its command line."""
+    return Asked(Kind.SUBJECT_ACCESSED, Actor.OPERATOR, lambda: Accessed(why))
+
+
 def by_a_caller(caller: str, why: str) -> Asked:
     """By a program of who answers for the data, which says *why*."""
     refs = {"api_key": caller}
@@ -65,9 +70,10 @@ class HandingOut:
         if dossier is None:
             return None
         written = await write(dossier)
-        return written if await self._tell(subject, asked) else None
+        return written if await self.tell(subject, asked) else None
 
-    async def _tell(self, subject: str, asked: Asked) -> bool:
+    async def tell(self, subject: str, asked: Asked) -> bool:
+        """Say so in the log; False, and nothing said, for who is not live."""
         parts = self.parts
         vault = await parts.keystore.vault([subject])
         async with parts.data.begin() as connection:

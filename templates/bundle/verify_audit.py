@@ -1,0 +1,858 @@
+#!/usr/bin/env python3
+"""Check an export of a consent gateway's audit log, trusting your own keys and nothing else.
+
+    python verify_audit.py BUNDLE.zip --keys KEYS.txt [--checkpoint FILE]... [--json]
+
+KEYS.txt has a C2SP key on each line (name+id+base64): the log's, as its operator published it,
+and those of witnesses that you know. FILE is a checkpoint that you kept. Exits 0 and says what
+the export proves, and who would have to have conspired; or 1, and names the first fault.
+
+Needs Python 3.11 and `cryptography`, no network. docs/formats/bundle.md defines each byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from binascii import a2b_base64, b2a_base64
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+ENTRY = re.compile(
+    rb'\{"ac":"(?P<actor>[a-z]+)"'
+    rb'(?:,"bt":\{"n":(?P<count>[1-9][0-9]{0,9}),"root":"(?P<root>[A-Za-z0-9+/]{43}=)"\})?'
+    rb'(?:,"cm":(?P<commitments>\{"[a-z]+":"[A-Za-z0-9+/]{43}="'
+    rb'(?:,"[a-z]+":"[A-Za-z0-9+/]{43}=")*\}))?'
+    rb',"id":"(?P<eid>[A-Za-z0-9+/]{22}==)"'
+    rb',"k":"(?P<kind>[a-z_.]+)"'
+    rb',"nd":"(?P<node>[A-Za-z0-9:._/+-]{1,64})"'
+    rb'(?:,"rf":(?P<refs>\{"[a-z_]+":"[A-Za-z0-9:._/+=-]{1,128}"'
+    rb'(?:,"[a-z_]+":"[A-Za-z0-9:._/+=-]{1,128}")*\}))?'
+    rb',"t":"(?P<at>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)"'
+    rb',"v":1\}'
+)
+VKEY = re.compile(r"(?P<name>[^\s+]+)\+(?P<id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/]+={0,2})")
+SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<raw>[A-Za-z0-9+/]+={0,2})")
+LISTED = re.compile(r"(?P<size>0|[1-9][0-9]{0,12}) (?P<hash>[0-9a-f]{64}) (?P<path>[\w./-]{1,100})")
+LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
+SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
+MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
+OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
+CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
+TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
+BEGINNINGS, STEP = (b"log.opened", b"log.closed"), b"clock.step"
+DECIDED = {b"consent.confirmed": True, b"consent.withdrawn": False}
+NAMING = {b"consent." + one for one in (b"requested", b"rejected", b"lapsed", b"expired")}
+TELLING = {b"text.published", b"subject.erased", b"evidence.ended", *BEGINNINGS, *NAMING, *DECIDED}
+
+
+class Fault(Exception):
+    """The first thing that is wrong, in which file, and of which entry; nobody looked further."""
+
+    def __init__(self, where: str, what: str, index: int | None = None) -> None:
+        super().__init__(f"{where}{'' if index is None else f', entry {index}'}: {what}")
+        self.where, self.what, self.index = where, what, index
+
+
+def decoded(text: str, size: int | None, where: str) -> bytes:
+    """Base64 in its one spelling, of *size* bytes."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Fault(where, "is not Base64") from None
+    if base64.b64encode(raw).decode() != text or size not in (None, len(raw)):
+        raise Fault(where, "is not Base64 of the right length")
+    return raw
+
+
+def parsed(text: bytes | str, kind: type, where: str, index: int | None = None) -> Any:
+    """JSON of that kind."""
+    try:
+        found = json.loads(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError):
+        raise Fault(where, "is not JSON", index) from None
+    if not isinstance(found, kind):
+        raise Fault(where, "is other JSON than it should be", index)
+    return found
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a log signed: how many entries, and the root of the tree over them."""
+
+    name: str
+    size: int
+    root: bytes
+    times: Mapping[str, int]  # when which witness of ours cosigned it, in seconds since 1970
+
+
+class Keys:
+    """The verifier's own keys; whatever keys a bundle brings count for nothing."""
+
+    def __init__(self, text: str) -> None:
+        self.logs: dict[str, bytes] = {}
+        self.witnesses: dict[str, bytes] = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip() and not line.startswith("#"):
+                self._add(line.strip(), f"line {number} of the keys")
+
+    def _add(self, line: str, where: str) -> None:
+        found = VKEY.fullmatch(line)
+        raw = decoded(found["key"], 33, where) if found else b"\0"
+        keys = {1: self.logs, 4: self.witnesses}.get(raw[0])
+        if found is None or keys is None or _key_id(found["name"], raw).hex() != found["id"]:
+            raise Fault(where, "is no Ed25519 key of a log or of a witness")
+        keys[found["name"]] = raw[1:]
+
+    def opened(self, note: bytes, name: str, first: str, where: str) -> tuple[str, dict[str, int]]:
+        """The text of a note that the log *first* signed as *name*, and who cosigned it when."""
+        if first not in self.logs:
+            raise Fault(where, f"is of {first!r}, of which you gave no key")
+        text, signatures = _note(note, where)
+        signed, times = False, {}
+        for who, raw in signatures:
+            if who == name and raw[:4] == _key_id(name, b"\1" + self.logs[first]):
+                _check_signature(self.logs[first], raw[4:], text, where)
+                signed = True
+            elif who in self.witnesses and raw[:4] == _key_id(who, b"\4" + self.witnesses[who]):
+                times[who] = int.from_bytes(raw[4:12], "big")
+                cosigned = f"cosignature/v1\ntime {times[who]}\n{text}"
+                _check_signature(self.witnesses[who], raw[12:], cosigned, where)
+        if not signed:
+            raise Fault(where, f"is not signed by {name}")
+        return text, times
+
+    def checkpoint(self, note: bytes, name: str, first: str, where: str) -> Checkpoint:
+        text, times = self.opened(note, name, first, where)
+        lines = text.split("\n")
+        if len(lines) != 4 or lines[0] != name or lines[3] or not SIZE.fullmatch(lines[1]):
+            raise Fault(where, f"is no checkpoint of {name}")
+        return Checkpoint(name, int(lines[1]), decoded(lines[2], 32, where), times)
+
+
+def _key_id(name: str, key: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
+
+
+def _check_signature(key: bytes, signature: bytes, text: str, where: str) -> None:
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, text.encode())
+    except (InvalidSignature, ValueError):
+        raise Fault(where, "has a signature that is wrong") from None
+
+
+def _note(note: bytes, where: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """Text and signatures of a C2SP signed note."""
+    said = note.decode(errors="replace")
+    text, gap, lines = said.rpartition("\n\n")
+    found = [SIGNATURE.fullmatch(line) for line in lines[:-1].split("\n")]
+    if not gap or lines[-1:] != "\n" or "\ufffd" in said or re.search(r"[\0-\x09\x0b-\x1f]", said):
+        raise Fault(where, "is no signed note")
+    signatures = [(one["name"], decoded(one["raw"], None, where)) for one in found if one]
+    if len(signatures) != len(found):
+        raise Fault(where, "is no signed note")
+    return text + "\n", signatures
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, struct.error):
+        raise Fault(name, "cannot be read") from None
+    except (ValueError, KeyError, IndexError, OverflowError, UnicodeError):
+        raise Fault(name, "is in no such zip as a gateway writes") from None
+
+
+class Bundle:
+    """The files of an export: exactly those that its manifest lists, of the hash that it says."""
+
+    def __init__(self, file: BinaryIO, keys: Keys) -> None:
+        with _readable("the bundle"):
+            _check_directory(file)
+            self._zip = zipfile.ZipFile(file)
+        self._infos = {one.filename: one for one in self._zip.infolist()}
+        self.seen: set[str] = set()
+        self.files: dict[str, tuple[int, str]] = {MANIFEST: (SMALL, "")}
+        note = b"".join(self.chunks(MANIFEST))
+        text, _ = _note(note, MANIFEST)
+        self.origin, self.made_at, *listed = _manifest(text)
+        keys.opened(note, f"{self.origin}/export", self.origin, MANIFEST)
+        found = [LISTED.fullmatch(line) for line in listed]
+        self.files = {one["path"]: (int(one["size"]), one["hash"]) for one in found if one}
+        if len(self.files) != len(listed):
+            raise Fault(MANIFEST, "is no manifest")
+        for name in sorted(self.files.keys() - self._infos.keys()):
+            raise Fault(name, "was left out: the manifest has it")
+        for name in sorted(self._infos.keys() - self.files.keys() - {MANIFEST}):
+            raise Fault(repr(name), "was added: the manifest does not have it")
+        if len(self._infos) != len(self._zip.infolist()):
+            raise Fault("the bundle", "has a file twice")
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A file in parts, never more than the manifest allows; its hash is checked at the end."""
+        if name not in self._infos or self._infos[name].compress_type not in (0, 8):
+            raise Fault(name, "was left out" if name not in self._infos else "cannot be read")
+        size, expected = self.files[name]
+        digest, length = hashlib.sha256(), 0
+        with _readable(name), self._zip.open(self._infos[name]) as file:
+            while chunk := file.read(CHUNK):
+                length += len(chunk)
+                if length > size:
+                    raise Fault(name, "is longer than the manifest says")
+                digest.update(chunk)
+                yield chunk
+        if expected and (length, digest.hexdigest()) != (size, expected):
+            raise Fault(name, "was altered: the manifest has another hash")
+        self.seen.add(name)
+
+    def lines(self, name: str, longest: int) -> Iterator[list[bytes]]:
+        """The lines of a file, many at once; nothing where the manifest has no such file."""
+        rest = b""
+        for chunk in self.chunks(name) if name in self.files else ():
+            *whole, rest = (rest + chunk).split(b"\n")
+            if len(rest) > longest or max(map(len, whole), default=0) > longest:
+                raise Fault(name, "has a line that is too long")
+            yield whole
+        if rest:
+            raise Fault(name, "ends within a line")
+
+    def whole(self, name: str) -> bytes:
+        if self.files.get(name, (SMALL + 1, ""))[0] > SMALL:
+            raise Fault(name, "is missing, or too large")
+        return b"".join(self.chunks(name))
+
+
+def _manifest(text: str) -> list[str]:
+    lines = text[:-1].split("\n")
+    if lines[0] != FORMAT or len(lines) < 3:
+        raise Fault(MANIFEST, "is no manifest")
+    return lines[1:]
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Bound the zip's directory, which is read whole before anything of it can be checked."""
+    length = file.seek(0, 2)
+    file.seek(max(0, length - 98))
+    tail = file.read(98).rjust(98, b"\0")
+    count, size = struct.unpack("<HL", tail[86:92])
+    if tail[56:60] == b"PK\6\7":  # the larger form, directly before
+        (place,) = struct.unpack("<Q", tail[64:72])
+        count, size = struct.unpack("<QQ", tail[32:48])
+        if tail[:4] != b"PK\6\6" or place != length - 98:
+            raise Fault("the bundle", "is no such zip as a gateway writes")
+    if tail[76:80] != b"PK\5\6" or count > 10_000 or size > SMALL:
+        raise Fault("the bundle", "is no zip, or has too many files")
+
+
+class Tree:
+    """The right edge of a tree as RFC 9162 has it: a hash for each full subtree, largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hashes: list[bytes] = []
+
+    @property
+    def root(self) -> bytes:
+        *rest, root = self._hashes or [hashlib.sha256(b"").digest()]
+        for left in reversed(rest):
+            root = hashlib.sha256(b"\1" + left + root).digest()
+        return root
+
+    def push(self, level: int, node: bytes) -> None:
+        """Add a full subtree of 2**level leaves, where one fits."""
+        at = self.size >> level
+        self.size += 1 << level
+        while at & 1:
+            node, at = hashlib.sha256(b"\1" + self._hashes.pop() + node).digest(), at >> 1
+        self._hashes.append(node)
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        sha256, start = hashlib.sha256, 0
+        while start < len(leaves):
+            if self.size % 256 or len(leaves) - start < 256:
+                self.push(0, leaves[start])
+                start += 1
+                continue
+            row = leaves[start : start + 256]
+            while len(row) > 1:  # level by level, several times faster than leaf by leaf
+                pairs = zip(row[::2], row[1::2], strict=True)
+                row = [sha256(b"\1" + left + right).digest() for left, right in pairs]
+            self.push(8, row[0])
+            start += 256
+
+
+def next_level(start: int, end: int) -> int:
+    """How large the first of the full subtrees is that make up the leaves from *start* to *end*."""
+    level = (end - start).bit_length() - 1
+    return min(level, (start & -start).bit_length() - 1) if start else level
+
+
+def leads_to(root: bytes, index: int, size: int, leaf: bytes, path: Sequence[bytes]) -> bool:
+    """Whether *path* proves the leaf at *index* (RFC 9162, 2.1.3.2)."""
+    at, last, found = index, size - 1, leaf
+    for other in path if 0 <= index < size else ():
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = hashlib.sha256(b"\1" + other + found).digest()
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            found = hashlib.sha256(b"\1" + found + other).digest()
+        at, last = at >> 1, last >> 1
+    return last == 0 and found == root
+
+
+@dataclass
+class Person:
+    """What the disclosed events of one person say: their order, and their consents."""
+
+    following: tuple[int, str | None] = (0, None)  # number and link of the event that comes next
+    missing: list[tuple[int, int]] = field(default_factory=list)  # numbers, and up to which entry
+    let_go: set[int] = field(default_factory=set)  # numbers that a later event says are over
+    consents: dict[str, tuple[bool, Any]] = field(default_factory=dict)  # granting, and for what
+    told: bool = True  # no decision is withheld: else a consent may stand that is not told of
+    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, as `missing`
+
+
+class Openings:
+    """What was disclosed of people, read beside the entries that commit to it."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._lines = (one for some in bundle.lines(OPENINGS, OPENING_LINE) for one in some)
+        self.people: dict[str, Person] = {}
+        self.opened = self.withheld = 0
+        self.next = (0, -1)  # log and entry that the next line is about
+        self._line: dict[str, Any] = {}
+        self.advance()
+
+    def advance(self) -> None:
+        text = next(self._lines, None)
+        before, self.next = self.next, (1 << 16, 0)
+        if text is not None:
+            self._line = parsed(text, dict, OPENINGS)
+            self.next = (self._number("log"), self._number("index"))
+        if self.next < before:
+            raise Fault(OPENINGS, "is not in the order of the entries", self.next[1])
+
+    def _number(self, name: str) -> int:
+        value = self._line.get(name)
+        if type(value) is not int or not 0 <= value < 1 << 53:
+            raise Fault(OPENINGS, f"has a line without {name}")
+        return value
+
+    def check(self, entry: re.Match[bytes], texts: Texts) -> None:
+        """Check all lines about this entry."""
+        at = self.next
+        while self.next == at:
+            if "position" in self._line:
+                self._item(entry, at[1])
+            else:
+                self._payload(entry, at[1], texts)
+            self.advance()
+
+    def end(self) -> None:
+        """Every event of a person is here but those that the log itself says were let go."""
+        if self.next[0] != 1 << 16:
+            raise Fault(OPENINGS, "is about an entry that is not in the bundle", self.next[1])
+        for person in self.people.values():
+            for number, index in person.missing:
+                if number not in person.let_go:
+                    raise Fault(OPENINGS, f"lacks the person's event number {number}", index)
+            for number, index in person.unknown:
+                if not any(one <= number for one, _ in person.missing):
+                    raise Fault(OPENINGS, "permits a mail on a consent that nobody gave", index)
+
+    def _facts(self, index: int) -> tuple[dict[str, Any], bytes]:
+        """What was opened, and the commitment that it gives."""
+        try:
+            raw = a2b_base64(str(self._line.get("opened")), strict_mode=True)
+        except ValueError:
+            raise Fault(OPENINGS, "is not Base64", index) from None
+        self.opened += 1
+        bound = hmac.digest(raw[:32], b"consentgw/audit/payload/v1\0" + raw[32:], "sha256")
+        return parsed(raw[32:], dict, OPENINGS), bound
+
+    def _payload(self, entry: re.Match[bytes], index: int, texts: Texts) -> None:
+        compartment = str(self._line.get("compartment"))
+        links = dict(LINK.findall((entry["commitments"] or b"").decode()))
+        link = links.get(compartment)
+        if link is None:
+            raise Fault(OPENINGS, "opens what the entry does not commit to", index)
+        if "opened" not in self._line:
+            self.withheld += 1
+            person = self._person(self._line.get("subject"))
+            if compartment == "evidence":
+                person.following = (person.following[0] + 1, link)
+                person.told &= entry["kind"] not in DECIDED
+            return
+        facts, bound = self._facts(index)
+        if b2a_base64(bound, newline=False).decode() != link:
+            raise Fault(OPENINGS, "has facts that are not what the entry commits to", index)
+        about = (facts.get("eid"), facts.get("comp"))
+        if about != (entry["eid"].decode(), compartment) or not isinstance(facts.get("sub"), str):
+            raise Fault(OPENINGS, "has facts that say to be of another event", index)
+        if compartment == "evidence":
+            person = self._person(facts["sub"])
+            self._follow(person, facts, link, index)
+            self._decide(person, entry["kind"], facts, index)
+            if isinstance(facts.get("text"), str) and entry["kind"].startswith(b"consent."):
+                texts.use(facts["text"], index)
+
+    def _person(self, name: object) -> Person:
+        return self.people.setdefault(str(name), Person())
+
+    def _follow(self, person: Person, facts: dict[str, Any], link: str, index: int) -> None:
+        number, last = person.following
+        said = facts.get("sseq")
+        if type(said) is not int or not number <= said < number + 100_000:
+            raise Fault(OPENINGS, "is not the next of the person's events", index)
+        person.missing += [(one, index) for one in range(number, said)]
+        if said == number and facts.get("sprev") != last:
+            raise Fault(OPENINGS, "does not follow the person's event before it", index)
+        person.following = (said + 1, link)
+
+    def _decide(self, person: Person, kind: bytes, facts: dict[str, Any], index: int) -> None:
+        if kind == b"evidence.ended" and isinstance(facts.get("events"), list):
+            person.let_go.update(one for one in facts["events"] if type(one) is int)
+        if kind not in DECIDED:
+            return
+        name, purpose = facts.get("consent"), facts.get("purpose")
+        if isinstance(name, str):
+            if kind == b"consent.confirmed" and name in person.consents:
+                raise Fault(OPENINGS, "confirms a consent that was decided before", index)
+            person.consents[name] = (DECIDED[kind], purpose)
+            return
+        for one, (granting, what) in person.consents.items():  # of whatever there was
+            person.consents[one] = (granting and purpose not in (None, what), what)
+
+    def _item(self, entry: re.Match[bytes], index: int) -> None:
+        """One message of a batch event; its place in the small tree is proved."""
+        facts, bound = self._facts(index)
+        path = [decoded(str(one), 32, OPENINGS) for one in list(self._line.get("path") or ())[:64]]
+        leaf = hashlib.sha256(b"\0" + bound).digest()
+        root, count = entry["root"] or b"", int(entry["count"] or 0)
+        if not leads_to(base64.b64decode(root), self._number("position"), count, leaf, path):
+            raise Fault(OPENINGS, "has an item that is not what the entry commits to", index)
+        ground, person = facts.get("ground"), self._person(facts.get("sub"))
+        if entry["kind"] != b"permit.batch" or not isinstance(ground, dict):
+            return
+        name = str(ground.get("id"))
+        if ground.get("kind") != "consent" or person.consents.get(name, (False, None))[0]:
+            return
+        if name in person.consents:
+            raise Fault(OPENINGS, "permits a mail on a consent that did not stand", index)
+        if person.told:
+            person.unknown.append((person.following[0], index))
+
+
+class Texts:
+    """The wordings, each a line that its hash names; the log tells of each before it is used."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        lines = (one for some in bundle.lines(TEXTS, SMALL) for one in some)
+        self._notices = {  # of each wording the privacy notice that it was shown with
+            f"sha256:{hashlib.sha256(line).hexdigest()}": str(
+                parsed(line, dict, TEXTS).get("notice")
+            )
+            for line in lines
+        }
+        named = {name: f"notices/{name[7:]}.txt" for name in self._notices.values()}
+        self._there = {
+            name for name, path in named.items() if bundle.files.get(path, (0, ""))[1] == path[8:-4]
+        }
+        self._published: set[str] = set()
+        self.lost = False  # a log lost entries, and perhaps those that told of a wording
+
+    def published(self, text: str) -> None:
+        self._published.add(text)
+
+    def use(self, text: str, index: int) -> None:
+        if text not in self._notices:
+            raise Fault(TEXTS, f"lacks the wording {text}", index)
+        if self._notices[text] not in self._there:
+            raise Fault("notices", f"lack the one that the wording {text} names", index)
+        if text not in self._published and not self.lost:
+            raise Fault(TEXTS, f"has a wording that was not published before: {text}", index)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a successor says of a log that was closed."""
+
+    size: int  # up to where its entries are there
+    root: bytes
+    end: int  # up to where some had been signed
+
+
+@dataclass
+class Reading:
+    """One log, as far as it was read."""
+
+    generation: int
+    name: str
+    checkpoint: Checkpoint
+    tree: Tree = field(default_factory=Tree)
+    claims: dict[int, list[tuple[bytes, str]]] = field(default_factory=dict)
+    older: list[Checkpoint] = field(default_factory=list)
+    signed_at: list[tuple[int, int]] = field(default_factory=list)  # sizes, and when cosigned
+    entries: int = 0
+
+    @property
+    def path(self) -> str:
+        return f"log/{self.generation}/entries.jsonl"
+
+    def claim(self, checkpoint: Checkpoint, whose: str) -> None:
+        self.claims.setdefault(checkpoint.size, []).append((checkpoint.root, whose))
+        self.signed_at += [(checkpoint.size, at) for at in checkpoint.times.values()]
+
+    def grow(self, leaves: Sequence[bytes]) -> None:
+        """Add leaves, and compare the roots on the way with those that were signed."""
+        begun, end = self.tree.size, self.tree.size + len(leaves)
+        for size in sorted(one for one in self.claims if begun < one <= end):
+            self.tree.extend(leaves[self.tree.size - begun : size - begun])
+            self.compare(size)
+        self.tree.extend(leaves[self.tree.size - begun :])
+
+    def compare(self, size: int) -> None:
+        for root, whose in self.claims.get(size, ()):
+            if root != self.tree.root:
+                what = f"do not give {whose} of size {size}: the log is another than was signed"
+                raise Fault(self.path, f"the entries {what}")
+
+    def skip(self, line: bytes) -> None:
+        """Pass over entries that are not in the bundle, by the hashes of their subtrees."""
+        start = self.tree.size
+        hashes = parsed(line, list, self.path, start)
+        count = hashes[0] if hashes else None
+        if type(count) is not int or not 0 < count <= self.checkpoint.size - start:
+            raise Fault(self.path, "has neither an entry here nor the hashes instead", start)
+        for text in hashes[1:]:
+            left = start + count - self.tree.size
+            level = next_level(self.tree.size, start + count) if left else 64
+            if level == 64:
+                raise Fault(self.path, "has too many hashes", start)
+            self.tree.push(level, decoded(str(text), 32, self.path))
+        for size in sorted(one for one in self.claims if start < one < start + count):
+            whose = self.claims[size][0][1]
+            what = f"has no hashes for {whose} of size {size}: ask for a bundle that continues it"
+            raise Fault(self.path, what)
+        if self.tree.size != start + count:
+            raise Fault(self.path, "has too few hashes", start)
+        self.compare(self.tree.size)
+
+
+@dataclass
+class Verdict:
+    """What was proved."""
+
+    origin: str
+    made_at: str
+    level: str = "signed"
+    conspirators: list[str] = field(default_factory=list)
+    logs: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    sealed: int = 0  # facts about people that the entries commit to
+    opened: int = 0
+    erased: int = 0  # of such facts, as the log tells
+    withheld: int = 0
+
+
+class Verification:
+    """All checks of one bundle."""
+
+    def __init__(self, bundle: Bundle, keys: Keys, held: Sequence[bytes]) -> None:
+        self._bundle, self._keys, self._held = bundle, keys, list(held)
+        self.texts = Texts(bundle)
+        self.openings = Openings(bundle)
+        self._told: dict[int, Gap] = {}
+        self._read: dict[int, Reading] = {}
+        self._kept: dict[int, list[Checkpoint]] = {}
+        self.verdict = Verdict(bundle.origin, bundle.made_at)
+
+    def run(self) -> Verdict:
+        for number, note in enumerate(self._held, 1):
+            self._keep(note, f"your checkpoint {number}")
+        paths = (re.fullmatch(r"log/([1-9][0-9]{0,2})/checkpoint", p) for p in self._bundle.files)
+        for generation in sorted(int(found[1]) for found in paths if found):
+            self._log(generation)
+        if not self._read:
+            raise Fault("the bundle", "has no log")
+        self.openings.end()
+        self._close()
+        for name in sorted(self._bundle.files.keys() - self._bundle.seen):
+            for _ in self._bundle.chunks(name):
+                pass
+        return self._conclude()
+
+    def _name(self, generation: int) -> str:
+        return self._bundle.origin + ("" if generation == 1 else f"/{generation}")
+
+    def _keep(self, note: bytes, where: str) -> None:
+        named = note.split(b"\n", 1)[0].decode(errors="replace")
+        own = re.escape(self._bundle.origin)
+        number = re.fullmatch(own + r"(?:/([2-9]|[1-9][0-9]{1,2}))?", named)
+        if number is None:
+            raise Fault(where, f"is of another log than {self._bundle.origin}")
+        found = self._keys.checkpoint(note, named, self._bundle.origin, where)
+        self._kept.setdefault(int(number[1] or 1), []).append(found)
+
+    def _log(self, generation: int) -> None:
+        name, folder = self._name(generation), f"log/{generation}"
+        first = self._bundle.origin
+
+        def read(note: bytes, where: str) -> Checkpoint:
+            return self._keys.checkpoint(note, name, first, where)
+
+        newest = read(self._bundle.whole(f"{folder}/checkpoint"), f"{folder}/checkpoint")
+        log = self._read[generation] = Reading(generation, name, newest)
+        log.claim(newest, "the bundle's checkpoint")
+        where = f"{folder}/checkpoints.jsonl"
+        for line in (one for some in self._bundle.lines(where, SMALL) for one in some):
+            log.older.append(read(parsed(line, str, where).encode(errors="replace"), where))
+            log.claim(log.older[-1], "an older checkpoint")
+        for one in self._kept.get(generation, ()):
+            log.claim(one, "your checkpoint")
+        self.texts.lost = generation > 1  # what told of a wording may be among what was lost
+        self._walk(log)
+        if log.tree.size != newest.size:
+            raise Fault(log.path, f"ends at {log.tree.size}, the checkpoint covers {newest.size}")
+
+    def _walk(self, log: Reading) -> None:
+        match, sha256 = ENTRY.fullmatch, hashlib.sha256
+        looks = Looks(self, log)
+        for lines in self._bundle.lines(log.path, ENTRY_LINE):
+            leaves: list[bytes] = []
+            index = log.tree.size
+            for line in lines:
+                found = match(line)
+                if found is not None:
+                    leaves.append(sha256(b"\0" + line).digest())
+                    looks.at(found, index)
+                    index += 1
+                    continue
+                log.grow(leaves)
+                if line[:1] != b"[":
+                    raise Fault(log.path, "is no entry of a log", index)
+                log.skip(line)
+                leaves, index = [], log.tree.size
+            log.grow(leaves)
+
+    def refs(self, log: Reading, kind: bytes, raw: bytes | None, index: int) -> None:
+        """What entries say without naming anybody: wordings, what was erased, what was lost."""
+        refs = parsed(raw or b"{}", dict, log.path)
+        if kind == b"text.published":
+            self.texts.published(str(refs.get("text")))
+        elif kind in BEGINNINGS:
+            if "predecessor" in refs and index < log.generation:
+                self._tell(refs, log.path, index)
+        elif kind in (b"subject.erased", b"evidence.ended"):
+            numbers = [refs.get(name, "0") for name in ("payloads", "items")]
+            self.verdict.erased += sum(int(one) for one in numbers if SIZE.fullmatch(one))
+        elif "text" in refs:
+            self.texts.use(refs["text"], index)
+
+    def _tell(self, refs: Mapping[str, str], path: str, index: int) -> None:
+        sizes = [refs.get(name, "0") for name in ("predecessor", "size", "guard")]
+        if not all(SIZE.fullmatch(one) for one in sizes):
+            raise Fault(path, "does not say which log was closed, and where", index)
+        generation, size, guard = map(int, sizes)
+        root = decoded(refs.get("root", ""), 32, path)
+        if "guard" in refs:
+            name = self._name(generation)
+            said = f"{name}\n{guard}\n{refs.get('guard_root')}\n"
+            note = f"{said}\n— {name} {refs.get('guard_signature')}\n".encode()
+            self._keys.checkpoint(note, name, self._bundle.origin, path)
+        self._told[generation] = Gap(size, root, max(size, guard))
+
+    def _close(self) -> None:
+        """Each log ends where its successor says, and none before a checkpoint that you keep."""
+        newest = max(self._read)
+        for generation in range(1, newest):
+            gap, log = self._told.get(generation), self._read.get(generation)
+            there = Tree() if log is None else log.tree
+            name = self._name(generation)
+            if gap is None:
+                raise Fault(f"log/{newest}", f"does not tell where {name} was closed")
+            if (gap.size, gap.root) != (there.size, there.root):
+                raise Fault(f"log/{generation}", f"was closed at {gap.size}, not at {there.size}")
+            if gap.end > gap.size:
+                self.verdict.gaps.append(f"accepted gap {gap.size}..{gap.end} in {name}")
+            else:
+                self.verdict.gaps.append(f"{name} was closed at {gap.size}")
+        for generation, kept in self._kept.items():
+            there = self._read[generation].tree if generation in self._read else Tree()
+            gap = self._told.get(generation)
+            size, end = max(one.size for one in kept), max(there.size, gap.end if gap else 0)
+            if size > end:
+                what = f"is cut off after {there.size}: your checkpoint covers {size} entries"
+                raise Fault(f"log/{generation}", what)
+
+    def _conclude(self) -> Verdict:
+        verdict, openings = self.verdict, self.openings
+        verdict.opened, verdict.withheld = openings.opened, openings.withheld
+        verdict.logs = [
+            {"origin": one.name, "size": one.tree.size, "entries": one.entries}
+            for one in self._read.values()
+        ]
+        log = self._read[max(self._read)]
+        operator = f"whoever holds the key of {self._bundle.origin}"
+        kept = max((one.size for one in self._kept.get(log.generation, ())), default=0)
+        if kept:
+            verdict.level = "held outside"
+            said = f"{operator}, together with whoever kept your checkpoint for you"
+            verdict.conspirators.append(f"entries before {kept}: {said}")
+        cosigned = max((size for size, _ in log.signed_at), default=0)
+        if cosigned:
+            verdict.level = "witnessed"
+            names = sorted({name for one in self._cosigned(log) for name in one.times})
+            said = f"{operator}, together with the witnesses {', '.join(names)}"
+            verdict.conspirators.append(f"entries before {cosigned}: {said}")
+        rest = max(kept, cosigned)
+        if rest < log.tree.size:
+            verdict.conspirators.append(f"entries from {rest} on: {operator}, alone")
+        return verdict
+
+    def _cosigned(self, log: Reading) -> Iterator[Checkpoint]:
+        largest = max(size for size, _ in log.signed_at)
+        held = (*self._kept.get(log.generation, ()), log.checkpoint, *log.older)
+        return (one for one in held if one.times and one.size == largest)
+
+
+class Looks:
+    """What is looked at in each entry of a log, in their order."""
+
+    def __init__(self, whole: Verification, log: Reading) -> None:
+        self._whole, self._log, self._latest = whole, log, b""
+        self._bounds = Bounds(log)
+
+    def at(self, entry: re.Match[bytes], index: int) -> None:
+        whole, log = self._whole, self._log
+        kind, at, sealed, count = entry.group("kind", "at", "commitments", "count")
+        if at < self._latest or kind in BEGINNINGS:
+            self._latest = _later(self._latest, at, kind, log.path, index)
+        else:
+            self._latest = at
+        if self._bounds.known:
+            self._bounds.check(at, index)
+        if sealed is not None or count is not None:
+            whole.verdict.sealed += int(count) if sealed is None else sealed.count(b":")
+        if kind in TELLING:
+            whole.refs(log, kind, entry["refs"], index)
+        if whole.openings.next == (log.generation, index):
+            whole.openings.check(entry, whole.texts)
+        log.entries += 1
+
+
+class Bounds:
+    """What witnesses saw bounds when entries were made, whatever date an entry itself bears."""
+
+    def __init__(self, log: Reading) -> None:
+        self._path = log.path
+        self.known = sorted(log.signed_at)
+        self._sizes = [size for size, _ in self.known]
+        moments = [datetime.fromtimestamp(min(at, 1 << 34), UTC) for _, at in self.known]
+        before = accumulate((_text(at - TOLERANCE) for at in moments), max)
+        behind = accumulate((_text(at + TOLERANCE) for at in reversed(moments)), min)
+        self._earliest, self._latest = [b"", *before], [*reversed([*behind]), b"~"]
+
+    def check(self, at: bytes, index: int) -> None:
+        place = bisect_right(self._sizes, index)
+        if not self._earliest[place] <= at <= self._latest[place]:
+            raise Fault(self._path, "has a date that the witnesses' signatures contradict", index)
+
+
+def _text(moment: datetime) -> bytes:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
+
+
+def _later(latest: bytes, at: bytes, kind: bytes, path: str, index: int) -> bytes:
+    """The latest moment, behind an entry with an earlier one."""
+    if kind in BEGINNINGS:
+        return b""  # behind it comes what was staged for the log before
+    if kind == STEP:
+        return at
+    try:
+        back = datetime.fromisoformat(latest.decode()) - datetime.fromisoformat(at.decode())
+    except ValueError:
+        raise Fault(path, "has a date that there is not", index) from None
+    if back > TOLERANCE:
+        raise Fault(path, f"is dated {back} before an entry that was there already", index)
+    return latest
+
+
+def verify(file: BinaryIO, keys: str, held: Sequence[bytes] = ()) -> Verdict:
+    """Check a bundle; raises `Fault`, and nothing else, whatever it is given."""
+    known = Keys(keys)
+    return Verification(Bundle(file, known), known, held).run()
+
+
+def tell(verdict: Verdict) -> Iterator[str]:
+    """The verdict in words."""
+    for log in verdict.logs:
+        yield f"{log['origin']}: {log['entries']} of {log['size']} entries are here, and unaltered"
+    yield from verdict.gaps
+    yield f"facts about people: {verdict.sealed} sealed, {verdict.opened} of them opened and true,"
+    yield f"  {verdict.withheld} withheld; the log tells of {verdict.erased} that were erased"
+    yield "who could have deceived you:"
+    yield from (f"  {one}" for one in verdict.conspirators)
+    yield f"ok; level: {verdict.level}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    words = argparse.ArgumentParser(description="Check an export of an audit log, offline.")
+    words.add_argument("bundle", type=Path)
+    words.add_argument("--keys", type=Path, required=True, help="your own file of C2SP keys")
+    words.add_argument("--checkpoint", type=Path, action="append", default=[], help="one you kept")
+    words.add_argument("--json", action="store_true", help="for a machine")
+    given = words.parse_args(arguments)
+    try:
+        held = [path.read_bytes() for path in given.checkpoint]
+        keys = given.keys.read_text("utf-8", "replace")
+        with given.bundle.open("rb") as file:
+            found = judge(file, keys, held)
+    except OSError as error:
+        found = Fault(str(error.filename), str(error.strerror))
+    sys.stdout.write(said(found, given.json) + "\n")
+    return 1 if isinstance(found, Fault) else 0
+
+
+def judge(file: BinaryIO, keys: str, held: Sequence[bytes]) -> Verdict | Fault:
+    """As `verify`, but the fault is an answer, too."""
+    try:
+        return verify(file, keys, held)
+    except Fault as fault:
+        return fault
+
+
+def said(found: Verdict | Fault, as_json: bool) -> str:
+    """A verdict or a fault, for a person or a machine; nothing in it that a terminal obeys."""
+    if isinstance(found, Fault):
+        told = {"ok": False, "where": found.where, "index": found.index, "fault": found.what}
+        text = json.dumps(told) if as_json else f"FAILED: {found}"
+    else:
+        told = {"ok": True, **asdict(found)}
+        text = json.dumps(told) if as_json else "\n".join(tell(found))
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Whoever makes somebody check a file of theirs learns that it is refused, and costs no memory."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support import bundles
+from tests.support.audit import PUBLISHER
+from tests.support.bundles import check_here, one_life, signed, zipped
+
+KEYS = PUBLISHER.vkey
+FILES = one_life().files(3)
+GOOD = signed(FILES)
+_HUGE = 300 * 1024 * 1024
+
+
+def bomb(name: str) -> Callable[[], bytes]:
+    """A good bundle in which one file swells to hundreds of megabytes."""
+
+    def make() -> bytes:
+        files, made = bundles.files_of(GOOD), io.BytesIO()
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as opened:
+            for other, content in files.items():
+                if other != name:
+                    opened.writestr(other, content)
+            with opened.open(name, "w", force_zip64=True) as file:
+                for _ in range(_HUGE >> 20):
+                    file.write(b"a" * (1 << 20))
+        return made.getvalue()
+
+    return make
+
+
+def many_files() -> bytes:
+    return zipped(bundles.files_of(GOOD) | {f"{n}": b"" for n in range(20_000)})
+
+
+def said_to_be_few() -> bytes:
+    raw = bytearray(many_files())
+    raw[-14:-10] = struct.pack("<HH", 1, 1)
+    return bytes(raw)
+
+
+def a_hidden_directory() -> bytes:
+    """The end that is looked at says one thing, the larger form before it another."""
+    end = struct.pack("<LQHHLLQQQQ", 0x06064B50, 44, 45, 45, 0, 0, 2**40, 2**40, 2**40, 0)
+    locator = struct.pack("<LLQL", 0x07064B50, 0, len(GOOD) - 22, 1)
+    return GOOD[:-22] + end + locator + GOOD[-22:]
+
+
+def twice() -> bytes:
+    made = io.BytesIO(GOOD)
+    with zipfile.ZipFile(made, "a") as opened, pytest.warns(UserWarning):
+        opened.writestr("texts.jsonl", b"")
+    return made.getvalue()
+
+
+def packed_otherwise() -> bytes:
+    return zipped(bundles.files_of(GOOD), zipfile.ZIP_LZMA)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        pytest.param(bomb("manifest.note"), "manifest.note: is longer", id="a list that swells"),
+        pytest.param(bomb("texts.jsonl"), "texts.jsonl: is longer", id="a file that swells"),
+        pytest.param(bomb("log/1/entries.jsonl"), "entries.jsonl: is longer", id="a log, too"),
+        pytest.param(many_files, "too many files", id="many files"),
+        pytest.param(said_to_be_few, "was added", id="many that are said to be one"),
+        pytest.param(a_hidden_directory, "the bundle", id="a hidden directory"),
+        pytest.param(twice, "twice", id="a file twice"),
+        pytest.param(packed_otherwise, "cannot be read", id="packed otherwise"),
+        pytest.param(lambda: b"", "no zip", id="nothing"),
+        pytest.param(lambda: GOOD[:-1], "no zip", id="cut off"),
+        pytest.param(lambda: GOOD[:40] + GOOD[80:], "", id="a piece is missing"),
+        pytest.param(lambda: GOOD[-22:], "cannot be read", id="an end alone"),
+    ],
+)
+def test_a_hostile_file_is_refused_in_little_memory(make: Callable[[], bytes], says: str) -> None:
+    raw = make()
+    tracemalloc.start()
+    begun = time.monotonic()
+    try:
+        sound, said = check_here(raw, KEYS)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (sound, says in said) == (False, True), said
+    assert most < 24 << 20
+    assert time.monotonic() - begun < 5
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_bytes_that_are_changed_anywhere_are_refused_or_change_nothing(data: st.DataObject) -> None:
+    """In the zip itself: names and times of files are not what is proved."""
+    at = data.draw(st.integers(0, len(GOOD) - 1))
+    raw = bytearray(GOOD)
+    raw[at : at + data.draw(st.integers(1, 8))] = data.draw(st.binary(max_size=8))
+
+    sound, said = check_here(bytes(raw), KEYS)
+
+    assert said.startswith("FAILED: ") != sound
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_whatever_who_has_the_key_signs_is_judged(data: st.DataObject) -> None:
+    """Random lines in random files, in a list that is signed: nothing but a verdict comes out."""
+    name = data.draw(st.sampled_from(sorted(FILES)))
+    lines = FILES[name].splitlines()
+    values = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+        max_leaves=6,
+    )
+    new = data.draw(st.binary(max_size=40) | st.builds(as_line, values))
+    at = data.draw(st.integers(0, max(0, len(lines) - 1)))
+    lines[at : at + data.draw(st.integers(0, 2))] = [new]
+
+    _, said = check_here(signed(FILES | {name: bundles.lines(lines)}), KEYS)
+
+    assert said
+
+
+WORDS = st.sampled_from(
+    ["compartment", "index", "log", "opened", "path", "position", "subject", "notice", "x"]
+)
+
+
+def as_line(value: object) -> bytes:
+    import json
+
+    return json.dumps(value).encode()
