@@ -383,6 +383,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/links.py": "http/test_recipients.py",
     "consent/keys/epochs.py": "contract/test_rotation.py",
     "consent/keys/rewrap.py": "contract/test_rotation.py",
+    "consent/reindex.py": "contract/test_reindexing.py",
     "consent/keys/sets.py": "contract/test_set_rotation.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning

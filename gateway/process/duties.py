@@ -127,7 +127,7 @@ def _keys_of(parts: Parts) -> Callable[[], Awaitable[int]]:
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
     keks = Rotation(*stores, ring)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keyring.sets, parts.log.macs)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
     sets = SetRotation(*stores, FollowedSets(ring), kinds)
 
     async def keep() -> int:
