@@ -13,6 +13,7 @@ AuditError
     ├── GuardMissing    no guard beside the log
     ├── GuardAhead      the guard knows more entries than the log holds: a restored or cut log
     ├── GuardBehind     the log knows a younger checkpoint: a restored guard
+    ├── AllOlder        both stand before what this machine saw published: put back together
     └── GuardConflict   the log does not continue what was published, or the guard was forged
 """
 
@@ -123,6 +124,16 @@ class GuardBehind(GuardError):
     todo = (
         "Put back the newest backup of the store of the guard (audit.guard_url, by default the"
         " key store), or go on with this one: `gateway restore` says what that means."
+    )
+
+
+class AllOlder(GuardError):
+    """The guard, and the data that agree with it, stand before what this machine saw published."""
+
+    what = "this machine saw more published: data and guard are older backups of one moment"
+    todo = (
+        "Put back the newest backup of each, or go on with these: `gateway restore` says what that"
+        " means."
     )
 
 

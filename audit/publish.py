@@ -68,6 +68,7 @@ class Publisher:
         self.verifier = Verifier(self.vkey)  # of the first log, which knows its successors
         self._own = self.verifier.of(log.generation)
         self._walked: _Walked | None = None
+        self.held: str | None = None  # the guard's note, as of the last time that we published
 
     def sign_manifest(self, text: str) -> str:
         """The note of an export's list of files, under a name that no log has."""
@@ -124,6 +125,7 @@ class Publisher:
         checkpoint = self._open(held)
         if stored > checkpoint.size:
             raise GuardBehind(stored, checkpoint.size)
+        self.held = held
         grown = await self._grown(data, checkpoint)
         # A publisher may have died between guard and log.
         missing = [(checkpoint, held)] if checkpoint.size > stored else []
@@ -133,6 +135,7 @@ class Publisher:
         signed = self._sign(grown)
         if not await self._swap(guard, held, signed, grown.size):
             return None
+        self.held = signed
         await published.store(data, [*missing, (grown, signed)], clock, self._log.base)
         return grown
 

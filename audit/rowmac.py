@@ -7,6 +7,7 @@ from hmac import compare_digest
 from typing import Any
 
 from audit.tables import audit_entry, audit_pending
+from storage.errors import StorageAway
 from storage.honesty import Signed
 from storage.keysets import KeySet
 
@@ -64,26 +65,46 @@ class RowMacs:
     """
 
     def __init__(self, keys: KeySet, log: str, floor: int = 0) -> None:
-        self._kid = keys.kid
+        self.keys = keys
+        self._log = log
         self._floor = floor
-        self._macs = {kid: RowMac(key.reveal(), log) for kid, key in keys.live.items()}
 
     def pending(self, n: int, entry: bytes) -> Signed:
         """For a row that is staged now."""
-        return Signed(self._kid, self._macs[self._kid].pending(n, entry))
+        kid = self.keys.kid
+        return Signed(kid, self._under(kid).pending(n, entry))
 
     def entry(self, index: int, entry: bytes) -> Signed:
         """For a row that gets its index now."""
-        return Signed(self._kid, self._macs[self._kid].entry(index, entry))
+        kid = self.keys.kid
+        return Signed(kid, self._under(kid).entry(index, entry))
 
     def staged(self, row: Any) -> bool:
-        """Whether a gateway staged this sound row of `audit_pending`."""
-        mac = self._macs.get(row.kid)
+        """Whether a gateway staged this sound row of `audit_pending`; may raise as `logged`."""
+        mac = self._mac(row.kid)
         if mac is None or row.n < self._floor:
             return False
         return compare_digest(row.mac, mac.pending(row.n, row.entry))
 
     def logged(self, row: Any) -> bool:
-        """Whether a gateway put this sound row of `audit_entry` at its index."""
-        mac = self._macs.get(row.kid)
+        """Whether a gateway put this sound row of `audit_entry` at its index.
+
+        Raises `StorageAway` where that may be one whose newest key we lack.
+        """
+        mac = self._mac(row.kid)
         return mac is not None and compare_digest(row.mac, mac.entry(row.leaf_index, row.entry))
+
+    def _under(self, kid: int) -> RowMac:
+        mac = self._mac(kid)
+        if mac is None:
+            raise StorageAway("keyring")  # it went between two statements of ours
+        return mac
+
+    def _mac(self, kid: int) -> RowMac | None:
+        made = self.keys.made
+        found: RowMac | None = made.get((kid, self._log))
+        if found is None and (secret := self.keys.get(kid)) is not None:
+            found = made[kid, self._log] = RowMac(secret.reveal(), self._log)
+        if found is None and self.keys.is_elsewhere(kid):
+            raise StorageAway("keyring")
+        return found

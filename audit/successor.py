@@ -6,7 +6,7 @@ not know, and no process starts: whoever is killed there runs the same again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, insert, select
@@ -20,6 +20,7 @@ from audit.gaps import Cause, Gap
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.rowmac import LOGGED
+from audit.seen import Seen
 from audit.tables import audit_checkpoint, audit_entry, audit_guard, audit_node, audit_state
 from audit.tree import Frontier, Node, leaf_hash
 from storage.clock import Clock
@@ -69,6 +70,13 @@ class Guards:
 
     def size(self, generation: int) -> int | None:
         return self.said[generation].size if generation in self.said else None
+
+    def beside(self, seen: Iterable[Seen], verifier: Verifier) -> Guards:
+        """The same, with what somebody saw published, where that is more than they hold."""
+        more = {one.generation: one for one in seen if (self.size(one.generation) or 0) < one.size}
+        notes = {number: one.note for number, one in more.items()}
+        said = {number: verifier.of(number).checkpoint(note) for number, note in notes.items()}
+        return Guards({**self.notes, **notes}, {**self.said, **said})
 
 
 async def guards(guard: AsyncConnection, verifier: Verifier) -> Guards:
@@ -211,9 +219,17 @@ class Opening:
     """Opens the successor of what is left of a log."""
 
     def __init__(
-        self, log: Log, seed: Secret, data: Database, guard: Database, clock: Clock
+        self,
+        log: Log,
+        seed: Secret,
+        data: Database,
+        guard: Database,
+        clock: Clock,
+        seen: Sequence[Seen] = (),
     ) -> None:
+        """*seen* is what was published of each log by what is known outside of the stores."""
         self._log = log
+        self._seen = seen
         self._seed = seed
         self._data = data
         self._guard = guard
@@ -224,10 +240,13 @@ class Opening:
         """Write the successor's guard, of nothing yet; from here on nothing starts before `end`."""
         async with self._guard.begin() as connection:
             found = await guards(connection, self._verifier)
+            # Behind one that was seen too: of no size of any name there may be two roots.
+            known = max((one.generation for one in self._seen), default=0)
+            known = max(known, self._log.generation)
             # One that was begun and has nothing yet is gone on with.
-            begun = found.newest > self._log.generation and found.size(found.newest) == 0
-            newest = max(found.newest, self._log.generation)
-            number = newest if begun else newest + 1
+            begun = found.newest > known and found.size(found.newest) == 0
+            newest = max(found.newest, known)
+            number = found.newest if begun else newest + 1
             name = succession.name_of(self._log.first, number)
             note = checkpoints.sign(Checkpoint(name, 0, tree.EMPTY_ROOT), self._seed.reveal())
             row = {"log": name, "size": 0, "note": note}
@@ -244,6 +263,7 @@ class Opening:
         """
         async with self._guard.read() as connection:
             found = await guards(connection, self._verifier)
+        found = found.beside(self._seen, self._verifier)
         surveys = [
             await survey(self._data, self._log, one, found, self._verifier)
             for one in range(1, successor.generation)

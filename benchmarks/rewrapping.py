@@ -13,6 +13,7 @@ from gateway.config.config import Config
 from gateway.flows.keeping.rotation import Rotation
 from gateway.keyfiles.followed import FollowedKeyring
 from gateway.parts import Parts
+from storage.ids import random_id
 
 PEOPLE = 500_000  # two keys each
 _AT_ONCE = 5_000
@@ -30,8 +31,8 @@ def run() -> None:
 
 async def _run(settings: Config) -> None:
     async with open_gateway(settings) as parts:
-        for start in range(0, PEOPLE, _AT_ONCE):
-            people = [f"sub_{n:08}" for n in range(start, start + _AT_ONCE)]
+        for _ in range(0, PEOPLE, _AT_ONCE):
+            people = [random_id("sub") for _ in range(_AT_ONCE)]
             await parts.keystore.create(people, parts.clock.wall())
         seconds, wrapped = await _rotate(parts)
     tell(

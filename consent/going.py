@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import struct
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import tables
+from consent import gates, tables
 from consent.gates import Gate
 from storage.honesty import RowKeys
 
@@ -34,3 +34,17 @@ def noted(keys: RowKeys, gate: Gate) -> bytes | None:
     kid, mac = _HEAD.unpack_from(stored)
     facts = stored[_HEAD.size :]
     return facts if keys.fits(_SIGNED, kid, mac, (gate.subject, facts)) else None
+
+
+async def sign_anew(connection: AsyncConnection, keys: RowKeys, old: int) -> int:
+    """Sign what a key signed of this, and only that, with the one that makes rows now; how many."""
+    row = tables.subject
+    query = select(row).where(row.c.going.is_not(None)).with_for_update(key_share=True)
+    people = [gates.gate_of(one) for one in await connection.execute(query)]
+    done = 0
+    for gate in people:
+        facts = noted(keys, gate)
+        if facts is not None and gate.going is not None and _HEAD.unpack_from(gate.going)[0] == old:
+            await note(connection, keys, gate, facts)
+            done += 1
+    return done

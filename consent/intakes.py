@@ -248,8 +248,9 @@ async def oldest(
     query = select(intake).where(intake.c.kind == kind, sound(intake))
     fresh = bad_rows.first(query, intake.c.id).order_by(intake.c.id).limit(limit)
     rows = list((await connection.execute(fresh, bad_rows.at(now))).all())
-    again = bad_rows.again(query, intake.c.id).limit(limit - len(rows))
-    rows += (await connection.execute(again, bad_rows.at(now))).all()
+    if room := limit - len(rows):
+        again = bad_rows.again(query, intake.c.id).limit(room)
+        rows += (await connection.execute(again, bad_rows.at(now))).all()
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
         for row in rows
@@ -264,6 +265,12 @@ async def lock(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
 
 async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
     await connection.execute(delete(intake).where(among(intake.c.id, ids)))
+
+
+async def wait(connection: AsyncConnection, kind: IntakeKind) -> bool:
+    """Whether there are rows of a kind at all: a tick with nothing to do asks no more than this."""
+    query = select(exists().where(intake.c.kind == kind))
+    return bool((await connection.execute(query)).scalar_one())
 
 
 async def oldest_received(connection: AsyncConnection) -> datetime | None:

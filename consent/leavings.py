@@ -93,6 +93,26 @@ async def noted(connection: AsyncConnection) -> list[Gate]:
     return [gates.gate_of(row) for row in await connection.execute(query)]
 
 
+async def sign_anew(connection: AsyncConnection, keys: RowKeys, old: int) -> int:
+    """Sign what a key signed of this, and only that, with the one that makes rows now; how many."""
+    row = tables.subject
+    query = select(row).where(row.c.left_unread.is_not(None)).with_for_update(key_share=True)
+    people = [gates.gate_of(one) for one in await connection.execute(query)]
+    under = [gate for gate in people if _kid(gate) == old and is_ours(keys, gate)]
+    for gate in under:
+        statement = update(row).where(row.c.id == gate.subject)
+        written = _written(keys, gate.subject, of(gate))
+        await connection.execute(statement.values(left_unread=written))
+    return len(under)
+
+
+def _kid(gate: Gate) -> object:
+    try:
+        return _read(gate)["kid"]
+    except _UNREADABLE:
+        return None
+
+
 def count(keys: RowKeys, people: Collection[Gate]) -> dict[str, str]:
     """For the event that these people's rows are gone: how many words went with them."""
     gone = sum(len(of(gate)) for gate in people if is_ours(keys, gate))

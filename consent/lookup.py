@@ -28,7 +28,7 @@ from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
 from storage.sound import fits
-from storage.types import among, is_name, upsert
+from storage.types import among, among_hashes, is_name, upsert
 
 index, live_key = tables.subject_index, tables.live_key
 _AT_ONCE = 500
@@ -185,13 +185,18 @@ class LookUp:
             if kid > max((of for told, of in self._told if told == kind), default=0)
         ]
         for one in newer:
-            row = {**one._asdict(), **self._rows.sign(live_key.name, *one)._asdict()}
-            statement = upsert(connection, live_key).values(row)
-            # What somebody planted under that number is not in the way.
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["kind", "number"], set_=row)
-            )
+            await self.tell(connection, *one)
         self._told |= frozenset(newer)
+
+    async def tell(self, connection: AsyncConnection, kind: str, number: int) -> None:
+        """Tell every node that a key is live, before anything is made with it."""
+        one = Live(kind, number)
+        row = {**one._asdict(), **self._rows.sign(live_key.name, *one)._asdict()}
+        statement = upsert(connection, live_key).values(row)
+        # What somebody planted under that number is not in the way.
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["kind", "number"], set_=row)
+        )
 
     def checkable(self, of: SignedTable, kind: str = _LOOKUP) -> SignedTable:
         """The rows of a table signed by keys of the set *kind* that our keyring can check."""
@@ -250,7 +255,9 @@ class LookUp:
     async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
         """Rows of these hashes. In the same statement: which keys are live."""
         no_key = (null().label("kind"), null().label("number"))
-        theirs = select(*index.columns, *no_key).where(index.c.hash.in_(hashes))
+        theirs = select(*index.columns, *no_key).where(
+            among_hashes(connection, index.c.hash, hashes)
+        )
         nobody = (null().label("hash"), live_key.c.kid, null().label("subject"), live_key.c.mac)
         keys = select(*nobody, live_key.c.kind, live_key.c.number)
         rows = (await connection.execute(union_all(theirs, keys))).all()

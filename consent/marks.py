@@ -22,7 +22,7 @@ from storage.ids import ordered_id
 from storage.locks import delete_free
 from storage.signed import SignedTable
 from storage.sound import fits
-from storage.types import among
+from storage.types import among, among_hashes
 
 mark = tables.mark
 
@@ -83,7 +83,8 @@ class Marks:
             for index in set(indexes)
             for kid, digest in self.keys.all_keyed(_USE, index).items()
         }
-        query = select(mark).where(mark.c.address_hash.in_({digest for _, digest in hashes}))
+        theirs = among_hashes(connection, mark.c.address_hash, [digest for _, digest in hashes])
+        query = select(mark).where(theirs)
         moments: dict[Left, datetime] = {}
         for row in await connection.execute(query):
             index = hashes.get((row.kid, row.address_hash))

@@ -15,6 +15,8 @@ CONFIRM_WITHIN: Final = timedelta(hours=72)
 # form can be called so: a name in the configuration has no dot.
 RE_PERMISSION: Final = "service.re-permission"
 ASK_AGAIN: Final = "service.ask-again"  # likewise, of "ask me again" behind a link in a mail
+SWITCHED_ON: Final = "service.preferences"  # likewise, of a switch that a mail leads to
+ASKED_BY_LINK: Final = frozenset({ASK_AGAIN, SWITCHED_ON})
 
 
 class RenderedBy(StrEnum):

@@ -21,7 +21,7 @@ from storage.ids import ordered_id
 from storage.keysets import KeySet
 from storage.locks import delete_free
 from storage.secret import Secret
-from storage.types import upsert
+from storage.types import among_hashes, upsert
 
 suppression = tables.suppression
 counted = tables.confirmation_count
@@ -127,7 +127,7 @@ async def in_force(
     connection: AsyncConnection, address_hashes: Iterable[bytes], now: datetime
 ) -> dict[bytes, set[Stop]]:
     query = select(suppression.c.address_hash, suppression.c.kind).where(
-        suppression.c.address_hash.in_(set(address_hashes)),
+        among_hashes(connection, suppression.c.address_hash, address_hashes),
         or_(suppression.c.until.is_(None), suppression.c.until > now),
     )
     found: dict[bytes, set[Stop]] = {}
@@ -156,14 +156,22 @@ class Count:
 async def confirmations_counted(
     connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
 ) -> dict[bytes, Count]:
-    """Confirmation mails of the last seven days under each key."""
-    await _pull_back(connection, address_keys, now)
+    """Confirmation mails of the last seven days under each key.
+
+    What a clock that ran ahead dated counts as of *now*, or it would count until that comes.
+    Only one process counts at a time.
+    """
+    theirs = among_hashes(connection, counted.c.address_key, address_keys)
     query = (
         select(counted.c.address_key, func.count(), func.max(counted.c.sent_at))
-        .where(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now - WEEK)
+        .where(theirs, counted.c.sent_at > now - WEEK)
         .group_by(counted.c.address_key)
     )
-    return {key: Count(*found) for key, *found in await connection.execute(query)}
+    rows = (await connection.execute(query)).all()
+    if any(newest > now for _, _, newest in rows):
+        ahead = update(counted).where(theirs, counted.c.sent_at > now)
+        await connection.execute(ahead.values(sent_at=now))
+    return {key: Count(times, min(newest, now)) for key, times, newest in rows}
 
 
 async def counted_lately(
@@ -172,20 +180,10 @@ async def counted_lately(
     """Those of these keys that something was counted under. Changes nothing."""
     query = select(counted.c.address_key).distinct()
     query = query.where(
-        counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now - WEEK
+        among_hashes(connection, counted.c.address_key, address_keys),
+        counted.c.sent_at > now - WEEK,
     )
     return set((await connection.execute(query)).scalars())
-
-
-async def _pull_back(
-    connection: AsyncConnection, address_keys: Collection[bytes], now: datetime
-) -> None:
-    """Count what a clock that ran ahead dated as of *now*, or it would count until that comes.
-
-    Only one process counts at a time.
-    """
-    ahead = and_(counted.c.address_key.in_(set(address_keys)), counted.c.sent_at > now)
-    await connection.execute(update(counted).where(ahead).values(sent_at=now))
 
 
 async def count_mails(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Integer, Select, and_, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from delivery.outbox import IS_WAITING, Message, is_honest, message_of, outbox
+from delivery.outbox import IS_WAITING, Message, Status, is_honest, message_of, outbox
 from delivery.outcome import Kind
 from delivery.sharing import Due
 from storage import bad_rows
@@ -102,4 +102,13 @@ async def look_again(connection: AsyncConnection, now: datetime) -> None:
     """Let what is parked be due: a process starts, and the cause may be mended."""
     named = select(bad_rows.parked.c.row).where(bad_rows.parked.c.table == outbox.name)
     these = and_(IS_WAITING, outbox.c.due_at > now, outbox.c.id.in_(named))
+    await connection.execute(update(outbox).where(free(outbox, these)).values(due_at=now))
+
+
+async def bring_forward(
+    connection: AsyncConnection, subject: str, reasons: Collection[str], now: datetime
+) -> None:
+    """Let what waits for somebody for one of these reasons be due: it is decided anew."""
+    waits = and_(outbox.c.subject == subject, outbox.c.status == Status.DEFERRED)
+    these = and_(waits, outbox.c.reason.in_(list(reasons)), outbox.c.due_at > now)
     await connection.execute(update(outbox).where(free(outbox, these)).values(due_at=now))

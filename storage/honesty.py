@@ -13,6 +13,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
+from storage.errors import StorageAway
 from storage.keysets import KeySet
 from storage.secret import Secret
 
@@ -37,13 +38,11 @@ class RowKeys:
     """Signs rows, and tells ours from those that somebody else wrote (docs/formats/rows.md).
 
     Several rows are looked at for every mail, so what depends on key and table
-    alone is computed once.
+    alone is computed once, for as long as the keys stand.
     """
 
     def __init__(self, keys: KeySet) -> None:
-        self._keys = keys
-        self._live = keys.live
-        self._macs: dict[tuple[object, str], _Mac] = {}
+        self.keys = keys
 
     def sign(self, table: str, *values: object, kid: int | None = None) -> Signed:
         """The MAC of a row of *table*; sign anew with every change of these values.
@@ -51,18 +50,23 @@ class RowKeys:
         Texts, bytes, whole numbers, moments and None; anything else is a TypeError.
         Give *kid* where the row holds more that was made with that key.
         """
-        kid = self._keys.kid if kid is None else kid
+        kid = self.keys.kid if kid is None else kid
         return Signed(kid, self._mac(kid, table)(values))
 
     def fits(self, table: str, kid: object, mac: Any, values: Sequence[object]) -> bool:
-        """Say whether a gateway wrote this row; never raises, whatever the row holds.
+        """Say whether a gateway wrote this row, whatever it holds.
 
-        A database that somebody else wrote may hold any type in any column.
+        A database that somebody else wrote may hold any type in any column. Raises
+        `StorageAway` alone: the row may be of a gateway whose newest key we lack.
         """
         try:
-            made = self._macs.get((kid, table)) or self._mac(kid, table)
+            made = self.keys.made.get((kid, table)) or self._mac(kid, table)
             return compare_digest(mac, made(values))
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except KeyError:
+            if self.keys.is_elsewhere(kid):
+                raise StorageAway("keyring") from None
+            return False
+        except (TypeError, ValueError, OverflowError):
             return False
 
     def keyed(self, use: str, raw: bytes) -> Signed:
@@ -70,16 +74,23 @@ class RowKeys:
         return self.sign(use, raw)
 
     def all_keyed(self, use: str, raw: bytes) -> dict[int, bytes]:
-        """The same under every key that a row may name, for finding it."""
-        return {kid: self._mac(kid, use)((raw,)) for kid in self._keys.live}
+        """The same under every key that a row may name, for finding it.
+
+        Raises `StorageAway` where it may name one that we lack.
+        """
+        if self.keys.is_behind:
+            raise StorageAway("keyring")
+        return {kid: self._mac(kid, use)((raw,)) for kid in self.keys.live}
 
     def _mac(self, kid: object, table: str) -> _Mac:
         """Raises `KeyError` for a key that never was ours, or is destroyed."""
-        found = self._macs.get((kid, table))
+        made = self.keys.made  # of the keys as they stand, or it goes with those that stood before
+        found: _Mac | None = made.get((kid, table))
         if found is None:
-            if not isinstance(kid, int):
+            secret = self.keys.get(kid)
+            if secret is None:
                 raise KeyError(kid)
-            found = self._macs[kid, table] = _mac_of(self._live[kid], table)
+            found = made[kid, table] = _mac_of(secret, table)
         return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, and_, func, not_, select, update
+from sqlalchemy import Column, Select, Table, Update, and_, func, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import paging
@@ -22,6 +22,7 @@ from storage.sound import fits
 
 NOBODYS = 0  # kids begin at one
 _AT_ONCE = 500
+_ANEW_AT_ONCE = 100  # rows that others wait for meanwhile
 Key = tuple[Any, ...]  # of a row, in the order of its table's primary key
 
 
@@ -46,12 +47,45 @@ class SignedTable:
             if not self.fits(keys, row):
                 yield f"{self.table.name} {_name(self.key_of(row))}"
 
-    async def has_ours(self, data: Database, keys: RowKeys) -> bool:
-        """Whether there is a row that a gateway wrote with one of these keys."""
-        async for row in self._each(data, self.rows.where(self.table.c.kid > NOBODYS)):
+    async def has_ours(self, data: Database, keys: RowKeys, kid: int | None = None) -> bool:
+        """Whether there is a row that a gateway wrote with one of these keys, or with that one."""
+        column = self.table.c.kid
+        theirs = self.rows.where(column > NOBODYS if kid is None else column == kid)
+        async for row in self._each(data, theirs):
             if self.fits(keys, row):
                 return True
         return False
+
+    async def sign_anew(
+        self, data: Database, keys: RowKeys, old: int, after: Key | None
+    ) -> tuple[Key | None, int]:
+        """Sign the next rows behind *after* that fit under *old*, and no others, with today's key.
+
+        Returns the last that was looked at, None behind the last of all, and how many were
+        signed. Who changes a row meanwhile signs it anyway: it is passed over.
+        """
+        under = self.rows.where(self.table.c.kid == old)
+        query = paging.page(under, self.key, after, _ANEW_AT_ONCE)
+        async with data.read() as connection:
+            seen = (await connection.execute(query)).all()
+        if not seen:
+            return None, 0
+        last = self.key_of(seen[-1])
+        if not any(self.fits(keys, row) for row in seen):
+            return last, 0
+        async with data.begin() as connection:
+            held = query.with_for_update(skip_locked=True, key_share=True, of=self.table)
+            rows = [row for row in await connection.execute(held) if self.fits(keys, row)]
+            for row in rows:
+                await connection.execute(self._anew(keys, row))
+        return last, len(rows)
+
+    def _anew(self, keys: RowKeys, row: Any) -> Update:
+        signed = keys.sign(self.table.name, *self.values(row))
+        this = and_(*(column == getattr(row, column.name) for column in self.key))
+        # What changed since it was read was signed by who changed it.
+        same = and_(self.table.c.kid == row.kid, self.table.c.mac == row.mac)
+        return update(self.table).where(this, same).values(signed._asdict())
 
     async def _each(self, data: Database, query: Select[Any]) -> AsyncIterator[Any]:
         after: Key | None = None

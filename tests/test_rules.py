@@ -239,9 +239,9 @@ def test_only_changes_gives_a_consent_its_next_state() -> None:
         and (gives_a_state(node) or ast.unparse(node.func) == "Consent")
     }
 
-    # `consents.py` makes them of rows; gates, erasures and epochs have states of their own.
+    # `consents.py` makes them of rows; gates, erasures, epochs and keys have states of their own.
     others = {"consent/consents.py", "consent/gates.py", "consent/erasures.py"}
-    others |= {"consent/keys/epochs.py"}
+    others |= {"consent/keys/epochs.py", "consent/keys/sets.py", "consent/keys/set_phases.py"}
     assert changing == {"consent/changes.py", *others}
 
 
@@ -350,7 +350,6 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/proving/exports.py": "http/test_api_exports.py",
     "gateway/flows/proving/certificate.py": "contract/test_cli_erase.py",
     "gateway/http/certificates.py": "contract/test_telling.py",
-    "gateway/process/counting.py": "contract/test_telling.py",
     "consent/address_links.py": "http/test_people_rectify.py",
     "gateway/flows/rights/address_mails.py": "http/test_people_rectify.py",
     "gateway/flows/rights/move.py": "http/test_people_rectify.py",
@@ -374,6 +373,8 @@ TESTED_FROM_OUTSIDE = {
     "audit/numbers.py": "contract/test_log.py",
     "audit/openings.py": "contract/test_audit_verify.py",
     "audit/published.py": "contract/test_successor.py",
+    "gateway/flows/keeping/endings.py": "contract/test_set_rotation.py",
+    "gateway/cli/set_rotating.py": "contract/test_keys.py",
     "gateway/cli/putting.py": "faults/test_restored_from.py",
     "gateway/flows/restoring/brought_back.py": "promises/test_restore.py",
     "gateway/flows/restoring/older.py": "promises/test_restore.py",
@@ -387,6 +388,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/links.py": "http/test_recipients.py",
     "consent/keys/epochs.py": "contract/test_rotation.py",
     "consent/keys/rewrap.py": "contract/test_rotation.py",
+    "consent/keys/sets.py": "contract/test_set_rotation.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",

@@ -22,7 +22,7 @@ from storage.types import upsert
 SILENT_FOR = timedelta(minutes=1)  # a process reports every few seconds
 _FORGOTTEN_AFTER = timedelta(days=1)
 
-KEK = "kek"  # the one kind of key that is announced so far
+KEK = "kek"  # beside the kinds of the sets
 
 node = tables.node
 
@@ -78,4 +78,9 @@ def waited_for(epochs: Iterable[Epoch], running: Collection[Node]) -> dict[int, 
     """Of each announced epoch the processes, by name, that run without its key."""
     new = [one for one in epochs if one.state is EpochState.ANNOUNCED]
     keys = {one.epoch: Held(KEK, one.epoch, one.proof or "") for one in new}
-    return {n: tuple(one.name for one in running if one.lacks(key)) for n, key in keys.items()}
+    return {number: without(running, key) for number, key in keys.items()}
+
+
+def without(running: Collection[Node], key: Held) -> tuple[str, ...]:
+    """The processes, by name, that run without a key."""
+    return tuple(one.name for one in running if one.lacks(key))

@@ -30,6 +30,24 @@ kek_epoch = Table(
     *honest(),
 )
 
+# Where keys of the keyring's sets stand: those that followed others, and those that they followed.
+set_key = Table(
+    "set_key",
+    metadata,
+    Column("kind", String(16), primary_key=True, info=within(1, 16)),
+    Column("number", Integer, primary_key=True, autoincrement=False, info=within(1, 2**31 - 1)),
+    # announced | active | retiring | destroyed
+    Column("state", String(10), nullable=False, info=within(1, 10)),
+    Column("since", Moment, nullable=False, info=within(27)),
+    Column("proof", String(16), nullable=False, info=within(16)),
+    # Nothing that stands needs it any more.
+    Column("renewed_at", Moment, info=within(27)),
+    # Nor a backup that may be put back: keyrings let it go.
+    Column("released_at", Moment, info=within(27)),
+    Column("told", String(10), info=within(1, 10)),  # the state that the log was told of last
+    *honest(),
+)
+
 # Processes that run, and the keys that each of them holds: a new key waits for all of them.
 node = Table(
     "node",

@@ -21,6 +21,7 @@ from gateway.http.endpoints import Media, endpoint
 from gateway.http.fields import Moment
 from gateway.http.models import Answer
 from gateway.http.parsing import read_query
+from storage import patterns
 from storage.ids import bits_of, named
 
 _TAGS = ("audit",)
@@ -32,7 +33,7 @@ class AuditQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")] | None = None
+    kind: Annotated[str, StringConstraints(pattern=patterns.EVENT_KIND)] | None = None
     since: Moment | None = None
     until: Moment | None = None
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = None

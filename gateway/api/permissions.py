@@ -32,6 +32,12 @@ class PermissionRequest(Incoming):
 
 
 class PermissionGranted(Answer):
+    """It may be mailed; when, is another question: what only delays a mail refuses nothing.
+
+    So the answer is the same in a pause, for who wants few mails, and under a purpose's cap: a
+    message that is handed in then waits `deferred`, and its status says for which of them.
+    """
+
     granted: Literal[True] = True
     ground: GroundView
 

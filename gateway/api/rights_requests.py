@@ -34,11 +34,11 @@ from gateway.http.endpoints import endpoint
 from gateway.http.fields import CleanText, Moment, Name
 from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import read_json, read_query
+from storage import patterns
 
 _TAGS = ("data protection officer",)
 _PATH: Final = "/v1/rights-requests"
 _ONE: Final = _PATH + "/{id:req_[0-9a-v]{26}}"
-_ID: Final = r"^req_[0-9a-v]{26}$"
 _NO_REQUEST: Final = "rights request of this id"
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "kind": "access", "channel": "letter"}
 _REASON: Final[dict[str, Any]] = {"reason": "The copy was handed over on paper."}
@@ -69,7 +69,7 @@ class RightsRequestQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: Progress | None = None
-    after: Annotated[str, StringConstraints(pattern=_ID)] | None = None
+    after: Annotated[str, StringConstraints(pattern=patterns.REQUEST)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 

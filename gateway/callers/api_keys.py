@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -46,6 +46,7 @@ class ApiKey:
     purposes: frozenset[str]
     created_at: datetime
     revoked_at: datetime | None = None
+    kid: int | None = field(default=None, compare=False)  # what its token's hash was made with
 
     def covers(self, purpose: str, sender: str | None) -> bool:
         """Whether it may speak for *purpose*; *sender* is the purpose's."""
@@ -112,6 +113,32 @@ async def ended(connection: AsyncConnection) -> dict[str, bool]:
     return {row.id: row.revoked_at is not None for row in rows}
 
 
+async def under(connection: AsyncConnection, keys: RowKeys, kid: int) -> list[str]:
+    """The ids of keys that open something, whose token's hash was made with that key of ours."""
+    query = select(api_key).where(api_key.c.kid == kid, api_key.c.revoked_at.is_(None))
+    rows = await connection.execute(query.order_by(api_key.c.created_at, api_key.c.id))
+    return [row.id for row in rows if is_honest(keys, row)]
+
+
+async def renew(connection: AsyncConnection, keys: RowKeys, key_id: str, token: str) -> bool:
+    """Make the hash of a *token* that was shown anew, with the key that makes rows now.
+
+    Nothing changes where the row is another one than `find` found by it.
+    """
+    kept = keys.all_keyed(_USE, _hash(token)).values()
+    query = select(api_key).where(api_key.c.id == key_id, api_key.c.token_hash.in_(kept))
+    row = (await connection.execute(query.with_for_update(skip_locked=True))).first()
+    if row is None or row.kid == keys.keys.kid or row.revoked_at is not None:
+        return False
+    if not is_honest(keys, row):
+        return False
+    new = {name: getattr(row, name) for name in _GRANTING}
+    new["token_hash"] = keys.keyed(_USE, _hash(token)).mac
+    signed = new | keys.sign(api_key.name, *new.values())._asdict()
+    await connection.execute(update(api_key).where(api_key.c.id == key_id).values(signed))
+    return True
+
+
 async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: datetime) -> bool:
     """End a key; False when there is none of that id, or it has ended already.
 
@@ -158,6 +185,8 @@ def _kept(keys: RowKeys, row: Any) -> dict[str, object]:
 
 
 SIGNED = SignedTable(api_key, select(api_key), _granting)
+# They open nothing any more, whatever key their token's hash was made with.
+REVOKED = replace(SIGNED, rows=SIGNED.rows.where(api_key.c.revoked_at.is_not(None)))
 ADOPTER = Adopter(SIGNED, kept=_kept)
 
 
@@ -175,4 +204,5 @@ def _key(row: Any) -> ApiKey:
         purposes=frozenset(row.purposes.split()),
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        kid=row.kid,
     )

@@ -28,7 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import idempotency
-from storage.locks import delete_free, free
+from storage.errors import StorageAway
+from storage.keysets import KeySet
+from storage.locks import delete_free, free, keep_out
 from storage.secret import Secret
 from storage.types import upsert
 
@@ -40,24 +42,52 @@ _COLUMNS = (idempotency.c.api_key, idempotency.c.endpoint, idempotency.c.key_has
 _Row = tuple[str, str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """What one key makes of a request."""
+
+    key_hash: bytes
+    fingerprint: bytes
+    of_bytes: bytes  # as the release before took it: of the body as it came
+
+    def tells(self, row: Row[Any]) -> bool:
+        """Whether the request of a row is this one."""
+        known = (self.fingerprint, self.of_bytes)
+        return any(hmac.compare_digest(row.fingerprint, one) for one in known)
+
+
 @dataclass(frozen=True)
 class Name:
     """What a request may be repeated under, and what tells it from others; nothing readable.
 
     *status* is that of its answer where one is remembered: known before, for only good ones are.
+    *others* is what it may have been named under other keys, while one key follows another;
+    *oldest* what the oldest of all has: the same on every node, whichever it names by.
     """
 
     api_key: str
     endpoint: str
-    key_hash: bytes
-    fingerprint: bytes
-    of_bytes: bytes  # as the release before took it: of the body as it came
+    hashes: Hashes
     status: int
+    others: tuple[Hashes, ...] = ()
+    oldest: bytes = b""
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self.hashes.fingerprint
 
     @property
     def row(self) -> _Row:
         """Where it is kept; the same twice is the same request, or a mistake."""
-        return self.api_key, self.endpoint, self.key_hash
+        return self._row(self.hashes)
+
+    @property
+    def rows(self) -> dict[_Row, Hashes]:
+        """Where it may stand, under every key."""
+        return {self._row(one): one for one in (*self.others, self.hashes)}
+
+    def _row(self, hashes: Hashes) -> _Row:
+        return self.api_key, self.endpoint, hashes.key_hash
 
 
 @dataclass(frozen=True)
@@ -83,7 +113,7 @@ class Clash(StrEnum):
 
 
 def identify(
-    secret: Secret,
+    keys: KeySet,
     *,
     api_key: str,
     endpoint: str,
@@ -95,16 +125,22 @@ def identify(
     """Name a request by the idempotency *key* that its caller chose.
 
     *meaning* tells it from others, *body* is it as it came. Callers put addresses
-    into such keys and bodies, so both are stored as HMACs.
+    into such keys and bodies, so both are stored as HMACs. Raises `StorageAway` where
+    another node may have named it by a key that we lack.
     """
+    if keys.is_behind:
+        raise StorageAway("keyring")
+    made = {kid: _hashes(secret, key, body, meaning) for kid, secret in keys.live.items()}
+    oldest, named = made[min(made)].key_hash, made.pop(keys.kid)
+    return Name(api_key, endpoint, named, status, tuple(made.values()), oldest)
+
+
+def _hashes(secret: Secret, key: str, body: bytes, meaning: bytes) -> Hashes:
     raw = secret.reveal()
-    return Name(
-        api_key,
-        endpoint,
+    return Hashes(
         key_hash=hmac.digest(raw, b"key\0" + key.encode(), "sha256"),
         fingerprint=hmac.digest(raw, b"meaning\0" + meaning, "sha256"),
         of_bytes=hmac.digest(raw, b"body\0" + body, "sha256"),
-        status=status,
     )
 
 
@@ -117,9 +153,11 @@ async def take(
     been answered yet is the others' answer. Nobody else can take what is taken
     here until the transaction ends: its rows are locked.
     """
+    before = await _under_other_keys(connection, names, now)
     first: dict[_Row, Name] = {}
     for name in names:
-        first.setdefault(name.row, name)
+        if name.row not in before:
+            first.setdefault(name.row, name)
     # In one order for everybody, or two transactions could wait for each other's rows.
     tickets = [Ticket(first[row], secrets.token_bytes(16)) for row in sorted(first)]
     got = await _claim(connection, tickets, now)
@@ -128,13 +166,35 @@ async def take(
     for name in names:
         ticket = got.get(name.row)
         if ticket is None:
-            outcomes.append(_of_another(name, held.get(name.row)))
+            outcomes.append(_of_another(name, before.get(name.row) or held.get(name.row)))
         elif name is ticket.name:
             outcomes.append(ticket)
         else:
             same = hmac.compare_digest(name.fingerprint, ticket.name.fingerprint)
             outcomes.append(Clash.IN_FLIGHT if same else Clash.REUSED)
     return outcomes
+
+
+async def _under_other_keys(
+    connection: AsyncConnection, names: Sequence[Name], now: datetime
+) -> dict[_Row, Row[Any]]:
+    """What stands of these names under another key than makes rows now, by their row of now.
+
+    While a key follows another some nodes name by the one and some by the other: for so long
+    nobody names the same request by both.
+    """
+    several = [name for name in names if name.others]
+    for lock in sorted({f"{name.api_key} {name.endpoint} {name.oldest.hex()}" for name in several}):
+        await keep_out(connection, f"request {lock}")
+    rows = {row: name for name in several for row in name.rows if row != name.row}
+    found = await _recall(connection, rows)
+    return {rows[at].row: row for at, row in found.items() if not _is_over(row, now)}
+
+
+def _is_over(row: Row[Any], now: datetime) -> bool:
+    """As `_claim` has it."""
+    abandoned = abs(now - row.started_at) >= _ABANDONED
+    return bool(row.expires_at <= now or (row.status is None and abandoned))
 
 
 async def _claim(
@@ -147,7 +207,7 @@ async def _claim(
         {
             "api_key": ticket.name.api_key,
             "endpoint": ticket.name.endpoint,
-            "key_hash": ticket.name.key_hash,
+            "key_hash": ticket.name.hashes.key_hash,
             "fingerprint": ticket.name.fingerprint,
             "owner": ticket.owner,
             "status": None,
@@ -220,8 +280,12 @@ async def end(
 
 async def look(connection: AsyncConnection, name: Name, now: datetime) -> Remembered | Clash | None:
     """What became of the first request of this name, without taking it; None: there is none."""
-    row = (await _recall(connection, [name.row])).get(name.row)
-    return None if row is None or row.expires_at <= now else _of_another(name, row)
+    found = [
+        row for row in (await _recall(connection, name.rows)).values() if not row.expires_at <= now
+    ]
+    # Under an old key there may be one that was given up, before the same was done again.
+    row = next((one for one in found if one.status is not None), found[0] if found else None)
+    return None if row is None else _of_another(name, row)
 
 
 def _of(name: Name) -> dict[str, object]:
@@ -254,7 +318,6 @@ def _of_another(name: Name, row: Row[Any] | None) -> Remembered | Clash:
     """The answer to a request whose name another one has or had."""
     if row is None:  # given back between the two statements
         return Clash.IN_FLIGHT
-    known = (name.fingerprint, name.of_bytes)
-    if not any(hmac.compare_digest(row.fingerprint, one) for one in known):
+    if not any(one.tells(row) for one in (name.hashes, *name.others)):
         return Clash.REUSED
     return Clash.IN_FLIGHT if row.status is None else Remembered(row.answer)

@@ -12,14 +12,27 @@ if TYPE_CHECKING:
     from gateway.callers.api_keys import Altered, ApiKey
     from gateway.config.config import Config
 
+# What each scope lets a key do; `gateway.callers.api_keys.Scope` has them.
+SCOPES = {
+    "messages:send": "hand in messages, ask what became of them, cancel them",
+    "permissions:read": "ask whether somebody may be mailed",
+    "consents:withdraw": "tell of a withdrawal or objection that did not come by link",
+    "signups:create": "sign people up, for back ends that show the form themselves",
+    "audit:read": "read events, checkpoints and proofs of the audit log",
+    "subjects:read": "look people up, read their dossiers and what they asked for by right",
+    "subjects:manage": "erase people, hold erasures, answer what was asked for by right",
+    "evidence:open": "open locked evidence, under a case number",
+}
+_LISTED = "\n\n".join(["Scopes:", *(f"{name}: {does}" for name, does in SCOPES.items())])
+
 app = typer.Typer(help="Keys of callers of the API.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(epilog=_LISTED)
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="What the key is for; no personal data.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do; repeatable.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do: see below; repeatable.")],
     sender: Annotated[list[str] | None, typer.Option(help="Bind it to senders.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="Bind it to purposes.")] = None,
 ) -> None:

@@ -24,7 +24,7 @@ class Rotated:
     def as_dict(self) -> dict[str, object]:
         return {
             "active": [one.record.as_dict() for one in self.active],
-            "waiting": [one.record.as_dict() for one in self.waiting],
+            "waiting": [one.record.as_dict() | {"dns_holds": one.held} for one in self.waiting],
             "may_be_withdrawn": [record.as_dict() for record in self.old],
         }
 

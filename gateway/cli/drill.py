@@ -31,18 +31,25 @@ def drill(
     identity: Annotated[
         Path | None, typer.Option(help="Of an encrypted one: a file with its age identity.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over the page of an earlier exercise.")
+    ] = False,
 ) -> None:
     """Hold the yearly exercise: put a backup back beside the gateway, check it, write a page.
 
     An invented person is erased there, and must not come back with the data from
     before. Where people are served nothing changes; one event says that it was held.
     """
+    from gateway.look.exercise_page import SAID
+
     config = configuration(context)
+    if output.exists() and not force:
+        raise fail(f"{output} is there already: give -o another name, or --force")
     with progress("exercise", None) as move:
         held = run(_hold(config, folder, identity, lambda _, done: move(done)))
     _write(output, held, config.controller.name, locale)
     for shown, done in held.shown:
-        say(f"{shown}: {'ok' if done else 'FAILED'}")
+        say(f"{'yes' if done else 'NO '}  {SAID[shown]}")
     result(str(output))
     if not held.passed:
         raise fail("the exercise failed; the page says at what")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import rotating
+from gateway.cli import rotating, set_rotating
 from gateway.cli.talk import configuration, result, result_json, run, say, table
 
 if TYPE_CHECKING:
+    from consent.keys.phases import Backup, Declared
     from gateway.config.config import Config
     from gateway.watch.overview import KeyEpoch
-    from storage.keysets import Key, KeySet
+
+KEK = "kek"
 
 app = typer.Typer(help="The keys outside the databases.", no_args_is_help=True)
 
@@ -32,24 +35,26 @@ def status(
     """Show each key-encryption key, and the other keys of the keyring by their number.
 
     An epoch has a state, an age, and a number of data keys that it wraps. Of the
-    other kinds the active key makes new rows; retiring ones still count.
+    other kinds the active key makes new rows; retiring ones still count, for what is said beside.
     """
     config = configuration(context)
-    found, sets = run(_epochs(config)), _sets(config)
+    found, sets = run(_epochs(config)), run(set_rotating.show(config))
     if as_json:
-        kinds = {kind: [_key(key) for key in keys.keys] for kind, keys in sets.items()}
-        result_json({"epochs": [row(epoch) for epoch in found], "keys": kinds})
+        epochs = [row(epoch) for epoch in found]
+        result_json({"epochs": epochs, "keys": set_rotating.document(sets)})
         return
     heading = ("EPOCH", "STATE", "SINCE", "DATA KEYS", "")
     table([heading, *(_cells(epoch) for epoch in found)])
     say("")
-    rows = ((kind, str(key.kid), key.state) for kind, keys in sets.items() for key in keys.keys)
-    table([("KIND", "KEY", "STATE"), *rows])
+    table([("KIND", "KEY", "STATE", ""), *set_rotating.rows(sets)])
 
 
 @app.command()
 def rotate(
     context: typer.Context,
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="Which kind of key, as `keys status` names it.")
+    ] = "kek",
     no_backups_exist: Annotated[
         bool,
         typer.Option(
@@ -75,38 +80,50 @@ def rotate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
-    """Let another key-encryption key follow, or go on with what was begun.
+    """Let another key follow, or go on with what was begun: a key-encryption key, or KIND.
 
-    A new key is announced, and active once every running process holds it; then all keys are
-    wrapped under it, here or by the processes. The old one leaves the keyring once a backup of
-    the key store was verified after that, and counts as destroyed once its copies were replaced.
+    A new key is announced, and active once every running process holds it; then what the old one
+    wrapped or made is made anew, here or by the processes. The old one leaves the keyring once
+    nothing needs it, nor a backup that was verified before that, and counts as destroyed once its
+    copies were replaced.
     """
     from consent.keys.phases import Declared
 
+    config = configuration(context)
     if keyring_out is not None:
-        run(rotating.write_next(configuration(context), keyring_out))
+        module = rotating if kind == KEK else set_rotating
+        run(module.write_next(config, kind, keyring_out))
         say(f"{keyring_out} is written; put it in place of the secret, then run this without it")
         return
     declared = Declared(no_backups=no_backups_exist, copies_replaced=copies_replaced)
-    begun, seen = run(rotating.rotate(configuration(context), declared))
-    if no_backups_exist and seen.backup is not None:
-        taken = f"{seen.backup.taken_at:%Y-%m-%d %H:%M} UTC"
+    done = _rotated(config, kind, declared)
+    if no_backups_exist and done.backup is not None:
+        taken = f"{done.backup.taken_at:%Y-%m-%d %H:%M} UTC"
         say(f"a backup taken {taken} was verified, so --no-backups-exist counts for nothing")
     if as_json:
-        result_json(rotating.document(begun, seen))
+        result_json(done.document)
         return
-    for line in rotating.lines(begun, seen):
+    for line in done.lines:
         result(line)
 
 
-def _sets(config: Config) -> Mapping[str, KeySet]:
-    from gateway.keyfiles import keyring
+@dataclass(frozen=True, slots=True)
+class _Rotated:
+    """What a rotation did, to be told."""
 
-    return keyring.load(config.keys.keyring).sets
+    backup: Backup | None
+    lines: Sequence[str]
+    document: Mapping[str, Any]
 
 
-def _key(key: Key) -> dict[str, object]:
-    return {"kid": key.kid, "state": key.state}
+def _rotated(config: Config, kind: str, declared: Declared) -> _Rotated:
+    if kind == KEK:
+        begun, seen = run(rotating.rotate(config, declared))
+        document = rotating.document(begun, seen)
+        return _Rotated(seen.backup, rotating.lines(begun, seen), document)
+    begun, shown = run(set_rotating.rotate(config, kind, declared))
+    document = {"begun": begun, "keys": set_rotating.document(shown)[kind]}
+    return _Rotated(shown.seen.backup, set_rotating.lines(begun, kind, shown), document)
 
 
 async def _epochs(config: Config) -> list[KeyEpoch]:

@@ -33,6 +33,7 @@ async def _recover(config: Config, *, yes: bool) -> tuple[Survey, list[Gap]]:
     from audit.publish import Publisher
     from audit.successor import Opening
     from gateway.errors import OthersRun
+    from gateway.flows.restoring.high_water import HighWater
     from gateway.process.lifespan import open_parts
     from storage import alone
 
@@ -51,7 +52,8 @@ async def _recover(config: Config, *, yes: bool) -> tuple[Survey, list[Gap]]:
                 survey.flaw = str(error)  # every entry is whole, and hashes beside them are not
         if survey.flaw is None or not yes:
             return survey, []
-        opening = Opening(log, seed, data, guard, parts.clock)
+        seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
+        opening = Opening(log, seed, data, guard, parts.clock, seen)
         new = await opening.begin()
         lost = await opening.end(new, Cause.DAMAGED)
         async with data.begin() as connection:

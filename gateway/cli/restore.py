@@ -58,7 +58,7 @@ def restore(
         bool,
         typer.Option(
             "--together",
-            help="Data, key store and guard were put back from one moment: nothing else tells.",
+            help="All stores were put back from one moment: on a new machine nothing else tells.",
         ),
     ] = False,
     identity: Annotated[
@@ -93,7 +93,7 @@ def restore(
     done = run(_restore(config, together=together, yes=yes))
     if done is None:
         say("nothing is to be done: no store is older than another")
-        say("put back together from one moment, nothing tells: then say --together")
+        say("put back together from one moment on a new machine, nothing tells: say --together")
     elif isinstance(done, _Plan):
         _tell_plan(done)
         raise fail("nothing was done: say --yes")
@@ -126,6 +126,7 @@ async def _restore(
 def _steps(erasing: Erasing) -> Restoration:
     from audit.successor import Opening
     from gateway.flows.leaving.withdraw import Withdrawals
+    from gateway.flows.restoring.high_water import HighWater
     from gateway.flows.restoring.replay import Acts
     from gateway.flows.restoring.restoration import Restoration
     from gateway.flows.rights.erase import Erasures
@@ -145,9 +146,9 @@ def _steps(erasing: Erasing) -> Restoration:
     )
     acts = Acts(Withdrawals(parts), stops, Erasures(erasing), erasing)
     seed = parts.keyring.signing.secret
-    return Restoration(
-        erasing, acts, Opening(parts.log, seed, parts.data, parts.guard, parts.clock)
-    )
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
+    opening = Opening(parts.log, seed, parts.data, parts.guard, parts.clock, seen)
+    return Restoration(erasing, acts, opening)
 
 
 async def _plan(steps: Restoration, found: Found) -> _Plan:
@@ -172,6 +173,8 @@ def _tell_plan(plan: _Plan) -> None:
     size, stood = plan.entries
     if found.restored.closes:
         result(f"The log has {counted(size, 'entry', 'entries')}, its guard stood at {stood}.")
+        if found.restored.guard and found.seen is not None:
+            result(f"This machine saw {counted(found.seen.size, 'entry', 'entries')} published.")
         result("It is closed there; its successor begins with what is gone.")
     result(
         f"Not known is what happened from {_at(found.period.since)} to {_at(found.period.until)}."

@@ -25,7 +25,7 @@ async def rotate(config: Config, declared: Declared) -> tuple[int | None, Standi
         return begun, await rotation.look()
 
 
-async def write_next(config: Config, path: Path) -> None:
+async def write_next(config: Config, _kind: str, path: Path) -> None:
     """Store the keyring that is to follow at *path*, and begin nothing."""
     async with _opened(config) as rotation:
         await rotation.write_next(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from importlib import resources
@@ -52,7 +53,9 @@ from gateway.config.fields import (
     WebhookSecrets,
     Wording,
 )
+from gateway.config.secrets import Fetched
 from gateway.errors import ConfigError
+from storage import patterns
 
 
 class Section(BaseModel):
@@ -283,22 +286,44 @@ def parse(raw: str, *, base: Path) -> Config:
         tree = tomllib.loads(raw)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"not TOML: {error}"]) from None
-    problems = secrets.fetch(tree, base)
+    fetched = secrets.fetch(tree, base)
+    problems = list(fetched.problems.values())
     if isinstance(delivery := tree.get("delivery"), dict):
         delivery.setdefault("inbox", {})  # its default folder is relative to the file
     try:
         # As JSON: strict about kinds, yet an array may become a tuple and text a path.
         config = Config.model_validate_json(json.dumps(tree, default=str), context={"base": base})
     except ValidationError as error:
-        raise ConfigError(problems + [_line(item) for item in error.errors()]) from None
+        raise ConfigError(problems + _lines(error.errors(), fetched)) from None
     problems += contradictions.found(config)
     if problems:
         raise ConfigError(problems)
     return config
 
 
-def _line(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"] if part != "[key]")
-    if error["type"] == "extra_forbidden":
-        return f"{path}: is not a setting"
-    return f"{path}: {error['msg'].removeprefix('Value error, ')}"
+def _lines(errors: Sequence[Any], fetched: Fetched) -> list[str]:
+    """Each once: what was not got is named already, and a table is wrong by what stands in it."""
+    places = [tuple(map(str, error["loc"])) for error in errors]
+    told = zip(places, errors, strict=True)
+    return [
+        _line(tuple(part for part in place if part != "[key]"), error, fetched)
+        for place, error in told
+        if place not in fetched.problems and not any(_within(other, place) for other in places)
+    ]
+
+
+def _within(place: tuple[str, ...], table: tuple[str, ...]) -> bool:
+    return len(place) > len(table) and place[: len(table)] == table
+
+
+def _line(path: tuple[str, ...], error: Any, fetched: Fetched) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            said = "is not a setting"
+        case "missing":
+            said = "is required"
+        case "string_pattern_mismatch":
+            said = patterns.in_words(error["ctx"]["pattern"])
+        case _:
+            said = error["msg"].removeprefix("Value error, ")
+    return f"{fetched.name(path)}: {said}"

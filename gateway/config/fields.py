@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from gateway.config.countries import parse_country
 from gateway.config.durations import Cap, parse_cap, parse_duration, parse_lasting
-from storage import domains
+from storage import domains, patterns
 from storage.domains import DomainError
 from storage.secret import Secret
 
@@ -173,7 +173,10 @@ def _webhook_secret(raw: str) -> Secret:
     except ValueError:
         key = b""
     if not raw.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise ValueError('each secret is "whsec_" and 24 to 64 random bytes in base64')
+        raise ValueError(
+            'each secret is "whsec_" and 24 to 64 random bytes in base64;'
+            " to make one: echo whsec_$(head -c 32 /dev/urandom | base64)"
+        )
     return Secret(key)
 
 
@@ -226,13 +229,13 @@ def _database_url(raw: str) -> URL | None:
 _MOST_SECRETS = 2
 _LINE = r"[^\x00-\x1f\x7f\u2028\u2029]"
 _LOCALE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
-Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=f"^{_LINE}+$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=patterns.FILLED_LINE)]
 Wording = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Locale = Annotated[str, StringConstraints(pattern=f"^{_LOCALE}$")]
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+Name = Annotated[str, StringConstraints(pattern=patterns.NAME)]
+WebhookName = Annotated[str, StringConstraints(pattern=patterns.SHORT_NAME)]
+FieldName = Annotated[str, StringConstraints(pattern=patterns.FIELD_NAME)]
+Locale = Annotated[str, StringConstraints(pattern=patterns.LOCALE)]
+Colour = Annotated[str, StringConstraints(pattern=patterns.COLOUR)]
 Country = Annotated[str, PlainValidator(parse_country)]
 Told = Annotated[Mapping[str, str], PlainValidator(parse_told)]
 Domain = Annotated[str, AfterValidator(parse_domain)]
@@ -251,7 +254,7 @@ Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network)]
 Duration = Annotated[timedelta, PlainValidator(parse_duration)]
 Lasting = Annotated[timedelta | None, PlainValidator(parse_lasting)]
 Ceiling = Annotated[Cap | None, PlainValidator(parse_cap)]
-Subdivision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,32}$")]
+Subdivision = Annotated[str, StringConstraints(pattern=patterns.SUBDIVISION)]
 TimeZone = Annotated[str, PlainValidator(parse_time_zone)]
 WebhookSecrets = Annotated[tuple[Secret, ...], PlainValidator(parse_webhook_secrets)]
 Password = Annotated[Secret | None, PlainValidator(lambda raw: Secret(str(raw).encode()))]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,43 @@ _URLS = (("storage", "url"), ("storage", "keystore_url"), ("audit", "guard_url")
 _PASSWORDS = (("delivery", "relay", "password"),)
 
 
-def fetch(tree: dict[str, Any], base: Path) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """By which keys the values were given, by their own; of one that was not got, what is wrong."""
+
+    by: dict[tuple[str, ...], str]
+    problems: dict[tuple[str, ...], str]
+
+    def name(self, path: Sequence[str]) -> str:
+        """The key path as the operator wrote it, or can write it."""
+        *sections, key = path or ("",)
+        kept_apart = len(path) == len(_HOOK) and (path[0], key) == _HOOK[::2]
+        wanted = f"{key}_file or {key}_env" if kept_apart else key
+        return ".".join((*sections, self.by.get(tuple(path), wanted)))
+
+
+_HOOK = ("webhooks", "*", "secret")
+
+
+def fetch(tree: dict[str, Any], base: Path) -> Fetched:
     """Replace each `x_file` and `x_env` in *tree* by the `x` it leads to.
 
-    Returns what went wrong, as `key.path: problem`; quotes no value. A relative
+    What went wrong is told as `key.path: problem`; it quotes no value. A relative
     file is relative to *base*.
     """
-    problems = []
-    hooks = [("webhooks", name, "secret") for name in _table(tree, ["webhooks"])]
+    fetched = Fetched({}, {})
+    hooks = [(_HOOK[0], name, _HOOK[2]) for name in _table(tree, ["webhooks"])]
     for *sections, key in [*_URLS, *_PASSWORDS, *hooks]:
-        table = _table(tree, sections)
+        table, path = _table(tree, sections), (*sections, key)
         try:
-            _check_written(table, key, secret=(*sections, key) not in _URLS)
-            _fetch(table, key, base)
+            _check_written(table, key, secret=path not in _URLS)
+            place = _fetch(table, key, base)
         except ValueError as error:
-            problems.append(f"{'.'.join(sections)}.{error}")
-    return problems
+            fetched.problems[path] = f"{'.'.join(sections)}.{error}"
+            continue
+        if place is not None:
+            fetched.by[path] = place
+    return fetched
 
 
 def _table(tree: Any, sections: list[str]) -> dict[str, Any]:
@@ -46,13 +69,15 @@ def _check_written(table: dict[str, Any], key: str, *, secret: bool) -> None:
     raise ValueError(f"{key}: a {kind} must not stand here; use {key}_file or {key}_env")
 
 
-def _fetch(table: dict[str, Any], key: str, base: Path) -> None:
-    places = [name for name in (key, f"{key}_file", f"{key}_env") if name in table]
-    if len(places) > 1:
-        raise ValueError(f"{key}: given by {' and by '.join(places)}; keep one")
-    for place in places:
-        if place != key:
-            table[key] = _read(place, str(table.pop(place)), base)
+def _fetch(table: dict[str, Any], key: str, base: Path) -> str | None:
+    """Put the value in its place; by which key it was given, where it was."""
+    given = {name: table.pop(name) for name in (key, f"{key}_file", f"{key}_env") if name in table}
+    if len(given) > 1:
+        raise ValueError(f"{key}: given by {' and by '.join(given)}; keep one")
+    for place, said in given.items():
+        table[key] = said if place == key else _read(place, str(said), base)
+        return place
+    return None
 
 
 def _read(place: str, where: str, base: Path) -> str:

@@ -27,7 +27,14 @@ class Authentication:
             raise NotAuthenticated
         if scope not in key.scopes:
             raise ScopeMissing(scope)
+        if key.kid != self._keys.keys.kid:
+            await self._renew(key, token)
         return key
+
+    async def _renew(self, key: ApiKey, token: str) -> None:
+        """Only who shows a token can have its hash made anew, when another key follows."""
+        async with self._database.begin() as connection:
+            await api_keys.renew(connection, self._keys, key.id, token)
 
 
 AUTHENTICATION = web.AppKey("authentication", Authentication)

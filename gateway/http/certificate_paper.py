@@ -18,6 +18,7 @@ from gateway.http.fields import Locale
 from gateway.http.models import Incoming
 from gateway.http.parsing import read_query
 from gateway.http.typesetter import PDF
+from gateway.look import terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations
 
@@ -89,7 +90,7 @@ class _Writer:
         yield say("Number"), shown.erasure_id
         yield say("Received"), self._moment(shown.received_at)
         yield say("Asked for"), self._moment(shown.asked_at)
-        yield say("How it reached us"), shown.channel
+        yield say("How it reached us"), terms.in_words(terms.CHANNELS, shown.channel, self._locale)
         yield say("Done by"), self._day(shown.due_at)
         if shown.certificate:
             yield say("Done"), self._moment(shown.certificate.done_at)
@@ -113,15 +114,16 @@ class _Writer:
         yield from self._recipients(made)
 
     def _destroyed(self, made: CertificateView) -> Iterator[Block]:
-        say, count = self._words.gettext, made.payloads_deleted + made.items_deleted
+        say = self._words.gettext
         yield Heading(say("What was destroyed"))
         yield Listing([say(_DESTROYED[one]) for one in made.keys_destroyed])
-        yield Facts(
-            [
-                (say("Records deleted from the log"), str(count)),
-                (say("Told in the audit log as"), made.event_id),
-            ]
-        )
+        yield Facts([*self._counts(made), (say("Told in the audit log as"), made.event_id)])
+
+    def _counts(self, made: CertificateView) -> Iterator[tuple[str, str]]:
+        """None in a person's own paper."""
+        say, payloads, items = self._words.gettext, made.payloads_deleted, made.items_deleted
+        if payloads is not None and items is not None:
+            yield say("Records deleted from the log"), str(payloads + items)
 
     def _copies(self, made: CertificateView) -> Iterator[Block]:
         say, contact = self._words.gettext, self._controller.contact

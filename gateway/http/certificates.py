@@ -45,12 +45,14 @@ class CertificateView(Answer):
     """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words.
 
     `copies_until`: when, by what the controller says of its backups, no copy can be read any more.
+    The counts are for who answers for the data: a person's own certificate has none, for by a mail
+    more or less it would tell whether somebody else's mailbox may be asked.
     """
 
     done_at: datetime
     keys_destroyed: list[str]
-    payloads_deleted: int
-    items_deleted: int
+    payloads_deleted: int | None = None
+    items_deleted: int | None = None
     event_id: str
     meaning: list[str]
     copies: str
@@ -72,7 +74,12 @@ class ErasureView(Answer):
 
 
 def view(
-    erasure: Erasure, shown: Certificate | None, config: Config, locale: str = SOURCE
+    erasure: Erasure,
+    shown: Certificate | None,
+    config: Config,
+    locale: str = SOURCE,
+    *,
+    counted: bool = True,
 ) -> ErasureView:
     """An erasure as it is answered, with its certificate once there is one.
 
@@ -86,20 +93,20 @@ def view(
         asked_at=erasure.asked_at,
         due_at=erasure.due_at,
         locked_until=erasure.locked_until,
-        certificate=None if shown is None else _shown(shown, config, locale),
+        certificate=None if shown is None else _shown(shown, config, locale, counted=counted),
     )
 
 
-def _shown(made: Certificate, config: Config, locale: str) -> CertificateView:
+def _shown(made: Certificate, config: Config, locale: str, *, counted: bool) -> CertificateView:
     until = made.locked_until
     handled = generated_notices.processors(config.processors, locale)
     return CertificateView(
         done_at=made.done_at,
         keys_destroyed=list(made.keys_destroyed),
-        payloads_deleted=made.payloads,
-        items_deleted=made.items,
+        payloads_deleted=made.payloads if counted else None,
+        items_deleted=made.items if counted else None,
         event_id=named("evt", made.eid),
-        meaning=certificate.in_words(made),
+        meaning=certificate.in_words(made, counted=counted),
         copies=certificate.copies(made),
         told=[
             ToldView(

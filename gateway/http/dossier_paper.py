@@ -20,7 +20,7 @@ from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
 from gateway.http import pages
-from gateway.look import generated_notices
+from gateway.look import generated_notices, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
 from gateway.look.translations import choose_locale, translations
 
@@ -106,6 +106,17 @@ def periods(config: Config, locale: str) -> list[tuple[str, str]]:
     return [(words.gettext(what), kept[name]) for name, what in _PERIODS.items()]
 
 
+def answers(said: Mapping[str, str], config: Config, locale: str) -> list[tuple[str, str]]:
+    """What a form was told, under the label that the form has for it."""
+    labels = {
+        name: field.label[locale]
+        for form in config.forms.values()
+        for name, field in form.fields.items()
+        if locale in field.label
+    }
+    return [(labels.get(k) or k.replace("_", " ").capitalize(), v) for k, v in said.items()]
+
+
 def mail_rows(
     mails: Sequence[Mail], own: OwnData, config: Config, locale: str
 ) -> list[Sequence[str]]:
@@ -139,8 +150,11 @@ class _MailRows:
             f"{what}: {line}" if line else what,
             self._senders.get(mail.sender or "", mail.sender or ""),
             "; ".join(grounds) or self._words.gettext(_NO_GROUND),
-            f"{became} ({mail.reason})" if mail.reason else became,
+            f"{became} ({self._reason(mail.reason)})" if mail.reason else became,
         )
+
+    def _reason(self, reason: str) -> str:
+        return terms.in_words(terms.REASONS, reason, self._locale)
 
     def _what(self, mail: Mail) -> str:
         say, title = self._words.gettext, self._titles.get(mail.purpose)
@@ -206,8 +220,9 @@ class _Writer:
     def _about(self) -> Iterator[Block]:
         dossier, own, say = self._dossier, self._dossier.own, self._words.gettext
         yield Heading(say("About you"))
-        facts = [(say("Email address"), own.email), (say("Language"), own.locale)]
-        facts += list(own.profile.items())
+        language = terms.in_words(terms.LANGUAGES, own.locale.partition("-")[0], self._locale)
+        facts = [(say("Email address"), own.email), (say("Language"), language)]
+        facts += answers(own.profile, self._config, self._locale)
         facts += [(say("Number"), dossier.subject)]
         if own.restricted_at:
             facts.append((say("Restricted"), self._moment(own.restricted_at)))
@@ -221,7 +236,8 @@ class _Writer:
             facts.append((say("Needed for legal claims until"), self._day(one.until)))
         for blocked in dossier.blocks:
             until = self._day(blocked.until) if blocked.until else "–"
-            facts.append((say("Mails to this mailbox blocked until"), f"{until} ({blocked.kind})"))
+            why = terms.in_words(terms.BLOCKS, blocked.kind, self._locale)
+            facts.append((say("Mails to this mailbox blocked until"), f"{until} ({why})"))
         yield Facts(facts)
 
     def _consents(self) -> Iterator[Block]:
@@ -236,12 +252,14 @@ class _Writer:
         say, consent, text = self._words.gettext, held.consent, held.text
         title = text.bundle["title"] if text else consent.purpose
         yield Heading(f"{title}: {say(_STATES[held.state])}", 2)
+        yield from map(Words, terms.not_mailed(held.hindrance, self._locale))
         if text:
             yield Quote(text.bundle["text"], text.locale)
         facts = [] if text is None else [(say("Sender"), text.bundle["sender"]["name"])]
         if not held.contested:
             facts.append((say("Requested"), self._moment(consent.requested_at)))
-            facts.append((say("Through"), consent.form))
+            through = terms.in_words(terms.FORMS, consent.form, self._locale)
+            facts.append((say("Through"), through))
         if consent.decided_at:
             facts.append((say("Since"), self._moment(consent.decided_at)))
         if consent.ends_at:
@@ -252,7 +270,8 @@ class _Writer:
         if text:
             url = f"{self._config.server.public_url}/notices/{text.bundle['notice']}"
             facts.append((say("Privacy notice"), url))
-        facts += list(self._dossier.answers.get(consent.id, {}).items())
+        said = self._dossier.answers.get(consent.id, {})
+        facts += answers(said, self._config, self._locale)
         yield Facts(facts)
         told = [self._step(step) for step in held.story if step.kind in _STEPS]
         if told:
@@ -304,7 +323,12 @@ class _Writer:
             yield Heading(say("When your data was opened, and why"))
             handed = say("Handed out")
             why = [(self._moment(one.entry.at), one.facts.get("why")) for one in looks]
-            yield Listing([f"{at}: {said or handed}" for at, said in why])
+            yield Listing(
+                [f"{at}: {self._look(str(said)) if said else handed}" for at, said in why]
+            )
+
+    def _look(self, why: str) -> str:
+        return terms.in_words(terms.LOOKS, why, self._locale)
 
     def _recipients(self) -> Iterator[Block]:
         say = self._words.gettext

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from consent import address
+from storage import patterns
 from storage.invisible import trimmed
 
 _RFC3339 = re.compile(
@@ -31,7 +32,7 @@ _RFC3339 = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DATA = 64 * 1024
-_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
+_LINE: Final = patterns.LINE
 # Without them some scripts cannot be written, nor some emoji: joiners, marks of direction, tags.
 _SHAPING: Final = frozenset("\u061c\u200c\u200d\u200e\u200f") | {
     chr(tag) for tag in range(0xE0020, 0xE0080)
@@ -108,18 +109,13 @@ CleanText = Annotated[str, AfterValidator(_clean)]
 FormAnswer = Annotated[str, AfterValidator(_visible), _Edges]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_LINE), _Edges]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE), _Edges]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), _Edges]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[a-z0-9]{1,36}$"), _Edges]
-# It stands in the log for ever: nothing that could be an address, nor a name alone.
-CaseNumber = Annotated[
-    str,
-    StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9._/:+=-]*[0-9][A-Za-z0-9._/:+=-]*$"),
-    _Edges,
-]
-TextHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"), _Edges]
+Name = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]
+Identifier = Annotated[str, StringConstraints(pattern=patterns.IDENTIFIER), _Edges]
+CaseNumber = Annotated[str, StringConstraints(max_length=64, pattern=patterns.CASE_NUMBER), _Edges]
+TextHash = Annotated[str, StringConstraints(pattern=patterns.TEXT_HASH), _Edges]
 # Whatever somebody's page calls a language: it is chosen by, and never kept.
 Locale = Annotated[str, _Edges]
 PageUrl = Annotated[str, StringConstraints(max_length=2000, pattern=_LINE), _Edges]
-Stamp = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,16000}$"), _Edges]
-Template = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"), _Edges]
+Stamp = Annotated[str, StringConstraints(pattern=patterns.STAMP), _Edges]
+Template = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]
 Body = Annotated[CleanText, StringConstraints(max_length=1024 * 1024)]

@@ -29,6 +29,7 @@ from gateway.errors import (
 from gateway.http import multipart
 from gateway.http.multipart import NotMultipart
 from gateway.http.values import MOST_OF_A_FORM, holds_more
+from storage import patterns
 from storage.invisible import trimmed
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -220,6 +221,8 @@ def _told(items: Sequence[Any], at: str) -> list[FieldError]:
 
 
 def _detail(item: Any) -> str:
+    if item["type"] == "string_pattern_mismatch":
+        return patterns.in_words(item["ctx"]["pattern"])
     message: str = item["msg"].removeprefix("Value error, ")
     return _DETAILS.get(item["type"], message)
 

@@ -39,7 +39,7 @@ def name_of(request: web.Request, body: bytes, *, status: int) -> Name | None:
     if not re.fullmatch(_KEY, key):
         raise Invalid.at("", f"{_HEADER} must be 1 to 255 visible ASCII characters")
     return idempotency.identify(
-        request.app[PARTS].keyring.fingerprint.secret,
+        request.app[PARTS].keyring.fingerprint,
         api_key=request[CALLER].id,
         endpoint=f"{request.method} {request.path}",
         key=key,

@@ -32,12 +32,17 @@ _NEXT = ".next"
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A key that is to sign for a domain, and whether DNS shows its record."""
+    """A key that is to sign for a domain, and what DNS holds under the name of its record."""
 
     domain: str
     path: Path
     record: Record
-    seen: bool
+    held: Sequence[str] | None  # none: no resolver answered
+
+    @property
+    def seen(self) -> bool:
+        """Whether DNS shows its record."""
+        return self.record.value in (self.held or ())
 
 
 def waiting(config: Config, resolver: Resolver) -> list[Next]:
@@ -130,7 +135,7 @@ def _before(config: Config) -> Iterator[tuple[str, Path, datetime]]:
 
 def _next(config: Config, domain: str, path: Path, resolver: Resolver) -> Next:
     record = _record(config, domain, path)
-    return Next(domain, path, record, record.value in (resolver(record.name) or ()))
+    return Next(domain, path, record, resolver(record.name))
 
 
 def _record(config: Config, domain: str, path: Path) -> Record:

@@ -26,6 +26,7 @@ class FollowedKeyring:
     def __init__(self, path: Path | Variable, ring: Keyring) -> None:
         self.path = path
         self.ring = ring
+        self.newer: Keyring | None = None  # what the file held when it was read last
         self._seen: tuple[int, ...] | None = None
         self._unreadable: str | None = None
 
@@ -40,9 +41,9 @@ class FollowedKeyring:
                 return
             newer = keyring.load(self.path)
         except (KeyFileError, OSError) as error:
-            self._tell(type(error).__name__)
+            self.tell(error)
             return
-        self._seen, self._unreadable = mark, None
+        self._seen, self._unreadable, self.newer = mark, None, newer
         for epoch, key in newer.keks.items():
             self.ring.keks.setdefault(epoch, key)
 
@@ -86,11 +87,13 @@ class FollowedKeyring:
         try:
             keyring.amend(self.path, lambda ring: keyring.without_keks(ring, gone, active))
         except KeyFileError as error:
-            self._tell(type(error).__name__)
+            self.tell(error)
             return False
         return True
 
-    def _tell(self, why: str) -> None:
+    def tell(self, error: Exception) -> None:
+        """Say once that the file cannot be read, or not be written."""
+        why = type(error).__name__
         if why != self._unreadable:
             log.warning("keyring_unreadable", error=why)
         self._unreadable = why

@@ -83,8 +83,8 @@ def create(path: Path) -> Keyring:
     Never overwrites: raises KeyFileError when anything is there.
     """
     kinds = (*_FIRST, "marks", "web")
-    made: dict[str, Any] = {kind: KeySet.of(_new_key()) for kind in kinds}
-    keyring = Keyring({1: _new_key()}, 1, **made)
+    made: dict[str, Any] = {kind: KeySet.of(new_key()) for kind in kinds}
+    keyring = Keyring({1: new_key()}, 1, **made)
     key_files.create(path, _encode(keyring))
     return keyring
 
@@ -154,7 +154,7 @@ def with_new_kek(ring: Keyring, known: Collection[int]) -> Keyring:
     if max(ring.keks) > max(known, default=0):
         return ring  # a run that was ended before it could tell of it
     number = max(*ring.keks, *known) + 1
-    return replace(ring, keks={**ring.keks, number: _new_key()})
+    return replace(ring, keks={**ring.keks, number: new_key()})
 
 
 def others(ring: Keyring, announced: Mapping[int, str]) -> list[int]:
@@ -181,7 +181,14 @@ def without_keks(ring: Keyring, gone: Collection[int], active: int) -> Keyring:
     return replace(ring, keks=left, active_kek=active)
 
 
-def _new_key() -> Secret:
+def with_sets(ring: Keyring, sets: Mapping[str, KeySet]) -> Keyring:
+    """With these sets in the place of its own, by kind."""
+    changed: dict[str, Any] = dict(sets)
+    return replace(ring, **changed)
+
+
+def new_key() -> Secret:
+    """32 bytes that nobody knows."""
     return Secret(secrets.token_bytes(_SIZE))
 
 

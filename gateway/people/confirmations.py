@@ -11,6 +11,7 @@ from multidict import MultiMapping
 from consent import policy
 from consent.consents import Consent
 from consent.model import State
+from consent.sign_ups import ASKED_BY_LINK
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
 from gateway.flows.joining import confirm
@@ -162,6 +163,7 @@ def _confirmation_page(
         may_reject=may_reject,
         nothing_ticked=nothing_ticked,
         contested=seen.contested,
+        by_link=bool(seen.consents) and seen.consents[0].form in ASKED_BY_LINK,
     )
 
 

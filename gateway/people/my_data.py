@@ -5,17 +5,17 @@ Without a session they tell nobody anything; with one they show what is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from consent import address
+from consent.consents import Consent
 from consent.errors import AddressError
 from consent.evidence import MailSent, Objected, Requested, ServerReply, TakenBack
 from consent.fresh_links import Session
 from consent.model import State
-from consent.sign_ups import ASK_AGAIN
 from gateway.errors import NotFound, TooMany
 from gateway.flows.leaving import all_of_sender
 from gateway.flows.leaving.preferences import Switched
@@ -28,6 +28,7 @@ from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
+from gateway.look import terms
 from gateway.look.generated_notices import processors
 from gateway.people import links, sessions, wording
 from gateway.people.own_pages import OWN, brand, see_other
@@ -70,8 +71,8 @@ async def start(request: web.Request) -> web.StreamResponse:
         brand=brand(request),
         email=seen.email,
         language=seen.locale,
-        profile=_profile(request, seen.profile),
-        consents=_shown(seen.consents),
+        profile=dossier_paper.answers(seen.profile, parts.config, locale),
+        consents=_shown(seen.consents, locale),
         csrf=sessions.csrf(request, session),
         restricted_at=seen.restricted_at,
         objected_at=seen.objected_at,
@@ -161,7 +162,7 @@ async def why(request: web.Request) -> web.StreamResponse:
         request,
         "why",
         brand=brand(request),
-        consents=_shown(seen.consents),
+        consents=_shown(seen.consents, pages.locale_of(request)),
         on=any(held.state in (State.PENDING, State.CONFIRMED) for held in seen.consents),
         fresh=True,
         fresh_url=None,
@@ -238,7 +239,13 @@ def _ask_page(
 
 def _over(request: web.Request) -> web.Response:
     return pages.response(
-        request, "expired", 410, brand=brand(request), kind="fresh", again_url="/my-data"
+        request,
+        "expired",
+        410,
+        brand=brand(request),
+        kind="fresh",
+        again_url="/my-data",
+        contact=request.app[PARTS].config.controller.contact,
     )
 
 
@@ -282,38 +289,31 @@ def _senders(request: web.Request, choices: Sequence[Choice]) -> list[dict[str, 
     return [{"sender": one, "name": config.senders[one].name} for one in sorted(found)]
 
 
-def _profile(request: web.Request, profile: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What a form was told, under the label that the form has for it."""
-    locale = pages.locale_of(request)
-    labels = {
-        name: field.label[locale]
-        for form in request.app[PARTS].config.forms.values()
-        for name, field in form.fields.items()
-        if locale in field.label
-    }
-    named = ((labels.get(k) or k.replace("_", " ").capitalize(), v) for k, v in profile.items())
-    return list(named)
-
-
-def _shown(consents: Sequence[Held]) -> list[dict[str, Any]]:
+def _shown(consents: Sequence[Held], locale: str) -> list[dict[str, Any]]:
     return [
         {
             **wording.shown(held.text, held.consent.purpose),
             "state": held.state,
+            "not_mailed": terms.not_mailed(held.hindrance, locale),
             "decided_at": held.consent.decided_at,
             "requested_at": None if held.contested else held.consent.requested_at,
             "ends_at": held.consent.ends_at,
             "kept_until": held.kept_until,
             "form": None if held.contested else held.consent.form,
+            "own_form": _own_form(held.consent, locale),
             "contested": held.contested,
-            "anew": held.consent.anew,
-            "again": held.consent.form == ASK_AGAIN,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
             "story": [_told(step) for step in held.story if step.kind in _TOLD],
         }
         for held in consents
     ]
+
+
+def _own_form(consent: Consent, locale: str) -> str | None:
+    """Through what it was asked for, where that was no form."""
+    form = consent.form
+    return terms.in_words(terms.FORMS, form, locale) if form in terms.FORMS else None
 
 
 def _told(step: Step) -> dict[str, Any]:

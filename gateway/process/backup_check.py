@@ -105,6 +105,9 @@ async def opened(
     if generation_named(config.audit.origin, manifest.log.origin) is None:
         raise BackupError(f"it is of {manifest.log.origin}, and not of {config.audit.origin}")
     at = moved(config, urls[Store.DATA], urls[Store.KEYSTORE], f"sqlite:///{scratch}/guard.db")
+    # Beside the journals stands what was published where people are served.
+    apart = config.delivery.model_copy(update={"journal_dir": scratch / "journal"})
+    at = at.model_copy(update={"delivery": apart})
     async with open_database("guard", at.guard_url) as guard:
         await database_schema.upgrade_one(guard, GUARD)
     clock: Clock = Then(manifest.made_at)

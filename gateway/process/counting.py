@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from math import inf
 
 from audit import log as audit_log
 from audit import published
 from audit.checkpoints import Verifier
 from consent import intakes, rights_requests
+from consent.keys import verified
 from consent.lookup import LookUp
 from delivery import outbox
 from delivery.desk import Ended, Parcel
@@ -21,6 +23,7 @@ from gateway.watch import stuck, webhooks
 from gateway.watch.metrics import Metrics
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 
 def measuring(
@@ -75,6 +78,21 @@ async def measure(
         counted.webhook_age.labels(name).set(max(age, 0))
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)
+    return 0
+
+
+def measuring_backups(keys: Database, clock: Clock, rows: RowKeys, counted: Metrics) -> Duty:
+    """Apart from the others: it asks the key store, which may be away alone."""
+    every = timedelta(seconds=60)
+    return Duty("measure backups", every, lambda: measure_backups(keys, clock, rows, counted))
+
+
+async def measure_backups(keys: Database, clock: Clock, rows: RowKeys, counted: Metrics) -> int:
+    """Set the age of the newest backup that was put back somewhere and found whole."""
+    async with keys.read() as connection:
+        now = await clock.now(connection)
+        newest = await verified.newest(connection, rows)
+    counted.backup_age.set(inf if newest is None else (now - newest.taken_at).total_seconds())
     return 0
 
 

@@ -25,16 +25,18 @@ from typing import Literal
 import structlog
 
 from audit import public
-from audit.errors import GuardAhead
+from audit.errors import AllOlder, GuardAhead
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from delivery import ahead
 from gateway import limits
 from gateway.callers import idempotency
 from gateway.flows.joining import attestations, intake
-from gateway.flows.keeping import expire, retention
+from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.keeping.rotation import Rotation
+from gateway.flows.keeping.set_rotation import SetRotation
+from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
@@ -44,6 +46,7 @@ from gateway.flows.sending import recover
 from gateway.http.webhooks import Webhooks
 from gateway.keyfiles.dkim_rotation import FollowedSigners
 from gateway.keyfiles.followed import FollowedKeyring
+from gateway.keyfiles.followed_sets import FollowedSets
 from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
@@ -82,18 +85,19 @@ def of(parts: Parts) -> list[Duty]:
         await public.show(parts.data, parts.log, parts.clock)
         return 0
 
-    async def publish() -> int:
-        await parts.publisher.publish(parts.data, parts.guard, parts.clock)
-        return 0
-
     async def takeover() -> int:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
+    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher).publish
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
-    keys = Rotation(parts.key_database, parts.data, parts.clock, parts.log, parts.rows, ring)
+    stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
+    keys = Rotation(*stores, ring)
+    opened = (parts.data, parts.key_database, parts.guard, parts.clock)
+    kinds = endings.of(*opened, parts.lookup, parts.keyring.sets, parts.log.macs)
+    others = SetRotation(*stores, FollowedSets(ring), kinds)
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
@@ -108,20 +112,26 @@ def of(parts: Parts) -> list[Duty]:
         duty("addresses", 0.25, AddressMails(parts).work_off),
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
-        duty("publisher", 0.5, publish),
+        duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
         duty("takings_away", 1, takings.work_off),
         duty("changes", 0.5, telling.spread),
         *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
-        duty("keys", 5, keys.keep),
+        duty("keys", 5, partial(_keep_keys, ring, others, keys)),
         duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
         duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:
+    """The sets first: a process that stood still knows by them which rows are ours."""
+    ring.refresh()
+    return await sets.keep() + await keks.keep()
 
 
 async def sweep(parts: Parts) -> int:
@@ -185,7 +195,7 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
     begun = perf_counter()
     try:
         turn = _Turn("done", await duty.run())
-    except GuardAhead:
+    except (GuardAhead, AllOlder):
         raise  # the data were replaced by older ones below us: nothing more is served or sent
     except StorageAway as error:
         turn = _Turn("away")

@@ -13,7 +13,7 @@ from audit import successor
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
-from consent.keys import epochs
+from consent.keys import epochs, set_phases, sets
 from consent.keys.keystore import KeyStore
 from consent.keys.wrapping import proofs
 from consent.lookup import LookUp
@@ -28,7 +28,8 @@ from gateway.door import Door
 from gateway.errors import KeyFileError, StoresApart
 from gateway.flows.joining import publish_texts
 from gateway.flows.restoring import older
-from gateway.keyfiles import dkim_keys, keyring
+from gateway.flows.restoring.high_water import HighWater
+from gateway.keyfiles import dkim_keys, followed_sets, keyring
 from gateway.keyfiles.keyring import Keyring
 from gateway.look import resources
 from gateway.look.translations import translations
@@ -66,6 +67,8 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
         log = Log(config.audit.origin, ring.audit, _node(), generation)
         clock = clock or DatabaseClock()
         rows = RowKeys(ring.rows)
+        async with keys.read() as connection:
+            followed_sets.stand(ring.sets, await sets.standing(connection, rows))
         yield Parts(
             config=config,
             keyring=ring,
@@ -92,12 +95,17 @@ async def put_in_order(parts: Parts) -> None:
     """What comes before the first request and the first mail of a process.
 
     Raises `AuditError` when guard and log do not belong together, `StoresApart` when data
-    and key store do not: that is a restored backup, and nothing is served or sent before it
-    was dealt with.
+    and key store do not, `AllOlder` when all of them do, and are the past: that is a restored
+    backup, and nothing is served or sent before it was dealt with.
     """
     keep_private(parts.config)
+    _require_sets(parts.keyring)
     await _require_epochs(parts.key_database, parts.rows, parts.keyring)
-    await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+    async with parts.key_database.begin() as connection:
+        now = await parts.clock.now(connection)
+        await sets.install(connection, parts.rows, parts.keyring.rows, now)
+    high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
+    await high_water.publish(parts.data, parts.guard, parts.clock)
     stores = (parts.data, parts.guard, parts.keystore)
     await _require_of_one_moment(*stores, parts.rows, parts.clock)
     async with parts.data.begin() as connection:
@@ -133,6 +141,21 @@ async def _require_epochs(keys: Database, rows: RowKeys, ring: Keyring) -> None:
             f"the keyring lacks epoch {', '.join(map(str, lacking))}, which wraps keys:"
             " copy the newest keyring to this machine; where that lacks it too, this key store is a"
             " backup from before the epoch was let go"
+        )
+
+
+def _require_sets(ring: Keyring) -> None:
+    """Raise `KeyFileError` where only another node's keyring has a key of what stands here."""
+    lacking = [
+        f"{kind} {number}"
+        for kind, keys in ring.sets.items()
+        if kind in set_phases.NEEDED
+        for number in sorted(keys.lacking)
+    ]
+    if lacking:
+        raise KeyFileError(
+            f"the keyring lacks key {', '.join(lacking)}, which makes rows:"
+            " copy the newest keyring to this machine"
         )
 
 

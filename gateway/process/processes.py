@@ -205,7 +205,10 @@ async def _parts_running(
             measuring = counting.measuring(
                 parts.data, parts.clock, verifier, parts.lookup, counted, named
             )
-            tasks = [*duties.of(parts), measuring]
+            backups = counting.measuring_backups(
+                parts.key_database, parts.clock, parts.rows, counted
+            )
+            tasks = [*duties.of(parts), measuring, backups]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
             public = places.public

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from consent.keys import epochs, phases, verified
+from consent.keys import epochs, phases, set_phases, sets, verified
 from consent.keys.epochs import EpochState
 from consent.keys.wrapping import proofs
 from consent.lookup import LookUp
@@ -30,7 +30,10 @@ async def about(config: Config, name: str, database: Database) -> list[Finding]:
     except KeyFileError:
         return []  # said already
     if name == "keystore":
-        known = await _about_epochs(config, ring, database)
+        known = [
+            *await _about_epochs(config, ring, database),
+            *await _about_sets(ring, database),
+        ]
         return [*known, await _about_backups(RowKeys(ring.rows), database)]
     return [await _about_lookup(ring, database)] if name == "data" else []
 
@@ -59,6 +62,18 @@ async def _about_epochs(config: Config, ring: Keyring, database: Database) -> li
             said = f"what epoch {one.epoch} wrapped is recoverable from copies until {until}"
             found.append(warn("keys", said, "run `gateway keys status`"))
     return found
+
+
+async def _about_sets(ring: Keyring, database: Database) -> list[Finding]:
+    """A machine that lacks a key of rows calls none forged, and does nothing."""
+    async with database.read() as connection:
+        found = await sets.standing(connection, RowKeys(ring.rows))
+    stood = {kind: set_phases.stand(keys.keys, kind, found) for kind, keys in ring.sets.items()}
+    lacking = [f"{kind} {number}" for kind, (_, ns) in stood.items() for number in sorted(ns)]
+    if not lacking:
+        return []
+    said = f"the keyring lacks {', '.join(lacking)}, by which others make rows"
+    return [fail("keys", said, "copy the newest keyring to this machine")]
 
 
 def _numbers(epochs: Iterable[int]) -> str:

@@ -102,6 +102,11 @@ class Metrics:
             ["webhook"],
             registry=registry,
         )
+        self.backup_age = Gauge(
+            "gateway_backup_age_seconds",
+            "How old the newest verified backup is; infinite where none was ever verified",
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

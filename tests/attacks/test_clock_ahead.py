@@ -19,6 +19,7 @@ from gateway.flows.rights.session import open_session, session_of
 from gateway.flows.sending import recover
 from gateway.process import duties
 from gateway.process.desk import Desk
+from storage.keysets import KeySet
 from storage.secret import Secret
 from tests.support.apps import ADA, App, Mail
 
@@ -154,7 +155,7 @@ async def test_messages_of_a_worker_that_died_then_are_taken_over_after_a_lease(
 async def test_a_request_that_broke_off_then_can_be_made_again(app: App) -> None:
     parts = app.parts
     request = idempotency.identify(
-        Secret(bytes(32)),
+        KeySet.of(Secret(bytes(32))),
         api_key="key_a",
         endpoint="POST /v1/x",
         key="a",

@@ -65,6 +65,7 @@ NAMED = {
     "rights_request": "id subject kind state channel received_at recorded_at due_at decided_at"
     " reason eid kid mac",
     "session": "id_hash subject opened_at expires_at kid mac",
+    "set_key": "kind number state since proof renewed_at released_at kid mac",
     "subject": "id state restricted_at objected_at suppressed asking_blocked_at"
     " trail_length trail_last left_unread kid mac",
     "subject_index": "hash kid subject mac",
@@ -192,6 +193,7 @@ HARMLESS = {
             "address_hash",
         )
     },
+    "set_key": {"told": "the log is told of its state once more"},
     "subject": {
         "blind_index": "nobody is found by it since the first release",
         "address": _SEALED,
@@ -235,6 +237,7 @@ MAY_BE_GONE = {
     "rate_limit": _COUNTS,
     "service_mail": "a mail more is sent, whose link stops such mails",
     "session": "a person asks for another link",
+    "set_key": "where a key stands is what the keyring's file says",
     "spent_stamp": "a stamp that was used once is used once more, within its day",
     "suppression": "who left stays so in their own row; a stranger may ask them again",
     "verified_backup": "keys wait for the next one before they are destroyed",
@@ -254,6 +257,7 @@ MAY_BE_BACK = {
     "parked": "its row is looked at again within a day",
     "service_mail": "a link from an earlier mail stops such mails again",
     "session": "somebody who has its cookie looks for the rest of its half hour",
+    "set_key": "what the keyring's file says is further on",
     "spent_stamp": "a stamp that was used once only asserts, as it did",
     "suppression": "somebody is not asked",
     "rate_limit": _COUNTS,

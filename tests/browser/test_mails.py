@@ -11,7 +11,7 @@ import pytest
 
 from gateway.callers.api_keys import Scope
 from tests.support.apps import ADA, App, open_app
-from tests.unit.test_our_mails import mail
+from tests.unit.test_our_mails import OURS, mail
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
@@ -48,7 +48,8 @@ async def mails(app: App, locale: str) -> dict[str, str]:
         name: html(one.raw)
         for name, one in (("confirmation", confirmation), ("welcome", welcome), ("my_data", own))
     }
-    return written | {"re_permission": mail("re_permission", locale, footer=False).html or ""}
+    left = {name: mail(name, locale, footer=False).html or "" for name in OURS}
+    return left | written
 
 
 def html(raw: bytes) -> str:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from gateway.callers.api_keys import Scope
+from gateway.cli.api_key import SCOPES
 from tests.support.commands import Run
 
 
@@ -21,6 +23,13 @@ def test_an_api_key_is_printed_once_and_alone(run: Run) -> None:
     (key,) = json.loads(listed.out)
     assert (key["name"], key["scopes"], key["revoked_at"]) == ("shop", ["messages:send"], None)
     assert created.out.strip() not in listed.out
+
+
+def test_help_says_of_each_scope_what_it_lets_a_key_do(run: Run) -> None:
+    said = run("api-key", "create", "--help").out
+
+    assert set(SCOPES) == set(Scope)
+    assert [name for name, does in SCOPES.items() if f"{name}: {does[:30]}" not in said] == []
 
 
 def test_a_revoked_key_is_listed_as_such(run: Run) -> None:

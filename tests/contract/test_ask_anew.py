@@ -285,7 +285,7 @@ async def test_an_expired_link_asks_like_any_sign_up(app: App) -> None:
         await said(again, new.token("confirm"), "confirm")
 
         assert await again.permission() == "granted"
-        assert (await consents(again))[-1]["form"] == "preferences"
+        assert (await consents(again))[-1]["form"] == "service.preferences"
 
 
 async def test_another_change_is_a_new_question_after_a_pause(app: App) -> None:

@@ -105,6 +105,7 @@ def test_the_command_prints_what_to_publish_and_show_has_it_too(run: Run, folder
     shown = run("dkim", "show", "--json").json
 
     assert "publish this, then run gateway dkim rotate again" in begun.out
+    assert f"; asked DNS for TXT {shown[1]['name']}: " in begun.out
     assert [one["selector"] for one in shown] == [first["selector"], first["selector"] + "a"]
     assert shown[1]["name"] in begun.out
     files = list((folder / "var/dkim").rglob("*.next"))

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.backups import folders
 from gateway.errors import BackupError
+from gateway.look.exercise_page import SAID
 from gateway.process import drill
 from tests.support.commands import Run
 
@@ -28,11 +29,10 @@ def test_an_exercise_shows_that_nobody_comes_back(run: Run, tmp_path: Path) -> N
     assert run("backup", str(place)).status == 0
 
     held = run("drill", str(place), "-o", str(page), "--locale", "de")
-    again = run("drill", "-o", str(page))
+    again = run("drill", "-o", str(page), "--force")
 
     assert (held.status, again.status) == (0, 0)
-    shown = ("whole", "fitting", "erased", "back", "unreadable", "noticed", "named")
-    assert held.err.splitlines() == [f"{one}: ok" for one in shown]
+    assert held.err.splitlines() == [f"yes  {SAID[one]}" for one in drill.Shown]
     said = page.read_text()
     assert "The exercise was passed." in said
     assert "drill.invalid" not in said
@@ -52,8 +52,19 @@ def test_an_exercise_on_a_copy_that_does_not_fit_is_not_passed(run: Run, tmp_pat
     held = run("drill", "-o", str(tmp_path / "drill.html"), "--locale", "de")
 
     assert held.status == 1
-    assert "fitting: FAILED" in held.err
+    assert f"NO   {SAID['fitting']}" in held.err
     assert "Die Übung wurde nicht bestanden." in (tmp_path / "drill.html").read_text()
+
+
+def test_the_page_of_an_earlier_exercise_is_not_written_over(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "drill.html"
+    page.write_text("last year's")
+
+    refused = run("drill", "-o", str(page))
+
+    assert refused.status == 1
+    assert "is there already: give -o another name, or --force" in refused.err
+    assert page.read_text() == "last year's"
 
 
 @BOTH

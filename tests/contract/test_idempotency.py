@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import astuple
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,13 @@ from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered, Ticket
 from gateway.schema.tables import metadata
 from storage.database import Database
+from storage.keysets import Key, KeySet, KeyState
 from storage.secret import Secret
 from tests.support.clock import SteppedClock
 from tests.support.locks import blocked
 
 KEY = Secret(bytes(range(32)))
+OLD = KeySet.of(KEY)
 
 
 @pytest.fixture
@@ -25,9 +28,9 @@ async def data(database: Database) -> AsyncIterator[Database]:
     yield database
 
 
-def asked(key: str = "order-1", body: bytes = b"{}", **changes: str) -> Name:
+def asked(key: str = "order-1", body: bytes = b"{}", keys: KeySet = OLD, **changes: str) -> Name:
     facts = {"api_key": "key_a", "endpoint": "POST /v1/messages", **changes}
-    return idempotency.identify(KEY, key=key, body=body, meaning=body, status=202, **facts)
+    return idempotency.identify(keys, key=key, body=body, meaning=body, status=202, **facts)
 
 
 async def do(
@@ -230,7 +233,7 @@ def test_neither_key_nor_body_can_be_read_or_guessed() -> None:
     name = asked(key="ada@example.org", body=b"ada@example.org")
 
     other = idempotency.identify(
-        Secret(bytes(32)),
+        KeySet.of(Secret(bytes(32))),
         api_key=name.api_key,
         endpoint=name.endpoint,
         key="ada@example.org",
@@ -239,6 +242,43 @@ def test_neither_key_nor_body_can_be_read_or_guessed() -> None:
         status=202,
     )
 
-    hashes = [h for one in (name, other) for h in (one.key_hash, one.fingerprint, one.of_bytes)]
+    hashes = [h for one in (name.hashes, other.hashes) for h in astuple(one)]
     assert b"ada" not in b"".join(hashes)
     assert len(set(hashes)) == 6
+
+
+# As nodes see them while the second follows the first: not yet active here, active there.
+NEXT = Secret(bytes(range(1, 33)))
+BEFORE = KeySet([Key(1, KeyState.ACTIVE, KEY), Key(2, KeyState.ANNOUNCED, NEXT)])
+AFTER = KeySet([Key(1, KeyState.RETIRING, KEY), Key(2, KeyState.ACTIVE, NEXT)])
+
+
+async def test_what_a_node_did_under_one_key_a_node_that_uses_the_next_does_not_do_again(
+    data: Database, clock: SteppedClock
+) -> None:
+    await do(data, clock, asked(), b"first")
+    assert await do(data, clock, asked(keys=AFTER), b"second") == b"first"
+    await do(data, clock, asked("order-2", keys=AFTER), b"third")
+    assert await do(data, clock, asked("order-2", keys=BEFORE), b"fourth") == b"third"
+    assert await do(data, clock, asked("order-2", b"[]", keys=BEFORE)) is Clash.REUSED
+
+    async with data.read() as connection:
+        for keys in (BEFORE, AFTER):
+            name = asked("order-2", keys=keys)
+            assert await idempotency.look(connection, name, clock.wall()) == Remembered(b"third")
+    clock.step(timedelta(hours=24))
+    assert await do(data, clock, asked(keys=AFTER), b"fifth") == b"fifth"
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_two_nodes_with_one_key_each_do_it_once_at_the_same_moment(
+    data: Database, clock: SteppedClock
+) -> None:
+    async with data.begin() as holder:
+        (found,) = await idempotency.take(holder, [asked(keys=BEFORE)], clock.wall())
+        second = asyncio.create_task(do(data, clock, asked(keys=AFTER), b"second"))
+        await blocked(data, 1)
+        assert isinstance(found, Ticket)
+        await idempotency.remember(holder, [(found, b"first")])
+
+    assert await second == b"first"

@@ -26,7 +26,7 @@ def test_the_other_keys_are_shown_by_kind_and_number(run: Run) -> None:
 
     kinds = run("keys", "status", "--json").json["keys"]
 
-    assert kinds["rows"] == [{"kid": 1, "state": "active"}]
+    assert kinds["rows"] == [{"kid": 1, "state": "active", "waits_for": None}]
     assert "rows" in run("keys", "status").out
 
 
@@ -124,3 +124,37 @@ def test_a_keyring_that_is_a_variable_is_followed_by_what_the_operator_puts_ther
     run("keys", "rotate", "--no-backups-exist")
     run("keys", "rotate", "--keyring-out", str(folder / "last.json"))
     assert json.loads((folder / "last.json").read_text())["keks"].keys() == {"2"}
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_key_of_another_kind_is_begun_and_says_what_it_waits_for(run: Run, folder: Path) -> None:
+    run("init")
+    ring = folder / "var/keyring.json"
+    old = ring.read_bytes()
+
+    begun = run("keys", "rotate", "--kind", "rows")
+    again = run("keys", "rotate", "--kind", "rows", "--json").json
+    unknown = run("keys", "rotate", "--kind", "nothing")
+
+    assert "rows 2 is announced. Copy the keyring now" in begun.out
+    assert "rows 1 is retiring: rests until" in begun.out
+    assert again["begun"] is None
+    assert [one["state"] for one in again["keys"]] == ["retiring", "active"]
+    shown = run("keys", "status", "--json").json["keys"]
+    assert [one["state"] for one in shown["rows"]] == ["retiring", "active"]
+    assert "rests until" in run("keys", "status").out
+    assert (unknown.status, "is one of kek, audit" in unknown.err) == (2, True)
+
+    ring.write_bytes(old)
+    refused = run("keys", "rotate", "--kind", "web")
+    assert refused.status == 1
+    assert "this keyring lacks rows 2" in refused.err
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_the_next_keyring_of_another_kind_is_written_for_a_secret(run: Run, folder: Path) -> None:
+    run("init")
+    run("keys", "rotate", "--kind", "web", "--keyring-out", str(folder / "next.json"))
+
+    keys = json.loads((folder / "next.json").read_text())["sets"]["web"]
+    assert [key["state"] for key in keys] == ["active", "announced"]

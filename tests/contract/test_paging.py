@@ -66,3 +66,19 @@ async def test_rows_without_a_name_of_ours_are_in_no_page_and_are_named(
         named = await paging.strange(connection, things, 99)
     assert len(named) == len(STRANGE)
     assert all(one.startswith("named_things ") and one.endswith("/2") for one in named)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_a_page_of_a_table_that_nobody_analysed_sorts_nothing(database: Database) -> None:
+    many = "SELECT 'n' || i, 1, NULL FROM generate_series(10001, 30000) AS i"
+    async with database.begin() as connection:
+        await connection.execute(text(f"INSERT INTO named_things {many}"))
+    query = paging.page(select(things), (things.c.name, things.c.n), ("n10001", 1), 1000)
+
+    async with database.read() as connection:
+        options = {"literal_binds": True}
+        statement = query.compile(dialect=connection.dialect, compile_kwargs=options)
+        plan = (await connection.exec_driver_sql(f"EXPLAIN {statement}")).scalars().all()
+
+    assert not [one for one in plan if "Sort" in one], plan

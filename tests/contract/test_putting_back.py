@@ -241,7 +241,7 @@ def as_first(lines: Iterable[Any]) -> Iterator[Any]:
             if table == "kek_epoch":
                 columns = line["columns"].index("since") + 1
                 line["columns"] = line["columns"][:columns]
-        if table in ("verified_backup", "node") and "rows" not in line:
+        if table in ("verified_backup", "node", "set_key") and "rows" not in line:
             continue
         yield [row[:columns] for row in line] if isinstance(line, list) else line
 

@@ -6,13 +6,15 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from audit.kinds import Kind
 from consent.keys import rewrap, tables
 from consent.keys.nodes import SILENT_FOR
 from consent.keys.phases import Declared
+from consent.keys.wrapping import Wrapper
 from gateway.errors import KeyFileError
+from gateway.flows.keeping import rotation as rotating
 from gateway.flows.keeping.rotation import NOTHING_DECLARED, Rotation
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App, start_app
@@ -120,6 +122,7 @@ async def test_whoever_ends_after_any_step_leaves_the_rest_to_the_next(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rewrap, "_AT_ONCE", 2)
+    monkeypatch.setattr(rotating, "_SLICE", 0)  # one page, and then the process ends
     people = [f"sub_{n}" for n in range(9)]
     await app.parts.keystore.create(people, app.parts.clock.wall())
     await rotation_of(app).begin()
@@ -148,10 +151,57 @@ async def test_a_key_that_was_made_and_not_told_of_is_the_one_that_is_told(app: 
     assert keks_in(app) == {"1", "2"}
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_key_that_somebody_holds_is_not_waited_for_and_comes_with_the_next_turn(
+    app: App,
+) -> None:
+    people = [f"sub_{n}" for n in range(5)]
+    await app.parts.keystore.create(people, app.parts.clock.wall())
+    rotation = rotation_of(app)
+    await rotation.begin()
+    held = select(tables.dek).where(tables.dek.c.subject == "sub_3").with_for_update()
+
+    async with app.parts.key_database.begin() as connection:
+        await connection.execute(held)
+        await finish(rotation)
+        assert await wrapping(app) == {1, 2}
+    await finish(rotation)
+
+    assert await wrapping(app) == {2}
+    assert await readable(app.parts.keystore, *people)
+
+
+@pytest.mark.parametrize("effect", ["altered", "gone"])
+async def test_a_key_that_changed_since_it_was_read_stays_as_it_is(app: App, effect: str) -> None:
+    await app.parts.keystore.create(["sub_0", "sub_1"], app.parts.clock.wall())
+    rotation = rotation_of(app)
+    await rotation.begin()
+    await rotation.go_on()  # active, and nothing wrapped anew yet
+    ring = app.parts.keyring.keks
+    one = rewrap.Rewrapping(app.parts.key_database, Wrapper(ring, 1, app.parts.rows), 1)
+    page = await one._next(2)
+    assert page is not None and len(page.keys) == 4
+    of_one = tables.dek.c.subject == "sub_1"
+    change = update(tables.dek).values(wrapped=b"other") if effect == "altered" else None
+    async with app.parts.key_database.begin() as connection:
+        statement = delete(tables.dek) if change is None else change
+        await connection.execute(statement.where(of_one))
+
+    await one._write(page, 2)
+
+    async with app.parts.key_database.read() as connection:
+        rows = (await connection.execute(select(tables.dek).where(of_one))).all()
+        left = [(row.epoch, row.wrapped) for row in rows]
+    assert left == ([] if effect == "gone" else [(1, b"other")] * 2)
+    assert await readable(app.parts.keystore, "sub_0")
+
+
 async def test_who_signs_up_and_who_is_erased_meanwhile_is_neither_lost_nor_brought_back(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rewrap, "_AT_ONCE", 1)
+    monkeypatch.setattr(rotating, "_SLICE", 0)
     people = [f"sub_{n}" for n in range(4)]
     now, store = app.parts.clock.wall(), app.parts.keystore
     await store.create(people, now)

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from consent.keys import tables
+from consent.keys import sets, tables
 from consent.keys.vault import Compartment
+from gateway.callers import api_keys
+from gateway.callers.api_keys import Scope
 from gateway.config import config
 from gateway.parts import Parts
-from gateway.process.lifespan import open_parts
+from gateway.process.lifespan import open_parts, put_in_order
+from gateway.schema.tables import api_key
 from tests.support import forking
 from tests.support.databases import Databases
 from tests.support.gateways import Gateway, open_gateway
@@ -73,6 +76,47 @@ async def test_a_rotation_that_is_killed_at_each_statement_goes_on_and_loses_nob
         assert ended == 0
         assert found == {1: "destroyed", 2: "active"}
         assert json.loads(settings.keys.keyring_file.read_text())["keks"].keys() == {"2"}
+
+
+def killed_at_rows(gateway: Gateway, statement: int) -> int:
+    return killed_at(gateway, statement, "--kind", "rows")
+
+
+@pytest.mark.timeout(3000)
+async def test_a_rotation_of_rows_that_is_killed_at_each_statement_goes_on_and_forges_nothing(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    async with open_gateway(tmp_path, new_database_url, dialect) as gateway:
+        settings = config.load(gateway.config)
+        async with open_parts(settings) as parts:
+            await put_in_order(parts)
+            for number in range(3):
+                async with parts.data.begin() as connection:
+                    facts = {"name": f"crm {number}", "scopes": [Scope.PERMISSIONS_READ]}
+                    now = parts.clock.wall()
+                    key, _ = await api_keys.create(connection, parts.rows, **facts, now=now)
+                    await api_keys.revoke(connection, parts.rows, key.id, now)
+
+        statement, ended = 1, -signal.SIGKILL
+        while ended == -signal.SIGKILL:
+            ended = await asyncio.to_thread(killed_at_rows, gateway, statement)
+            statement += 1
+            async with open_parts(settings) as parts:
+                for table, of in ((api_keys.SIGNED, parts.data), (sets.SIGNED, parts.key_database)):
+                    assert [row async for row in table.strangers(of, parts.rows)] == []
+                found = await sets_of(parts)
+                kid = parts.keyring.rows.kid
+
+        assert (ended, found, kid) == (0, {1: "retiring", 2: "active"}, 2)
+        async with open_parts(settings) as parts, parts.data.read() as connection:
+            kids = set((await connection.execute(select(api_key.c.kid))).scalars())
+        assert kids == {2}
+
+
+async def sets_of(parts: Parts) -> dict[int, str]:
+    async with parts.key_database.read() as connection:
+        found = await sets.standing(connection, parts.rows)
+    return {one.name.number: str(one.state) for one in found.of("rows")}
 
 
 async def answer(gateway: Gateway, *command: str) -> Mapping[str, Any]:

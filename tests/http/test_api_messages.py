@@ -242,7 +242,7 @@ async def test_while_the_first_is_in_flight_the_second_is_told_so(app: App) -> N
         b'"content": {"subject": "News", "text": "Hello."}}'
     )
     named = idempotency.identify(
-        parts.keyring.fingerprint.secret,
+        parts.keyring.fingerprint,
         api_key=caller.id,
         endpoint="POST /v1/messages",
         key="one",

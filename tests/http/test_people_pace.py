@@ -72,10 +72,15 @@ async def test_a_pause_is_ended_and_nothing_of_it_is_left(app: App) -> None:
     me = await visit(app)
     key = await app.key()
     await me.post(PATH, pause="6", apart="month")
+    waiting = await queue(app, key)
+    assert await mails(app) == 0
+    await me.post(PATH, pause="1", apart="month")
+    assert await mails(app) == 0
+    assert await state(app, key, waiting) == ("deferred", "paused")
     await me.post(PATH, pause="none", apart="any")
-    await queue(app, key)
 
-    assert await mails(app) == 1
+    assert await mails(app) == 1, "what waited comes now, not at the end that the pause had"
+    assert (await state(app, key, waiting))[0] == "sent"
     for wrong in ({"pause": "2"}, {"apart": "day"}):
         assert (await me.try_post(PATH, **wrong))[0] == 422
     assert (await me.try_post(PATH, csrf="x", pause="1"))[0] == 403

@@ -37,6 +37,7 @@ _FOR_EVER = {
     "erasure_ledger": "random ids: what a restore must not bring back",
     "kek_epoch": "which keys there were",
     "live_key": "which keys there are",
+    "set_key": "which keys there were",
     "verified_backup": "the newest ten: numbers of keys",
     "privacy_notice": "notices",
 }

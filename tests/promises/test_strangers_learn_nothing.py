@@ -27,9 +27,11 @@ from gateway.flows.joining import intake
 from gateway.http import wordings
 from tests.support.apps import App, open_app
 from tests.support.statements import statements
+from tests.support.stops import stops_of
 
-KINDS = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected", "blocked")
-TIMED = KINDS[:-1]  # "blocked" is known by the same look-up as "suppressed"
+TIMED = ("unknown", "pending", "confirmed", "withdrawn", "suppressed", "objected")
+# Known by the look-ups of others ("suppressed", "objected", "unknown"): not timed.
+KINDS = (*TIMED, "blocked", "restricted", "erased")
 ROUNDS = 400
 PERMUTATIONS = 2000
 
@@ -85,10 +87,11 @@ class People:
 
     async def make(self) -> None:
         app = self.app
-        for kind in ("pending", "confirmed", "withdrawn", "objected"):
+        confirm = ("confirmed", "withdrawn", "objected", "restricted", "erased")
+        for kind in ("pending", *confirm):
             await app.sign_up(self._address(kind))
         mails = {mail.to: mail.token("confirm") for mail in await app.deliver()}
-        for kind in ("confirmed", "withdrawn", "objected"):
+        for kind in confirm:
             token = mails[self._address(kind)]
             async with app.http.post(f"/confirm/{token}", data={"answer": "confirm"}) as page:
                 assert page.status == 200
@@ -102,8 +105,15 @@ class People:
             key = await app.key(Scope.CONSENTS_WITHDRAW)
             async with app.http.post("/v1/withdrawals", json=leave, headers=key) as done:
                 assert done.status == 200
+        restricted = await app.subject(self._address("restricted"))
+        assert restricted is not None
+        await stops_of(app.parts).restrict(restricted)
+        key, erased = await app.key(Scope.SUBJECTS_MANAGE), {"email": self._address("erased")}
+        async with app.http.post("/v1/erasures", json=erased, headers=key) as done:
+            assert done.status == 202
         await self._stop("suppressed", Stop.COMPLAINT)
         await self._stop("blocked", Stop.ASKING)
+        await app.sign_up("somebody@example.org")  # the first behind an erasure makes a key
         await app.tick()
 
     def of(self, kind: str) -> str:

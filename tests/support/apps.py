@@ -29,6 +29,7 @@ from gateway.config.config import Config
 from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
 from gateway.flows.keeping.due_takings import DueTakings
+from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.telling import Send, Tellings, receivers_of
@@ -178,7 +179,8 @@ class App:
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
         await tellings_of(self.parts).spread()
-        await self.parts.publisher.publish(self.parts.data, self.parts.guard, self.parts.clock)
+        high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
+        await high_water.publish(parts.data, parts.guard, parts.clock)
 
     async def deliver(self) -> list[Mail]:
         """Claim, permit and "send" everything that is due, to a relay that takes it."""

@@ -20,10 +20,11 @@ from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
 from consent.feed import Change
-from consent.keys import nodes, verified
+from consent.keys import nodes, sets, verified
 from consent.keys.epochs import Epoch, EpochState, row_of
 from consent.keys.nodes import Held
-from consent.keys.tables import kek_epoch
+from consent.keys.sets import KeyName, SetKey
+from consent.keys.tables import kek_epoch, set_key
 from consent.keys.vault import Compartment
 from consent.keys.verified import VerifiedBackup
 from consent.links import Route
@@ -58,6 +59,7 @@ from gateway.process.lifespan import open_parts
 from gateway.schema.tables import spent_stamp
 from storage import bad_rows
 from storage.errors import StorageAway
+from storage.keysets import KeyState
 from tests.support.apps import App, Mail, serve
 from tests.support.clock import SteppedClock
 from tests.support.databases import Urls
@@ -260,6 +262,9 @@ async def _seed(parts: Parts) -> None:
         for number in some:
             one = Epoch(10 + number, EpochState.DESTROYED, now)
             await connection.execute(insert(kek_epoch).values(row_of(parts.rows, one)))
+            name = KeyName("web", 10 + number)
+            key = SetKey(name, KeyState.DESTROYED, now, "00" * 8, told="destroyed")
+            await connection.execute(insert(set_key).values(sets.row_of(parts.rows, key)))
             held = [Held("kek", 1, "00" * 8)]
             await nodes.report(connection, f"nod_{number:025}x", "host/1", held, now)
             states = {1: EpochState.ACTIVE}

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from consent.model import Reason
 from gateway.http.pages import Brand, Legal
-from gateway.look import markdown
+from gateway.look import markdown, terms
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
@@ -130,7 +131,7 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
     erased = {
         "waiting": None,
         "erasure": {"id": "era_" + "0" * 26, "asked_at": AT, "due_at": AT, "locked_until": AT},
-        "shown": {"done_at": AT, "key_count": 2, "record_count": 12},
+        "shown": {"done_at": AT, "key_count": 2},
         "certificate_url": "/my-data/certificate/signed",
         "contact": "privacy@acme.example",
     }
@@ -152,10 +153,15 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
         "my-data-restrict": ("my_data_restrict", free),
         "my-data-restricted": ("my_data_restrict", {**both, "did": "restrict"}),
         "my-data-unrestricted": ("my_data_restrict", {**free, "did": "lift"}),
+        "my-data-unrestricted-objected": ("my_data_restrict", {**objected, "did": "lift"}),
         "my-data-object": ("my_data_object", free),
         "my-data-objected": ("my_data_object", {**objected, "did": "object"}),
         "my-data-objected-again": ("my_data_object", {**both, "again": [one], "did": "changed"}),
         "my-data-objection-lifted": ("my_data_object", {**free, "did": "lift"}),
+        "my-data-objection-lifted-restricted": (
+            "my_data_object",
+            {**both, "objected_at": None, "did": "lift"},
+        ),
         "my-data-erase": ("my_data_erase", erase),
         "my-data-erase-whole": (
             "my_data_erase",
@@ -213,8 +219,8 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ends_at=None,
         kept_until=None,
         form="newsletter",
-        anew=False,
-        again=False,
+        own_form=None,
+        not_mailed=[],
         contested=False,
         evidence="proven",
         text_hash=HASH,
@@ -233,10 +239,15 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     again = {
         **fresh,
         "form": "service.re-permission",
-        "anew": True,
+        "own_form": terms.in_words(terms.FORMS, "service.re-permission", locale),
         "story": [step("requested", rendered_by="mail"), *fresh["story"][1:]],
     }
-    by_link = {**again, "form": "service.ask-again", "anew": False, "again": True}
+    by_link = {
+        **again,
+        "form": "service.ask-again",
+        "own_form": terms.in_words(terms.FORMS, "service.ask-again", locale),
+    }
+    stopped = {**fresh, "not_mailed": terms.not_mailed(Reason.RESTRICTED, locale)}
     contested = {
         **fresh,
         "requested_at": None,
@@ -305,6 +316,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     left = {"acknowledged": True, "again_url": "/again/" + "A" * 22}
     settled = [consent(locale, state="confirmed"), consent(locale, state="lapsed")]
     asked = {"fields": [], "may_reject": True, "nothing_ticked": False, "contested": False}
+    asked["by_link"] = False
     entered = [{**field, "value": "Ada"}]
     objected = {**one, "hindrance": "objected"}
     kept_back = [
@@ -338,6 +350,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "confirm",
             {**asked, "consents": [one, other], "nothing_ticked": True},
         ),
+        "confirm-by-link": ("confirm", {**asked, "consents": [one], "by_link": True}),
         "confirm-contested": (
             "confirm",
             {
@@ -376,7 +389,10 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "confirm-nothing": ("confirm_done", {"answer": "confirm", "consents": settled[1:]}),
         "expired": ("expired", {"kind": "confirm"}),
         "expired-anew": ("expired", {"kind": "anew"}),
-        "expired-fresh": ("expired", {"kind": "fresh", "again_url": "/my-data"}),
+        "expired-fresh": (
+            "expired",
+            {"kind": "fresh", "again_url": "/my-data", "contact": "privacy@acme.example"},
+        ),
         "mail-again": ("mail_again", {}),
         "again": ("again", {"named": one, "offered": True}),
         "again-asked": ("again_asked", {}),
@@ -395,7 +411,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "why": ("why", {"consents": [one], "on": True, **link}),
         "why-over": ("why", {"consents": [one], "on": False, **link}),
         "why-fresh": ("why", {"consents": [fresh, ended], "on": True, **own}),
-        "why-fresh-anew": ("why", {"consents": [again, by_link, fresh], "on": True, **own}),
+        "why-fresh-anew": ("why", {"consents": [again, by_link, stopped], "on": True, **own}),
         "why-fresh-contested": ("why", {"consents": [contested], "on": True, **own}),
         "why-fresh-none": ("why", {"consents": [], "on": False, **own}),
         "why-neutral": ("why", {"consents": [], "on": False, **link}),
@@ -432,7 +448,13 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "my-data-stopped": (
             "my_data",
-            {**overview, "restricted_at": AT, "objected_at": AT, "paused_until": AT},
+            {
+                **overview,
+                "consents": [stopped, ended],
+                "restricted_at": AT,
+                "objected_at": AT,
+                "paused_until": AT,
+            },
         ),
         "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),

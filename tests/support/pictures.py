@@ -157,13 +157,16 @@ async def _confirm(album: Album, site: Site) -> None:
         await album.take(page, "confirm-de", "Its page.")
         await page.get_by_role("button", name="Das war ich nicht").click()
         await album.take(page, "rejected-de", "After “this was not me”.")
+        for state in ("confirm-two-senders", "confirm-contested"):
+            await _sample(page, state, "de")
+            await album.take(page, f"{state}-de", "As above, in German.")
 
 
-async def _sample(page: Page, state: str) -> None:
+async def _sample(page: Page, state: str, locale: str = "en") -> None:
     """A page in a state that takes more to come about than a picture is worth."""
-    name, facts = samples("en")[state]
+    name, facts = samples(locale)[state]
     await page.goto("about:blank")
-    await page.set_content(pages.render(name, "en", **facts))
+    await page.set_content(pages.render(name, locale, **facts))
 
 
 async def _show(page: Page, mail: Any) -> None:
@@ -226,11 +229,29 @@ async def _own_data(album: Album, site: Site) -> None:
 
 async def _rights(album: Album, site: Site, page: Page) -> None:
     """What is asked on one's own pages; *page* has a session."""
+    own = f"{site.gateway}/my-data"
+    await page.goto(f"{own}?locale=de")
+    await album.take(page, "my-data-de", "The overview in German.")
     for right, sentence in _RIGHTS.items():
-        await page.goto(f"{site.gateway}/my-data/{right}")
+        await page.goto(f"{own}/{right}")
         await album.take(page, f"my-data-{right}", sentence)
-    await _sample(page, "my-data-erased")  # she is still needed below
-    await album.take(page, "my-data-erased", "Erased, with the certificate to take along.")
+        await page.goto(f"{own}/{right}?locale=de")
+        await album.take(page, f"my-data-{right}-de", "In German.")
+    await page.goto(f"{own}/restrict")
+    await page.get_by_role("button", name="Restrict the use").click()
+    await album.take(page, "my-data-restricted", "Restricted, and how to lift it.")
+    await page.goto(own)
+    sentence = "The overview then says that nothing is mailed, though it is confirmed."
+    await album.take(page, "my-data-not-mailed", sentence)
+    await page.goto(f"{own}/restrict")
+    await page.get_by_role("button", name="Lift the restriction").click()
+    await album.take(page, "my-data-unrestricted", "Lifted.")
+    for locale, end in (("en", ""), ("de", "-de")):
+        await _sample(page, "my-data-erased", locale)  # she is still needed below
+        sentence = "Erased, with the certificate to take along."
+        await album.take(page, f"my-data-erased{end}", sentence)
+    await _sample(page, "expired-fresh")
+    await album.take(page, "my-data-used", "A personal link that was used, or is too old.")
 
 
 async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
@@ -242,6 +263,13 @@ async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
         await album.take(page, "unsubscribed", "After the button.")
         await page.get_by_role("button", name="Ask me again").click()
         await album.take(page, "again-asked", "After “ask me again”, whatever happened.")
+        mail = await site.mail(5)
+        await _show(page, mail)
+        await album.take(page, "mail-asked-again", "The mail that then asks says what happened.")
+        await page.goto(link(mail, "confirm"))
+        await album.take(page, "confirm-asked-again", "And so does the page behind its link.")
+        await _sample(page, "confirm-by-link", "de")
+        await album.take(page, "confirm-asked-again-de", "In German.")
     async with album.open(locale="de", dark=True) as page:
         await page.goto(unsubscribe)
         await album.take(page, "unsubscribe-dark", "In German, in the dark.")

@@ -87,6 +87,11 @@ class Site:
         """Let these stores be what they were."""
         self.urls |= {name: self._copy(kept[name]) for name in names}
 
+    def forget(self) -> None:
+        """Be a machine on which no process ever ran."""
+        for path in self.config.delivery.journal_dir.glob("published-*"):
+            path.unlink()
+
     def _copy(self, url: str) -> str:
         if self.dialect == "postgresql":
             return self.databases.copy(url)

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from consent.keys import epochs, tables
+from consent.keys import epochs, sets, tables
 from consent.keys.epochs import EpochState
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from consent.keys.verified import VerifiedBackup, record
+from gateway.flows.keeping import endings
 from gateway.flows.keeping.rotation import Rotation
+from gateway.flows.keeping.set_rotation import SetRotation
 from gateway.keyfiles.followed import FollowedKeyring
+from gateway.keyfiles.followed_sets import FollowedSets
 from tests.support.apps import App, start_app
 
 
@@ -78,3 +81,28 @@ async def readable(store: KeyStore, *subjects: str) -> bool:
     store._people.forget(subjects)
     vault = await store.vault(subjects)
     return all(vault.has(one, *Compartment) for one in subjects)
+
+
+class Node:
+    """A process with its duty that keeps keys, at its start."""
+
+    def __init__(self, app: App) -> None:
+        parts = app.parts
+        self.ring = FollowedKeyring(parts.config.keys.keyring_file, parts.keyring)
+        opened = (parts.data, parts.key_database, parts.guard, parts.clock)
+        kinds = endings.of(*opened, parts.lookup, parts.keyring.sets, parts.log.macs)
+        stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
+        self.sets = SetRotation(*stores, FollowedSets(self.ring), kinds)
+        self.keks = Rotation(*stores, self.ring)
+
+    async def keep(self) -> int:
+        """One turn of the duty."""
+        self.ring.refresh()
+        return await self.sets.keep() + await self.keks.keep()
+
+
+async def set_states(app: App, kind: str) -> dict[int, str]:
+    """Where each key of a kind stands."""
+    async with app.parts.key_database.read() as connection:
+        found = await sets.standing(connection, app.parts.rows)
+    return {one.name.number: str(one.state) for one in found.of(kind)}

@@ -34,6 +34,10 @@ AGAIN_ASKED: Final = (
     f"{_AGAIN}test_ask_me_again_sends_one_mail_that_asks_and_says_where_it_came_from"
 )
 WHY_SO: Final = f"{_AGAIN}test_why_says_what_is_so_now"
+NOT_MAILED: Final = (
+    "http/test_said_as_it_is.py::"
+    "test_what_is_confirmed_and_not_mailed_is_said_to_be_so_wherever_it_is_shown"
+)
 SELDOM: Final = f"{_AGAIN}test_after_a_mail_that_nobody_confirms_the_next_ones_are_far_apart"
 UNASKED: Final = f"{_AGAIN}test_who_must_not_be_asked_is_not_and_the_answer_is_the_same"
 _TOLD: Final = "promises/test_withdrawal_is_told.py::"
@@ -470,7 +474,10 @@ FACTS: Final = {
         "Saved.",
     ),
     ONCE: (
-        "For your protection this link works once, and only for 15 minutes.",
+        (
+            "It has been used, or is too old: for your protection it works once, and only for 15 "
+            "minutes."
+        ),
         "It works once, and for 15 minutes.",
         "The link works once, and for 15 minutes.",
         (
@@ -537,7 +544,25 @@ FACTS: Final = {
             " and without giving a reason."
         ),
     ),
+    NOT_MAILED: (
+        "Not mailed: you had the use of your data restricted.",
+        "Not mailed: you objected to advertising.",
+        "Not mailed: one of our mails to this mailbox was reported as unwanted.",
+        "Not mailed: your mailbox refused our mails for good.",
+        "Not mailed: the sender or this text has changed since then.",
+        "Not mailed: these mails are not sent any more.",
+        "Not mailed, as things stand.",
+    ),
     AGAIN_ASKED: (
+        (
+            "By a link in one of our mails, somebody, most likely you, asked to receive mails"
+            " from %(sender)s. Please confirm that this was you, and that you agree to the "
+            "following:"
+        ),
+        (
+            "By a link in one of our mails, somebody, most likely you, asked to receive "
+            "mails. With your confirmation you agree to this:"
+        ),
         (
             "If this mailbox may be asked, a mail that asks you to confirm usually arrives "
             "there within a few minutes. None of these mails is started before you do."
@@ -604,6 +629,10 @@ FACTS: Final = {
     ),
     METERED: (
         (
+            "To the same mailbox the next link goes a day later at the earliest, and at most "
+            "five in thirty days."
+        ),
+        (
             "No mail? Then we may know nothing about this address, or one was sent not long "
             "ago: there is at most one a day and five a month, and fewer where nothing was ever "
             "confirmed. Or the mailbox has stopped such mails."
@@ -654,6 +683,11 @@ FACTS: Final = {
     ),
     BLOCKS: (
         (
+            "You can withdraw at any time, by the unsubscribe link in every mail, without "
+            "login. If it was somebody else, choose “This was not me”: then nobody can have "
+            "confirmation mails sent to your address through a form for twelve months."
+        ),
+        (
             "Then you need not do anything: before a confirmation we send confirmation mails "
             "only. If for twelve months nobody is to be able to ask for this again with your "
             "address through a form, open the link and choose “This was not me”."
@@ -672,6 +706,10 @@ FACTS: Final = {
         "Rejected.",
     ),
     HALF_AN_HOUR: (
+        (
+            "If your pages are still open in this browser, the button leads there; else you "
+            "ask for a new link there."
+        ),
         (
             "These pages close by themselves after half an hour. On a machine that is not "
             "yours, close them now:"
@@ -757,6 +795,7 @@ FACTS: Final = {
         ),
     ),
     RESTRICTS: (
+        "What you agreed to counts again.",
         "restricted since %(moment)s",
         "The restriction is lifted.",
         "Stored. We start none of these mails any more.",
@@ -774,6 +813,7 @@ FACTS: Final = {
     ),
     FORGOTTEN: ("Kept until %(day)s at least",),
     PAUSES: (
+        "You chose a pause: such mails wait until %(day)s.",
         "paused until %(day)s",
         (
             "This ends nothing that you agreed to: mails wait, and those whose time is over "
@@ -817,6 +857,7 @@ FACTS: Final = {
         ),
     ),
     BOTH_STAND: (
+        "You have also objected to advertising. That stands until you lift it, too.",
         "You have also restricted the use of your data. That stands until you lift it, too.",
     ),
     ERASES: (
@@ -1041,6 +1082,37 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Please confirm that you want these mails",
+    "To my pages, or to a new link",
+    "to be looked at first",
+    "these mails are not sent any more",
+    "nobody had agreed to it",
+    "erased",
+    "use of the data restricted",
+    "objected",
+    "reported as unwanted",
+    "refused by the mailbox for good",
+    "sender or wording changed",
+    "not confirmed yet",
+    "rejected",
+    "never confirmed",
+    "withdrawn",
+    "consent ended",
+    "consent not proven",
+    "enough mails for now",
+    "your pause",
+    "its time was over",
+    "not needed any more",
+    "mails that ask to confirm",
+    "mails that ask to confirm, and personal links",
+    "by letter",
+    "by phone",
+    "by a reply to a mail",
+    "by a mail",
+    "through another system",
+    "on one's personal pages",
+    "a switch on your preferences page",
+    "You yourself, by a personal link",
     "Exercise of a restore",
     "Held",
     "Backup",
@@ -1081,7 +1153,6 @@ NO_FACT: Final = (
     "Already decided",
     "As a mail program shows it",
     "As plain text",
-    "Ask for a new link",
     "Ask me again",
     "Asked first",
     "Back to the form",

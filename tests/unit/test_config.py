@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -103,6 +105,67 @@ def test_everything_wrong_is_named_with_its_key_path() -> None:
         "delivery.relay.port: Input should be a valid integer",
         "limits.enabld: is not a setting",
     ]
+
+
+_CRM = """
+[webhooks.crm]
+url = "https://crm.example/hooks"
+kinds = ["subject.erased"]
+processor = "none"
+"""
+_NO_SECRET = 'each secret is "whsec_" and 24 to 64 random bytes in base64; to make one: '
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        pytest.param("", "secret_file or secret_env: is required", id="none"),
+        pytest.param(
+            'secret = "x"',
+            "secret: a secret must not stand here; use secret_file or secret_env",
+            id="in the clear",
+        ),
+        pytest.param('secret_file = "no"', "secret_file: the file cannot be read", id="no file"),
+        pytest.param('secret_env = "NO_SUCH"', "secret_env: the variable is not set", id="unset"),
+        pytest.param(
+            'secret_env = "NO_SUCH"\nsecret_file = "no"',
+            "secret: given by secret_file and by secret_env; keep one",
+            id="twice",
+        ),
+        pytest.param('secret_file = "bad"', f"secret_file: {_NO_SECRET}", id="no secret in it"),
+    ],
+)
+def test_what_a_webhook_lacks_is_named_once_by_the_key_it_is_written_under(
+    tmp_path: Path, given: str, problem: str
+) -> None:
+    (tmp_path / "bad").write_text("whsec_")
+
+    (found,) = problems(f"{DEFAULT}\n{_CRM}{given}", tmp_path)
+
+    assert found.startswith(f"webhooks.crm.{problem}")
+
+
+def test_the_line_that_makes_a_webhooks_secret_makes_one(tmp_path: Path) -> None:
+    (made,) = re.findall(r"`\((umask 077; echo whsec_.*?)\)`", DEFAULT)
+    subprocess.run(["sh", "-c", made.replace("secrets/", "")], cwd=tmp_path, check=True)
+
+    config.parse(f'{DEFAULT}\n{_CRM}secret_file = "crm-webhook"', base=tmp_path)
+
+    assert made in Path("docs/operations.md").read_text(encoding="utf-8")
+    assert (tmp_path / "crm-webhook").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_table_is_wrong_by_what_stands_in_it_and_no_pattern_is_shown() -> None:
+    raw = _CRM.replace("[webhooks.crm]", '[webhooks."My CRM"]').replace("subject.erased", "all")
+
+    found = problems(f"{DEFAULT}\n{raw}")
+
+    assert [one.partition(": ")[0] for one in found] == [
+        "webhooks.My CRM",
+        "webhooks.My CRM.secret_file or secret_env",
+        "webhooks.My CRM.kinds.0",
+    ]
+    assert "lower-case letters" in found[0]
 
 
 def test_a_file_that_is_not_toml_is_refused() -> None:

@@ -16,7 +16,7 @@ from tests.support.page_samples import consent
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
 OURS = [
     *("address_asked", "address_changed", "address_confirm"),
-    *("confirmation", "welcome", "my_data", "re_permission", "withdrawal"),
+    *("asked_again", "confirmation", "welcome", "my_data", "re_permission", "withdrawal"),
 ]
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
@@ -134,6 +134,9 @@ def test_a_mail_about_an_address_carries_its_link_and_nothing_of_the_person(
 @pytest.mark.parametrize("name", OURS)
 def test_a_mail_names_the_legal_entity_behind_the_brand_once(name: str) -> None:
     content = mail(name, "de", footer=name == "welcome")
+    for place in ("imprint", "privacy"):
+        assert f"https://www.acme.example/{place}" in content.text
+        assert f'href="https://www.acme.example/{place}"' in (content.html or "")
     templates = Templates(resources.templates() / "mail", translations)
     same = frame("de") | {"controller": {"name": "Acme & Söhne"}}
     alike = templates.render(name, "de", {}, same, footer=name == "welcome")

@@ -46,6 +46,28 @@ def _facts(guard: Guard | None, size: int = 14, published: int = 14, log: int = 
             "key store+guard",
             id="a key store with the guard in it",
         ),
+        pytest.param(Facts(1, 14, 14, _FITS, seen=(1, 14)), "", id="as this machine saw it"),
+        pytest.param(Facts(1, 14, 14, _FITS, seen=(1, 9)), "", id="this machine saw less"),
+        pytest.param(
+            Facts(1, 14, 14, _FITS, seen=(1, 15)), "data+guard", id="this machine saw more"
+        ),
+        pytest.param(
+            Facts(1, 14, 14, _FITS, seen=(2, 3)), "data+guard", id="this machine saw a successor"
+        ),
+        pytest.param(
+            Facts(2, 3, 3, Guard(3, 2, 3), seen=(1, 99)), "", id="this machine saw the log before"
+        ),
+        pytest.param(
+            Facts(1, 20, 14, _FITS, seen=(1, 18)), "guard", id="the data have what this machine saw"
+        ),
+        pytest.param(
+            Facts(1, 14, 14, Guard(14, 2, 0), seen=(1, 15)),
+            "data+guard",
+            id="a restore of both that was broken off",
+        ),
+        pytest.param(
+            Facts(1, 14, 14, None, seen=(1, 15)), "data+guard", id="no guard, and older data"
+        ),
         pytest.param(
             Facts(1, 14, 14, _FITS, declared=True),
             "data+key store+guard",

@@ -28,7 +28,9 @@ def used_messages() -> set[str]:
     for name in (
         "http/certificate_paper.py",
         "http/dossier_paper.py",
+        "look/exercise_page.py",
         "look/generated_notices.py",
+        "look/terms.py",
         "people/embedding.py",
         "flows/joining/publish_texts.py",
     ):

@@ -27,15 +27,19 @@ def confirmation(
     now: datetime,
     due_at: datetime,
     stop: str,
+    *,
+    by_form: bool,
 ) -> tuple[Confirmation, NewMessage]:
     """A new token for *asked* and the mail that carries it, beside the one that stops such mails.
 
-    Nothing that the form was given goes into the mail but the language:
+    Where it was not *by_form* that they were asked for, it was by a link in one of our mails, and
+    the mail says so. Nothing that the form was given goes into the mail but the language:
     otherwise a stranger could choose its words.
     """
     base, sender = config.server.public_url, config.purposes[asked[0].purpose].sender
     shown = [_shown(texts[consent.text_hash], base) for consent in asked]
-    sheet = _Sheet("confirmation", locale, shown, sender)
+    template = "confirmation" if by_form else "asked_again"
+    sheet = _Sheet(template, locale, shown, sender)
     return _mail(config, sheet, asked, vault, now, due_at, stop)
 
 

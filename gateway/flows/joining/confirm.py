@@ -32,7 +32,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
 from consent.model import Reason, Refused, State
 from consent.policy import Facts
-from consent.sign_ups import Asked, SignUp
+from consent.sign_ups import SWITCHED_ON, Asked, SignUp
 from consent.taken_away import TakingAway
 from consent.texts import Text
 from consent.trail import Trail
@@ -56,9 +56,6 @@ async def _meant(connection: AsyncConnection, said: Declaration, subject: str) -
     """Who is: by a "not me" others too, for no mailbox is asked again under another spelling."""
     rejects = said is Declaration.REJECT
     return {subject} | (await service_mails.sharing(connection, [subject]) if rejects else set())
-
-
-_BY_LINK = "preferences"  # in the place of a form's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +270,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     if mailbox is None:
         return None
     # Who asks now is the mailbox, also where the operator asked before.
-    form = _BY_LINK if seen.anew else seen.consents[0].form
+    form = SWITCHED_ON if seen.anew else seen.consents[0].form
     locale = seen.consents[0].locale
     mailbox_on_file = address.parse(mailbox)
     again = SignUp(form, mailbox_on_file, locale, asked, client="expired-link", by_link=True)

@@ -223,6 +223,7 @@ class _Mail:
     due_at: datetime
     made_from: str | None = field(repr=False)
     kind: Kind
+    by_form: bool  # else by a link in a mail
 
 
 @dataclass
@@ -293,7 +294,9 @@ class _Batch:
         person.new += requests
         made_from = contested.made_from(form)
         kind = Kind.ASKED_AGAIN if form.by_link else Kind.CONFIRMATION
-        self.mails.append(_Mail(form.locale, form.email, requests, due_at, made_from, kind))
+        by_form = not (form.by_link or form.by_mailbox)
+        mail = _Mail(form.locale, form.email, requests, due_at, made_from, kind, by_form)
+        self.mails.append(mail)
 
     def _may_again(self, person: _Person, form: SignUp) -> bool:
         """Whether a link out of a mail, perhaps forwarded, may have them asked: seldom.
@@ -341,7 +344,15 @@ class _Batch:
         ]
         written = [
             asking.confirmation(
-                self.config, mail.locale, mail.asked, known, self.vault, self.now, mail.due_at, stop
+                self.config,
+                mail.locale,
+                mail.asked,
+                known,
+                self.vault,
+                self.now,
+                mail.due_at,
+                stop,
+                by_form=mail.by_form,
             )
             for mail, (stop, _) in zip(self.mails, stops, strict=True)
         ]

@@ -21,6 +21,7 @@ from consent.keys.nodes import KEK, Held
 from consent.keys.phases import Activate, Backup, Declared, Destroy, Release, Rewrap, Step, Wait
 from consent.keys.rewrap import Rewrapping
 from consent.keys.wrapping import Wrapper, proof, proofs
+from gateway.keyfiles import followed_sets
 from gateway.keyfiles.followed import FollowedKeyring
 from storage.clock import Clock
 from storage.database import Database
@@ -28,6 +29,8 @@ from storage.honesty import RowKeys
 from storage.ids import random_id
 
 NOTHING_DECLARED = Declared()
+# Seconds of wrapping anew between two looks, for a process has to say that it runs.
+_SLICE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Rotation:
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             await nodes.report(connection, self._id, self._log.node, self._held(), now)
+        # Who lacks a key runs all the same, and reads nothing of these.
+        async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
         await self._drop(found)
         return await self.go_on()
@@ -160,23 +165,24 @@ class Rotation:
             return int(await epochs.activate(connection, self._rows, held, number, now))
 
     async def _rewrap(self, old: int, found: Sequence[Epoch]) -> int:
-        """One page; behind the last it is written down that nothing is left."""
+        """Some pages; behind the last it is written down that nothing is left."""
         ring = self._keyring.ring
         wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
         if not all(self._holds(number, found) for number in (old, *wrapping)):
             return 0
         if self._rewrapping is None or self._rewrapping.old != old:
             self._rewrapping = Rewrapping(self._keys, Wrapper(ring.keks, old, self._rows), old)
-        page = await self._rewrapping.page()
-        if page is not None:
-            return page
+        wrapped = await self._rewrapping.go_on(_SLICE)
+        if wrapped is not None:
+            return wrapped
         self._rewrapping = None
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             return int(await epochs.note_rewrapped(connection, self._rows, old, now))
 
     def _held(self) -> list[Held]:
-        return [Held(KEK, number, mark) for number, mark in sorted(self._proofs().items())]
+        keks = [Held(KEK, number, mark) for number, mark in sorted(self._proofs().items())]
+        return [*keks, *followed_sets.held(self._keyring.ring.sets)]
 
     def _proofs(self) -> dict[int, str]:
         return proofs(self._keyring.ring.keks)

@@ -19,7 +19,7 @@ from consent.consents import Consent, Consents
 from consent.keys.vault import Compartment
 from consent.links import Route
 from consent.model import State
-from consent.sign_ups import ASK_AGAIN, Asked, RenderedBy, SignUp
+from consent.sign_ups import ASK_AGAIN, SWITCHED_ON, Asked, RenderedBy, SignUp
 from consent.texts import Text
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.ending import Withdrawal
@@ -116,7 +116,7 @@ async def ask(
     network: str | None,
     *,
     client: str,
-    form: str = "preferences",
+    form: str = SWITCHED_ON,
     by_mailbox: bool = False,
 ) -> Wait | None:
     """Request consent to *purposes*, as a form would: one mail asks for them all.

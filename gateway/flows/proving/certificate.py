@@ -17,7 +17,7 @@ from consent.keys.vault import Compartment
 from gateway.flows.proving import recipients
 from gateway.flows.proving.recipients import Told
 from gateway.flows.rights.telling import Receiver
-from gateway.watch.numbers import counted
+from gateway.watch.numbers import counted as _number
 from storage.database import Database
 from storage.honesty import RowKeys
 
@@ -71,11 +71,11 @@ def copies_until(shown: Certificate, oldest: timedelta) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def in_words(shown: Certificate) -> list[str]:
-    """What each fact of the certificate means, for whoever has to tell the person."""
+def in_words(shown: Certificate, *, counted: bool = True) -> list[str]:
+    """What each fact of the certificate means; *counted* for whoever has to tell the person."""
     lines = [f"The keys of {_KEPT[one]} were destroyed." for one in shown.keys_destroyed]
     if shown.payloads or shown.items:
-        gone = counted(shown.payloads + shown.items, "sealed fact")
+        gone = _number(shown.payloads + shown.items, "sealed fact") if counted else "Sealed facts"
         lines.append(f"{gone} about the person went from the audit log; its entries name nobody.")
     elif shown.locked_until is not None:
         lines.append("No fact of the audit log went yet: they are what stays locked.")

@@ -39,7 +39,7 @@ from consent import (
 )
 from consent import people as removal
 from consent.consents import Consent, Consents
-from consent.keys import epochs, verified
+from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from delivery import outbox, permits
@@ -69,7 +69,7 @@ from storage.types import is_name
 
 _AT_ONCE = 1000
 # Consents are looked at with their events.
-_OF_KEYS = (verified.SIGNED, epochs.SIGNED)  # in the key store
+_OF_KEYS = (verified.SIGNED, epochs.SIGNED, sets.SIGNED)  # in the key store
 _SIGNED = (
     signed.SUBJECT,
     signed.TIE,

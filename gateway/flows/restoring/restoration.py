@@ -16,6 +16,7 @@ from audit.gaps import Gap
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.publish import Publisher
+from audit.seen import Seen
 from audit.successor import Opening
 from consent import restored as requests
 from consent import taken_away
@@ -23,6 +24,7 @@ from consent.restored import Dropped
 from delivery.outbox import Status
 from gateway.flows.restoring import ending, older, replay, signs
 from gateway.flows.restoring.brought_back import Keys
+from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.restoring.replay import Acts, Replayed
 from gateway.flows.restoring.signs import Restored
 from gateway.flows.rights.erasing import Erasing
@@ -41,6 +43,7 @@ class Found:
     restored: Restored
     period: Period
     reaches: bool  # whatever was taken away in that time is known
+    seen: Seen | None = None  # what this machine saw published last
 
 
 @dataclass
@@ -84,6 +87,8 @@ async def look(erasing: Erasing, *, declared: bool) -> Found:
     facts, last = await older.of_log(data, guard, log, parts.publisher.verifier)
     keyless = await older.keyless(data, parts.keystore, parts.rows, parts.clock)
     unledgered = await older.unledgered(data, guard, parts.keystore, parts.rows)
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).newest()
+    facts = signs.with_seen(facts, seen)
     facts = signs.with_keys(facts, keyless=keyless, unledgered=unledgered, declared=declared)
     restored = signs.judge(facts)
     async with data.read() as connection:
@@ -92,7 +97,7 @@ async def look(erasing: Erasing, *, declared: bool) -> Found:
     async with guard.read() as connection:
         reach = await taken_away.reach(connection, parts.rows)
     known = reach is None or reach <= since
-    return Found(restored, Period(since, now), signs.reaches(known, restored))
+    return Found(restored, Period(since, now), signs.reaches(known, restored), seen)
 
 
 async def count(erasing: Erasing) -> tuple[dict[str, int], int]:

@@ -1,7 +1,7 @@
 """Which of the stores is an older one, from a handful of facts. Pure.
 
-Nothing tells that data, key store and guard were put back together from one moment: whoever
-did it says so.
+That all of them were put back together from one moment, only what stands outside of them
+tells: what this machine saw published, or whoever did it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from audit.gaps import Cause
+from audit.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Facts:
     guard: Guard | None  # none: there is no guard of ours at all
     keyless: bool = False  # people who came last have no key
     unledgered: bool = False  # people who were erased last are in no ledger
+    seen: tuple[int, int] | None = None  # log and size that this machine saw published
     declared: bool = False  # an operator says that all were put back together
 
 
@@ -65,6 +67,11 @@ def with_keys(facts: Facts, *, keyless: bool, unledgered: bool, declared: bool) 
     return replace(facts, keyless=keyless, unledgered=unledgered, declared=declared)
 
 
+def with_seen(facts: Facts, seen: Seen | None) -> Facts:
+    """The same, with what this machine saw published."""
+    return facts if seen is None else replace(facts, seen=(seen.generation, seen.size))
+
+
 def judge(facts: Facts) -> Restored:
     """Say which stores are older ones.
 
@@ -73,15 +80,24 @@ def judge(facts: Facts) -> Restored:
     of the log before decides, and where that says nothing, the data count as older.
     """
     keys = facts.keyless or facts.unledgered
+    older = facts.declared or _before(facts.seen, facts.log, facts.size)
     if facts.guard is None:
-        return Restored(data=facts.declared, keys=keys or facts.declared, guard=True)
+        return Restored(data=older, keys=keys or facts.declared, guard=True)
     held, begun = facts.guard, facts.guard.newest > facts.log and facts.guard.newest_size == 0
     lags = held.size is None or held.size < facts.published
     ahead = held.newest > facts.log and not begun
     behind = not lags and held.size is not None and held.size > facts.size
     fits = begun and not lags and not behind
-    data = ahead or behind or fits or facts.declared
-    return Restored(data, keys or facts.declared, guard=facts.declared or (lags and not ahead))
+    # Of one that was begun, and has nothing yet, the log before it says where the guard stood.
+    stands = (facts.log, held.size or 0) if begun else (held.newest, held.newest_size)
+    lost = facts.declared or _before(facts.seen, *stands)
+    data = ahead or behind or fits or older
+    return Restored(data, keys or facts.declared, guard=lost or (lags and not ahead))
+
+
+def _before(seen: tuple[int, int] | None, log: int, size: int) -> bool:
+    """Whether a log of that size comes before what was seen."""
+    return seen is not None and (log, size) < seen
 
 
 def reaches(reach: bool, restored: Restored) -> bool:

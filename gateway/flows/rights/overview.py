@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -23,12 +23,12 @@ from consent import (
     texts,
 )
 from consent import retention as consent_rules
-from consent.consents import Consent, Consents
+from consent.consents import Consent
 from consent.errors import StoredError
 from consent.evidence import Confirmed, Proof, Requested
-from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
-from consent.model import State
+from consent.model import Reason, State
+from consent.policy import Facts
 from consent.texts import Text
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving.ending import Withdrawal
@@ -66,6 +66,7 @@ class Held:
     # story is without it. Who confirmed saw the wording on our own page.
     contested: bool = False
     kept_until: datetime | None = None  # at least; none: that is not known yet
+    hindrance: Reason | None = None  # why nothing is mailed though it is confirmed
 
     @classmethod
     def of(
@@ -75,12 +76,14 @@ class Held:
         text: Text | None,
         told: Sequence[Step],
         kept_until: datetime | None,
+        hindrance: Reason | None,
     ) -> Self:
         """A consent with what the log *told* of it."""
         contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in told)
         story = [one for one in told if not (contested and isinstance(one.said, Requested))]
         state = policy.effective_state(consent, now)
-        return cls(consent, state, text, story, contested, kept_until)
+        against = hindrance if state is State.CONFIRMED else None
+        return cls(consent, state, text, story, contested, kept_until, against)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         # Such as left the configuration, too: what was agreed to can be taken back.
         purposes = dict.fromkeys([*parts.config.purposes, *(one.purpose for one in found)])
         pace = (await paces.read(connection, parts.rows, [subject])).get(subject, paces.NONE)
-        choices = await _choices(connection, parts.consents, purposes, gate, now)
+        pairs = [(subject, name) for name in purposes]
+        read = await facts.read(connection, parts.consents, {subject: gate}, pairs, now)
+        choices = await _choices(connection, read, gate.locale, now)
         asked = await waiting.look(connection, parts.rows, subject, now)
     periods = erasing.periods_of(parts.config.retention)
     held = [
@@ -133,6 +138,9 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
             known.get(consent.text_hash),
             stories.get(consent.id, []),
             None if gate.restricted_at else consent_rules.over_at(consent, periods),
+            policy.hindrance(read[subject, consent.purpose], consent)
+            if consent.purpose in parts.config.purposes
+            else Reason.PURPOSE_UNKNOWN,
         )
         for consent in reversed(found)
     ]
@@ -178,18 +186,14 @@ def _said(event: Told) -> Proof | None:
 
 async def _choices(
     connection: AsyncConnection,
-    consents: Consents,
-    purposes: Collection[str],
-    gate: Gate,
+    read: Mapping[tuple[str, str], Facts],
+    locale: str,
     now: datetime,
 ) -> list[Choice]:
     """Every purpose: as agreed to where it stands or waits, else as it would be asked for."""
     valid = await texts.valid(connection)
-    pairs = [(gate.subject, name) for name in purposes]
-    read = await facts.read(connection, consents, {gate.subject: gate}, pairs, now)
     choices = []
-    for pair in pairs:
-        about = read[pair]
+    for (_, purpose), about in read.items():
         on = policy.stands(about, now)
         states = {policy.effective_state(consent, now) for consent in about.consents}
         waiting = not on and State.PENDING in states
@@ -197,9 +201,9 @@ async def _choices(
         if on or waiting:  # never in other words than those
             text = await preferences.wording(connection, rows)
         else:
-            text = preferences.current_text(valid.values(), pair[1], gate.locale)
+            text = preferences.current_text(valid.values(), purpose, locale)
         if text is not None or on or waiting:
-            choices.append(Choice(pair[1], text, on, waiting))
+            choices.append(Choice(purpose, text, on, waiting))
     return choices
 
 

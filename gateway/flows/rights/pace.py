@@ -10,8 +10,9 @@ import structlog
 
 from consent import gates, paces
 from consent.paces import NONE, Pace
-from delivery import permits
+from delivery import due, permits
 from delivery.permit_wait import PermitWait
+from gateway.flows.sending import pacing
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
@@ -58,7 +59,8 @@ class Paces:
     async def choose(self, subject: str, months: int | None, apart: Apart | None) -> None:
         """Pause for so many months (0: not any more), and say how far apart; None: as it is.
 
-        Returned when no mail that waits for it can start. What somebody planted there goes.
+        Returned when no mail that waits for it can start; what waited is decided anew, so that
+        who ends a pause gets it. What somebody planted there goes.
         """
         async with self.data.begin() as connection:
             gate = (await gates.lock(connection, [subject])).get(subject)
@@ -78,3 +80,6 @@ class Paces:
             (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         # No connection is held here: whoever waits must not keep others from the database.
         await self.permit_wait.until_over(still_open)
+        async with self.data.begin() as connection:  # later: who holds a gate locks no outbox row
+            now = await self.clock.now(connection)
+            await due.bring_forward(connection, subject, pacing.REASONS, now)

@@ -16,6 +16,7 @@ from consent.fresh_links import FreshLink, Session
 from consent.keys.vault import Compartment, Vault
 from consent.subject_evidence import Accessed
 from consent.trail import Trail
+from gateway.look import terms
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
@@ -51,7 +52,7 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         raw = await fresh_links.open_session(connection, parts.rows, found.subject, now)
         # With what opens the session: a crash leaves no look that nobody can see.
         trail = Trail(parts.log, vault, held)
-        said = Accessed("the person's own look, by a fresh link", found.id)
+        said = Accessed(terms.OWN_LOOK, found.id)
         trail.record(Kind.SUBJECT_ACCESSED, found.subject, Actor.SUBJECT, now, evidence=said)
         await trail.stage(connection)
     return raw

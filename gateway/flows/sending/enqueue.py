@@ -45,6 +45,7 @@ _SERVICE = frozenset(
         "address_asked",
         "address_changed",
         "address_confirm",
+        "asked_again",
         "confirmation",
         "my_data",
         "re_permission",

@@ -12,6 +12,7 @@ from consent.paces import NONE, Pace
 from delivery.permits import Counted
 
 PAUSED: Final = "paused"  # why a message waits; nobody is refused for it
+REASONS: Final = (PAUSED, Reason.FREQUENCY_CAP)  # all for which one waits here
 _LOOK_AGAIN: Final = timedelta(hours=1)  # at a row that somebody altered
 
 

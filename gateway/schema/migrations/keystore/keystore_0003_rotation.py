@@ -1,4 +1,4 @@
-"""rotation: how far each epoch is, and which processes hold which keys."""
+"""rotation: how far each epoch and each key of a set is, and which processes hold which keys."""
 
 from __future__ import annotations
 
@@ -24,6 +24,20 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("told", sa.String(length=10), nullable=True))
         batch_op.add_column(sa.Column("kid", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("mac", sa.LargeBinary(), nullable=True))
+    op.create_table(
+        "set_key",
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("since", types.Moment(), nullable=False),
+        sa.Column("proof", sa.String(length=16), nullable=False),
+        sa.Column("renewed_at", types.Moment(), nullable=True),
+        sa.Column("released_at", types.Moment(), nullable=True),
+        sa.Column("told", sa.String(length=10), nullable=True),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", "number"),
+    )
     op.create_table(
         "node",
         sa.Column("id", sa.String(length=40), nullable=False),

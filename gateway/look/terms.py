@@ -1,0 +1,93 @@
+"""What a page or a paper says for a word that programs use: each of them, in the reader's language.
+
+A word that is not here was chosen by a caller or the operator, and is shown as they wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from consent.model import Reason
+from consent.sign_ups import ASK_AGAIN, RE_PERMISSION, SWITCHED_ON
+from consent.suppressions import Stop
+from delivery.outbox import Parked
+from gateway.look.translations import translations
+
+
+def say(message: str) -> str:
+    """Marks a message for the catalogues; it is translated where it is written."""
+    return message
+
+
+# Why what somebody confirmed is not mailed.
+NOT_MAILED: Final[Mapping[str, str]] = {
+    Reason.RESTRICTED: say("Not mailed: you had the use of your data restricted."),
+    Reason.OBJECTED: say("Not mailed: you objected to advertising."),
+    Reason.SUPPRESSED_COMPLAINT: say(
+        "Not mailed: one of our mails to this mailbox was reported as unwanted."
+    ),
+    Reason.SUPPRESSED_BOUNCE: say("Not mailed: your mailbox refused our mails for good."),
+    Reason.NOT_COVERED: say("Not mailed: the sender or this text has changed since then."),
+    Reason.PURPOSE_UNKNOWN: say("Not mailed: these mails are not sent any more."),
+}
+NOT_MAILED_OTHERWISE: Final = say("Not mailed, as things stand.")
+
+_LATER: Final = say("to be looked at first")
+REASONS: Final[Mapping[str, str]] = {
+    Reason.PURPOSE_UNKNOWN: say("these mails are not sent any more"),
+    Reason.UNKNOWN: say("nobody had agreed to it"),
+    Reason.ERASED: say("erased"),
+    Reason.RESTRICTED: say("use of the data restricted"),
+    Reason.OBJECTED: say("objected"),
+    Reason.SUPPRESSED_COMPLAINT: say("reported as unwanted"),
+    Reason.SUPPRESSED_BOUNCE: say("refused by the mailbox for good"),
+    Reason.NOT_COVERED: say("sender or wording changed"),
+    Reason.PENDING: say("not confirmed yet"),
+    Reason.REJECTED: say("rejected"),
+    Reason.LAPSED: say("never confirmed"),
+    Reason.WITHDRAWN: say("withdrawn"),
+    Reason.EXPIRED: say("consent ended"),
+    Reason.UNPROVEN: say("consent not proven"),
+    Reason.FREQUENCY_CAP: say("enough mails for now"),
+    "paused": say("your pause"),
+    "message_expired": say("its time was over"),
+    "not_needed": say("not needed any more"),
+    **dict.fromkeys(Parked, _LATER),
+}
+BLOCKS: Final[Mapping[str, str]] = {
+    Stop.BOUNCE: say("refused by the mailbox for good"),
+    Stop.COMPLAINT: say("reported as unwanted"),
+    Stop.ASKING: say("mails that ask to confirm"),
+    Stop.SERVICE: say("mails that ask to confirm, and personal links"),
+}
+CHANNELS: Final[Mapping[str, str]] = {
+    "letter": say("by letter"),
+    "phone": say("by phone"),
+    "reply": say("by a reply to a mail"),
+    "email": say("by a mail"),
+    "crm": say("through another system"),
+    "api": say("through another system"),
+    "my-data": say("on one's personal pages"),
+}
+FORMS: Final[Mapping[str, str]] = {
+    ASK_AGAIN: say("“Ask me again”, behind a link in a mail"),
+    RE_PERMISSION: say("our question, after the wording or who sends these mails had changed"),
+    SWITCHED_ON: say("a switch on your preferences page"),
+}
+LANGUAGES: Final[Mapping[str, str]] = {"de": say("German"), "en": say("English")}
+OWN_LOOK: Final = "the person's own look, by a fresh link"  # as the log has it
+LOOKS: Final[Mapping[str, str]] = {OWN_LOOK: say("You yourself, by a personal link")}
+
+
+def in_words(known: Mapping[str, str], value: str, locale: str) -> str:
+    """The words for *value*; the value itself where it is none of ours."""
+    found = known.get(value)
+    return value if found is None else translations(locale).gettext(found)
+
+
+def not_mailed(reason: Reason | None, locale: str) -> list[str]:
+    """Why a confirmed consent is not mailed, where something stands against it."""
+    if reason is None:
+        return []
+    return [translations(locale).gettext(NOT_MAILED.get(reason, NOT_MAILED_OTHERWISE))]
