@@ -28,10 +28,12 @@ from consent import (
     tellings,
 )
 from consent.keys import epochs, sets, verified
+from consent.keys.keystore import KeyStore
 from consent.keys.sets import SetKey
 from consent.lookup import LookUp
 from delivery import outbox
 from gateway.callers import api_keys
+from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import Ending
 from storage.clock import Clock
 from storage.database import Database
@@ -76,6 +78,9 @@ class InTime:
 
     async def held(self, old: SetKey) -> Sequence[str]:
         return ()
+
+    async def sweep(self, old: int) -> int:
+        return 0
 
 
 class OfWeb(InTime):
@@ -225,6 +230,7 @@ def of(
     guard: Database,
     clock: Clock,
     known: LookUp,
+    people: KeyStore,
     keys: Mapping[str, KeySet],
     macs: RowMacs,
 ) -> dict[str, Ending]:
@@ -232,6 +238,7 @@ def of(
     return {
         "audit": OfLog(data, macs),
         "fingerprint": InTime(),
+        "lookup": OfLookUp(data, known, keys["lookup"], people),
         "marks": OfMarks(data, known, RowKeys(keys["marks"])),
         "rows": OfRows(data, keystore, guard, clock, RowKeys(keys["rows"])),
         "suppression": OfSuppressions(data, known, "suppression"),

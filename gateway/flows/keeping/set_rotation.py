@@ -56,6 +56,9 @@ class Ending(Protocol):
         *old* made nothing after its `since`, but for who stood still then.
         """
 
+    async def sweep(self, old: int) -> int:
+        """Delete some of what *old*, which our keyring let go of, left behind; how much."""
+
 
 @dataclass(frozen=True, slots=True)
 class SetsSeen:
@@ -166,6 +169,7 @@ class SetRotation:
         keys = [one for one in seen.found.keys if one.name.kind in self._endings]
         steps = set_phases.next_steps(keys, seen.lacking, seen.backup, declared)
         done = [await self._do(step, seen) for step in steps]
+        done += [await self._sweep(one) for one in keys if one.released_at is not None]
         if any(done):
             await self.learn()
         await self._tell()
@@ -186,6 +190,8 @@ class SetRotation:
                     return 0  # it came back: by an older backup, or by somebody's hand
                 change = sets.release
             case Destroy():
+                if swept := await self._sweep(one):
+                    return swept
                 change = sets.destroy
         return await self._change(change, step.name)
 
@@ -210,6 +216,12 @@ class SetRotation:
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             return int(await change(connection, self._rows, name, now))
+
+    async def _sweep(self, one: SetKey) -> int:
+        """What other processes that hold it still may add they delete in their turn."""
+        if self._holds(one) or one.state is not KeyState.RETIRING:
+            return 0
+        return await self._endings[one.name.kind].sweep(one.name.number)
 
     async def _held(self, one: SetKey) -> Sequence[str]:
         return await self._endings[one.name.kind].held(one)
