@@ -92,6 +92,11 @@ def of(parts: Parts) -> list[Duty]:
     publish = HighWater(parts.config.delivery.journal_dir, parts.publisher).publish
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
+    ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
+    stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
+    opened = (parts.data, parts.key_database, parts.guard, parts.clock)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
+    both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
@@ -113,7 +118,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
-        duty("keys", 5, _keys_of(parts)),
+        duty("keys", 5, partial(_keep_keys, ring, *both)),
         duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
         duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("sweep", 600, lambda: sweep(parts)),
@@ -122,20 +127,10 @@ def of(parts: Parts) -> list[Duty]:
     ]
 
 
-def _keys_of(parts: Parts) -> Callable[[], Awaitable[int]]:
-    ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
-    stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
-    keks = Rotation(*stores, ring)
-    opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
-    sets = SetRotation(*stores, FollowedSets(ring), kinds)
-
-    async def keep() -> int:
-        """The sets first: a process that stood still knows by them which rows are ours."""
-        ring.refresh()
-        return await sets.keep() + await keks.keep()
-
-    return keep
+async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:
+    """The sets first: a process that stood still knows by them which rows are ours."""
+    ring.refresh()
+    return await sets.keep() + await keks.keep()
 
 
 async def sweep(parts: Parts) -> int:
