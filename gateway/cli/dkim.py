@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,6 @@ from gateway.cli.talk import configuration, result, result_json, run
 
 if TYPE_CHECKING:
     from gateway.keyfiles.dkim_keys import Record
-    from gateway.keyfiles.dkim_rotation import Next
 
 app = typer.Typer(help="DKIM keys and their DNS records.", no_args_is_help=True)
 
@@ -60,25 +58,13 @@ def rotate(
         result_json(rotated.as_dict())
         return
     for one in rotated.active:
-        result(f"; {asked(one)}")
+        result(f"; {dkim_rotating.asked(one)}")
         result(f"; {one.record.selector} signs for {one.domain}")
     for one in rotated.waiting:
-        result(f"; {asked(one)}")
+        result(f"; {dkim_rotating.asked(one)}")
         _zone(one.record, ": publish this, then run gateway dkim rotate again")
     for record in rotated.old:
         result(f"; {record.name} may be withdrawn: what it signed is old")
-
-
-def asked(one: Next) -> str:
-    """What DNS was asked for, and what it said."""
-    asked = f"asked DNS for {one.record.type} {one.record.name}: "
-    if one.held is None:
-        return asked + "no resolver answered"
-    if one.seen:
-        return asked + "it holds the record"
-    if not one.held:
-        return asked + "it holds none"
-    return asked + "it holds another: " + "; ".join(json.dumps(value[:60]) for value in one.held)
 
 
 def _zone(record: Record, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +50,18 @@ async def rotate(config: Config, resolver: Resolver, now: datetime) -> Rotated:
                 dkim_rotation.activate(one)
     old = dkim_rotation.forget(config, now)
     return Rotated(seen, [one for one in found if not one.seen], old)
+
+
+def asked(one: Next) -> str:
+    """What DNS was asked for, and what it said."""
+    asked = f"asked DNS for {one.record.type} {one.record.name}: "
+    if one.held is None:
+        return asked + "no resolver answered"
+    if one.seen:
+        return asked + "it holds the record"
+    if not one.held:
+        return asked + "it holds none"
+    return asked + "it holds another: " + "; ".join(json.dumps(value[:60]) for value in one.held)
 
 
 def now() -> datetime:

@@ -21,6 +21,13 @@ _RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
+# What sticks out of the column that its page has; what nobody sees is put far to the left.
+_STICKS_OUT = """() => {
+  const main = document.querySelector("main");
+  const edge = main.getBoundingClientRect().right - parseFloat(getComputedStyle(main).paddingRight);
+  const far = (one) => one.getBoundingClientRect().right > edge + 1;
+  return [...main.querySelectorAll("*")].filter(far).map((one) => one.outerHTML.slice(0, 80));
+}"""
 SCREENS = {"phone": {"width": 320, "height": 640}, "desktop": {"width": 1280, "height": 800}}
 SCHEMES = ("light", "dark")
 
@@ -53,3 +60,4 @@ def test_a_page_is_accessible_and_fits(page: Any, state: str, locale: str) -> No
             wrong = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found]
             assert (screen, scheme, wrong) == (screen, scheme, [])
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
+        assert (screen, page.evaluate(_STICKS_OUT)) == (screen, [])

@@ -225,7 +225,11 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         evidence="proven",
         text_hash=HASH,
         story=[
-            step("requested", page_url="https://www.acme.example/letter", rendered_by="script"),
+            step(
+                "requested",
+                page_url="https://www.acme.example/spring/the-workshop-letter",
+                rendered_by="script",
+            ),
             step("mail_sent", code=250, reply="2.0.0 Ok: queued as 4Zq8x2K"),
             step("confirmed"),
         ],

@@ -29,6 +29,7 @@ _PHONE: Final = {"width": 390, "height": 780}
 _DESK: Final = {"width": 1120, "height": 760}
 _GRACE: Final = "grace@example.org"
 _RIGHTS: Final = {
+    "rectify": "Corrections, and another address.",
     "pace": "A pause, or fewer mails: nothing that was agreed to ends.",
     "restrict": "Restriction of use, to be lifted on the same page.",
     "object": "Objection to advertising.",
@@ -246,6 +247,10 @@ async def _rights(album: Album, site: Site, page: Page) -> None:
     await page.goto(f"{own}/restrict")
     await page.get_by_role("button", name="Lift the restriction").click()
     await album.take(page, "my-data-unrestricted", "Lifted.")
+    for state in ("address-new", "address-old"):
+        await _sample(page, state)
+        sentence = "Another address: behind the link in each mailbox, the new one and the present."
+        await album.take(page, state, sentence)
     for locale, end in (("en", ""), ("de", "-de")):
         await _sample(page, "my-data-erased", locale)  # she is still needed below
         sentence = "Erased, with the certificate to take along."

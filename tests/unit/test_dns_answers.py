@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.dkim import asked
+from gateway.cli.dkim_rotating import asked
 from gateway.keyfiles.dkim_keys import Record
 from gateway.keyfiles.dkim_rotation import Next
 
