@@ -26,7 +26,7 @@ VENV = os.path.join(ROOT, ".venv")
 BIN = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin")
 VPY = os.path.join(BIN, "python.exe" if os.name == "nt" else "python")
 MINIMUM = (3, 11)
-CODE = ["storage", "audit", "consent", "delivery", "gateway", "tests", "dev.py"]
+CODE = ["storage", "audit", "consent", "delivery", "gateway", "templates/bundle", "tests", "dev.py"]
 PYTEST = ["-m", "pytest", "-q"]
 NARROW = [*PYTEST, "--ignore", "tests/browser"]  # which needs what only the wide tier installs
 TASKS = {

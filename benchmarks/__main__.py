@@ -5,7 +5,17 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import bodies, bundles, delivery, log, markup, rewrapping, sign_ups, signing
+from benchmarks import (
+    bodies,
+    bundles,
+    delivery,
+    log,
+    markup,
+    reindexing,
+    rewrapping,
+    sign_ups,
+    signing,
+)
 
 ALL = {
     "signing": signing,
@@ -16,6 +26,7 @@ ALL = {
     "bodies": bodies,
     "bundles": bundles,
     "rewrapping": rewrapping,
+    "reindexing": reindexing,
 }
 
 

@@ -97,7 +97,10 @@ async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) ->
     """Find a link that a gateway wrote, expired or not. Changes nothing."""
     kept = keys.all_keyed(_USE, token_hash).values()
     row = (await connection.execute(select(link).where(link.c.token_hash.in_(kept)))).first()
-    return _read(row) if row is not None and SIGNED.fits(keys, row) else None
+    if row is None:
+        keys.require_whole()
+        return None
+    return _read(row) if SIGNED.fits(keys, row) else None
 
 
 async def spend(connection: AsyncConnection, one: AddressLink, now: datetime) -> None:

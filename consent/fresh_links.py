@@ -100,7 +100,10 @@ async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) ->
     kept = keys.all_keyed(_TOKEN, token_hash).values()
     query = select(fresh_link).where(fresh_link.c.token_hash.in_(kept))
     row = (await connection.execute(query)).first()
-    return None if row is None else _link(keys, row)
+    if row is None:
+        keys.require_whole()
+        return None
+    return _link(keys, row)
 
 
 async def spend(connection: AsyncConnection, link: FreshLink, now: datetime) -> bool:
@@ -147,6 +150,7 @@ async def session_of(
     query = select(session).where(session.c.id_hash.in_(kept), lasts)
     row = (await connection.execute(query)).first()
     if row is None:
+        keys.require_whole()
         return None
     fits = keys.fits(session.name, row.kid, row.mac, granting_session(row))
     return Session(row.id_hash, row.subject, row.opened_at, row.expires_at) if fits else None

@@ -6,8 +6,9 @@ It goes with the row. Its MAC is its own: it is written without a change of what
 from __future__ import annotations
 
 import struct
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates, tables
@@ -16,6 +17,9 @@ from storage.honesty import RowKeys
 
 _SIGNED = "subject.going"
 _HEAD = struct.Struct(">I32s")  # the key of the MAC, and the MAC
+_GOING = (
+    select(tables.subject).where(tables.subject.c.going.is_not(None)).order_by(tables.subject.c.id)
+)
 
 
 async def note(connection: AsyncConnection, keys: RowKeys, gate: Gate, facts: bytes) -> None:
@@ -38,13 +42,25 @@ def noted(keys: RowKeys, gate: Gate) -> bytes | None:
 
 async def sign_anew(connection: AsyncConnection, keys: RowKeys, old: int) -> int:
     """Sign what a key signed of this, and only that, with the one that makes rows now; how many."""
-    row = tables.subject
-    query = select(row).where(row.c.going.is_not(None)).with_for_update(key_share=True)
+    locked = _GOING.with_for_update(key_share=True, skip_locked=True)
+    under = await _under(connection, keys, old, locked)
+    for gate, facts in under:
+        await note(connection, keys, gate, facts)
+    return len(under)
+
+
+async def need(connection: AsyncConnection, keys: RowKeys, old: int) -> bool:
+    """Whether there is any of this that a gateway signed with that key."""
+    return bool(await _under(connection, keys, old, _GOING))
+
+
+async def _under(
+    connection: AsyncConnection, keys: RowKeys, old: int, query: Select[Any]
+) -> list[tuple[Gate, bytes]]:
     people = [gates.gate_of(one) for one in await connection.execute(query)]
-    done = 0
-    for gate in people:
-        facts = noted(keys, gate)
-        if facts is not None and gate.going is not None and _HEAD.unpack_from(gate.going)[0] == old:
-            await note(connection, keys, gate, facts)
-            done += 1
-    return done
+    found = [(gate, gate.going, noted(keys, gate)) for gate in people]
+    return [
+        (gate, facts)
+        for gate, stored, facts in found
+        if stored is not None and facts is not None and _HEAD.unpack_from(stored)[0] == old
+    ]

@@ -292,6 +292,12 @@ async def keys_in_use(connection: AsyncConnection) -> set[str]:
     return set((await connection.execute(select(intake.c.key_id).distinct())).scalars())
 
 
+async def indexed_by(connection: AsyncConnection, kid: int) -> bool:
+    """Whether any request waits whose address is known by that look-up key."""
+    query = select(intake.c.id).where(intake.c.index_kid == kid).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def give_up(connection: AsyncConnection, now: datetime, kept: timedelta) -> int:
     """Delete parked requests, and what nobody can work off, once *kept*; returns how many.
 

@@ -96,9 +96,12 @@ async def noted(connection: AsyncConnection) -> list[Gate]:
 async def sign_anew(connection: AsyncConnection, keys: RowKeys, old: int) -> int:
     """Sign what a key signed of this, and only that, with the one that makes rows now; how many."""
     row = tables.subject
-    query = select(row).where(row.c.left_unread.is_not(None)).with_for_update(key_share=True)
-    people = [gates.gate_of(one) for one in await connection.execute(query)]
-    under = [gate for gate in people if _kid(gate) == old and is_ours(keys, gate)]
+    query = select(row).where(row.c.left_unread.is_not(None)).order_by(row.c.id)
+    people = [
+        gates.gate_of(one)
+        for one in await connection.execute(query.with_for_update(key_share=True, skip_locked=True))
+    ]
+    under = [gate for gate in people if _is_under(keys, gate, old)]
     for gate in under:
         statement = update(row).where(row.c.id == gate.subject)
         written = _written(keys, gate.subject, of(gate))
@@ -106,11 +109,16 @@ async def sign_anew(connection: AsyncConnection, keys: RowKeys, old: int) -> int
     return len(under)
 
 
-def _kid(gate: Gate) -> object:
+async def need(connection: AsyncConnection, keys: RowKeys, old: int) -> bool:
+    """Whether there is any of this that a gateway signed with that key."""
+    return any(_is_under(keys, gate, old) for gate in await noted(connection))
+
+
+def _is_under(keys: RowKeys, gate: Gate, old: int) -> bool:
     try:
-        return _read(gate)["kid"]
+        return _read(gate)["kid"] == old and is_ours(keys, gate)
     except _UNREADABLE:
-        return None
+        return False
 
 
 def count(keys: RowKeys, people: Collection[Gate]) -> dict[str, str]:

@@ -240,8 +240,9 @@ class LookUp:
             await connection.execute(ours, rows)
 
     def _unknown(self, kind: str = _LOOKUP) -> set[int]:
-        """The live keys of that set that we lack."""
-        return {number for of, number in self.lacking if of == kind}
+        """The keys of that set that others may have, and we lack, or let go of before they did."""
+        gone = {key.kid for key in self._sets[kind].keys if key.secret is None}
+        return gone | {number for of, number in self.lacking if of == kind}
 
     def _written(self, kind: str = _LOOKUP) -> list[int]:
         """Those that rows are made with: live by our keyring, or because another node says so."""

@@ -61,6 +61,12 @@ class Marked:
         return any(received_at <= left_at or received_at > now for left_at in left)
 
 
+async def any_from(connection: AsyncConnection, until: datetime) -> bool:
+    """Whether any mark is there of who left up to *until*."""
+    query = select(mark.c.id).where(mark.c.left_at <= until).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 class Marks:
     """Adds, reads and drops marks under keys of their own."""
 

@@ -74,13 +74,13 @@ class RowKeys:
         return self.sign(use, raw)
 
     def all_keyed(self, use: str, raw: bytes) -> dict[int, bytes]:
-        """The same under every key that a row may name, for finding it.
+        """The same under every key that a row may name, for finding it; see `require_whole`."""
+        return {kid: self._mac(kid, use)((raw,)) for kid in self.keys.live}
 
-        Raises `StorageAway` where it may name one that we lack.
-        """
+    def require_whole(self) -> None:
+        """Raise `StorageAway` where what our keys do not find may stand under one that we lack."""
         if self.keys.is_behind:
             raise StorageAway("keyring")
-        return {kid: self._mac(kid, use)((raw,)) for kid in self.keys.live}
 
     def _mac(self, kid: object, table: str) -> _Mac:
         """Raises `KeyError` for a key that never was ours, or is destroyed."""

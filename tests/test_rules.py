@@ -347,6 +347,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/keys/nodes.py": "attacks/test_rotations_held_up.py",
     "consent/keys/verified.py": "attacks/test_rotations_held_up.py",
     "consent/feed.py": "attacks/test_planted_news.py",
+    "gateway/flows/proving/exports.py": "http/test_api_exports.py",
     "gateway/flows/proving/certificate.py": "contract/test_cli_erase.py",
     "gateway/http/certificates.py": "contract/test_telling.py",
     "consent/address_links.py": "http/test_people_rectify.py",
@@ -360,7 +361,10 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/ending.py": "attacks/test_hidden_rows.py",
     "audit/forgetting.py": "promises/test_nothing_is_kept_longer.py",
     "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row
+    "audit/export/disclosed.py": "contract/test_bundle.py",
     "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs
+    "audit/export/spans.py": "contract/test_bundle.py",
+    "audit/export/zipping.py": "contract/test_bundle.py",
     "audit/kinds.py": "unit/test_audit_document.py",
     "audit/losses.py": "contract/test_audit_verify.py",
     "audit/nodes.py": "contract/test_proof.py",
@@ -369,7 +373,6 @@ TESTED_FROM_OUTSIDE = {
     "audit/numbers.py": "contract/test_log.py",
     "audit/openings.py": "contract/test_audit_verify.py",
     "audit/published.py": "contract/test_successor.py",
-    "gateway/flows/keeping/endings.py": "contract/test_set_rotation.py",
     "gateway/cli/set_rotating.py": "contract/test_keys.py",
     "gateway/cli/putting.py": "faults/test_restored_from.py",
     "gateway/flows/restoring/brought_back.py": "promises/test_restore.py",
@@ -384,6 +387,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/links.py": "http/test_recipients.py",
     "consent/keys/epochs.py": "contract/test_rotation.py",
     "consent/keys/rewrap.py": "contract/test_rotation.py",
+    "consent/reindex.py": "contract/test_reindexing.py",
     "consent/keys/sets.py": "contract/test_set_rotation.py",
     "consent/marks.py": "attacks/test_left_before.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
@@ -408,6 +412,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/api/cases.py": "contract/test_locked_evidence.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
+    "gateway/cli/exporting.py": "promises/test_evidence_convinces_strangers.py",
     "gateway/cli/drill.py": "contract/test_drill.py",
     "gateway/cli/rotating.py": "contract/test_keys.py",
     "gateway/cli/cases.py": "contract/test_cli_erase.py",

@@ -96,9 +96,10 @@ async def find(connection: AsyncConnection, keys: RowKeys, token: str) -> ApiKey
     """The key that *token* opens; None where no gateway made one, or it was revoked."""
     kept = keys.all_keyed(_USE, _hash(token)).values()
     row = (await connection.execute(select(api_key).where(api_key.c.token_hash.in_(kept)))).first()
-    if row is None or row.revoked_at is not None or not is_honest(keys, row):
+    if row is None:
+        keys.require_whole()
         return None
-    return _key(row)
+    return _key(row) if row.revoked_at is None and is_honest(keys, row) else None
 
 
 async def listed(connection: AsyncConnection, keys: RowKeys) -> list[ApiKey | Altered]:

@@ -100,11 +100,7 @@ def rotate(
     if no_backups_exist and done.backup is not None:
         taken = f"{done.backup.taken_at:%Y-%m-%d %H:%M} UTC"
         say(f"a backup taken {taken} was verified, so --no-backups-exist counts for nothing")
-    if as_json:
-        result_json(done.document)
-        return
-    for line in done.lines:
-        result(line)
+    done.tell(as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +110,13 @@ class _Rotated:
     backup: Backup | None
     lines: Sequence[str]
     document: Mapping[str, Any]
+
+    def tell(self, *, as_json: bool) -> None:
+        if as_json:
+            result_json(self.document)
+            return
+        for line in self.lines:
+            result(line)
 
 
 def _rotated(config: Config, kind: str, declared: Declared) -> _Rotated:

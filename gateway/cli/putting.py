@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.cli.talk import fail, progress, result, run
+from gateway.cli.talk import fail, progress, result, run, say
 
 if TYPE_CHECKING:
     from gateway.backups.manifest import Manifest, Store
@@ -29,13 +29,15 @@ def put_back(
     replace: bool,
     yes: bool,
 ) -> None:
-    """Put back what is gone, or what is to be replaced; ends the command where nothing may be."""
+    """Put back what is gone, or what is to be replaced; ends the command where it was not said."""
     lacking = run(gone(config))
     if folder is None:
         raise fail(f"gone: {', '.join(lacking)}; give the DIR where backups lie")
     wanted = _wanted(lacking, stores, replace=replace)
     if not wanted:
-        raise fail("every store is there: give --replace and each --store that a backup replaces")
+        # Nor is it a fault: one that was killed behind this is run again by the same command.
+        say("every store is there; a backup replaces it with --replace and --store")
+        return
     manifest = run(_read(config, folder))
     said = f"{manifest.id}, taken {manifest.made_at:%Y-%m-%d %H:%M} UTC"
     verb = "Putting back" if yes else "Would put back"

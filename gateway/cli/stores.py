@@ -13,8 +13,9 @@ from audit import successor
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
+from consent.keys import sets
 from gateway.config.config import Config
-from gateway.keyfiles import keyring
+from gateway.keyfiles import followed_sets, keyring
 from gateway.schema import database_schema
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database
@@ -42,8 +43,15 @@ class Stores:
 async def open_stores(config: Config) -> AsyncIterator[Stores]:
     """Open the data of an initialised gateway; it may be running."""
     ring = keyring.current(config.keys.keyring)
-    async with open_database("data", config.storage.url) as data:
-        await database_schema.require_usable({"data": data})
+    async with (
+        open_database("data", config.storage.url) as data,
+        open_database("key store", config.storage.keystore_url) as keys,
+    ):
+        await database_schema.require_usable({"data": data, "keystore": keys})
+        async with keys.read() as connection:
+            # A row by a key that the others let go would be none of ours.
+            found = await sets.standing(connection, RowKeys(ring.rows))
+        followed_sets.stand(ring.sets, found)
         async with data.read() as connection:
             first, seed = config.audit.origin, ring.signing.secret
             generation = await successor.current(connection, first, ring.audit, seed)

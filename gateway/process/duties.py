@@ -94,10 +94,9 @@ def of(parts: Parts) -> list[Duty]:
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
-    keys = Rotation(*stores, ring)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keyring.sets, parts.log.macs)
-    others = SetRotation(*stores, FollowedSets(ring), kinds)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
+    both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
@@ -119,7 +118,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("expiry", 5, expiry.by_date),
         duty("disuse", 3600, expiry.by_use),
         duty("takeover", 5, takeover),
-        duty("keys", 5, partial(_keep_keys, ring, others, keys)),
+        duty("keys", 5, partial(_keep_keys, ring, *both)),
         duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
         duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("sweep", 600, lambda: sweep(parts)),

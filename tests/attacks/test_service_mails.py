@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, suppressions, tables, tokens
@@ -17,12 +17,14 @@ from consent.keys import blind
 from consent.keys.tables import dek
 from consent.suppressions import Stop, Suppression
 from delivery.permits import Spending
+from delivery.tables import permit
 from gateway.callers.api_keys import Scope
 from gateway.flows.joining import intake
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.process import duties
 from gateway.process.desk import Desk
 from storage.errors import StorageAway
+from tests.support import stores
 from tests.support.apps import ADA, App, Mail
 
 DAY = timedelta(days=1)
@@ -222,6 +224,41 @@ async def test_it_is_answered_when_no_mail_that_was_permitted_can_start_any_more
     await asyncio.wait_for(stopping, 10)
 
     assert waits
+
+
+@pytest.mark.parametrize("leave", ["not me", "objection", "stop"])
+async def test_nobody_is_answered_while_a_permit_of_another_spelling_is_hidden(
+    app: App, leave: str
+) -> None:
+    """Whoever writes rows takes it away for the moment of the answer, and puts it back."""
+    (mail,) = await sign_up(app)
+    await app.sign_up(TAGGED)
+    await app.tick()
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    (parcel,) = await desk.claim("wrk_x", 1)
+    this = permit.c.id == parcel.permit
+    async with app.parts.data.begin() as connection:
+        (away,) = [
+            one for one in await stores.rows(connection, permit) if one["id"] == parcel.permit
+        ]
+        await connection.execute(delete(permit).where(this))
+
+    if leave == "objection":
+        key = await app.key(Scope.CONSENTS_WITHDRAW)
+        body = {"to": {"email": ADA}, "all": True, "kind": "object", "channel": "letter"}
+        async with app.http.post("/v1/withdrawals", json=body, headers=key) as answer:
+            status = answer.status
+    else:
+        link = "stop" if leave == "stop" else "confirm"
+        path = f"/{link}/{mail.token(link)}"
+        async with app.http.post(path, data={"answer": "reject"}) as answer:
+            status = answer.status
+
+    async with app.parts.data.begin() as connection:
+        await connection.execute(insert(permit), [away])
+    spending = Spending(parcel.permit, parcel.message, parcel.attempt)
+    assert status == 503 or not await desk.spend("wrk_x", [spending])
 
 
 @pytest.mark.parametrize("leave", [not_me, object_to_it])

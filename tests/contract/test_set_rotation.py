@@ -26,6 +26,7 @@ from tests.support.rotations import Node, copy_keyring, machine, set_states, ver
 
 BOB, CLEO = "bob@example.org", "cleo@example.org"
 NOTHING_LEFT = Declared(no_backups=True, copies_replaced=True)
+SOON = timedelta(minutes=61)  # a process looks again whether something needs an old key
 A_DAY_LATER = RESTS + timedelta(minutes=1)
 SELDOM_ON_BOTH = pytest.mark.parametrize(
     "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
@@ -112,6 +113,7 @@ async def test_a_caller_s_key_follows_when_it_is_used_and_holds_the_old_one_unti
     for headers in (used, idle):
         async with app.http.post("/v1/permissions", json=question, headers=headers) as answer:
             assert answer.status == 200
+    app.step(SOON)
     await keep(node, NOTHING_LEFT)
     assert await set_states(app, "rows") == {1: "destroyed", 2: "active"}
     async with app.http.post("/v1/permissions", json=question, headers=idle) as answer:
@@ -162,7 +164,7 @@ async def test_a_key_waits_until_every_process_that_runs_holds_it(app: App) -> N
         await turn(paused)
         await keep(here, NOTHING_LEFT)
         assert await set_states(app, "rows") == {1: "retiring", 2: "active"}
-        app.step(SILENT_FOR + timedelta(seconds=1))
+        app.step(SOON)
         await keep(here, NOTHING_LEFT)
         assert await set_states(app, "rows") == {1: "destroyed", 2: "active"}
         copy_keyring(app, third)
@@ -274,6 +276,7 @@ async def test_a_mark_counts_under_either_key_and_goes_by_itself(app: App) -> No
     assert await kept_by(node) == ["marks of who left, which go by themselves"]
     async with app.parts.data.begin() as connection:
         await app.parts.marks.drop(connection, None, app.parts.clock.wall(), 100)
+    app.step(SOON)
     await keep(node, NOTHING_LEFT)
     assert await set_states(app, "marks") == {1: "destroyed", 2: "active"}
 

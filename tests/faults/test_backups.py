@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,8 +14,7 @@ from gateway.config import config
 from gateway.errors import BackupError
 from gateway.process import backup_check, initialise
 from storage.clock import DatabaseClock
-
-_ROOT = Path(__file__).parents[2]
+from tests.support.kills import Killed
 
 
 @pytest.fixture
@@ -31,34 +27,9 @@ async def made(dialect: str, new_database_url: Callable[[str], str], tmp_path: P
     return tmp_path
 
 
-class Killed:
-    """Runs commands that are killed at their n-th statement, or step on the disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._config = str(folder / "config.toml")
-        command = [sys.executable, "-m", "tests.support.killed", "each"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen(command, text=True, cwd=_ROOT, **pipes)  # type: ignore[call-overload]  # as text
-
-    def __call__(self, how: str, *command: str) -> int:
-        line = json.dumps([how, "--config", self._config, *command])
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        while not (said := self._process.stdout.readline()).startswith("ended "):
-            assert said, "the process that is forked ended"
-        status = int(said.split()[1])
-        assert status in (0, -signal.SIGKILL)
-        return status
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(20)
-        self._process.stdout.close()
-
-
 @pytest.fixture
 def killed(made: Path) -> Iterator[Killed]:
-    runner = Killed(made)
+    runner = Killed(made / "config.toml")
     yield runner
     runner.close()
 

@@ -56,6 +56,8 @@ def run(how: str, arguments: Sequence[str]) -> None:
 def each() -> None:
     # Read once, for all that are forked.
     import gateway.backups.taking
+    import gateway.cli.restore
+    import gateway.flows.restoring.restoration
     import gateway.process.backup_check  # noqa: F401
 
     for line in sys.stdin:

@@ -90,7 +90,9 @@ class Node:
         parts = app.parts
         self.ring = FollowedKeyring(parts.config.keys.keyring_file, parts.keyring)
         opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-        kinds = endings.of(*opened, parts.lookup, parts.keyring.sets, parts.log.macs)
+        kinds = endings.of(
+            *opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs
+        )
         stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
         self.sets = SetRotation(*stores, FollowedSets(self.ring), kinds)
         self.keks = Rotation(*stores, self.ring)

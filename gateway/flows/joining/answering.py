@@ -234,9 +234,9 @@ class Act:
         await leavings.note(self.connection, keys, self.trail, held, said, self.now)
 
     async def _still_open(self, ended: Sequence[tuple[str, str | None]]) -> Open | None:
-        subject, connection, now = {self.gate.subject}, self.connection, self.now
+        leaving, connection, now = {subject for subject, _ in ended}, self.connection, self.now
         ttl = self.permit_ttl
-        if await hidden.holders(connection, self.macs, self.vault, subject, now, ttl):
+        if await hidden.holders(connection, self.macs, self.vault, leaving, now, ttl):
             return None
         return permits.together(await permits.open_of(connection, ended, now))
 

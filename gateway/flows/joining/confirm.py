@@ -52,7 +52,7 @@ from storage.honesty import RowKeys
 log = structlog.get_logger()
 
 
-async def _meant(connection: AsyncConnection, said: Declaration, subject: str) -> set[str]:
+async def _meant(connection: AsyncConnection, said: Declaration | None, subject: str) -> set[str]:
     """Who is: by a "not me" others too, for no mailbox is asked again under another spelling."""
     rejects = said is Declaration.REJECT
     return {subject} | (await service_mails.sharing(connection, [subject]) if rejects else set())
@@ -88,16 +88,21 @@ async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
 
 
 async def _open(
-    data: Database, rows: RowKeys, keystore: KeyStore, token: str
+    data: Database,
+    rows: RowKeys,
+    keystore: KeyStore,
+    token: str,
+    said: Declaration | None = None,
 ) -> tuple[Confirmation, Vault] | None:
-    """What a token asks for, with the keys of whom it asks."""
+    """What a token asks for, with the keys of whom it asks and of whom the answer is meant for."""
     digest = tokens.hash_of(token)
     if digest is None:
         return None
     async with data.read() as connection:
         found = await links.confirmation(connection, rows, digest)
+        meant = set() if found is None else await _meant(connection, said, found.subject)
     # Before any gate is held: whoever holds it keeps claims and withdrawals waiting.
-    return None if found is None else (found, await keystore.vault([found.subject]))
+    return None if found is None else (found, await keystore.vault(meant))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,8 @@ async def answer(
     start any more. Said to what was asked anew, it also ends what that was to replace; declining
     does so too, and keeps nobody from asking.
     """
-    if (opened := await _open(parts.data, parts.rows, parts.keystore, token)) is None:
+    opened = await _open(parts.data, parts.rows, parts.keystore, token, said)
+    if opened is None:
         return None
     found, vault = opened
     confirms = said is Declaration.CONFIRM

@@ -28,10 +28,12 @@ from consent import (
     tellings,
 )
 from consent.keys import epochs, sets, verified
+from consent.keys.keystore import KeyStore
 from consent.keys.sets import SetKey
 from consent.lookup import LookUp
 from delivery import outbox
 from gateway.callers import api_keys
+from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import Ending
 from storage.clock import Clock
 from storage.database import Database
@@ -60,6 +62,7 @@ OF_KEYS = (verified.SIGNED, epochs.SIGNED, sets.SIGNED)
 OF_GUARD = (taken_away.SIGNED,)
 KEYED = (signed.FRESH_LINK, signed.SESSION, address_links.SIGNED)
 _BESIDE = (leavings.sign_anew, going.sign_anew)  # in the rows of people, with a MAC of their own
+_NEED = (leavings.need, going.need)
 # A process that stood still may have given a link away so long after another key was active.
 _GIVEN = timedelta(hours=1)
 
@@ -75,6 +78,9 @@ class InTime:
 
     async def held(self, old: SetKey) -> Sequence[str]:
         return ()
+
+    async def sweep(self, old: int) -> int:
+        return 0
 
 
 class OfWeb(InTime):
@@ -205,6 +211,8 @@ class OfRows(InTime):
             if await table.has_ours(self._data, self._keys, number)
         ]
         async with self._data.read() as connection:
+            if any([await need(connection, self._keys, number) for need in _NEED]):
+                found.append("what stands beside the rows of people")
             names = await api_keys.under(connection, self._keys, number)
         return found + [f"API key {name}, until it is used or revoked" for name in names]
 
@@ -222,6 +230,7 @@ def of(
     guard: Database,
     clock: Clock,
     known: LookUp,
+    people: KeyStore,
     keys: Mapping[str, KeySet],
     macs: RowMacs,
 ) -> dict[str, Ending]:
@@ -229,6 +238,7 @@ def of(
     return {
         "audit": OfLog(data, macs),
         "fingerprint": InTime(),
+        "lookup": OfLookUp(data, known, keys["lookup"], people),
         "marks": OfMarks(data, known, RowKeys(keys["marks"])),
         "rows": OfRows(data, keystore, guard, clock, RowKeys(keys["rows"])),
         "suppression": OfSuppressions(data, known, "suppression"),

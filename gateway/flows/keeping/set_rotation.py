@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,6 +33,8 @@ from storage.keysets import Key, KeyState
 from storage.locks import oldest_open
 
 NOTHING_DECLARED = Declared()
+# After a look through whole tables that found nothing: when the next one is due.
+_LOOK_AGAIN = timedelta(hours=1)
 _Change = Callable[[AsyncConnection, RowKeys, KeyName, datetime], Awaitable[bool]]
 
 
@@ -53,6 +55,9 @@ class Ending(Protocol):
 
         *old* made nothing after its `since`, but for who stood still then.
         """
+
+    async def sweep(self, old: int) -> int:
+        """Delete some of what *old*, which our keyring let go of, left behind; how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class SetRotation:
         self._rows = rows
         self._followed = followed
         self._endings = endings
+        self._next_look: dict[KeyName, datetime] = {}
 
     @property
     def kinds(self) -> Sequence[str]:
@@ -163,6 +169,7 @@ class SetRotation:
         keys = [one for one in seen.found.keys if one.name.kind in self._endings]
         steps = set_phases.next_steps(keys, seen.lacking, seen.backup, declared)
         done = [await self._do(step, seen) for step in steps]
+        done += [await self._sweep(one) for one in keys if one.released_at is not None]
         if any(done):
             await self.learn()
         await self._tell()
@@ -183,6 +190,8 @@ class SetRotation:
                     return 0  # it came back: by an older backup, or by somebody's hand
                 change = sets.release
             case Destroy():
+                if swept := await self._sweep(one):
+                    return swept
                 change = sets.destroy
         return await self._change(change, step.name)
 
@@ -191,8 +200,11 @@ class SetRotation:
         active = [key for key in seen.found.of(one.name.kind) if key.state is KeyState.ACTIVE]
         if not active or not all(map(self._holds, (one, *active))):
             return 0
+        if seen.now < self._next_look.get(one.name, seen.now):
+            return 0
         if done := await self._endings[one.name.kind].renew(one.name.number):
             return done
+        self._next_look[one.name] = seen.now + _LOOK_AGAIN
         async with self._data.read() as connection:
             oldest = await oldest_open(connection)
         behind = any(seen.lacking.get(key.name) for key in active)
@@ -204,6 +216,12 @@ class SetRotation:
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             return int(await change(connection, self._rows, name, now))
+
+    async def _sweep(self, one: SetKey) -> int:
+        """What other processes that hold it still may add they delete in their turn."""
+        if self._holds(one) or one.state is not KeyState.RETIRING:
+            return 0
+        return await self._endings[one.name.kind].sweep(one.name.number)
 
     async def _held(self, one: SetKey) -> Sequence[str]:
         return await self._endings[one.name.kind].held(one)

@@ -49,8 +49,9 @@ async def stop(
         if link is None:
             return
         subject = link.subject
+        shared = {subject} | await _meant(connection, link)
     # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
-    vault = await keystore.vault([subject])
+    vault = await keystore.vault(shared)
     async with data.begin() as connection:
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
         sharing = await _meant(connection, link)
@@ -70,7 +71,7 @@ async def stop(
             await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
         everything = [(one, None) for one in together]
         still_open = permits.together(await permits.open_of(connection, everything, now))
-        held_back = await hidden.holders(connection, macs, vault, {subject}, now, permit_ttl)
+        held_back = await hidden.holders(connection, macs, vault, together, now, permit_ttl)
     if held_back:
         raise StorageAway("data")
     # With no connection held: the permits that it waits for are spent by others, who need one.

@@ -7,7 +7,7 @@ withdrawal stands, the answer is 503, and repeating it is safe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -297,6 +297,15 @@ class Withdrawals:
                 connection, parts.config, parts.rows, blocking, left, vault, ending.now
             )
 
+    async def _vault(self, leaving: Sequence[Leaving], subjects: Collection[str]) -> Vault:
+        """The keys of these people, and of who shares a mailbox with them.
+
+        Before anything is locked: the key store may be slow, and who holds gates holds up mail.
+        """
+        async with self._parts.data.read() as connection:
+            sharing = await self._sharing(connection, leaving)
+        return await self._parts.keystore.vault(sharing.union(subjects))
+
     async def _commit(self, leaving: Sequence[Leaving]) -> list[_Written | Exception] | None:
         """Write withdrawals in one transaction; for each, in order, what it has to wait for.
 
@@ -304,8 +313,7 @@ class Withdrawals:
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         parts, keys = self._parts, self._parts.rows
-        # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
-        vault = await parts.keystore.vault(subjects)
+        vault = await self._vault(leaving, subjects)
         async with parts.data.begin() as connection:
             if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
@@ -338,14 +346,14 @@ class Withdrawals:
             await self._acknowledge(connection, ending, leaving, vault)
             asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
             ttl = parts.config.delivery.permit_ttl
-            held_back = await hidden.holders(connection, macs, vault, held, now, ttl)
+            held_back = await hidden.holders(connection, macs, vault, together, now, ttl)
             await ending.trail.stage(connection)
             # Also what was said before, and not told since a store was away.
             taken = await taken_away.due_of(connection, keys, subjects)
         shared = permits.together(asking)
         return [
             PartAway("data")  # what was written stands; nobody can say that it holds
-            if leaver.subject in held_back
+            if leaver.subject in held_back or held_back - subjects  # of another spelling
             else _written(leaver, taken, theirs, shared)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]

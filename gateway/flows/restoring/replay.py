@@ -88,7 +88,7 @@ async def replay(data: Database, guard: Database, keys: RowKeys, log: Log, acts:
         for word in words:
             done.count(word.kind)
         # Of one moment: withdrawals share a transaction. Erasures go one after another.
-        await asyncio.gather(*(_leave(word, acts) for word in words))
+        await _leave_all(words, acts)
         for word in words:
             if word.kind in (Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_HELD):
                 await acts.stops.restrict(word.subject, CHANNEL, Actor.SYSTEM)
@@ -97,6 +97,14 @@ async def replay(data: Database, guard: Database, keys: RowKeys, log: Log, acts:
             if word.kind == Kind.SUBJECT_ERASURE_STARTED:
                 await _erase(word, acts, done)
     return done
+
+
+async def _leave_all(words: Sequence[TakingAway], acts: Acts) -> None:
+    """Each ends before this does, also where one fails: the stores may be closed then."""
+    ended = await asyncio.gather(*(_leave(word, acts) for word in words), return_exceptions=True)
+    for error in ended:
+        if isinstance(error, BaseException):
+            raise error
 
 
 async def _leave(word: TakingAway, acts: Acts) -> None:
