@@ -234,14 +234,17 @@ async def test_one_store_is_put_back_alone(app: App, tmp_path: Path) -> None:
 
 def as_first(lines: Iterable[Any]) -> Iterator[Any]:
     """A key store's rows as the first release had them."""
-    table, columns = "", 0
+    table, columns, gone = "", 0, 0
     for line in lines:
         if isinstance(line, dict) and "table" in line:
             table, columns = line["table"], len(line["columns"])
             if table == "kek_epoch":
                 columns = line["columns"].index("since") + 1
                 line["columns"] = line["columns"][:columns]
-        if table in ("verified_backup", "node", "set_key") and "rows" not in line:
+        if isinstance(line, dict) and "rows" in line:
+            line["rows"] -= gone
+        elif table in ("verified_backup", "node", "set_key"):
+            gone += len(line) if isinstance(line, list) else 0
             continue
         yield [row[:columns] for row in line] if isinstance(line, list) else line
 
@@ -261,7 +264,12 @@ async def test_a_backup_of_earlier_tables_is_brought_to_this_release(
         for line in lines:
             write(line)
     known = reading.read(backup, keys)
-    old = replace(known.stores[Store.KEYSTORE], size=measured.size, sha256=measured.sha256)
+    old = replace(
+        known.stores[Store.KEYSTORE],
+        size=measured.size,
+        sha256=measured.sha256,
+        rows=lines[-1]["rows"],
+    )
     changed = replace(known, stores={**known.stores, Store.KEYSTORE: old})
     (backup / "manifest.json").write_bytes(manifest.encode(changed, keys))
 

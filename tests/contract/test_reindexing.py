@@ -179,6 +179,7 @@ async def test_a_mark_or_a_request_from_before_keeps_the_old_key(app: App) -> No
 
     async with app.parts.data.begin() as connection:
         await connection.execute(delete(tables.intake))
+    app.step(timedelta(hours=1))  # until the next look through whole tables
     await keep(node, NOTHING_LEFT)
     assert await set_states(app, "lookup") == {1: "destroyed", 2: "active"}
 

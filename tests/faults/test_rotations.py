@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from consent import gates, personal
+from consent.gates import Newcomer
 from consent.keys import sets, tables
 from consent.keys.vault import Compartment
+from consent.tables import subject_index
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.config import config
 from gateway.parts import Parts
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.schema.tables import api_key
+from storage.ids import random_id
 from tests.support import forking
 from tests.support.databases import Databases
 from tests.support.gateways import Gateway, open_gateway
@@ -170,3 +175,42 @@ async def test_with_three_processes_and_one_that_is_stopped_everybody_is_mailed(
         async with open_parts(settings) as parts:
             assert await wrapping(parts) == {2}
         assert "keyring_unreadable" not in gateway.log("second")
+
+
+@pytest.mark.timeout(3000)
+async def test_a_rotation_of_the_look_up_key_that_is_killed_at_each_statement_loses_nobody(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    everybody = [f"person{n}@example.org" for n in range(250)]  # three pages
+    async with open_gateway(tmp_path, new_database_url, dialect) as gateway:
+        settings = config.load(gateway.config)
+        async with open_parts(settings) as parts:
+            before = await admitted(parts, everybody)
+
+        for statement in itertools.count(1):
+            ended = await asyncio.to_thread(killed_at, gateway, statement, "--kind", "lookup")
+            async with open_parts(settings) as parts, parts.data.read() as connection:
+                found = await parts.lookup.find(connection, everybody)
+                assert {email: one.subject for email, one in found.items() if one.honest} == before
+            if ended != -signal.SIGKILL:
+                break
+
+        assert (ended, statement > 40) == (0, True)
+        async with open_parts(settings) as parts, parts.data.read() as connection:
+            rows = await connection.execute(select(subject_index.c.kid))
+            assert sorted(rows.scalars()) == [1] * 250 + [2] * 250
+
+
+async def admitted(parts: Parts, everybody: Sequence[str]) -> dict[str, str]:
+    """People who are known, each with an address that can be read."""
+    fresh = {email: random_id("sub") for email in everybody}
+    await parts.keystore.create(fresh.values(), parts.clock.wall())
+    vault = await parts.keystore.vault(fresh.values())
+    newcomers = [
+        Newcomer(one, email, personal.seal_mailbox(one, email, vault), "en")
+        for email, one in fresh.items()
+    ]
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        await gates.admit(connection, parts.rows, parts.lookup, newcomers, now)
+    return fresh
