@@ -194,9 +194,10 @@ async def _chosen(data: Database, part: Part, wanted: Wanted) -> list[Range]:
     inside = (place >= part.base, place < part.base + part.size, sound(audit_entry))
     always = select(place).where(audit_entry.c.kind.in_(_ALWAYS), *inside)
     async with data.read() as connection:
-        found = [*(await connection.execute(always)).scalars()]
+        found = _runs(part, (await connection.execute(always.order_by(place))).scalars())
         if wanted.person is not None:
-            found += await wanted.person.places(connection, part.base, part.size)
+            theirs = await wanted.person.places(connection, part.base, part.size)
+            found += _runs(part, theirs)
         else:
             # One stretch: neighbours may be dated the other way round.
             first, last = select(func.min(place)).where(*inside), select(func.max(place))
@@ -208,11 +209,9 @@ async def _chosen(data: Database, part: Part, wanted: Wanted) -> list[Range]:
             begin = (await connection.execute(first)).scalar_one()
             end = (await connection.execute(last)).scalar_one()
             if begin is not None and end is not None and begin <= end:
-                return spans.merged(
-                    [*_single(part, found), Range(begin - part.base, end + 1 - part.base)]
-                )
-    return spans.merged(_single(part, found))
+                found.append(Range(begin - part.base, end + 1 - part.base))
+    return spans.merged(found)
 
 
-def _single(part: Part, places: Iterable[int]) -> list[Range]:
-    return [Range(one - part.base, one + 1 - part.base) for one in places]
+def _runs(part: Part, places: Iterable[int]) -> list[Range]:
+    return list(spans.runs(place - part.base for place in places))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, union
@@ -51,9 +53,9 @@ class Disclosing:
     opener: Opener
     judge: Judge
     still: Callable[[AsyncConnection], Awaitable[None]]
-    _places: list[int] = field(default_factory=list)
+    _places: array[int] = field(default_factory=partial(array, "q"))
 
-    async def places(self, connection: AsyncConnection, base: int, size: int) -> list[int]:
+    async def places(self, connection: AsyncConnection, base: int, size: int) -> Sequence[int]:
         """Where the entries about them stand, in the log from *base* on; `lines` follows them."""
         theirs = union(
             select(audit_payload.c.eid).where(audit_payload.c.subject == self.subject),
@@ -62,7 +64,9 @@ class Disclosing:
         place = audit_entry.c.leaf_index
         query = select(place).where(audit_entry.c.eid.in_(theirs), sound(audit_entry))
         query = query.where(place >= base, place < base + size).order_by(place)
-        found = list((await connection.execute(query)).scalars())
+        found = array("q")
+        async for at in await connection.stream_scalars(query):
+            found.append(at)
         self._places += found
         return found
 

@@ -35,6 +35,17 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
     return found
 
 
+def runs(indexes: Iterable[int]) -> Iterator[Range]:
+    """Indexes in their order, as the stretches that they make."""
+    start = end = -1
+    for at in indexes:
+        if at != end and start >= 0:
+            yield Range(start, end)
+        start, end = (start if at == end else at), at + 1
+    if start >= 0:
+        yield Range(start, end)
+
+
 def cut(span: Range, sizes: Iterable[int]) -> Iterator[Range]:
     """The parts of *span* between those *sizes*."""
     start = span.start

@@ -14,7 +14,7 @@ from audit import published
 from audit.entry import Draft, Event, Place, draft
 from audit.export.bundle import Wanted
 from audit.export.disclosed import Disclosing, Showing
-from audit.export.spans import cut, merged
+from audit.export.spans import cut, merged, runs
 from audit.kinds import Actor, Kind
 from audit.tables import audit_entry
 from audit.tree import Range
@@ -201,4 +201,6 @@ def test_spans_are_joined_and_cut() -> None:
     ranges = [Range(7, 9), Range(0, 1), Range(1, 2), Range(8, 9), Range(4, 4)]
 
     assert merged(ranges) == [Range(0, 2), Range(7, 9)]
+    assert list(runs([0, 1, 2, 5, 7, 8])) == [Range(0, 3), Range(5, 6), Range(7, 9)]
+    assert list(runs([])) == []
     assert list(cut(Range(2, 7), [1, 2, 4, 7, 4])) == [Range(2, 4), Range(4, 7)]

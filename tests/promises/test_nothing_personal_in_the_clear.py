@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 
 from storage.database import open_database
 from tests.support import stores
+from tests.support.bundles import files_of
 from tests.support.canary import Hunt
 from tests.support.gateways import Gateway, open_gateway
 from tests.support.postgres import Postgres, postgres
@@ -290,6 +291,10 @@ async def everything_public(gateway: Gateway, key: str) -> dict[str, bytes]:
     exported = await asyncio.to_thread(gateway.command, "audit", "export", "-o", "-")
     verified = await asyncio.to_thread(gateway.try_command, "audit", "verify", "--json")
     assert verified.returncode == 0, verified.stdout
+    path = gateway.directory.with_suffix(".zip")
+    as_bundle = ("audit", "export", "--format", "bundle", "-o", str(path))
+    await asyncio.to_thread(gateway.command, *as_bundle)
+    found |= {f"bundle {name}": raw for name, raw in files_of(path.read_bytes()).items()}
     return found | {"export": exported.encode(), "verify": verified.stdout.encode()}
 
 
