@@ -307,7 +307,9 @@ class Scene:
     mine: set[str | bytes]  # what rows of the untouched person are known by
 
     async def anew(self) -> None:
-        """Put everything back."""
+        """Put everything back, and let the machine forget what it saw published since."""
+        for seen in self.lived.config.delivery.journal_dir.glob("published-*"):
+            seen.unlink()
         if self.dialect == "sqlite":
             for url, path in zip(self.lived.urls, self.urls, strict=True):
                 _copy_file(url, path)

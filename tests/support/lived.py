@@ -262,7 +262,7 @@ async def _seed(parts: Parts) -> None:
         for number in some:
             one = Epoch(10 + number, EpochState.DESTROYED, now)
             await connection.execute(insert(kek_epoch).values(row_of(parts.rows, one)))
-            name = KeyName("web", 10 + number)
+            name = KeyName("rows", 10 + number)
             key = SetKey(name, KeyState.DESTROYED, now, "00" * 8, told="destroyed")
             await connection.execute(insert(set_key).values(sets.row_of(parts.rows, key)))
             held = [Held("kek", 1, "00" * 8)]
