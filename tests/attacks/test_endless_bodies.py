@@ -42,6 +42,7 @@ ROUTES = {
     "/address/" + "A" * 43: {410},
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
+    "/v1/audit/export": {422},  # as a look-up, below
     "/v1/erasures": {413},
     "/v1/evidence/search": {422},  # as a look-up, below
     "/v1/rights-requests": {413},
@@ -55,6 +56,7 @@ ROUTES = {
     "/nothing": {404},
 }
 OF_CALLERS = (
+    "/v1/audit/export",
     "/v1/permissions",
     "/v1/withdrawals",
     "/v1/erasures",
