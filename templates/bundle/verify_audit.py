@@ -234,6 +234,16 @@ class Bundle:
         if rest:
             raise Fault(name, "ends within a line")
 
+    def altered(self) -> Fault | None:
+        """The first file that is not as the manifest says, whatever it made untrue elsewhere."""
+        for name in sorted(self.files):
+            try:
+                for _ in self.chunks(name):
+                    pass
+            except Fault as fault:
+                return fault
+        return None
+
     def whole(self, name: str) -> bytes:
         if self.files.get(name, (SMALL + 1, ""))[0] > SMALL:
             raise Fault(name, "is missing, or too large")
@@ -802,7 +812,11 @@ def _later(latest: bytes, at: bytes, kind: bytes, path: str, index: int) -> byte
 def verify(file: BinaryIO, keys: str, held: Sequence[bytes] = ()) -> Verdict:
     """Check a bundle; raises `Fault`, and nothing else, whatever it is given."""
     known = Keys(keys)
-    return Verification(Bundle(file, known), known, held).run()
+    bundle = Bundle(file, known)
+    try:
+        return Verification(bundle, known, held).run()
+    except Fault as fault:
+        raise bundle.altered() or fault from None
 
 
 def tell(verdict: Verdict) -> Iterator[str]:
