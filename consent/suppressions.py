@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, case, func, insert, null, or_, select, update
+from sqlalchemy import and_, case, func, insert, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -19,7 +19,7 @@ from consent.address import Address
 from consent.keys import blind
 from storage.ids import ordered_id
 from storage.keysets import KeySet
-from storage.locks import delete_free
+from storage.locks import delete_free, free
 from storage.secret import Secret
 from storage.types import among_hashes, upsert
 
@@ -162,16 +162,24 @@ async def confirmations_counted(
     Only one process counts at a time.
     """
     theirs = among_hashes(connection, counted.c.address_key, address_keys)
+    # By the database: a date that somebody wrote may be none that can be read here.
+    is_ahead = counted.c.sent_at > now
+    at_most_now = case((is_ahead, literal(now, counted.c.sent_at.type)), else_=counted.c.sent_at)
     query = (
-        select(counted.c.address_key, func.count(), func.max(counted.c.sent_at))
+        select(
+            counted.c.address_key,
+            func.count(),
+            func.max(at_most_now),
+            func.count().filter(is_ahead),
+        )
         .where(theirs, counted.c.sent_at > now - WEEK)
         .group_by(counted.c.address_key)
     )
     rows = (await connection.execute(query)).all()
-    if any(newest > now for _, _, newest in rows):
-        ahead = update(counted).where(theirs, counted.c.sent_at > now)
-        await connection.execute(ahead.values(sent_at=now))
-    return {key: Count(times, min(newest, now)) for key, times, newest in rows}
+    if any(ahead for _, _, _, ahead in rows):
+        late = update(counted).where(theirs, is_ahead)
+        await connection.execute(late.values(sent_at=now))
+    return {key: Count(times, last_at) for key, times, last_at, _ in rows}
 
 
 async def counted_lately(
@@ -197,6 +205,8 @@ async def count_mails(
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> None:
-    """Forget what forbids nothing any more."""
+    """Forget what forbids nothing any more; what is dated ahead is so a week from *now*."""
+    ahead = update(counted).where(free(counted, counted.c.sent_at > now))
+    await connection.execute(ahead.values(sent_at=now))
     await delete_free(connection, counted, counted.c.sent_at <= now - WEEK)
     await delete_free(connection, suppression, suppression.c.until <= now)

@@ -79,6 +79,30 @@ async def test_a_mailbox_that_was_asked_then_can_be_asked_a_week_later(app: App)
     assert [mail.to for mail in await app.deliver()] == [ADA]
 
 
+async def test_a_date_that_python_lacks_keeps_no_mailbox_out_for_longer_either(app: App) -> None:
+    """Whoever writes rows gives a count a date that no clock shows."""
+    later = "zzz" if app.parts.data.dialect == "sqlite" else "200000-01-01"
+    await app.sign_up()
+    assert len(await app.deliver()) == 1
+    async with app.parts.data.begin() as connection:
+        await connection.exec_driver_sql(
+            f"UPDATE confirmation_count SET sent_at = '{later}'"  # noqa: S608 ours
+        )
+
+    await app.sign_up()
+    await app.deliver()
+    await duties.sweep(app.parts)
+    app.step(WEEK + timedelta(seconds=1))
+    await app.sign_up()
+
+    assert [mail.to for mail in await app.deliver()] == [ADA]
+    async with app.parts.data.read() as connection:
+        left = await connection.exec_driver_sql(
+            f"SELECT count(*) FROM confirmation_count WHERE sent_at = '{later}'"  # noqa: S608 ours
+        )
+        assert left.scalar_one() == 0
+
+
 async def test_who_asked_for_their_data_then_gets_a_link_a_day_later(app: App) -> None:
     await app.subscribe()
     async with ahead(app):
