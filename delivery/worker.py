@@ -369,8 +369,15 @@ def _ended(
     *,
     aborted: bool = False,
 ) -> Ended[L]:
-    peer = connection.peer
-    return Ended(parcel, ending, mail.digest, aborted=aborted, kept=mail.kept, peer=peer)
+    return Ended(
+        parcel,
+        ending,
+        mail.digest,
+        aborted=aborted,
+        kept=mail.kept,
+        peer=connection.peer,
+        signature=mail.signature,
+    )
 
 
 class _Dialogue:

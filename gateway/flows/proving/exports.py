@@ -138,23 +138,24 @@ class Exports:
         parts = self.parts
         async with parts.data.read() as connection:
             now = await parts.clock.now(connection)
-            files = _files(*await texts.kept(connection))
+            kept = files(*await texts.kept(connection))
         sign = parts.publisher.sign_manifest
         origin = parts.log.first
-        return bundle.write(parts.data, origin, logs, wanted, files, sign, now, self.aside)
+        return bundle.write(parts.data, origin, logs, wanted, kept, sign, now, self.aside)
 
 
-def _files(
+def files(
     wordings: Sequence[bytes], notices: Sequence[texts.PublishedNotice]
 ) -> dict[str, Sequence[bytes]]:
+    """What lies in every bundle: the verifier, wordings, notices."""
     folder = resources.templates() / "bundle"
-    files: dict[str, Sequence[bytes]] = {
+    found: dict[str, Sequence[bytes]] = {
         name: [(folder / name).read_bytes()] for name in ("README.txt", "verify_audit.py")
     }
-    files["texts.jsonl"] = [line + b"\n" for line in wordings]
+    found["texts.jsonl"] = [line + b"\n" for line in wordings]
     for notice in notices:
-        files[f"notices/{notice.hash.removeprefix('sha256:')}.txt"] = [notice.body]
-    return files
+        found[f"notices/{notice.hash.removeprefix('sha256:')}.txt"] = [notice.body]
+    return found
 
 
 async def at_once(work: Callable[[], T]) -> T:
