@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -14,6 +16,7 @@ from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.defence_bundle import DefenceBundles
 from gateway.flows.proving.defend import Defences, Defended, Owned
 from gateway.http import defence_paper, defences
+from gateway.http.defence_paper import Handed
 from gateway.http.typesetter import Typesetter
 from gateway.keyfiles import dkim_public
 from gateway.parts import Parts
@@ -27,6 +30,7 @@ class Answered:
 
     found: Defended | NotOurs
     raw: bytes = field(repr=False)
+    at: datetime
     opening: Opening
     config: Config = field(repr=False)
     locale: str
@@ -40,7 +44,8 @@ class Answered:
 
     async def pdf(self) -> bytes:
         """The paper."""
-        write = partial(defence_paper.paper, self.found, self.config, self.locale)
+        handed = Handed(hashlib.sha256(self.raw).hexdigest(), self.at)
+        write = partial(defence_paper.paper, self.found, handed, self.config, self.locale)
         return await self.typesetter.pdf(await self.typesetter.aside(write))
 
     async def bundle(self) -> AsyncIterator[bytes]:
@@ -71,7 +76,8 @@ class Answering:
         case = found.case if isinstance(found, Defended) else opening.case
         bundles = DefenceBundles(parts.data, evidences, parts.publisher, aside)
         told = replace(opening, case=case)
-        return Answered(found, raw, told, parts.config, locale, self.typesetter, bundles)
+        now = parts.clock.wall()
+        return Answered(found, raw, now, told, parts.config, locale, self.typesetter, bundles)
 
 
 def _owned(config: Config) -> Owned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -13,7 +14,7 @@ from audit import succession
 from audit.kinds import Kind
 from consent.evidence import Confirmed, MailSent, Requested, TakenBack
 from consent.model import GroundKind
-from delivery.authorship import NotOurs, Signed
+from delivery.authorship import NotOurs, Signed, Why
 from delivery.outcome import Outcome
 from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, Step
@@ -63,9 +64,17 @@ _STEPS: Final[Mapping[Kind, str]] = {
 }
 
 
-def paper(found: Defended | NotOurs, config: Config, locale: str) -> Paper:
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What was checked, by the hash of the file, and when."""
+
+    digest: str
+    at: datetime
+
+
+def paper(found: Defended | NotOurs, handed: Handed, config: Config, locale: str) -> Paper:
     """Of a mail that is ours, or is not."""
-    return _Writer(config, locale).paper(found)
+    return _Writer(config, locale).paper(found, handed)
 
 
 class _Writer:
@@ -76,19 +85,30 @@ class _Writer:
         zone = config.rights.time_zone
         self._zone = None if zone is None else ZoneInfo(zone)
 
-    def paper(self, found: Defended | NotOurs) -> Paper:
+    def paper(self, found: Defended | NotOurs, handed: Handed) -> Paper:
         say, controller = self._words.gettext, self._config.controller
         by = f"{controller.name}, {controller.postal_address}\n{controller.contact}"
         blocks: list[Block] = [Words(by)]
         blocks += map(Words, defences.meaning(found, self._locale))
+        blocks.append(Facts(list(self._handed(handed, found))))
         if isinstance(found, Defended):
             title, foot = say("A mail of ours, and what allowed it"), found.case
             blocks += self._ours(found)
         else:
-            title, foot = say("Not a mail of ours"), say("Nobody's data was looked at for this.")
+            altered = found.why is Why.ALTERED
+            title = say("Not as we signed it") if altered else say("Not a mail of ours")
+            foot = say("Nobody's data was looked at for this.")
             blocks += self._not_ours(found)
         foot = f"{controller.name} · {foot}"
         return Paper(title, self._locale, controller.name, foot, blocks)
+
+    def _handed(self, handed: Handed, found: Defended | NotOurs) -> Iterator[tuple[str, str]]:
+        say = self._words.gettext
+        yield say("Checked"), self._moment(handed.at)
+        yield say("File (SHA-256)"), handed.digest
+        if isinstance(found, Defended):
+            yield say("Number"), found.case
+            yield say("Log"), self._config.audit.origin
 
     def _not_ours(self, found: NotOurs) -> Iterator[Block]:
         say = self._words.gettext
@@ -98,11 +118,6 @@ class _Writer:
         yield Facts(facts)
 
     def _ours(self, found: Defended) -> Iterator[Block]:
-        say = self._words.gettext
-        made = [(say("Made"), self._moment(found.at)), (say("Number"), found.case)]
-        if found.sent:
-            made.append((say("Log"), self._config.audit.origin))
-        yield Facts(made)
         yield from self._mail(found.signed)
         yield from self._signature(found)
         if found.sent:
