@@ -65,14 +65,26 @@ async def stored(
 ) -> Stored:
     """The items of the batch events of *kind* from *since* up to, not including, *until*.
 
-    Of events that a gateway wrote; use a snapshot.
+    Of those that a gateway wrote and that have their place: what is staged is found by its
+    person alone. Use a snapshot.
     """
-    where = (audit_entry.c.kind == kind, audit_entry.c.at >= format_moment(since))
-    query = select(*LOGGED).where(*where, audit_entry.c.at < format_moment(until))
-    events = await _events(connection, macs, query)
-    there = {eid: one for eid, one in events.items() if one.entry.kind is kind}
-    inside = {eid: one for eid, one in there.items() if since <= one.entry.at < until}
-    return await _with_items(connection, inside)
+    entry = audit_entry.c
+    query = select(*LOGGED).where(entry.kind == kind, entry.at >= format_moment(since))
+    query = query.where(entry.at < format_moment(until), sound(audit_entry))
+    rows = await connection.execute(query)
+    read = (_placed(macs.logged(row), row, row.leaf_index) for row in rows)
+    events = {
+        one.entry.eid: one
+        for one in read
+        if one is not None and one.entry.kind is kind and since <= one.entry.at < until
+    }
+    found: list[Any] = []
+    for some in _groups(list(events)):
+        items = select(audit_item).where(audit_item.c.eid.in_(some), sound(audit_item))
+        found += (await connection.execute(items)).all()
+    gone = sum(row.sealed is None for row in found)
+    theirs = [row for row in found if row.subject is not None and row.sealed is not None]
+    return Stored(events, theirs, gone)
 
 
 async def of_person(
@@ -83,24 +95,29 @@ async def of_person(
     since: datetime,
     most: int,
 ) -> Stored:
-    """The items of one person in events of *kinds* since then, the newest *most*; as `stored`."""
+    """The items of one person in events of *kinds* since then, staged or logged, at most so many.
+
+    The newest of the log's; as `stored`.
+    """
     item, entry = audit_item.c, audit_entry.c
-    query = select(*LOGGED, item.eid, item.position, item.subject, item.commitment, item.sealed)
-    query = query.join(audit_item, item.eid == entry.eid)
-    query = query.where(item.subject == subject, entry.kind.in_(kinds), sound(audit_item))
-    query = query.where(entry.at >= format_moment(since), sound(audit_entry))
-    found = (await connection.execute(query.order_by(entry.leaf_index.desc()).limit(most))).all()
-    logged = {
-        row.eid: one for row in found if (one := _placed(macs.logged(row), row, row.leaf_index))
-    }
-    waiting = {
-        eid: one
-        for eid, one in (await _staged(connection, macs)).items()
-        if one.entry.kind in kinds
-    }
-    staged = await _with_items(connection, waiting)
-    rows = [row for row in staged.rows if row.subject == subject and row.eid not in logged]
-    return Stored(waiting | logged, [*(row for row in found if row.eid in logged), *rows], 0)
+    columns = (item.eid, item.position, item.subject, item.commitment, item.sealed)
+    theirs = (item.subject == subject, item.sealed.is_not(None), sound(audit_item))
+    staged = select(*STAGED, *columns).join(audit_item, item.eid == audit_pending.c.eid)
+    logged = select(*LOGGED, *columns).join(audit_item, item.eid == entry.eid)
+    logged = logged.where(entry.kind.in_(kinds), entry.at >= format_moment(since))
+    events: dict[bytes, Placed] = {}
+    found = {}
+    # Staged ones first: one that gets its index in between is then found in the log.
+    for query, ours, order in (
+        (staged.where(*theirs, sound(audit_pending)), macs.staged, audit_pending.c.n),
+        (logged.where(*theirs, sound(audit_entry)), macs.logged, entry.leaf_index),
+    ):
+        for row in await connection.execute(query.order_by(order.desc()).limit(most)):
+            one = _placed(ours(row), row, getattr(row, "leaf_index", None))
+            if one is not None and one.entry.kind in kinds and one.entry.at >= since:
+                events[row.eid] = one
+                found[row.eid, row.position] = row
+    return Stored(events, list(found.values()), 0)
 
 
 def opened(found: Stored, opener: Opener) -> tuple[list[ItemFound], int]:
@@ -115,34 +132,9 @@ def opened(found: Stored, opener: Opener) -> tuple[list[ItemFound], int]:
     return said, lost
 
 
-async def _events(connection: AsyncConnection, macs: RowMacs, logged: Any) -> dict[bytes, Placed]:
-    """Staged ones first: one that gets its index in between is then found in the log."""
-    found = await _staged(connection, macs)
-    for row in await connection.execute(logged.where(sound(audit_entry))):
-        one = _placed(macs.logged(row), row, row.leaf_index)
-        found |= {} if one is None else {one.entry.eid: one}
-    return found
-
-
-async def _staged(connection: AsyncConnection, macs: RowMacs) -> dict[bytes, Placed]:
-    rows = await connection.execute(select(*STAGED).where(sound(audit_pending)))
-    read = (_placed(macs.staged(row), row, None) for row in rows)
-    return {one.entry.eid: one for one in read if one is not None}
-
-
 def _placed(is_ours: bool, row: Any, place: int | None) -> Placed | None:
     entry = parsed(row.entry) if is_ours else None
     return None if entry is None else Placed(entry, place)
-
-
-async def _with_items(connection: AsyncConnection, events: Mapping[bytes, Placed]) -> Stored:
-    rows: list[Any] = []
-    for some in _groups(list(events)):
-        query = select(audit_item).where(audit_item.c.eid.in_(some), sound(audit_item))
-        rows += (await connection.execute(query)).all()
-    gone = sum(row.sealed is None for row in rows)
-    theirs = [row for row in rows if row.subject is not None and row.sealed is not None]
-    return Stored(events, theirs, gone)
 
 
 def _groups(eids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

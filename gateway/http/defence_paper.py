@@ -221,7 +221,8 @@ class _Writer:
             case MailSent(reply=reply, message_id_header=name):
                 said += [name or "", "" if reply is None else f"{reply.code} {reply.text}"]
             case TakenBack(channel=channel):
-                said.append(terms.in_words(terms.CHANNELS, channel, self._locale))
+                known = channel in terms.CHANNELS
+                said += [terms.in_words(terms.CHANNELS, channel, self._locale)] if known else []
             case Requested() | Confirmed():
                 pass
             case _:

@@ -26,7 +26,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.model import GroundKind, SubjectState
 from consent.trail import Trail
-from delivery import authorship
+from delivery import authorship, outbox
 from delivery.authorship import Keys, NotOurs, Signed, Why
 from gateway.flows.proving import mail_trail
 from gateway.flows.proving.consent_evidence import Evidences, Opening, told_as
@@ -130,10 +130,28 @@ class Defences:
             lost += stored.gone + keyless
         if message is None:
             return await self._by_mailbox(judged, items) or Reach.UNIDENTIFIED
-        found = mail_trail.permits_of(items, message)
+        found = mail_trail.permits_of(items, message) or await self._by_row(message)
         if found or lost:
             return found[0] if found else Reach.ENDED
         return Reach.LOST if self._log.generation > 1 else Why.NEVER_ACCEPTED
+
+    async def _by_row(self, message: str) -> list[ItemFound]:
+        """The permits of a message that has its row, also where they wait for their place.
+
+        Only what was sealed for that person and names the message: a row may say anything.
+        """
+        async with self.evidences.data.snapshot() as connection:
+            row = await outbox.get(connection, message)
+            if row is None:
+                return []
+            macs, kinds = self._log.macs, [Kind.PERMIT_BATCH]
+            since = row.created_at.replace(microsecond=0)
+            stored = await within.of_person(
+                connection, macs, row.subject, kinds, since, _MOST_ITEMS
+            )
+        vault = await self._keystore.vault([row.subject])
+        said, _ = await self.aside(partial(within.opened, stored, vault))
+        return mail_trail.permits_of(sorted(said, key=lambda one: one.at), message)
 
     async def _by_mailbox(self, judged: Signed, items: Sequence[ItemFound]) -> ItemFound | None:
         """Whose message it is by where it went; only the one that it can be."""
