@@ -369,14 +369,9 @@ def _ended(
     *,
     aborted: bool = False,
 ) -> Ended[L]:
+    peer, name = connection.peer, mail.signature
     return Ended(
-        parcel,
-        ending,
-        mail.digest,
-        aborted=aborted,
-        kept=mail.kept,
-        peer=connection.peer,
-        signature=mail.signature,
+        parcel, ending, mail.digest, aborted=aborted, kept=mail.kept, peer=peer, signature=name
     )
 
 
