@@ -153,6 +153,18 @@ def named_by(told: Iterable[Told]) -> set[str]:
     return {name for one in said for name in (*_named(one), *_of_definition(one))}
 
 
+def waiting(told: Iterable[Told]) -> set[str]:
+    """The consents that a link may still confirm, as far as the log tells of them."""
+    asked, ended = set[str](), set[str]()
+    for one in told:
+        said = said_by(one)
+        if said is not None and one.kind is Kind.CONSENT_REQUESTED:
+            asked |= set(said.consents)
+        elif said is not None and one.kind is not Kind.CONSENT_MAIL_SENT:
+            ended |= set(said.consents)
+    return asked - ended
+
+
 def assembled(found: Material) -> ConsentEvidence:
     """Put together what proves the consent, without what somebody else may have said."""
     about = list(_about(found))
@@ -231,7 +243,7 @@ def _mails(
 ) -> Iterator[SentMail]:
     pressed = {one.said.token for one in steps if isinstance(one.said, Confirmed)}
     # Another purpose of the same request may wait still: its link is the same.
-    waits = _waiting(found)
+    waits = _still_waiting(found)
     for step in steps:
         said = step.said
         if isinstance(said, MailSent):
@@ -242,17 +254,9 @@ def _mails(
                 yield _remade(mail, shown)
 
 
-def _waiting(found: Material) -> set[str]:
-    """The consents of the person that a link can still confirm, as far as the log tells."""
-    open_, ended = set[str](), set[str]()
-    for one in found.told:
-        said = said_by(one)
-        if said is not None and one.kind is Kind.CONSENT_REQUESTED:
-            open_ |= set(said.consents)
-        elif said is not None and one.kind is not Kind.CONSENT_MAIL_SENT:
-            ended |= set(said.consents)
+def _still_waiting(found: Material) -> set[str]:
     state = policy.effective_state(found.consent, found.at)
-    return open_ - ended - ({found.consent.id} if state is not State.PENDING else set())
+    return waiting(found.told) - ({found.consent.id} if state is not State.PENDING else set())
 
 
 def _remade(mail: SentMail, shown: Mapping[str, Specimen]) -> SentMail:
