@@ -35,6 +35,7 @@ def say(message: str) -> str:
     return message
 
 
+_CONTROLLER: Final = ("name", "postal_address", "contact")
 _MOMENT: Final = {"de": "d. MMMM y, HH:mm:ss 'Uhr'", "en": "d MMMM y, HH:mm:ss"}
 _STATES: Final = {
     State.PENDING: say("Asked for, and not confirmed: this is no consent."),
@@ -106,7 +107,7 @@ class _Writer:
         if self._zone is None:
             return utc
         pattern, local = _MOMENT[self._language], at.astimezone(self._zone)
-        return f"{format_datetime(local, pattern, locale=self._language)} {local:%Z} ({utc})"
+        return f"{format_datetime(local, pattern, locale=self._language)} {self._zone.key} ({utc})"
 
     def _faults(self) -> Iterator[Block]:
         if self._found.faults:
@@ -128,7 +129,8 @@ class _Writer:
                     " proves nothing; who confirmed saw the wording on our page behind the link."
                 )
             )
-        facts = [] if asked is None else [(say("Address"), asked.address_typed)]
+        address = self._address()
+        facts = [] if address is None else [(say("Address"), address)]
         facts += [(say("Purpose"), consent.purpose)]
         if asked is not None:
             facts.append((say("Asked for"), self._moment(asked.received_at)))
@@ -142,18 +144,26 @@ class _Writer:
             facts.append((say("Erased"), kept % {"moment": self._moment(found.locked_until)}))
         yield Facts(facts)
 
+    def _address(self) -> str | None:
+        """As it was typed; of who may not have asked, as the mail that they confirmed by has it."""
+        if self._found.requested is not None:
+            return self._found.requested.address_typed
+        made = [mail.said.made_of for mail in self._found.mails if mail.raw is not None]
+        return next((one.values.get("to") for one in made if one is not None), None)
+
     def _wording(self) -> Iterator[Block]:
         text, say = self._found.text, self._words.gettext
         yield Heading(say("What was agreed to, word for word"))
         if text is None:
-            yield Words(say(FAULTS["consent_text"]))
+            altered = FAULTS["consent_text"]
+            yield Words(say(altered))
             return
         said = text.bundle
         yield Quote(f"{said['title']}\n{said['text']}\n{said['withdraw']}", text.locale)
         controller, sender = said["controller"], said["sender"]
         yield Facts(
             [
-                (say("Controller"), ", ".join(controller.values())),
+                (say("Controller"), ", ".join(controller[one] for one in _CONTROLLER)),
                 (say("Sender"), f"{sender['name']}, {sender['from_address']}"),
                 (say("Imprint"), str(said["imprint_url"])),
                 (say("Hash of the wording"), text.hash),
