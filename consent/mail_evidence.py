@@ -11,6 +11,15 @@ from consent.stored import Stored
 Facts = dict[str, Any]
 
 
+def without_links(facts: Mapping[str, Any]) -> Facts:
+    """What an event says, without what fills a mail: links in it open or end something."""
+    made = facts.get("made_of")
+    found = dict(facts)
+    return (
+        found | {"made_of": {"specimen": made.get("specimen")}} if isinstance(made, dict) else found
+    )
+
+
 # None of these has a repr: in a traceback it would write what it says into the log.
 @dataclass(frozen=True, slots=True, repr=False)
 class MadeOf:

@@ -16,10 +16,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import tables
+from consent.shown_tables import specimen
 from storage.types import among, upsert
-
-specimen = tables.specimen
 
 
 class What(StrEnum):
@@ -77,6 +75,18 @@ async def get(connection: AsyncConnection, names: Collection[str]) -> dict[str, 
     """Those of these that are what their name says; what is missing was altered, or deleted."""
     rows = await _rows(connection, names) if names else []
     return {row.hash: Specimen(What(row.what), row.body) for row in rows if _is_whole(row)}
+
+
+async def missing(connection: AsyncConnection, names: Collection[str]) -> list[str]:
+    """Those of these that are not there at all."""
+    there = {row.hash for row in await _rows(connection, names)} if names else set()
+    return sorted(set(names) - there)
+
+
+async def broken(connection: AsyncConnection, names: Collection[str]) -> set[str]:
+    """Those of these that are there, and are not what their name says."""
+    rows = await _rows(connection, names) if names else []
+    return {row.hash for row in rows if not _is_whole(row)}
 
 
 async def every(connection: AsyncConnection) -> list[Specimen]:

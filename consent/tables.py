@@ -386,16 +386,6 @@ privacy_notice = Table(
     Column("published_at", Moment, nullable=False),
 )
 
-# What people were shown, or sent, without what was theirs (`consent/specimens.py`).
-specimen = Table(
-    "specimen",
-    metadata,
-    Column("hash", String(71), primary_key=True),
-    Column("what", String(12), nullable=False),  # mail | form | script | definition | page
-    Column("body", LargeBinary, nullable=False),
-    Column("kept_at", Moment, nullable=False),
-)
-
 guard_metadata = MetaData()
 
 # In the guard's store, so that a restored backup of the data permits nothing of it again.

@@ -57,6 +57,7 @@ Judge = Callable[[Kind, Mapping[str, Any]], Showing]
 class Disclosing:
     """Opens one person's facts; *still* raises where that may not be any more.
 
+    *kind* says what the bundle is about: the person, or one consent of theirs.
     Of batch events those of *events* alone, where they are given.
     """
 
@@ -65,6 +66,7 @@ class Disclosing:
     judge: Judge
     still: Callable[[AsyncConnection], Awaitable[None]]
     events: Collection[bytes] | None = None
+    kind: str = "person"
     _places: array[int] = field(default_factory=partial(array, "q"))
 
     async def places(self, connection: AsyncConnection, base: int, size: int) -> Sequence[int]:

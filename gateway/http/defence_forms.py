@@ -15,6 +15,7 @@ from gateway.errors import NotPublished
 from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.defence_bundle import DefenceBundles
 from gateway.flows.proving.defend import Defences, Defended, Owned
+from gateway.flows.proving.exports import Exports
 from gateway.http import defence_paper, defences
 from gateway.http.defence_paper import Handed
 from gateway.http.typesetter import Typesetter
@@ -51,9 +52,9 @@ class Answered:
     async def bundle(self) -> AsyncIterator[bytes]:
         """The zip, with paper and answer in it; raises NotPublished."""
         files = {
-            "mail.eml": [self.raw],
-            "defence.json": [self.json()],
-            "defence.pdf": [await self.pdf()],
+            "mail.eml": self.raw,
+            "defence.json": self.json(),
+            "defence.pdf": await self.pdf(),
         }
         made = await self.bundles.of(self.found, self.opening, files)
         if made is None:
@@ -74,7 +75,7 @@ class Answering:
         evidences = Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
         found = await Defences(evidences, partial(_owned, parts.config), aside).of(raw, opening)
         case = found.case if isinstance(found, Defended) else opening.case
-        bundles = DefenceBundles(parts.data, evidences, parts.publisher, aside)
+        bundles = DefenceBundles(Exports(parts, aside), evidences)
         told = replace(opening, case=case)
         now = parts.clock.wall()
         return Answered(found, raw, now, told, parts.config, locale, self.typesetter, bundles)

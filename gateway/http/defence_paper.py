@@ -11,18 +11,15 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from audit import succession
-from audit.kinds import Kind
-from consent.evidence import Confirmed, MailSent, Requested, TakenBack
 from consent.model import GroundKind
 from delivery.authorship import NotOurs, Signed, Why
 from delivery.outcome import Outcome
 from gateway.config.config import Config
-from gateway.flows.proving.consent_proof import ConsentEvidence, Step
+from gateway.flows.proving.consent_proof import ConsentEvidence
 from gateway.flows.proving.defend import Defended
 from gateway.flows.proving.mail_trail import Transmission
-from gateway.http import defences, evidence_words
-from gateway.look import terms
-from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
+from gateway.http import defences, evidence_paper
+from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations
 
 
@@ -50,18 +47,6 @@ _OUTCOMES: Final[Mapping[str, str]] = {
     Outcome.BOUNCED: say("The mail server refused it"),
 }
 _OTHERWISE: Final = say("It was not handed over")
-_STEPS: Final[Mapping[Kind, str]] = {
-    Kind.CONSENT_REQUESTED: say("Requested"),
-    Kind.CONSENT_MAIL_SENT: say("The mail that asks to confirm was sent."),
-    Kind.CONSENT_CONFIRMED: say("Confirmed, by the button behind the link in that mail."),
-    Kind.CONSENT_REJECTED: say("Rejected."),
-    Kind.CONSENT_WITHDRAWN: say("Withdrawn."),
-    Kind.CONSENT_LAPSED: say("Ended without a confirmation."),
-    Kind.CONSENT_EXPIRED: say(
-        "Ended by itself: its time was over, or nothing was sent under it for long."
-    ),
-    Kind.CONSENT_OBJECTED: say("Objection to advertising."),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,50 +169,11 @@ class _Writer:
         return f"{self._moment(end.at)}: {said}" + (f" ({' '.join(codes)})" if codes else "")
 
     def _consent(self, consent: ConsentEvidence, found: Defended) -> Iterator[Block]:
-        say, text = self._words.gettext, consent.text
-        yield Heading(say("The consent behind it"))
-        if text is not None:
-            yield Quote(f"{text.bundle['title']}\n{text.bundle['text']}", text.locale)
-        yield Facts(list(self._facts(consent)))
-        yield Listing([self._step(one) for one in consent.steps if one.kind in _STEPS])
+        yield Heading(self._words.gettext("The consent behind it"))
         yield from self._address(found.to_its_address)
-        if found.erased and consent.locked_until is not None:
-            line = say("Its person was erased; this stays locked as proof until %(moment)s.")
-            yield Words(line % {"moment": self._moment(consent.locked_until)})
-        known = [say(evidence_words.UNKNOWN[one]) for one in consent.unknown]
-        if known:
-            yield Heading(say("What is not known"), 2)
-            yield Listing(known)
-        faults = [say(evidence_words.FAULTS[one.what]) for one in consent.faults]
-        if faults:
-            yield Heading(say("What does not fit"), 2)
-            yield Listing(faults)
-
-    def _facts(self, consent: ConsentEvidence) -> Iterator[tuple[str, str]]:
-        say, said = self._words.gettext, consent.requested
-        yield say("Number"), consent.consent.id
-        yield say("Wording"), consent.consent.text_hash
-        if consent.notice is not None:
-            yield say("Privacy notice"), consent.notice.hash
-        if said is not None:
-            yield say("Address as it was entered"), said.address_typed
-            yield say("Through"), terms.in_words(terms.FORMS, said.form, self._locale)
-            if said.page_url:
-                yield say("On the page"), said.page_url
-
-    def _step(self, one: Step) -> str:
-        said = [self._words.gettext(_STEPS[one.kind])]
-        match one.said:
-            case MailSent(reply=reply, message_id_header=name):
-                said += [name or "", "" if reply is None else f"{reply.code} {reply.text}"]
-            case TakenBack(channel=channel):
-                known = channel in terms.CHANNELS
-                said += [terms.in_words(terms.CHANNELS, channel, self._locale)] if known else []
-            case Requested() | Confirmed():
-                pass
-            case _:
-                pass
-        return f"{self._moment(one.at)}: {' '.join(part for part in said if part)}"
+        # One level below: a paper of its own says the same.
+        for block in evidence_paper.proof(consent, self._config, self._locale):
+            yield Heading(block.text, block.level + 1) if isinstance(block, Heading) else block
 
     def _address(self, to_its_address: bool | None) -> Iterator[Block]:
         say = self._words.gettext

@@ -15,7 +15,7 @@ from delivery.authorship import NotOurs, Signed, Why
 from gateway.config.config import Config
 from gateway.flows.proving.defend import Defended, Reach
 from gateway.flows.proving.mail_trail import Transmission
-from gateway.http import defence_words, evidence
+from gateway.http import defence_words, evidences
 from gateway.http.models import Answer
 from gateway.look.translations import SOURCE, translations
 from storage.ids import named
@@ -126,7 +126,7 @@ def view(found: Defended | NotOurs, config: Config) -> OursView | NotOursView:
         permit=permits[-1] if permits else None,
         permits=permits,
         ground=_ground(found.sent),
-        consent=None if consent is None else evidence.document(consent, config),
+        consent=None if consent is None else evidences.document(consent, config),
     )
 
 

@@ -22,10 +22,10 @@ UNKNOWN: Final[Mapping[Unknown, str]] = {
         " to this mailbox alone."
     ),
     Unknown.NETWORK_ASKED: say(
-        "From which network and by which device it was asked for: neither is recorded."
+        "From which network and by which device it was asked for: neither is kept as proof."
     ),
     Unknown.NETWORK_PRESSED: say(
-        "From which network and by which device it was confirmed: neither is recorded."
+        "From which network and by which device it was confirmed: neither is kept as proof."
     ),
     Unknown.WORDING_SHOWN: say(
         "Whether the wording was shown with the form: whoever passed the request on says so, and"

@@ -30,6 +30,8 @@ def used_messages() -> set[str]:
         "http/defence_paper.py",
         "http/defence_words.py",
         "http/dossier_paper.py",
+        "http/evidence_paper.py",
+        "http/evidence_words.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
         "look/terms.py",

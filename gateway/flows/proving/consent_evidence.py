@@ -125,6 +125,7 @@ class Evidences:
         events = list(told.told)
         known = await texts.get(connection, [one.text_hash])
         text = known.get(one.text_hash)
+        names = consent_proof.named_by(events)
         erased = gate.state is SubjectState.ERASED
         return consent_proof.assembled(
             Material(
@@ -137,7 +138,8 @@ class Evidences:
                 notice=None
                 if text is None
                 else await texts.notice(connection, text.bundle["notice"]),
-                specimens=await specimens.get(connection, consent_proof.named_specimens(events)),
+                specimens=await specimens.get(connection, names),
+                broken=await specimens.broken(connection, names),
                 at=now,
                 erased=erased,
                 locked_until=await self._locked_until(connection, gate, now) if erased else None,

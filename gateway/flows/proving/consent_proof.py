@@ -7,7 +7,7 @@ named too, so that a reader need not ask.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -102,6 +102,7 @@ class Material:
     text: Text | None
     notice: PublishedNotice | None
     specimens: Mapping[str, Specimen]
+    broken: Collection[str]  # names of such as are there, and are not what their name says
     at: datetime
     locked_until: datetime | None = None
     erased: bool = False
@@ -141,9 +142,27 @@ class ConsentEvidence:
         return found if isinstance(found, Confirmed) else None
 
 
-def named_specimens(told: Iterable[Told]) -> set[str]:
-    """What events name of what was shown or sent."""
+def kept_of(told: Iterable[Told]) -> set[str]:
+    """The specimens of what was shown or sent that must be there, as events name them."""
     return {name for one in told if (said := said_by(one)) is not None for name in _named(said)}
+
+
+def named_by(told: Iterable[Told]) -> set[str]:
+    """The same, with those of which an earlier release kept the hash alone."""
+    said = [one for one in map(said_by, told) if one is not None]
+    return {name for one in said for name in (*_named(one), *_of_definition(one))}
+
+
+def waiting(told: Iterable[Told]) -> set[str]:
+    """The consents that a link may still confirm, as far as the log tells of them."""
+    asked, ended = set[str](), set[str]()
+    for one in told:
+        said = said_by(one)
+        if said is not None and one.kind is Kind.CONSENT_REQUESTED:
+            asked |= set(said.consents)
+        elif said is not None and one.kind is not Kind.CONSENT_MAIL_SENT:
+            ended |= set(said.consents)
+    return asked - ended
 
 
 def assembled(found: Material) -> ConsentEvidence:
@@ -152,9 +171,11 @@ def assembled(found: Material) -> ConsentEvidence:
     contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in about)
     steps = [one for one in about if not (contested and isinstance(one.said, Requested))]
     named = {name for one in steps for name in _named(one.said)}
-    shown = {name: one for name, one in found.specimens.items() if name in named}
+    beside = {name for one in steps for name in _of_definition(one.said)}
+    shown = {name: one for name, one in found.specimens.items() if name in named | beside}
     mails = list(_mails(found, steps, shown))
-    faults = [*_faults(found, named - shown.keys()), *_faults_of_mails(mails, shown)]
+    missing = (named - shown.keys()) | beside.intersection(found.broken)
+    faults = [*_faults(found, missing), *_faults_of_mails(mails, shown)]
     return ConsentEvidence(
         consent=found.consent,
         state=policy.effective_state(found.consent, found.at),
@@ -204,10 +225,7 @@ def _corrections(found: Material) -> Iterator[Step]:
 
 def _named(said: Proof) -> Iterator[str]:
     match said:
-        case Requested(form_digest=digest, shown=shown):
-            yield from () if shown is None or digest is None else (digest,)
-            yield from () if shown is None else (shown,)
-        case Confirmed(shown=str(shown)):
+        case Requested(shown=str(shown)) | Confirmed(shown=str(shown)):
             yield shown
         case MailSent(made_of=MadeOf(specimen=name)):
             yield name
@@ -215,12 +233,17 @@ def _named(said: Proof) -> Iterator[str]:
             pass
 
 
+def _of_definition(said: Proof) -> Iterator[str]:
+    if isinstance(said, Requested) and said.form_digest is not None:
+        yield said.form_digest
+
+
 def _mails(
     found: Material, steps: Sequence[Step], shown: Mapping[str, Specimen]
 ) -> Iterator[SentMail]:
     pressed = {one.said.token for one in steps if isinstance(one.said, Confirmed)}
     # Another purpose of the same request may wait still: its link is the same.
-    waits = _waiting(found)
+    waits = _still_waiting(found)
     for step in steps:
         said = step.said
         if isinstance(said, MailSent):
@@ -231,17 +254,9 @@ def _mails(
                 yield _remade(mail, shown)
 
 
-def _waiting(found: Material) -> set[str]:
-    """The consents of the person that a link can still confirm, as far as the log tells."""
-    open_, ended = set[str](), set[str]()
-    for one in found.told:
-        said = said_by(one)
-        if said is not None and one.kind is Kind.CONSENT_REQUESTED:
-            open_ |= set(said.consents)
-        elif said is not None and one.kind is not Kind.CONSENT_MAIL_SENT:
-            ended |= set(said.consents)
+def _still_waiting(found: Material) -> set[str]:
     state = policy.effective_state(found.consent, found.at)
-    return open_ - ended - ({found.consent.id} if state is not State.PENDING else set())
+    return waiting(found.told) - ({found.consent.id} if state is not State.PENDING else set())
 
 
 def _remade(mail: SentMail, shown: Mapping[str, Specimen]) -> SentMail:
@@ -249,7 +264,7 @@ def _remade(mail: SentMail, shown: Mapping[str, Specimen]) -> SentMail:
     raw = None if made is None else _made_again(made, shown)
     if raw is None or digest_of(raw) != mail.said.mail:
         return mail
-    has_link = made is not None and _has_link(mail.said.token, made, raw)
+    has_link = made is not None and _has_link(made, mail.said.token)
     return SentMail(mail.said, mail.sent_at, mail.eid, raw, has_link, mail.was_pressed)
 
 
@@ -266,11 +281,10 @@ def digest_of(raw: bytes) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def _has_link(token_hash: str | None, made: MadeOf, raw: bytes) -> bool:
-    """Whether the link whose hash the log names is in the mail."""
-    token = made.values.get(CONFIRM, "")
-    found = tokens.hash_of(token)
-    return found is not None and found.hex() == token_hash
+def _has_link(made: MadeOf, named: str | None) -> bool:
+    """Whether the link in the mail is the one that the log names; nobody guesses it here."""
+    found = tokens.hash_of(made.values.get(CONFIRM, ""))
+    return found is not None and found.hex() == named
 
 
 def _faults(found: Material, missing: Iterable[str]) -> Iterator[Fault]:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import succession
-from audit.canonical import encode
-from audit.export import bundle
-from audit.export.bundle import Part, Wanted
+from audit.export.bundle import Part
 from audit.export.disclosed import Disclosing, Showing
 from audit.kinds import Kind
-from audit.publish import Publisher
-from consent import evidence, gates, texts
-from consent.errors import StoredError
+from consent import gates
 from delivery.authorship import NotOurs
 from gateway.flows.errors import PersonEnded
-from gateway.flows.proving import exports, mail_trail
+from gateway.flows.proving import consent_bundle, mail_trail
+from gateway.flows.proving.consent_bundle import Judging
 from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.defend import Defended
-from gateway.flows.rights.dossier import Aside
-from storage.database import Database
+from gateway.flows.proving.exports import Bytes, Exports, specimen_files
 
-_OF_MAILS = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH)
+_OF_MAILS: Final = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,54 +29,40 @@ class _OfMail:
     """What of a person is shown for one of their mails: its items, and its consent."""
 
     message: str
-    consent: str | None
-    withheld: frozenset[str]  # events with a link that can still confirm something
-    contested: bool
+    consent: Judging | None
 
     def __call__(self, kind: Kind, facts: Mapping[str, Any]) -> Showing:
         if kind in _OF_MAILS:
             return Showing.OPENED if facts.get("message") == self.message else Showing.LEFT_OUT
-        try:
-            said = evidence.read(kind, facts)
-        except StoredError:
-            said = None
-        if said is None or self.consent not in said.consents:
-            return Showing.WITHHELD
-        hidden = facts.get("eid") in self.withheld
-        hidden |= self.contested and kind is Kind.CONSENT_REQUESTED
-        return Showing.WITHHELD if hidden else Showing.OPENED
+        if kind is Kind.EVIDENCE_ENDED:
+            return Showing.OPENED  # it says which numbers are no more, and nothing else
+        return Showing.WITHHELD if self.consent is None else self.consent(kind, facts)
 
 
 @dataclass(frozen=True, slots=True)
 class DefenceBundles:
     """Writes them. None where no checkpoint covers the mail's permits yet."""
 
-    data: Database
+    exports: Exports
     evidences: Evidences
-    publisher: Publisher
-    aside: Aside
 
     async def of(
-        self, found: Defended | NotOurs, opening: Opening, files: Mapping[str, Sequence[bytes]]
-    ) -> AsyncIterator[bytes] | None:
+        self, found: Defended | NotOurs, opening: Opening, files: Mapping[str, bytes]
+    ) -> Bytes | None:
         """Give mail, answer and paper as *files*; *opening* is what was answered for."""
-        log, verifier = self.evidences.log, self.publisher.verifier
-        parts = await bundle.parts_of(self.data, log, verifier)
-        if not parts or (isinstance(found, Defended) and not _covered(found, parts)):
+        logs = await self.exports.logs()
+        if not logs or (isinstance(found, Defended) and not _covered(found, logs)):
             return None
-        async with self.data.read() as connection:
-            now = await self.evidences.clock.now(connection)
-            kept = exports.files(*await texts.kept(connection))
-        wanted = Wanted(now, now)
+        more: dict[str, Sequence[bytes]] = {name: [content] for name, content in files.items()}
         if isinstance(found, Defended) and found.subject is not None:
-            wanted = Wanted(person=await self._disclosing(found, found.subject, opening))
-        elif isinstance(found, Defended):
-            moments = mail_trail.moments(found.signed)
-            wanted = Wanted(moments[0], moments[0] + mail_trail.SECOND) if moments else wanted
-        sign = self.publisher.sign_manifest
-        return bundle.write(
-            self.data, log.first, parts, wanted, {**kept, **files}, sign, now, self.aside
-        )
+            person = await self._disclosing(found, found.subject, opening)
+            return await self.exports.of_disclosed(logs, person, more | _shown(found))
+        # Nobody is named, and of the log nothing but what was permitted in that second.
+        moments = mail_trail.moments(found.signed) if isinstance(found, Defended) else []
+        async with self.evidences.data.read() as connection:
+            now = await self.evidences.clock.now(connection)
+        since = moments[0] if moments else now
+        return await self.exports.of_time(logs, since, since + mail_trail.SECOND, more)
 
     async def _disclosing(self, found: Defended, subject: str, opening: Opening) -> Disclosing:
         evidences, consent = self.evidences, found.consent
@@ -92,14 +74,16 @@ class DefenceBundles:
             if gate is None or not await evidences.may(connection, gate, vault, opening, now):
                 raise PersonEnded
 
-        mails = () if consent is None else consent.mails
-        judge = _OfMail(
-            message=str(found.message),
-            consent=None if consent is None else consent.consent.id,
-            withheld=frozenset(encode(one.eid) for one in mails if one.withheld),
-            contested=consent is not None and consent.contested,
-        )
-        return Disclosing(subject, vault, judge, still, events=_events(found))
+        judge = _OfMail(str(found.message), None if consent is None else Judging.of(consent))
+        return Disclosing(subject, vault, judge, still, kind="mail", events=_events(found))
+
+
+def _shown(found: Defended) -> dict[str, Sequence[bytes]]:
+    """What the consent was asked with, as files."""
+    if found.consent is None:
+        return {}
+    mails = consent_bundle.mail_files(found.consent).items()
+    return {**specimen_files(found.consent.specimens.values()), **{n: [raw] for n, raw in mails}}
 
 
 def _events(found: Defended) -> Collection[bytes]:
@@ -107,12 +91,14 @@ def _events(found: Defended) -> Collection[bytes]:
     return {one.of.entry.eid for one in (*(one.permit for one in found.sent), *ends)}
 
 
-def _covered(found: Defended, parts: Sequence[Part]) -> bool:
-    """Whether each permit has its place under a checkpoint."""
-    sizes = {one.generation: one.size for one in parts}
+def _covered(found: Defended, logs: Sequence[Part]) -> bool:
+    """Whether each permit, and each event of the consent, has its place under a checkpoint."""
+    sizes = {one.generation: one.size for one in logs}
     places = [one.permit.of.place for one in found.sent]
-    return all(
+    permits = all(
         place is not None
         and succession.index_of(place) < sizes.get(succession.generation_of(place), 0)
         for place in places
     )
+    consent = found.consent
+    return permits and (consent is None or consent_bundle.is_covered(consent, sizes))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -12,7 +11,8 @@ from typing import Any, Final
 
 from audit import succession
 from consent.evidence import ServerReply
-from consent.specimens import Specimen, What
+from consent.mail_evidence import without_links
+from consent.specimens import Specimen
 from delivery import outcome
 from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
@@ -20,7 +20,6 @@ from gateway.http.evidence_words import FAULTS, UNKNOWN
 from storage.ids import named
 
 FORMAT: Final = "consent-gateway/evidence/1"
-_BINARY: Final = (What.MAIL, What.DEFINITION)  # JSON, as text
 
 
 def to_json(found: ConsentEvidence, config: Config) -> bytes:
@@ -101,15 +100,8 @@ def _step(step: Step) -> dict[str, Any]:
         "actor": step.entry.actor,
         "log": None if place is None else succession.generation_of(place),
         "index": None if place is None else succession.index_of(place),
-        "facts": shown_facts(step.said.facts()),
+        "facts": without_links(step.said.facts()),
     }
-
-
-def shown_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event says, without what fills a mail: links in it open or end something."""
-    made = facts.get("made_of")
-    found = dict(facts)
-    return found if made is None else found | {"made_of": {"specimen": made["specimen"]}}
 
 
 def _mail(mail: SentMail) -> dict[str, Any]:
