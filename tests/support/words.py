@@ -1301,9 +1301,10 @@ FACTS: Final = {
         "Nobody's data was looked at for this.",
         "Not a mail of ours",
     ),
-    "unit/test_defence_paper.py::test_a_mail_that_went_elsewhere_than_its_consent_says_is_told_so": (
-        "The mail did not go to an address that the consent names.",
-    ),
+    (
+        "unit/test_defence_paper.py::"
+        "test_a_mail_that_went_elsewhere_than_its_consent_says_is_told_so"
+    ): ("The mail did not go to an address that the consent names.",),
     (
         "contract/test_defend.py::"
         "test_the_bundle_proves_the_permit_by_two_steps_and_the_paper_is_in_it"

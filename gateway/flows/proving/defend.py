@@ -155,7 +155,7 @@ class Defences:
 
     async def _by_mailbox(self, judged: Signed, items: Sequence[ItemFound]) -> ItemFound | None:
         """Whose message it is by where it went; only the one that it can be."""
-        permitted = [one for one in items if mail_trail.is_permit(one)]
+        permitted = [one for one in items if mail_trail.may_be(judged, one)]
         subjects, said = {one.subject for one in permitted}, judged.said(b"to")
         vault = await self._keystore.vault(subjects)
         async with self.evidences.data.read() as connection:
