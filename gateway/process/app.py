@@ -40,7 +40,7 @@ from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter
 from gateway.parts import Parts
-from gateway.people import cors, forms
+from gateway.people import cors, docs, forms
 from gateway.process import routes
 from gateway.watch import metrics
 from gateway.watch.health import Health
@@ -86,3 +86,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
+
+
+def prepare(app: web.Application) -> None:
+    """Make what takes long and is always the same, before anybody waits for it."""
+    pages.prepare()
+    docs.prepare(app)
