@@ -42,7 +42,7 @@ from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter
 from gateway.parts import Parts
-from gateway.people import cors, form_specimens, forms
+from gateway.people import cors, docs, form_specimens, forms
 from gateway.process import routes
 from gateway.watch import metrics
 from gateway.watch.health import Health
@@ -90,3 +90,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
+
+
+def prepare(app: web.Application) -> None:
+    """Make what takes long and is always the same, before anybody waits for it."""
+    pages.prepare()
+    docs.prepare(app)

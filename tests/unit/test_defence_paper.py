@@ -23,6 +23,7 @@ from gateway.flows.proving.defend import Defended, Reach
 from gateway.flows.proving.mail_trail import Transmission
 from gateway.http import defence_paper, defences
 from gateway.http.defence_paper import Handed
+from gateway.look.papers import Paper
 from tests.support.mails import AT
 from tests.unit.test_authorship import judged, sent
 
@@ -151,5 +152,7 @@ def test_a_mail_that_went_elsewhere_than_its_consent_says_is_told_so(tmp_path: P
     assert mail_trail.went_to(found.signed, names("ada@example.org")) is True
     assert mail_trail.went_to(found.signed, names("eve@example.org")) is False
     assert mail_trail.went_to(found.signed, None) is None
+    with_consent = replace(found, to_its_address=False)
     writer = defence_paper._Writer(config.parse(config.embedded_default(), base=tmp_path), "en")
-    assert "did not go to" in str(list(writer._address(False)))
+    (block,) = writer._address(with_consent.to_its_address)
+    assert "did not go to" in Paper("", "en", "", "", [block]).to_json().decode()

@@ -83,7 +83,7 @@ def is_permit(one: ItemFound) -> bool:
 
 
 def may_be(signed: Signed, one: ItemFound) -> bool:
-    """Whether it permitted such a mail: only marketing says how to leave, and rests on a consent."""
+    """Whether it permitted such a mail: marketing alone says how to leave, on a consent."""
     if not is_permit(one):
         return False
     is_marketing = signed.signature.counts().get(b"list-unsubscribe", 0) > 0
