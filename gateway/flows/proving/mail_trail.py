@@ -87,7 +87,7 @@ def may_be(signed: Signed, one: ItemFound) -> bool:
     if not is_permit(one):
         return False
     is_marketing = signed.signature.counts().get(b"list-unsubscribe", 0) > 0
-    return is_marketing == (one.facts["ground"].get("kind") == GroundKind.CONSENT)
+    return bool(is_marketing == (one.facts["ground"].get("kind") == GroundKind.CONSENT))
 
 
 def transmissions(items: Sequence[ItemFound], message: str) -> list[Transmission]:
