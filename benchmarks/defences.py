@@ -158,7 +158,8 @@ async def _whole(parts: Parts, raw: bytes) -> Sequence[str]:
     for engine in engines:
         listening.listen(engine, "before_cursor_execute", note)
     typesetter = Typesetter()
-    await Answering(parts, typesetter).of(raw, Opening(Actor.OPERATOR, "figures"), "en")
+    answering = Answering(parts, typesetter, opens_locked=True)
+    await answering.of(raw, Opening(Actor.OPERATOR, "figures"), "en")
     await typesetter.stop()
     for engine in engines:
         listening.remove(engine, "before_cursor_execute", note)

@@ -251,7 +251,11 @@ async def test_of_who_was_erased_it_reaches_as_far_as_what_is_locked(app: App) -
     assert (await erase(app))[0] == 202
     await run_rules(app)
 
-    found = await defended(app, mail.raw)
+    closed = await defended(app, mail.raw)
+    assert (closed["ours"], closed["reach"], closed["subject_id"]) == (True, "locked", None)
+    assert await looks(app) == []
+    opens = await app.key(Scope.SUBJECTS_READ, Scope.EVIDENCE_OPEN)
+    found = json.loads((await asked(app, mail.raw, key=opens))[1])
 
     assert (found["message_id"], found["erased"]) == (message, True)
     assert found["consent"]["consent"]["locked_until"]

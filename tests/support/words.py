@@ -1193,6 +1193,12 @@ FACTS: Final = {
         ),
     ),
     EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
+    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+        (
+            "Our key signed this mail, and it is as it was signed. Its person was erased; what "
+            "proves it is locked, and opened by who may open evidence for a case."
+        ),
+    ),
     "unit/test_authorship.py::test_a_mail_that_is_not_ours_says_why": (
         (
             "This file is no mail, or is larger than any of ours. Save the mail itself, with "
