@@ -135,7 +135,7 @@ async def test_what_showed_the_wording_is_kept_where_our_own_page_did(gateway: G
     filled = [*found, ("email", TYPED), ("purpose", "newsletter"), ("homepage", "")]
     async with gateway.http.post(f"{gateway.base}/forms/signup", data=filled) as answer:
         assert answer.status == 200
-    await gateway.await_mail(CANONICAL, 1)
+    await gateway.await_mail("echo-dot.Ada@example.org")
 
     asked = facts((await story(gateway, "consent.requested"))["requested"])
 
