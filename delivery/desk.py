@@ -11,10 +11,18 @@ from typing import Generic, Protocol, TypeVar
 
 from delivery.outcome import Ending, Kind
 from delivery.permits import Spending
-from delivery.transmission import Envelope
+from delivery.transmission import Envelope, Peer
 
 L = TypeVar("L")
 L_co = TypeVar("L_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a mail that must be proven can be made again from: see `delivery.remaking`."""
+
+    specimen: bytes = field(repr=False)
+    values: bytes = field(repr=False)  # sealed for its recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Composed:
 
     digest: str
     envelope: Envelope
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class Ended(Generic[L_co]):
     """How a parcel's transmission ended; *aborted* by ourselves, before the final dot.
 
     *digest* is that of the mail, once there was one; an *unsendable* message has none.
+    *peer* is who the dialogue was with.
     """
 
     parcel: Parcel[L_co]
@@ -49,6 +59,8 @@ class Ended(Generic[L_co]):
     digest: str | None = None
     aborted: bool = False
     unsendable: bool = False
+    kept: Kept | None = field(default=None, repr=False, compare=False)
+    peer: Peer | None = None
 
 
 class Desk(Protocol[L]):

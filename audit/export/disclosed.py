@@ -47,12 +47,16 @@ Judge = Callable[[Kind, Mapping[str, Any]], Showing]
 
 @dataclass(slots=True)
 class Disclosing:
-    """Opens one person's facts; *still* raises where that may not be any more."""
+    """Opens one person's facts; *still* raises where that may not be any more.
+
+    *kind* says what the bundle is about: the person, or one consent of theirs.
+    """
 
     subject: str
     opener: Opener
     judge: Judge
     still: Callable[[AsyncConnection], Awaitable[None]]
+    kind: str = "person"
     _places: array[int] = field(default_factory=partial(array, "q"))
 
     async def places(self, connection: AsyncConnection, base: int, size: int) -> Sequence[int]:

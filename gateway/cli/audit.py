@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import exporting
+from gateway.cli import evidencing, exporting
 from gateway.cli.exporting import held_notes
 from gateway.cli.talk import configuration, named, progress, result, result_json, run
 from gateway.watch.numbers import counted
@@ -99,6 +99,7 @@ def recover(
 
 
 app.command()(exporting.export)
+app.command()(evidencing.evidence)
 
 
 async def _verify_live(config: Config, held: Sequence[str]) -> Verification:

@@ -55,6 +55,7 @@ LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
+SLOT = re.compile(r"([a-z_]+)(?: ([0-9]{1,6}) ([0-9]{1,6}))?")
 CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
 TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
 BEGINNINGS, STEP = (b"log.opened", b"log.closed"), b"clock.step"
@@ -341,12 +342,15 @@ class Person:
     consents: dict[str, tuple[bool, Any]] = field(default_factory=dict)  # granting, and for what
     told: bool = True  # no decision is withheld: else a consent may stand that is not told of
     unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, as `missing`
+    links: set[str] = field(default_factory=set)  # hashes of links that were in a mail
+    pressed: list[str] = field(default_factory=list)  # and of those that confirmed
 
 
 class Openings:
     """What was disclosed of people, read beside the entries that commit to it."""
 
     def __init__(self, bundle: Bundle) -> None:
+        self._specimens = Specimens(bundle)
         self._lines = (one for some in bundle.lines(OPENINGS, OPENING_LINE) for one in some)
         self.people: dict[str, Person] = {}
         self.opened = self.withheld = 0
@@ -381,6 +385,7 @@ class Openings:
 
     def end(self) -> None:
         """Every event of a person is here but those that the log itself says were let go."""
+        self._specimens.end()
         if self.next[0] != 1 << 16:
             raise Fault(OPENINGS, "is about an entry that is not in the bundle", self.next[1])
         for person in self.people.values():
@@ -424,8 +429,38 @@ class Openings:
             person = self._person(facts["sub"])
             self._follow(person, facts, link, index)
             self._decide(person, entry["kind"], facts, index)
-            if isinstance(facts.get("text"), str) and entry["kind"].startswith(b"consent."):
-                texts.use(facts["text"], index)
+            if entry["kind"].startswith(b"consent."):
+                self._shown(person, entry["kind"], facts, index)
+                texts.use_of(facts, index)
+
+    def _shown(self, person: Person, kind: bytes, facts: dict[str, Any], index: int) -> None:
+        """What people saw is here; a mail is made again, and has the link that is told of."""
+        if facts.get("shown") is not None:
+            self._specimens.body(facts["shown"], index)
+        token = str(facts.get("token"))
+        if kind == b"consent.confirmed":
+            person.pressed.append(token)
+        made = facts.get("made_of")
+        if kind != b"consent.mail_sent" or not isinstance(made, dict):
+            return
+        found = made.get("values")
+        values: dict[str, str] = found if isinstance(found, dict) else {}
+        if self._specimens.remade(made.get("specimen"), values, index) != facts.get("mail"):
+            raise Fault(OPENINGS, "has a mail that is not the one of that hash", index)
+        link = str(values.get("confirm", ""))
+        if hashlib.sha256(_unpadded(link)).hexdigest() != token:
+            raise Fault(OPENINGS, "has a mail with another link than the log names", index)
+        person.links.add(token)
+
+    @property
+    def mails(self) -> int:
+        """How many mails were made again."""
+        return len(self._specimens.mails)
+
+    @property
+    def links(self) -> int:
+        """How many confirmations came by a link that was in one of them."""
+        return sum(one in who.links for who in self.people.values() for one in who.pressed)
 
     def _person(self, name: object) -> Person:
         return self.people.setdefault(str(name), Person())
@@ -474,6 +509,70 @@ class Openings:
             person.unknown.append((person.following[0], index))
 
 
+def _unpadded(text: str) -> bytes:
+    """Base64url without padding, as links have it; nothing for what is none."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+class Specimens:
+    """What was shown or sent, without what was anybody's: files that their hashes name."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self.mails: set[str] = set()
+
+    def body(self, name: object, index: int) -> bytes:
+        digest = str(name).removeprefix("sha256:")
+        path = f"specimens/{digest}"
+        if self._bundle.files.get(path, (0, ""))[1] != digest:
+            raise Fault("specimens", f"lack the one that an entry names: {name}", index)
+        return self._bundle.whole(path)
+
+    def remade(self, name: object, values: Mapping[str, str], index: int) -> str:
+        """The hash of the mail that a specimen and these values give, piece by piece."""
+        letter = parsed(self.body(name, index), dict, "specimens", index)
+        try:
+            pieces = [(how, _filled(text, values)) for how, text in letter["pieces"]]
+            raw = b"".join(_as_sent(how, text) for how, text in pieces)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise Fault("specimens", "have one of which no mail can be made", index) from None
+        digest = hashlib.sha256(raw).hexdigest()
+        self.mails.add(digest)
+        return f"sha256:{digest}"
+
+    def end(self) -> None:
+        """Whatever bears such a name is what it names, and a mail is one that the log tells of."""
+        for path, (_, digest) in self._bundle.files.items():
+            folder, _, name = path.partition("/")
+            if folder == "specimens" and name != digest:
+                raise Fault(path, "is not what its name is the hash of")
+            if folder == "mails" and (name != f"{digest}.eml" or digest not in self.mails):
+                raise Fault(path, "is not a mail that the log tells of")
+
+
+def _filled(text: list[str], values: Mapping[str, str]) -> str:
+    """Constants and slots in turn: the value of that name, or a part of it."""
+    parts = list(text)
+    for at in range(1, len(parts), 2):
+        found = SLOT.fullmatch(parts[at])
+        name, *cut = found.groups("") if found else ("", "", "")
+        parts[at] = values[name] if not cut[0] else values[name][int(cut[0]) : int(cut[1])]
+    return "".join(parts)
+
+
+def _as_sent(how: str, text: str) -> bytes:
+    if how == "7bit":
+        return text.encode("ascii")
+    if how != "base64":
+        raise ValueError(how)
+    raw = text.encode()
+    lines = (raw[at : at + 57] for at in range(0, len(raw), 57))
+    return b"".join(b2a_base64(line, newline=False) + b"\r\n" for line in lines)
+
+
 class Texts:
     """The wordings, each a line that its hash names; the log tells of each before it is used."""
 
@@ -494,6 +593,10 @@ class Texts:
 
     def published(self, text: str) -> None:
         self._published.add(text)
+
+    def use_of(self, facts: Mapping[str, Any], index: int) -> None:
+        if isinstance(facts.get("text"), str):
+            self.use(facts["text"], index)
 
     def use(self, text: str, index: int) -> None:
         if text not in self._notices:
@@ -584,6 +687,8 @@ class Verdict:
     opened: int = 0
     erased: int = 0  # of such facts, as the log tells
     withheld: int = 0
+    mails: int = 0  # that asked for a consent, and were made again to the byte
+    links: int = 0  # that were in one of them, and confirmed
 
 
 class Verification:
@@ -719,6 +824,7 @@ class Verification:
     def _conclude(self) -> Verdict:
         verdict, openings = self.verdict, self.openings
         verdict.opened, verdict.withheld = openings.opened, openings.withheld
+        verdict.mails, verdict.links = openings.mails, openings.links
         verdict.logs = [
             {"origin": one.name, "size": one.tree.size, "entries": one.entries}
             for one in self._read.values()
@@ -826,6 +932,9 @@ def tell(verdict: Verdict) -> Iterator[str]:
     yield from verdict.gaps
     yield f"facts about people: {verdict.sealed} sealed, {verdict.opened} of them opened and true,"
     yield f"  {verdict.withheld} withheld; the log tells of {verdict.erased} that were erased"
+    if verdict.mails:
+        yield f"mails that asked: {verdict.mails} made again to the byte,"
+        yield f"  {verdict.links} of whose links confirmed"
     yield "who could have deceived you:"
     yield from (f"  {one}" for one in verdict.conspirators)
     yield f"ok; level: {verdict.level}"

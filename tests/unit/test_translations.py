@@ -28,6 +28,8 @@ def used_messages() -> set[str]:
     for name in (
         "http/certificate_paper.py",
         "http/dossier_paper.py",
+        "http/evidence_paper.py",
+        "http/evidence_words.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
         "look/terms.py",
