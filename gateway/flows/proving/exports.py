@@ -138,6 +138,16 @@ class Exports:
         """A bundle of what *person* discloses, of which the log was told; with *files* in it."""
         return await self._write(logs, Wanted(person=person, sizes=self._sizes(held)), files)
 
+    async def of_time(
+        self,
+        logs: Sequence[Part],
+        since: datetime,
+        until: datetime,
+        files: Mapping[str, Sequence[bytes]],
+    ) -> Bytes:
+        """A bundle of a time, with *files* in it; nobody is named, and nothing told."""
+        return await self._write(logs, Wanted(since, until), files)
+
     async def logs(self) -> list[Part]:
         """Those that were published, as far as that goes."""
         parts = self.parts
