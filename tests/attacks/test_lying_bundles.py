@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
 import pytest
 
+from audit import checkpoints, succession
 from audit.canonical import canonical, encode
+from audit.checkpoints import Checkpoint
 from audit.export.jsonl import FORMAT, check_jsonl
 from audit.kinds import Kind
+from audit.tree import leaf_hash, root_of
 from tests.support import bundles
 from tests.support.audit import LOG, MOMENT, PUBLISHER
 from tests.support.bundles import Story, check_here, signed
@@ -25,10 +29,39 @@ def history(covers: int) -> Story:
     return story
 
 
-def as_lines(story: Story) -> Sequence[bytes]:
-    header = {"format": FORMAT, "origin": LOG.first, "size": len(story.entries)}
-    entries = [{"entry": one.decode(), "index": at} for at, one in enumerate(story.entries)]
-    return [canonical(one) + b"\n" for one in (header, *entries, {"checkpoint": story.note()})]
+def ending(generation: int, story: Story, **more: str) -> dict[str, str]:
+    """What a successor says of a log that ends as *story* does."""
+    root = encode(root_of([leaf_hash(entry) for entry in story.entries]))
+    said = {"predecessor": str(generation), "size": str(len(story.entries)), "root": root}
+    return said | {"cause": "restored"} | more
+
+
+def note(generation: int, story: Story) -> str:
+    leaves = [leaf_hash(entry) for entry in story.entries]
+    name = succession.name_of(LOG.first, generation)
+    seed = sha256(b"TEST-SIGNING-KEY").digest()
+    return checkpoints.sign(Checkpoint(name, len(leaves), root_of(leaves)), seed)
+
+
+def judged(*logs: Story, held: Sequence[str] = ()) -> tuple[bool, str]:
+    """What both verifiers say of these logs, by the keys of who checks; they agree."""
+    files = {}
+    for number, one in enumerate(logs, 1):
+        files[f"log/{number}/checkpoint"] = note(number, one).encode()
+        files[f"log/{number}/entries.jsonl"] = bundles.lines(one.entries)
+    sound, said = check_here(signed(files), KEYS, held)
+    report = check_jsonl(list(as_lines(logs)), PUBLISHER.vkey, held)
+    assert report.ok == sound, (said, report)
+    assert f"level: {report.level}" in said or not sound
+    return sound, said
+
+
+def as_lines(logs: Sequence[Story]) -> Iterator[bytes]:
+    for number, one in enumerate(logs, 1):
+        yield canonical({"format": FORMAT, "origin": succession.name_of(LOG.first, number)}) + b"\n"
+        for at, entry in enumerate(one.entries):
+            yield canonical({"entry": entry.decode(), "index": at}) + b"\n"
+        yield canonical({"checkpoint": note(number, one)}) + b"\n"
 
 
 def test_what_a_witness_saw_of_the_log_that_was_says_nothing_of_one_written_anew() -> None:
@@ -40,3 +73,17 @@ def test_what_a_witness_saw_of_the_log_that_was_says_nothing_of_one_written_anew
     sound, said = check_here(signed(anew.files() | {"log/1/checkpoints.jsonl": older}), KEYS)
 
     assert (sound, "checkpoints.jsonl" in said) == (False, True), said
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_no_log_says_of_itself_that_it_lost_what_a_kept_checkpoint_covers(generation: int) -> None:
+    """Else who has the key begins anew wherever they like, and still passes as `held outside`."""
+    before, anew = [history(3)][: generation - 1], Story()
+    for one in before:
+        anew.nobody(Kind.LOG_OPENED, **ending(1, one))
+    anew.nobody(Kind.LOG_CLOSED, **ending(generation, Story(), size="999"))
+    anew.nobody(Kind.LOG_COVER)
+
+    sound, said = judged(*before, anew, held=[note(generation, history(20))])
+
+    assert not sound, said
