@@ -511,6 +511,7 @@ class Gap:
     size: int  # up to where its entries are there
     root: bytes
     end: int  # up to where some had been signed
+    guard: Checkpoint | None  # that says so
 
 
 @dataclass
@@ -637,8 +638,14 @@ class Verification:
         log.claim(newest, "the bundle's checkpoint")
         where = f"{folder}/checkpoints.jsonl"
         for line in (one for some in self._bundle.lines(where, SMALL) for one in some):
-            log.older.append(read(parsed(line, str, where).encode(errors="replace"), where))
-            log.claim(log.older[-1], "an older checkpoint")
+            older = read(parsed(line, str, where).encode(errors="replace"), where)
+            if older.size > newest.size:
+                what = (
+                    f"has a checkpoint of {older.size} entries, that of the log has {newest.size}"
+                )
+                raise Fault(where, what)
+            log.older.append(older)
+            log.claim(older, "an older checkpoint")
         for one in self._kept.get(generation, ()):
             log.claim(one, "your checkpoint")
         self.texts.lost = generation > 1  # what told of a wording may be among what was lost
@@ -673,25 +680,28 @@ class Verification:
             self.texts.published(str(refs.get("text")))
         elif kind in BEGINNINGS:
             if "predecessor" in refs and index < log.generation:
-                self._tell(refs, log.path, index)
+                self._tell(refs, log.path, log.generation, index)
         elif kind in (b"subject.erased", b"evidence.ended"):
             numbers = [refs.get(name, "0") for name in ("payloads", "items")]
             self.verdict.erased += sum(int(one) for one in numbers if SIZE.fullmatch(one))
         elif "text" in refs:
             self.texts.use(refs["text"], index)
 
-    def _tell(self, refs: Mapping[str, str], path: str, index: int) -> None:
+    def _tell(self, refs: Mapping[str, str], path: str, own: int, index: int) -> None:
         sizes = [refs.get(name, "0") for name in ("predecessor", "size", "guard")]
         if not all(SIZE.fullmatch(one) for one in sizes):
             raise Fault(path, "does not say which log was closed, and where", index)
         generation, size, guard = map(int, sizes)
+        if not 0 < generation < own:
+            raise Fault(path, "says that a log was closed that was not before it", index)
         root = decoded(refs.get("root", ""), 32, path)
+        stood = None
         if "guard" in refs:
             name = self._name(generation)
             said = f"{name}\n{guard}\n{refs.get('guard_root')}\n"
             note = f"{said}\n— {name} {refs.get('guard_signature')}\n".encode()
-            self._keys.checkpoint(note, name, self._bundle.origin, path)
-        self._told[generation] = Gap(size, root, max(size, guard))
+            stood = self._keys.checkpoint(note, name, self._bundle.origin, path)
+        self._told[generation] = Gap(size, root, max(size, guard), stood)
 
     def _close(self) -> None:
         """Each log ends where its successor says, and none before a checkpoint that you keep."""
@@ -715,6 +725,19 @@ class Verification:
             if size > end:
                 what = f"is cut off after {there.size}: your checkpoint covers {size} entries"
                 raise Fault(f"log/{generation}", what)
+            self._beyond(generation, [one for one in kept if one.size > there.size], gap)
+
+    def _beyond(self, generation: int, kept: Sequence[Checkpoint], gap: Gap | None) -> None:
+        """Checkpoints of what was lost: of one size there is one root, whatever it was of."""
+        guard = gap.guard if gap else None
+        roots = {} if guard is None else {guard.size: guard.root}
+        for one in kept:
+            if roots.setdefault(one.size, one.root) != one.root:
+                what = f"had two roots of size {one.size}: two histories were signed"
+                raise Fault(f"log/{generation}", what)
+            said = f"your checkpoint of size {one.size} covers lost entries"
+            with_what = "the guard's alone" if guard and guard.size == one.size else "nothing"
+            self.verdict.gaps.append(f"{said}: it was compared with {with_what}")
 
     def _conclude(self) -> Verdict:
         verdict, openings = self.verdict, self.openings
