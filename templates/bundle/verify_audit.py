@@ -56,6 +56,7 @@ SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
 CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
+NAME = 1000  # characters; ours are far shorter, and those of people and wordings are kept
 TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
 BEGINNINGS, STEP = (b"log.opened", b"log.closed"), b"clock.step"
 DECIDED = {b"consent.confirmed": True, b"consent.withdrawn": False}
@@ -336,11 +337,13 @@ class Person:
     """What the disclosed events of one person say: their order, and their consents."""
 
     following: tuple[int, str | None] = (0, None)  # number and link of the event that comes next
-    missing: list[tuple[int, int]] = field(default_factory=list)  # numbers, and up to which entry
+    missing: list[tuple[range, int]] = field(
+        default_factory=list
+    )  # numbers, and before which entry
     let_go: set[int] = field(default_factory=set)  # numbers that a later event says are over
     consents: dict[str, tuple[bool, Any]] = field(default_factory=dict)  # granting, and for what
     told: bool = True  # no decision is withheld: else a consent may stand that is not told of
-    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, as `missing`
+    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, behind a number
 
 
 class Openings:
@@ -371,8 +374,12 @@ class Openings:
 
     def check(self, entry: re.Match[bytes], texts: Texts) -> None:
         """Check all lines about this entry."""
-        at = self.next
+        at, told = self.next, set[str | int]()
         while self.next == at:
+            what = self._line.get("position", str(self._line.get("compartment"))[:NAME])
+            if not isinstance(what, str | int) or what in told:
+                raise Fault(OPENINGS, "tells of something twice, or of nothing", at[1])
+            told.add(what)
             if "position" in self._line:
                 self._item(entry, at[1])
             else:
@@ -384,11 +391,13 @@ class Openings:
         if self.next[0] != 1 << 16:
             raise Fault(OPENINGS, "is about an entry that is not in the bundle", self.next[1])
         for person in self.people.values():
-            for number, index in person.missing:
-                if number not in person.let_go:
-                    raise Fault(OPENINGS, f"lacks the person's event number {number}", index)
+            for numbers, index in person.missing:
+                lacking = next((one for one in numbers if one not in person.let_go), None)
+                if lacking is not None:
+                    raise Fault(OPENINGS, f"lacks the person's event number {lacking}", index)
+            first = person.missing[0][0].start if person.missing else None
             for number, index in person.unknown:
-                if not any(one <= number for one, _ in person.missing):
+                if first is None or first > number:
                     raise Fault(OPENINGS, "permits a mail on a consent that nobody gave", index)
 
     def _facts(self, index: int) -> tuple[dict[str, Any], bytes]:
@@ -409,7 +418,7 @@ class Openings:
             raise Fault(OPENINGS, "opens what the entry does not commit to", index)
         if "opened" not in self._line:
             self.withheld += 1
-            person = self._person(self._line.get("subject"))
+            person = self._person(self._line.get("subject"), index)
             if compartment == "evidence":
                 person.following = (person.following[0] + 1, link)
                 person.told &= entry["kind"] not in DECIDED
@@ -421,21 +430,28 @@ class Openings:
         if about != (entry["eid"].decode(), compartment) or not isinstance(facts.get("sub"), str):
             raise Fault(OPENINGS, "has facts that say to be of another event", index)
         if compartment == "evidence":
-            person = self._person(facts["sub"])
+            person = self._person(facts["sub"], index)
             self._follow(person, facts, link, index)
             self._decide(person, entry["kind"], facts, index)
             if isinstance(facts.get("text"), str) and entry["kind"].startswith(b"consent."):
                 texts.use(facts["text"], index)
 
-    def _person(self, name: object) -> Person:
-        return self.people.setdefault(str(name), Person())
+    def _person(self, name: object, index: int) -> Person:
+        return self.people.setdefault(self._known(name, index), Person())
+
+    def _known(self, name: object, index: int) -> str:
+        """A name that is kept, and so no longer than any of ours."""
+        if not isinstance(name, str) or len(name) > NAME:
+            raise Fault(OPENINGS, "names nothing that there is", index)
+        return name
 
     def _follow(self, person: Person, facts: dict[str, Any], link: str, index: int) -> None:
         number, last = person.following
         said = facts.get("sseq")
         if type(said) is not int or not number <= said < number + 100_000:
             raise Fault(OPENINGS, "is not the next of the person's events", index)
-        person.missing += [(one, index) for one in range(number, said)]
+        if number < said:
+            person.missing.append((range(number, said), index))
         if said == number and facts.get("sprev") != last:
             raise Fault(OPENINGS, "does not follow the person's event before it", index)
         person.following = (said + 1, link)
@@ -446,7 +462,10 @@ class Openings:
         if kind not in DECIDED:
             return
         name, purpose = facts.get("consent"), facts.get("purpose")
+        if purpose is not None:
+            self._known(purpose, index)
         if isinstance(name, str):
+            self._known(name, index)
             if kind == b"consent.confirmed" and name in person.consents:
                 raise Fault(OPENINGS, "confirms a consent that was decided before", index)
             person.consents[name] = (DECIDED[kind], purpose)
@@ -457,12 +476,15 @@ class Openings:
     def _item(self, entry: re.Match[bytes], index: int) -> None:
         """One message of a batch event; its place in the small tree is proved."""
         facts, bound = self._facts(index)
-        path = [decoded(str(one), 32, OPENINGS) for one in list(self._line.get("path") or ())[:64]]
+        hashes = self._line.get("path")
+        if not isinstance(hashes, list) or len(hashes) > 64:
+            raise Fault(OPENINGS, "has an item without its path", index)
+        path = [decoded(str(one), 32, OPENINGS) for one in hashes]
         leaf = hashlib.sha256(b"\0" + bound).digest()
         root, count = entry["root"] or b"", int(entry["count"] or 0)
         if not leads_to(base64.b64decode(root), self._number("position"), count, leaf, path):
             raise Fault(OPENINGS, "has an item that is not what the entry commits to", index)
-        ground, person = facts.get("ground"), self._person(facts.get("sub"))
+        ground, person = facts.get("ground"), self._person(facts.get("sub"), index)
         if entry["kind"] != b"permit.batch" or not isinstance(ground, dict):
             return
         name = str(ground.get("id"))
@@ -482,7 +504,7 @@ class Texts:
         self._notices = {  # of each wording the privacy notice that it was shown with
             f"sha256:{hashlib.sha256(line).hexdigest()}": str(
                 parsed(line, dict, TEXTS).get("notice")
-            )
+            )[:NAME]
             for line in lines
         }
         named = {name: f"notices/{name[7:]}.txt" for name in self._notices.values()}
