@@ -138,7 +138,12 @@ async def lacking(
     As gateways wrote it: by a row of somebody else's no process would start.
     """
     found = [one for one in await standing(connection, keys) if one.honest]
-    return [one.epoch for one in found if one.wraps and not one.held_by(proofs)]
+    away = [one for one in found if one.wraps and not one.held_by(proofs)]
+    newest = max((one.epoch for one in found if one.state is EpochState.ACTIVE), default=None)
+    # Nor by one of ours that was put back after its epoch ended: it wraps nothing any more.
+    return [
+        one.epoch for one in away if one.epoch == newest or await wraps(connection, one.epoch)
+    ]
 
 
 async def elsewhere(
