@@ -12,7 +12,7 @@ from consent.keys import tables
 from consent.keys.phases import Declared
 from consent.keys.set_phases import RESTS
 from tests.support.apps import ADA, App, start_app
-from tests.support.rotations import Node, rotation_of, set_states
+from tests.support.rotations import Node, rotation_of, set_states, wrapping
 
 BOTH = pytest.mark.parametrize(
     "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
@@ -85,3 +85,32 @@ async def test_the_row_of_a_destroyed_epoch_stops_no_process(app: App) -> None:
         await later.subscribe("grace@example.org")
         assert await later.permission(ADA) == "granted"
     assert await rotation.begin() == 3
+
+
+@BOTH
+async def test_no_epoch_is_put_into_use_a_second_time(app: App) -> None:
+    """Whoever had a copy of the keyring would read everybody's keys again after a rotation."""
+    await app.subscribe()
+    rotation = rotation_of(app)
+    await rotation.keep()
+    await rotation.begin()
+    early = [row for row in await rows_of(app, tables.kek_epoch) if row["epoch"] == 2]
+    assert early[0]["state"] == "announced"
+    while await rotation.keep() or await rotation.go_on(NOTHING_LEFT):
+        pass
+    await rotation.begin()
+    while await rotation.keep():
+        pass
+    now = await rows_of(app, tables.kek_epoch)
+    assert {row["epoch"]: row["state"] for row in now} == {
+        1: "destroyed",
+        2: "retiring",
+        3: "active",
+    }
+
+    await put_back(app, tables.kek_epoch, early + [row for row in now if row["epoch"] != 2])
+    while await rotation.keep() or await rotation.go_on(NOTHING_LEFT):
+        pass
+
+    assert await wrapping(app) == {3}
+    assert await rotation.begin() == 4
