@@ -114,3 +114,32 @@ async def test_no_epoch_is_put_into_use_a_second_time(app: App) -> None:
 
     assert await wrapping(app) == {3}
     assert await rotation.begin() == 4
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["marks", "web"])
+async def test_no_key_of_a_set_is_put_into_use_a_second_time(app: App, kind: str) -> None:
+    await app.subscribe()
+    node = Node(app)
+    await work(node)
+    await node.sets.begin(kind)
+    early = await rows_of(app, tables.set_key)
+    early = [row for row in early if (row["kind"], row["number"]) == (kind, 2)]
+    assert early[0]["state"] == "announced"
+    await work(node)
+    app.step(RESTS + timedelta(minutes=1))
+    await work(node)
+    await node.sets.begin(kind)
+    await work(node)
+    now = await rows_of(app, tables.set_key)
+    assert await set_states(app, kind) == {1: "destroyed", 2: "retiring", 3: "active"}
+
+    rest = [row for row in now if (row["kind"], row["number"]) != (kind, 2)]
+    await put_back(app, tables.set_key, early + rest)
+    await work(node)
+
+    assert app.parts.keyring.sets[kind].kid == 3
+    assert (await set_states(app, kind))[3] == "active"
+    app.step(RESTS + timedelta(minutes=1))
+    await work(node)
+    assert await node.sets.begin(kind) == 4
