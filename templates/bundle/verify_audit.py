@@ -57,6 +57,7 @@ MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
 SLOT = re.compile(r"([a-z_]+)(?: ([0-9]{1,6}) ([0-9]{1,6}))?")
 CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
+NAME = 1000  # characters; ours are far shorter, and those of people and wordings are kept
 TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
 BEGINNINGS, STEP = (b"log.opened", b"log.closed"), b"clock.step"
 DECIDED = {b"consent.confirmed": True, b"consent.withdrawn": False}
@@ -337,11 +338,13 @@ class Person:
     """What the disclosed events of one person say: their order, and their consents."""
 
     following: tuple[int, str | None] = (0, None)  # number and link of the event that comes next
-    missing: list[tuple[int, int]] = field(default_factory=list)  # numbers, and up to which entry
+    missing: list[tuple[range, int]] = field(
+        default_factory=list
+    )  # numbers, and before which entry
     let_go: set[int] = field(default_factory=set)  # numbers that a later event says are over
     consents: dict[str, tuple[bool, Any]] = field(default_factory=dict)  # granting, and for what
     told: bool = True  # no decision is withheld: else a consent may stand that is not told of
-    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, as `missing`
+    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, behind a number
     links: set[str] = field(default_factory=set)  # hashes of links that were in a mail
     pressed: list[str] = field(default_factory=list)  # and of those that confirmed
 
@@ -375,8 +378,12 @@ class Openings:
 
     def check(self, entry: re.Match[bytes], texts: Texts) -> None:
         """Check all lines about this entry."""
-        at = self.next
+        at, told = self.next, set[str | int]()
         while self.next == at:
+            what = self._line.get("position", str(self._line.get("compartment"))[:NAME])
+            if not isinstance(what, str | int) or what in told:
+                raise Fault(OPENINGS, "tells of something twice, or of nothing", at[1])
+            told.add(what)
             if "position" in self._line:
                 self._item(entry, at[1])
             else:
@@ -389,11 +396,13 @@ class Openings:
         if self.next[0] != 1 << 16:
             raise Fault(OPENINGS, "is about an entry that is not in the bundle", self.next[1])
         for person in self.people.values():
-            for number, index in person.missing:
-                if number not in person.let_go:
-                    raise Fault(OPENINGS, f"lacks the person's event number {number}", index)
+            for numbers, index in person.missing:
+                lacking = next((one for one in numbers if one not in person.let_go), None)
+                if lacking is not None:
+                    raise Fault(OPENINGS, f"lacks the person's event number {lacking}", index)
+            first = person.missing[0][0].start if person.missing else None
             for number, index in person.unknown:
-                if not any(one <= number for one, _ in person.missing):
+                if first is None or first > number:
                     raise Fault(OPENINGS, "permits a mail on a consent that nobody gave", index)
 
     def _facts(self, index: int) -> tuple[dict[str, Any], bytes]:
@@ -414,7 +423,7 @@ class Openings:
             raise Fault(OPENINGS, "opens what the entry does not commit to", index)
         if "opened" not in self._line:
             self.withheld += 1
-            person = self._person(self._line.get("subject"))
+            person = self._person(self._line.get("subject"), index)
             if compartment == "evidence":
                 person.following = (person.following[0] + 1, link)
                 person.told &= entry["kind"] not in DECIDED
@@ -426,7 +435,7 @@ class Openings:
         if about != (entry["eid"].decode(), compartment) or not isinstance(facts.get("sub"), str):
             raise Fault(OPENINGS, "has facts that say to be of another event", index)
         if compartment == "evidence":
-            person = self._person(facts["sub"])
+            person = self._person(facts["sub"], index)
             self._follow(person, facts, link, index)
             self._decide(person, entry["kind"], facts, index)
             if entry["kind"].startswith(b"consent."):
@@ -462,15 +471,22 @@ class Openings:
         """How many confirmations came by a link that was in one of them."""
         return sum(one in who.links for who in self.people.values() for one in who.pressed)
 
-    def _person(self, name: object) -> Person:
-        return self.people.setdefault(str(name), Person())
+    def _person(self, name: object, index: int) -> Person:
+        return self.people.setdefault(self._known(name, index), Person())
+
+    def _known(self, name: object, index: int) -> str:
+        """A name that is kept, and so no longer than any of ours."""
+        if not isinstance(name, str) or len(name) > NAME:
+            raise Fault(OPENINGS, "names nothing that there is", index)
+        return name
 
     def _follow(self, person: Person, facts: dict[str, Any], link: str, index: int) -> None:
         number, last = person.following
         said = facts.get("sseq")
         if type(said) is not int or not number <= said < number + 100_000:
             raise Fault(OPENINGS, "is not the next of the person's events", index)
-        person.missing += [(one, index) for one in range(number, said)]
+        if number < said:
+            person.missing.append((range(number, said), index))
         if said == number and facts.get("sprev") != last:
             raise Fault(OPENINGS, "does not follow the person's event before it", index)
         person.following = (said + 1, link)
@@ -481,7 +497,10 @@ class Openings:
         if kind not in DECIDED:
             return
         name, purpose = facts.get("consent"), facts.get("purpose")
+        if purpose is not None:
+            self._known(purpose, index)
         if isinstance(name, str):
+            self._known(name, index)
             if kind == b"consent.confirmed" and name in person.consents:
                 raise Fault(OPENINGS, "confirms a consent that was decided before", index)
             person.consents[name] = (DECIDED[kind], purpose)
@@ -492,12 +511,15 @@ class Openings:
     def _item(self, entry: re.Match[bytes], index: int) -> None:
         """One message of a batch event; its place in the small tree is proved."""
         facts, bound = self._facts(index)
-        path = [decoded(str(one), 32, OPENINGS) for one in list(self._line.get("path") or ())[:64]]
+        hashes = self._line.get("path")
+        if not isinstance(hashes, list) or len(hashes) > 64:
+            raise Fault(OPENINGS, "has an item without its path", index)
+        path = [decoded(str(one), 32, OPENINGS) for one in hashes]
         leaf = hashlib.sha256(b"\0" + bound).digest()
         root, count = entry["root"] or b"", int(entry["count"] or 0)
         if not leads_to(base64.b64decode(root), self._number("position"), count, leaf, path):
             raise Fault(OPENINGS, "has an item that is not what the entry commits to", index)
-        ground, person = facts.get("ground"), self._person(facts.get("sub"))
+        ground, person = facts.get("ground"), self._person(facts.get("sub"), index)
         if entry["kind"] != b"permit.batch" or not isinstance(ground, dict):
             return
         name = str(ground.get("id"))
@@ -581,7 +603,7 @@ class Texts:
         self._notices = {  # of each wording the privacy notice that it was shown with
             f"sha256:{hashlib.sha256(line).hexdigest()}": str(
                 parsed(line, dict, TEXTS).get("notice")
-            )
+            )[:NAME]
             for line in lines
         }
         named = {name: f"notices/{name[7:]}.txt" for name in self._notices.values()}
@@ -614,6 +636,7 @@ class Gap:
     size: int  # up to where its entries are there
     root: bytes
     end: int  # up to where some had been signed
+    guard: Checkpoint | None  # that says so
 
 
 @dataclass
@@ -742,8 +765,14 @@ class Verification:
         log.claim(newest, "the bundle's checkpoint")
         where = f"{folder}/checkpoints.jsonl"
         for line in (one for some in self._bundle.lines(where, SMALL) for one in some):
-            log.older.append(read(parsed(line, str, where).encode(errors="replace"), where))
-            log.claim(log.older[-1], "an older checkpoint")
+            older = read(parsed(line, str, where).encode(errors="replace"), where)
+            if older.size > newest.size:
+                what = (
+                    f"has a checkpoint of {older.size} entries, that of the log has {newest.size}"
+                )
+                raise Fault(where, what)
+            log.older.append(older)
+            log.claim(older, "an older checkpoint")
         for one in self._kept.get(generation, ()):
             log.claim(one, "your checkpoint")
         self.texts.lost = generation > 1  # what told of a wording may be among what was lost
@@ -778,25 +807,28 @@ class Verification:
             self.texts.published(str(refs.get("text")))
         elif kind in BEGINNINGS:
             if "predecessor" in refs and index < log.generation:
-                self._tell(refs, log.path, index)
+                self._tell(refs, log.path, log.generation, index)
         elif kind in (b"subject.erased", b"evidence.ended"):
             numbers = [refs.get(name, "0") for name in ("payloads", "items")]
             self.verdict.erased += sum(int(one) for one in numbers if SIZE.fullmatch(one))
         elif "text" in refs:
             self.texts.use(refs["text"], index)
 
-    def _tell(self, refs: Mapping[str, str], path: str, index: int) -> None:
+    def _tell(self, refs: Mapping[str, str], path: str, own: int, index: int) -> None:
         sizes = [refs.get(name, "0") for name in ("predecessor", "size", "guard")]
         if not all(SIZE.fullmatch(one) for one in sizes):
             raise Fault(path, "does not say which log was closed, and where", index)
         generation, size, guard = map(int, sizes)
+        if not 0 < generation < own:
+            raise Fault(path, "says that a log was closed that was not before it", index)
         root = decoded(refs.get("root", ""), 32, path)
+        stood = None
         if "guard" in refs:
             name = self._name(generation)
             said = f"{name}\n{guard}\n{refs.get('guard_root')}\n"
             note = f"{said}\n— {name} {refs.get('guard_signature')}\n".encode()
-            self._keys.checkpoint(note, name, self._bundle.origin, path)
-        self._told[generation] = Gap(size, root, max(size, guard))
+            stood = self._keys.checkpoint(note, name, self._bundle.origin, path)
+        self._told[generation] = Gap(size, root, max(size, guard), stood)
 
     def _close(self) -> None:
         """Each log ends where its successor says, and none before a checkpoint that you keep."""
@@ -820,6 +852,19 @@ class Verification:
             if size > end:
                 what = f"is cut off after {there.size}: your checkpoint covers {size} entries"
                 raise Fault(f"log/{generation}", what)
+            self._beyond(generation, [one for one in kept if one.size > there.size], gap)
+
+    def _beyond(self, generation: int, kept: Sequence[Checkpoint], gap: Gap | None) -> None:
+        """Checkpoints of what was lost: of one size there is one root, whatever it was of."""
+        guard = gap.guard if gap else None
+        roots = {} if guard is None else {guard.size: guard.root}
+        for one in kept:
+            if roots.setdefault(one.size, one.root) != one.root:
+                what = f"had two roots of size {one.size}: two histories were signed"
+                raise Fault(f"log/{generation}", what)
+            said = f"your checkpoint of size {one.size} covers lost entries"
+            with_what = "the guard's alone" if guard and guard.size == one.size else "nothing"
+            self.verdict.gaps.append(f"{said}: it was compared with {with_what}")
 
     def _conclude(self) -> Verdict:
         verdict, openings = self.verdict, self.openings
