@@ -53,16 +53,30 @@ SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<raw>[A-Za-z0-9+/]+={0,2})")
 LISTED = re.compile(r"(?P<size>0|[1-9][0-9]{0,12}) (?P<hash>[0-9a-f]{64}) (?P<path>[\w./-]{1,100})")
 LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
+UNTIL = re.compile(r"# from [0-9]{1,16} until (?P<until>[0-9]{1,16})")
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
+HANDOVERS, HANDOVER, HANDING = (
+    "handovers.jsonl",
+    "consentgw/audit/handover/v1",
+    "consentgw/handover",
+)
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
 SLOT = re.compile(r"([a-z_]+)(?: ([0-9]{1,6}) ([0-9]{1,6}))?")
 CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
 NAME = 1000  # characters; ours are far shorter, and those of people and wordings are kept
 TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
-BEGINNINGS, STEP = (b"log.opened", b"log.closed"), b"clock.step"
+BEGINNINGS, STEP, ROTATED = (b"log.opened", b"log.closed"), b"clock.step", b"key.rotated"
 DECIDED = {b"consent.confirmed": True, b"consent.withdrawn": False}
 NAMING = {b"consent." + one for one in (b"requested", b"rejected", b"lapsed", b"expired")}
-TELLING = {b"text.published", b"subject.erased", b"evidence.ended", *BEGINNINGS, *NAMING, *DECIDED}
+TELLING = {
+    ROTATED,
+    b"text.published",
+    b"subject.erased",
+    b"evidence.ended",
+    *BEGINNINGS,
+    *NAMING,
+    *DECIDED,
+}
 
 
 class Fault(Exception):
@@ -102,6 +116,7 @@ class Checkpoint:
     name: str
     size: int
     root: bytes
+    key: bytes  # that signed it
     times: Mapping[str, int]  # when which witness of ours cosigned it, in seconds since 1970
 
 
@@ -109,44 +124,80 @@ class Keys:
     """The verifier's own keys; whatever keys a bundle brings count for nothing."""
 
     def __init__(self, text: str) -> None:
-        self.logs: dict[str, bytes] = {}
+        # By the log's name; of a key that was followed by another also up to which size it counts.
+        self.logs: dict[str, dict[bytes, int | None]] = {}
         self.witnesses: dict[str, bytes] = {}
+        until: int | None = None
         for number, line in enumerate(text.splitlines(), 1):
-            if line.strip() and not line.startswith("#"):
-                self._add(line.strip(), f"line {number} of the keys")
+            if line.startswith("#"):
+                found = UNTIL.fullmatch(line.strip())
+                until = int(found["until"]) if found else None
+            elif line.strip():
+                self._add(line.strip(), until, f"line {number} of the keys")
+                until = None
 
-    def _add(self, line: str, where: str) -> None:
+    def _add(self, line: str, until: int | None, where: str) -> None:
         found = VKEY.fullmatch(line)
         raw = decoded(found["key"], 33, where) if found else b"\0"
-        keys = {1: self.logs, 4: self.witnesses}.get(raw[0])
-        if found is None or keys is None or _key_id(found["name"], raw).hex() != found["id"]:
+        if (
+            found is None
+            or raw[0] not in (1, 4)
+            or _key_id(found["name"], raw).hex() != found["id"]
+        ):
             raise Fault(where, "is no Ed25519 key of a log or of a witness")
-        keys[found["name"]] = raw[1:]
+        if raw[0] == 1:
+            self.logs.setdefault(found["name"], {})[raw[1:]] = until
+        else:
+            self.witnesses[found["name"]] = raw[1:]
 
-    def opened(self, note: bytes, name: str, first: str, where: str) -> tuple[str, dict[str, int]]:
-        """The text of a note that the log *first* signed as *name*, and who cosigned it when."""
+    def follow(self, note: bytes) -> None:
+        """Trust a key that one of yours signed in, or was signed in by, as both of them say."""
+        text, signatures = _note(note, HANDOVERS)
+        said, *raw = text[:-1].split("\n")
+        if said != HANDOVER or len(raw) != 2 or [who for who, _ in signatures] != [HANDING] * 2:
+            raise Fault(HANDOVERS, "has a line that lets no key follow another")
+        before, key = pair = [decoded(one, 32, HANDOVERS) for one in raw]
+        for one, (_, signature) in zip(pair, signatures, strict=True):
+            if signature[:4] != _key_id(HANDING, b"\1" + one):
+                raise Fault(HANDOVERS, "has a line that another key signed")
+            _check_signature(one, signature[4:], text, HANDOVERS)
+        for known in self.logs.values():
+            if key in known:
+                known.setdefault(before, None)
+            elif known.get(before, 0) is None:  # one that you know to be followed signs in no more
+                known[key] = None
+
+    def opened(
+        self, note: bytes, name: str, first: str, where: str
+    ) -> tuple[str, bytes, dict[str, int]]:
+        """The text of a note that the log *first* signed as *name*, by which key, and who
+        cosigned it when."""
         if first not in self.logs:
             raise Fault(where, f"is of {first!r}, of which you gave no key")
         text, signatures = _note(note, where)
-        signed, times = False, {}
+        keys = {_key_id(name, b"\1" + one): one for one in self.logs.get(name, self.logs[first])}
+        signed, times = b"", {}
         for who, raw in signatures:
-            if who == name and raw[:4] == _key_id(name, b"\1" + self.logs[first]):
-                _check_signature(self.logs[first], raw[4:], text, where)
-                signed = True
+            if who == name and raw[:4] in keys:
+                signed = keys[raw[:4]]
+                _check_signature(signed, raw[4:], text, where)
             elif who in self.witnesses and raw[:4] == _key_id(who, b"\4" + self.witnesses[who]):
                 times[who] = int.from_bytes(raw[4:12], "big")
                 cosigned = f"cosignature/v1\ntime {times[who]}\n{text}"
                 _check_signature(self.witnesses[who], raw[12:], cosigned, where)
         if not signed:
             raise Fault(where, f"is not signed by {name}")
-        return text, times
+        return text, signed, times
 
     def checkpoint(self, note: bytes, name: str, first: str, where: str) -> Checkpoint:
-        text, times = self.opened(note, name, first, where)
+        text, key, times = self.opened(note, name, first, where)
         lines = text.split("\n")
         if len(lines) != 4 or lines[0] != name or lines[3] or not SIZE.fullmatch(lines[1]):
             raise Fault(where, f"is no checkpoint of {name}")
-        return Checkpoint(name, int(lines[1]), decoded(lines[2], 32, where), times)
+        until = self.logs.get(name, {}).get(key)
+        if until is not None and int(lines[1]) > until:
+            raise Fault(where, f"is signed by a key that counts up to {until} only")
+        return Checkpoint(name, int(lines[1]), decoded(lines[2], 32, where), key, times)
 
 
 def _key_id(name: str, key: bytes) -> bytes:
@@ -196,7 +247,8 @@ class Bundle:
         note = b"".join(self.chunks(MANIFEST))
         text, _ = _note(note, MANIFEST)
         self.origin, self.made_at, *listed = _manifest(text)
-        keys.opened(note, f"{self.origin}/export", self.origin, MANIFEST)
+        self._follow(keys)
+        _, self.key, _ = keys.opened(note, f"{self.origin}/export", self.origin, MANIFEST)
         found = [LISTED.fullmatch(line) for line in listed]
         self.files = {one["path"]: (int(one["size"]), one["hash"]) for one in found if one}
         if len(self.files) != len(listed):
@@ -207,6 +259,16 @@ class Bundle:
             raise Fault(repr(name), "was added: the manifest does not have it")
         if len(self._infos) != len(self._zip.infolist()):
             raise Fault("the bundle", "has a file twice")
+
+    def _follow(self, keys: Keys) -> None:
+        """Learn by which keys the log's key was followed: before anything that those signed."""
+        if HANDOVERS not in self._infos:
+            return
+        self.files[HANDOVERS] = (SMALL, "")
+        lines = [one for some in self.lines(HANDOVERS, SMALL) for one in some]
+        notes = [parsed(one, str, HANDOVERS).encode(errors="replace") for one in lines[:1000]]
+        for note in (*notes, *reversed(notes)):
+            keys.follow(note)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """A file in parts, never more than the manifest allows; its hash is checked at the end."""
@@ -724,6 +786,7 @@ class Verification:
         self._told: dict[int, Gap] = {}
         self._read: dict[int, Reading] = {}
         self._kept: dict[int, list[Checkpoint]] = {}
+        self._followed: dict[bytes, tuple[int, int]] = {}  # keys, by the entry that says so
         self.verdict = Verdict(bundle.origin, bundle.made_at)
 
     def run(self) -> Verdict:
@@ -736,6 +799,7 @@ class Verification:
             raise Fault("the bundle", "has no log")
         self.openings.end()
         self._close()
+        self._check_signers()
         for name in sorted(self._bundle.files.keys() - self._bundle.seen):
             for _ in self._bundle.chunks(name):
                 pass
@@ -805,6 +869,10 @@ class Verification:
         refs = parsed(raw or b"{}", dict, log.path)
         if kind == b"text.published":
             self.texts.published(str(refs.get("text")))
+        elif kind == ROTATED:
+            if refs.get("state") == "signed_in":
+                before = decoded(refs.get("before", ""), 32, log.path)
+                self._followed.setdefault(before, (log.generation, index))
         elif kind in BEGINNINGS:
             if "predecessor" in refs and index < log.generation:
                 self._tell(refs, log.path, log.generation, index)
@@ -865,6 +933,18 @@ class Verification:
             said = f"your checkpoint of size {one.size} covers lost entries"
             with_what = "the guard's alone" if guard and guard.size == one.size else "nothing"
             self.verdict.gaps.append(f"{said}: it was compared with {with_what}")
+
+    def _check_signers(self) -> None:
+        """A key that was followed by another signs nothing behind the entry that says so."""
+        signed = [(log.checkpoint, n, f"log/{n}/checkpoint") for n, log in self._read.items()]
+        for n, log in self._read.items():
+            signed += [(one, n, f"log/{n}/checkpoints.jsonl") for one in log.older]
+        signed += [(one, n, "your checkpoint") for n, kept in self._kept.items() for one in kept]
+        for one, generation, where in signed:
+            if (generation, one.size) > self._followed.get(one.key, (generation, one.size)):
+                raise Fault(where, "is signed by a key that another had followed before")
+        if self._bundle.key in self._followed:
+            raise Fault(MANIFEST, "is signed by a key that another had followed before")
 
     def _conclude(self) -> Verdict:
         verdict, openings = self.verdict, self.openings

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import trail
+from audit.canonical import canonical
 from audit.entry import Event, draft, format_moment
 from audit.export import bundle
 from audit.export.bundle import Part, Wanted
@@ -89,7 +91,7 @@ class Exports:
     async def as_lines(self, taking: Taking) -> Bytes:
         """The whole log as JSON lines."""
         await self._tell(taking)
-        return jsonl(self.parts.data, self.parts.log, self.parts.publisher.vkey)
+        return jsonl(self.parts.data, self.parts.log, self.parts.publisher.verifier)
 
     async def of_log(self, taking: Taking, held: Sequence[str] = ()) -> Bytes | None:
         """A bundle of the log, or of a time of it, that continues the notes *held*."""
@@ -171,7 +173,9 @@ class Exports:
         async with parts.data.read() as connection:
             now = await parts.clock.now(connection)
             files = _files(*await texts.kept(connection)) | dict(more)
-        sign = parts.publisher.sign_manifest
+        if notes := parts.publisher.signers.handovers:
+            files["handovers.jsonl"] = [canonical(note) + b"\n" for note in notes]
+        sign = partial(parts.publisher.sign_manifest, beside=logs[-1].newest.note)
         origin = parts.log.first
         return bundle.write(parts.data, origin, logs, wanted, files, sign, now, self.aside)
 

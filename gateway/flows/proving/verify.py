@@ -124,11 +124,12 @@ async def verify(
             known = await gates.peek(connection, subjects)
         return {subject for subject, gate in known.items() if gate.gone(parts.rows)}
 
+    await parts.publisher.learn(parts.data)
     report = await audit_verify.verify_live(
         parts.data,
         parts.guard,
         log=parts.log,
-        vkey=parts.publisher.vkey,
+        verifier=parts.publisher.verifier,
         opener=parts.keystore.vault,
         ending=ending,
         held=held,
