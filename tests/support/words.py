@@ -268,6 +268,10 @@ EVIDENCE_WITHHELD: Final = (
     "contract/test_consent_evidence.py::"
     "test_while_its_link_can_confirm_nobody_sees_what_the_mail_says"
 )
+EVIDENCE_TERM: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
+)
 EVIDENCE_ERASED: Final = (
     "contract/test_consent_evidence.py::"
     "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
@@ -1567,7 +1571,7 @@ NOTICE_FACTS: Final = {
     "unused": (BY_USE,),
     "unconfirmed_kept": (MONTH, WHILE_IT_WORKS, ASKED_TO_STAY, RIGHTS_KEPT),
     "asked_anew_kept": (UNANSWERED,),
-    "bodies_kept": (BODIES,),
+    "bodies_kept": (BODIES, EVIDENCE_TERM),
     "outcomes_kept": (MAILS, UNUSED),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
