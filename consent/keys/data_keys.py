@@ -21,6 +21,7 @@ from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
 from storage.errors import StorageAway
+from storage.inserting import insert_all
 from storage.locks import in_order
 from storage.secret import Secret
 from storage.types import among, upsert
@@ -66,9 +67,7 @@ class DataKeys:
                 for compartment in Compartment
                 if (subject, compartment) not in erased
             ]
-            if rows:
-                statement = upsert(connection, tables.dek).on_conflict_do_nothing()
-                await connection.execute(statement, rows)
+            await insert_all(connection, tables.dek, rows, new_only=True)
 
     async def vault(self, subjects: Iterable[str]) -> Vault:
         """The keys of *subjects*, at most a minute old; keys that do not exist are missing."""
