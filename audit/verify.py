@@ -36,7 +36,7 @@ async def verify_live(
     guard: Database,
     *,
     log: Log,
-    vkey: str,
+    verifier: Verifier,
     opener: Openers | None = None,
     ending: Ending | None = None,
     held: Iterable[str] = (),
@@ -45,12 +45,13 @@ async def verify_live(
     """Check everything that the log claims against everything that is known of it.
 
     Logs that were closed before it are checked with it; what they lost, and its first
-    entries tell of, is an accepted gap. Without *opener* sealed payloads are not looked at.
+    entries tell of, is an accepted gap. *verifier* is the first log's. Without *opener* sealed
+    payloads are not looked at.
     *held* are checkpoint notes that were kept out of the gateway's reach; only they lift
     the level above `signed`. Facts that are gone, or whose key is, must be accounted for
     by `subject.erased`; of those who are *ending*, keys may be gone before that.
     """
-    verifier, shared = Verifier(vkey), Findings()
+    shared = Findings()
     lost: Mapping[int, Gap] = {}
     if log.generation > 1:
         async with data.read() as connection:

@@ -22,6 +22,7 @@ from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR, parse
 from audit.errors import EntryError, NoteError
 from audit.gaps import Gap
+from audit.handovers import follow
 from audit.kinds import Kind
 from audit.log import Log
 from audit.report import Findings, Level, Problem, Report
@@ -44,10 +45,12 @@ _ENTRY_LINE = re.compile(
 
 _WORDS = (Kind.LOG_OPENED, Kind.LOG_CLOSED, b"log.opened", b"log.closed")
 
+_ROTATED = (Kind.KEY_ROTATED, b"key.rotated")
+
 _Line = tuple[bytes, bytes, bytes | Kind]  # an entry, its moment, its kind
 
 
-async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
+async def jsonl(data: Database, log: Log, verifier: Verifier) -> AsyncIterator[bytes]:
     """Write everything that was published, in parts of many lines.
 
     Before the first checkpoint that is a header alone. No transaction stays
@@ -55,7 +58,6 @@ async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
     so are rows that cannot be read: the check of the export then names the first.
     A log that was closed comes before its successor, each with header and checkpoint.
     """
-    verifier = Verifier(vkey)
     async with data.read() as connection:
         closed = await successor.told(connection, log, verifier)
     for generation in range(1, log.generation + 1):
@@ -83,13 +85,14 @@ async def _entries(data: Database, base: int, size: int) -> AsyncIterator[bytes]
         yield b"".join(_entry_line(at - base, entry) for at, entry in rows)
 
 
-def check_jsonl(lines: Iterable[bytes], vkey: str, held: Iterable[str] = ()) -> Report:
+def check_jsonl(lines: Iterable[bytes], verifier: Verifier, held: Iterable[str] = ()) -> Report:
     """Verify an export without any database, line by line.
 
-    *vkey* is the first log's, and comes from whoever checks, never from the file. *held*
-    are checkpoint notes that they kept from earlier: the export must continue them.
+    *verifier* is the first log's, and comes from whoever checks, never from the file; keys that
+    the log signed in are followed. *held* are checkpoint notes that they kept from earlier: the
+    export must continue them.
     """
-    checks = _Checks(Verifier(vkey), list(held))
+    checks = _Checks(verifier.afresh(), list(held))
     rest = iter(lines)
     header = next(rest, b"")
     while header:
@@ -124,7 +127,10 @@ class _Checks:
         frontier = self.seen[named] = Frontier()
         for leaves in reader.leaves():
             grow(frontier, leaves, claims, self.findings)
-        covered = self._covered(own, reader.note, frontier)
+        for place, refs in reader.rotated:
+            with suppress(NoteError):
+                follow(self.verifier, refs, place)
+        covered = self._covered(self.verifier.of(named), reader.note, frontier)
         if not reader.broken:
             self.largest[named] = max(covered, *claims, 0)
         for refs in reader.words:
@@ -205,7 +211,9 @@ class _Reader:
         self._times = times
         self._words = range(0 if generation == 1 else generation)  # indexes of what tells of gaps
         self._next = 0
+        self._base = succession.base_of(generation)
         self.words: list[Mapping[str, str]] = []
+        self.rotated: list[tuple[int, Mapping[str, str]]] = []  # by the place that tells of it
         self.note: str | None = None  # the last line, once `leaves` is exhausted
         self.behind = b""  # the header of the next log
         self.broken = False
@@ -242,6 +250,9 @@ class _Reader:
         if self._next in self._words and kind in _WORDS:
             with suppress(EntryError):
                 self.words.append(parse(raw).refs)
+        if kind in _ROTATED:
+            with suppress(EntryError):
+                self.rotated.append((self._base + self._next, parse(raw).refs))
         self._next += 1
         return raw
 

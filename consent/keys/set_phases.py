@@ -19,7 +19,7 @@ from storage.keysets import Key, KeyState
 # Longer than anything lives that has no row, and than a process that stands still makes rows.
 RESTS = timedelta(hours=25)
 # Without a key of these a process does nothing right; of the others it looks nobody up.
-NEEDED = frozenset({"audit", "fingerprint", "rows", "web"})
+NEEDED = frozenset({"audit", "fingerprint", "rows", "signing", "web"})
 _ORDER = tuple(KeyState)
 
 
@@ -38,6 +38,7 @@ NEEDS: Mapping[str, Needs] = {
     "lookup": Needs(backup=True, copies=True),
     "marks": Needs(backup=False, copies=True),
     "rows": Needs(backup=True, copies=False),
+    "signing": Needs(backup=False, copies=False),
     "suppression": Needs(backup=True, copies=True, lasting=True),
     "web": Needs(backup=False, copies=False, lasting=True),
 }
