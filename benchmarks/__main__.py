@@ -8,6 +8,7 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
+    defences,
     delivery,
     log,
     markup,
@@ -21,6 +22,7 @@ ALL = {
     "signing": signing,
     "markup": markup,
     "log": log,
+    "defences": defences,
     "delivery": delivery,
     "sign-ups": sign_ups,
     "bodies": bodies,
