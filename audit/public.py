@@ -42,19 +42,19 @@ _CLAIMING = select(*LOGGED).where(audit_entry.c.kind == Kind.LOG_SHOWN, sound(au
 Dice = Callable[[int], int]
 
 
-def is_due(last: datetime | None, now: datetime) -> bool:
-    """Whether another checkpoint is to be shown, when one was at *last*.
+def is_due(last: datetime | None, now: datetime, begins: timedelta = DAY_BEGINS) -> bool:
+    """Whether another checkpoint is to be shown, when one was at *last*; a day *begins* then.
 
     However many days have begun since, it is one. A clock that ran ahead does not
     keep the next one away for as long as it was ahead.
     """
     if last is None or last > now + _DAY:
         return True
-    return _day_of(last) < _day_of(now)
+    return _day_of(last, begins) < _day_of(now, begins)
 
 
-def _day_of(moment: datetime) -> date:
-    return (moment.astimezone(UTC) - DAY_BEGINS).date()
+def _day_of(moment: datetime, begins: timedelta) -> date:
+    return (moment.astimezone(UTC) - begins).date()
 
 
 async def show(data: Database, log: Log, clock: Clock, dice: Dice = secrets.randbelow) -> bool:

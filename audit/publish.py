@@ -67,6 +67,7 @@ class Publisher:
         self.vkey = checkpoints.vkey(log.first, signing_seed.reveal())
         self.verifier = Verifier(self.vkey)  # of the first log, which knows its successors
         self._own = self.verifier.of(log.generation)
+        self.generation = log.generation
         self._walked: _Walked | None = None
         self.held: str | None = None  # the guard's note, as of the last time that we published
 
@@ -109,8 +110,12 @@ class Publisher:
         }
         await guard.execute(insert(audit_guard).values(row))
 
-    async def publish(self, data: Database, guard: Database, clock: Clock) -> Checkpoint | None:
+    async def publish(
+        self, data: Database, guard: Database, clock: Clock, *, sign: bool = True
+    ) -> Checkpoint | None:
         """Publish the log as it stands; None when there is nothing new, or another node did.
+
+        Where it is not to *sign*, log and guard are compared all the same.
 
         A crash at any point is mended by the next call. Raises `GuardError`,
         and signs nothing, when log and guard do not belong together, and
@@ -132,6 +137,8 @@ class Publisher:
         if grown.size == checkpoint.size:
             await published.store(data, missing, clock, self._log.base)
             return checkpoint if missing else None
+        if not sign:
+            return None
         signed = self._sign(grown)
         if not await self._swap(guard, held, signed, grown.size):
             return None

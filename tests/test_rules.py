@@ -451,6 +451,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/adoption.py": "faults/test_stored_lives.py",
     "gateway/process/drill.py": "contract/test_drill.py",
     "gateway/process/lifespan.py": "faults/test_start.py",
+    "gateway/process/nightly.py": "contract/test_audit_verified.py",
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/process/routes.py": "http/test_openapi.py",
     "gateway/watch/about_keys.py": "contract/test_keys.py",

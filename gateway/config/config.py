@@ -110,6 +110,7 @@ class Keys(Section):
 class Audit(Section):
     origin: NoteName
     guard_url: DatabaseUrl | None = Field(default=None, repr=False)
+    verify_all_every: Duration = timedelta(days=7)
 
 
 class Sender(Section):

@@ -23,8 +23,9 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import marketing, stuck, webhooks
+from gateway.watch import marketing, stuck, verification, webhooks
 from gateway.watch.marketing import Period
+from gateway.watch.verification import Nights
 from storage.bad_rows import Standing
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -39,6 +40,7 @@ class LogProgress:
     size: int  # entries under the newest checkpoint
     pending: int  # staged, not yet in the tree
     checkpoint_at: datetime | None
+    nights: Nights  # what verifications came to
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ async def look(parts: Parts) -> Overview:
     """Look at everything. Changes nothing."""
     async with parts.key_database.read() as connection:
         backup = await verified.newest(connection, parts.rows)
+    nights = await verification.look(parts.guard, parts.rows, parts.log.first)
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
@@ -100,6 +103,7 @@ async def look(parts: Parts) -> Overview:
                 size=0 if newest is None else newest.checkpoint.size,
                 pending=await audit_log.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
+                nights=nights,
             ),
             held=await marketing.look(connection, parts.log.macs),
             epochs=await epochs(
