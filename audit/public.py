@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import published
+from audit import published, succession
 from audit.checkpoints import Verifier
 from audit.entry import Entry, Event, draft, parse
 from audit.kinds import Actor, Kind
@@ -96,6 +96,20 @@ async def newest(connection: AsyncConnection, log: Log, verifier: Verifier) -> S
         stored = await published.first_over(connection, verifier, shown.place)
         if stored is not None:
             return stored
+    return None
+
+
+async def first_over(
+    connection: AsyncConnection, log: Log, verifier: Verifier, place: int
+) -> Stored | None:
+    """The first public checkpoint that covers the entry at *place*; None while there is none."""
+    base = succession.base_of(succession.generation_of(place))
+    later = _CLAIMING.where(audit_entry.c.leaf_index.between(place, base + succession.STRIDE - 1))
+    for row in (
+        await connection.execute(later.order_by(audit_entry.c.leaf_index).limit(_LOOKED_BEHIND))
+    ).all():
+        if (shown := log.logged(row)) is not None and shown.entry.kind is Kind.LOG_SHOWN:
+            return await published.first_over(connection, verifier, shown.place)
     return None
 
 
