@@ -150,3 +150,14 @@ audit_verified = Table(
     Column("kid", Integer, nullable=False, info=_KID),
     Column("mac", LargeBinary, nullable=False, info=_HASH),
 )
+
+# What witnesses said of public checkpoints; each line proves itself by the key of its witness.
+audit_cosignature = Table(
+    "audit_cosignature",
+    guard_metadata,
+    Column("log", String(200), primary_key=True, info=_NAME),
+    Column("size", BigInteger, primary_key=True, autoincrement=False, info=_INDEX),
+    Column("witness", String(200), primary_key=True, info=_NAME),
+    Column("line", Text, nullable=False, info=within(1, 1000)),
+    Column("at", Moment, nullable=False, info=within(27)),
+)

@@ -428,6 +428,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/preferences.py": "http/test_recipients.py",
     "gateway/flows/leaving/stop.py": "attacks/test_service_mails.py",
     "gateway/flows/leaving/withdraw.py": "promises/test_withdrawal_is_final.py",
+    "gateway/flows/proving/witnessing.py": "promises/test_witnesses.py",
     "gateway/flows/proving/verify.py": "promises/test_log_cannot_lie.py",
     "gateway/api/rights_requests.py": "contract/test_rights_requests.py",
     "gateway/flows/rights/erase.py": "promises/test_erased_is_erased.py",

@@ -67,6 +67,8 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
     yield "  last verified", _last_night(audit.nights, seen.at)
+    if audit.witnesses is not None:
+        yield "  witnesses", audit.witnesses
     if seen.held is not None:
         told = (
             f"nobody knows who left from {seen.held.since:%Y-%m-%d} to {seen.held.until:%Y-%m-%d}"
@@ -155,6 +157,7 @@ def _document(seen: Overview) -> dict[str, object]:
             "pending": seen.audit.pending,
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
             "verified": _verification(seen.audit.nights),
+            "witnesses": seen.audit.witnesses,
         },
         "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],

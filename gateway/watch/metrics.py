@@ -121,6 +121,11 @@ class Metrics:
             ["where"],
             registry=registry,
         )
+        self.witnesses_lacking = Gauge(
+            "gateway_audit_witnesses_lacking_seconds",
+            "For how long fewer witnesses than needed cosigned the last public checkpoint",
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

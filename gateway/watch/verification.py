@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from audit import verified
 from audit.verified import Scope, Verified
-from gateway.config.config import Config
+from audit.witnessed import Seen
+from gateway.config.config import Audit, Config
 from gateway.errors import KeyFileError
 from gateway.keyfiles import keyring
 from gateway.watch.findings import Finding, fail, ok, warn
@@ -86,3 +87,9 @@ def told(nights: Nights, now: datetime, every: timedelta) -> Iterator[Finding]:
         yield warn(_ABOUT, "the last one of every entry is too old", fix)
     else:
         yield ok(_ABOUT, nights.said())
+
+
+def of_witnesses(seen: Seen, audit: Audit) -> str:
+    """How many cosigned the last public checkpoint, in a line."""
+    who = ", ".join(one.witness for one in seen.cosignatures) or "none"
+    return f"{len(seen.cosignatures)} of {len(audit.witnesses)}, {audit.quorum} needed: {who}"

@@ -254,7 +254,7 @@ DISPUTE: Final = (
 
 # By the test of their fact, under `tests/`.
 _RECEIPTS: Final = "promises/test_receipts.py::"
-SEALED: Final = (
+PUBLIC_SEAL: Final = (
     f"{_RECEIPTS}test_own_pages_show_the_first_public_checkpoint_that_covers_it_and_no_other"
 )
 CONVICTS: Final = (
@@ -262,7 +262,7 @@ CONVICTS: Final = (
 )
 
 FACTS: Final = {
-    SEALED: (
+    PUBLIC_SEAL: (
         "none covers this entry yet; there is a new one every day",
         (
             "Once a day the log gets a public seal. Your personal pages show the first one that "

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
+from audit import trail, witnessed
 from audit.entry import Event, draft, format_moment
 from audit.export import bundle
 from audit.export.bundle import Part, Wanted
 from audit.export.disclosed import Disclosing, Showing
 from audit.export.jsonl import jsonl
 from audit.kinds import Actor, Kind
+from audit.witnesses import Witness, attached
 from consent import gates, texts
 from consent.keys.vault import Compartment
 from gateway.flows.errors import PersonEnded
@@ -120,8 +121,18 @@ class Exports:
         return await self._write(logs, Wanted(person=person, sizes=sizes))
 
     async def _logs(self) -> list[Part]:
+        """With the words of witnesses under the checkpoints that they cosigned."""
         parts = self.parts
-        return await bundle.parts_of(parts.data, parts.log, parts.publisher.verifier)
+        known = witnessed.known(parts.config.audit.vkeys)
+        logs = await bundle.parts_of(parts.data, parts.log, parts.publisher.verifier)
+        return [await self._witnessed(one, known) for one in logs] if known else logs
+
+    async def _witnessed(self, part: Part, known: Sequence[Witness]) -> Part:
+        newest, *older = [
+            one._replace(note=attached(one.note, await witnessed.of(self.parts.guard, one, known)))
+            for one in (part.newest, *part.older)
+        ]
+        return replace(part, newest=newest, older=older)
 
     def _sizes(self, held: Sequence[str]) -> dict[int, list[int]]:
         """Where the hashes must be cut so that who has these notes can compare them."""

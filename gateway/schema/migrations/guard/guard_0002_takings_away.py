@@ -47,6 +47,15 @@ def upgrade() -> None:
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("log", "scope"),
     )
+    op.create_table(
+        "audit_cosignature",
+        sa.Column("log", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("witness", sa.String(length=200), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "size", "witness"),
+    )
 
 
 def downgrade() -> None:
