@@ -8,6 +8,7 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
+    claims,
     delivery,
     log,
     markup,
@@ -22,6 +23,7 @@ ALL = {
     "markup": markup,
     "log": log,
     "delivery": delivery,
+    "claims": claims,
     "sign-ups": sign_ups,
     "bodies": bodies,
     "bundles": bundles,
