@@ -65,7 +65,7 @@ class HighWater:
         before = await asyncio.to_thread(self.newest)
         async with guard.read() as connection:
             ended = await verified.known(connection, self._keys, self._publisher.verifier.name)
-        refuted = verified.refuted(ended, self._publisher.generation)
+        refuted = verified.refuted(ended, self._publisher.log.generation)
         await self._publisher.publish(data, guard, clock, sign=refuted is None)
         news = await self._remember(before)
         if refuted is not None:
