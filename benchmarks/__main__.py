@@ -8,7 +8,12 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
+<<<<<<< HEAD
     defences,
+||||||| c34b59c
+=======
+    claims,
+>>>>>>> c1bf5281f192fff665d41ba90858a4ae49e23c1d
     delivery,
     log,
     markup,
@@ -24,6 +29,7 @@ ALL = {
     "log": log,
     "defences": defences,
     "delivery": delivery,
+    "claims": claims,
     "sign-ups": sign_ups,
     "bodies": bodies,
     "bundles": bundles,

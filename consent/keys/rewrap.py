@@ -29,9 +29,7 @@ from storage.sound import fits
 _AT_ONCE = 1000
 _BLOCKS = 32  # about as many keys
 # A driver would have the values be of the type that they are first cast to.
-_BETWEEN = (
-    "ctid >= CAST(CAST(:begin AS text) AS tid) AND ctid < CAST(CAST(:end AS text) AS tid)"
-)
+_BETWEEN = "ctid >= CAST(CAST(:begin AS text) AS tid) AND ctid < CAST(CAST(:end AS text) AS tid)"
 _DUTY = "rewrap"
 
 T = TypeVar("T")

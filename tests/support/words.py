@@ -253,6 +253,13 @@ DISPUTE: Final = (
 )
 
 # By the test of their fact, under `tests/`.
+_RECEIPTS: Final = "promises/test_receipts.py::"
+PUBLIC_SEAL: Final = (
+    f"{_RECEIPTS}test_own_pages_show_the_first_public_checkpoint_that_covers_it_and_no_other"
+)
+CONVICTS: Final = (
+    f"{_RECEIPTS}test_a_log_written_anew_without_the_entry_is_convicted_by_the_receipt"
+)
 EVIDENCE_SAYS: Final = (
     "http/test_evidence_paper.py::"
     "test_the_paper_says_what_happened_who_served_and_what_is_not_known"
@@ -278,6 +285,24 @@ EVIDENCE_ERASED: Final = (
 )
 
 FACTS: Final = {
+    PUBLIC_SEAL: (
+        "none covers this entry yet; there is a new one every day",
+        (
+            "Once a day the log gets a public seal. Your personal pages show the first one that "
+            "covers the entry."
+        ),
+    ),
+    CONVICTS: (
+        (
+            "Keep these lines. If the entry of our audit log that says so were changed or taken "
+            "out later, a check of the log against them would show it."
+        ),
+        (
+            "Entry and checksum say where in our audit log it stands; the seal was published to "
+            "everybody. Keep these lines: if the entry were changed or taken out later, a check "
+            "of the log against them would show it."
+        ),
+    ),
     "contract/test_drill.py::test_an_exercise_shows_that_nobody_comes_back": (
         (
             "A backup of this gateway was put back beside it and checked, and it was tried "
@@ -1473,6 +1498,10 @@ NO_FACT: Final = (
     "Asked first",
     "Back to the form",
     "Back to the overview",
+    "Checksum",
+    "Entry",
+    "Public seal",
+    "Your receipt",
     "Change what you receive",
     "Close my pages",
     "Confirmed",
