@@ -8,12 +8,8 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
-<<<<<<< HEAD
-    defences,
-||||||| c34b59c
-=======
     claims,
->>>>>>> c1bf5281f192fff665d41ba90858a4ae49e23c1d
+    defences,
     delivery,
     log,
     markup,
