@@ -8,6 +8,7 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
+    claims,
     defences,
     delivery,
     log,
@@ -24,6 +25,7 @@ ALL = {
     "log": log,
     "defences": defences,
     "delivery": delivery,
+    "claims": claims,
     "sign-ups": sign_ups,
     "bodies": bodies,
     "bundles": bundles,

@@ -253,6 +253,13 @@ DISPUTE: Final = (
 )
 
 # By the test of their fact, under `tests/`.
+_RECEIPTS: Final = "promises/test_receipts.py::"
+PUBLIC_SEAL: Final = (
+    f"{_RECEIPTS}test_own_pages_show_the_first_public_checkpoint_that_covers_it_and_no_other"
+)
+CONVICTS: Final = (
+    f"{_RECEIPTS}test_a_log_written_anew_without_the_entry_is_convicted_by_the_receipt"
+)
 EVIDENCE_SAYS: Final = (
     "http/test_evidence_paper.py::"
     "test_the_paper_says_what_happened_who_served_and_what_is_not_known"
@@ -268,12 +275,34 @@ EVIDENCE_WITHHELD: Final = (
     "contract/test_consent_evidence.py::"
     "test_while_its_link_can_confirm_nobody_sees_what_the_mail_says"
 )
+EVIDENCE_TERM: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
+)
 EVIDENCE_ERASED: Final = (
     "contract/test_consent_evidence.py::"
     "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
 )
 
 FACTS: Final = {
+    PUBLIC_SEAL: (
+        "none covers this entry yet; there is a new one every day",
+        (
+            "Once a day the log gets a public seal. Your personal pages show the first one that "
+            "covers the entry."
+        ),
+    ),
+    CONVICTS: (
+        (
+            "Keep these lines. If the entry of our audit log that says so were changed or taken "
+            "out later, a check of the log against them would show it."
+        ),
+        (
+            "Entry and checksum say where in our audit log it stands; the seal was published to "
+            "everybody. Keep these lines: if the entry were changed or taken out later, a check "
+            "of the log against them would show it."
+        ),
+    ),
     "contract/test_drill.py::test_an_exercise_shows_that_nobody_comes_back": (
         (
             "A backup of this gateway was put back beside it and checked, and it was tried "
@@ -1469,6 +1498,10 @@ NO_FACT: Final = (
     "Asked first",
     "Back to the form",
     "Back to the overview",
+    "Checksum",
+    "Entry",
+    "Public seal",
+    "Your receipt",
     "Change what you receive",
     "Close my pages",
     "Confirmed",
@@ -1730,7 +1763,7 @@ NOTICE_FACTS: Final = {
     "unused": (BY_USE,),
     "unconfirmed_kept": (MONTH, WHILE_IT_WORKS, ASKED_TO_STAY, RIGHTS_KEPT),
     "asked_anew_kept": (UNANSWERED,),
-    "bodies_kept": (BODIES,),
+    "bodies_kept": (BODIES, EVIDENCE_TERM),
     "outcomes_kept": (MAILS, UNUSED),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
