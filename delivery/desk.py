@@ -27,11 +27,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A mail as it goes out, signed; *digest* is that of its bytes."""
+    """A mail as it goes out; *digest* is that of its bytes, *signature* that of its signature."""
 
     digest: str
     envelope: Envelope
     kept: Kept | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Ended(Generic[L_co]):
     unsendable: bool = False
     kept: Kept | None = field(default=None, repr=False, compare=False)
     peer: Peer | None = None
+    signature: str | None = None
 
 
 class Desk(Protocol[L]):

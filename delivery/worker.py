@@ -369,8 +369,10 @@ def _ended(
     *,
     aborted: bool = False,
 ) -> Ended[L]:
-    peer = connection.peer
-    return Ended(parcel, ending, mail.digest, aborted=aborted, kept=mail.kept, peer=peer)
+    peer, name = connection.peer, mail.signature
+    return Ended(
+        parcel, ending, mail.digest, aborted=aborted, kept=mail.kept, peer=peer, signature=name
+    )
 
 
 class _Dialogue:

@@ -71,6 +71,11 @@ def paper(found: ConsentEvidence, config: Config, locale: str) -> Paper:
     return _Writer(found, config, locale).paper()
 
 
+def proof(found: ConsentEvidence, config: Config, locale: str) -> list[Block]:
+    """What of it stands in a paper about something else: all but the notice, and how to check."""
+    return _Writer(found, config, locale).proof()
+
+
 class _Writer:
     def __init__(self, found: ConsentEvidence, config: Config, locale: str) -> None:
         self._found = found
@@ -100,6 +105,17 @@ class _Writer:
         foot = f"{controller.name} · {self._found.consent.id}"
         title = say("Evidence of a consent")
         return Paper(title, self._locale, controller.name, foot, blocks)
+
+    def proof(self) -> list[Block]:
+        return [
+            *self._faults(),
+            *self._in_short(),
+            *self._wording(),
+            *self._story(),
+            *self._request(),
+            *self._mails(),
+            *self._unknown(),
+        ]
 
     def _moment(self, at: datetime) -> str:
         """In local time where the configuration has one, and in UTC."""

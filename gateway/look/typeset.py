@@ -22,7 +22,7 @@ _STANDARDS: Final[Sequence[Literal["ua-1", "a-2a"]]] = ["ua-1", "a-2a"]
 
 
 def typeset(template: Path, values: str) -> bytes:
-    """The PDF; accessible by PDF/UA unless a letter is in none of its typefaces.
+    """The PDF, by PDF/UA and PDF/A unless a letter is in none of its typefaces.
 
     Then those of this machine are asked, and what is in none is a box: a paper with a
     box is better than none.

@@ -71,19 +71,19 @@ class Evidences:
             held = await gates.lock(connection, [found.subject])
             now = await self.clock.now(connection)
             gate = held.get(found.subject)
-            if gate is None or not await self._may(connection, gate, vault, opening, now):
+            if gate is None or not await self.may(connection, gate, vault, opening, now):
                 return None
             made = await self.read(connection, gate, consent, vault, now)
             if made is not None:
                 trail = Trail(self.log, vault, held)
-                kind, said = _told_as(gate, opening)
+                kind, said = told_as(gate, opening)
                 trail.record(
                     kind, gate.subject, opening.actor, now, evidence=said, refs=opening.refs
                 )
                 await trail.stage(connection)
         return made
 
-    async def _may(
+    async def may(
         self,
         connection: AsyncConnection,
         gate: Gate,
@@ -91,6 +91,7 @@ class Evidences:
         opening: Opening,
         now: datetime,
     ) -> bool:
+        """Whether their evidence may be opened: they are here, or it is locked, and for a case."""
         if gate.state is not SubjectState.ERASED:
             return gates.usable(gate, vault, Compartment.EVIDENCE)
         if opening.case is None or not gate.is_honest(self.consents.keys):
@@ -146,7 +147,8 @@ class Evidences:
         )
 
 
-def _told_as(gate: Gate, opening: Opening) -> tuple[Kind, Proof]:
+def told_as(gate: Gate, opening: Opening) -> tuple[Kind, Proof]:
+    """What the log says of it, in the trail of that person."""
     if gate.state is SubjectState.ERASED and opening.case is not None:
         return Kind.EVIDENCE_OPENED, Opened(opening.case, opening.why, opening.caller)
     return Kind.SUBJECT_ACCESSED, Accessed(opening.why, caller=opening.caller)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
+from audit import trail, witnessed
+from audit.canonical import canonical
 from audit.entry import Event, draft, format_moment
 from audit.export import bundle
 from audit.export.bundle import Part, Wanted
 from audit.export.disclosed import Disclosing, Showing
 from audit.export.jsonl import jsonl
 from audit.kinds import Actor, Kind
+from audit.witnesses import Witness, attached
 from consent import gates, specimens, texts
 from consent.keys.vault import Compartment
 from consent.specimens import Specimen
@@ -89,7 +92,7 @@ class Exports:
     async def as_lines(self, taking: Taking) -> Bytes:
         """The whole log as JSON lines."""
         await self._tell(taking)
-        return jsonl(self.parts.data, self.parts.log, self.parts.publisher.vkey)
+        return jsonl(self.parts.data, self.parts.log, self.parts.publisher.verifier)
 
     async def of_log(self, taking: Taking, held: Sequence[str] = ()) -> Bytes | None:
         """A bundle of the log, or of a time of it, that continues the notes *held*."""
@@ -138,10 +141,29 @@ class Exports:
         """A bundle of what *person* discloses, of which the log was told; with *files* in it."""
         return await self._write(logs, Wanted(person=person, sizes=self._sizes(held)), files)
 
+    async def of_time(
+        self,
+        logs: Sequence[Part],
+        since: datetime,
+        until: datetime,
+        files: Mapping[str, Sequence[bytes]],
+    ) -> Bytes:
+        """A bundle of a time, with *files* in it; nobody is named, and nothing told."""
+        return await self._write(logs, Wanted(since, until), files)
+
     async def logs(self) -> list[Part]:
-        """Those that were published, as far as that goes."""
+        """Those that were published, with the words of witnesses under what they cosigned."""
         parts = self.parts
-        return await bundle.parts_of(parts.data, parts.log, parts.publisher.verifier)
+        known = witnessed.known(parts.config.audit.vkeys)
+        logs = await bundle.parts_of(parts.data, parts.log, parts.publisher.verifier)
+        return [await self._witnessed(one, known) for one in logs] if known else logs
+
+    async def _witnessed(self, part: Part, known: Sequence[Witness]) -> Part:
+        newest, *older = [
+            one._replace(note=attached(one.note, await witnessed.of(self.parts.guard, one, known)))
+            for one in (part.newest, *part.older)
+        ]
+        return replace(part, newest=newest, older=older)
 
     def _sizes(self, held: Sequence[str]) -> dict[int, list[int]]:
         """Where the hashes must be cut so that who has these notes can compare them."""
@@ -161,7 +183,9 @@ class Exports:
         async with parts.data.read() as connection:
             now = await parts.clock.now(connection)
             files = _files(*await texts.kept(connection)) | dict(more)
-        sign = parts.publisher.sign_manifest
+        if notes := parts.publisher.signers.handovers:
+            files["handovers.jsonl"] = [canonical(note) + b"\n" for note in notes]
+        sign = partial(parts.publisher.sign_manifest, beside=logs[-1].newest.note)
         origin = parts.log.first
         return bundle.write(parts.data, origin, logs, wanted, files, sign, now, self.aside)
 

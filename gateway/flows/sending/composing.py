@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from consent import links, personal
 from consent.keys.vault import Compartment
 from consent.links import Route
-from delivery import mime
+from delivery import dkim, mime
 from delivery.desk import Composed, Parcel
 from delivery.dkim import Signer
 from delivery.outbox import Message
@@ -132,7 +132,7 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     envelope = Envelope(sender.from_address, header.to, raw)
     kept = kept_mails.kept(message, said, mail, signature, vault)
-    return Composed(digest, envelope, kept)
+    return Composed(digest, envelope, kept, dkim.name_of(signature))
 
 
 def _mailbox(sealed: Sealed) -> str | None:

@@ -55,6 +55,7 @@ class Result:
     outcome: str
     reply: Reply | None = None
     digest: str | None = None
+    signature: str | None = None
     suppress: bool = False
     kept: Kept | None = None
     peer: Peer | None = None
@@ -213,6 +214,7 @@ def _result(one: Ended[object], message: Message, verdict: Verdict, now: datetim
         outcome=ABORTED if one.aborted else verdict.outcome,
         reply=one.ending.reply,
         digest=one.digest,
+        signature=one.signature,
         suppress=verdict.suppress,
         kept=one.kept,
         peer=one.peer,
@@ -307,7 +309,9 @@ def _item(result: Result) -> Item:
         "enhanced": reply.enhanced if reply else None,
         "mail": result.digest,
     }
-    return Item(result.message.subject, facts)
+    # Blanks may change on a mail's way, and its hash with them: the signature stays.
+    by = {} if result.signature is None else {"dkim": result.signature}
+    return Item(result.message.subject, facts | by)
 
 
 def _bare_item(result: Result) -> Item:
