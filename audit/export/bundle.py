@@ -60,7 +60,7 @@ class Wanted:
     @property
     def kind(self) -> str:
         if self.person is not None:
-            return "person"
+            return self.person.kind
         return "log" if self.since is None and self.until is None else "period"
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from audit import gaps, published, succession, successor
 from audit.canonical import canonical
-from audit.check import KINDS, grow, hold, signed, skim
+from audit.check import KINDS, Claim, beyond, grow, hold, level_of, signed, skim
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR, parse
 from audit.errors import EntryError, NoteError
@@ -110,7 +110,7 @@ class _Checks:
     seen: dict[int, Frontier] = field(default_factory=dict)
     lost: dict[int, Gap] = field(default_factory=dict)
     largest: dict[int, int] = field(default_factory=dict)  # of what was signed
-    outside: bool = False
+    claims: dict[int, dict[int, list[Claim]]] = field(default_factory=dict)  # kept outside
 
     def section(self, header: bytes, rest: Iterator[bytes]) -> bytes:
         """Check one log; returns the header of the next, nothing at the end."""
@@ -122,8 +122,7 @@ class _Checks:
         own = self.verifier.of(named)
         held = [one for one in self.held if self._about(one) == named]
         self.held = [note for note in self.held if note not in held]
-        claims, level = hold(own, held, self.findings)
-        self.outside = self.outside or level is Level.HELD_OUTSIDE
+        claims = self.claims[named] = hold(own, held, self.findings)
         reader = _Reader(rest, self.findings, Times(self.findings), named)
         frontier = self.seen[named] = Frontier()
         for leaves in reader.leaves():
@@ -137,7 +136,8 @@ class _Checks:
         for refs in reader.words:
             with suppress(NoteError):
                 gap = gaps.read(refs, self.verifier)
-                self.lost[gap.generation] = gap
+                if gap.generation < named:  # none says of itself what it lost
+                    self.lost[gap.generation] = gap
         return reader.behind
 
     def _about(self, note: str) -> int:
@@ -155,8 +155,10 @@ class _Checks:
             self.findings.add(Problem.ALTERED, None, "not an export of this format")
         for note in self.held:  # of logs that are not in it
             about = self._about(note)
-            claims, _ = hold(self.verifier.of(about), [note], self.findings)
+            claims = hold(self.verifier.of(about), [note], self.findings)
             self.largest[about] = max([self.largest.get(about, 0), *claims])
+            for size, some in claims.items():
+                self.claims.setdefault(about, {}).setdefault(size, []).extend(some)
         for generation, size in self.largest.items():
             there, gap = self.seen.get(generation, Frontier()).size, self.lost.get(generation)
             if size > max(there, 0 if gap is None else gap.end):
@@ -164,11 +166,21 @@ class _Checks:
                 self.findings.cut_off(there, text)
         for generation in range(1, max(self.seen, default=1)):
             self._compare_with_successor(generation)
-        level = Level.HELD_OUTSIDE if self.outside else Level.SIGNED
+        level, kept = self._kept()
         size = sum(frontier.size for frontier in self.seen.values())
         names = {one: succession.name_of(self.verifier.name, one) for one in self.lost}
-        said = tuple(gap.says(names[one]) for one, gap in sorted(self.lost.items()))
-        return self.findings.report(size, level, said)
+        said = [gap.says(names[one]) for one, gap in sorted(self.lost.items())]
+        return self.findings.report(size, level, (*said, *kept))
+
+    def _kept(self) -> tuple[Level, list[str]]:
+        """What the checkpoints kept outside lift it to, and which of them nothing bears out."""
+        level, said = Level.SIGNED, []
+        for generation, claims in sorted(self.claims.items()):
+            there = self.seen.get(generation, Frontier()).size
+            said += beyond(claims, there, self.lost.get(generation), self.findings)
+            if level_of(claims, there) is not Level.SIGNED:
+                level = Level.HELD_OUTSIDE
+        return level, said
 
     def _compare_with_successor(self, generation: int) -> None:
         gap, there = self.lost.get(generation), self.seen.get(generation, Frontier())

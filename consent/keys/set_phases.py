@@ -52,6 +52,13 @@ class Activate:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Its row was put back: another key followed it already."""
+
+    name: KeyName
+
+
+@dataclass(frozen=True, slots=True)
 class Renew:
     """Rows that it made are there, or may be."""
 
@@ -72,11 +79,11 @@ class Destroy:
     name: KeyName
 
 
-Step = Activate | Renew | Release | Destroy
+Step = Activate | Retire | Renew | Release | Destroy
 
 
 def next_steps(
-    keys: Iterable[SetKey],
+    keys: Collection[SetKey],
     lacking: Mapping[KeyName, Collection[str]],
     backup: Backup | None,
     declared: Declared,
@@ -84,7 +91,9 @@ def next_steps(
     """What can be done; *lacking* names, by key, the processes that run without it."""
     steps: list[Step] = []
     for one in keys:
-        if one.state is KeyState.ANNOUNCED and not lacking.get(one.name):
+        if one.is_followed(keys):
+            steps.append(Retire(one.name))
+        elif one.state is KeyState.ANNOUNCED and not lacking.get(one.name):
             steps.append(Activate(one.name))
         elif one.state is KeyState.RETIRING and one.renewed_at is None:
             steps.append(Renew(one.name))
@@ -130,7 +139,7 @@ def waits_for(
     return "recoverable until the copies of keyrings are replaced (--copies-replaced)"
 
 
-def may_begin(keys: Iterable[SetKey], now: datetime) -> bool:
+def may_begin(keys: Collection[SetKey], now: datetime) -> bool:
     """Whether another key of this kind may follow: one at a time, as of key-encryption keys.
 
     One that stays because of what cannot be made anew is in nobody's way once it rested.
@@ -138,7 +147,8 @@ def may_begin(keys: Iterable[SetKey], now: datetime) -> bool:
     for one in keys:
         lasts = NEEDS[one.name.kind].lasting and now >= one.since + RESTS
         retiring = one.state is KeyState.RETIRING and not lasts
-        if retiring or one.state is KeyState.ANNOUNCED:
+        announced = one.state is KeyState.ANNOUNCED and not one.is_followed(keys)
+        if retiring or announced:
             return False
     return True
 
