@@ -360,7 +360,6 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/proving/mail_trail.py": "contract/test_defend.py",
     "gateway/http/defences.py": "contract/test_defend.py",
     "gateway/http/defence_forms.py": "contract/test_defend.py",
-    "gateway/http/defence_paper.py": "contract/test_defend.py",
     "gateway/http/defence_words.py": "contract/test_defend.py",
     "audit/roll.py": "contract/test_takings_away.py",
     "consent/keys/nodes.py": "attacks/test_rotations_held_up.py",

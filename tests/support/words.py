@@ -275,6 +275,10 @@ EVIDENCE_WITHHELD: Final = (
     "contract/test_consent_evidence.py::"
     "test_while_its_link_can_confirm_nobody_sees_what_the_mail_says"
 )
+EVIDENCE_TERM: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
+)
 EVIDENCE_ERASED: Final = (
     "contract/test_consent_evidence.py::"
     "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
@@ -1218,10 +1222,173 @@ FACTS: Final = {
         ),
     ),
     EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
+    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+        (
+            "Our key signed this mail, and it is as it was signed. Its person was erased; what "
+            "proves it is locked, and opened by who may open evidence for a case."
+        ),
+    ),
+    "unit/test_authorship.py::test_a_mail_that_is_not_ours_says_why": (
+        (
+            "This file is no mail, or is larger than any of ours. Save the mail itself, with "
+            "all its header fields (.eml)."
+        ),
+        "Nothing in this mail names a domain that we send from, or sent from.",
+        (
+            "Somebody else sent this mail, and one of ours is attached to it. Save the "
+            "attached one as a file of its own: that can be checked."
+        ),
+        (
+            "This mail says to be ours, and no signature in it is by a key of ours. Each "
+            "mail of ours is signed. One that was forwarded as text bears none either: the "
+            "original is needed."
+        ),
+        "This mail is signed in the name of our domain, by a key that was never ours.",
+    ),
+    "unit/test_authorship.py::test_an_altered_mail_is_told_as_far_as_it_is_proven": (
+        (
+            "The signature in this mail was made by our key, but not over what stands here: "
+            "it was altered on its way, or the signature was taken from another mail."
+        ),
+        (
+            "The body that we signed is here whole, and lines follow it: mailing lists "
+            "append such a footer."
+        ),
+        (
+            "The body that we signed is here whole, as one part among others: mailing lists "
+            "wrap a mail so, to add a footer."
+        ),
+        "The body is another than we signed.",
+        "The header is as we signed it.",
+        (
+            "These header fields were altered, added or taken out, and no others; with them "
+            "as they were the signature is valid: %(fields)s"
+        ),
+        (
+            "Header fields were altered, too. These stand there more or less often than they "
+            "were signed: %(fields)s. Whether others were altered cannot be proven."
+        ),
+        "A header field was altered; which one cannot be proven.",
+        "Not as we signed it",
+    ),
+    "unit/test_authorship.py::test_a_mail_that_was_encoded_again_says_the_same_words": (
+        "The body says the same words in another encoding: a mail server encoded it again.",
+    ),
+    "unit/test_authorship.py::test_what_a_faithful_way_does_to_a_mail_leaves_it_ours": (
+        (
+            "The signature is checked by any DKIM verifier with the public key named above; "
+            "the DNS had it under %(name)s."
+        ),
+        "Signed on its way, too, by",
+    ),
+    (
+        "contract/test_defend.py::"
+        "test_what_our_key_signed_and_nobody_permitted_is_told_as_never_accepted"
+    ): (
+        (
+            "The signature is by our key, and valid, but the log has no such mail in the "
+            "second that the signature names: the gateway never permitted it. Somebody else "
+            "may have that key. Change it now: gateway dkim rotate."
+        ),
+    ),
+    "contract/test_defend.py::test_other_words_under_a_message_id_of_ours_are_not_that_mail": (
+        (
+            "The signature is by our key, and valid, but the mail that the gateway sent "
+            "under this Message-ID bore another one: this is not that mail. Somebody else "
+            "may have that key. Change it now: gateway dkim rotate."
+        ),
+    ),
+    "contract/test_defend.py::test_a_mail_of_ours_is_told_with_permit_ground_and_proof": (
+        (
+            "This mail is ours: our key signed it, and it is as it was signed. The log tells "
+            "what allowed it."
+        ),
+        "The log has the signature of the mail that was sent: it is this one.",
+        "The mail went to the address that the consent names.",
+        "A mail of ours, and what allowed it",
+    ),
+    (
+        "contract/test_defend.py::"
+        "test_a_mail_whose_rows_went_by_their_term_is_answered_as_long_as_the_log_tells"
+    ): (
+        (
+            "Our key signed this mail, and it is as it was signed. In that second the log "
+            "has mails of which nothing is kept any more: their people were erased, or their "
+            "term is over. Whether this is one of them cannot be told."
+        ),
+    ),
+    (
+        "contract/test_defend.py::"
+        "test_where_the_log_lost_entries_nobody_says_that_a_mail_was_never_accepted"
+    ): (
+        (
+            "Our key signed this mail, and it is as it was signed. The log has no such mail, "
+            "but it lost entries when a backup was restored."
+        ),
+    ),
+    "contract/test_defend.py::test_what_a_relay_renamed_is_found_by_where_it_went_and_when": (
+        (
+            "Our key signed this mail, and it is as it was signed. Which of our mails it is "
+            "cannot be told: the server that sent it on gave it another Message-ID."
+        ),
+    ),
+    "contract/test_defend.py::test_what_is_not_ours_opens_nothing": (
+        "Nobody's data was looked at for this.",
+        "Not a mail of ours",
+    ),
+    (
+        "unit/test_defence_paper.py::"
+        "test_a_mail_that_went_elsewhere_than_its_consent_says_is_told_so"
+    ): ("The mail did not go to an address that the consent names.",),
+    (
+        "contract/test_defend.py::"
+        "test_the_bundle_proves_the_permit_by_two_steps_and_the_paper_is_in_it"
+    ): (
+        (
+            "The bundle that goes with this paper (a zip) has the mail, the entries of the "
+            "log and what they commit to. Whoever distrusts us checks it alone, offline, "
+            "with the program in it and the log's key from elsewhere: python verify_audit.py "
+            "BUNDLE.zip --keys KEYS.txt"
+        ),
+    ),
+    "unit/test_defence_paper.py::test_what_became_of_each_try_is_said": (
+        "The mail server we handed it to accepted it",
+        "The mail server took it later, or not at all",
+        "It was handed over, and the connection broke off before the answer",
+        "The mail server refused it",
+        "It was not handed over",
+        "Permitted; the log has no outcome of this try",
+    ),
+    "unit/test_defence_paper.py::test_the_paper_names_the_place_in_the_log_and_where_it_went": (
+        "Entry %(index)s of log %(log)s, item %(item)s of %(of)s",
+        "Waits for its place",
+    ),
 }
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "A confirmed consent",
+    "Checked",
+    "Covers the body and these fields",
+    "Date",
+    "Domain and selector",
+    "File (SHA-256)",
+    "From",
+    "Ground",
+    "How to check this",
+    "Log",
+    "Message-ID",
+    "Permitted",
+    "Place in the log",
+    "Public key (SHA-256)",
+    "Selector of the key",
+    "Signatures in it, by their domains",
+    "Signed for a permit of",
+    "Subject",
+    "The consent behind it",
+    "The mail, as far as its signature covers it",
+    "The signature",
+    "To",
     "Address",
     "Confirmed by it",
     "Definition",
@@ -1596,7 +1763,7 @@ NOTICE_FACTS: Final = {
     "unused": (BY_USE,),
     "unconfirmed_kept": (MONTH, WHILE_IT_WORKS, ASKED_TO_STAY, RIGHTS_KEPT),
     "asked_anew_kept": (UNANSWERED,),
-    "bodies_kept": (BODIES,),
+    "bodies_kept": (BODIES, EVIDENCE_TERM),
     "outcomes_kept": (MAILS, UNUSED),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
