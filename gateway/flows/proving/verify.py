@@ -118,8 +118,8 @@ async def verify(
 ) -> Verification:
     """Check everything, while the gateway runs; changes nothing.
 
-    Of the log what came behind *since*; what rests on it is compared whole each time, for a row
-    that was put back leaves nothing that is newer.
+    Of the log what came behind *since*; of the rest all, for a row put back leaves nothing newer.
+
     Without the guard's store, of a copy that has none, what people took away is not compared.
     """
 
