@@ -143,23 +143,3 @@ async def test_no_key_of_a_set_is_put_into_use_a_second_time(app: App, kind: str
     app.step(RESTS + timedelta(minutes=1))
     await work(node)
     assert await node.sets.begin(kind) == 4
-
-
-@BOTH
-async def test_nor_where_the_row_of_the_newer_epoch_is_deleted(app: App) -> None:
-    """Until the old key leaves the keyrings: a leaked one reads whoever signs up by then."""
-    await app.subscribe()
-    early = await rows_of(app, tables.kek_epoch)
-    rotation = rotation_of(app)
-    await rotation.keep()
-    await rotation.begin()
-    while await rotation.keep():
-        pass
-    now = await rows_of(app, tables.kek_epoch)
-    assert {row["epoch"]: row["state"] for row in now} == {1: "retiring", 2: "active"}
-    assert await wrapping(app) == {2}
-
-    await put_back(app, tables.kek_epoch, early)
-    await app.parts.keystore.create(["sub_1"], app.parts.clock.wall())
-
-    assert await wrapping(app) == {2}

@@ -674,6 +674,8 @@ async def test_no_table_is_without_a_rule() -> None:
         "audit_checkpoint": "for ever: no personal data",
         "audit_entry": "for ever: no personal data",
         "audit_guard": "one row",
+        "audit_verified": "three rows: of each kind of verification the last",
+        "audit_cosignature": "what others said of public checkpoints: nobody's data",
         "audit_item": "the commitment for ever, the facts with the person",
         "audit_node": "for ever: no personal data",
         "audit_payload": "with the person",

@@ -122,10 +122,10 @@ async def events(app: App) -> set[str]:
 
 async def export_says(app: App, kept: str | None) -> tuple[bool, bool]:
     """Whether an export is what it should be, to who has the receipt's seal."""
-    key = app.parts.publisher.vkey
-    lines = [line async for line in jsonl(app.parts.data, app.parts.log, key)]
+    verifier = app.parts.publisher.verifier
+    lines = [line async for line in jsonl(app.parts.data, app.parts.log, verifier)]
     whole = b"".join(lines).splitlines(keepends=True)
-    return check_jsonl(iter(whole), key, [kept] if kept else []).ok, True
+    return check_jsonl(iter(whole), verifier, [kept] if kept else []).ok, True
 
 
 async def rewrite_without(app: App, kind: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -117,17 +118,10 @@ async def verify(
 ) -> Verification:
     """Check everything, while the gateway runs; changes nothing.
 
-    Of the log what came behind *since*; what rests on it is compared whole each time, for a row
-    that was put back leaves nothing that is newer.
+    Of the log what came behind *since*; of the rest all, for a row put back leaves nothing newer.
 
     Without the guard's store, of a copy that has none, what people took away is not compared.
     """
-
-    async def ending(subjects: Collection[str]) -> Collection[str]:
-        # Whose keys may be gone although nobody tampered with anything.
-        async with parts.data.read() as connection:
-            known = await gates.peek(connection, subjects)
-        return {subject for subject, gate in known.items() if gate.gone(parts.rows)}
 
     await parts.publisher.learn(parts.data)
     report = await audit_verify.verify_live(
@@ -136,7 +130,7 @@ async def verify(
         log=parts.log,
         verifier=parts.publisher.verifier,
         opener=parts.keystore.vault,
-        ending=ending,
+        ending=partial(_ending, parts.data, parts.rows),
         held=held,
         progress=progress,
         since=since,
@@ -160,6 +154,13 @@ async def verify(
         if len(rows) == _MOST:
             break
     return Verification(report, rows)
+
+
+async def _ending(data: Database, rows: RowKeys, subjects: Collection[str]) -> Collection[str]:
+    """Whose keys may be gone although nobody tampered with anything."""
+    async with data.read() as connection:
+        known = await gates.peek(connection, subjects)
+    return {subject for subject, gate in known.items() if gate.gone(rows)}
 
 
 def _signed_tables(
