@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import trail
 from audit.entry import Event, draft, format_moment
-from audit.export import bundle
-from audit.export.bundle import Part, Wanted
+from audit.export import bundle, selection
 from audit.export.disclosed import Disclosing, Showing
 from audit.export.jsonl import jsonl
+from audit.export.selection import Part, Wanted
 from audit.kinds import Actor, Kind
 from consent import gates, texts
 from consent.keys.vault import Compartment
@@ -121,11 +121,11 @@ class Exports:
 
     async def _logs(self) -> list[Part]:
         parts = self.parts
-        return await bundle.parts_of(parts.data, parts.log, parts.publisher.verifier)
+        return await selection.parts_of(parts.data, parts.log, parts.publisher.verifier)
 
     def _sizes(self, held: Sequence[str]) -> dict[int, list[int]]:
         """Where the hashes must be cut so that who has these notes can compare them."""
-        return bundle.sizes_of(self.parts.publisher.verifier, held)
+        return selection.sizes_of(self.parts.publisher.verifier, held)
 
     async def _tell(self, taking: Taking) -> None:
         parts = self.parts
