@@ -66,7 +66,7 @@ async def write(
         sizes = [one.checkpoint.size for one in part.older]
         sizes += wanted.sizes.get(part.generation, ())
         lines = spans.lines(data, part.base, part.size, ranges, sizes)
-        async for raw in file(f"{folder}/entries.jsonl", lines):
+        async for raw in file(f"{folder}/entries.jsonl", _seen(lines, wanted)):
             yield raw
     for path, told in _of_people(data, parts, wanted).items():
         async for raw in file(path, told):
@@ -74,6 +74,12 @@ async def write(
     zipping.add("manifest.note", [sign(_manifest(origin, now, zipping.listed)).encode()])
     zipping.finish()
     yield zipping.drain()
+
+
+async def _seen(lines: AsyncIterator[bytes], wanted: Wanted) -> AsyncIterator[bytes]:
+    async for piece in lines:
+        wanted.passed(piece.count(b"\n"))
+        yield piece
 
 
 def _of_people(

@@ -6,7 +6,6 @@ from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, union
@@ -60,7 +59,7 @@ class Disclosing:
     opener: Opener
     judge: Judge
     still: Callable[[AsyncConnection], Awaitable[None]]
-    _places: array[int] = field(default_factory=partial(array, "q"))
+    _places: dict[int, array[int]] = field(default_factory=dict)  # of each log, by its base
 
     async def places(self, connection: AsyncConnection, base: int, size: int) -> Sequence[int]:
         """Where the entries about them stand, in the log from *base* on; `lines` follows them."""
@@ -74,7 +73,7 @@ class Disclosing:
         found = array("q")
         async for at in await connection.stream_scalars(query):
             found.append(at)
-        self._places += found
+        self._places[base] = found
         return found
 
     async def lines(self, data: Database) -> AsyncIterator[bytes]:
@@ -84,11 +83,12 @@ class Disclosing:
 
     async def pages(self, data: Database) -> AsyncIterator[list[Disclosed]]:
         """The same before they are written, each with its entry."""
-        for start in range(0, len(self._places), _AT_ONCE):
-            async with data.read() as connection:
-                await self.still(connection)
-                page = await _Page.read(connection, self._places[start : start + _AT_ONCE])
-            yield list(self._of_page(page))
+        for _, places in sorted(self._places.items()):
+            for start in range(0, len(places), _AT_ONCE):
+                async with data.read() as connection:
+                    await self.still(connection)
+                    page = await _Page.read(connection, places[start : start + _AT_ONCE])
+                yield list(self._of_page(page))
 
     def _of_page(self, page: _Page) -> Iterator[Disclosed]:
         for place, entry in page.entries:

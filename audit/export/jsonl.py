@@ -22,7 +22,7 @@ from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR, parse
 from audit.errors import EntryError, NoteError
 from audit.export.excerpt import FORMAT as EXCERPT
-from audit.export.selection import parts_of
+from audit.export.selection import Passed, parts_of, unseen
 from audit.gaps import Gap
 from audit.kinds import Kind
 from audit.log import Log
@@ -51,7 +51,11 @@ _Line = tuple[bytes, bytes, bytes | Kind]  # an entry, its moment, its kind
 
 
 async def jsonl(
-    data: Database, log: Log, vkey: str, up_to: int | None = None
+    data: Database,
+    log: Log,
+    vkey: str,
+    up_to: int | None = None,
+    passed: Passed = unseen,
 ) -> AsyncIterator[bytes]:
     """Write everything that was published, in parts of many lines; *up_to* as in `parts_of`.
 
@@ -65,6 +69,7 @@ async def jsonl(
     for part in parts:
         yield _header(verifier.of(part.generation), part.size)
         async for piece in _entries(data, part.base, part.size):
+            passed(piece.count(b"\n"))
             yield piece
         yield _line({"checkpoint": part.newest.note})
     if not parts:

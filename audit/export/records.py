@@ -40,11 +40,13 @@ async def pages(
         for group in grouped(await chosen(data, part, wanted), most):
             async with data.read() as connection:
                 found = await _read(connection, part.base, group)
-            yield [
+            page = [
                 Record(part.generation, index, found.get(part.base + index))
                 for one in group
                 for index in range(one.start, one.end)
             ]
+            wanted.passed(len(page))
+            yield page
 
 
 def grouped(ranges: Sequence[Range], most: int) -> Iterator[list[Range]]:

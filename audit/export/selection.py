@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,6 +27,13 @@ from storage.sound import sound
 _ALWAYS = (Kind.TEXT_PUBLISHED, Kind.LOG_OPENED, Kind.LOG_CLOSED)
 
 
+Passed = Callable[[int], object]  # is told how many entries were gone through since
+
+
+def unseen(_: int) -> None:
+    """Nobody looks on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which entries; *sizes* are those of checkpoints that somebody holds, by their log."""
@@ -36,6 +43,7 @@ class Wanted:
     person: Disclosing | None = None
     pseudonyms: Pseudonyms | None = None  # people have such names, and nothing is opened
     sizes: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    passed: Passed = unseen
 
     @property
     def is_whole(self) -> bool:
@@ -133,6 +141,13 @@ async def _public(
     return [one for one in found if one is not None]
 
 
+async def last_of(connection: AsyncConnection, kinds: Collection[Kind]) -> int | None:
+    """The place of the last event of *kinds*; None where there is none."""
+    query = select(func.max(audit_entry.c.leaf_index)).where(audit_entry.c.kind.in_(kinds))
+    found: int | None = (await connection.execute(query.where(sound(audit_entry)))).scalar_one()
+    return found
+
+
 async def chosen(data: Database, part: Part, wanted: Wanted) -> list[Range]:
     """Which entries of a log are in an export, by their indexes."""
     if wanted.is_whole:
@@ -162,3 +177,11 @@ async def chosen(data: Database, part: Part, wanted: Wanted) -> list[Range]:
 
 def _runs(part: Part, places: Iterable[int]) -> list[Range]:
     return list(spans.runs(place - part.base for place in places))
+
+
+async def entries(data: Database, parts: Sequence[Part], wanted: Wanted) -> int:
+    """How many entries an export has."""
+    found = 0
+    for part in parts:
+        found += sum(one.end - one.start for one in await chosen(data, part, wanted))
+    return found

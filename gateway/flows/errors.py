@@ -2,6 +2,7 @@
 
 FlowError
 ├── ContentError    stored mail content that no release wrote
+├── NoSuchExport    of that name the bytes would be others now, or there never was one
 └── PersonEnded     somebody is forgotten while what is kept of them is handed out
 """
 
@@ -18,3 +19,7 @@ class ContentError(FlowError):
 
 class PersonEnded(FlowError):
     """Nothing more of this person may be handed out; what was begun stays unfinished."""
+
+
+class NoSuchExport(FlowError):
+    """What an export's name stands for cannot be made any more; begin another one."""
