@@ -7,8 +7,17 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, tzinfo
 from typing import Any
 from xml.etree import ElementTree
+
+from audit.export import selection
+from audit.export.selection import Wanted
+from gateway.flows.proving import export_forms
+from gateway.flows.proving.export_forms import Export, Form, Order, Source
+from gateway.flows.proving.exports import at_once
+from storage.database import Database
+from tests.support.audit import LOG, PUBLISHER
 
 Rows = list[list[str]]
 
@@ -62,3 +71,16 @@ def _rows(raw: bytes) -> Iterator[list[str]]:
 
 def _shown(found: re.Match[str]) -> str:
     return chr(int(found[1], 16))
+
+
+async def order_of(
+    data: Database, form: Form, wanted: Wanted, up_to: int | None = None, zone: tzinfo = UTC
+) -> Export:
+    """An export of the log in *data*, as the flow makes it."""
+    logs = await selection.parts_of(data, LOG, PUBLISHER.verifier, up_to)
+    order = Order(form, logs, wanted, zone, {})
+    return export_forms.export(Source(data, LOG, PUBLISHER, at_once), order)
+
+
+async def whole(export: Export, start: int = 0) -> bytes:
+    return b"".join([piece async for piece in export.read(start)])
