@@ -9,6 +9,7 @@ from benchmarks import (
     bodies,
     bundles,
     delivery,
+    exports,
     log,
     markup,
     reindexing,
@@ -25,6 +26,7 @@ ALL = {
     "sign-ups": sign_ups,
     "bodies": bodies,
     "bundles": bundles,
+    "exports": exports,
     "rewrapping": rewrapping,
     "reindexing": reindexing,
 }

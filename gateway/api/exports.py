@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
@@ -13,18 +14,20 @@ from gateway.api import tries
 from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, NotPublished
-from gateway.flows.errors import NoSuchExport
+from gateway.flows.errors import NoSuchExport, TooManyEvents
+from gateway.flows.proving import reports
 from gateway.flows.proving.export_forms import Export, Form
 from gateway.flows.proving.exports import Exports, Extent, Taking
 from gateway.flows.rights import handing_out
 from gateway.flows.sending.permission import Question
-from gateway.http import resuming, turns
+from gateway.http import audit_paper, pages, resuming, turns
 from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import Media, endpoint
-from gateway.http.fields import CaseNumber, ExportName, Moment, ZoneName, zone_named
+from gateway.http.fields import CaseNumber, ExportName, Locale, Moment, ZoneName, zone_named
 from gateway.http.parsing import read_json, read_query
 from gateway.http.reasons import reason_of
+from gateway.http.typesetter import PDF
 
 _PATH: Final = "/v1/audit/export"
 _TYPES: Final = {
@@ -32,6 +35,7 @@ _TYPES: Final = {
     Form.JSONL: "application/jsonl",
     Form.CSV: "application/zip",
     Form.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Form.PDF: PDF,
 }
 _ENDINGS: Final = {Form.BUNDLE: "zip", Form.CSV: "csv.zip"}
 _MEDIA: Final = tuple(Media(kind) for kind in dict.fromkeys(_TYPES.values()))
@@ -42,7 +46,7 @@ _ANOTHER: Final = (
 )
 
 _Note = Annotated[str, StringConstraints(max_length=16_384)]
-_Format = Literal["bundle", "jsonl", "csv", "xlsx"]
+_Format = Literal["bundle", "jsonl", "csv", "xlsx", "pdf"]
 
 
 def _scope(raw: object) -> object:
@@ -61,6 +65,7 @@ class ExportQuery(BaseModel):
     since: Moment | None = None
     until: Moment | None = None
     zone: ZoneName | None = None
+    locale: Locale | None = None
     case: CaseNumber | None = None
     export: ExportName | None = None
 
@@ -70,6 +75,7 @@ class PersonExport(Target):
 
     format: _Format = "bundle"
     zone: ZoneName | None = None
+    locale: Locale | None = None
     checkpoints: Annotated[list[_Note], Field(max_length=20, default_factory=list)]
 
 
@@ -95,6 +101,11 @@ async def get_export(request: web.Request) -> web.StreamResponse:
             raise Invalid.at("/export", _ANOTHER) from None
         if export is None:
             raise NotPublished
+        if export.order.form is Form.PDF:
+            body = b"" if request.method == "HEAD" else await _paper(request, export, taking.case)
+            if body:
+                await taken.tell(export, taking)
+            return await turns.hand_over(request, body, _headers(export))
         start = resuming.start_of(request, export.name, is_named=query.export is not None)
         rest = await resuming.rest(start, export.length, export.name)
         if isinstance(rest, web.Response):
@@ -124,8 +135,9 @@ async def post_export(request: web.Request) -> web.StreamResponse:
     said = await read_json(request, PersonExport)
     question, held = Question("", said.email, said.subject_id), said.checkpoints
     form, zone = Form(said.format), _zone(said.format, said.zone)
-    if held and form is not Form.BUNDLE:
-        raise Invalid.at("/checkpoints", "are compared in a bundle alone: ask for format bundle")
+    if held and form not in (Form.BUNDLE, Form.PDF):
+        raise Invalid.at("/checkpoints", "are compared in a bundle or a pdf: ask for one of them")
+    _check_locale(form, said.locale)
     asked = handing_out.by_a_caller(request[CALLER].id, why)
     async with request.app[TURNS].place():
         try:
@@ -134,6 +146,9 @@ async def post_export(request: web.Request) -> web.StreamResponse:
             raise Invalid.at("/checkpoints", "has one that this log did not sign") from None
         if export is None:
             raise await tries.nobody(request)
+        if form is Form.PDF:
+            body = await _paper(request, export, None, held, said.locale)
+            return await turns.hand_over(request, body, _headers(export))
         return await turns.stream(request, export.read(), _headers(export))
 
 
@@ -146,8 +161,11 @@ def _taking(request: web.Request, query: ExportQuery) -> Taking:
     form, extent = Form(query.format), Extent(query.scope)
     if extent is Extent.AUTHORITY:
         require_unbound(request)
+        if form is Form.PDF:
+            raise Invalid.at("/format", "has no names of people: take bundle, jsonl, csv or xlsx")
         if query.case is None:
             raise Invalid.at("/case", "is required: for which case of the authority's it is")
+    _check_locale(form, query.locale)
     return Taking(
         form,
         Actor.API,
@@ -164,6 +182,29 @@ def _zone(form: str, name: str | None) -> Any:
     if name is not None and not Form(form).has_local_times:
         raise Invalid.at("/zone", "is for local times, which csv, xlsx and pdf have")
     return zone_named(name or "UTC")
+
+
+def _check_locale(form: Form, locale: str | None) -> None:
+    if locale is not None and form is not Form.PDF:
+        raise Invalid.at("/locale", "is the language of a paper: ask for format pdf")
+
+
+async def _paper(
+    request: web.Request,
+    export: Export,
+    case: str | None,
+    held: Sequence[str] = (),
+    locale: str | None = None,
+) -> bytes:
+    """The report as PDF."""
+    try:
+        found = await reports.report(export, held)
+    except TooManyEvents as error:
+        way_out = "ask for bundle, csv or xlsx, or a shorter time"
+        text = f"tells of {error.most:,} events at most: {way_out}"
+        raise Invalid.at("/format", text) from None
+    controller, language = request.app[PARTS].config.controller, pages.locale_of(request, locale)
+    return await request.app[TYPESETTER].pdf(audit_paper.paper(found, controller, language, case))
 
 
 def _headers(export: Export) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -38,15 +38,17 @@ class _Order:
     question: Question | None  # about whom; none: about everybody, and nobody is named
     reason: str | None
     held: Sequence[str]
+    locale: str
 
 
 def export(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="A file, or - for stdout.")],
     format: Annotated[
-        Literal["jsonl", "bundle", "csv", "xlsx"],
+        Literal["jsonl", "bundle", "csv", "xlsx", "pdf"],
         typer.Option(
-            help="Lines; a zip that checks itself; tables, as a zip of CSV or as a workbook."
+            help="Lines; a zip that checks itself; tables, as a zip of CSV or as a workbook;"
+            " a report in sentences."
         ),
     ] = "jsonl",
     scope: Annotated[
@@ -59,7 +61,10 @@ def export(
     until: Annotated[str | None, typer.Option(metavar="TIME", help=_TIME)] = None,
     zone: Annotated[
         str | None,
-        typer.Option(help="Whose local time tables have beside UTC, such as Europe/Berlin."),
+        typer.Option(help="Whose local time stands beside UTC, such as Europe/Berlin."),
+    ] = None,
+    locale: Annotated[
+        str | None, typer.Option(help="In which language a report is: en or de.")
     ] = None,
     case: Annotated[
         str | None,
@@ -82,7 +87,7 @@ def export(
     log tells of every export before it begins. A bundle is checked by whoever is given it, on
     their own machine; it says how. What was cut off goes on where it was: say the same again.
     """
-    written = _Written(format, scope, zone)
+    written = _Written(format, scope, zone, locale)
     about = _About((since, until), case, reason, subject_stdin)
     order = _order(written, about, held_notes(checkpoint))
     size = run(_export(configuration(context), order, Output(output)))
@@ -92,6 +97,8 @@ def export(
 def _hint(order: _Order, output: Path) -> str:
     form, times = order.taking.form, (order.taking.since, order.taking.until)
     whole = order.question is None and order.taking.extent == "period" and times == (None, None)
+    if form == "pdf":
+        return "; it names the bundle that proves what it tells"
     if form == "bundle" or (form == "jsonl" and whole):
         return f"; check them with: gateway audit verify --bundle {output}"
     return "; for reading: what proves is a bundle of the same entries"
@@ -112,6 +119,7 @@ class _Written:
     form: str
     scope: str
     zone: str | None
+    locale: str | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,8 @@ def _order(written: _Written, about: _About, held: Sequence[str]) -> _Order:
     from gateway.http.fields import CaseNumber, Label, ZoneName, zone_named
 
     form, extent = Form(written.form), Extent(written.scope)
-    _check_together(form, extent, written.zone, about, held)
+    _check_together(form, extent, about, held)
+    _check_reading(form, extent, written)
     since, until = (_moment(one) for one in about.times)
     case = _checked(
         CaseNumber, about.case, "--case: letters, digits and . _ / : + = - with a digit"
@@ -140,16 +149,14 @@ def _order(written: _Written, about: _About, held: Sequence[str]) -> _Order:
     assert local is not None  # noqa: S101 checked
     taking = Taking(form, Actor.OPERATOR, None, case, since, until, extent, local)
     question = _question(sys.stdin.readline().strip()) if about.of_person else None
-    return _Order(taking, question, reason, held)
+    return _Order(taking, question, reason, held, written.locale or "en")
 
 
-def _check_together(
-    form: Form, extent: Extent, zone: str | None, about: _About, held: Sequence[str]
-) -> None:
+def _check_together(form: Form, extent: Extent, about: _About, held: Sequence[str]) -> None:
     """Refuse what makes no sense together, and say what does."""
     wrong = {
-        "a --checkpoint is compared in a bundle alone: say --format bundle": (
-            held and form != "bundle"
+        "a --checkpoint is compared in a bundle or a report: say --format bundle": (
+            held and form not in ("bundle", "pdf")
         ),
         "an export about a person is of all times, and has a --reason": (
             about.of_person and (any(about.times) or about.case)
@@ -163,8 +170,30 @@ def _check_together(
         "an authority's needs the --case that it is for": (
             extent == "authority" and about.case is None
         ),
-        "--zone is for local times, which csv and xlsx have": (zone and not form.has_local_times),
     }
+    _refuse(wrong)
+
+
+def _check_reading(form: Form, extent: Extent, written: _Written) -> None:
+    from gateway.look.translations import languages
+
+    known = languages()
+    wrong = {
+        "a report has no names of people: take bundle, jsonl, csv or xlsx for an authority": (
+            form == "pdf" and extent == "authority"
+        ),
+        "--zone is for local times, which csv, xlsx and pdf have": (
+            written.zone and not form.has_local_times
+        ),
+        "--locale is the language of a report: say --format pdf": (
+            written.locale and form != "pdf"
+        ),
+        f"--locale: one of {', '.join(known)}": written.locale not in (None, *known),
+    }
+    _refuse(wrong)
+
+
+def _refuse(wrong: Mapping[str, object]) -> None:
     for said, is_wrong in wrong.items():
         if is_wrong:
             raise typer.BadParameter(said)
@@ -222,10 +251,37 @@ async def _export(config: Config, order: _Order, output: Output) -> int:
             if export is None:
                 whom = "nobody is known by that" if order.question else "nothing was published yet"
                 raise fail(f"{whom}; nothing was written")
+            seen.total = await export.entries()
+            pieces = export.read()
+            if order.taking.form == "pdf":
+                pieces = _at_once(await _paper(config, export, order))
             if order.question is None:
                 await exports.tell(export, order.taking, output.length(export.name))
-            seen.total = await export.entries()
-            return await output.write(export.name, export.read())
+            return await output.write(export.name, pieces)
+
+
+async def _paper(config: Config, export: Export, order: _Order) -> bytes:
+    """The report as PDF."""
+    from gateway.flows.errors import TooManyEvents
+    from gateway.flows.proving import reports
+    from gateway.http import audit_paper
+    from gateway.http.typesetter import Typesetter
+
+    try:
+        report = await reports.report(export, order.held)
+    except TooManyEvents as error:
+        way_out = "take bundle, csv or xlsx, or a shorter time (--since, --until)"
+        raise fail(f"a report tells of {error.most:,} events at most: {way_out}") from None
+    made = audit_paper.paper(report, config.controller, order.locale, order.taking.case)
+    typesetter = Typesetter()
+    try:
+        return await typesetter.pdf(made)
+    finally:
+        await typesetter.stop()
+
+
+async def _at_once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 class _Seen:

@@ -26,8 +26,10 @@ def used_messages() -> set[str]:
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
     package = Path(resources.__file__).parents[1]
     for name in (
+        "http/audit_paper.py",
         "http/certificate_paper.py",
         "http/dossier_paper.py",
+        "look/event_words.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
         "look/terms.py",

@@ -135,7 +135,7 @@ def up_to(name: str) -> int | None:
 
 
 def export(source: Source, order: Order) -> Export:
-    """An export, of which nothing is made yet; a paper is none (`reports.py`)."""
+    """An export, of which nothing is made yet; that of a paper is the bundle that it names."""
     return Export(source, order, order.name, _FORMS[order.form])
 
 
@@ -195,4 +195,5 @@ _FORMS: Final[Mapping[Form, Callable[[Source, Order], Bytes]]] = {
     Form.JSONL: _lines,
     Form.CSV: _csv,
     Form.XLSX: _xlsx,
+    Form.PDF: _bundle,
 }
