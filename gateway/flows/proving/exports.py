@@ -155,7 +155,10 @@ class Exports:
         parts, up_to = self.parts, None
         if name is not None and (up_to := export_forms.up_to(name)) is None:
             raise NoSuchExport
-        return await selection.parts_of(parts.data, parts.log, parts.publisher.verifier, up_to)
+        logs = await selection.parts_of(parts.data, parts.log, parts.publisher.verifier, up_to)
+        if up_to and not logs:
+            raise NoSuchExport
+        return logs
 
     def _sizes(self, held: Sequence[str]) -> dict[int, list[int]]:
         """Where the hashes must be cut so that who has these notes can compare them."""
