@@ -11,9 +11,11 @@ from typing import Final
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 
+from audit.canonical import encode
+from audit.checkpoints import Checkpoint
 from gateway.config.config import Controller
 from gateway.flows.proving.reports import Happening, Report
-from gateway.look.event_words import ACTORS, KINDS
+from gateway.look.event_words import ACTORS, FACTS, KINDS
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations
 
@@ -47,6 +49,8 @@ _TITLES: Final = {
     "period": say("Report on a period of the audit log"),
     "person": say("Report on what the audit log holds of a person"),
 }
+_EVERYWHERE: Final = frozenset({"sub", "sseq"})
+_SAYS_NOTHING: Final = frozenset({"", "null"})
 _DAY: Final = "EEEE, d MMMM y"
 _DAYS: Final = {"en": _DAY, "de": "EEEE, d. MMMM y"}
 _TIMES: Final = {"en": "d MMMM y, HH:mm:ss", "de": "d. MMMM y, HH:mm:ss"}
@@ -55,6 +59,11 @@ _TIMES: Final = {"en": "d MMMM y, HH:mm:ss", "de": "d. MMMM y, HH:mm:ss"}
 def paper(report: Report, controller: Controller, locale: str, case: str | None = None) -> Paper:
     """The report, in a language that has a catalogue."""
     return _Writer(report, controller, locale, case).paper()
+
+
+def _root(checkpoint: Checkpoint) -> str:
+    """What was signed; the signature is in the bundle, and too long for a line."""
+    return f"{checkpoint.origin} · {checkpoint.size} · {encode(checkpoint.root)}"
 
 
 class _Writer:
@@ -139,7 +148,7 @@ class _Writer:
             [
                 (say("Bundle"), checked.name),
                 (say("Its SHA-256"), checked.digest),
-                *((say("Checkpoint"), part.newest.note.rstrip()) for part in report.logs),
+                *((say("Checkpoint"), _root(part.newest.checkpoint)) for part in report.logs),
             ]
         )
         yield Words(
@@ -177,8 +186,15 @@ class _Writer:
 
     def _with_facts(self, one: Happening) -> Iterator[Block]:
         yield Words(self._line(one))
-        if found := self._report.facts.get((one.generation, one.index)):
+        if found := list(self._facts(one)):
             yield Facts(found)
+
+    def _facts(self, one: Happening) -> Iterator[tuple[str, str]]:
+        """What it says, under words of ours, without whom it is about and what says nothing."""
+        for name, value in self._report.facts.get((one.generation, one.index), ()):
+            if name not in _EVERYWHERE and value not in _SAYS_NOTHING:
+                label = FACTS.get(name)
+                yield name if label is None else self._words.gettext(label), value
 
     def _line(self, one: Happening) -> str:
         say = self._words.gettext
@@ -192,7 +208,8 @@ class _Writer:
         if one.items:
             many = self._words.ngettext("%(number)s message.", "%(number)s messages.", one.items)
             line = f"{line} {many % {'number': self._number(one.items)}}"
-        return f"{line} {'; '.join(f'{n}: {v}' for n, v in one.refs.items())}".rstrip()
+        refs = "; ".join(f"{name}: {value}" for name, value in one.refs.items())
+        return f"{line} ({refs})" if refs else line
 
     def _place(self, one: Happening) -> str:
         number = self._number(one.index)

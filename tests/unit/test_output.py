@@ -8,8 +8,8 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import click
 import pytest
+import typer
 
 from gateway.cli.output import Output
 
@@ -76,7 +76,7 @@ def test_two_that_were_begun_are_no_choice_of_ours(tmp_path: Path) -> None:
     output.part_of(NAME).touch()
     output.part_of("6-0123456789abcdef").touch()
 
-    with pytest.raises(click.exceptions.Exit):
+    with pytest.raises(typer.Exit):
         output.begun()
 
 
