@@ -16,12 +16,14 @@ from audit import succession
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR
 from audit.errors import NoteError
+from audit.gaps import Gap
 from audit.kinds import Kind
 from audit.report import Findings, Level, Problem
 from audit.rowmac import RowMacs
 from audit.times import Times
 from audit.tree import Frontier, Node
 
+_HELD = "held"  # by whoever checks, out of the gateway's reach
 KINDS = {kind.value.encode(): kind for kind in Kind}
 
 
@@ -174,16 +176,43 @@ def grow(
     return nodes + frontier.extend(leaves[frontier.size - start :])
 
 
-def hold(
-    verifier: Verifier, held: Iterable[str], findings: Findings
-) -> tuple[dict[int, list[Claim]], Level]:
-    """Read the checkpoints that were kept outside, and say what level they lift to."""
+def hold(verifier: Verifier, held: Iterable[str], findings: Findings) -> dict[int, list[Claim]]:
+    """Read the checkpoints that were kept outside."""
     claims: dict[int, list[Claim]] = {}
     for note in held:
-        claim = signed(verifier, note, "held", None, findings)
+        claim = signed(verifier, note, _HELD, None, findings)
         if claim is not None:
             claims.setdefault(claim.checkpoint.size, []).append(claim)
-    return claims, Level.HELD_OUTSIDE if claims else Level.SIGNED
+    return claims
+
+
+def level_of(claims: Mapping[int, Sequence[Claim]], size: int) -> Level:
+    """What checkpoints kept outside lift *size* entries to; who was compared with none, nothing."""
+    compared = [one for at in claims if 0 < at <= size for one in claims[at]]
+    outside = any(one.holder == _HELD for one in compared)
+    return Level.HELD_OUTSIDE if outside else Level.SIGNED
+
+
+def beyond(
+    claims: Mapping[int, Sequence[Claim]], size: int, gap: Gap | None, findings: Findings
+) -> list[str]:
+    """Compare checkpoints of what was lost behind *size* entries; says of each that was kept.
+
+    No entry bears them out, but two roots of one size are two histories, whatever is left.
+    """
+    told, said = None if gap is None else gap.guard, []
+    for at in sorted(at for at in claims if at > size):
+        stood = told is not None and told.size == at
+        roots = {one.checkpoint.root for one in claims[at]}
+        if told is not None and stood:
+            roots.add(told.root)
+        if len(roots) > 1:
+            text = f"two roots of size {at} were signed: there were two histories"
+            findings.add(Problem.CHECKPOINT, None, text)
+        with_what = "the guard's alone" if stood else "nothing"
+        text = f"your checkpoint of size {at} covers lost entries: it was compared with {with_what}"
+        said += [text for one in claims[at] if one.holder == _HELD]
+    return said
 
 
 def split(first: str, newest: int, held: Iterable[str]) -> dict[int, list[str]]:

@@ -4,6 +4,7 @@ AuditError
 ├── EntryError      bytes that are no entry of ours
 ├── KeyDamaged      what is sealed cannot be opened, though its key was not destroyed
 ├── NoteError       a signed note or checkpoint that is malformed or not signed by the key
+│   └── SignerUnknown   signed in the log's name, by a key that is not known here
 ├── LogMissing      the log was never opened here
 ├── LogDamaged      stored hashes are missing or wrong, so nothing can be proved
 ├── RowDamaged      a row that the log rests on cannot be read
@@ -15,6 +16,7 @@ AuditError
     ├── GuardBehind     the log knows a younger checkpoint: a restored guard
     ├── AllOlder        both stand before what this machine saw published: put back together
     └── GuardConflict   the log does not continue what was published, or the guard was forged
+        └── KeyUnknown      a key signed what was published last that this keyring lacks
 """
 
 from __future__ import annotations
@@ -34,6 +36,13 @@ class KeyDamaged(AuditError):
 
 class NoteError(AuditError):
     """Not a note that this key signed."""
+
+
+class SignerUnknown(NoteError):
+    """Signed in the log's name: by its next key, or by somebody."""
+
+    def __init__(self) -> None:
+        super().__init__("not signed by a key that is known here")
 
 
 class LogMissing(AuditError):
@@ -145,4 +154,14 @@ class GuardConflict(GuardError):
         "Somebody wrote to one of the two, or they belong to different gateways. `gateway audit"
         " verify` names the first bad entry; restore the database from before that, or close the"
         " log before it: `gateway audit recover`."
+    )
+
+
+class KeyUnknown(GuardConflict):
+    """The log's key was followed by one that is not here, or somebody wrote to the guard."""
+
+    what = "this keyring lacks the key that signed the guard's checkpoint"
+    todo = (
+        "Copy the newest keyring to this machine. Where no machine has a newer one, somebody wrote"
+        " to the guard: `gateway audit verify` says more, `gateway audit recover` goes on."
     )

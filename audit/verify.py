@@ -12,7 +12,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import published, reading, succession, successor
-from audit.check import Claim, Walk, hold, signed, split
+from audit.check import Claim, Walk, beyond, hold, level_of, signed, split
 from audit.checkpoints import Verifier
 from audit.gaps import Cause, Gap
 from audit.log import Log
@@ -36,7 +36,7 @@ async def verify_live(
     guard: Database,
     *,
     log: Log,
-    vkey: str,
+    verifier: Verifier,
     opener: Openers | None = None,
     ending: Ending | None = None,
     held: Iterable[str] = (),
@@ -45,32 +45,34 @@ async def verify_live(
     """Check everything that the log claims against everything that is known of it.
 
     Logs that were closed before it are checked with it; what they lost, and its first
-    entries tell of, is an accepted gap. Without *opener* sealed payloads are not looked at.
+    entries tell of, is an accepted gap. *verifier* is the first log's. Without *opener* sealed
+    payloads are not looked at.
     *held* are checkpoint notes that were kept out of the gateway's reach; only they lift
     the level above `signed`. Facts that are gone, or whose key is, must be accounted for
     by `subject.erased`; of those who are *ending*, keys may be gone before that.
     """
-    verifier, shared = Verifier(vkey), Findings()
+    shared = Findings()
     lost: Mapping[int, Gap] = {}
     if log.generation > 1:
         async with data.read() as connection:
             lost = await successor.told(connection, log, verifier)
     openings = Openings(data, opener, ending)
     by_log = split(log.first, log.generation, held)
-    size, level = 0, Level.SIGNED
+    size, level, kept = 0, Level.SIGNED, list[str]()
     for generation in range(1, log.generation + 1):
         findings = shared if log.generation == 1 else Findings()
         live = _Live(data, log, verifier, generation, lost.get(generation), findings, openings)
         end, reached = await live.run(guard, by_log.get(generation, ()), progress)
         size, level = size + end, level if reached is Level.SIGNED else reached
+        kept += live.unproved
         if findings is not shared:
             shared.join(succession.name_of(log.first, generation), findings)
     await _check_readable(data, metadata.sorted_tables, shared)
     await _check_readable(guard, guard_metadata.sorted_tables, shared)
     await _check_duplicates(data, shared)
     await openings.account(log.macs, shared)
-    said = tuple(gap.says(succession.name_of(log.first, one)) for one, gap in sorted(lost.items()))
-    return shared.report(size, level, said)
+    said = [gap.says(succession.name_of(log.first, one)) for one, gap in sorted(lost.items())]
+    return shared.report(size, level, (*said, *kept))
 
 
 class _Live:
@@ -98,12 +100,13 @@ class _Live:
         self._openings = openings
         self._walk = Walk(findings, log.macs, self._base)
         self._claims: dict[int, list[Claim]] = {}  # of guard and holders outside
+        self.unproved: list[str] = []  # what is to be said of those that nothing bears out
 
     async def run(
         self, guard: Database, held: Iterable[str], progress: Progress | None
     ) -> tuple[int, Level]:
         """Check it; how many entries it has, and the level that holders outside lift it to."""
-        self._claims, level = hold(self._verifier, held, self._findings)
+        self._claims = hold(self._verifier, held, self._findings)
         async with self._data.read() as connection:
             stored = await published.newest(connection, self._first, self._generation)
         newest = 0 if stored is None else stored.checkpoint.size
@@ -118,7 +121,8 @@ class _Live:
                 progress(min(start + _CHUNK, end), end)
         self._walk.finish()
         self._check_state(state)
-        return end, level
+        self.unproved = beyond(self._claims, end, self._gap, self._findings)
+        return end, level_of(self._claims, end)
 
     async def _state(self) -> State:
         """What it says of itself; of a log that was closed its successor says it."""

@@ -24,7 +24,7 @@ from storage.database import Database
 from storage.sound import sound
 
 # Whatever else is left out: without these, nobody could check what the others rest on.
-_ALWAYS = (Kind.TEXT_PUBLISHED, Kind.LOG_OPENED, Kind.LOG_CLOSED)
+_ALWAYS = (Kind.TEXT_PUBLISHED, Kind.LOG_OPENED, Kind.LOG_CLOSED, Kind.KEY_ROTATED)
 
 
 Passed = Callable[[int], object]  # is told how many entries were gone through since
@@ -53,7 +53,7 @@ class Wanted:
     def kind(self) -> str:
         """As `about.json` says it."""
         if self.person is not None:
-            return "person"
+            return self.person.kind
         if self.pseudonyms is not None:
             return "authority"
         return "log" if self.is_whole else "period"

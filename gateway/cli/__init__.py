@@ -21,6 +21,7 @@ from gateway.cli import (
     backup,
     cases,
     db,
+    defending,
     dkim,
     doctor,
     drill,
@@ -52,6 +53,7 @@ app.command("status")(status.status)
 app.command("backup")(backup.backup)
 app.command("drill")(drill.drill)
 app.command("restore")(restore.restore)
+app.command("defend")(defending.defend)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(cases.app, name="evidence")

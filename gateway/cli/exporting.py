@@ -140,11 +140,9 @@ def _order(written: _Written, about: _About, held: Sequence[str]) -> _Order:
     _check_together(form, extent, about, held)
     _check_reading(form, extent, written)
     since, until = (_moment(one) for one in about.times)
-    case = _checked(
-        CaseNumber, about.case, "--case: letters, digits and . _ / : + = - with a digit"
-    )
-    reason = _checked(Label, about.reason, "--reason: one line of at most 200 characters")
-    zone = _checked(ZoneName, written.zone, _ZONE)
+    case = checked(CaseNumber, about.case, "--case: letters, digits and . _ / : + = - with a digit")
+    reason = checked(Label, about.reason, "--reason: one line of at most 200 characters")
+    zone = checked(ZoneName, written.zone, _ZONE)
     local = zone_named(zone or "UTC")
     assert local is not None  # noqa: S101 checked
     taking = Taking(form, Actor.OPERATOR, None, case, since, until, extent, local)
@@ -203,11 +201,11 @@ def _moment(typed: str | None) -> datetime | None:
     from gateway.http.fields import Moment
 
     said = "--since, --until: a time since 1970 with its offset, such as 2026-11-20T09:00:00Z"
-    found: datetime | None = _checked(Moment, typed, said)
+    found: datetime | None = checked(Moment, typed, said)
     return found
 
 
-def _checked(kind: Any, typed: str | None, how: str) -> Any:
+def checked(kind: Any, typed: str | None, how: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     if typed is None:

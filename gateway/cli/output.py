@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,17 +64,25 @@ class Output:
 
     async def _pour(self, pieces: AsyncIterator[bytes]) -> int:
         size = 0
-        with named(self._path, "written", ELSEWHERE), self._opened() as file:
+        with named(self._path, "written", ELSEWHERE), opened(self._path) as file:
             async for piece in pieces:
                 file.write(piece)
                 size += len(piece)
             file.flush()
         return size
 
-    def _opened(self) -> BinaryIO:
-        if str(self._path) == "-":
-            return open(sys.stdout.fileno(), "wb", closefd=False)
-        return self._path.open("wb")
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file at *path*, its owner's alone; or standard output."""
+    if str(path) == "-":
+        yield sys.stdout.buffer
+        return
+    with named(path, "written", ELSEWHERE):
+        file = open(path, "wb", opener=files.opener)  # noqa: SIM115 closed below
+        files.keep_private(path)  # it may have been there
+    with closing(file):
+        yield file
 
 
 async def _go_on(file: BinaryIO, pieces: AsyncIterator[bytes]) -> int:

@@ -95,7 +95,7 @@ def of(parts: Parts) -> list[Duty]:
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.publisher)
     both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send

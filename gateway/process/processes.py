@@ -34,7 +34,7 @@ from gateway.keyfiles import dkim_keys
 from gateway.look import notices
 from gateway.parts import Parts
 from gateway.process import counting, duties
-from gateway.process.app import create_app
+from gateway.process.app import create_app, prepare
 from gateway.process.counting import CountingDesk
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.smtp.inbox import OpenInbox, open_inbox
@@ -259,6 +259,7 @@ async def _replay(parts: Parts) -> None:
 @asynccontextmanager
 async def _listening(process: Process, health: Health, place: Place) -> AsyncIterator[None]:
     app = create_app(process.parts, process.counted, health)
+    await asyncio.to_thread(prepare, app)
     runner = Runner(app, shutdown_timeout=_DRAIN)
     await runner.setup()
     try:

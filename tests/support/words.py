@@ -253,6 +253,26 @@ DISPUTE: Final = (
 )
 
 # By the test of their fact, under `tests/`.
+EVIDENCE_SAYS: Final = (
+    "http/test_evidence_paper.py::"
+    "test_the_paper_says_what_happened_who_served_and_what_is_not_known"
+)
+EVIDENCE_STATES: Final = "http/test_evidence_paper.py::test_each_end_of_a_consent_is_said_as_it_is"
+EVIDENCE_FAULTS: Final = (
+    "contract/test_consent_evidence.py::test_what_was_altered_is_named_and_not_shown"
+)
+EVIDENCE_OLDER: Final = (
+    "unit/test_consent_proof.py::test_what_earlier_releases_did_not_record_is_named_as_unknown"
+)
+EVIDENCE_WITHHELD: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_while_its_link_can_confirm_nobody_sees_what_the_mail_says"
+)
+EVIDENCE_ERASED: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
+)
+
 FACTS: Final = {
     "http/test_audit_paper.py::test_a_damaged_log_is_said_to_be_so_first": (
         "Entries that cannot be read, and are not told of here: %(number)s.",
@@ -1115,6 +1135,101 @@ FACTS: Final = {
         "DKIM invalid: %(domain)s",
         "DKIM valid: %(domain)s",
     ),
+    EVIDENCE_SAYS: (
+        "Confirmed: the consent stands.",
+        "From which network and by which device it was asked for: neither is kept as proof.",
+        "From which network and by which device it was confirmed: neither is kept as proof.",
+        "It was asked for, with the address %(address)s.",
+        "It was confirmed: by the button on the page behind the link in that mail.",
+        (
+            "Made again to the byte from what was kept of it; it has the hash that the log names."
+            " It says:"
+        ),
+        "The mail that asks to confirm was handed to the mail server.",
+        "The privacy notice that was shown with it",
+        (
+            "This paper is a reading of the audit log and proves nothing by itself. The bundle of"
+            " the same consent has the entries of the log with their proofs, the wording, and the"
+            " mail, and a program that checks them without a network and without anything of ours."
+            " Whoever distrusts us takes the key of the log from where we publish it, and a"
+            " checkpoint that somebody else kept."
+        ),
+        (
+            "What became of the mail behind the server that took it: whether it lay in the"
+            " mailbox, and who read it, is not reported back."
+        ),
+        "What was shown or sent, without what was the person's, in the bundle:",
+        (
+            "Whether the wording was shown with the form: whoever passed the request on says so,"
+            " and nothing else does. The confirmation mail and the page behind its link showed it."
+        ),
+        (
+            "Which person pressed the button. It was somebody who had the link, and the link was"
+            " sent to this mailbox alone."
+        ),
+        "Who filled in the form. Anybody can enter an address; that is why its mailbox was asked.",
+        "entry %(index)s of the log %(log)s",
+        "our own page, by its signed stamp",
+        "waits for its place in the log",
+        "whoever passed the request on, as they say",
+        "yes: this link was in this mail, and confirmed",
+    ),
+    EVIDENCE_STATES: (
+        "Asked for, and not confirmed: this is no consent.",
+        "Confirmed, and ended by itself later.",
+        "Confirmed, and withdrawn later.",
+        "Never confirmed: this is no consent.",
+        "Rejected: this is no consent.",
+        "It ended by itself.",
+        "It ended without a confirmation.",
+        "It was rejected: %(channel)s.",
+        "It was withdrawn: %(channel)s.",
+        "The person objected to advertising: %(channel)s.",
+        "The log tells of no mail that asked for it.",
+        "The person corrected what is kept of them (Art. 16 GDPR): %(moment)s.",
+        "yes: by the link that the log names for this mail",
+    ),
+    EVIDENCE_FAULTS: (
+        "The wording is not what its hash says, or gone: it is not shown.",
+        "The notice is not what its hash says, or gone: it is not shown.",
+        "What was shown or sent is not what its hash says, or gone: it is not shown.",
+        (
+            "The row of the consent is not the last that the log tells of: somebody altered it,"
+            " or put an old one back."
+        ),
+        "The log lacks events of this person that nobody let go.",
+    ),
+    EVIDENCE_OLDER: (
+        "What the form looked like: no specimen of it was kept.",
+        "What the page behind the link looked like: no specimen of it was kept.",
+        (
+            "The mail to the byte: its hash alone was kept, or nothing, where the process that"
+            " sent it ended before it wrote that down."
+        ),
+        "Which link was in this mail: that was not recorded.",
+        "What the server answered: that was not recorded.",
+        (
+            "Over which connection the mail was handed over, and how it was encrypted: that was"
+            " not recorded."
+        ),
+        (
+            "Whether whoever confirmed had also asked. Somebody else may have, so what the"
+            " request said is left out, and proves nothing."
+        ),
+        (
+            "Whoever confirmed may not have asked. What the request said is left out and proves"
+            " nothing; who confirmed saw the wording on our page behind the link."
+        ),
+        "What was kept of the mail does not give the mail that the log names: it is not shown.",
+        "The link in the mail is not the one that the log names.",
+    ),
+    EVIDENCE_WITHHELD: (
+        (
+            "The link in it can still confirm something, so nobody but its recipient sees what it"
+            " says."
+        ),
+    ),
+    EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
 }
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
@@ -1132,7 +1247,6 @@ NO_FACT: Final = (
     "Confirmed at",
     "Number of the consent",
     "Its enhanced code",
-    "Form",
     "Digest of the form",
     "Sender's address",
     "Number of the ground",
@@ -1140,12 +1254,9 @@ NO_FACT: Final = (
     "Digest of the mail",
     "Number of the message",
     "Message-ID",
-    "Page",
-    "Purpose",
     "Received at",
     "Reference",
     "Handed over to",
-    "Who showed the wording",
     "Its words",
     "Digest of the wording",
     "Digest of the link",
@@ -1232,6 +1343,40 @@ NO_FACT: Final = (
     "What this report is",
     "What was checked, and what that is worth",
     "%(number)s message.",
+    "Address",
+    "Confirmed by it",
+    "Definition",
+    "Encrypted",
+    "Erased",
+    "Evidence of a consent",
+    "Form",
+    "Handed over",
+    "Hash of its link",
+    "Hash of the mail",
+    "Hash of the privacy notice",
+    "Hash of the wording",
+    "How it was asked for",
+    "How this can be checked",
+    "In short",
+    "It answered",
+    "Its name for the mail",
+    "Page",
+    "Passed on by",
+    "Person",
+    "Published",
+    "Purpose",
+    "The mail that asked",
+    "To the mail server",
+    "Typed: %(field)s",
+    "What does not fit",
+    "What happened, in order",
+    "What is not known",
+    "What was agreed to, word for word",
+    "Who showed the wording",
+    "no, plain text",
+    "our mail, and the page behind its link",
+    "our page behind the link in the mail",
+    "our script on that page, by its signed stamp",
     "Please confirm that you want these mails",
     "To my pages, or to a new link",
     "to be looked at first",

@@ -28,8 +28,12 @@ def used_messages() -> set[str]:
     for name in (
         "http/audit_paper.py",
         "http/certificate_paper.py",
+        "http/defence_paper.py",
+        "http/defence_words.py",
         "http/dossier_paper.py",
         "look/event_words.py",
+        "http/evidence_paper.py",
+        "http/evidence_words.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
         "look/terms.py",

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Final
@@ -146,7 +147,7 @@ def _bundle(source: Source, order: Order) -> Bytes:
         order.logs,
         order.wanted,
         order.files,
-        source.publisher.sign_manifest,
+        partial(source.publisher.sign_manifest, beside=order.logs[-1].newest.note),
         order.made_at,
         source.aside,
     )
@@ -155,7 +156,7 @@ def _bundle(source: Source, order: Order) -> Bytes:
 def _lines(source: Source, order: Order) -> Bytes:
     if order.wanted.kind == "log":
         return jsonl(
-            source.data, source.log, source.publisher.vkey, order.up_to, order.wanted.passed
+            source.data, source.log, source.publisher.verifier, order.up_to, order.wanted.passed
         )
     return excerpt.lines(source.data, source.log.first, order.logs, order.wanted)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
@@ -18,11 +18,12 @@ from audit.export.disclosed import Disclosing, Showing
 from audit.export.pseudonyms import Pseudonyms
 from audit.export.selection import Part, Passed, Wanted, unseen
 from audit.kinds import Actor, Kind
-from consent import gates, texts
+from consent import gates, specimens, texts
 from consent.keys.vault import Compartment
+from consent.specimens import Specimen
 from gateway.flows.errors import NoSuchExport, PersonEnded
-from gateway.flows.proving import export_forms
-from gateway.flows.proving.export_forms import Export, Files, Form, Order, Source
+from gateway.flows.proving import consent_proof, export_forms
+from gateway.flows.proving.export_forms import Bytes, Export, Files, Form, Order, Source
 from gateway.flows.rights import address_mails
 from gateway.flows.rights.dossier import Aside
 from gateway.flows.rights.handing_out import Asked, HandingOut
@@ -33,6 +34,8 @@ from gateway.parts import Parts
 T = TypeVar("T")
 
 _PEOPLE: Final = "audit.export.people"
+_OF_CONSENTS: Final = frozenset(kind for kind in Kind if kind.startswith("consent."))
+_NONE: Final[Files] = {}
 _LETTING_GO: Final = (Kind.SUBJECT_ERASED, Kind.EVIDENCE_ENDED)
 
 
@@ -75,6 +78,7 @@ class _Shown:
     """
 
     contested: frozenset[str]
+    waiting: frozenset[str]  # consents that a link in a mail can still confirm
     of_others: set[str] = field(default_factory=set)
 
     def __call__(self, kind: Kind, facts: Mapping[str, Any]) -> Showing:
@@ -84,6 +88,8 @@ class _Shown:
         if message in self.of_others:
             return Showing.LEFT_OUT
         if kind is Kind.CONSENT_REQUESTED and facts.get("consent") in self.contested:
+            return Showing.WITHHELD
+        if kind is Kind.CONSENT_MAIL_SENT and self.waiting.intersection(facts.get("consents", ())):
             return Showing.WITHHELD
         return Showing.OPENED
 
@@ -136,8 +142,8 @@ class Exports:
             return None
         subject, vault = found.subject, await parts.keystore.vault([found.subject])
         async with parts.data.read() as connection:
-            kinds = [Kind.CONSENT_CONFIRMED]
-            told = await trail.told(connection, [subject], kinds, vault)
+            told = await trail.told(connection, [subject], _OF_CONSENTS, vault)
+            shown = await specimens.get(connection, consent_proof.named_by(told))
 
         async def still(connection: AsyncConnection) -> None:
             gate = (await gates.peek(connection, [subject])).get(subject)
@@ -145,11 +151,29 @@ class Exports:
                 raise PersonEnded
 
         contested = {one.facts["consent"] for one in told if one.facts.get("contested")}
-        shown = _Shown(frozenset(contested))
-        person = Disclosing(subject, vault, shown, still)
+        judge = _Shown(frozenset(contested), frozenset(consent_proof.waiting(told)))
+        person = Disclosing(subject, vault, judge, still)
         wanted = Wanted(person=person, sizes=sizes, passed=self.passed)
-        export = await self._export(form, logs, wanted, zone, name)
+        more = specimen_files(shown.values())
+        export = await self._export(form, logs, wanted, zone, name, more)
         return export if await HandingOut(parts, self.aside).tell(subject, asked) else None
+
+    async def of_disclosed(
+        self, logs: Sequence[Part], person: Disclosing, files: Files, held: Sequence[str] = ()
+    ) -> Bytes:
+        """A bundle of what *person* discloses, of which the log was told; with *files* in it."""
+        wanted = Wanted(person=person, sizes=self._sizes(held))
+        return (await self._export(Form.BUNDLE, logs, wanted, more=files)).read()
+
+    async def of_time(
+        self, logs: Sequence[Part], since: datetime, until: datetime, files: Files
+    ) -> Bytes:
+        """A bundle of a time, with *files* in it; nobody is named, and nothing told."""
+        return (await self._export(Form.BUNDLE, logs, Wanted(since, until), more=files)).read()
+
+    async def logs(self) -> list[Part]:
+        """Those that were published, as far as that goes."""
+        return await self._logs(None)
 
     async def _logs(self, name: str | None) -> list[Part]:
         parts, up_to = self.parts, None
@@ -178,12 +202,19 @@ class Exports:
             await parts.log.stage(connection, [draft(event, None, parts.log.node)])
 
     async def _export(
-        self, form: Form, logs: Sequence[Part], wanted: Wanted, zone: tzinfo, name: str | None
+        self,
+        form: Form,
+        logs: Sequence[Part],
+        wanted: Wanted,
+        zone: tzinfo = UTC,
+        name: str | None = None,
+        more: Files = _NONE,
     ) -> Export:
         parts, state, files = self.parts, list[object](), dict[str, Sequence[bytes]]()
         async with parts.data.read() as connection:
             if form in (Form.BUNDLE, Form.PDF):
-                files |= _files(*await texts.kept(connection))
+                files |= dict(_files(*await texts.kept(connection))) | dict(more)
+                files |= dict(_handovers(parts.publisher.signers.handovers))
             if wanted.person is not None or wanted.pseudonyms is not None:
                 # What was let go since is in none of the files any more.
                 state.append(await selection.last_of(connection, _LETTING_GO))
@@ -200,6 +231,16 @@ class Exports:
     def _source(self) -> Source:
         parts = self.parts
         return Source(parts.data, parts.log, parts.publisher, self.aside)
+
+
+def specimen_files(shown: Iterable[Specimen]) -> dict[str, Sequence[bytes]]:
+    """What was shown or sent, each as a file that its hash names."""
+    return {f"specimens/{one.name.removeprefix('sha256:')}": [one.body] for one in shown}
+
+
+def _handovers(notes: Sequence[Any]) -> Files:
+    """By which key the log's signing key was followed, where it was."""
+    return {"handovers.jsonl": [canonical(one) + b"\n" for one in notes]} if notes else {}
 
 
 def _files(wordings: Sequence[bytes], notices: Sequence[texts.PublishedNotice]) -> Files:

@@ -34,6 +34,7 @@ from consent import (
     paces,
     rights_requests,
     signed,
+    specimens,
     taken_away,
     tellings,
 )
@@ -47,6 +48,7 @@ from delivery.permits import Permit
 from gateway.callers import api_keys
 from gateway.flows.proving import (
     changes,
+    consent_proof,
     ended,
     forgotten,
     people,
@@ -122,11 +124,12 @@ async def verify(
             known = await gates.peek(connection, subjects)
         return {subject for subject, gate in known.items() if gate.gone(parts.rows)}
 
+    await parts.publisher.learn(parts.data)
     report = await audit_verify.verify_live(
         parts.data,
         parts.guard,
         log=parts.log,
-        vkey=parts.publisher.vkey,
+        verifier=parts.publisher.verifier,
         opener=parts.keystore.vault,
         ending=ending,
         held=held,
@@ -234,7 +237,9 @@ async def _doubts_of_people(
             named = {event.eid for event in told}
             missing = {one.eid for theirs in rows.values() for one in theirs} - named
             untold = await trail.untold(connection, missing)
-        for doubt in stories.doubts(about, untold, vault):
+            gone = await specimens.missing(connection, consent_proof.kept_of(told))
+        missed = [f"specimen {name}: an event names it, and it is gone" for name in gone]
+        for doubt in (*stories.doubts(about, untold, vault), *missed):
             yield doubt
         ours = [one for one in about if consents.vouches(one.gate)]
         live = [one for one in ours if one.gate.live]

@@ -186,7 +186,7 @@ class Restoration:
             async with parts.data.begin() as connection:
                 now = await parts.clock.now(connection)
                 more = await log.sequence(connection, now=now)
-        publisher = Publisher(log, parts.keyring.signing.secret)
+        publisher = Publisher(log, parts.publisher.signers)
         await publisher.publish(parts.data, parts.guard, parts.clock)
 
 

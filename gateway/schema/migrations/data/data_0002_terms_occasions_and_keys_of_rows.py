@@ -66,6 +66,7 @@ def upgrade() -> None:
     _keep_what_is_held()
     _keep_how_mails_are_to_come()
     _keep_what_changes_an_address()
+    _keep_what_people_were_shown()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -385,6 +386,18 @@ def _keep_what_changes_an_address() -> None:
     with op.batch_alter_table("address_link", schema=None) as batch_op:
         for name in ("subject", "expires_at"):
             batch_op.create_index(batch_op.f(f"ix_address_link_{name}"), [name], unique=False)
+
+
+def _keep_what_people_were_shown() -> None:
+    """Forms, pages and mails, without what was anybody's, by the hash of their bytes."""
+    op.create_table(
+        "specimen",
+        sa.Column("hash", sa.String(length=71), nullable=False),
+        sa.Column("what", sa.String(length=12), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("kept_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
 
 
 def downgrade() -> None:
