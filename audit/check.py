@@ -59,21 +59,33 @@ class Claim(NamedTuple):
 
 
 class Walk:
-    """One pass over a log in the order of its indexes; *base* is the place of its first entry."""
+    """One pass over a log in the order of its indexes; *base* is the place of its first entry.
 
-    def __init__(self, findings: Findings, macs: RowMacs, base: int = 0) -> None:
-        self.next = 0  # the index that comes next
+    *frontier* is the tree over what comes before those that are taken first.
+    """
+
+    def __init__(
+        self, findings: Findings, macs: RowMacs, base: int = 0, frontier: Frontier | None = None
+    ) -> None:
+        self.next = frontier.size if frontier else 0  # the index that comes next
         self._base = base
         self._findings = findings
         self._macs = macs
         self._times = Times(findings)
-        self._frontier: Frontier | None = Frontier()  # None after a hole: no root can be given
+        self._frontier: Frontier | None = (
+            frontier or Frontier()
+        )  # None after a hole: no root can be given
         self._hole: int | None = None
 
     @property
     def frontier(self) -> Frontier | None:
         """The tree over everything so far; None when an entry was missing."""
         return self._frontier
+
+    def follow(self, entry: bytes) -> None:
+        """Time goes on from this entry, which was checked before and comes directly before."""
+        if (found := skim(entry)) is not None:
+            self._times.take(self.next - 1, found[1]["at"], found[0])
 
     def take(
         self, rows: Iterable[EntryRow], end: int, claims: Mapping[int, Sequence[Claim]]
@@ -169,11 +181,16 @@ def grow(
     nodes: list[Node] = []
     for size in sorted(size for size in claims if start < size <= start + len(leaves)):
         nodes += frontier.extend(leaves[frontier.size - start : size - start])
-        for checkpoint, holder in claims[size]:
-            if checkpoint.root != frontier.root:
-                text = f"the entries do not give the {holder} checkpoint of size {size}"
-                findings.add(Problem.CHECKPOINT, None, text)
+        compare(size, frontier.root, claims[size], findings)
     return nodes + frontier.extend(leaves[frontier.size - start :])
+
+
+def compare(size: int, root: bytes, claims: Iterable[Claim], findings: Findings) -> None:
+    """Compare what the entries give for a size with what is claimed of it."""
+    for checkpoint, holder in claims:
+        if checkpoint.root != root:
+            text = f"the entries do not give the {holder} checkpoint of size {size}"
+            findings.add(Problem.CHECKPOINT, None, text)
 
 
 def hold(verifier: Verifier, held: Iterable[str], findings: Findings) -> dict[int, list[Claim]]:

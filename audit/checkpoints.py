@@ -194,17 +194,18 @@ def _parts(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     text, gap, lines = note.rpartition("\n\n")
     if not gap or not lines.endswith("\n"):
         raise NoteError("a note is text, an empty line and signatures")
-    return text + "\n", [_signature(line) for line in lines[:-1].split("\n")]
+    return text + "\n", [signature(line) for line in lines[:-1].split("\n")]
 
 
-def _signature(line: str) -> tuple[str, bytes]:
+def signature(line: str) -> tuple[str, bytes]:
+    """Whose a signature line says that it is, and key id and signature; whether it is, is open."""
     found = _SIGNATURE.fullmatch(line)
     if found is None:
         raise NoteError("not a signature line")
-    signature = _decode(found["signature"])
-    if len(signature) < 5:
+    raw = _decode(found["signature"])
+    if len(raw) < 5:
         raise NoteError("a signature of no length")
-    return found["name"], signature
+    return found["name"], raw
 
 
 def _has_controls(text: str) -> bool:

@@ -9,6 +9,7 @@ AuditError
 ├── LogDamaged      stored hashes are missing or wrong, so nothing can be proved
 ├── RowDamaged      a row that the log rests on cannot be read
 ├── LogForged       an entry that no gateway wrote; nothing more is signed
+├── LogRefuted      the last verification found that what was signed is not there; nothing is signed
 ├── BadPending      a staged row that was not staged by a gateway; sequencing stands still
 └── GuardError      the last published checkpoint and the log do not belong together
     ├── GuardMissing    no guard beside the log
@@ -20,6 +21,8 @@ AuditError
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class AuditError(Exception):
@@ -79,6 +82,21 @@ class LogForged(AuditError):
             " there on nothing is signed; `gateway audit verify` says more. Restore the data"
             " database from before that, or close the log before it: `gateway audit recover`."
         )
+        self.index = index
+
+
+class LogRefuted(AuditError):
+    """Entries are not what was signed, as the last verification of the live log found."""
+
+    def __init__(self, at: datetime, index: int | None) -> None:
+        where = "" if index is None else f", the first at index {index}"
+        super().__init__(
+            f"the verification of {at:%Y-%m-%d %H:%M} UTC found entries of the audit log that are"
+            f" not what was signed{where}. Nothing is signed on top of them. Put them right and"
+            " run `gateway audit verify` until it says ok; or close the log before the first of"
+            " them: `gateway audit recover`."
+        )
+        self.at = at
         self.index = index
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, not_, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -25,6 +25,7 @@ from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
 from storage import bad_rows
 from storage.ids import moment_of, ordered_id
+from storage.inserting import insert_all
 from storage.locks import delete_free
 from storage.secret import Secret
 from storage.sound import fits, sound
@@ -236,7 +237,7 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
         }
         for row in rows
     ]
-    await connection.execute(insert(intake), values)
+    await insert_all(connection, intake, values)
 
 
 async def oldest(

@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outcome import Kind
 from storage.honesty import RowKeys
+from storage.inserting import insert_all
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
@@ -177,8 +178,8 @@ async def enqueue(
         {"id": m.content_id, "subject": m.subject, "sealed": m.content, "created_at": now}
         for m in messages
     ]
-    await connection.execute(insert(tables.content), contents)
-    await connection.execute(insert(outbox), [_new_row(keys, m, now) for m in messages])
+    await insert_all(connection, tables.content, contents)
+    await insert_all(connection, outbox, [_new_row(keys, m, now) for m in messages])
 
 
 def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any]:

@@ -60,16 +60,17 @@ class DefenceQuery(BaseModel):
 async def post_defence(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
     tries.require_a_turn(request)
-    why, caller = reason_of(request), request[CALLER].id
+    why, caller = reason_of(request), request[CALLER]
     case = read_query(request, DefenceQuery).case
     if request.content_type != _MAIL:
         raise WrongContentType
     kind, locale = _wanted(request), pages.locale_of(request)
-    answering = Answering(request.app[PARTS], request.app[TYPESETTER])
+    opens_locked = Scope.EVIDENCE_OPEN in caller.scopes
+    answering = Answering(request.app[PARTS], request.app[TYPESETTER], opens_locked)
     async with request.app[TURNS].place():
         raw = await read_bytes(request, most=handed_in.MOST, patience=_PATIENCE)
         async with request.app[TURNS].making:
-            made = await answering.of(raw, Opening(Actor.API, why, caller, case), locale)
+            made = await answering.of(raw, Opening(Actor.API, why, caller.id, case), locale)
         if kind == _ZIP:
             return await turns.stream(request, await made.bundle(), _headers(kind))
         if kind == _PDF:

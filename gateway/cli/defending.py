@@ -106,7 +106,7 @@ async def _answer(
     typesetter = Typesetter()
     try:
         async with open_parts(config) as parts:
-            made = await Answering(parts, typesetter).of(raw, opening, locale)
+            made = await Answering(parts, typesetter, opens_locked=True).of(raw, opening, locale)
             written = made.json()
             answered = json.loads(written)
             if output is not None and output.suffix == ".pdf":

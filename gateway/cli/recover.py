@@ -52,7 +52,7 @@ async def _recover(config: Config, *, yes: bool) -> tuple[Survey, list[Gap]]:
                 survey.flaw = str(error)  # every entry is whole, and hashes beside them are not
         if survey.flaw is None or not yes:
             return survey, []
-        seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
+        seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).read()
         opening = Opening(log, signers, data, guard, parts.clock, seen)
         new = await opening.begin()
         lost = await opening.end(new, Cause.DAMAGED)

@@ -146,7 +146,7 @@ def _steps(erasing: Erasing) -> Restoration:
     )
     acts = Acts(Withdrawals(parts), stops, Erasures(erasing), erasing)
     signers = parts.publisher.signers
-    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).read()
     opening = Opening(parts.log, signers, parts.data, parts.guard, parts.clock, seen)
     return Restoration(erasing, acts, opening)
 

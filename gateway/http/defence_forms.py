@@ -68,12 +68,14 @@ class Answering:
 
     parts: Parts
     typesetter: Typesetter
+    opens_locked: bool
 
     async def of(self, raw: bytes, opening: Opening, locale: str) -> Answered:
         """Judge a mail, open what is kept of it, and tell the log."""
         parts, aside = self.parts, self.typesetter.aside
         evidences = Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
-        found = await Defences(evidences, partial(_owned, parts.config), aside).of(raw, opening)
+        owned = partial(_owned, parts.config)
+        found = await Defences(evidences, owned, aside, self.opens_locked).of(raw, opening)
         case = found.case if isinstance(found, Defended) else opening.case
         bundles = DefenceBundles(Exports(parts, aside), evidences)
         told = replace(opening, case=case)

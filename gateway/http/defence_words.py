@@ -85,6 +85,10 @@ REACHES: Final[Mapping[Reach, str]] = {
         "Our key signed this mail, and it is as it was signed. Which of our mails it is cannot be"
         " told: the server that sent it on gave it another Message-ID."
     ),
+    Reach.LOCKED: say(
+        "Our key signed this mail, and it is as it was signed. Its person was erased; what proves"
+        " it is locked, and opened by who may open evidence for a case."
+    ),
     Reach.LOST: say(
         "Our key signed this mail, and it is as it was signed. The log has no such mail, but it"
         " lost entries when a backup was restored."

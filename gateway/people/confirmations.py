@@ -24,7 +24,7 @@ from gateway.http.endpoints import page
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
-from gateway.people import links, wording
+from gateway.people import links, receipts, wording
 from gateway.people.forms import label_of
 from gateway.people.page_models import ConfirmationAnswer, corrections_of
 
@@ -91,7 +91,12 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         answer=said,
         anew=seen.anew,
         consents=_shown(seen),
+        receipts=[*(await receipts.of(request, _confirmed(seen))).values()],
     )
+
+
+def _confirmed(seen: Seen) -> list[Consent]:
+    return [one for one in seen.consents if one.state is State.CONFIRMED]
 
 
 async def _ask_again(request: web.Request) -> web.StreamResponse:

@@ -89,7 +89,7 @@ def of(parts: Parts) -> list[Duty]:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
-    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher).publish
+    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).publish
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from audit import successor
+from audit.errors import LogRefuted
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
@@ -36,6 +37,7 @@ from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
 from gateway.takings import Takings
+from gateway.watch import logs
 from storage import bad_rows, files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
@@ -105,8 +107,11 @@ async def put_in_order(parts: Parts) -> None:
     async with parts.key_database.begin() as connection:
         now = await parts.clock.now(connection)
         await sets.install(connection, parts.rows, parts.keyring.rows, now)
-    high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
-    await high_water.publish(parts.data, parts.guard, parts.clock)
+    high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
+    try:
+        await high_water.publish(parts.data, parts.guard, parts.clock)
+    except LogRefuted as error:  # people are served all the same; the duty says so again
+        logs.failed("not_published", error)
     async with parts.data.begin() as connection:
         # A log that was closed before it told which key follows goes on without a word of it.
         now = await parts.clock.now(connection)

@@ -91,7 +91,7 @@ def packed_otherwise() -> bytes:
 def test_a_hostile_file_is_refused_in_little_memory(make: Callable[[], bytes], says: str) -> None:
     raw = make()
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         sound, said = check_here(raw, KEYS)
         _, most = tracemalloc.get_traced_memory()
@@ -100,7 +100,7 @@ def test_a_hostile_file_is_refused_in_little_memory(make: Callable[[], bytes], s
 
     assert (sound, says in said) == (False, True), said
     assert most < 24 << 20
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @settings(max_examples=150, deadline=None)
@@ -202,9 +202,9 @@ def long_notices() -> bytes:
 )
 def test_what_who_has_the_key_signs_costs_little_too(make: Callable[[], bytes]) -> None:
     raw = make()
-    begun = time.monotonic()
+    begun = time.process_time()
     assert not check_here(raw, KEYS)[0]
-    took = time.monotonic() - begun
+    took = time.process_time() - begun
     tracemalloc.start()
     try:
         check_here(raw, KEYS)

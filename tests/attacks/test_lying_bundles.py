@@ -51,7 +51,7 @@ def judged(*logs: Story, held: Sequence[str] = ()) -> tuple[bool, str]:
         files[f"log/{number}/checkpoint"] = note(number, one).encode()
         files[f"log/{number}/entries.jsonl"] = bundles.lines(one.entries)
     sound, said = check_here(signed(files), KEYS, held)
-    report = check_jsonl(list(as_lines(logs)), PUBLISHER.vkey, held)
+    report = check_jsonl(list(as_lines(logs)), PUBLISHER.verifier, held)
     assert report.ok == sound, (said, report)
     return sound, said
 
@@ -115,7 +115,7 @@ def test_who_kept_a_checkpoint_of_what_was_lost_is_told_that_nothing_bears_it_ou
     left, kept = history(3), note(1, history(20))
     after = gap(left, history(30))
 
-    report = check_jsonl(list(as_lines([left, after])), PUBLISHER.vkey, [kept])
+    report = check_jsonl(list(as_lines([left, after])), PUBLISHER.verifier, [kept])
     sound, said = judged(left, after, held=[kept])
 
     assert (sound, report.level) == (True, Level.SIGNED)

@@ -80,7 +80,9 @@ async def test_the_mail_comes_back_to_the_byte_and_the_opening_is_told_first(app
     assert await sound(app) == []
 
 
-async def test_a_consent_that_ended_is_proven_like_one_that_stands(app: App) -> None:
+async def test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over(
+    app: App,
+) -> None:
     name, _ = await proven(app)
     key = await app.key()
     left = {"to": {"email": ADA}, "purpose": "newsletter", "kind": "withdraw", "channel": "phone"}
@@ -92,6 +94,14 @@ async def test_a_consent_that_ended_is_proven_like_one_that_stands(app: App) -> 
     kinds = [one["kind"].removeprefix("consent.") for one in said["steps"]]
     assert kinds == ["requested", "mail_sent", "confirmed", "withdrawn"]
     assert said["mails"][0]["remade"]
+    app.step(timedelta(days=40))  # what other mails said is gone by then
+    await run_rules(app)
+    assert (await document(app, name))["mails"][0]["remade"]
+    assert await sound(app) == []
+    app.step(3 * YEAR)
+    await run_rules(app)
+    assert (await evidence(app, name))[0] == 404
+    assert await sound(app) == []
 
 
 async def test_who_passed_it_on_is_named_by_their_key(app: App) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 
 from audit import trail
 from audit.kinds import Kind
-from delivery import mime
+from delivery import dkim, handed_in, mime
+from delivery.dkim import Signer
 from delivery.mime import Content
 from gateway.callers.api_keys import Scope
+from gateway.keyfiles import dkim_rotation, key_files
 from tests.promises.test_erased_is_erased import erase, run_rules, sound
 from tests.support.apps import ADA, App, Mail
 from tests.support.bundles import check_alone
@@ -157,6 +160,72 @@ async def test_other_words_under_a_message_id_of_ours_are_not_that_mail(app: App
     assert await looks(app) == []
 
 
+async def test_what_a_relay_renamed_is_found_by_where_it_went_and_when(app: App) -> None:
+    """Amazon SES writes Message-ID and Date anew: then our signature does not cover them."""
+    plain = app.parts.signers["acme"]
+    hidden = ("message-id", "date")
+    app.parts.signers["acme"] = Signer(plain.domain, plain.selector, plain.key, hidden)
+    message, mail = await newsletter(app)
+    renamed = re.sub(rb"\r\nMessage-ID: <[^>]*>", b"\r\nMessage-ID: <01@ses.example>", mail.raw)
+    await app.tick()
+
+    found = await defended(app, renamed)
+    await queue(app, text="In the same second.")
+    await app.deliver()
+    await app.tick()
+    twice = await defended(app, renamed)
+
+    assert (found["message_id"], found["signed"]["as_it_was_sent"]) == (message, True)
+    assert (twice["ours"], twice["reach"], twice["opened"]) == (True, "unidentified", False)
+
+
+async def test_where_the_log_lost_entries_nobody_says_that_a_mail_was_never_accepted(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = by_our_key(app, message_id="0" * 26 + "@acme.example")
+    monkeypatch.setattr(app.parts.log, "generation", 2)  # as after a restore
+
+    found = await defended(app, raw)
+
+    assert (found["ours"], found["reach"], found["opened"]) == (True, "lost", False)
+
+
+async def test_a_key_of_before_still_judges_once_it_was_let_go(app: App) -> None:
+    config = app.parts.config
+    _, mail = await newsletter(app)
+    folder = config.keys.dkim_dir / "acme.example"
+    (first,) = folder.glob("*.pem")
+    key_files.create(folder / "gw29991231.pem", dkim.new_key().reveal())
+
+    gone = dkim_rotation.forget(config, datetime(2099, 1, 1, tzinfo=UTC))
+
+    assert [one.selector for one in gone] == [first.stem]
+    assert not first.exists()
+    found = await defended(app, mail.raw)
+    assert (found["ours"], found["signed"]["selector"]) == (True, first.stem)
+
+
+async def test_it_is_asked_for_by_who_may_look_with_a_reason_and_a_mail(app: App) -> None:
+    _, mail = await newsletter(app)
+    others = await app.key(*(one for one in Scope if one is not Scope.SUBJECTS_READ))
+    bound = await app.key(Scope.SUBJECTS_READ, purposes=["newsletter"])
+    key = await app.key(Scope.SUBJECTS_READ)
+    kind = {"Content-Type": "message/rfc822"}
+
+    assert (await asked(app, mail.raw, key=others))[0] == 403
+    assert (await asked(app, mail.raw, key=bound))[0] == 403
+    large = io.BytesIO(bytes(handed_in.MOST + 1))
+    async with app.http.post(PATH, data=large, headers=key | kind | {"Access-Reason": WHY}) as told:
+        assert told.status == 413
+    for headers, status in (
+        (kind, 422),
+        ({"Access-Reason": WHY, "Content-Type": "text/plain"}, 415),
+    ):
+        async with app.http.post(PATH, data=mail.raw, headers=key | headers) as answer:
+            assert answer.status == status
+    assert await looks(app) == []
+
+
 async def test_a_mail_whose_rows_went_by_their_term_is_answered_as_long_as_the_log_tells(
     app: App,
 ) -> None:
@@ -182,7 +251,11 @@ async def test_of_who_was_erased_it_reaches_as_far_as_what_is_locked(app: App) -
     assert (await erase(app))[0] == 202
     await run_rules(app)
 
-    found = await defended(app, mail.raw)
+    closed = await defended(app, mail.raw)
+    assert (closed["ours"], closed["reach"], closed["subject_id"]) == (True, "locked", None)
+    assert await looks(app) == []
+    opens = await app.key(Scope.SUBJECTS_READ, Scope.EVIDENCE_OPEN)
+    found = json.loads((await asked(app, mail.raw, key=opens))[1])
 
     assert (found["message_id"], found["erased"]) == (message, True)
     assert found["consent"]["consent"]["locked_until"]

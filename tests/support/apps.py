@@ -179,7 +179,7 @@ class App:
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
         await tellings_of(self.parts).spread()
-        high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
+        high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
         await high_water.publish(parts.data, parts.guard, parts.clock)
 
     async def deliver(self) -> list[Mail]:

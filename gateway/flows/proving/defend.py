@@ -49,6 +49,8 @@ class Reach(StrEnum):
     ENDED = "ended"
     # The relay gave it another Message-ID, and it fits nobody who is here, or several.
     UNIDENTIFIED = "unidentified"
+    # Its person was erased, and who asks may not open what is locked.
+    LOCKED = "locked"
     # The log lost entries in a restore: what was permitted in them nobody knows.
     LOST = "lost"
 
@@ -89,6 +91,7 @@ class Defences:
     evidences: Evidences
     owned: Callable[[], Owned]
     aside: Aside
+    opens_locked: bool  # whether who asks may open what stays of who was erased
 
     @property
     def _log(self) -> Log:
@@ -155,7 +158,7 @@ class Defences:
 
     async def _by_mailbox(self, judged: Signed, items: Sequence[ItemFound]) -> ItemFound | None:
         """Whose message it is by where it went; only the one that it can be."""
-        permitted = [one for one in items if mail_trail.is_permit(one)]
+        permitted = [one for one in items if mail_trail.may_be(judged, one)]
         subjects, said = {one.subject for one in permitted}, judged.said(b"to")
         vault = await self._keystore.vault(subjects)
         async with self.evidences.data.read() as connection:
@@ -185,6 +188,8 @@ class Defences:
             now = await evidences.clock.now(connection)
             if gate is None or not await evidences.may(connection, gate, vault, opening, now):
                 return bare  # their term ended, or their erasure began, since it was found
+            if gate.state is SubjectState.ERASED and not self.opens_locked:
+                return replace(bare, reach=Reach.LOCKED)
             consent = await self._consent(connection, gate, sent, vault, now)
             trail = Trail(self._log, vault, {subject: gate})
             kind, said = told_as(gate, opening)

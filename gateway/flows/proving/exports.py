@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
+from audit import trail, witnessed
 from audit.canonical import canonical
 from audit.entry import Event, draft, format_moment
 from audit.export import selection
@@ -18,6 +18,7 @@ from audit.export.disclosed import Disclosing, Showing
 from audit.export.pseudonyms import Pseudonyms
 from audit.export.selection import Part, Passed, Wanted, unseen
 from audit.kinds import Actor, Kind
+from audit.witnesses import Witness, attached
 from consent import gates, specimens, texts
 from consent.keys.vault import Compartment
 from consent.specimens import Specimen
@@ -172,7 +173,7 @@ class Exports:
         return (await self._export(Form.BUNDLE, logs, Wanted(since, until), more=files)).read()
 
     async def logs(self) -> list[Part]:
-        """Those that were published, as far as that goes."""
+        """Those that were published, with the words of witnesses under what they cosigned."""
         return await self._logs(None)
 
     async def _logs(self, name: str | None) -> list[Part]:
@@ -182,7 +183,15 @@ class Exports:
         logs = await selection.parts_of(parts.data, parts.log, parts.publisher.verifier, up_to)
         if up_to and not logs:
             raise NoSuchExport
-        return logs
+        known = witnessed.known(parts.config.audit.vkeys)
+        return [await self._witnessed(one, known) for one in logs] if known else logs
+
+    async def _witnessed(self, part: Part, known: Sequence[Witness]) -> Part:
+        newest, *older = [
+            one._replace(note=attached(one.note, await witnessed.of(self.parts.guard, one, known)))
+            for one in (part.newest, *part.older)
+        ]
+        return replace(part, newest=newest, older=older)
 
     def _sizes(self, held: Sequence[str]) -> dict[int, list[int]]:
         """Where the hashes must be cut so that who has these notes can compare them."""
@@ -191,7 +200,8 @@ class Exports:
     def _pseudonyms(self, logs: Sequence[Part], wanted: Wanted) -> Pseudonyms:
         """The same in every form of the same entries, and nowhere else."""
         times = [None if at is None else format_moment(at) for at in (wanted.since, wanted.until)]
-        of = canonical([*(part.newest.note for part in logs), *times])
+        roots = [[part.generation, part.size, part.newest.checkpoint.root.hex()] for part in logs]
+        of = canonical([roots, *times])
         return Pseudonyms(self.parts.rows.keyed(_PEOPLE, of).mac)
 
     async def _tell(self, actor: Actor, refs: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from audit.kinds import Kind
 from audit.within import ItemFound
 from consent import address
 from consent.errors import AddressError
+from consent.model import GroundKind
 from delivery import mime
 from delivery.authorship import Signed
 from gateway.flows.proving.consent_proof import ConsentEvidence
@@ -79,6 +80,14 @@ def is_permit(one: ItemFound) -> bool:
     """Whether an item says that a message may go, rather than that it ended."""
     is_batch = one.of.entry.kind is Kind.PERMIT_BATCH
     return is_batch and isinstance(one.facts.get("ground"), dict)
+
+
+def may_be(signed: Signed, one: ItemFound) -> bool:
+    """Whether it permitted such a mail: marketing alone says how to leave, on a consent."""
+    if not is_permit(one):
+        return False
+    is_marketing = signed.signature.counts().get(b"list-unsubscribe", 0) > 0
+    return bool(is_marketing == (one.facts["ground"].get("kind") == GroundKind.CONSENT))
 
 
 def transmissions(items: Sequence[ItemFound], message: str) -> list[Transmission]:

@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import strays, trail
+from audit import verified as verified_log
 from audit import verify as audit_verify
 from audit.kinds import Kind
 from audit.log import Log
-from audit.report import Report
+from audit.report import Report, Since
 from audit.trail import Told
 from audit.verify import Progress
 from consent import (
@@ -112,8 +113,12 @@ async def verify(
     progress: Progress | None = None,
     *,
     with_guard: bool = True,
+    since: Since | None = None,
 ) -> Verification:
     """Check everything, while the gateway runs; changes nothing.
+
+    Of the log what came behind *since*; what rests on it is compared whole each time, for a row
+    that was put back leaves nothing that is newer.
 
     Without the guard's store, of a copy that has none, what people took away is not compared.
     """
@@ -134,12 +139,9 @@ async def verify(
         ending=ending,
         held=held,
         progress=progress,
+        since=since,
     )
-    signed_tables = [
-        *((table, parts.rows) for table in _SIGNED),
-        (parts.lookup.checkable(marks.SIGNED, "marks"), parts.marks.keys),
-        (parts.lookup.checkable(lookup.SIGNED), parts.lookup.keys),
-    ]
+    signed_tables = _signed_tables(parts.lookup, parts.marks, parts.rows)
     rows: list[str] = []
     dropped_at = await takings.restored_at(parts.data, parts.log)
     kept, stores = parts.config.retention.messages, (parts.data, parts.keystore)
@@ -158,6 +160,16 @@ async def verify(
         if len(rows) == _MOST:
             break
     return Verification(report, rows)
+
+
+def _signed_tables(
+    found_by: lookup.LookUp, left: marks.Marks, rows: RowKeys
+) -> list[tuple[SignedTable, RowKeys]]:
+    return [
+        *((table, rows) for table in _SIGNED),
+        (found_by.checkable(marks.SIGNED, "marks"), left.keys),
+        (found_by.checkable(lookup.SIGNED), found_by.keys),
+    ]
 
 
 async def _doubts(
@@ -186,7 +198,7 @@ async def _doubts(
 def _doubts_of_takings(
     data: Database, guard: Database, keys: RowKeys, log: Log
 ) -> Iterator[AsyncIterator[str]]:
-    yield _doubts_of_rows(guard, [(taken_away.SIGNED, keys)])
+    yield _doubts_of_rows(guard, [(taken_away.SIGNED, keys), (verified_log.SIGNED, keys)])
     yield takings.doubts(data, guard, keys, log)
 
 
