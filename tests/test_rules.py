@@ -383,6 +383,13 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/leaving/ending.py": "attacks/test_hidden_rows.py",
     "audit/forgetting.py": "promises/test_nothing_is_kept_longer.py",
     "audit/check.py": "contract/test_audit_verify.py",  # its checks, row by row
+    "audit/export/columns.py": "contract/test_export_forms.py",
+    "audit/export/people.py": "contract/test_export_forms.py",
+    "audit/export/records.py": "contract/test_export_forms.py",
+    "gateway/look/event_words.py": "http/test_audit_paper.py",
+    "audit/export/selection.py": "contract/test_bundle.py",
+    "audit/export/workbook.py": "unit/test_sheets.py",
+    "gateway/flows/proving/reports.py": "http/test_audit_paper.py",
     "audit/export/disclosed.py": "contract/test_bundle.py",
     "audit/export/jsonl.py": "contract/test_audit_verify.py",  # on the same altered logs
     "audit/export/spans.py": "contract/test_bundle.py",
@@ -434,7 +441,6 @@ TESTED_FROM_OUTSIDE = {
     "gateway/api/cases.py": "contract/test_locked_evidence.py",
     "gateway/cli/__init__.py": "contract/test_commands.py",
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
-    "gateway/cli/exporting.py": "promises/test_evidence_convinces_strangers.py",
     "gateway/cli/drill.py": "contract/test_drill.py",
     "gateway/cli/rotating.py": "contract/test_keys.py",
     "gateway/cli/cases.py": "contract/test_cli_erase.py",
