@@ -17,10 +17,12 @@ from delivery.outbox import Status
 from delivery.permits import Permit
 from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
+from delivery.templates import Templates
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
 from gateway.callers import idempotency
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Clash
+from gateway.config.config import Config
 from gateway.errors import Conflict, Invalid, NotFound, PermissionRefused, WrongContentType
 from gateway.flows.sending import enqueue, messages
 from gateway.flows.sending.accepted import Queued, Told
@@ -244,15 +246,7 @@ async def read_body(request: web.Request) -> bytes:
 def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     """What a caller asks for, if its key covers it and the template can be rendered."""
     require_covered(parts.config, caller, message.purpose)
-    said = message.content.model_dump(exclude_unset=True)
-    content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    if "template" in content:
-        content.setdefault("data", {})
-    elif "html" in content:
-        content |= _whole(content["html"], content.get("text"))  # not once a permit runs
-    problem = enqueue.check_content(parts.config, parts.templates, message.purpose, content)
-    if problem is not None:
-        raise _invalid(problem)
+    content = said_by(parts.config, parts.templates, message.purpose, message.content)
     _require_near(message, parts.clock.wall())
     return Wanted(
         to=question(message.to, message.purpose),
@@ -262,6 +256,20 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         expires_at=message.expires_at,
         reference=message.reference,
     )
+
+
+def said_by(config: Config, templates: Templates, purpose: str, given: Content) -> dict[str, Any]:
+    """What a caller says, ready to be composed; Invalid where it cannot be."""
+    said = given.model_dump(exclude_unset=True)
+    content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if "template" in content:
+        content.setdefault("data", {})
+    elif "html" in content:
+        content |= _whole(content["html"], content.get("text"))  # not once a permit runs
+    problem = enqueue.check_content(config, templates, purpose, content)
+    if problem is not None:
+        raise _invalid(problem)
+    return content
 
 
 def _whole(html: str, text: str | None) -> dict[str, Any]:

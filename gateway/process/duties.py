@@ -28,9 +28,12 @@ from audit import public
 from audit.errors import AllOlder, GuardAhead
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
-from delivery import ahead
+from consent.keys.keystore import KeyStore
+from delivery import ahead, campaigns
 from gateway import limits
 from gateway.callers import idempotency
+from gateway.flows.campaigning.expansion import Expansion
+from gateway.flows.campaigning.launch import Stores
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
@@ -51,6 +54,8 @@ from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
 from storage import bad_rows
+from storage.clock import Clock
+from storage.database import Database
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -102,12 +107,16 @@ def of(parts: Parts) -> list[Duty]:
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
+    of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+    expansion = Expansion(Stores(*of_mails))
+
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
     return [
         duty("intake", 0.25, lambda: intake.work_off(parts)),
         duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
+        duty("campaigns", 0.5, expansion.work_off),
         duty("addresses", 0.25, AddressMails(parts).work_off),
         duty("sequencer", 0.2, sequence),
         duty("public_checkpoint", 10, show),
@@ -153,11 +162,23 @@ async def sweep(parts: Parts) -> int:
         await bad_rows.purge(connection, now)
     if given_up:
         log.error("intake_given_up", rows=given_up)
+    await _sweep_content_keys(parts.data, parts.keystore, parts.clock)
     closed = await parts.keystore.closed_intake_keys(parts.clock.wall())
     async with parts.data.read() as connection:
         in_use = await intakes.keys_in_use(connection)
     await parts.keystore.destroy_intake_keys(set(closed) - in_use)
     return 0
+
+
+async def _sweep_content_keys(data: Database, keystore: KeyStore, clock: Clock) -> None:
+    """With the last content that names one, its key goes: no backup of the data is read by it."""
+
+    async def named(keys: Sequence[str]) -> set[str]:
+        # Must raise where the data is away: what is not named loses its key for good.
+        async with data.read() as connection:
+            return await campaigns.keys_in_use(connection, keys)
+
+    await keystore.sweep_content_keys(named, clock.wall())
 
 
 async def keep(duties: Sequence[Duty], metrics: Metrics, stopping: asyncio.Event) -> None:
