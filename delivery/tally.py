@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
@@ -104,11 +104,11 @@ async def open_of(
 
 async def fold(connection: AsyncConnection, campaign: str) -> None:
     """Put rows of a campaign together; what another process holds is left for the next time."""
-    of_it = and_(counted.c.campaign == bindparam("of"), counted.c.id > "")
-    query = select(counted).where(of_it).limit(_FOLDED).with_for_update(skip_locked=True)
+    query = select(counted).where(counted.c.campaign == campaign).limit(_FOLDED)
+    query = query.with_for_update(skip_locked=True)
     rows: Sequence[tuple[str, str, str, str | None, int]] = [
         (row.id, row.campaign, row.status, row.reason, row.number)
-        for row in await connection.execute(query, {"of": campaign})
+        for row in await connection.execute(query)
     ]
     totals: Counts = Counter()
     for _, _, status, reason, number in rows:

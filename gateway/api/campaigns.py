@@ -13,6 +13,7 @@ from pydantic import Field
 from audit.kinds import Actor
 from consent.audience import Audience
 from delivery.campaigns import State
+from delivery.templates import Templates
 from gateway.api.messages import EXAMPLE as MESSAGE
 from gateway.api.messages import Content, read_body, said_by
 from gateway.api.permissions import require_turn
@@ -181,32 +182,38 @@ async def _dry_run(stores: Stores, order: Order) -> web.StreamResponse:
 def _asked(request: web.Request, body: bytes) -> tuple[Order, bool, Repeatable | None]:
     said = parse_json(body, CampaignRequest, most=MOST_OF_ONE)
     parts = request.app[PARTS]
-    order = order_of(parts.config, request[CALLER], said, parts.clock.wall())
-    content = said_by(parts.config, parts.templates, said.purpose, said.content)
-    name = repeats.name_of(request, body, status=202)
-    return Order(**order, content=content), said.dry_run, name
+    require_covered(parts.config, request[CALLER], said.purpose)
+    order = order_of(
+        parts.config, parts.templates, said, parts.clock.wall(), origin=request[CALLER].id
+    )
+    return order, said.dry_run, repeats.name_of(request, body, status=202)
 
 
 def order_of(
-    config: Config, caller: ApiKey, said: CampaignRequest, now: datetime
-) -> dict[str, Any]:
-    """What of an order is not its content, if the key covers it and it fits the configuration."""
-    require_covered(config, caller, said.purpose)
+    config: Config,
+    templates: Templates,
+    said: CampaignRequest,
+    now: datetime,
+    *,
+    origin: str | None,
+) -> Order:
+    """What was asked for, if it fits the configuration and can be composed; else Invalid."""
     purpose = config.purposes.get(said.purpose)
     if purpose is None:
         raise Invalid.at("/purpose", "is not in the configuration")
     if said.send_at is not None and said.send_at > now + _AHEAD:
         raise Invalid.at("/send_at", "must be within a year")
-    return {
-        "purpose": said.purpose,
-        "sender": purpose.sender,
-        "id_domain": config.sender_of(said.purpose).dkim_domain,
-        "audience": audience_of(config, said.purpose, said.audience),
-        "reference": said.reference,
-        "starts_at": said.send_at,
-        "per_hour": said.per_hour,
-        "origin": caller.id,
-    }
+    return Order(
+        purpose=said.purpose,
+        sender=purpose.sender,
+        id_domain=config.sender_of(said.purpose).dkim_domain,
+        content=said_by(config, templates, said.purpose, said.content),
+        audience=audience_of(config, said.purpose, said.audience),
+        reference=said.reference,
+        starts_at=said.send_at,
+        per_hour=said.per_hour,
+        origin=origin,
+    )
 
 
 def audience_of(config: Config, purpose: str, said: AudienceRequest) -> Audience:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -57,6 +58,7 @@ _TAGS = ("senders",)
 _NO_MESSAGE: Final = "message of this id that this API key handed in"
 _LARGEST_BODY = 16 * 1024 * 1024  # of mails inline; whoever sends so much has shown a key
 _PATIENCE = 120.0
+_PAUSED: Final = "campaign_paused"
 _AHEAD = timedelta(days=366)  # later is a mistake, and what waits is kept
 _TEMPLATE_OR_PARTS: Any = {
     "oneOf": [
@@ -130,9 +132,23 @@ class AttemptView(Answer):
     outcome: str | None
 
 
+class MessageStatus(StrEnum):
+    """Where a message stands, as callers are told."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    BOUNCED = "bounced"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
 class MessageView(Answer):
     message_id: str
-    status: Status
+    status: MessageStatus
     reason: Omissible = None
     permit: PermitView | None = None
     attempts: list[AttemptView] = Field(default=[])
@@ -185,13 +201,19 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     return answer(
         MessageView(
             message_id=seen.message.id,
-            status=seen.message.status,
-            reason=seen.message.reason,
+            status=_status(seen.message.status),
+            reason=_PAUSED if seen.message.status is Status.PAUSED else seen.message.reason,
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
             message_id_header=None if header is None else f"<{header}>",
         )
     )
+
+
+def _status(status: Status) -> MessageStatus:
+    """In the words of the API: one that stands still with its campaign is put off."""
+    deferred = status is Status.PAUSED
+    return MessageStatus.DEFERRED if deferred else MessageStatus(status.value)
 
 
 def _permit_view(permit: Permit) -> PermitView:

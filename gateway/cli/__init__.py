@@ -19,6 +19,7 @@ from gateway.cli import (
     api_key,
     audit,
     backup,
+    campaign,
     cases,
     db,
     dkim,
@@ -54,6 +55,7 @@ app.command("drill")(drill.drill)
 app.command("restore")(restore.restore)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(cases.app, name="evidence")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")

@@ -26,6 +26,7 @@ import structlog
 
 from audit import public
 from audit.errors import AllOlder, GuardAhead
+from audit.log import Log
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
 from consent.keys.keystore import KeyStore
@@ -81,11 +82,6 @@ class Duty:
 def of(parts: Parts) -> list[Duty]:
     """Every duty of a gateway."""
 
-    async def sequence() -> int:
-        async with parts.data.begin() as connection:
-            now = await parts.clock.now(connection)
-            return await parts.log.sequence(connection, now=now) or 0
-
     async def show() -> int:
         await public.show(parts.data, parts.log, parts.clock)
         return 0
@@ -118,7 +114,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
         duty("campaigns", 0.5, expansion.work_off),
         duty("addresses", 0.25, AddressMails(parts).work_off),
-        duty("sequencer", 0.2, sequence),
+        duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
         duty("takings_away", 1, takings.work_off),
@@ -134,6 +130,12 @@ def of(parts: Parts) -> list[Duty]:
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+async def _sequence(data: Database, clock: Clock, audit_log: Log) -> int:
+    async with data.begin() as connection:
+        now = await clock.now(connection)
+        return await audit_log.sequence(connection, now=now) or 0
 
 
 async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:

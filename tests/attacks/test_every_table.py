@@ -41,6 +41,9 @@ NAMED = {
     "address_link": "id kind token_hash subject sealed created_at expires_at spent_at kid mac",
     "api_key": "id name token_hash scopes senders purposes created_at revoked_at kid mac",
     "attempt": "message n outcome",
+    "campaign": "id purpose sender id_domain origin content audience reference per_hour starts_at"
+    " created_at state after_at after_id made next_due_at expanded_at ended_at eid kid mac",
+    "campaign_count": "campaign number",
     "change": "id eid subject kind purpose at place receivers kid mac",
     "confirmation": "token_hash subject expires_at",
     "confirmation_consent": "token_hash consent kid mac",
@@ -48,6 +51,7 @@ NAMED = {
     " decided_at ends_at eid kid mac",
     "consent_text": "hash purpose locale bundle retired_at",
     "content": "id",
+    "content_key": "id epoch wrapped",
     "dek": "subject compartment epoch wrapped",
     "erasure": "id subject state channel received_at asked_at due_at locked_until done_at eid kid"
     " mac",
@@ -58,7 +62,7 @@ NAMED = {
     "live_key": "kind number kid mac",
     "mark": "id address_hash purpose left_at kid mac",
     "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"
-    " occasion regarding created_at kid mac",
+    " occasion regarding campaign again created_at kid mac",
     "pace": "subject paused_until apart_days kid mac",
     "permit": "message attempt subject purpose ground_kind ground_id counts for_all keeps_use eid",
     "privacy_notice": "hash body",
@@ -88,6 +92,11 @@ HARMLESS = {
         "enhanced": _SHOWN + "; the log has it",
         "reply": _SEALED,
     },
+    "campaign_count": {
+        "id": "a name of its own",
+        "status": _SHOWN,
+        "reason": _SHOWN,
+    },
     "confirmation": {"created_at": _SHOWN},
     "confirmation_count": {
         "id": "a name of its own",
@@ -105,9 +114,11 @@ HARMLESS = {
     },
     "content": {
         "subject": "whose rows it goes with; its key goes with them all the same",
+        "key": "under another key it does not open; what a campaign says is then named",
         "sealed": _SEALED,
         "created_at": _SHOWN,
     },
+    "content_key": {"created_at": "when it is swept, if no content names it"},
     "dek": {"created_at": "when it is swept, if nobody is named so"},
     "erasure_ledger": {
         "subject": "a key that was destroyed is not there to come back",
@@ -266,6 +277,9 @@ MAY_BE_BACK = {
     "taking_away_due": "what the guard's store has is told it again",
     "verified_backup": "of an epoch that was released since: that stays so",
     "worker": "it holds nothing",
+    "campaign": "how far its messages were made: nobody gets a second one",
+    "campaign_count": "counts of before: what is not the sum of all is named",
+    "content_key": "of a content that is gone",
 }
 # Duties that a damaged key keeps from their work, and who waits for it.
 WAITING = {

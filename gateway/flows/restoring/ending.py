@@ -54,7 +54,7 @@ async def _end(
     vault: Vault,
 ) -> Counter[Status]:
     begun = [one for one in messages if one.status is Status.SENDING]
-    waiting = [one for one in messages if one.status in outbox.WAITING]
+    waiting = [one for one in messages if one.status in (*outbox.WAITING, Status.PAUSED)]
     results = [Result(one, _change(one), Outcome.UNCERTAIN) for one in begun]
     await settle.record(connection, clock, log, keys, results, vault)
     now = await clock.now(connection)
