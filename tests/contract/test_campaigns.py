@@ -16,6 +16,9 @@ from audit.kinds import Actor
 from consent.audience import Audience
 from consent.keys.tables import content_key
 from delivery import tables, tally
+from delivery.desk import Ended
+from delivery.outcome import Ending, Phase
+from delivery.permits import Spending
 from gateway.flows.campaigning import launch, reach, standing
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.standing import Standing
@@ -191,6 +194,71 @@ async def test_what_is_put_off_while_its_campaign_stands_still_stands_still_too(
     assert len(parcels) == 2
     assert paused == {"paused": 5}
     assert Counter(one.to for one in await app.send_due()) == Counter(PEOPLE)
+
+
+async def test_what_may_have_arrived_is_sent_again_once_when_somebody_asks_for_it(
+    app: App,
+) -> None:
+    name = await launched(app)
+    await expand(app.parts)
+    first = await broken_off(app, 1)
+    await app.send_due()
+    await expand(app.parts)
+    seen = await stands(app, name)
+    steering = Steering(stores_of(app.parts), app.parts.permit_wait)
+
+    resent = await steering.resend(name, BY)
+    second = await broken_off(app, 1)
+    alone = await app.send_due()
+    again = await steering.resend(name, BY)
+    (third,) = await app.send_due()
+    await expand(app.parts)
+
+    assert seen.counts == {"sent": 4, "uncertain": 1}
+    assert seen.campaign.state == "done"
+    assert (resent, again, alone) == (1, 1, [])
+    assert first == second == [message_id(third.raw)]
+    assert (await stands(app, name)).counts == {"sent": 5}
+    assert await verified(app) == []
+
+
+async def broken_off(app: App, count: int) -> list[bytes]:
+    """Let the relay vanish past the final dot of some mails; their Message-IDs."""
+    desk, owner = Desk(app.parts), "wrk_broken"
+    await desk.register(owner)
+    ids, ended = [], []
+    for one in await desk.claim(owner, count):
+        composed = await desk.compose(one)
+        assert composed is not None
+        spending = Spending(one.permit, one.message, one.attempt)
+        assert await desk.spend(owner, [spending]) == {one.permit}
+        ended.append(Ended(one, Ending(Phase.DOT), composed.digest))
+        ids.append(message_id(composed.envelope.data))
+    assert not await desk.settle(owner, ended)
+    return ids
+
+
+def message_id(raw: bytes) -> bytes:
+    return next(line for line in raw.splitlines() if line.startswith(b"Message-ID:"))
+
+
+async def test_whoever_sets_an_uncertain_message_back_has_it_sent_no_second_time(
+    app: App,
+) -> None:
+    name = await launched(app)
+    await expand(app.parts)
+    await broken_off(app, 1)
+    await app.send_due()
+    row = tables.outbox.c
+    async with app.parts.data.begin() as connection:
+        waits = {"status": "queued", "ended_at": None, "again": 1}
+        these = update(tables.outbox).where(row.campaign == name, row.status == "uncertain")
+        await connection.execute(these.values(waits))
+
+    mails = await app.send_due()
+
+    assert mails == []
+    assert any("outbox" in one for one in await verified(app))
 
 
 async def test_what_is_cancelled_ends_so_is_told_and_nothing_of_it_is_sent(app: App) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import crowds
-from tests.support.gateways import Gateway, Received, open_gateway
+from tests.support.gateways import Gateway, open_gateway
 from tests.support.waiting import until
 
 CROWD = 16
@@ -85,51 +85,6 @@ async def test_through_a_pause_a_kill_withdrawals_and_an_erasure_each_is_mailed_
     assert others + counts["refused"] == CROWD
     verified = await asyncio.to_thread(gateway.try_command, "audit", "verify")
     assert verified.returncode == 0, verified.stdout
-
-
-async def test_what_may_have_arrived_is_sent_again_when_somebody_asks_for_it(
-    gateway: Gateway, dialect: str
-) -> None:
-    key = await asyncio.to_thread(gateway.api_key, *SCOPES)
-    if dialect == "postgresql":
-        await gateway.start("worker", "worker")
-    doubtful = "drop-after-dot.eve@example.test"
-    await gateway.subscribe("ada@example.test")
-    await gateway.sign_up(doubtful)
-    link = await until_link(gateway, doubtful)
-    async with gateway.http.post(link, data={"answer": "confirm"}) as page:
-        assert page.status == 200
-
-    _, made = await gateway.call(key, "POST", "/v1/campaigns", BODY)
-    path = f"/v1/campaigns/{made['campaign_id']}"
-    first = await ended(gateway, key, path)
-    status, resent = await gateway.call(key, "POST", f"{path}/resend")
-    second = await ended(gateway, key, path)
-    again = [one for one in gateway.relay_events() if one["event"] == "dot"]
-    theirs = [one for one in again if one["rcpt_to"] == doubtful]
-
-    assert first["counts"] == {"sent": 1, "uncertain": 1}
-    assert (status, resent) == (202, {"messages": 1})
-    assert second["counts"] == {"sent": 1, "uncertain": 1}
-    ids = [message_id(one) for one in theirs][-2:]
-    assert ids[0] == ids[1], "another Message-ID"
-    verified = await asyncio.to_thread(gateway.try_command, "audit", "verify")
-    assert verified.returncode == 0, verified.stdout
-
-
-def message_id(event: dict[str, Any]) -> str:
-    return str(Received(event).mail["Message-ID"])
-
-
-async def until_link(gateway: Gateway, to: str) -> str:
-    """The link of the mail that asks, which the relay kept and never said so."""
-
-    def found() -> list[str]:
-        events = [one for one in gateway.relay_events() if one["event"] == "dot"]
-        return [Received(one).link("confirm") for one in events if one["rcpt_to"] == to]
-
-    await until(lambda: bool(found()), 20)
-    return found()[0]
 
 
 def begun(gateway: Gateway) -> set[str]:

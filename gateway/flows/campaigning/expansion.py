@@ -41,6 +41,7 @@ from storage.ids import ordered_id
 log = structlog.get_logger()
 
 MOST_AHEAD: Final = 20_000  # messages that wait or are under way, of all campaigns
+_LEAST_AHEAD: Final = 5_000  # of each: some that are tried again later must not stop the others
 CANCELLED: Final = "campaign_cancelled"  # the reason that a message ends with
 _TABLE = "campaign"
 _AT_ONCE = 500
@@ -161,8 +162,10 @@ class Expansion:
                 return 0  # another process was at it; the next step goes on from there
             now = await stores.clock.now(connection)
             waiting = await campaign_mails.count_open(connection, held.id)
-            room = MOST_AHEAD // self._running - waiting
-            if room < len(seen.subjects) or not is_time(held.next_due_at, now, held.per_hour):
+            share = max(MOST_AHEAD // self._running, _LEAST_AHEAD)
+            if share - waiting < len(seen.subjects) or not is_time(
+                held.next_due_at, now, held.per_hour
+            ):
                 return 0
             chosen = await self._chosen(connection, held, whom, seen)
             await self._write(connection, held, chosen, seen, now)
