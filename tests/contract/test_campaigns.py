@@ -242,8 +242,9 @@ def message_id(raw: bytes) -> bytes:
     return next(line for line in raw.splitlines() if line.startswith(b"Message-ID:"))
 
 
+@pytest.mark.parametrize("more", [{}, {"again": 1}], ids=["as it was", "as if asked for"])
 async def test_whoever_sets_an_uncertain_message_back_has_it_sent_no_second_time(
-    app: App,
+    app: App, more: dict[str, int]
 ) -> None:
     name = await launched(app)
     await expand(app.parts)
@@ -251,7 +252,7 @@ async def test_whoever_sets_an_uncertain_message_back_has_it_sent_no_second_time
     await app.send_due()
     row = tables.outbox.c
     async with app.parts.data.begin() as connection:
-        waits = {"status": "queued", "ended_at": None, "again": 1}
+        waits = {"status": "queued", "ended_at": None} | more
         these = update(tables.outbox).where(row.campaign == name, row.status == "uncertain")
         await connection.execute(these.values(waits))
 
@@ -343,7 +344,7 @@ async def test_a_restored_backup_sends_nobody_a_second_time(app: App) -> None:
     assert (await stands(app, to_come)).campaign.state == "paused"
 
 
-@pytest.mark.parametrize("how", ["copied", "content", "audience", "put back"])
+@pytest.mark.parametrize("how", ["copied", "content", "audience", "state", "put back"])
 async def test_whoever_writes_rows_has_nothing_sent_and_is_named(app: App, how: str) -> None:
     name = await launched(app)
     if how == "put back":
@@ -357,6 +358,10 @@ async def test_whoever_writes_rows_has_nothing_sent_and_is_named(app: App, how: 
             await connection.execute(insert(tables.campaign).values(row | {"id": "cmp_copy"}))
         await expand(app.parts)
         await app.send_due()
+    elif how == "state":
+        steering = Steering(stores_of(app.parts), app.parts.permit_wait)
+        await steering.pause(name, BY)
+        await write(app, name, {"state": "scheduled"})
     elif how == "audience":
         await write(app, name, {"audience": b"nobody's"})
     else:
