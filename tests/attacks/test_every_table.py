@@ -51,7 +51,6 @@ NAMED = {
     " decided_at ends_at eid kid mac",
     "consent_text": "hash purpose locale bundle retired_at",
     "content": "id",
-    "content_key": "id epoch wrapped",
     "dek": "subject compartment epoch wrapped",
     "erasure": "id subject state channel received_at asked_at due_at locked_until done_at eid kid"
     " mac",
@@ -118,7 +117,12 @@ HARMLESS = {
         "sealed": _SEALED,
         "created_at": _SHOWN,
     },
-    "content_key": {"created_at": "when it is swept, if no content names it"},
+    "content_key": {
+        "id": "what a campaign says does not open then: its messages wait, and it is named",
+        "epoch": "as the id",
+        "wrapped": "as the id",
+        "created_at": "when it is swept, if no content names it",
+    },
     "dek": {"created_at": "when it is swept, if nobody is named so"},
     "erasure_ledger": {
         "subject": "a key that was destroyed is not there to come back",
@@ -234,6 +238,7 @@ MAY_BE_GONE = {
     "audit_checkpoint": "an earlier one: the newest covers it, and who kept it has it",
     "audit_node": "there is none yet; tests/attacks/test_rows_of_the_log.py has some",
     "confirmation_count": _COUNTS,
+    "content_key": "what a campaign says does not open then: it is named instead",
     "erasure_ledger": "nothing comes back by it: only a restored backup would ask for it",
     "idempotency": "the caller's same request then counts as a new one",
     "intake": "what was acknowledged is lost, and no row tells of it",
@@ -579,7 +584,7 @@ def _is_named(table: Table, row: Mapping[str, Any], said: Sequence[str]) -> bool
     names = [row[key.name] for key in table.primary_key]
     # A change that is gone is missed by the event that it told of, a message that nobody claimed
     # yet by what it says.
-    beside = ("eid",) if table.name == "change" else ("message", "subject", "content")
+    beside = ("eid",) if table.name == "change" else ("message", "subject", "content", "campaign")
     names += [row[key] for key in beside if row.get(key) is not None]
     words = [one.hex() if isinstance(one, bytes) else str(one) for one in names]
     whole = f"{table.name} {'/'.join(words[: len(table.primary_key)])}:"

@@ -121,7 +121,7 @@ class Lived(Life):
         return self.config.model_copy(update={"storage": storage})
 
 
-CAMPAIGNS = 4
+CAMPAIGNS, TO_COME = 4, 44
 NEW = "new"  # what addresses that people asked for begin with
 
 
@@ -186,8 +186,8 @@ async def live(app: App) -> Life:
     for one, token in zip(asking, await _fresh_links(app, asking), strict=True):
         one.link = token
     people[AGAIN].link = people[AGAIN].spent
-    await _post(app, people, callers, "second")
     await _write_to_all(app)
+    await _post(app, people, callers, "second")
     asked = [await _ask_by_right(app, one) for one in people]
     await app.tick()
     await _tell(parts)
@@ -213,7 +213,7 @@ async def live(app: App) -> Life:
 
 
 async def _write_to_all(app: App) -> None:
-    """Campaigns: some of them over, some that stand still with all of their messages."""
+    """Campaigns: some over, some that stand still with all of their messages, more to come."""
     steering = Steering(stores_of(app.parts), app.parts.permit_wait)
     for number in range(CAMPAIGNS):
         name = await launch.launch(stores_of(app.parts), order_of(f"To all {number}"))
@@ -225,6 +225,9 @@ async def _write_to_all(app: App) -> None:
         else:
             await app.deliver()
             await expand(app.parts)
+    for number in range(TO_COME):
+        later = order_of(f"Later {number}", starts_at=app.parts.clock.wall() + YEAR)
+        await launch.launch(stores_of(app.parts), later)
 
 
 async def _tell(parts: Parts) -> None:
