@@ -8,6 +8,8 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
+    claims,
+    defences,
     delivery,
     log,
     markup,
@@ -21,7 +23,9 @@ ALL = {
     "signing": signing,
     "markup": markup,
     "log": log,
+    "defences": defences,
     "delivery": delivery,
+    "claims": claims,
     "sign-ups": sign_ups,
     "bodies": bodies,
     "bundles": bundles,

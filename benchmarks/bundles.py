@@ -29,6 +29,7 @@ from audit.export.disclosed import Disclosing, Showing
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.publish import Publisher
+from audit.signers import Signers
 from audit.tables import guard_metadata, metadata
 from benchmarks.figures import Figure, tell
 from benchmarks.gateway import HERE, pin
@@ -45,7 +46,7 @@ _GROUP = 2000
 _PERSON = "sub_ada"
 _BEGUN = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
 _LOG = Log("bench.example/audit", KeySet.of(Secret(bytes(32))), "node-1")
-_PUBLISHER = Publisher(_LOG, Secret(hashlib.sha256(b"BENCH").digest()))
+_PUBLISHER = Publisher(_LOG, Signers.of(_LOG.first, Secret(hashlib.sha256(b"BENCH").digest())))
 
 
 class _Unsealed:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    insert,
     literal_column,
     select,
     update,
@@ -30,6 +29,7 @@ from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
 from storage import paging
 from storage.honesty import RowKeys
+from storage.inserting import insert_all
 from storage.sound import fits, readable, tuples
 from storage.types import among, texts
 
@@ -250,7 +250,7 @@ class Consents:
                 }
                 for consent in new
             ]
-            await connection.execute(insert(table), rows)
+            await insert_all(connection, table, rows)
 
     async def write(self, connection: AsyncConnection, changed: Sequence[Consent]) -> None:
         """Store the new state of consents whose gates are held.

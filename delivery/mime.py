@@ -107,13 +107,18 @@ def compose(header: Header, content: Content) -> Mail:
         _field("Auto-Submitted", "auto-generated"),
         _field("MIME-Version", "1.0"),
     ]
-    if content.html is None:
-        part_fields, body = _part("plain", content.text)
-        return Mail((*fields, *part_fields), body)
-    boundary = f"=_{hashlib.sha256(header.message_id.encode()).hexdigest()[:32]}"
+    part_fields, body = body_of(header.message_id, content.text, content.html)
+    return Mail((*fields, *part_fields), body)
+
+
+def body_of(message_id: str, text: str, html: str | None) -> tuple[list[Field], bytes]:
+    """A body with the fields that say what it is; the same words always give the same bytes."""
+    if html is None:
+        return _part("plain", text)
+    boundary = f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
     kind = f'multipart/alternative;\r\n boundary="{boundary}"'
-    parts = [_part("plain", content.text), _part("html", content.html)]
-    return Mail((*fields, _field("Content-Type", kind)), _joined(boundary.encode(), parts))
+    parts = [_part("plain", text), _part("html", html)]
+    return [_field("Content-Type", kind)], _joined(boundary.encode(), parts)
 
 
 def ascii_address(address: str) -> str:

@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outcome import Kind
 from storage.honesty import RowKeys, Signed
+from storage.inserting import insert_all
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
@@ -166,9 +167,8 @@ async def enqueue(
         for m in messages
         if m.content is not None
     ]
-    if contents:
-        await connection.execute(insert(tables.content), contents)
-    await connection.execute(insert(outbox), [_new_row(keys, m, now) for m in messages])
+    await insert_all(connection, tables.content, contents)
+    await insert_all(connection, outbox, [_new_row(keys, m, now) for m in messages])
 
 
 def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any]:

@@ -36,7 +36,7 @@ T = TypeVar("T")
 FORMAT = "consentgw/audit/bundle/v1"
 MANIFEST = "consentgw/audit/manifest/v1"
 # Whatever else is left out: without these, nobody could check what the others rest on.
-_ALWAYS = (Kind.TEXT_PUBLISHED, Kind.LOG_OPENED, Kind.LOG_CLOSED)
+_ALWAYS = (Kind.TEXT_PUBLISHED, Kind.LOG_OPENED, Kind.LOG_CLOSED, Kind.KEY_ROTATED)
 
 
 class Aside(Protocol):
@@ -60,7 +60,7 @@ class Wanted:
     @property
     def kind(self) -> str:
         if self.person is not None:
-            return "person"
+            return self.person.kind
         return "log" if self.since is None and self.until is None else "period"
 
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -47,20 +55,27 @@ Judge = Callable[[Kind, Mapping[str, Any]], Showing]
 
 @dataclass(slots=True)
 class Disclosing:
-    """Opens one person's facts; *still* raises where that may not be any more."""
+    """Opens one person's facts; *still* raises where that may not be any more.
+
+    *kind* says what the bundle is about: the person, or one consent of theirs.
+    Of batch events those of *events* alone, where they are given.
+    """
 
     subject: str
     opener: Opener
     judge: Judge
     still: Callable[[AsyncConnection], Awaitable[None]]
+    events: Collection[bytes] | None = None
+    kind: str = "person"
     _places: array[int] = field(default_factory=partial(array, "q"))
 
     async def places(self, connection: AsyncConnection, base: int, size: int) -> Sequence[int]:
         """Where the entries about them stand, in the log from *base* on; `lines` follows them."""
-        theirs = union(
-            select(audit_payload.c.eid).where(audit_payload.c.subject == self.subject),
-            select(audit_item.c.eid).where(audit_item.c.subject == self.subject),
-        )
+        mails = select(audit_item.c.eid).where(audit_item.c.subject == self.subject)
+        if self.events is not None:
+            mails = mails.where(audit_item.c.eid.in_(self.events))
+        own = select(audit_payload.c.eid).where(audit_payload.c.subject == self.subject)
+        theirs = union(own, mails)
         place = audit_entry.c.leaf_index
         query = select(place).where(audit_entry.c.eid.in_(theirs), sound(audit_entry))
         query = query.where(place >= base, place < base + size).order_by(place)

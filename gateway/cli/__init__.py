@@ -22,6 +22,7 @@ from gateway.cli import (
     campaign,
     cases,
     db,
+    defending,
     dkim,
     doctor,
     drill,
@@ -53,6 +54,7 @@ app.command("status")(status.status)
 app.command("backup")(backup.backup)
 app.command("drill")(drill.drill)
 app.command("restore")(restore.restore)
+app.command("defend")(defending.defend)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(campaign.app, name="campaign")

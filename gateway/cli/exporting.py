@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gateway.flows.proving.exports import Exports, Taking
     from gateway.flows.sending.permission import Question
 
-_ELSEWHERE = "give -o a file in a folder that is there and yours, with room, or - for stdout"
+ELSEWHERE = "give -o a file in a folder that is there and yours, with room, or - for stdout"
 _TIME = "As 2026-11-20T09:00:00Z. Bundles only."
 
 
@@ -98,8 +98,8 @@ def _order(
         raise typer.BadParameter("a bundle about a person is of all times, and has a --reason")
     if of_person != (reason is not None):
         raise typer.BadParameter("--subject-stdin needs a --reason, and nothing else does")
-    case = _checked(CaseNumber, case, "--case: letters, digits and . _ / : + = - with a digit")
-    reason = _checked(Label, reason, "--reason: one line of at most 200 characters")
+    case = checked(CaseNumber, case, "--case: letters, digits and . _ / : + = - with a digit")
+    reason = checked(Label, reason, "--reason: one line of at most 200 characters")
     taking = Taking(form, Actor.OPERATOR, None, case, since, until)
     question = _question(sys.stdin.readline().strip()) if of_person else None
     return _Order(taking, question, reason, held)
@@ -109,11 +109,11 @@ def _moment(typed: str | None) -> datetime | None:
     from gateway.http.fields import Moment
 
     said = "--since, --until: a time since 1970 with its offset, such as 2026-11-20T09:00:00Z"
-    found: datetime | None = _checked(Moment, typed, said)
+    found: datetime | None = checked(Moment, typed, said)
     return found
 
 
-def _checked(kind: Any, typed: str | None, how: str) -> Any:
+def checked(kind: Any, typed: str | None, how: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     if typed is None:
@@ -151,13 +151,13 @@ async def _export(config: Config, order: _Order, output: Path) -> int:
         if made is None:
             whom = "nobody is known by that" if order.question else "nothing was published yet"
             raise fail(f"{whom}; nothing was written")
-        with _opened(output) as file, progress("exporting", None) as move:
+        with opened(output) as file, progress("exporting", None) as move:
             async for part in made:
-                with named(output, "written", _ELSEWHERE):
+                with named(output, "written", ELSEWHERE):
                     file.write(part)
                 size += len(part)
                 move(size)
-            with named(output, "written", _ELSEWHERE):
+            with named(output, "written", ELSEWHERE):
                 file.flush()
     return size
 
@@ -174,13 +174,13 @@ async def _made(exports: Exports, order: _Order) -> AsyncIterator[bytes] | None:
 
 
 @contextmanager
-def _opened(output: Path) -> Iterator[BinaryIO]:
+def opened(output: Path) -> Iterator[BinaryIO]:
     from storage import files
 
     if str(output) == "-":
         yield sys.stdout.buffer
         return
-    with named(output, "written", _ELSEWHERE):
+    with named(output, "written", ELSEWHERE):
         file = open(output, "wb", opener=files.opener)  # noqa: SIM115 closed below
         files.keep_private(output)  # it may have been there
     with closing(file):

@@ -145,9 +145,9 @@ def _steps(erasing: Erasing) -> Restoration:
         parts.takings,
     )
     acts = Acts(Withdrawals(parts), stops, Erasures(erasing), erasing)
-    seed = parts.keyring.signing.secret
-    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
-    opening = Opening(parts.log, seed, parts.data, parts.guard, parts.clock, seen)
+    signers = parts.publisher.signers
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).read()
+    opening = Opening(parts.log, signers, parts.data, parts.guard, parts.clock, seen)
     return Restoration(erasing, acts, opening)
 
 

@@ -13,6 +13,7 @@ from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http.reading import Reading
+from gateway.http.shown import Shown
 from gateway.http.turns import Turns
 from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
@@ -22,6 +23,7 @@ from gateway.watch.health import Health
 from storage.grouping import Grouped
 
 PARTS = web.AppKey("parts", Parts)
+SHOWN = web.AppKey("shown", Shown)
 FORM_DIGESTS = web.AppKey("form_digests", dict[str, str])
 WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])

@@ -29,6 +29,7 @@ from gateway.http.app_keys import (
     QUESTIONS,
     READING,
     RIGHTS_REQUESTS,
+    SHOWN,
     SIGN_UPS,
     STEERING,
     TURNS,
@@ -38,13 +39,14 @@ from gateway.http.app_keys import (
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
 from gateway.http.reading import Reading
+from gateway.http.shown import Shown
 from gateway.http.sign_ups import digest_of
 from gateway.http.turns import Turns
 from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter
 from gateway.parts import Parts
-from gateway.people import cors, docs, forms
+from gateway.people import cors, docs, form_specimens, forms
 from gateway.process import routes
 from gateway.watch import metrics
 from gateway.watch.health import Health
@@ -65,6 +67,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app.on_response_prepare.append(frame.protect(parts.base))
     app[PARTS] = parts
     app[FORM_DIGESTS] = {form: digest_of(parts.config, form) for form in parts.config.forms}
+    app[SHOWN] = Shown()
+    form_specimens.keep_at_start(app, parts.config, parts.data, parts.clock)
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
     write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)

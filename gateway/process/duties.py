@@ -90,13 +90,13 @@ def of(parts: Parts) -> list[Duty]:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
-    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher).publish
+    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).publish
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.publisher)
     both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send

@@ -53,6 +53,7 @@ ROUTES = {
     "/v1/holds": {413},
     "/v1/signups": {413},
     "/v1/subjects/lookup": {422},  # without a reason nobody is looked up
+    "/v1/defences": {422},  # nor a mail
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
@@ -60,6 +61,7 @@ ROUTES = {
 }
 OF_CALLERS = (
     "/v1/audit/export",
+    "/v1/defences",
     "/v1/permissions",
     "/v1/withdrawals",
     "/v1/erasures",

@@ -42,6 +42,7 @@ _FOR_EVER = {
     "set_key": "which keys there were",
     "verified_backup": "the newest ten: numbers of keys",
     "privacy_notice": "notices",
+    "specimen": "what everybody was shown, or sent alike",
 }
 _SOON = {
     "audit_pending": "until it has an index",

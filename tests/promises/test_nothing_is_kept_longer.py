@@ -713,6 +713,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "service_mail": "a year, or with the person",
         "session": "at its end",
         "set_key": "for ever: no personal data",
+        "specimen": "for ever: proof names it; no personal data",
         "spent_stamp": "a day: hashes of random numbers",
         "subject": "with its last consent",
         "subject_index": "with the person, at the begin of the erasure",

@@ -593,7 +593,9 @@ async def _deliver_but(app: App, nobody: str) -> list[Mail]:
             to = composed.envelope.rcpt_to
             refused = Ending(Phase.RCPT, Reply(550, "5.1.1", "no such user"))
             taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
-            ended.append(Ended(one, refused if to == nobody else taken, composed.digest))
+            ended.append(
+                Ended(one, refused if to == nobody else taken, composed.digest, kept=composed.kept)
+            )
             mails.append(Mail(to, composed.envelope.data))
         await desk.settle(owner, ended)
     return mails

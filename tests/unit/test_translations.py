@@ -27,7 +27,11 @@ def used_messages() -> set[str]:
     package = Path(resources.__file__).parents[1]
     for name in (
         "http/certificate_paper.py",
+        "http/defence_paper.py",
+        "http/defence_words.py",
         "http/dossier_paper.py",
+        "http/evidence_paper.py",
+        "http/evidence_words.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
         "look/terms.py",

@@ -67,6 +67,7 @@ def upgrade() -> None:
     _keep_how_mails_are_to_come()
     _keep_what_changes_an_address()
     _keep_campaigns()
+    _keep_what_people_were_shown()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -467,6 +468,18 @@ def _make_campaigns() -> None:
     )
     with op.batch_alter_table("campaign_count", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_campaign_count_campaign"), ["campaign"], unique=False)
+
+
+def _keep_what_people_were_shown() -> None:
+    """Forms, pages and mails, without what was anybody's, by the hash of their bytes."""
+    op.create_table(
+        "specimen",
+        sa.Column("hash", sa.String(length=71), nullable=False),
+        sa.Column("what", sa.String(length=12), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("kept_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
 
 
 def downgrade() -> None:
