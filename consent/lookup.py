@@ -119,6 +119,16 @@ class LookUp:
                 found[address] = new
         return found
 
+    async def let_go(self, connection: AsyncConnection, people: Collection[str]) -> frozenset[int]:
+        """The keys that these people are found by, where our keyring let go of all of them.
+
+        Nothing where anybody among them is found by a key of ours, or by one that nobody knows.
+        """
+        query = select(index.c.kid).where(among(index.c.subject, people)).distinct()
+        kids = frozenset((await connection.execute(query)).scalars()) if people else frozenset()
+        gone = {key.kid for key in self._set.keys if key.state is KeyState.DESTROYED}
+        return kids if kids <= gone else frozenset()
+
     async def add(self, connection: AsyncConnection, people: Mapping[str, str]) -> set[str]:
         """Let subjects be found by their canonical address; returns those who are now.
 

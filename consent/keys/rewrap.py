@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import LargeBinary, Table, and_, bindparam, func, select, text, update
+from sqlalchemy import LargeBinary, Table, and_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,12 +24,8 @@ from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
 from storage.locks import try_alone
-from storage.sound import fits
 
 _AT_ONCE = 1000
-_BLOCKS = 32  # about as many keys
-# A driver would have the values be of the type that they are first cast to.
-_BETWEEN = "ctid >= CAST(CAST(:begin AS text) AS tid) AND ctid < CAST(CAST(:end AS text) AS tid)"
 _DUTY = "rewrap"
 
 T = TypeVar("T")
@@ -59,7 +55,6 @@ class Rewrapping:
         self.old = old
         self._left = list(epochs.WRAPPED)
         self._after: tuple[object, ...] | None = None
-        self._block, self._blocks = 0, 0  # PostgreSQL: where we are in the table, and where it ends
 
     async def go_on(self, seconds: float) -> int | None:
         """Wrap keys anew for so long, a page at least; how many, None behind the last.
@@ -94,48 +89,21 @@ class Rewrapping:
         """Read the next keys, and wrap them anew; None behind the last."""
         while self._left:
             table = self._left[0]
+            key = tuple(table.primary_key)
+            # Of every epoch: who guesses how many are of one may sort them all for each page.
+            query = select(*key, table.c.wrapped, table.c.epoch)
             async with self._database.read() as connection:
-                postgresql = connection.dialect.name == "postgresql"
-                read = self._as_they_lie if postgresql else self._by_name
-                rows = await read(connection, table)
-            if rows is None:
+                page = paging.page(query, key, self._after, _AT_ONCE)
+                rows = (await connection.execute(page)).all()
+            if not rows:
                 self._left.pop(0)
                 self._after = None
-                self._block, self._blocks = 0, 0
+                continue
+            self._after = tuple(rows[-1][: len(key)])
             # Not in the loop: a thousand take as long as a permit may not wait.
-            elif keys := await asyncio.to_thread(self._anew, table, rows, new):
+            if keys := await asyncio.to_thread(self._anew, table, rows, new):
                 return _Page(table, keys)
         return None
-
-    async def _by_name(self, connection: AsyncConnection, table: Table) -> Sequence[Any] | None:
-        """The next rows in the order of their key; None behind the last."""
-        key = tuple(table.primary_key)
-        # Of every epoch: who guesses how many are of one may sort them all for each page.
-        query = select(*key, table.c.wrapped, table.c.epoch)
-        page = paging.page(query, key, self._after, _AT_ONCE)
-        rows = (await connection.execute(page)).all()
-        self._after = tuple(rows[-1][: len(key)]) if rows else None
-        return rows or None
-
-    async def _as_they_lie(self, connection: AsyncConnection, table: Table) -> Sequence[Any] | None:
-        """The rows of the next blocks of the table, as far as it went when we began with it.
-
-        Names are random: in their order each row would be in a block of its own, which is
-        read, written and logged whole for one key. What moves meanwhile is left to who
-        looks whether anything is.
-        """
-        if not self._blocks:
-            self._blocks = await _blocks_of(connection, table)
-        if self._block >= self._blocks:
-            return None
-        begin, self._block = self._block, self._block + _BLOCKS
-        query = select(*table.primary_key, table.c.wrapped, table.c.epoch).where(
-            text(_BETWEEN),
-            table.c.epoch == self.old,
-            fits(*table.primary_key),
-        )
-        values = {"begin": f"({begin},0)", "end": f"({self._block},0)"}
-        return (await connection.execute(query, values)).all()
 
     def _anew(self, table: Table, rows: Sequence[Any], new: int) -> list[_Key]:
         changed: list[_Key] = []
@@ -159,15 +127,9 @@ class Rewrapping:
             if await self._wrapper.active(connection, self._database.name) != new:
                 return None
             postgresql = connection.dialect.name == "postgresql"
-            replace = _replace_all if postgresql else _replace_each
-            return await replace(connection, page, self.old, new)
-
-
-async def _blocks_of(connection: AsyncConnection, table: Table) -> int:
-    query = text(
-        "SELECT pg_relation_size(CAST(:name AS regclass)) / current_setting('block_size')::int"
-    )
-    return int((await connection.execute(query, {"name": table.name})).scalar_one())
+            if postgresql:
+                return await _replace_all(connection, page, new)
+            return await _replace_each(connection, page, self.old, new)
 
 
 async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
@@ -193,7 +155,7 @@ async def _replace_each(connection: AsyncConnection, page: _Page, old: int, new:
     return (await connection.execute(changed, rows)).rowcount
 
 
-async def _replace_all(connection: AsyncConnection, page: _Page, old: int, new: int) -> int:
+async def _replace_all(connection: AsyncConnection, page: _Page, new: int) -> int:
     """All of them in one statement, but what somebody holds: nobody is waited for here.
 
     In whatever order rows are found, waiting for one could end in a deadlock with who
@@ -206,7 +168,8 @@ async def _replace_all(connection: AsyncConnection, page: _Page, old: int, new: 
     given = func.unnest(*arrays).table_valued(*fields, name="given").render_derived()
     as_read = select(*columns, given.c.anew).where(
         *(column == given.c[column.name] for column in columns),
-        table.c.epoch == old,
+        # Which says the epoch too; asked for it, a planner without statistics takes a handful of
+        # keys to be of it, and finds all of them for each page.
         table.c.wrapped == given.c.was,
     )
     held = as_read.with_for_update(of=table, skip_locked=True).cte("held")

@@ -118,6 +118,10 @@ async def put_in_order(parts: Parts) -> None:
         await parts.publisher.signers.sign_in(connection, parts.log, now)
     stores = (parts.data, parts.guard, parts.keystore)
     await _require_of_one_moment(*stores, parts.rows, parts.clock)
+    if gone := await older.unfindable(parts.data, parts.lookup, parts.rows, parts.clock):
+        raise StoresApart(
+            f"people are found by look-up key {gone[-1]}, which the keyring let go of"
+        )
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
     await publish_texts.publish(parts)

@@ -106,7 +106,7 @@ async def test_each_file_of_a_bundle_that_was_altered_or_left_out_is_found(
         await published(gateway, data)
     files = bundles.files_of((await export(gateway, *PERSON, stdin=ADA)).read_bytes())
     assert bundles.check_here(bundles.zipped(files), keys)[0]
-    assert len(files) == 11
+    assert len(files) == 14
 
     for name, content in files.items():
         middle = len(content) // 2

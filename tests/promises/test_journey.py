@@ -93,6 +93,10 @@ async def _defend(gateway: Gateway, raw: bytes, message: str, ground: object) ->
     assert (found["ours"], found["message_id"]) == (True, message)
     assert (found["ground"], found["signed"]["as_it_was_sent"]) == (ground, True)
     assert found["consent"]["consent"]["state"] == "withdrawn"
+    paper = gateway.directory / "letter.pdf"
+    command = ("defend", str(file), "-o", str(paper), "--locale", "de", "--case", "2026-17")
+    assert "ours\n" in await asyncio.to_thread(gateway.command, *command)
+    assert paper.read_bytes().startswith(b"%PDF-")
     file.write_bytes(raw.replace(b"Hello", b"Hallo"))
     altered = await asyncio.to_thread(gateway.try_command, "defend", str(file))
     assert (altered.returncode, altered.stdout.split("\n")[0]) == (3, "not ours: altered")

@@ -66,7 +66,7 @@ class _Shown:
     """
 
     contested: frozenset[str]
-    waiting: frozenset[str]  # consents that a link in a mail can still confirm
+    waiting: frozenset[str] = frozenset()  # consents that a link in a mail can still confirm
     of_others: set[str] = field(default_factory=set)
 
     def __call__(self, kind: Kind, facts: Mapping[str, Any]) -> Showing:

@@ -122,7 +122,6 @@ async def verify(
 
     Of the log what came behind *since*; what rests on it is compared whole each time, for a row
     that was put back leaves nothing that is newer.
-
     Without the guard's store, of a copy that has none, what people took away is not compared.
     """
 
