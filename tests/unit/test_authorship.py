@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -303,11 +303,11 @@ MEGABYTE = 1024 * 1024
     ],
 )
 def test_hostile_mails_take_the_time_of_their_size(raw: bytes) -> None:
-    begun = perf_counter()
+    begun = process_time()
 
     judged(raw)
 
-    assert perf_counter() - begun < 4
+    assert process_time() - begun < 4
 
 
 def test_the_public_half_is_what_dns_holds() -> None:
