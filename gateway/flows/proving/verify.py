@@ -135,11 +135,9 @@ async def verify(
         progress=progress,
         since=since,
     )
-    signed_tables = _signed_tables(parts.lookup, parts.marks, parts.rows)
     rows: list[str] = []
-    dropped_at = await takings.restored_at(parts.data, parts.log)
-    kept, stores = parts.config.retention.messages, (parts.data, parts.keystore)
-    messages = Messages(*stores, parts.rows, parts.clock, kept, dropped_at)
+    kept, at = parts.config.retention.messages, await takings.restored_at(parts.data, parts.log)
+    messages = Messages(parts.data, parts.keystore, parts.rows, parts.clock, kept, at)
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
     beside = (
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
@@ -149,7 +147,8 @@ async def verify(
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
+    signed = _signed_tables(parts.lookup, parts.marks, parts.rows)
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed, beside):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
