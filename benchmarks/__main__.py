@@ -11,6 +11,7 @@ from benchmarks import (
     claims,
     defences,
     delivery,
+    exports,
     log,
     markup,
     reindexing,
@@ -29,6 +30,7 @@ ALL = {
     "sign-ups": sign_ups,
     "bodies": bodies,
     "bundles": bundles,
+    "exports": exports,
     "rewrapping": rewrapping,
     "reindexing": reindexing,
 }

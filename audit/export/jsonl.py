@@ -15,12 +15,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from audit import gaps, published, succession, successor
+from audit import gaps, succession
 from audit.canonical import canonical
 from audit.check import KINDS, Claim, beyond, grow, hold, level_of, signed, skim
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR, parse
 from audit.errors import EntryError, NoteError
+from audit.export.excerpt import FORMAT as EXCERPT
+from audit.export.selection import Passed, parts_of, unseen
 from audit.gaps import Gap
 from audit.handovers import follow
 from audit.kinds import Kind
@@ -34,6 +36,7 @@ from storage.sound import sound
 
 FORMAT = "consentgw/audit/jsonl/v1"
 _CHUNK = 1024
+_UNPROVEN = "lines of some entries prove nothing: a bundle of the same ones does"
 
 # A line as `jsonl` writes it. An entry holds no character that JSON would escape but the
 # quotation mark, so what matches needs neither JSON's parser nor another look.
@@ -50,28 +53,33 @@ _ROTATED = (Kind.KEY_ROTATED, b"key.rotated")
 _Line = tuple[bytes, bytes, bytes | Kind]  # an entry, its moment, its kind
 
 
-async def jsonl(data: Database, log: Log, verifier: Verifier) -> AsyncIterator[bytes]:
-    """Write everything that was published, in parts of many lines.
+async def jsonl(
+    data: Database,
+    log: Log,
+    verifier: Verifier,
+    up_to: int | None = None,
+    passed: Passed = unseen,
+) -> AsyncIterator[bytes]:
+    """Write everything that was published, in parts of many lines; *up_to* as in `parts_of`.
 
     Before the first checkpoint that is a header alone. No transaction stays
     open while the reader is slow; entries beyond the checkpoint are left out, and
     so are rows that cannot be read: the check of the export then names the first.
     A log that was closed comes before its successor, each with header and checkpoint.
     """
-    async with data.read() as connection:
-        closed = await successor.told(connection, log, verifier)
-    for generation in range(1, log.generation + 1):
-        most = closed[generation].size if generation in closed else None
-        async with data.read() as connection:
-            newest = await published.newest(connection, verifier, generation, most)
-        if newest is None and log.generation > 1:
-            continue  # nothing of it is there, or was published yet
-        size, own = newest.checkpoint.size if newest else 0, verifier.of(generation)
-        yield _line({"format": FORMAT, "origin": own.name, "size": size, "vkey": own.vkey})
-        async for part in _entries(data, succession.base_of(generation), size):
-            yield part
-        if newest:
-            yield _line({"checkpoint": newest.note})
+    parts = await parts_of(data, log, verifier, up_to)
+    for part in parts:
+        yield _header(verifier.of(part.generation), part.size)
+        async for piece in _entries(data, part.base, part.size):
+            passed(piece.count(b"\n"))
+            yield piece
+        yield _line({"checkpoint": part.newest.note})
+    if not parts:
+        yield _header(verifier, 0)
+
+
+def _header(own: Verifier, size: int) -> bytes:
+    return _line({"format": FORMAT, "origin": own.name, "size": size, "vkey": own.vkey})
 
 
 async def _entries(data: Database, base: int, size: int) -> AsyncIterator[bytes]:
@@ -116,6 +124,9 @@ class _Checks:
         """Check one log; returns the header of the next, nothing at the end."""
         read = _object(header)
         named = succession.generation_named(self.verifier.name, str(read.get("origin"))) or 1
+        if read.get("format") == EXCERPT:
+            self.findings.add(Problem.ALTERED, None, _UNPROVEN)
+            return b""
         if read.get("format") != FORMAT or named in self.seen or named < max(self.seen, default=0):
             self.findings.add(Problem.ALTERED, None, "not an export of this format")
             return b""

@@ -27,7 +27,12 @@ from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import upsert
 
-WRAPPED: tuple[Table, ...] = (tables.dek, tables.intake_key, tables.limit_key)
+WRAPPED: tuple[Table, ...] = (
+    tables.dek,
+    tables.intake_key,
+    tables.limit_key,
+    tables.content_key,
+)
 _TRIES = 3
 
 epoch = tables.kek_epoch

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gateway.cli.exporting import ELSEWHERE, checked, opened
+from gateway.cli.exporting import checked
+from gateway.cli.output import ELSEWHERE, opened
 from gateway.cli.talk import configuration, fail, named, run, say
 
 if TYPE_CHECKING:

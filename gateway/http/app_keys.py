@@ -6,6 +6,8 @@ import asyncio
 
 from aiohttp import web
 
+from gateway.flows.campaigning.launch import Stores
+from gateway.flows.campaigning.steering import Steering
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
@@ -27,6 +29,8 @@ WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
+CAMPAIGNS = web.AppKey("campaigns", Stores)
+STEERING = web.AppKey("steering", Steering)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
 EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)

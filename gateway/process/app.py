@@ -9,6 +9,8 @@ from aiohttp import web
 
 from gateway import limits
 from gateway.config import calendars
+from gateway.flows.campaigning.launch import Stores
+from gateway.flows.campaigning.steering import Steering
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
@@ -16,6 +18,7 @@ from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
+    CAMPAIGNS,
     EVIDENCE_SEARCHES,
     EVIDENCE_TURN,
     EXPORTS,
@@ -28,6 +31,7 @@ from gateway.http.app_keys import (
     RIGHTS_REQUESTS,
     SHOWN,
     SIGN_UPS,
+    STEERING,
     TURNS,
     TYPESETTER,
     WITHDRAWALS,
@@ -80,6 +84,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[READING] = Reading()
     app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)
+    of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+    app[CAMPAIGNS] = Stores(*of_mails)
+    app[STEERING] = Steering(app[CAMPAIGNS], parts.permit_wait)
     opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
     app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)

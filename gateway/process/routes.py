@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.api import (
     audit,
     batches,
+    campaigns,
     cases,
     defences,
     dossiers,
@@ -44,6 +45,7 @@ API = (
     batches.post_batch,
     messages.get_message,
     messages.delete_message,
+    *campaigns.ROWS,
     permissions.post_permission,
     withdrawals.post_withdrawal,
     erasures.post_erasure,

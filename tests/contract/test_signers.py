@@ -19,6 +19,7 @@ from audit.tables import audit_checkpoint, audit_guard
 from consent.keys.set_phases import RESTS
 from gateway.errors import KeyFileError
 from gateway.flows.proving import verify
+from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports, Taking, at_once
 from gateway.keyfiles import keyring
 from storage.errors import StorageAway
@@ -74,9 +75,9 @@ def signed_by(note: str, *vkeys: str) -> list[int]:
 
 
 async def bundle_of(app: App) -> bytes:
-    taken = await Exports(app.parts, at_once).of_log(Taking("bundle", Actor.OPERATOR))
+    taken = await Exports(app.parts, at_once).of_log(Taking(Form.BUNDLE, Actor.OPERATOR))
     assert taken is not None
-    return b"".join([piece async for piece in taken])
+    return b"".join([piece async for piece in taken.read()])
 
 
 async def lines_of(app: App) -> list[bytes]:

@@ -22,6 +22,7 @@ from audit.checkpoints import Checkpoint
 from audit.kinds import Actor
 from audit.tables import audit_checkpoint, audit_cosignature
 from gateway.config.config import Audit, WitnessSection
+from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports, Taking, at_once
 from gateway.flows.proving.witnessing import Witnessing
 from gateway.http.witnesses import add_checkpoint
@@ -214,6 +215,6 @@ def with_audit(app: App, audit: Audit) -> App:
 
 
 async def export(app: App) -> bytes:
-    pieces = await Exports(app.parts, at_once).of_log(Taking("bundle", Actor.OPERATOR))
+    pieces = await Exports(app.parts, at_once).of_log(Taking(Form.BUNDLE, Actor.OPERATOR))
     assert pieces is not None
-    return b"".join([piece async for piece in pieces])
+    return b"".join([piece async for piece in pieces.read()])

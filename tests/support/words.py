@@ -285,6 +285,43 @@ EVIDENCE_ERASED: Final = (
 )
 
 FACTS: Final = {
+    "http/test_audit_paper.py::test_a_damaged_log_is_said_to_be_so_first": (
+        "Entries that cannot be read, and are not told of here: %(number)s.",
+        "The check FAILED: the log was altered, or is damaged. The first fault:",
+    ),
+    "http/test_audit_paper.py::test_a_report_tells_in_sentences_what_happened_and_names_nobody": (
+        "The bundle of the same entries was made and checked: it is sound.",
+        "This paper is for reading, and proves nothing by itself. What proves is the bundle named"
+        " below: it brings its own verifier, which needs nothing of ours but the log's public"
+        " key, and that you should have from elsewhere.",
+        "Beside these there are %(number)s cover entries, which tell of nothing: they hide from"
+        " strangers how much happens.",
+        "It retells in sentences what the audit log holds, in the order of the log. Entries name"
+        " nobody: what they say about people is sealed, and is opened only in an export about one"
+        " person, for a reason that is recorded.",
+    ),
+    "http/test_audit_paper.py::test_a_report_about_a_person_has_what_was_opened": (
+        "It retells in sentences what the audit log holds of one person, with the facts that were"
+        " opened for it. That they were opened, by whom and why, stands in the log itself. These"
+        " are personal data: keep them safe.",
+    ),
+    "promises/test_evidence_convinces_strangers.py::"
+    "test_an_operator_with_every_key_who_rewrites_is_convicted_by_an_older_checkpoint": (
+        "Signed: all entries lead, by their hashes, to a checkpoint that the log's key signed."
+        " Nobody without that key altered, added, removed or reordered anything. Whoever holds it"
+        " could have written the whole log anew: what shows that is a checkpoint kept by somebody"
+        " else.",
+        "Held outside: all entries lead, by their hashes, to a checkpoint that the log's key"
+        " signed, and they continue a checkpoint that was kept elsewhere. Entries before that"
+        " could be rewritten only together with whoever kept it.",
+        "Witnessed: all entries lead, by their hashes, to a checkpoint that the log's key signed,"
+        " and independent witnesses signed one, too. Entries before that could be rewritten only"
+        " together with them.",
+    ),
+    "contract/test_bundle.py::test_what_is_erased_or_may_not_be_shown_is_said_to_be_there": (
+        "That something happened which was never written down, no log can rule out; and what was"
+        " erased, as the law demands, cannot be opened any more.",
+    ),
     PUBLIC_SEAL: (
         "none covers this entry yet; there is a new one every day",
         (
@@ -1367,6 +1404,112 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "How it was confirmed",
+    "Mailbox",
+    "Address as typed",
+    "Attempt",
+    "Legal ground",
+    "By which link",
+    "Which program",
+    "Which way it came",
+    "Program that passed it on",
+    "Reply of the mail server",
+    "Confirmed at",
+    "Number of the consent",
+    "Its enhanced code",
+    "Digest of the form",
+    "Sender's address",
+    "Number of the ground",
+    "Digest of the link to leave by",
+    "Digest of the mail",
+    "Number of the message",
+    "Received at",
+    "Reference",
+    "Handed over to",
+    "Its words",
+    "Digest of the wording",
+    "Digest of the link",
+    "Why",
+    "A backup was put back",
+    "A block of a mailbox was lifted",
+    "A checkpoint became public",
+    "A consent ended by itself",
+    "A consent was asked for",
+    "A consent was confirmed",
+    "A consent was imported",
+    "A consent was withdrawn",
+    "A cover entry, which tells of nothing",
+    "A former name or address of who mails was declared",
+    "A hold was lifted, or its date came",
+    "A hold was placed on an erasure",
+    "A key for a program was made",
+    "A log was closed",
+    "A mailbox refused a message",
+    "A mailbox refused that an address changes",
+    "A mailbox was blocked",
+    "A message was cancelled",
+    "A message was reported as unwanted",
+    "A person took their data along",
+    "A person was erased",
+    "A program's key was revoked",
+    "A request for consent lapsed unconfirmed",
+    "A request for consent was rejected",
+    "A restriction was lifted",
+    "A wording was declared to say the same as another",
+    "A wording was published",
+    "A wording was retired",
+    "An erasure began",
+    "An erasure waits, for a hold stands",
+    "An operator answered for what a backup does not know",
+    "An operator signed in",
+    "An operator was entered",
+    "It was asked whether somebody may be mailed",
+    "It was decided which messages may go",
+    "It was written down what became of messages",
+    "Locked evidence was opened for a case",
+    "Locked evidence was searched for a case",
+    "Erasures were done again after a backup was put back",
+    "Facts whose term was over were let go",
+    "Messages were refused",
+    "More time was taken for what was asked for by right",
+    "One key followed another",
+    "Putting a backup back was exercised",
+    "Rows of an earlier release were adopted",
+    "Somebody left while their key was missing",
+    "Somebody objected to advertising",
+    "Something was asked for by right",
+    "The clock was set back",
+    "The data of a person was corrected",
+    "The data of a person was looked at",
+    "The log was opened",
+    "The log was taken out",
+    "The mail that asks to confirm a consent was handed over",
+    "The use of a person's data was restricted",
+    "What was asked for by right ended with an erasure",
+    "What was asked for by right was answered",
+    "What was asked for by right was refused",
+    "a program with a key",
+    "an operator",
+    "the gateway itself",
+    "the person",
+    "%(time)s: %(what)s. By %(who)s. Entry %(number)s.",
+    "As of",
+    "Bundle",
+    "Case",
+    "Entries signed",
+    "Events in this report",
+    "How much happened of what",
+    "Its SHA-256",
+    "Report on a period of the audit log",
+    "Report on the audit log",
+    "Report on what the audit log holds of a person",
+    "Times are UTC.",
+    "Times are those of %(zone)s, with UTC in brackets.",
+    "Until before",
+    "What happened, in the order of the log",
+    "What this report is",
+    "What was checked, and what that is worth",
+    "%(number)s message.",
     "A confirmed consent",
     "Checked",
     "Covers the body and these fields",

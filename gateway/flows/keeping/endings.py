@@ -34,7 +34,7 @@ from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.sets import SetKey
 from consent.lookup import LookUp
-from delivery import outbox
+from delivery import campaigns, outbox
 from gateway.callers import api_keys
 from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import Ending
@@ -57,6 +57,7 @@ OF_DATA = (
     holds.SIGNED,
     paces.SIGNED,
     outbox.SIGNED,
+    campaigns.SIGNED,
     taken_away.DUE,
     feed.SIGNED,
     tellings.SIGNED,

@@ -23,7 +23,8 @@ from consent.keys.vault import Compartment
 from consent.model import SubjectState
 from gateway.flows.errors import PersonEnded
 from gateway.flows.proving.consent_proof import ConsentEvidence
-from gateway.flows.proving.exports import Bytes, Exports, specimen_files
+from gateway.flows.proving.export_forms import Bytes
+from gateway.flows.proving.exports import Exports, specimen_files
 from storage.database import Database
 
 _BATCHES: Final = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH, Kind.MESSAGE_REFUSED)

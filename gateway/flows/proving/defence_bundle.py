@@ -9,8 +9,8 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import succession
-from audit.export.bundle import Part
 from audit.export.disclosed import Disclosing, Showing
+from audit.export.selection import Part
 from audit.kinds import Kind
 from consent import gates
 from delivery.authorship import NotOurs
@@ -19,7 +19,8 @@ from gateway.flows.proving import consent_bundle, mail_trail
 from gateway.flows.proving.consent_bundle import Judging
 from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.defend import Defended
-from gateway.flows.proving.exports import Bytes, Exports, specimen_files
+from gateway.flows.proving.export_forms import Bytes
+from gateway.flows.proving.exports import Exports, specimen_files
 
 _OF_MAILS: Final = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH)
 

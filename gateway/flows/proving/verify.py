@@ -45,9 +45,10 @@ from consent.consents import Consent, Consents
 from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
-from delivery import outbox, permits
+from delivery import campaigns, outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
+from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
     changes,
     consent_proof,
@@ -87,6 +88,7 @@ _SIGNED = (
     holds.SIGNED,
     paces.SIGNED,
     outbox.SIGNED,
+    campaigns.SIGNED,
     taken_away.DUE,
     feed.SIGNED,
     tellings.SIGNED,
@@ -135,20 +137,22 @@ async def verify(
         progress=progress,
         since=since,
     )
+    signed_tables = _signed_tables(parts.lookup, parts.marks, parts.rows)
     rows: list[str] = []
-    kept, at = parts.config.retention.messages, await takings.restored_at(parts.data, parts.log)
-    messages = Messages(parts.data, parts.keystore, parts.rows, parts.clock, kept, at)
+    dropped_at = await takings.restored_at(parts.data, parts.log)
+    of_messages, stores = parts.config.retention.messages, (parts.data, parts.keystore)
+    messages = Messages(*stores, parts.rows, parts.clock, of_messages, dropped_at)
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
     beside = (
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
         changes.doubts(parts.data, *opened),
+        of_campaigns.doubts(*stores, parts.rows, parts.log, parts.clock, of_messages),
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
-    signed = _signed_tables(parts.lookup, parts.marks, parts.rows)
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed, beside):
+    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
         rows.append(doubt)
         if len(rows) == _MOST:
             break

@@ -22,7 +22,7 @@ from consent import restored as requests
 from consent import taken_away
 from consent.restored import Dropped
 from delivery.outbox import Status
-from gateway.flows.restoring import ending, older, replay, signs
+from gateway.flows.restoring import campaigns, ending, older, replay, signs
 from gateway.flows.restoring.brought_back import Keys
 from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.restoring.replay import Acts, Replayed
@@ -158,6 +158,7 @@ class Restoration:
             done.ended = await ending.end_all(
                 parts.data, parts.keystore, parts.clock, parts.rows, parts.log
             )
+            await campaigns.end_all(parts.data, parts.clock, parts.rows, parts.log)
             async with parts.data.begin() as connection:
                 done.dropped = await requests.drop(connection)
         elif restored.keys:

@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import Any, assert_never
 
 from consent import links, personal
-from consent.keys.vault import Compartment
 from consent.links import Route
 from delivery import dkim, mime
 from delivery.desk import Composed, Parcel
@@ -106,8 +105,7 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
     message, vault = sealed.message, sealed.vault
     sender = tools.config.senders[message.sender]
     mailbox = _mailbox(sealed)
-    place = content.place(message.content, message.kind, message.purpose)
-    opened = vault.open(message.subject, Compartment.PROFILE, place, sealed.content)
+    opened = content.opened(message, sealed.content, vault, sealed.keys)
     if mailbox is None or opened is None:
         raise LookupError("the key is gone")
     ways: Mapping[Route, str] = {}
@@ -124,6 +122,7 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
         list_id=f"{message.purpose}.{sender.dkim_domain}"
         if message.kind is Kind.MARKETING
         else None,
+        feedback_id=_feedback_id(message),
     )
     said = content.read(opened)
     mail = mime.compose(header, _render(tools, sealed, said, ways))
@@ -133,6 +132,13 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
     envelope = Envelope(sender.from_address, header.to, raw)
     kept = kept_mails.kept(message, said, mail, signature, vault)
     return Composed(digest, envelope, kept, dkim.name_of(signature))
+
+
+def _feedback_id(message: Message) -> str | None:
+    """What a mailbox provider counts complaints by: no person, nor one message, in it."""
+    if message.campaign is None:
+        return None
+    return f"{message.campaign}:{message.purpose}:campaign:{message.sender}"
 
 
 def _mailbox(sealed: Sealed) -> str | None:

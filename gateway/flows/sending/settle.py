@@ -21,10 +21,11 @@ from consent.keys.vault import Compartment, Vault
 from consent.specimens import Specimen, What
 from consent.subject_evidence import Suppressed
 from consent.trail import Trail
-from delivery import attempts, outbox, permits
+from delivery import attempts, changing, outbox, permits
 from delivery.attempts import ABORTED, AttemptEnd
+from delivery.changing import Change
 from delivery.desk import Ended, Kept
-from delivery.outbox import Change, Message, Status
+from delivery.outbox import Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
 from delivery.transmission import Peer
@@ -160,7 +161,7 @@ async def take_back(
         Change(one.id, Status.QUEUED, due_at=begin_again(one.attempt - one.tries, now))
         for one in messages
     ]
-    await outbox.change(connection, changes, now)
+    await changing.change(connection, changes, now)
 
 
 async def take_back_lost(
@@ -179,7 +180,7 @@ async def take_back_lost(
 async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
     await _undo_attempts(connection, messages)
     changes = [Change(one.id, Status.FAILED, _NOT_COMPOSABLE) for one in messages]
-    await outbox.change(connection, changes, now)
+    await changing.change(connection, changes, now)
 
 
 async def _tell_given_up(
@@ -257,7 +258,7 @@ async def record(
     confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
     suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
     now = await clock.now(connection)
-    await outbox.change(connection, [r.change for r in results], now)
+    await changing.change(connection, [r.change for r in results], now)
     await attempts.end(connection, [_attempt_end(r, vault) for r in results], now)
     trail = Trail(log, vault, held)
     await _record_confirmations(connection, composed_by, trail, confirming, vault, now)
