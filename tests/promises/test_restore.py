@@ -16,6 +16,7 @@ from audit.tables import audit_entry
 from consent.keys.phases import Declared
 from consent.keys.set_phases import RESTS
 from gateway.errors import GatewayError
+from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports, Taking, at_once
 from gateway.flows.restoring import marketing
 from gateway.process.lifespan import open_parts
@@ -285,9 +286,9 @@ async def test_a_backup_from_before_the_log_s_key_was_followed_goes_on_under_the
     async with site.started() as app:
         assert await mailed(app) == [STAYS]
         await app.tick()
-        taken = await Exports(app.parts, at_once).of_log(Taking("bundle", Actor.OPERATOR))
+        taken = await Exports(app.parts, at_once).of_log(Taking(Form.BUNDLE, Actor.OPERATOR))
         assert taken is not None
-        raw = b"".join([piece async for piece in taken])
+        raw = b"".join([piece async for piece in taken.read()])
         vkeys = app.parts.publisher.verifier.vkeys
         assert (vkeys[0], len(vkeys)) == (old, 2)
     report, rows = await site.verified(past.checkpoint)
