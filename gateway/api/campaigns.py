@@ -36,6 +36,7 @@ from gateway.http.fields import FormAnswer, Identifier, Label, Moment, Name
 from gateway.http.models import Answer, Incoming, Omissible
 from gateway.http.parsing import parse_json, read_query
 from gateway.http.values import MOST_OF_ONE
+from storage import patterns
 
 _TAGS = ("senders",)
 _ONE: Final = "/v1/campaigns/{id:cmp_[0-9a-v]{26}}"
@@ -52,7 +53,7 @@ EXAMPLE: Final[dict[str, Any]] = {
 }
 
 _Answer = Annotated[FormAnswer, Field(max_length=200)]
-_Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+_Locale = Annotated[str, Field(pattern=patterns.LOCALE)]
 _Values = Annotated[list[_Answer], Field(min_length=1, max_length=_MOST_VALUES)]
 
 
