@@ -16,12 +16,14 @@ from audit import succession
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR
 from audit.errors import NoteError
+from audit.gaps import Gap
 from audit.kinds import Kind
 from audit.report import Findings, Level, Problem
 from audit.rowmac import RowMacs
 from audit.times import Times
 from audit.tree import Frontier, Node
 
+_HELD = "held"  # by whoever checks, out of the gateway's reach
 KINDS = {kind.value.encode(): kind for kind in Kind}
 
 
@@ -57,21 +59,33 @@ class Claim(NamedTuple):
 
 
 class Walk:
-    """One pass over a log in the order of its indexes; *base* is the place of its first entry."""
+    """One pass over a log in the order of its indexes; *base* is the place of its first entry.
 
-    def __init__(self, findings: Findings, macs: RowMacs, base: int = 0) -> None:
-        self.next = 0  # the index that comes next
+    *frontier* is the tree over what comes before those that are taken first.
+    """
+
+    def __init__(
+        self, findings: Findings, macs: RowMacs, base: int = 0, frontier: Frontier | None = None
+    ) -> None:
+        self.next = frontier.size if frontier else 0  # the index that comes next
         self._base = base
         self._findings = findings
         self._macs = macs
         self._times = Times(findings)
-        self._frontier: Frontier | None = Frontier()  # None after a hole: no root can be given
+        self._frontier: Frontier | None = (
+            frontier or Frontier()
+        )  # None after a hole: no root can be given
         self._hole: int | None = None
 
     @property
     def frontier(self) -> Frontier | None:
         """The tree over everything so far; None when an entry was missing."""
         return self._frontier
+
+    def follow(self, entry: bytes) -> None:
+        """Time goes on from this entry, which was checked before and comes directly before."""
+        if (found := skim(entry)) is not None:
+            self._times.take(self.next - 1, found[1]["at"], found[0])
 
     def take(
         self, rows: Iterable[EntryRow], end: int, claims: Mapping[int, Sequence[Claim]]
@@ -167,23 +181,55 @@ def grow(
     nodes: list[Node] = []
     for size in sorted(size for size in claims if start < size <= start + len(leaves)):
         nodes += frontier.extend(leaves[frontier.size - start : size - start])
-        for checkpoint, holder in claims[size]:
-            if checkpoint.root != frontier.root:
-                text = f"the entries do not give the {holder} checkpoint of size {size}"
-                findings.add(Problem.CHECKPOINT, None, text)
+        compare(size, frontier.root, claims[size], findings)
     return nodes + frontier.extend(leaves[frontier.size - start :])
 
 
-def hold(
-    verifier: Verifier, held: Iterable[str], findings: Findings
-) -> tuple[dict[int, list[Claim]], Level]:
-    """Read the checkpoints that were kept outside, and say what level they lift to."""
+def compare(size: int, root: bytes, claims: Iterable[Claim], findings: Findings) -> None:
+    """Compare what the entries give for a size with what is claimed of it."""
+    for checkpoint, holder in claims:
+        if checkpoint.root != root:
+            text = f"the entries do not give the {holder} checkpoint of size {size}"
+            findings.add(Problem.CHECKPOINT, None, text)
+
+
+def hold(verifier: Verifier, held: Iterable[str], findings: Findings) -> dict[int, list[Claim]]:
+    """Read the checkpoints that were kept outside."""
     claims: dict[int, list[Claim]] = {}
     for note in held:
-        claim = signed(verifier, note, "held", None, findings)
+        claim = signed(verifier, note, _HELD, None, findings)
         if claim is not None:
             claims.setdefault(claim.checkpoint.size, []).append(claim)
-    return claims, Level.HELD_OUTSIDE if claims else Level.SIGNED
+    return claims
+
+
+def level_of(claims: Mapping[int, Sequence[Claim]], size: int) -> Level:
+    """What checkpoints kept outside lift *size* entries to; who was compared with none, nothing."""
+    compared = [one for at in claims if 0 < at <= size for one in claims[at]]
+    outside = any(one.holder == _HELD for one in compared)
+    return Level.HELD_OUTSIDE if outside else Level.SIGNED
+
+
+def beyond(
+    claims: Mapping[int, Sequence[Claim]], size: int, gap: Gap | None, findings: Findings
+) -> list[str]:
+    """Compare checkpoints of what was lost behind *size* entries; says of each that was kept.
+
+    No entry bears them out, but two roots of one size are two histories, whatever is left.
+    """
+    told, said = None if gap is None else gap.guard, []
+    for at in sorted(at for at in claims if at > size):
+        stood = told is not None and told.size == at
+        roots = {one.checkpoint.root for one in claims[at]}
+        if told is not None and stood:
+            roots.add(told.root)
+        if len(roots) > 1:
+            text = f"two roots of size {at} were signed: there were two histories"
+            findings.add(Problem.CHECKPOINT, None, text)
+        with_what = "the guard's alone" if stood else "nothing"
+        text = f"your checkpoint of size {at} covers lost entries: it was compared with {with_what}"
+        said += [text for one in claims[at] if one.holder == _HELD]
+    return said
 
 
 def split(first: str, newest: int, held: Iterable[str]) -> dict[int, list[str]]:

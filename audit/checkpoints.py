@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from audit import succession
 from audit.canonical import decode, encode
-from audit.errors import NoteError
+from audit.errors import NoteError, SignerUnknown
 
 _ED25519 = b"\x01"
 _LARGEST = 1_000_000  # signed-note lets a reader set a limit
@@ -36,54 +36,94 @@ class Checkpoint:
 
 
 class Verifier:
-    """Checks the notes of one key, named by its vkey string; reads the key once."""
+    """Checks the notes of the keys of one log, named by their vkey strings; reads them once.
 
-    def __init__(self, vkey: str) -> None:
-        found = _VKEY.fullmatch(vkey)
-        raw = _decode(found["key"]) if found else b""
-        if found is None or len(raw) != 33 or raw[:1] != _ED25519:
-            raise NoteError("not a vkey of an Ed25519 key")
-        self.name = found["name"]
-        self._id = _key_id(self.name, raw[1:])
-        if self._id.hex() != found["id"]:
-            raise NoteError("the id in the vkey belongs to another key")
-        self._raw = raw[1:]
-        self._key = Ed25519PublicKey.from_public_bytes(self._raw)
+    A log has one key after the other, oldest first. One that was followed by another
+    counts up to the place where that was signed in (`audit/handovers.py`).
+    """
+
+    def __init__(self, *vkeys: str, followed: dict[bytes, int] | None = None) -> None:
+        """*followed* are places of entries, by the key that signs nothing behind them."""
+        parsed = [_read_vkey(vkey) for vkey in vkeys]
+        self.name = parsed[0][0]
+        if any(name != self.name for name, _ in parsed):
+            raise NoteError("keys of several logs")
+        self._base = 0
+        self._raw = list(dict.fromkeys(raw for _, raw in parsed))
+        self._keys = {_key_id(self.name, raw): _public(raw) for raw in self._raw}
+        self._followed: dict[bytes, int] = {} if followed is None else followed
         self._successors: dict[int, Verifier] = {}
 
     def of(self, generation: int) -> Verifier:
-        """The same key for a successor of this log; the first is itself (`audit/succession.py`)."""
+        """The same keys for a successor of this log; of the first it is itself."""
         if generation == 1:
             return self
         if generation not in self._successors:
             name = succession.name_of(self.name, generation)
-            self._successors[generation] = Verifier(_vkey(name, self._raw))
+            vkeys = (vkey_of(name, raw) for raw in self._raw)
+            made = self._successors[generation] = Verifier(*vkeys, followed=self._followed)
+            made._base = succession.base_of(generation)
         return self._successors[generation]
+
+    def afresh(self) -> Verifier:
+        """The same keys, for whoever is to be told by nobody but a file which one was followed."""
+        return Verifier(*self.vkeys)
 
     @property
     def vkey(self) -> str:
-        """As C2SP writes the key."""
-        return _vkey(self.name, self._raw)
+        """The newest key as C2SP writes it."""
+        return self.vkeys[-1]
+
+    @property
+    def vkeys(self) -> list[str]:
+        """All keys, oldest first."""
+        return [vkey_of(self.name, raw) for raw in self._raw]
+
+    def follow(self, before: bytes, key: bytes, place: int) -> None:
+        """Know that the entry at *place* let *key* follow *before*; the first that does so counts.
+
+        The first log's, for itself and its successors. What a key that is not ours says is
+        nothing to us.
+        """
+        if before not in self._raw:
+            return
+        if key not in self._raw:
+            self._raw.append(key)
+            self._keys[_key_id(self.name, key)] = _public(key)
+            self._successors.clear()
+        self._followed.setdefault(before, place)
 
     def open(self, note: str) -> str:
-        """Return the text of *note* when this key signed it."""
-        text, signatures = _parts(note)
-        ours = [s[4:] for name, s in signatures if name == self.name and s[:4] == self._id]
-        if not ours:
-            raise NoteError("not signed by this key")
-        for signature in ours:
-            try:
-                self._key.verify(signature, text.encode())
-            except InvalidSignature:
-                raise NoteError("the signature is wrong") from None
-        return text
+        """Return the text of *note* when one of these keys signed it."""
+        return self._opened(note)[0]
+
+    def signer(self, note: str) -> bytes:
+        """Which of these keys signed *note*."""
+        return self._opened(note)[1]
 
     def checkpoint(self, note: str) -> Checkpoint:
-        """Return the checkpoint in *note* when this key signed it for its own log."""
-        checkpoint = parse(self.open(note))
+        """Return the checkpoint in *note* when a key that counts signed it for its own log."""
+        text, key = self._opened(note)
+        checkpoint = parse(text)
         if checkpoint.origin != self.name:
             raise NoteError("a checkpoint of another log")
+        place = self._base + checkpoint.size
+        if place > self._followed.get(key, place):
+            raise NoteError("signed by a key that another had followed")
         return checkpoint
+
+    def _opened(self, note: str) -> tuple[str, bytes]:
+        text, signatures = _parts(note)
+        named = [(s[:4], s[4:]) for name, s in signatures if name == self.name]
+        ours = [(self._keys[key_id], s) for key_id, s in named if key_id in self._keys]
+        if not ours:
+            raise SignerUnknown if named else NoteError("not signed by this key")
+        for key, signature in ours:
+            try:
+                key.verify(signature, text.encode())
+            except InvalidSignature:
+                raise NoteError("the signature is wrong") from None
+        return text, ours[0][0].public_bytes_raw()
 
 
 def format(checkpoint: Checkpoint) -> str:
@@ -112,7 +152,7 @@ def sign_text(text: str, name: str, seed: bytes) -> str:
     if not is_name(name) or not text.endswith("\n") or _has_controls(text):
         raise ValueError("not a text and name for a note")
     key = Ed25519PrivateKey.from_private_bytes(seed)
-    key_id = _key_id(name, key.public_key().public_bytes_raw())
+    key_id = _key_id(name, public(seed))
     return f"{text}\n— {name} {encode(key_id + key.sign(text.encode()))}\n"
 
 
@@ -123,7 +163,17 @@ def verify(note: str, vkey: str) -> Checkpoint:
 
 def vkey(name: str, seed: bytes) -> str:
     """The public half of a signing key, as C2SP writes it."""
-    return _vkey(name, Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
+    return vkey_of(name, public(seed))
+
+
+def vkey_of(name: str, raw: bytes) -> str:
+    """A public key, as C2SP writes it."""
+    return f"{name}+{_key_id(name, raw).hex()}+{encode(_ED25519 + raw)}"
+
+
+def public(seed: bytes) -> bytes:
+    """The public half itself."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def is_name(name: str) -> bool:
@@ -144,17 +194,18 @@ def _parts(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     text, gap, lines = note.rpartition("\n\n")
     if not gap or not lines.endswith("\n"):
         raise NoteError("a note is text, an empty line and signatures")
-    return text + "\n", [_signature(line) for line in lines[:-1].split("\n")]
+    return text + "\n", [signature(line) for line in lines[:-1].split("\n")]
 
 
-def _signature(line: str) -> tuple[str, bytes]:
+def signature(line: str) -> tuple[str, bytes]:
+    """Whose a signature line says that it is, and key id and signature; whether it is, is open."""
     found = _SIGNATURE.fullmatch(line)
     if found is None:
         raise NoteError("not a signature line")
-    signature = _decode(found["signature"])
-    if len(signature) < 5:
+    raw = _decode(found["signature"])
+    if len(raw) < 5:
         raise NoteError("a signature of no length")
-    return found["name"], signature
+    return found["name"], raw
 
 
 def _has_controls(text: str) -> bool:
@@ -169,9 +220,20 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _vkey(name: str, public: bytes) -> str:
-    return f"{name}+{_key_id(name, public).hex()}+{encode(_ED25519 + public)}"
+def _read_vkey(vkey: str) -> tuple[str, bytes]:
+    """Name and key in a vkey string."""
+    found = _VKEY.fullmatch(vkey)
+    raw = _decode(found["key"]) if found else b""
+    if found is None or len(raw) != 33 or raw[:1] != _ED25519:
+        raise NoteError("not a vkey of an Ed25519 key")
+    if _key_id(found["name"], raw[1:]).hex() != found["id"]:
+        raise NoteError("the id in the vkey belongs to another key")
+    return found["name"], raw[1:]
 
 
-def _key_id(name: str, public: bytes) -> bytes:
-    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+def _public(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def _key_id(name: str, raw: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]

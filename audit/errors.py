@@ -4,10 +4,12 @@ AuditError
 ├── EntryError      bytes that are no entry of ours
 ├── KeyDamaged      what is sealed cannot be opened, though its key was not destroyed
 ├── NoteError       a signed note or checkpoint that is malformed or not signed by the key
+│   └── SignerUnknown   signed in the log's name, by a key that is not known here
 ├── LogMissing      the log was never opened here
 ├── LogDamaged      stored hashes are missing or wrong, so nothing can be proved
 ├── RowDamaged      a row that the log rests on cannot be read
 ├── LogForged       an entry that no gateway wrote; nothing more is signed
+├── LogRefuted      the last verification found that what was signed is not there; nothing is signed
 ├── BadPending      a staged row that was not staged by a gateway; sequencing stands still
 └── GuardError      the last published checkpoint and the log do not belong together
     ├── GuardMissing    no guard beside the log
@@ -15,9 +17,12 @@ AuditError
     ├── GuardBehind     the log knows a younger checkpoint: a restored guard
     ├── AllOlder        both stand before what this machine saw published: put back together
     └── GuardConflict   the log does not continue what was published, or the guard was forged
+        └── KeyUnknown      a key signed what was published last that this keyring lacks
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class AuditError(Exception):
@@ -34,6 +39,13 @@ class KeyDamaged(AuditError):
 
 class NoteError(AuditError):
     """Not a note that this key signed."""
+
+
+class SignerUnknown(NoteError):
+    """Signed in the log's name: by its next key, or by somebody."""
+
+    def __init__(self) -> None:
+        super().__init__("not signed by a key that is known here")
 
 
 class LogMissing(AuditError):
@@ -70,6 +82,21 @@ class LogForged(AuditError):
             " there on nothing is signed; `gateway audit verify` says more. Restore the data"
             " database from before that, or close the log before it: `gateway audit recover`."
         )
+        self.index = index
+
+
+class LogRefuted(AuditError):
+    """Entries are not what was signed, as the last verification of the live log found."""
+
+    def __init__(self, at: datetime, index: int | None) -> None:
+        where = "" if index is None else f", the first at index {index}"
+        super().__init__(
+            f"the verification of {at:%Y-%m-%d %H:%M} UTC found entries of the audit log that are"
+            f" not what was signed{where}. Nothing is signed on top of them. Put them right and"
+            " run `gateway audit verify` until it says ok; or close the log before the first of"
+            " them: `gateway audit recover`."
+        )
+        self.at = at
         self.index = index
 
 
@@ -145,4 +172,14 @@ class GuardConflict(GuardError):
         "Somebody wrote to one of the two, or they belong to different gateways. `gateway audit"
         " verify` names the first bad entry; restore the database from before that, or close the"
         " log before it: `gateway audit recover`."
+    )
+
+
+class KeyUnknown(GuardConflict):
+    """The log's key was followed by one that is not here, or somebody wrote to the guard."""
+
+    what = "this keyring lacks the key that signed the guard's checkpoint"
+    todo = (
+        "Copy the newest keyring to this machine. Where no machine has a newer one, somebody wrote"
+        " to the guard: `gateway audit verify` says more, `gateway audit recover` goes on."
     )

@@ -30,6 +30,13 @@ class Kind(StrEnum):
     MESSAGE_COMPLAINED = "message.complained"
     MESSAGE_CANCELLED = "message.cancelled"
 
+    CAMPAIGN_CREATED = "campaign.created"
+    CAMPAIGN_PAUSED = "campaign.paused"
+    CAMPAIGN_RESUMED = "campaign.resumed"
+    CAMPAIGN_CANCELLED = "campaign.cancelled"
+    CAMPAIGN_RESENT = "campaign.resent"  # what may have been sent, and may not, is sent again
+    CAMPAIGN_ENDED = "campaign.ended"  # with what its messages came to
+
     SUBJECT_ACCESSED = "subject.accessed"
     SUBJECT_EXPORTED = "subject.exported"
     SUBJECT_RECTIFIED = "subject.rectified"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import nodes, numbers, succession, tree
@@ -37,13 +37,12 @@ from audit.tables import (
 )
 from audit.times import told_steps
 from audit.tree import Frontier, leaf_hash
+from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import try_alone
 from storage.sound import sound
 from storage.types import upsert
 
-# Made once: making a statement takes longer than executing it.
-_ADD_PENDING, _ADD_ITEMS = insert(audit_pending), insert(audit_item)
 _SKIPPED = 1000  # rows read at once behind some that are not ours
 
 
@@ -141,7 +140,7 @@ class Log:
             {"n": n, "eid": one.eid, "entry": one.entry} | self.macs.pending(n, one.entry)._asdict()
             for n, one in zip(drawn, drafts, strict=True)
         ]
-        await connection.execute(_ADD_PENDING, pending)
+        await insert_all(connection, audit_pending, pending)
         await _stage_payloads(connection, drafts)
         await _stage_items(connection, drafts)
 
@@ -193,7 +192,7 @@ class Log:
                 zip(checked, leaves, strict=True), self.base + start
             )
         ]
-        await connection.execute(insert(audit_entry), rows)
+        await insert_all(connection, audit_entry, rows)
         await nodes.keep(connection, frontier.extend(leaves), self.base)
         await self._advance(connection, start, frontier)
         return len(rows)
@@ -348,8 +347,7 @@ async def _stage_payloads(connection: AsyncConnection, drafts: Sequence[Draft]) 
         for one in drafts
         for payload in one.payloads
     ]
-    if rows:
-        await connection.execute(insert(audit_payload), rows)
+    await insert_all(connection, audit_payload, rows)
 
 
 async def _stage_items(connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
@@ -364,8 +362,7 @@ async def _stage_items(connection: AsyncConnection, drafts: Sequence[Draft]) -> 
         for one in drafts
         for position, item in enumerate(one.items)
     ]
-    if rows:
-        await connection.execute(_ADD_ITEMS, rows)
+    await insert_all(connection, audit_item, rows)
 
 
 async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import published
+from audit import published, succession
 from audit.checkpoints import Verifier
 from audit.entry import Entry, Event, draft, parse
 from audit.kinds import Actor, Kind
@@ -42,19 +42,19 @@ _CLAIMING = select(*LOGGED).where(audit_entry.c.kind == Kind.LOG_SHOWN, sound(au
 Dice = Callable[[int], int]
 
 
-def is_due(last: datetime | None, now: datetime) -> bool:
-    """Whether another checkpoint is to be shown, when one was at *last*.
+def is_due(last: datetime | None, now: datetime, begins: timedelta = DAY_BEGINS) -> bool:
+    """Whether another checkpoint is to be shown, when one was at *last*; a day *begins* then.
 
     However many days have begun since, it is one. A clock that ran ahead does not
     keep the next one away for as long as it was ahead.
     """
     if last is None or last > now + _DAY:
         return True
-    return _day_of(last) < _day_of(now)
+    return _day_of(last, begins) < _day_of(now, begins)
 
 
-def _day_of(moment: datetime) -> date:
-    return (moment.astimezone(UTC) - DAY_BEGINS).date()
+def _day_of(moment: datetime, begins: timedelta) -> date:
+    return (moment.astimezone(UTC) - begins).date()
 
 
 async def show(data: Database, log: Log, clock: Clock, dice: Dice = secrets.randbelow) -> bool:
@@ -96,6 +96,20 @@ async def newest(connection: AsyncConnection, log: Log, verifier: Verifier) -> S
         stored = await published.first_over(connection, verifier, shown.place)
         if stored is not None:
             return stored
+    return None
+
+
+async def first_over(
+    connection: AsyncConnection, log: Log, verifier: Verifier, place: int
+) -> Stored | None:
+    """The first public checkpoint that covers the entry at *place*; None while there is none."""
+    base = succession.base_of(succession.generation_of(place))
+    later = _CLAIMING.where(audit_entry.c.leaf_index.between(place, base + succession.STRIDE - 1))
+    for row in (
+        await connection.execute(later.order_by(audit_entry.c.leaf_index).limit(_LOOKED_BEHIND))
+    ).all():
+        if (shown := log.logged(row)) is not None and shown.entry.kind is Kind.LOG_SHOWN:
+            return await published.first_over(connection, verifier, shown.place)
     return None
 
 

@@ -24,19 +24,21 @@ from audit.errors import (
     GuardBehind,
     GuardConflict,
     GuardMissing,
+    KeyUnknown,
     LogDamaged,
     LogForged,
     LogMissing,
     NoteError,
+    SignerUnknown,
 )
 from audit.kinds import Kind
 from audit.log import Log
 from audit.rowmac import LOGGED
+from audit.signers import Signers
 from audit.tables import audit_entry, audit_guard
 from audit.tree import Frontier, leaf_hash
 from storage.clock import Clock
 from storage.database import Database
-from storage.secret import Secret
 from storage.sound import sound
 
 _CHUNK = 1024  # entries read at once
@@ -61,19 +63,43 @@ class _Walked(NamedTuple):
 class Publisher:
     """Signs what is committed and authentic, and keeps guard and log together."""
 
-    def __init__(self, log: Log, signing_seed: Secret) -> None:
-        self._log = log
-        self._seed = signing_seed
-        self.vkey = checkpoints.vkey(log.first, signing_seed.reveal())
-        self.verifier = Verifier(self.vkey)  # of the first log, which knows its successors
-        self._own = self.verifier.of(log.generation)
+    def __init__(self, log: Log, signers: Signers) -> None:
+        self.log = log
+        self.signers = signers
         self._walked: _Walked | None = None
         self.held: str | None = None  # the guard's note, as of the last time that we published
 
-    def sign_manifest(self, text: str) -> str:
-        """The note of an export's list of files, under a name that no log has."""
-        name = f"{self._log.first}/export"
-        return checkpoints.sign_text(text, name, self._seed.reveal())
+    @property
+    def verifier(self) -> Verifier:
+        """Of the first log, which knows its successors."""
+        return self.signers.verifier
+
+    @property
+    def vkey(self) -> str:
+        """The newest of the log's keys, as C2SP writes it."""
+        return self.verifier.vkey
+
+    @property
+    def _own(self) -> Verifier:
+        return self.verifier.of(self.log.generation)
+
+    async def learn(self, data: Database) -> None:
+        """Learn from which entry on which key signs."""
+        async with data.read() as connection:
+            await self.signers.learn(connection, self.log)
+
+    def sign_manifest(self, text: str, *, beside: str | None = None) -> str:
+        """The note of an export's list of files, under a name that no log has.
+
+        By the key that signed the checkpoint *beside* it, the export's newest: another node may
+        have put the next key into use. Without it by the one that signs now.
+        """
+        if beside is None:
+            seed = self.signers.seed(succession.base_of(self.log.generation + 1))
+        else:
+            number = succession.generation_named(self.log.first, beside.partition("\n")[0])
+            seed = self.signers.seed_of(self.verifier.of(number or 1).signer(beside))
+        return checkpoints.sign_text(text, f"{self.log.first}/export", seed.reveal())
 
     async def create_guard(self, guard: AsyncConnection, data: AsyncConnection) -> bool:
         """Make the guard of a log that has no entries; False where there is one already.
@@ -81,17 +107,17 @@ class Publisher:
         For `gateway init` alone, before it opens the log. Beside entries a new
         guard would bless whatever they say: `GuardMissing`.
         """
-        query = select(audit_guard.c.size).where(audit_guard.c.log == self._log.origin)
+        query = select(audit_guard.c.size).where(audit_guard.c.log == self.log.origin)
         if (await guard.execute(query)).first() is not None:
             return False
         try:
-            size = await self._log.size(data)
+            size = await self.log.size(data)
         except LogMissing:
             size = 0
         if size:
             raise GuardMissing(size, None)
-        empty = self._sign(Checkpoint(self._log.origin, 0, tree.EMPTY_ROOT))
-        await guard.execute(insert(audit_guard).values(log=self._log.origin, size=0, note=empty))
+        empty = self._sign(Checkpoint(self.log.origin, 0, tree.EMPTY_ROOT))
+        await guard.execute(insert(audit_guard).values(log=self.log.origin, size=0, note=empty))
         return True
 
     async def guard_copy(self, guard: AsyncConnection, note: str | None) -> None:
@@ -100,17 +126,21 @@ class Publisher:
         None: that it is empty. Raises `NoteError` for a note that our key did not sign.
         The log that is served gets no other guard than by `create_guard`.
         """
-        checkpoint = Checkpoint(self._log.origin, 0, tree.EMPTY_ROOT)
+        checkpoint = Checkpoint(self.log.origin, 0, tree.EMPTY_ROOT)
         checkpoint = checkpoint if note is None else self._own.checkpoint(note)
         row = {
-            "log": self._log.origin,
+            "log": self.log.origin,
             "size": checkpoint.size,
             "note": note or self._sign(checkpoint),
         }
         await guard.execute(insert(audit_guard).values(row))
 
-    async def publish(self, data: Database, guard: Database, clock: Clock) -> Checkpoint | None:
+    async def publish(
+        self, data: Database, guard: Database, clock: Clock, *, sign: bool = True
+    ) -> Checkpoint | None:
         """Publish the log as it stands; None when there is nothing new, or another node did.
+
+        Where it is not to *sign*, log and guard are compared all the same.
 
         A crash at any point is mended by the next call. Raises `GuardError`,
         and signs nothing, when log and guard do not belong together, and
@@ -119,10 +149,14 @@ class Publisher:
         # In this order: each can only be ahead of the one read before it, so
         # another publisher at work is never taken for a restored backup.
         async with data.read() as connection:
-            newest = await published.newest(connection, self.verifier, self._log.generation)
+            newest = await published.newest(connection, self.verifier, self.log.generation)
         stored = 0 if newest is None else newest.checkpoint.size
         held = await self._held(guard, data)
-        checkpoint = self._open(held)
+        try:
+            checkpoint = self._open(held)
+        except KeyUnknown:
+            await self.learn(data)  # another node may have put it into use meanwhile
+            checkpoint = self._open(held)
         if stored > checkpoint.size:
             raise GuardBehind(stored, checkpoint.size)
         self.held = held
@@ -130,13 +164,16 @@ class Publisher:
         # A publisher may have died between guard and log.
         missing = [(checkpoint, held)] if checkpoint.size > stored else []
         if grown.size == checkpoint.size:
-            await published.store(data, missing, clock, self._log.base)
+            await published.store(data, missing, clock, self.log.base)
             return checkpoint if missing else None
+        if not sign:
+            return None
+        await self.learn(data)  # which key signs this size, of entries that it covers
         signed = self._sign(grown)
         if not await self._swap(guard, held, signed, grown.size):
             return None
         self.held = signed
-        await published.store(data, [*missing, (grown, signed)], clock, self._log.base)
+        await published.store(data, [*missing, (grown, signed)], clock, self.log.base)
         return grown
 
     async def tells_of(self, data: Database, guard: Database, kind: Kind) -> bool:
@@ -159,17 +196,17 @@ class Publisher:
 
     async def _held(self, guard: Database, data: Database) -> str:
         name = audit_guard.c.log
-        next_one = succession.name_of(self._log.first, self._log.generation + 1)
-        query = select(name, audit_guard.c.note).where(name.in_([self._log.origin, next_one]))
+        next_one = succession.name_of(self.log.first, self.log.generation + 1)
+        query = select(name, audit_guard.c.note).where(name.in_([self.log.origin, next_one]))
         async with guard.read() as connection:
             rows = await connection.execute(query.where(sound(audit_guard)))
             notes: dict[str, str] = {row.log: row.note for row in rows}
         if next_one in notes and not self._tells_of_next(notes[next_one]):
             del notes[next_one]  # somebody wrote it: it says nothing
-        if self._log.origin not in notes or next_one in notes:
+        if self.log.origin not in notes or next_one in notes:
             async with data.read() as connection:
                 try:
-                    size = await self._log.size(connection)
+                    size = await self.log.size(connection)
                 except LogMissing:
                     if next_one not in notes:
                         raise
@@ -177,11 +214,11 @@ class Publisher:
             # Where it tells of a successor that the data do not know, they are a restored backup,
             # or whoever closed our log was not done: nobody may go on with it.
             raise GuardAhead(size, None) if next_one in notes else GuardMissing(size, None)
-        return notes[self._log.origin]
+        return notes[self.log.origin]
 
     def _tells_of_next(self, note: str) -> bool:
         try:
-            self.verifier.of(self._log.generation + 1).checkpoint(note)
+            self.verifier.of(self.log.generation + 1).checkpoint(note)
         except NoteError:
             return False
         return True
@@ -189,6 +226,8 @@ class Publisher:
     def _open(self, held: str) -> Checkpoint:
         try:
             return self._own.checkpoint(held)
+        except SignerUnknown as error:
+            raise KeyUnknown(0, None) from error
         except NoteError as error:
             raise GuardConflict(0, None) from error
 
@@ -212,12 +251,12 @@ class Publisher:
         walked = await self._walk(data, held, told.size)
         if walked.packed != told.packed:  # the state could have been written by anybody
             raise GuardConflict(told.size, held.size)
-        return Checkpoint(self._log.origin, walked.size, walked.root)
+        return Checkpoint(self.log.origin, walked.size, walked.root)
 
     async def _told(self, connection: AsyncConnection, held: Checkpoint) -> Frontier:
         """The log's own account of itself."""
         try:
-            told = await self._log.frontier(connection)
+            told = await self.log.frontier(connection)
         except LogMissing:
             if held.size:
                 raise GuardAhead(0, held.size) from None
@@ -239,7 +278,7 @@ class Publisher:
             async with data.read() as connection:
                 entries = await self._entries(connection, frontier.size, size)
                 leaves = [leaf_hash(entry) for entry in entries]
-                await nodes.confirm(connection, frontier.extend(leaves), self._log.base)
+                await nodes.confirm(connection, frontier.extend(leaves), self.log.base)
             self._walked = _Walked(held, frontier.size, frontier.packed)
         return frontier
 
@@ -250,21 +289,21 @@ class Publisher:
             if known.held == held or (known.size, frontier.root) == (held.size, held.root):
                 return frontier
         async with data.read() as connection:
-            frontier = await nodes.frontier_at(connection, held.size, self._log.base)
+            frontier = await nodes.frontier_at(connection, held.size, self.log.base)
         if frontier.root != held.root:
             raise GuardConflict(size, held.size)
         return frontier
 
     async def _entries(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
         """The next entries, as a gateway wrote them there."""
-        place, base = audit_entry.c.leaf_index, self._log.base
+        place, base = audit_entry.c.leaf_index, self.log.base
         query = select(*LOGGED)
         query = query.where(
             place >= base + start, place < base + min(start + _CHUNK, size), sound(audit_entry)
         )
         rows = (await connection.execute(query.order_by(place))).all()
         for expected, row in enumerate(rows, start):
-            if row.leaf_index != base + expected or not self._log.macs.logged(row):
+            if row.leaf_index != base + expected or not self.log.macs.logged(row):
                 raise LogForged(expected)
         if len(rows) < min(_CHUNK, size - start):
             raise LogForged(start + len(rows))
@@ -272,11 +311,12 @@ class Publisher:
 
     async def _swap(self, guard: Database, held: str, signed: str, size: int) -> bool:
         statement = update(audit_guard).where(
-            audit_guard.c.log == self._log.origin, audit_guard.c.note == held
+            audit_guard.c.log == self.log.origin, audit_guard.c.note == held
         )
         async with guard.begin() as connection:
             done = await connection.execute(statement.values(size=size, note=signed))
             return done.rowcount == 1
 
     def _sign(self, checkpoint: Checkpoint) -> str:
-        return checkpoints.sign(checkpoint, self._seed.reveal())
+        seed = self.signers.seed(self.log.base + checkpoint.size)
+        return checkpoints.sign(checkpoint, seed.reveal())

@@ -29,6 +29,7 @@ class Stored(NamedTuple):
     checkpoint: Checkpoint
     note: str
     published_at: datetime
+    place: int  # behind the last entry that it covers
 
 
 async def newest(
@@ -104,4 +105,4 @@ def _read(row: Any, verifier: Verifier) -> Stored | None:
     except NoteError:
         return None
     fits = checkpoint.size == succession.index_of(row.size)
-    return Stored(checkpoint, row.note, row.published_at) if fits else None
+    return Stored(checkpoint, row.note, row.published_at, row.size) if fits else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Level(StrEnum):
@@ -35,6 +36,30 @@ class Problem(StrEnum):
     PENDING = "pending"  # a staged row that no gateway staged; nothing behind it gets an index
 
 
+# What says that the entries are not those that were signed. Facts that are gone, or dates that run
+# backwards, do not: whoever has them cannot put them right, and entries behind them are as true.
+BREAKING = frozenset(
+    {
+        Problem.MISSING,
+        Problem.EXTRA,
+        Problem.ALTERED,
+        Problem.DUPLICATE,
+        Problem.STATE,
+        Problem.CHECKPOINT,
+        Problem.GUARD,
+        Problem.CUT_OFF,
+    }
+)
+
+
+class Since(NamedTuple):
+    """Up to where a log was verified, and the root over it."""
+
+    generation: int
+    size: int
+    root: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong; *index* where one entry is to blame."""
@@ -55,6 +80,9 @@ class Report:
     findings: Sequence[Finding]
     level: Level | None
     gaps: Sequence[str] = ()  # what was lost and is told of by a successor: no finding
+    broken: bool = False  # entries are not what was signed: nothing is signed on top of them
+    reached: Since | None = None  # up to where its newest log is as it should be
+    whole: bool = True  # whether every entry was looked at
 
 
 @dataclass(slots=True)
@@ -66,9 +94,11 @@ class Findings:
     first_bad: int | None = None
     cut_off_after: int | None = None
     total: int = 0
+    broken: bool = False
 
     def add(self, problem: Problem, index: int | None, text: str) -> None:
         self.total += 1
+        self.broken |= problem in BREAKING
         if index is not None and (self.first_bad is None or index < self.first_bad):
             self.first_bad = index
         if len(self.kept) < self.limit:
@@ -83,6 +113,7 @@ class Findings:
     def join(self, name: str, other: Findings) -> None:
         """Take over what was found in the log of that *name*, one of several."""
         self.total += other.total
+        self.broken |= other.broken
         room = max(0, self.limit - len(self.kept))
         self.kept += [
             Finding(one.problem, one.index, f"{name}: {one.text}") for one in other.kept[:room]
@@ -92,7 +123,25 @@ class Findings:
         if self.cut_off_after is None:
             self.cut_off_after = other.cut_off_after
 
-    def report(self, size: int, level: Level, gaps: Sequence[str] = ()) -> Report:
+    def report(
+        self,
+        size: int,
+        level: Level,
+        gaps: Sequence[str] = (),
+        *,
+        reached: Since | None = None,
+        whole: bool = True,
+    ) -> Report:
         ok = self.total == 0
-        bad, cut = self.first_bad, self.cut_off_after
-        return Report(ok, size, bad, cut, self.kept, level if ok else None, gaps)
+        return Report(
+            ok,
+            size,
+            self.first_bad,
+            self.cut_off_after,
+            self.kept,
+            level if ok else None,
+            gaps,
+            broken=self.broken,
+            reached=reached if ok else None,
+            whole=whole,
+        )

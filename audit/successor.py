@@ -21,12 +21,12 @@ from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.rowmac import LOGGED
 from audit.seen import Seen
+from audit.signers import Signers
 from audit.tables import audit_checkpoint, audit_entry, audit_guard, audit_node, audit_state
 from audit.tree import Frontier, Node, leaf_hash
 from storage.clock import Clock
 from storage.database import Database
 from storage.keysets import KeySet
-from storage.secret import Secret
 from storage.sound import sound
 from storage.types import upsert
 
@@ -34,12 +34,13 @@ _CHUNK = 1024
 _WORDS = (Kind.LOG_OPENED, Kind.LOG_CLOSED)
 
 
-async def current(connection: AsyncConnection, first: str, keys: KeySet, seed: Secret) -> int:
+async def current(connection: AsyncConnection, keys: KeySet, verifier: Verifier) -> int:
     """Which of the logs the data work with: 1 before there was a successor.
 
     Anybody may write a row of state: a successor is one that a gateway opened, or signed of.
     """
-    log, verifier = Log(first, keys, ""), Verifier(checkpoints.vkey(first, seed.reveal()))
+    first = verifier.name
+    log = Log(first, keys, "")
     names = (await connection.execute(select(audit_state.c.log))).scalars()
     named = {succession.generation_named(first, str(name)) or 1 for name in names}
     for generation in sorted(named - {1}, reverse=True):
@@ -221,7 +222,7 @@ class Opening:
     def __init__(
         self,
         log: Log,
-        seed: Secret,
+        signers: Signers,
         data: Database,
         guard: Database,
         clock: Clock,
@@ -230,11 +231,11 @@ class Opening:
         """*seen* is what was published of each log by what is known outside of the stores."""
         self._log = log
         self._seen = seen
-        self._seed = seed
+        self._signers = signers
         self._data = data
         self._guard = guard
         self._clock = clock
-        self._verifier = Verifier(checkpoints.vkey(log.first, seed.reveal()))
+        self._verifier = signers.verifier
 
     async def begin(self) -> Log:
         """Write the successor's guard, of nothing yet; from here on nothing starts before `end`."""
@@ -248,7 +249,7 @@ class Opening:
             newest = max(found.newest, known)
             number = found.newest if begun else newest + 1
             name = succession.name_of(self._log.first, number)
-            note = checkpoints.sign(Checkpoint(name, 0, tree.EMPTY_ROOT), self._seed.reveal())
+            note = self._sign(number, 0, tree.EMPTY_ROOT)
             row = {"log": name, "size": 0, "note": note}
             # Not our note of it, or it would have been found: somebody's row is in nobody's way.
             if not begun:
@@ -303,9 +304,7 @@ class Opening:
         await nodes.keep(connection, one.nodes, base)
         if one.size:
             # The root of entries that are proved: of this size there can be no other.
-            note = checkpoints.sign(
-                Checkpoint(name, one.size, one.frontier.root), self._seed.reveal()
-            )
+            note = self._sign(one.generation, one.size, one.frontier.root)
             row = {
                 "size": base + one.size,
                 "note": note,
@@ -314,6 +313,11 @@ class Opening:
             await connection.execute(
                 upsert(connection, audit_checkpoint).values(row).on_conflict_do_nothing()
             )
+
+    def _sign(self, generation: int, size: int, root: bytes) -> str:
+        name = succession.name_of(self._log.first, generation)
+        seed = self._signers.seed(succession.base_of(generation) + size)
+        return checkpoints.sign(Checkpoint(name, size, root), seed.reveal())
 
     async def _open(
         self, connection: AsyncConnection, new: Log, lost: Sequence[Gap], events: Sequence[Event]

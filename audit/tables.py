@@ -132,3 +132,32 @@ audit_guard = Table(
     Column("size", BigInteger, nullable=False, info=_INDEX),
     Column("note", Text, nullable=False, info=_NOTE),
 )
+
+# What the last verifications of the live log came to, of all of it and of what was newer.
+audit_verified = Table(
+    "audit_verified",
+    guard_metadata,
+    Column("log", String(200), primary_key=True, info=_NAME),  # the first of those that follow
+    Column("scope", String(8), primary_key=True, info=within(1, 8)),
+    Column("at", Moment, nullable=False, info=within(27)),
+    Column("generation", Integer, nullable=False, info=within(1, 512)),
+    Column("size", BigInteger, nullable=False, info=_INDEX),
+    Column("root", LargeBinary, nullable=False, info=_HASH),
+    Column("findings", Integer, nullable=False, info=within(0, 2**31 - 1)),
+    Column("rows", Integer, nullable=False, info=within(0, 2**31 - 1)),
+    Column("first_bad", BigInteger, info=_INDEX),
+    Column("broken", Integer, nullable=False, info=within(0, 1)),
+    Column("kid", Integer, nullable=False, info=_KID),
+    Column("mac", LargeBinary, nullable=False, info=_HASH),
+)
+
+# What witnesses said of public checkpoints; each line proves itself by the key of its witness.
+audit_cosignature = Table(
+    "audit_cosignature",
+    guard_metadata,
+    Column("log", String(200), primary_key=True, info=_NAME),
+    Column("size", BigInteger, primary_key=True, autoincrement=False, info=_INDEX),
+    Column("witness", String(200), primary_key=True, info=_NAME),
+    Column("line", Text, nullable=False, info=within(1, 1000)),
+    Column("at", Moment, nullable=False, info=within(27)),
+)

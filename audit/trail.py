@@ -182,6 +182,14 @@ async def told_of_items(
     return found
 
 
+async def places(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, int]:
+    """Where these events stand in the log; those that wait for their index are missing."""
+    query = select(audit_entry.c.eid, audit_entry.c.leaf_index).where(
+        audit_entry.c.eid.in_(eids), sound(audit_entry)
+    )
+    return {row.eid: row.leaf_index for row in await connection.execute(query)}
+
+
 async def event(connection: AsyncConnection, macs: RowMacs, eid: bytes) -> Entry | None:
     """The event of this id as a gateway staged or logged it; None where there is none."""
     logged = select(*LOGGED).where(audit_entry.c.eid == eid, sound(audit_entry))

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import published, reading, succession, successor
-from audit.check import Claim, Walk, hold, signed, split
+from audit import behind, nodes, published, reading, succession, successor
+from audit.check import Claim, Walk, beyond, compare, hold, level_of, signed, split
 from audit.checkpoints import Verifier
 from audit.gaps import Cause, Gap
 from audit.log import Log
 from audit.openings import Ending, Openers, Openings
 from audit.reading import NODE_LEVELS, State
-from audit.report import Findings, Level, Problem, Report
+from audit.report import Findings, Level, Problem, Report, Since
 from audit.tables import audit_entry, audit_guard, guard_metadata, metadata
 from audit.tree import Node
 from storage.database import Database
@@ -36,41 +36,49 @@ async def verify_live(
     guard: Database,
     *,
     log: Log,
-    vkey: str,
+    verifier: Verifier,
     opener: Openers | None = None,
     ending: Ending | None = None,
     held: Iterable[str] = (),
     progress: Progress | None = None,
+    since: Since | None = None,
 ) -> Report:
     """Check everything that the log claims against everything that is known of it.
 
     Logs that were closed before it are checked with it; what they lost, and its first
-    entries tell of, is an accepted gap. Without *opener* sealed payloads are not looked at.
+    entries tell of, is an accepted gap. *verifier* is the first log's. Without *opener* sealed
+    payloads are not looked at.
     *held* are checkpoint notes that were kept out of the gateway's reach; only they lift
     the level above `signed`. Facts that are gone, or whose key is, must be accounted for
     by `subject.erased`; of those who are *ending*, keys may be gone before that.
+
+    With *since*, what was verified up to there is not read again but for what `behind` sees;
+    where that is anything, all of it is, so that what is found has its place.
     """
-    verifier, shared = Verifier(vkey), Findings()
+    shared = Findings()
     lost: Mapping[int, Gap] = {}
     if log.generation > 1:
         async with data.read() as connection:
             lost = await successor.told(connection, log, verifier)
     openings = Openings(data, opener, ending)
     by_log = split(log.first, log.generation, held)
-    size, level = 0, Level.SIGNED
+    size, level, whole, kept = 0, Level.SIGNED, True, list[str]()
     for generation in range(1, log.generation + 1):
         findings = shared if log.generation == 1 else Findings()
         live = _Live(data, log, verifier, generation, lost.get(generation), findings, openings)
-        end, reached = await live.run(guard, by_log.get(generation, ()), progress)
+        end, reached = await live.run(guard, by_log.get(generation, ()), progress, since)
         size, level = size + end, level if reached is Level.SIGNED else reached
+        whole = whole and not live.begun_at
+        kept += live.unproved
         if findings is not shared:
             shared.join(succession.name_of(log.first, generation), findings)
+    newest = live.reached
     await _check_readable(data, metadata.sorted_tables, shared)
     await _check_readable(guard, guard_metadata.sorted_tables, shared)
     await _check_duplicates(data, shared)
     await openings.account(log.macs, shared)
-    said = tuple(gap.says(succession.name_of(log.first, one)) for one, gap in sorted(lost.items()))
-    return shared.report(size, level, said)
+    said = [gap.says(succession.name_of(log.first, one)) for one, gap in sorted(lost.items())]
+    return shared.report(size, level, (*said, *kept), reached=newest, whole=whole)
 
 
 class _Live:
@@ -96,14 +104,27 @@ class _Live:
         self._verifier = verifier.of(generation)
         self._findings = findings
         self._openings = openings
+        self._macs = log.macs
         self._walk = Walk(findings, log.macs, self._base)
+        self.begun_at = 0  # which entry was the first that was read
         self._claims: dict[int, list[Claim]] = {}  # of guard and holders outside
+        self.unproved: list[str] = []  # what is to be said of those that nothing bears out
+
+    @property
+    def reached(self) -> Since | None:
+        """Up to where it was walked through; None where a root cannot be given."""
+        frontier = self._walk.frontier
+        return None if frontier is None else Since(self._generation, frontier.size, frontier.root)
 
     async def run(
-        self, guard: Database, held: Iterable[str], progress: Progress | None
+        self,
+        guard: Database,
+        held: Iterable[str],
+        progress: Progress | None,
+        since: Since | None = None,
     ) -> tuple[int, Level]:
         """Check it; how many entries it has, and the level that holders outside lift it to."""
-        self._claims, level = hold(self._verifier, held, self._findings)
+        self._claims = hold(self._verifier, held, self._findings)
         async with self._data.read() as connection:
             stored = await published.newest(connection, self._first, self._generation)
         newest = 0 if stored is None else stored.checkpoint.size
@@ -112,13 +133,39 @@ class _Live:
         end = state.end if state.size is None else min(state.size, state.end)
         self._check_ends(state, newest)
         await self._check_beyond(end)
-        for start in range(0, end, _CHUNK):
+        await self._go_on(self._verified(since, end))
+        for start in range(self.begun_at, end, _CHUNK):
             await self._chunk(start, min(start + _CHUNK, end))
             if progress is not None:
                 progress(min(start + _CHUNK, end), end)
         self._walk.finish()
         self._check_state(state)
-        return end, level
+        self.unproved = beyond(self._claims, end, self._gap, self._findings)
+        return end, level_of(self._claims, end)
+
+    def _verified(self, since: Since | None, end: int) -> Since | None:
+        """Up to where it was verified before: a log that was closed, as a whole."""
+        if since is None or since.generation < self._generation:
+            return None
+        if since.generation == self._generation:
+            return since if since.size <= end else None
+        fits = self._gap is not None and self._gap.size == end
+        return Since(self._generation, end, self._gap.root) if self._gap and fits else None
+
+    async def _go_on(self, since: Since | None) -> None:
+        """Begin behind what was verified before, where nothing shows that it is other by now."""
+        if since is None or not await behind.unaltered(self._data, self._macs, self._base, since):
+            return
+        async with self._data.read() as connection:
+            for size in sorted(one for one in self._claims if one <= since.size):
+                root = (await nodes.frontier_at(connection, size, self._base)).root
+                compare(size, root, self._claims[size], self._findings)
+            frontier = await nodes.frontier_at(connection, since.size, self._base)
+            last = await reading.entries(connection, self._base, since.size - 1, since.size)
+        self._walk = Walk(self._findings, self._macs, self._base, frontier)
+        self.begun_at = since.size
+        for row in last:
+            self._walk.follow(row.entry)
 
     async def _state(self) -> State:
         """What it says of itself; of a log that was closed its successor says it."""

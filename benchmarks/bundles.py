@@ -23,12 +23,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Draft, Event, Place, draft
-from audit.export import bundle
-from audit.export.bundle import Wanted
+from audit.export import bundle, selection
 from audit.export.disclosed import Disclosing, Showing
+from audit.export.selection import Wanted
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.publish import Publisher
+from audit.signers import Signers
 from audit.tables import guard_metadata, metadata
 from benchmarks.figures import Figure, tell
 from benchmarks.gateway import HERE, pin
@@ -45,7 +46,7 @@ _GROUP = 2000
 _PERSON = "sub_ada"
 _BEGUN = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
 _LOG = Log("bench.example/audit", KeySet.of(Secret(bytes(32))), "node-1")
-_PUBLISHER = Publisher(_LOG, Secret(hashlib.sha256(b"BENCH").digest()))
+_PUBLISHER = Publisher(_LOG, Signers.of(_LOG.first, Secret(hashlib.sha256(b"BENCH").digest())))
 
 
 class _Unsealed:
@@ -156,7 +157,7 @@ def _measure(what: str, folder: Path, of: str) -> None:
 async def _export(folder: Path, path: Path, of: str) -> None:
     person = Disclosing(_PERSON, _Unsealed(), lambda _kind, _facts: Showing.OPENED, _still)
     async with _open(folder) as data:
-        logs = await bundle.parts_of(data, _LOG, _PUBLISHER.verifier)
+        logs = await selection.parts_of(data, _LOG, _PUBLISHER.verifier)
         wanted = Wanted(person=person if of == "person" else None)
         sign, origin = _PUBLISHER.sign_manifest, _LOG.first
         written = bundle.write(data, origin, logs, wanted, {}, sign, _BEGUN, at_once)

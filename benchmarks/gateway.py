@@ -119,7 +119,7 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
         ]
         await gates.admit(connection, parts.rows, parts.lookup, newcomers, now)
         held = await gates.lock(connection, fresh)
-        trail = Trail(parts.log, vault, held)
+        trail = Trail(parts.log, vault, held, parts.rows)
         ids = {subject: ordered_id("con", now) for subject in fresh}
         consents = [
             Consent(

@@ -79,10 +79,10 @@ async def _publish(parts: Parts) -> float:
 
 
 async def _verify(parts: Parts) -> tuple[int, float]:
-    raw = b"".join([part async for part in jsonl(parts.data, parts.log, parts.publisher.vkey)])
+    raw = b"".join([part async for part in jsonl(parts.data, parts.log, parts.publisher.verifier)])
     lines = raw.splitlines(keepends=True)
     begun = time.perf_counter()
-    report = check_jsonl(lines, parts.publisher.vkey)
+    report = check_jsonl(lines, parts.publisher.verifier)
     seconds = time.perf_counter() - begun
     assert report.ok
     return report.size, seconds

@@ -87,7 +87,7 @@ async def _admit(parts: Parts, numbers: range) -> None:
 def _rotation(parts: Parts) -> SetRotation:
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.publisher)
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
     return SetRotation(*stores, FollowedSets(ring), kinds)
 

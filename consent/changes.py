@@ -75,6 +75,7 @@ def confirm(
     answers: Mapping[str, str],
     handle: Handle,
     contested: bool = False,
+    shown: str | None = None,
 ) -> Consent | None:
     """The consent after the spending of its token; None: nothing changes."""
     state = policy.confirm(consent, now)
@@ -89,6 +90,7 @@ def confirm(
         handle=handle.unsubscribe_hash.hex(),
         handle_replaced=handle.replaced,
         contested=contested,
+        shown=shown,
     )
     eid = trail.record(
         EVENTS[state], consent.subject, Actor.SUBJECT, now, evidence=evidence, refs=_refs(consent)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    insert,
     literal_column,
     select,
     update,
@@ -30,6 +29,7 @@ from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
 from storage import paging
 from storage.honesty import RowKeys
+from storage.inserting import insert_all
 from storage.sound import fits, readable, tuples
 from storage.types import among, texts
 
@@ -136,7 +136,7 @@ _DEADLINES: Mapping[Deadline, tuple[tuple[State, ...], Column[datetime]]] = {
 }
 
 
-def _in_words(states: Sequence[State]) -> ColumnElement[bool]:
+def in_words(states: Sequence[State]) -> ColumnElement[bool]:
     """As the partial indexes spell it: a parameter would keep them from being used."""
     words: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in states]
     return table.c.state == words[0] if len(words) == 1 else table.c.state.in_(words)
@@ -223,7 +223,7 @@ class Consents:
         rows = tuples(await connection.execute(_OF_SUBJECTS, {"subjects": subjects}), table)
         found: dict[str, list[Consent]] = {}
         for row in rows:
-            found.setdefault(row.subject, []).append(self._read(row))
+            found.setdefault(row.subject, []).append(self.read(row))
         return found
 
     async def get(self, connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Consent]:
@@ -231,7 +231,7 @@ class Consents:
         if not wanted:
             return {}
         query = select(table).where(among(table.c.id, wanted))
-        return {row.id: self._read(row) for row in await connection.execute(query)}
+        return {row.id: self.read(row) for row in await connection.execute(query)}
 
     async def add(self, connection: AsyncConnection, new: Sequence[Consent]) -> None:
         if new:
@@ -250,7 +250,7 @@ class Consents:
                 }
                 for consent in new
             ]
-            await connection.execute(insert(table), rows)
+            await insert_all(connection, table, rows)
 
     async def write(self, connection: AsyncConnection, changed: Sequence[Consent]) -> None:
         """Store the new state of consents whose gates are held.
@@ -287,7 +287,7 @@ class Consents:
         """
         states, moment = _DEADLINES[what]
         query = select(table.c.id, table.c.subject, moment.label("moment")).where(
-            _in_words(states), moment <= before, fits(table.c.subject)
+            in_words(states), moment <= before, fits(table.c.subject)
         )
         if what is Deadline.REQUEST:
             query = query.where(~_asked_about_another())
@@ -308,7 +308,7 @@ class Consents:
             **self.keys.sign(table.name, *granting(consent))._asdict(),
         }
 
-    def _read(self, row: Any) -> Consent:
+    def read(self, row: Any) -> Consent:
         """A consent, whatever its row holds: one that nobody can read must not end a claim.
 
         What no gateway can have written is replaced by what allows nothing, and

@@ -15,7 +15,8 @@ from typing import Any, Self
 
 from audit.kinds import Kind
 from consent import held_evidence, rights, stop_proofs, subject_evidence
-from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.mail_evidence import MadeOf, Session
+from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
 
 Facts = dict[str, Any]
@@ -51,6 +52,8 @@ class Requested:
     profile: Mapping[str, str]
     basis: str = "consent (Art. 6(1)(a) GDPR)"
     in_place_of: str | None = None  # the consent that covers no mail any more: asked anew
+    shown: str | None = None  # the specimen of what showed the wording, by its hash
+    caller: Caller | None = None  # the back end that passed it on
 
     @classmethod
     def by(cls, consent: str, form: SignUp, asked: Asked, received_at: datetime) -> Self:
@@ -69,6 +72,8 @@ class Requested:
             client=form.client,
             locale=form.locale,
             profile=form.profile,
+            shown=form.shown,
+            caller=form.caller,
         )
 
     @property
@@ -76,7 +81,7 @@ class Requested:
         return (self.consent,)
 
     def facts(self) -> Facts:
-        return {
+        said: Facts = {
             "consent": self.consent,
             "purpose": self.purpose,
             "text": self.text,
@@ -91,7 +96,11 @@ class Requested:
             "locale": self.locale,
             "profile": dict(self.profile),
             "basis": self.basis,
-        } | ({} if self.in_place_of is None else {"in_place_of": self.in_place_of})
+        }
+        if self.caller is not None:
+            said["caller"] = self.caller.facts()
+        more = {"in_place_of": self.in_place_of, "shown": self.shown}
+        return said | {name: one for name, one in more.items() if one is not None}
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
@@ -111,6 +120,8 @@ class Requested:
             profile=stored.answers("profile"),
             basis=stored.text("basis"),
             in_place_of=stored.text_or_none("in_place_of"),
+            shown=stored.text_or_none("shown"),
+            caller=Caller.told_in(stored),
         )
 
 
@@ -142,9 +153,13 @@ class MailSent:
     relay: str | None
     reply: ServerReply | None
     consents: tuple[str, ...]
+    # Earlier releases: unknown. A journal knows the first.
+    token: str | None = None  # the hash of its link's token, in hex
+    made_of: MadeOf | None = None
+    session: Session | None = None
 
     def facts(self) -> Facts:
-        return {
+        said: Facts = {
             "message": self.message,
             "message_id_header": self.message_id_header,
             "from": self.sender_address,
@@ -153,10 +168,15 @@ class MailSent:
             "reply": None if self.reply is None else self.reply.facts(),
             "consents": list(self.consents),
         }
+        if self.token is not None:
+            said["token"] = self.token
+        more = {"made_of": self.made_of, "session": self.session}
+        return said | {name: one.facts() for name, one in more.items() if one is not None}
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
-        reply = stored.object_or_none("reply")
+        reply, made_of = stored.object_or_none("reply"), stored.object_or_none("made_of")
+        session = stored.object_or_none("session")
         return cls(
             message=stored.text("message"),
             message_id_header=stored.text_or_none("message_id_header"),
@@ -165,6 +185,9 @@ class MailSent:
             relay=stored.text_or_none("relay"),
             reply=None if reply is None else ServerReply.read(reply),
             consents=stored.texts("consents"),
+            token=stored.text_or_none("token"),
+            made_of=None if made_of is None else MadeOf.read(made_of),
+            session=None if session is None else Session.read(session),
         )
 
 
@@ -185,6 +208,7 @@ class Confirmed:
     handle_replaced: bool = False  # there had been one, and its row was gone
     # What the request said may be somebody else's, and counts for nothing: see `overview.Held`.
     contested: bool = False
+    shown: str | None = None  # the specimen of the page behind the link, by its hash
 
     @property
     def consents(self) -> tuple[str, ...]:
@@ -207,6 +231,8 @@ class Confirmed:
             said["handle_replaced"] = True
         if self.contested:
             said |= {"contested": True, "rendered_by": RenderedBy.CONFIRMATION}
+        if self.shown is not None:
+            said["shown"] = self.shown
         return said
 
     @classmethod
@@ -222,6 +248,7 @@ class Confirmed:
             handle=stored.text_or_none("handle"),
             handle_replaced=stored.flag("handle_replaced"),
             contested=stored.flag("contested"),
+            shown=stored.text_or_none("shown"),
         )
 
 

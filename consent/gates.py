@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import bindparam, delete, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
@@ -22,6 +22,7 @@ from consent.lookup import LookUp
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
+from storage.inserting import insert_all
 from storage.sound import tuples
 from storage.types import among, texts
 
@@ -122,7 +123,7 @@ async def admit(
         for gate in fresh.values()
     ]
     # Nobody sees these rows before this transaction ends: that is their lock.
-    await connection.execute(insert(subject), rows)
+    await insert_all(connection, subject, rows)
     theirs = {newcomer.subject: newcomer.canonical for newcomer in newcomers}
     admitted = await lookup.add(connection, theirs)
     # Who was admitted since the look by somebody else stays who they are; the keys that were

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, not_, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -21,10 +21,11 @@ from consent.address import Address
 from consent.errors import AddressError, SealError, StoredError
 from consent.keys import blind
 from consent.keys.seal import open_sealed, seal
-from consent.sign_ups import Asked, RenderedBy, SignUp
+from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
 from storage import bad_rows
 from storage.ids import moment_of, ordered_id
+from storage.inserting import insert_all
 from storage.locks import delete_free
 from storage.secret import Secret
 from storage.sound import fits, sound
@@ -116,6 +117,10 @@ def _document(form: SignUp) -> dict[str, object]:
     }
     if form.by_link:
         document["by_link"] = True
+    if form.shown is not None:
+        document["shown"] = form.shown
+    if form.caller is not None:
+        document["caller"] = form.caller.facts()
     if form.network is not None:
         document["network"] = form.network
     if form.origins:
@@ -206,6 +211,8 @@ def _sign_up(stored: Stored) -> SignUp:
         profile=stored.answers("profile"),
         by_mailbox=stored.flag("by_mailbox"),
         by_link=stored.flag("by_link"),
+        shown=stored.text_or_none("shown"),
+        caller=Caller.told_in(stored),
         network=stored.text_or_none("network"),
         origins=stored.texts("origins") if stored.has("origins") else (),
     )
@@ -230,7 +237,7 @@ async def add(connection: AsyncConnection, rows: Sequence[Intake]) -> None:
         }
         for row in rows
     ]
-    await connection.execute(insert(intake), values)
+    await insert_all(connection, intake, values)
 
 
 async def oldest(

@@ -11,13 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
 from consent.keys.vault import Compartment
 from storage.honesty import RowKeys, Value
+from storage.inserting import insert_all
 from storage.locks import delete_free
 from storage.sound import tuples
 from storage.types import among, is_name, texts, upsert
@@ -71,8 +72,8 @@ async def add_confirmations(
         for mail in confirmations
         for consent in mail.consents
     ]
-    await connection.execute(insert(tables.confirmation), rows)
-    await connection.execute(insert(tables.confirmation_consent), named)
+    await insert_all(connection, tables.confirmation, rows)
+    await insert_all(connection, tables.confirmation_consent, named)
 
 
 async def confirmation(

@@ -24,6 +24,7 @@ from consent.keys import blind
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
+from storage.inserting import insert_all
 from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
@@ -118,6 +119,16 @@ class LookUp:
                 found[address] = new
         return found
 
+    async def let_go(self, connection: AsyncConnection, people: Collection[str]) -> frozenset[int]:
+        """The keys that these people are found by, where our keyring let go of all of them.
+
+        Nothing where anybody among them is found by a key of ours, or by one that nobody knows.
+        """
+        query = select(index.c.kid).where(among(index.c.subject, people)).distinct()
+        kids = frozenset((await connection.execute(query)).scalars()) if people else frozenset()
+        gone = {key.kid for key in self._set.keys if key.state is KeyState.DESTROYED}
+        return kids if kids <= gone else frozenset()
+
     async def add(self, connection: AsyncConnection, people: Mapping[str, str]) -> set[str]:
         """Let subjects be found by their canonical address; returns those who are now.
 
@@ -130,13 +141,13 @@ class LookUp:
             for subject, address in people.items()
             for kid, key in keys.items()
         ]
-        if not rows:
-            return set()
-        statement = upsert(connection, index).on_conflict_do_nothing().returning(index.c.subject)
-        written = Counter((await connection.execute(statement, rows)).scalars())
+        if await insert_all(connection, index, rows, new_only=True) == len(rows):
+            return set(people)
+        wanted = among_hashes(connection, index.c.hash, [row["hash"] for row in rows])
+        theirs = select(index.c.subject).where(wanted, among(index.c.subject, people))
+        written = Counter((await connection.execute(theirs)).scalars())
         lost = {one for one in people if written[one] < len(keys)}
-        if lost:
-            await connection.execute(delete(index).where(among(index.c.subject, lost)))
+        await connection.execute(delete(index).where(among(index.c.subject, lost)))
         return people.keys() - lost
 
     async def move(self, connection: AsyncConnection, subject: str, address: str) -> bool:
@@ -279,7 +290,7 @@ class LookUp:
         whole = bool(theirs) and all(SIGNED.fits(self.keys, row) for row in checked)
         return Names([row.hash for row in theirs], whole)
 
-    def _row(self, subject: str, kid: int, digest: bytes) -> dict[str, object]:
+    def _row(self, subject: str, kid: int, digest: bytes) -> dict[str, Any]:
         mac = self.keys.sign(index.name, digest, subject, kid=kid).mac
         return {"hash": digest, "kid": kid, "subject": subject, "mac": mac}
 

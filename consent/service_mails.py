@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, suppressions, tables, tokens
 from consent.address import Address
 from consent.keys import blind
+from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import delete_free, free
 from storage.types import among
@@ -93,8 +94,7 @@ async def add(connection: AsyncConnection, mails: Sequence[ServiceMail], now: da
         }
         for one in mails
     ]
-    if rows:
-        await connection.execute(insert(mail), rows)
+    await insert_all(connection, mail, rows)
 
 
 async def find(connection: AsyncConnection, token_hash: bytes, now: datetime) -> StopLink | None:

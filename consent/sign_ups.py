@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, Self
 
 from consent.address import Address
+from consent.stored import Stored
 
 CONFIRM_WITHIN: Final = timedelta(hours=72)
 # In the place of a form's name, of a request that the operator made (`consent.re_permission`). No
@@ -38,6 +39,22 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The key of a back end that passed a sign-up on, and what it was called then."""
+
+    id: str
+    name: str
+
+    def facts(self) -> dict[str, Any]:
+        return {"id": self.id, "name": self.name}
+
+    @classmethod
+    def told_in(cls, stored: Stored) -> Self | None:
+        found = stored.object_or_none("caller")
+        return None if found is None else cls(found.text("id"), found.text("name"))
+
+
+@dataclass(frozen=True, slots=True)
 class SignUp:
     """What a form said, checked for shape; the address is as typed."""
 
@@ -51,6 +68,8 @@ class SignUp:
     client: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
+    shown: str | None = None  # the specimen of what showed the wording, by its hash
+    caller: Caller | None = None
     by_link: bool = False  # who asks has a link out of a mail, which may have been forwarded
     # The neighbourhood that it came from, where that is known: for the limits, and never evidence.
     network: str | None = field(default=None, repr=False)

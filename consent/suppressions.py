@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, case, func, insert, literal, null, or_, select, update
+from sqlalchemy import and_, case, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
 from consent.address import Address
 from consent.keys import blind
 from storage.ids import ordered_id
+from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import delete_free, free
 from storage.secret import Secret
@@ -200,8 +201,7 @@ async def count_mails(
     rows = [
         {"id": ordered_id("cnt", now), "address_key": key, "sent_at": now} for key in address_keys
     ]
-    if rows:
-        await connection.execute(insert(counted), rows)
+    await insert_all(connection, counted, rows)
 
 
 async def purge(connection: AsyncConnection, now: datetime) -> None:

@@ -113,7 +113,7 @@ consent = Table(
     Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
     *honest(from_the_first=True),
     Index("consent_of_subject", "subject", "purpose"),
-    # Those of duties are partial, as `consents._in_words` spells it: over all rows each would be
+    # Those of duties are partial, as `consents.in_words` spells it: over all rows each would be
     # written with every consent, for the few that are ever due.
     Index(
         "consent_pending",
@@ -129,6 +129,14 @@ consent = Table(
     ),
     Index(
         "consent_confirmed",
+        "decided_at",
+        "id",
+        sqlite_where=text("state = 'confirmed'"),
+        postgresql_where=text("state = 'confirmed'"),
+    ),
+    Index(
+        "consent_audience",
+        "purpose",
         "decided_at",
         "id",
         sqlite_where=text("state = 'confirmed'"),

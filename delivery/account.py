@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import exists, select
@@ -76,7 +76,8 @@ def doubt(one: Account) -> str | None:
     if message.status is Status.SENDING and not one.is_running:
         return "it is said to be under way, and no attempt of it is"
     waits = message.status not in FINAL and message.status is not Status.SENDING
-    if waits and known.open and message.kind is Kind.MARKETING:
+    may_have_been = known.open is not None and not known.forgiven(message)
+    if waits and may_have_been and message.kind is Kind.MARKETING:
         return "it may have been sent, and waits again"
     return None
 
@@ -88,17 +89,21 @@ class Rows:
     status: Mapping[str, str]  # of each message that is there
     permits: Collection[tuple[str, int]]  # message and attempt
     outcomes: Mapping[tuple[str, int], str | None]
+    again: Mapping[str, int] = field(default_factory=dict)  # up to which attempt, asked for again
 
 
 async def of_messages(connection: AsyncConnection, messages: Collection[str]) -> Rows:
     """The rows of these messages; use a snapshot."""
     permit, attempt = tables.permit, tables.attempt
-    stands = select(outbox.c.id, outbox.c.status).where(among(outbox.c.id, messages))
+    stands = select(outbox.c.id, outbox.c.status, outbox.c.again)
+    stands = stands.where(among(outbox.c.id, messages))
     granted = select(permit.c.message, permit.c.attempt).where(among(permit.c.message, messages))
     begun = select(attempt.c.message, attempt.c.n, attempt.c.outcome)
     begun = begun.where(among(attempt.c.message, messages))
+    rows = (await connection.execute(stands)).all()
     return Rows(
-        status={name: status for name, status in await connection.execute(stands)},
+        status={row.id: row.status for row in rows},
+        again={row.id: row.again for row in rows if isinstance(row.again, int)},
         permits={(name, n) for name, n in await connection.execute(granted)},
         outcomes={(name, n): outcome for name, n, outcome in await connection.execute(begun)},
     )
@@ -107,7 +112,10 @@ async def of_messages(connection: AsyncConnection, messages: Collection[str]) ->
 async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
     """Contents and attempts of no message, by table and key: we write and delete them together."""
     attempt = tables.attempt
-    unused = select(content.c.id).where(~exists().where(outbox.c.content == content.c.id))
+    unused = select(content.c.id).where(
+        ~exists().where(outbox.c.content == content.c.id),
+        ~exists().where(tables.campaign.c.content == content.c.id),
+    )
     left = select(attempt.c.message, attempt.c.n)
     left = left.where(~exists().where(outbox.c.id == attempt.c.message))
     found = [f"content {name}" for (name,) in await connection.execute(unused.limit(limit))]

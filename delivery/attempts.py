@@ -117,16 +117,22 @@ class Attempts:
     permits: int = 0
     sent: bool = False
     over: bool = False  # one of these attempts ended the message: it was sent, or will not be
-    open: bool = False  # one of these attempts may have sent it: its end is uncertain, or not told
+    open: int | None = None  # the last that may have sent it: its end is uncertain, or not told
+    numbered: bool = True  # they are the first, the second and so on
 
     def allow(self, message: Message) -> bool:
         """Whether the attempt after this one may be begun.
 
-        What may have been sent is not sent again, except for service mails: a
+        What may have been sent is not sent again by itself, except for service mails: a
         confirmation that comes twice does less harm than one that never comes.
         """
-        closed = message.kind is Kind.SERVICE or not self.open
+        closed = message.kind is Kind.SERVICE or self.open is None or self.forgiven(message)
         return self.permits == message.attempt and not self.over and closed
+
+    def forgiven(self, message: Message) -> bool:
+        """Whether somebody asked that it be sent again, knowing that it may have been."""
+        asked = message.again is not None and self.open is not None and self.open <= message.again
+        return asked and self.numbered
 
 
 async def so_far(connection: AsyncConnection, messages: Sequence[str]) -> dict[str, Attempts]:
@@ -139,8 +145,8 @@ async def so_far(connection: AsyncConnection, messages: Sequence[str]) -> dict[s
         return {}
     rows = await connection.execute(_counting(), {"messages": messages})
     return {
-        message: Attempts(count, end == _SENT, end != _GOES_ON, bool(untold))
-        for message, count, end, untold in rows
+        message: Attempts(count, end == _SENT, end != _GOES_ON, last, (low, high) == (1, count))
+        for message, count, end, last, low, high in rows
     }
 
 
@@ -157,13 +163,12 @@ def _counting() -> Select[Any]:
         attempt.c.outcome != Outcome.UNCERTAIN.value,
     )
     untold = and_(permit.c.state == SPENT, ~told)
-    query = select(permit.c.message, func.count(), func.max(_number(end)), _any(untold))
+    number = permit.c.attempt
+    last = func.max(case((untold, number)))
+    range_of = (func.min(number), func.max(number))
+    query = select(permit.c.message, func.count(), func.max(_number(end)), last, *range_of)
     return query.where(among(permit.c.message, texts("messages"))).group_by(permit.c.message)
 
 
 def _number(query: Select[tuple[int]]) -> ColumnElement[int]:
     return func.coalesce(query.scalar_subquery(), _GOES_ON)
-
-
-def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.max(case((condition, 1), else_=0))

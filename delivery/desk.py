@@ -11,18 +11,28 @@ from typing import Generic, Protocol, TypeVar
 
 from delivery.outcome import Ending, Kind
 from delivery.permits import Spending
-from delivery.transmission import Envelope
+from delivery.transmission import Envelope, Peer
 
 L = TypeVar("L")
 L_co = TypeVar("L_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a mail that must be proven can be made again from: see `delivery.remaking`."""
+
+    specimen: bytes = field(repr=False)
+    values: bytes = field(repr=False)  # sealed for its recipient
+
+
+@dataclass(frozen=True, slots=True)
 class Composed:
-    """A mail as it goes out, signed; *digest* is that of its bytes."""
+    """A mail as it goes out; *digest* is that of its bytes, *signature* that of its signature."""
 
     digest: str
     envelope: Envelope
+    kept: Kept | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Ended(Generic[L_co]):
     """How a parcel's transmission ended; *aborted* by ourselves, before the final dot.
 
     *digest* is that of the mail, once there was one; an *unsendable* message has none.
+    *peer* is who the dialogue was with.
     """
 
     parcel: Parcel[L_co]
@@ -49,6 +60,9 @@ class Ended(Generic[L_co]):
     digest: str | None = None
     aborted: bool = False
     unsendable: bool = False
+    kept: Kept | None = field(default=None, repr=False, compare=False)
+    peer: Peer | None = None
+    signature: str | None = None
 
 
 class Desk(Protocol[L]):

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa, utils
 
+from delivery import relaxed
 from delivery.errors import SigningError
 from storage.secret import Secret
 
@@ -30,7 +31,7 @@ Algorithm = Literal["rsa-sha256", "ed25519-sha256"]
 RSA_BITS: Final = 2048  # RFC 8301, section 3.2; larger records do not fit one DNS string
 
 # Named once more than they occur, so that a field added on the way breaks the signature.
-_OVERSIGNED: Final = (
+OVERSIGNED: Final = (
     b"from",
     b"to",
     b"cc",
@@ -180,10 +181,20 @@ class Signer:
                 b";\r\n b=",
             )
         )
-        signed = [_relaxed(names[index], fields[index][1]) for index in plan.order]
-        signed.append(b"dkim-signature:" + _collapsed(front.replace(b"\r\n", b"")))
+        signed = [relaxed.field(names[index], fields[index][1]) for index in plan.order]
+        signed.append(b"dkim-signature:" + relaxed.collapsed(front.replace(b"\r\n", b"")))
         signature = self.key.sign(hashlib.sha256(b"".join(signed)).digest())
         return b"".join((b"DKIM-Signature: ", front, _folded(base64.b64encode(signature)), b"\r\n"))
+
+
+def name_of(signature: bytes) -> str:
+    """By its hash, what the key made, of a field as `sign` returns it: no two mails share one."""
+    return named(base64.b64decode(signature.rpartition(b" b=")[2]))
+
+
+def named(value: bytes) -> str:
+    """By its hash, what a key made."""
+    return f"sha256:{hashlib.sha256(value).hexdigest()}"
 
 
 def hash_body(body: bytes) -> BodyHash:
@@ -191,7 +202,7 @@ def hash_body(body: bytes) -> BodyHash:
 
     A bare CR or LF would be signed and then changed on the way.
     """
-    return BodyHash(base64.b64encode(hashlib.sha256(_relaxed_body(body)).digest()))
+    return BodyHash(base64.b64encode(hashlib.sha256(relaxed.body(body)).digest()))
 
 
 def verify(message: bytes, records: Mapping[str, str]) -> bool:
@@ -247,12 +258,12 @@ def _plan(names: tuple[bytes, ...], rewritten: frozenset[bytes]) -> _Plan:
     _refuse_unsafe(count)
     listed: list[bytes] = []
     order: list[int] = []
-    for name in (*_OVERSIGNED, *_SIGNED):
+    for name in (*OVERSIGNED, *_SIGNED):
         if name in rewritten:
             continue
         # From the bottom up: RFC 6376, section 5.4.2.
         order += [index for index in reversed(range(len(names))) if names[index] == name]
-        listed += [name] * (count[name] + (name in _OVERSIGNED))
+        listed += [name] * (count[name] + (name in OVERSIGNED))
     return _Plan(_folded_names(listed), tuple(order))
 
 
@@ -277,26 +288,6 @@ def _folded_names(listed: Sequence[bytes]) -> bytes:
 
 def _folded(signature: bytes) -> bytes:
     return b"\r\n ".join(signature[start : start + 72] for start in range(0, len(signature), 72))
-
-
-def _relaxed(name: bytes, raw: bytes) -> bytes:
-    """One header field as RFC 6376, section 3.4.2 wants it; *name* is in lower case."""
-    value = _collapsed(raw[len(name) + 1 :].replace(b"\r\n", b""))
-    return name + b":" + value.strip(b" ") + b"\r\n"
-
-
-def _relaxed_body(body: bytes) -> bytes:
-    """A body as RFC 6376, section 3.4.4 wants it."""
-    body = _collapsed(body).replace(b" \r\n", b"\r\n").rstrip(b" ").rstrip(b"\r\n")
-    return body + b"\r\n" if body else b""
-
-
-def _collapsed(value: bytes) -> bytes:
-    """Every run of blanks as one space. Halving beats a regex, which is quadratic on long runs."""
-    value = value.replace(b"\t", b" ")
-    while len(halved := value.replace(b"  ", b" ")) < len(value):
-        value = halved
-    return value
 
 
 def _key_type(key: PrivateKey) -> str:

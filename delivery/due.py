@@ -34,8 +34,8 @@ async def look(
         if len(found) < limit:
             asked = bad_rows.at(now) | {"most": limit - len(found)}
             found += [
-                Due(name, subject, urgent=kind == Kind.SERVICE, parked=parked)
-                for name, subject, kind in await connection.execute(turn, asked)
+                Due(name, subject, urgent=kind == Kind.SERVICE, parked=parked, campaign=campaign)
+                for name, subject, kind, campaign in await connection.execute(turn, asked)
             ]
     return found
 
@@ -44,7 +44,7 @@ async def look(
 def _turns(*, marketing: bool) -> list[tuple[Select[Any], bool]]:
     """The statements of `look`, and whether they are about what was parked."""
     kinds = [Kind.SERVICE, Kind.MARKETING] if marketing else [Kind.SERVICE]
-    query = select(outbox.c.id, outbox.c.subject, outbox.c.kind)
+    query = select(outbox.c.id, outbox.c.subject, outbox.c.kind, outbox.c.campaign)
     # SQLite keeps any type in any column, and what is no text can be asked for in no statement.
     fit = fits(outbox.c.id, outbox.c.subject)
     query = query.where(IS_WAITING, outbox.c.due_at <= bad_rows.NOW, fit)

@@ -3,6 +3,7 @@
 DeliveryError
 ├── ComposeError    a value that has no safe form in a mail; nothing was composed
 ├── TemplateError   a template that is not there or cannot be rendered
+├── SpecimenError   bytes that no mail was ever taken apart into
 ├── SigningError    a key that cannot sign, or a mail that must not leave as it is
 ├── RelayAway       no connection to the relay; nothing was sent
 └── JournalError    the journal cannot take a line; nothing may pass the final dot
@@ -45,6 +46,10 @@ class TemplateError(DeliveryError):
         self.problem = problem
         self.missing = missing
         self.unprintable = unprintable
+
+
+class SpecimenError(DeliveryError):
+    """What is no specimen of a mail, or lacks a value to be filled with."""
 
 
 class SigningError(DeliveryError):

@@ -43,6 +43,7 @@ _PRINTABLE: Final = re.compile("[ -~]*")
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_.+-]{1,128}@[A-Za-z0-9.-]{1,253}")
 _LIST_ID: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_FEEDBACK_ID: Final = re.compile(r"[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+){3}")
 _URL: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+")
 
 
@@ -71,6 +72,7 @@ class Header:
     date: datetime
     list_unsubscribe: str | None = None
     list_id: str | None = None
+    feedback_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +102,23 @@ def compose(header: Header, content: Content) -> Mail:
         _field("Date", _date(header.date)),
         _field("Message-ID", f"<{_literal('message_id', header.message_id, _MESSAGE_ID)}>"),
         *_ways_to_leave(header),
+        *_feedback(header),
         # RFC 3834, section 5: nobody's holiday notice answers these.
         _field("Auto-Submitted", "auto-generated"),
         _field("MIME-Version", "1.0"),
     ]
-    if content.html is None:
-        part_fields, body = _part("plain", content.text)
-        return Mail((*fields, *part_fields), body)
-    boundary = f"=_{hashlib.sha256(header.message_id.encode()).hexdigest()[:32]}"
+    part_fields, body = body_of(header.message_id, content.text, content.html)
+    return Mail((*fields, *part_fields), body)
+
+
+def body_of(message_id: str, text: str, html: str | None) -> tuple[list[Field], bytes]:
+    """A body with the fields that say what it is; the same words always give the same bytes."""
+    if html is None:
+        return _part("plain", text)
+    boundary = f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
     kind = f'multipart/alternative;\r\n boundary="{boundary}"'
-    parts = [_part("plain", content.text), _part("html", content.html)]
-    return Mail((*fields, _field("Content-Type", kind)), _joined(boundary.encode(), parts))
+    parts = [_part("plain", text), _part("html", html)]
+    return [_field("Content-Type", kind)], _joined(boundary.encode(), parts)
 
 
 def ascii_address(address: str) -> str:
@@ -208,6 +216,13 @@ def _cleaned(text: str) -> str:
 def _well_formed(text: str) -> str:
     """Without halves of surrogate pairs, which JSON can carry and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _feedback(header: Header) -> list[Field]:
+    """Four words, by which mailbox providers tell senders how many complained."""
+    if header.feedback_id is None:
+        return []
+    return [_field("Feedback-ID", _literal("feedback_id", header.feedback_id, _FEEDBACK_ID, 255))]
 
 
 def _ways_to_leave(header: Header) -> list[Field]:

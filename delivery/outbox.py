@@ -15,10 +15,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     and_,
     bindparam,
-    case,
     func,
     insert,
     literal_column,
@@ -30,7 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
-from storage.honesty import RowKeys
+from storage.honesty import RowKeys, Signed
+from storage.inserting import insert_all
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
@@ -44,6 +43,7 @@ class Status(StrEnum):
     QUEUED = "queued"
     SENDING = "sending"
     DEFERRED = "deferred"
+    PAUSED = "paused"  # with its campaign
     SENT = "sent"
     UNCERTAIN = "uncertain"
     BOUNCED = "bounced"
@@ -54,7 +54,7 @@ class Status(StrEnum):
 
 NO_ATTEMPT = -1  # what stands in a row that has no number there; no permit has it
 WAITING = (Status.QUEUED, Status.DEFERRED)
-FINAL = frozenset(Status) - {Status.QUEUED, Status.DEFERRED, Status.SENDING}
+FINAL = frozenset(Status) - {*WAITING, Status.PAUSED, Status.SENDING}
 
 
 class Parked(StrEnum):
@@ -81,16 +81,13 @@ IS_WAITING: ColumnElement[bool] = outbox.c.status.in_(
 )
 
 
-# Signed by nobody, for it changes with every try: whatever stands there must fail no statement
-# that counts on. No message is tried so often in its life.
-_MOST_TRIES = 10_000
-_TRIES = case((outbox.c.tries.between(0, _MOST_TRIES), outbox.c.tries), else_=_MOST_TRIES)
+MOST_TRIES = 10_000  # no message is tried so often in its life
 
 # Made once: making a statement takes longer than executing it.
 _NAMED = among(outbox.c.id, texts("messages"))
 _NOW = bindparam("now", type_=Moment())
 _LOCK = select(outbox).where(_NAMED).order_by(outbox.c.id).with_for_update()
-_CONTENTS = select(tables.content.c.id, tables.content.c.sealed).where(
+_CONTENTS = select(tables.content.c.id, tables.content.c.sealed, tables.content.c.key).where(
     among(tables.content.c.id, texts("contents"))
 )
 _LEASE = (
@@ -108,22 +105,11 @@ _OPEN = insert(tables.attempt).from_select(
     ["message", "n", "owner", "started_at"],
     select(outbox.c.id, outbox.c.attempt, outbox.c.owner, _NOW).where(_NAMED),
 )
-_END = (
-    update(outbox)
-    .where(_NAMED)
-    .values(
-        status=bindparam("to"),
-        reason=bindparam("why"),
-        owner=None,
-        tries=_TRIES + bindparam("tried", type_=Integer),
-        ended_at=_NOW,
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to accept; its content is sealed already."""
+    """A message to accept; its content is sealed already, and kept already where it has none."""
 
     id: str
     kind: Kind
@@ -132,12 +118,13 @@ class NewMessage:
     sender: str
     id_domain: str
     content_id: str
-    content: bytes
+    content: bytes | None
     due_at: datetime
     expires_at: datetime
     origin: str | None = None
     occasion: str | None = None  # why a service mail is sent, to who enqueues it
     regarding: str | None = None  # and about what
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +151,8 @@ class Message:
     created_at: datetime
     # Of its Message-ID; none: unknown to the upgrade from the first release, its sender was gone.
     id_domain: str | None = None
+    campaign: str | None = None
+    again: int | None = None  # up to this attempt, one that may have sent it does not matter
     honest: bool = True  # the row is what was accepted; only `lock_due` looks
 
 
@@ -176,9 +165,10 @@ async def enqueue(
     contents = [
         {"id": m.content_id, "subject": m.subject, "sealed": m.content, "created_at": now}
         for m in messages
+        if m.content is not None
     ]
-    await connection.execute(insert(tables.content), contents)
-    await connection.execute(insert(outbox), [_new_row(keys, m, now) for m in messages])
+    await insert_all(connection, tables.content, contents)
+    await insert_all(connection, outbox, [_new_row(keys, m, now) for m in messages])
 
 
 def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any]:
@@ -198,11 +188,14 @@ def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any
         "origin": message.origin,
         "occasion": message.occasion,
         "regarding": message.regarding,
+        "campaign": message.campaign,
+        "again": None,
         "created_at": now,
     }
-    return row | keys.sign(outbox.name, *(row[name] for name in _ACCEPTED))._asdict()
+    return row | keys.sign(outbox.name, *_signed(*(row[name] for name in _ACCEPTED)))._asdict()
 
 
+_OF_CAMPAIGN = ("campaign", "again")
 # What was accepted, for whom, under which purpose and class: it never changes, and a row in which
 # it did is nobody's message.
 _ACCEPTED = (
@@ -218,8 +211,26 @@ _ACCEPTED = (
     "occasion",
     "regarding",
     "created_at",
+    *_OF_CAMPAIGN,
 )
-_accepted = attrgetter(*_ACCEPTED)
+
+
+_values = attrgetter(*_ACCEPTED)
+
+
+def _accepted(row: Any) -> Sequence[Any]:
+    return _signed(*_values(row))
+
+
+def _signed(*values: Any) -> Sequence[Any]:
+    """What the MAC covers: of a message that is of no campaign, as before there were any."""
+    most = len(values) - len(_OF_CAMPAIGN)
+    return values if any(one is not None for one in values[most:]) else values[:most]
+
+
+def sign(keys: RowKeys, message: Message) -> Signed:
+    """What its row carries from here on: of what was accepted, something changes."""
+    return keys.sign(outbox.name, *_accepted(message))
 
 
 def is_honest(keys: RowKeys, row: Any) -> bool:
@@ -253,10 +264,18 @@ async def get(connection: AsyncConnection, message_id: str) -> Message | None:
     return None if row is None else message_of(row)
 
 
-async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A content, sealed; many messages may name one that has a *key* of its own."""
+
+    sealed: bytes
+    key: str | None = None
+
+
+async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Stored]:
     """The sealed contents by id."""
     rows = await connection.execute(_CONTENTS, {"contents": ids})
-    return {name: sealed for name, sealed in rows}
+    return {name: Stored(sealed, key) for name, sealed, key in rows}
 
 
 async def lease(
@@ -272,58 +291,6 @@ async def lease(
     of = {"messages": messages, "now": now}
     await connection.execute(_LEASE, of | {"worker": owner})
     await connection.execute(_OPEN, of)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A locked message's next state; a lease ends with it."""
-
-    message: str
-    status: Status
-    reason: str | None = None
-    due_at: datetime | None = None
-    tried: bool = False
-
-
-async def change(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-    """Write the next state of messages that the caller has locked."""
-    await _end(connection, [c for c in changes if c.status in FINAL], now)
-    await _put_off(connection, [c for c in changes if c.status not in FINAL], now)
-
-
-async def _end(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-    """In one statement for all that end alike: of a campaign nearly all are `sent`."""
-    alike: dict[tuple[Status, str | None, int], list[str]] = {}
-    for one in changes:
-        alike.setdefault((one.status, one.reason, int(one.tried)), []).append(one.message)
-    for (status, reason, tried), messages in alike.items():
-        as_it_is = {"to": status, "why": reason, "tried": tried, "now": now}
-        await connection.execute(_END, as_it_is | {"messages": messages})
-
-
-async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-    if not changes:
-        return
-    values = {
-        "status": bindparam("to"),
-        "reason": bindparam("why"),
-        "owner": None,
-        "tries": _TRIES + bindparam("tried"),
-        "ended_at": None,
-        "due_at": func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now),
-    }
-    rows = [
-        {
-            "message": one.message,
-            "to": one.status,
-            "why": one.reason,
-            "tried": int(one.tried),
-            "due": one.due_at,
-        }
-        for one in changes
-    ]
-    statement = update(outbox).where(outbox.c.id == bindparam("message")).values(values)
-    await connection.execute(statement, rows)
 
 
 async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
@@ -355,13 +322,15 @@ def message_of(row: Any, *, honest: bool = True) -> Message:
         due_at=read.due_at,
         expires_at=read.expires_at,
         attempt=read.attempt,
-        tries=min(max(read.tries, 0), _MOST_TRIES),
+        tries=min(max(read.tries, 0), MOST_TRIES),
         owner=read.owner,
         dated_at=read.dated_at,
         origin=read.origin,
         occasion=read.occasion,
         regarding=read.regarding,
         created_at=read.created_at,
+        campaign=read.campaign,
+        again=read.again,
         honest=honest and read is row,
     )
 

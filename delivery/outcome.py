@@ -92,6 +92,19 @@ def parse_reply(code: int, text: str) -> Reply:
     return Reply(code, enhanced, text)
 
 
+_QUEUED = (
+    re.compile(r"queued as ([A-Za-z0-9._-]{4,64})"),  # Postfix, and who imitates it
+    re.compile(r"\bid=([A-Za-z0-9._-]{4,64})"),  # Exim
+    re.compile(r"^(?:2\.\d\.\d )?(?:Ok:? )?([A-Za-z0-9._-]{8,80})(?: Message accepted| - gsmtp|$)"),
+)
+
+
+def queue_id(reply: str) -> str | None:
+    """The name under which a server says that it queued a mail, in its reply to the dot."""
+    found = (form.search(reply) for form in _QUEUED)
+    return next((one[1] for one in found if one is not None), None)
+
+
 def judge(ending: Ending, kind: Kind) -> Verdict:
     """Say what an ending means; whatever is not understood means later, not never.
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from delivery.attempts import ABORTED
+from delivery.changing import Change
 from delivery.journal import Mark
-from delivery.outbox import Change, Message, Status
+from delivery.outbox import Message, Status
 from delivery.outcome import Kind
 from delivery.schedule import begin_again, next_due
 

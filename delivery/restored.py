@@ -17,9 +17,14 @@ RESTORED = "restored"  # the reason that they end with
 async def look(
     connection: AsyncConnection, now: datetime, after: str | None, limit: int
 ) -> list[Message]:
-    """The next that may have been sent since, not locked: all but marketing of a time to come."""
-    due = or_(outbox.c.kind != Kind.MARKETING, outbox.c.due_at <= now)
-    doubted = or_(outbox.c.status == Status.SENDING, and_(IS_WAITING, due))
+    """The next that may have been sent since, not locked: all but marketing of a time to come.
+
+    Of a campaign all: what stood still may have gone on.
+    """
+    of_campaign = outbox.c.campaign.is_not(None)
+    due = or_(outbox.c.kind != Kind.MARKETING, outbox.c.due_at <= now, of_campaign)
+    begun = outbox.c.status.in_([Status.SENDING, Status.PAUSED])
+    doubted = or_(begun, and_(IS_WAITING, due))
     query = paging.by_name(select(outbox).where(doubted), outbox.c.id, after, limit)
     return [message_of(row) for row in await connection.execute(query)]
 

@@ -6,16 +6,19 @@ the next run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from delivery import tables
-from delivery.outbox import Status
+from delivery import tables, tally
+from delivery.outbox import FINAL, Status
 from delivery.permits import SPENT
+from delivery.tally import Counts
 from storage import bad_rows, paging
 from storage.locks import delete_free, in_order
 from storage.sound import fits
@@ -23,6 +26,7 @@ from storage.types import among
 
 outbox = tables.outbox
 permit = tables.permit
+_ERASED = "erased"  # the reason that a refusal has then
 
 
 # What has no name of ours can be asked for in no statement, and would fill every page.
@@ -156,11 +160,13 @@ async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> s
     A message under a lease is left to its outcome: its worker may be past the
     final dot, and the row says whose attempt that was.
     """
-    query = select(outbox.c.id, outbox.c.subject, outbox.c.content, outbox.c.status)
+    row = outbox.c
+    query = select(row.id, row.subject, row.content, row.status, row.campaign)
     query = query.where(among(outbox.c.subject, subjects)).order_by(outbox.c.id)
     rows = (await connection.execute(query.with_for_update())).all()
     waiting = {row.subject for row in rows if row.status == Status.SENDING}
     gone = [row for row in rows if row.subject not in waiting]
+    await tally.add(connection, _uncounted(gone))
     await _drop_messages(connection, [row.id for row in gone], {row.content for row in gone})
     left = set(subjects) - waiting
     theirs = in_order(permit, among(permit.c.subject, left))
@@ -169,6 +175,12 @@ async def remove_of(connection: AsyncConnection, subjects: Collection[str]) -> s
     unused = in_order(content, and_(among(content.c.subject, left), ~_in_use()))
     await connection.execute(delete(content).where(unused))
     return waiting
+
+
+def _uncounted(rows: Sequence[Any]) -> Counts:
+    """What of campaigns had not ended: it ends as not to be mailed, and is counted so."""
+    going = Counter(row.campaign for row in rows if row.campaign and row.status not in FINAL)
+    return Counter({(name, Status.REFUSED, _ERASED): n for name, n in going.items()})
 
 
 async def with_messages(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
@@ -196,4 +208,7 @@ async def _drop_contents(connection: AsyncConnection, contents: Collection[str |
 
 
 def _in_use() -> ColumnElement[bool]:
-    return exists().where(outbox.c.content == tables.content.c.id)
+    """Whether a message names it, or a campaign that is not over may make more that do."""
+    campaign = tables.campaign
+    goes_on = and_(campaign.c.content == tables.content.c.id, campaign.c.ended_at.is_(None))
+    return or_(exists().where(outbox.c.content == tables.content.c.id), exists().where(goes_on))

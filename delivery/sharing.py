@@ -18,6 +18,7 @@ class Due:
     message: str
     subject: str
     urgent: bool  # service mail: a confirmation must not stand in line behind a campaign
+    campaign: str | None = None  # whose it is one of
     parked: bool = False  # it could not be decided before, and comes behind all others
 
 

@@ -7,21 +7,22 @@ aiosmtplib opens, secures and authenticates them; what is said over them is
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import aiosmtplib
 import structlog
 
 from delivery.dialogue import take_over
 from delivery.errors import RelayAway
-from delivery.transmission import Connection, Timeouts
+from delivery.transmission import Connection, Peer, Secured, Timeouts
 from storage.domains import DomainError, to_ascii
 from storage.secret import Secret
 
@@ -248,7 +249,29 @@ async def _connect(relay: Relay, context: ssl.SSLContext | None) -> Connection:
         relay.timeouts,
         pipelines=client.supports_extension("pipelining"),
         sizes=client.supports_extension("size"),
+        peer=Peer(relay.host, relay.port, _secured(client.transport, relay.host)),
     )
+
+
+def _secured(transport: asyncio.BaseTransport, host: str) -> Secured | None:
+    """What TLS came to; None where there is none."""
+    session = transport.get_extra_info("ssl_object")
+    if session is None:
+        return None
+    cipher, raw = session.cipher(), session.getpeercert(binary_form=True)
+    return Secured(
+        version=str(session.version()),
+        cipher="" if cipher is None else cipher[0],
+        certificate=_named_in(session.getpeercert() or {}, host),
+        fingerprint=None if raw is None else hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def _named_in(certificate: Mapping[str, Any], host: str) -> str | None:
+    """The name by which it was verified: that of the host, or a pattern that covers it."""
+    names = [name for _, name in certificate.get("subjectAltName", ())]
+    wanted = {host.lower(), f"*.{host.lower().partition('.')[2]}"}
+    return next((name for name in names if name.lower() in wanted), None)
 
 
 async def _say_hello(client: aiosmtplib.SMTP) -> None:

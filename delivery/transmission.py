@@ -61,6 +61,25 @@ class Envelope:
                 raise ComposeError(name) from None  # the cause quotes the address
 
 
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """How a session was encrypted, and whose certificate was verified for it."""
+
+    version: str
+    cipher: str
+    certificate: str | None  # the name in it that was asked for
+    fingerprint: str | None  # SHA-256 of the certificate, in hex
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who a session is with; *secured* is None where it is plain text."""
+
+    host: str
+    port: int
+    secured: Secured | None = None
+
+
 class Guard(Protocol):
     """Who may stop a transmission, and who must know how far it came."""
 
@@ -89,8 +108,15 @@ class Connection:
     """
 
     def __init__(
-        self, dialogue: Dialogue, timeouts: Timeouts, *, pipelines: bool, sizes: bool
+        self,
+        dialogue: Dialogue,
+        timeouts: Timeouts,
+        *,
+        pipelines: bool,
+        sizes: bool,
+        peer: Peer | None = None,
     ) -> None:
+        self.peer = peer
         self.dialogue = dialogue
         self.timeouts = timeouts
         self.pipelines = pipelines

@@ -261,10 +261,10 @@ class Worker(Generic[L]):
             ending = await transmit(connection, mail.envelope, guard)
         except asyncio.CancelledError:
             if connection.ending is not None:
-                return Ended(parcel, connection.ending, mail.digest)
+                return _ended(parcel, connection.ending, mail, connection)
             ending, aborted = Ending(connection.phase), not connection.past_dot
-            return Ended(parcel, ending, mail.digest, aborted=aborted)
-        return Ended(parcel, ending, mail.digest)
+            return _ended(parcel, ending, mail, connection, aborted=aborted)
+        return _ended(parcel, ending, mail, connection)
 
     def _end_unbegun(self, parcels: Sequence[Parcel[L]]) -> None:
         for parcel in parcels:
@@ -359,6 +359,20 @@ class Worker(Generic[L]):
             self._journal.acc(parcel.message, parcel.attempt, reply.code)
         except JournalError:
             log.error("journal_full", message=parcel.message)
+
+
+def _ended(
+    parcel: Parcel[L],
+    ending: Ending,
+    mail: Composed,
+    connection: Connection,
+    *,
+    aborted: bool = False,
+) -> Ended[L]:
+    peer, name = connection.peer, mail.signature
+    return Ended(
+        parcel, ending, mail.digest, aborted=aborted, kept=mail.kept, peer=peer, signature=name
+    )
 
 
 class _Dialogue:

@@ -82,6 +82,18 @@ class StoresApart(GatewayError):
         )
 
 
+class KeyringLetGo(GatewayError):
+    """The data are from before a look-up key was let go; nobody in them would be found."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"people in these data are found by look-up key {number}, which this keyring let go of:"
+            " nobody would be found, and everybody admitted anew. Put a newer backup of the data in"
+            " their place; or, with the key store of that day, the copy of the keyring that was"
+            " kept with this backup, and run `gateway restore` again."
+        )
+
+
 class OthersRun(GatewayError):
     """Somebody else is connected to the data."""
 

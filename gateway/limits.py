@@ -7,7 +7,6 @@ otherwise begin anew for everybody.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -70,7 +69,7 @@ class Wait:
 
 def limit_key(secret: Secret, limit: Limit, value: str) -> bytes:
     """The row that counts *value* under *limit*; says nothing without the weekly key."""
-    return hmac.digest(secret.reveal(), f"{limit.name}\0{value}".encode(), "sha256")
+    return secret.mac(f"{limit.name}\0{value}".encode())
 
 
 class Bucket:

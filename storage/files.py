@@ -73,6 +73,24 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
+@contextmanager
+def going_on(path: Path) -> Iterator[BinaryIO]:
+    """The file at *path*, open at its beginning to be read and written on; made where none is.
+
+    It is on the disk when the block ends well; what a crash leaves may end anywhere.
+    """
+    with open(path, "r+b", opener=_creating) as file:
+        keep_private(path)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def give_name(draft: Path, path: Path) -> None:
+    """Give a file that is on the disk its name, over what is there."""
+    _put_over(draft, path)
+
+
 def put_folder(draft: Path, path: Path) -> None:
     """Give a folder whose files are on the disk its name; a crash leaves it under the one or other.
 
@@ -118,6 +136,10 @@ def make_folder(path: Path) -> None:
 def opener(path: str, flags: int) -> int:
     """For `open`: what it makes is private; a file that is there keeps its mode."""
     return os.open(path, flags, _OWNERS)
+
+
+def _creating(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, _OWNERS)
 
 
 def keep_private(path: Path) -> None:

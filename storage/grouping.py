@@ -122,3 +122,13 @@ def _answer(waiting: Sequence[asyncio.Future[R]], answers: Sequence[R | Exceptio
 def _unanswered(waiting: Iterable[asyncio.Future[R]]) -> list[asyncio.Future[R]]:
     """Those whose caller still waits."""
     return [future for future in waiting if not future.done()]
+
+
+async def both(first: Awaitable[T], second: Awaitable[R]) -> tuple[T, R]:
+    """Wait for both, also where one fails; its error is raised as it is."""
+    one, other = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(one, BaseException):
+        raise one
+    if isinstance(other, BaseException):
+        raise other
+    return one, other

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from datetime import UTC, datetime
+
+_SIZE = 16  # bytes
+# base32hex keeps the order of the bytes (RFC 4648, section 7); a name has it in lower case, without
+# padding. Written two letters at a time, in half the time that the standard library takes.
+_LETTERS = "0123456789abcdefghijklmnopqrstuv"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(120, -1, -10)
+_PADDING = 2  # bits behind those of the name in the last letter
 
 
 def random_id(kind: str) -> str:
@@ -26,16 +32,18 @@ def moment_of(name: str) -> datetime:
 
 def named(kind: str, bits: bytes) -> str:
     """The name of what these 128 *bits* stand for."""
-    # base32hex keeps the order of the bytes (RFC 4648, section 7).
-    return f"{kind}_{base64.b32hexencode(bits).decode().rstrip('=').lower()}"
+    if len(bits) != _SIZE:
+        raise ValueError("a name has 128 bits")
+    whole = int.from_bytes(bits, "big") << _PADDING
+    return f"{kind}_{''.join([_PAIRS[whole >> shift & 1023] for shift in _SHIFTS])}"
 
 
 def bits_of(name: str) -> bytes:
     """The bits of a name; raises ValueError for one of another shape or a second spelling."""
     kind, _, encoded = name.partition("_")
     try:
-        bits = base64.b32hexdecode(encoded.upper() + "======")
-    except binascii.Error:
+        bits = (int(encoded, 32) >> _PADDING).to_bytes(_SIZE, "big")
+    except (ValueError, OverflowError):
         raise ValueError("is no name of a row") from None
     if named(kind, bits) != name:
         raise ValueError("is no name of a row")

@@ -21,6 +21,8 @@ LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 FILLED_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]+$"
 LOCALE: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 COLOUR: Final = r"^#[0-9a-fA-F]{6}$"
+ZONE: Final = r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$"
+EXPORT: Final = r"^(0|[1-9][0-9]{0,15})-[0-9a-f]{16}$"
 SUBDIVISION: Final = r"^[A-Za-z0-9-]{1,32}$"
 
 _OF_NAME: Final = "lower-case letters, digits, - and _, the first a letter or digit"
@@ -38,6 +40,8 @@ _WORDS: Final = {
     FILLED_LINE: "must be one line without control characters",
     LOCALE: "must be a language, such as de or de-AT",
     COLOUR: "must be a colour, such as #0b5fff",
+    ZONE: "must be the name of a time zone, such as Europe/Berlin",
+    EXPORT: "must be the name of an export, as ETag had it: digits, - and 16 of 0 to 9 and a to f",
     SUBDIVISION: "must be the code of a state or province, such as BE",
 }
 

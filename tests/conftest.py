@@ -32,7 +32,8 @@ _LONG_ON_BOTH = {
     *("test_api_key", "test_api_keys", "test_ask_anew", "test_attestations", "test_audit_trail"),
     *("test_audit_verify", "test_bundle", "test_cli_erase", "test_cli_texts", "test_composing"),
     *("test_consent_texts", "test_content", "test_coverage", "test_doctor", "test_expire"),
-    *("test_holds", "test_missing_keys", "test_public", "test_rights_requests"),
+    *("test_behind", "test_holds", "test_missing_keys", "test_public", "test_rights_requests"),
+    *("test_audit_verified", "test_consent_evidence"),
 }
 
 

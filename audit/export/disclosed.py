@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,53 +48,73 @@ class Showing(StrEnum):
     LEFT_OUT = "left out"  # of a batch, whose items need not follow each other
 
 
+class Disclosed(NamedTuple):
+    """A payload or an item, as `docs/formats/bundle.md` has its line, and the entry it is of."""
+
+    entry: Entry
+    said: dict[str, Any]
+
+
 # Says it of an event's kind and facts, which it is asked for in the order of the log.
 Judge = Callable[[Kind, Mapping[str, Any]], Showing]
 
 
 @dataclass(slots=True)
 class Disclosing:
-    """Opens one person's facts; *still* raises where that may not be any more."""
+    """Opens one person's facts; *still* raises where that may not be any more.
+
+    *kind* says what the bundle is about: the person, or one consent of theirs.
+    Of batch events those of *events* alone, where they are given.
+    """
 
     subject: str
     opener: Opener
     judge: Judge
     still: Callable[[AsyncConnection], Awaitable[None]]
-    _places: array[int] = field(default_factory=partial(array, "q"))
+    events: Collection[bytes] | None = None
+    kind: str = "person"
+    _places: dict[int, array[int]] = field(default_factory=dict)  # of each log, by its base
 
     async def places(self, connection: AsyncConnection, base: int, size: int) -> Sequence[int]:
         """Where the entries about them stand, in the log from *base* on; `lines` follows them."""
-        theirs = union(
-            select(audit_payload.c.eid).where(audit_payload.c.subject == self.subject),
-            select(audit_item.c.eid).where(audit_item.c.subject == self.subject),
-        )
+        mails = select(audit_item.c.eid).where(audit_item.c.subject == self.subject)
+        if self.events is not None:
+            mails = mails.where(audit_item.c.eid.in_(self.events))
+        own = select(audit_payload.c.eid).where(audit_payload.c.subject == self.subject)
+        theirs = union(own, mails)
         place = audit_entry.c.leaf_index
         query = select(place).where(audit_entry.c.eid.in_(theirs), sound(audit_entry))
         query = query.where(place >= base, place < base + size).order_by(place)
         found = array("q")
         async for at in await connection.stream_scalars(query):
             found.append(at)
-        self._places += found
+        self._places[base] = found
         return found
 
     async def lines(self, data: Database) -> AsyncIterator[bytes]:
         """A line for each of their facts, in the order of the log."""
-        for start in range(0, len(self._places), _AT_ONCE):
-            async with data.read() as connection:
-                await self.still(connection)
-                page = await _Page.read(connection, self._places[start : start + _AT_ONCE])
-            yield b"".join(canonical(line) + b"\n" for line in self._of_page(page))
+        async for page in self.pages(data):
+            yield b"".join(canonical(line) + b"\n" for _, line in page)
 
-    def _of_page(self, page: _Page) -> Iterator[dict[str, Any]]:
+    async def pages(self, data: Database) -> AsyncIterator[list[Disclosed]]:
+        """The same before they are written, each with its entry."""
+        for _, places in sorted(self._places.items()):
+            for start in range(0, len(places), _AT_ONCE):
+                async with data.read() as connection:
+                    await self.still(connection)
+                    page = await _Page.read(connection, places[start : start + _AT_ONCE])
+                yield list(self._of_page(page))
+
+    def _of_page(self, page: _Page) -> Iterator[Disclosed]:
         for place, entry in page.entries:
             at = {"index": succession.index_of(place), "log": succession.generation_of(place)}
             for row in page.payloads.get(entry.eid, ()):
                 if row.subject == self.subject and row.compartment in entry.commitments:
-                    yield at | self._payload(entry, row)
+                    yield Disclosed(entry, at | self._payload(entry, row))
             for row in page.items.get(entry.eid, ()):
                 if row.subject == self.subject:
                     said = self._item(entry, row, page.items[entry.eid])
-                    yield from () if said is None else (at | said,)
+                    yield from () if said is None else (Disclosed(entry, at | said),)
 
     def _payload(self, entry: Entry, row: Any) -> dict[str, Any]:
         place, commitment = payload_place(entry.eid), entry.commitments[row.compartment]

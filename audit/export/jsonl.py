@@ -15,13 +15,16 @@ from typing import Any
 
 from sqlalchemy import select
 
-from audit import gaps, published, succession, successor
+from audit import gaps, succession
 from audit.canonical import canonical
-from audit.check import KINDS, grow, hold, signed, skim
+from audit.check import KINDS, Claim, beyond, grow, hold, level_of, signed, skim
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import GRAMMAR, parse
 from audit.errors import EntryError, NoteError
+from audit.export.excerpt import FORMAT as EXCERPT
+from audit.export.selection import Passed, parts_of, unseen
 from audit.gaps import Gap
+from audit.handovers import follow
 from audit.kinds import Kind
 from audit.log import Log
 from audit.report import Findings, Level, Problem, Report
@@ -33,6 +36,7 @@ from storage.sound import sound
 
 FORMAT = "consentgw/audit/jsonl/v1"
 _CHUNK = 1024
+_UNPROVEN = "lines of some entries prove nothing: a bundle of the same ones does"
 
 # A line as `jsonl` writes it. An entry holds no character that JSON would escape but the
 # quotation mark, so what matches needs neither JSON's parser nor another look.
@@ -44,32 +48,38 @@ _ENTRY_LINE = re.compile(
 
 _WORDS = (Kind.LOG_OPENED, Kind.LOG_CLOSED, b"log.opened", b"log.closed")
 
+_ROTATED = (Kind.KEY_ROTATED, b"key.rotated")
+
 _Line = tuple[bytes, bytes, bytes | Kind]  # an entry, its moment, its kind
 
 
-async def jsonl(data: Database, log: Log, vkey: str) -> AsyncIterator[bytes]:
-    """Write everything that was published, in parts of many lines.
+async def jsonl(
+    data: Database,
+    log: Log,
+    verifier: Verifier,
+    up_to: int | None = None,
+    passed: Passed = unseen,
+) -> AsyncIterator[bytes]:
+    """Write everything that was published, in parts of many lines; *up_to* as in `parts_of`.
 
     Before the first checkpoint that is a header alone. No transaction stays
     open while the reader is slow; entries beyond the checkpoint are left out, and
     so are rows that cannot be read: the check of the export then names the first.
     A log that was closed comes before its successor, each with header and checkpoint.
     """
-    verifier = Verifier(vkey)
-    async with data.read() as connection:
-        closed = await successor.told(connection, log, verifier)
-    for generation in range(1, log.generation + 1):
-        most = closed[generation].size if generation in closed else None
-        async with data.read() as connection:
-            newest = await published.newest(connection, verifier, generation, most)
-        if newest is None and log.generation > 1:
-            continue  # nothing of it is there, or was published yet
-        size, own = newest.checkpoint.size if newest else 0, verifier.of(generation)
-        yield _line({"format": FORMAT, "origin": own.name, "size": size, "vkey": own.vkey})
-        async for part in _entries(data, succession.base_of(generation), size):
-            yield part
-        if newest:
-            yield _line({"checkpoint": newest.note})
+    parts = await parts_of(data, log, verifier, up_to)
+    for part in parts:
+        yield _header(verifier.of(part.generation), part.size)
+        async for piece in _entries(data, part.base, part.size):
+            passed(piece.count(b"\n"))
+            yield piece
+        yield _line({"checkpoint": part.newest.note})
+    if not parts:
+        yield _header(verifier, 0)
+
+
+def _header(own: Verifier, size: int) -> bytes:
+    return _line({"format": FORMAT, "origin": own.name, "size": size, "vkey": own.vkey})
 
 
 async def _entries(data: Database, base: int, size: int) -> AsyncIterator[bytes]:
@@ -83,13 +93,14 @@ async def _entries(data: Database, base: int, size: int) -> AsyncIterator[bytes]
         yield b"".join(_entry_line(at - base, entry) for at, entry in rows)
 
 
-def check_jsonl(lines: Iterable[bytes], vkey: str, held: Iterable[str] = ()) -> Report:
+def check_jsonl(lines: Iterable[bytes], verifier: Verifier, held: Iterable[str] = ()) -> Report:
     """Verify an export without any database, line by line.
 
-    *vkey* is the first log's, and comes from whoever checks, never from the file. *held*
-    are checkpoint notes that they kept from earlier: the export must continue them.
+    *verifier* is the first log's, and comes from whoever checks, never from the file; keys that
+    the log signed in are followed. *held* are checkpoint notes that they kept from earlier: the
+    export must continue them.
     """
-    checks = _Checks(Verifier(vkey), list(held))
+    checks = _Checks(verifier.afresh(), list(held))
     rest = iter(lines)
     header = next(rest, b"")
     while header:
@@ -107,31 +118,37 @@ class _Checks:
     seen: dict[int, Frontier] = field(default_factory=dict)
     lost: dict[int, Gap] = field(default_factory=dict)
     largest: dict[int, int] = field(default_factory=dict)  # of what was signed
-    outside: bool = False
+    claims: dict[int, dict[int, list[Claim]]] = field(default_factory=dict)  # kept outside
 
     def section(self, header: bytes, rest: Iterator[bytes]) -> bytes:
         """Check one log; returns the header of the next, nothing at the end."""
         read = _object(header)
         named = succession.generation_named(self.verifier.name, str(read.get("origin"))) or 1
+        if read.get("format") == EXCERPT:
+            self.findings.add(Problem.ALTERED, None, _UNPROVEN)
+            return b""
         if read.get("format") != FORMAT or named in self.seen or named < max(self.seen, default=0):
             self.findings.add(Problem.ALTERED, None, "not an export of this format")
             return b""
         own = self.verifier.of(named)
         held = [one for one in self.held if self._about(one) == named]
         self.held = [note for note in self.held if note not in held]
-        claims, level = hold(own, held, self.findings)
-        self.outside = self.outside or level is Level.HELD_OUTSIDE
+        claims = self.claims[named] = hold(own, held, self.findings)
         reader = _Reader(rest, self.findings, Times(self.findings), named)
         frontier = self.seen[named] = Frontier()
         for leaves in reader.leaves():
             grow(frontier, leaves, claims, self.findings)
-        covered = self._covered(own, reader.note, frontier)
+        for place, refs in reader.rotated:
+            with suppress(NoteError):
+                follow(self.verifier, refs, place)
+        covered = self._covered(self.verifier.of(named), reader.note, frontier)
         if not reader.broken:
             self.largest[named] = max(covered, *claims, 0)
         for refs in reader.words:
             with suppress(NoteError):
                 gap = gaps.read(refs, self.verifier)
-                self.lost[gap.generation] = gap
+                if gap.generation < named:  # none says of itself what it lost
+                    self.lost[gap.generation] = gap
         return reader.behind
 
     def _about(self, note: str) -> int:
@@ -149,8 +166,10 @@ class _Checks:
             self.findings.add(Problem.ALTERED, None, "not an export of this format")
         for note in self.held:  # of logs that are not in it
             about = self._about(note)
-            claims, _ = hold(self.verifier.of(about), [note], self.findings)
+            claims = hold(self.verifier.of(about), [note], self.findings)
             self.largest[about] = max([self.largest.get(about, 0), *claims])
+            for size, some in claims.items():
+                self.claims.setdefault(about, {}).setdefault(size, []).extend(some)
         for generation, size in self.largest.items():
             there, gap = self.seen.get(generation, Frontier()).size, self.lost.get(generation)
             if size > max(there, 0 if gap is None else gap.end):
@@ -158,11 +177,21 @@ class _Checks:
                 self.findings.cut_off(there, text)
         for generation in range(1, max(self.seen, default=1)):
             self._compare_with_successor(generation)
-        level = Level.HELD_OUTSIDE if self.outside else Level.SIGNED
+        level, kept = self._kept()
         size = sum(frontier.size for frontier in self.seen.values())
         names = {one: succession.name_of(self.verifier.name, one) for one in self.lost}
-        said = tuple(gap.says(names[one]) for one, gap in sorted(self.lost.items()))
-        return self.findings.report(size, level, said)
+        said = [gap.says(names[one]) for one, gap in sorted(self.lost.items())]
+        return self.findings.report(size, level, (*said, *kept))
+
+    def _kept(self) -> tuple[Level, list[str]]:
+        """What the checkpoints kept outside lift it to, and which of them nothing bears out."""
+        level, said = Level.SIGNED, []
+        for generation, claims in sorted(self.claims.items()):
+            there = self.seen.get(generation, Frontier()).size
+            said += beyond(claims, there, self.lost.get(generation), self.findings)
+            if level_of(claims, there) is not Level.SIGNED:
+                level = Level.HELD_OUTSIDE
+        return level, said
 
     def _compare_with_successor(self, generation: int) -> None:
         gap, there = self.lost.get(generation), self.seen.get(generation, Frontier())
@@ -193,7 +222,9 @@ class _Reader:
         self._times = times
         self._words = range(0 if generation == 1 else generation)  # indexes of what tells of gaps
         self._next = 0
+        self._base = succession.base_of(generation)
         self.words: list[Mapping[str, str]] = []
+        self.rotated: list[tuple[int, Mapping[str, str]]] = []  # by the place that tells of it
         self.note: str | None = None  # the last line, once `leaves` is exhausted
         self.behind = b""  # the header of the next log
         self.broken = False
@@ -230,6 +261,9 @@ class _Reader:
         if self._next in self._words and kind in _WORDS:
             with suppress(EntryError):
                 self.words.append(parse(raw).refs)
+        if kind in _ROTATED:
+            with suppress(EntryError):
+                self.rotated.append((self._base + self._next, parse(raw).refs))
         self._next += 1
         return raw
 

@@ -6,8 +6,6 @@ a key or a domain of its own, so that two tables cannot be joined.
 
 from __future__ import annotations
 
-import hmac
-
 from consent.keys.seal import pae
 from storage.secret import Secret
 
@@ -27,4 +25,4 @@ def suppression_hash(key: Secret, canonical: str) -> bytes:
 
 def keyed(key: Secret, domain: str, value: str) -> bytes:
     """Hash *value* under *key*; the same value in another *domain* cannot be recognised."""
-    return hmac.digest(key.reveal(), pae(domain.encode(), value.encode()), "sha256")
+    return key.mac(pae(domain.encode(), value.encode()))

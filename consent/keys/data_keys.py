@@ -21,6 +21,7 @@ from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
 from storage.errors import StorageAway
+from storage.inserting import insert_all
 from storage.locks import in_order
 from storage.secret import Secret
 from storage.types import among, upsert
@@ -56,27 +57,32 @@ class DataKeys:
         wanted = sorted(set(subjects))
         if not wanted:
             return
+        begun = self._monotonic()
         # A data backup that was put back names erased people: it must get them no new keys.
         async with self._database.begin() as connection:
             erased = await _erased(connection, wanted)
             epoch = await self._wrapper.active(connection, self._database.name)
+            made = {subject: _new_keys(subject, erased) for subject in wanted}
             rows = [
-                self._new(epoch, subject, compartment, now)
-                for subject in wanted
-                for compartment in Compartment
-                if (subject, compartment) not in erased
+                self._row(epoch, subject, compartment, key, now)
+                for subject, keys in made.items()
+                for compartment, key in keys.items()
             ]
-            if rows:
-                statement = upsert(connection, tables.dek).on_conflict_do_nothing()
-                await connection.execute(statement, rows)
+            written = await insert_all(connection, tables.dek, rows, new_only=True)
+        # Where somebody had keys, theirs stand; what was made here opens nothing then.
+        if not erased and written == len(rows):
+            self._keep(begun, made)
 
-    async def vault(self, subjects: Iterable[str]) -> Vault:
-        """The keys of *subjects*, at most a minute old; keys that do not exist are missing."""
+    async def vault(self, subjects: Iterable[str], *, always: bool = False) -> Vault:
+        """The keys of *subjects*, at most a minute old; keys that do not exist are missing.
+
+        *always*: the store is asked also where none is: nobody learns by it who was known.
+        """
         wanted = set(subjects)
         fresh = self._monotonic() - _FRESH
         found = {s: held[1] for s in wanted if (held := self._cached.get(s)) and held[0] > fresh}
         missing = sorted(wanted - found.keys())
-        if missing:
+        if missing or always:
             found |= await self._fetch(missing)
         return Vault(found)
 
@@ -144,10 +150,9 @@ class DataKeys:
             swept, last = swept + len(unnamed), page[-1]
         return swept
 
-    def _new(
-        self, epoch: int, subject: str, compartment: Compartment, now: datetime
+    def _row(
+        self, epoch: int, subject: str, compartment: str, key: Secret, now: datetime
     ) -> dict[str, Any]:
-        key = Secret(secrets.token_bytes(32))
         return {
             "subject": subject,
             "compartment": compartment,
@@ -161,20 +166,23 @@ class DataKeys:
         asked = self._monotonic()
         found: dict[str, dict[str, Secret | Broken]] = {}
         async with self._database.read() as connection:
-            for batch in _batches(subjects):
+            for batch in _batches(subjects) if subjects else ([],):
                 query = select(tables.dek).where(among(tables.dek.c.subject, batch))
                 rows = (await connection.execute(query)).all()
                 keys = [self._unwrap(row) for row in rows]
                 await self._require(connection, {k.epoch for k in keys if isinstance(k, Broken)})
                 for row, key in zip(rows, keys, strict=True):
                     found.setdefault(row.subject, {})[row.compartment] = key
+        self._keep(asked, found)
+        return dict(found)
+
+    def _keep(self, since: float, found: Mapping[str, _Keys]) -> None:
         # Out first, so that they go in last: the oldest stand first, and leave first. A vault keeps
         # what it was made with.
         self.forget(found)
-        self._cached |= {subject: (asked, keys) for subject, keys in found.items()}
+        self._cached |= {subject: (since, keys) for subject, keys in found.items()}
         for subject in list(islice(self._cached, max(0, len(self._cached) - _KEPT))):
             del self._cached[subject]
-        return dict(found)
 
     async def _require(self, connection: AsyncConnection, broken: set[int]) -> None:
         """`StorageAway` where another node's keyring has an epoch of these, and ours does not.
@@ -197,6 +205,15 @@ class DataKeys:
         query = paging.by_name(query, dek.c.subject, after, _BATCH)
         async with self._database.read() as connection:
             return list((await connection.execute(query)).scalars())
+
+
+def _new_keys(subject: str, erased: Collection[tuple[str, Compartment]]) -> dict[str, Secret]:
+    """A key for each compartment but those that the ledger names."""
+    return {
+        compartment: Secret(secrets.token_bytes(32))
+        for compartment in Compartment
+        if (subject, compartment) not in erased
+    }
 
 
 async def _erased(

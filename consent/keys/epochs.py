@@ -10,7 +10,7 @@ rows could have the keys of everybody destroyed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +27,12 @@ from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import upsert
 
-WRAPPED: tuple[Table, ...] = (tables.dek, tables.intake_key, tables.limit_key)
+WRAPPED: tuple[Table, ...] = (
+    tables.dek,
+    tables.intake_key,
+    tables.limit_key,
+    tables.content_key,
+)
 _TRIES = 3
 
 epoch = tables.kek_epoch
@@ -62,6 +67,15 @@ class Epoch:
         """Whether anything may be wrapped under it."""
         retiring = self.state is EpochState.RETIRING and self.rewrapped_at is None
         return retiring or self.state is EpochState.ACTIVE
+
+    def is_followed(self, others: Iterable[Epoch]) -> bool:
+        """Whether it is over though its row says that it wraps, or will: that was put back.
+
+        An epoch that comes into use ends all before it, and none follows with a smaller number.
+        """
+        newer = [one for one in others if one.epoch > self.epoch and one.honest]
+        goes_on = self.state in (EpochState.ANNOUNCED, EpochState.ACTIVE)
+        return goes_on and any(one.state is EpochState.ACTIVE for one in newer)
 
     def held_by(self, proofs: Mapping[int, str]) -> bool:
         """Whether a keyring of these has its very key, and no other one of that number.
@@ -138,7 +152,10 @@ async def lacking(
     As gateways wrote it: by a row of somebody else's no process would start.
     """
     found = [one for one in await standing(connection, keys) if one.honest]
-    return [one.epoch for one in found if one.wraps and not one.held_by(proofs)]
+    away = [one for one in found if one.wraps and not one.held_by(proofs)]
+    # Nor by one of ours that was put back after its epoch ended: it wraps nothing any more.
+    ended = [one for one in away if one.is_followed(found) or one.state is EpochState.RETIRING]
+    return [one.epoch for one in away if one not in ended or await wraps(connection, one.epoch)]
 
 
 async def elsewhere(
@@ -179,6 +196,8 @@ async def activate(
     new = found.get(number)
     if new is None or not new.honest or new.state is not EpochState.ANNOUNCED:
         return False
+    if new.is_followed(every):
+        return False
     if not before or any(one.epoch not in found for one in before):
         return False
     for one in before:
@@ -201,6 +220,16 @@ def _retired(one: Epoch, now: datetime) -> Epoch:
     return Epoch(
         one.epoch, EpochState.RETIRING, now, proof=one.proof if one.honest else None, told=one.told
     )
+
+
+async def retire(connection: AsyncConnection, keys: RowKeys, number: int, now: datetime) -> bool:
+    """End once more an epoch whose row was put back; what it may wrap is then wrapped anew."""
+    every = await standing(connection, keys)
+    for one in await _locked(connection, keys):
+        if one.epoch == number and one.honest and one.is_followed(every):
+            await _write(connection, keys, _retired(one, now))
+            return True
+    return False
 
 
 async def note_rewrapped(

@@ -1,4 +1,4 @@
-"""The key store: keys of people, of intake and of weeks, wrapped, in a database of its own.
+"""The key store: keys of people, of what is no one's, and of weeks, in a database of its own.
 
 Nothing here joins a data transaction: fetch keys before gates are locked.
 Every method may raise `StorageAway`, and is safe to repeat then.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 from consent.keys import epochs, phases
+from consent.keys.content_keys import ContentKeys
 from consent.keys.data_keys import DataKeys
 from consent.keys.intake_keys import IntakeKeys
 from consent.keys.limit_keys import LimitKeys
@@ -47,6 +48,9 @@ class KeyStore:
         self.intake_key, self.intake_keys = intake.current, intake.of
         self.known_intake_keys = intake.known
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
+        contents = ContentKeys(database, wrapper, monotonic)
+        self.create_content_key, self.content_keys = contents.create, contents.of
+        self.sweep_content_keys = contents.sweep
         limits = LimitKeys(database, wrapper)
         self.limit_keys, self.standing_limit_keys = limits.current, limits.standing
 

@@ -42,6 +42,13 @@ class Activate:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Its row was put back: another epoch followed it already."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rewrap:
     """It wraps keys still."""
 
@@ -70,7 +77,7 @@ class Destroy:
     epoch: int
 
 
-Step = Wait | Activate | Rewrap | Release | Destroy
+Step = Wait | Activate | Retire | Rewrap | Release | Destroy
 
 
 def next_steps(
@@ -88,7 +95,9 @@ def next_steps(
     for one in epochs:
         if not one.honest:
             continue
-        if one.state is EpochState.ANNOUNCED:
+        if one.is_followed(epochs):
+            steps.append(Retire(one.epoch))
+        elif one.state is EpochState.ANNOUNCED:
             names = tuple(waited_for.get(one.epoch, ()))
             steps.append(Wait(one.epoch, names) if names else Activate(one.epoch))
         elif one.state is EpochState.RETIRING:
@@ -113,9 +122,14 @@ def _does_without(backup: Backup | None, number: int, since: datetime) -> bool:
 
 
 def may_begin(epochs: Sequence[Epoch]) -> bool:
-    """Whether another epoch may follow: one at a time, or copies of two would tell what went."""
+    """Whether another epoch may follow: one at a time, or copies of two would tell what went.
+
+    A row that was put back, of an epoch whose key nobody has any more, is in nobody's way.
+    """
     under_way = (EpochState.ANNOUNCED, EpochState.RETIRING)
-    return not any(one.honest and one.state in under_way for one in epochs)
+    return not any(
+        one.honest and one.state in under_way and not one.is_followed(epochs) for one in epochs
+    )
 
 
 def known(epochs: Sequence[Epoch], held: Collection[int]) -> list[int]:

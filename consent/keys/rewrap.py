@@ -9,10 +9,10 @@ the next is read and wrapped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import LargeBinary, Table, and_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -23,13 +23,11 @@ from consent.keys import epochs
 from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
+from storage.grouping import both
 from storage.locks import try_alone
 
 _AT_ONCE = 1000
 _DUTY = "rewrap"
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 class _Key(NamedTuple):
@@ -72,7 +70,7 @@ class Rewrapping:
         while page is not None:
             if monotonic() >= ends:
                 return done + (await self._write(page, new) or 0)
-            did, page = await _both(self._write(page, new), self._next(new))
+            did, page = await both(self._write(page, new), self._next(new))
             if did is None:
                 break
             done += did
@@ -127,18 +125,9 @@ class Rewrapping:
             if await self._wrapper.active(connection, self._database.name) != new:
                 return None
             postgresql = connection.dialect.name == "postgresql"
-            replace = _replace_all if postgresql else _replace_each
-            return await replace(connection, page, self.old, new)
-
-
-async def _both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
-    """Wait for both, also where one fails; its error is raised as it is."""
-    one, other = await asyncio.gather(first, second, return_exceptions=True)
-    if isinstance(one, BaseException):
-        raise one
-    if isinstance(other, BaseException):
-        raise other
-    return one, other
+            if postgresql:
+                return await _replace_all(connection, page, new)
+            return await _replace_each(connection, page, self.old, new)
 
 
 async def _replace_each(connection: AsyncConnection, page: _Page, old: int, new: int) -> int:
@@ -154,7 +143,7 @@ async def _replace_each(connection: AsyncConnection, page: _Page, old: int, new:
     return (await connection.execute(changed, rows)).rowcount
 
 
-async def _replace_all(connection: AsyncConnection, page: _Page, old: int, new: int) -> int:
+async def _replace_all(connection: AsyncConnection, page: _Page, new: int) -> int:
     """All of them in one statement, but what somebody holds: nobody is waited for here.
 
     In whatever order rows are found, waiting for one could end in a deadlock with who
@@ -167,7 +156,8 @@ async def _replace_all(connection: AsyncConnection, page: _Page, old: int, new: 
     given = func.unnest(*arrays).table_valued(*fields, name="given").render_derived()
     as_read = select(*columns, given.c.anew).where(
         *(column == given.c[column.name] for column in columns),
-        table.c.epoch == old,
+        # Which says the epoch too; asked for it, a planner without statistics takes a handful of
+        # keys to be of it, and finds all of them for each page.
         table.c.wrapped == given.c.was,
     )
     held = as_read.with_for_update(of=table, skip_locked=True).cte("held")

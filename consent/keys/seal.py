@@ -25,13 +25,16 @@ _INFO = b"consentgw/seal/v1"
 _SALT = 32
 _COMMITMENT = 32
 _BODY = len(_HEAD) + _SALT + _COMMITMENT
+_SHORT = 256  # as nearly every part is
+_LENGTHS = [size.to_bytes(8, "little") for size in range(_SHORT)]
 
 
 def pae(*parts: bytes) -> bytes:
     """Join parts so that no two lists give the same bytes (pre-authentication encoding)."""
     joined = [len(parts).to_bytes(8, "little")]
     for part in parts:
-        joined += (len(part).to_bytes(8, "little"), part)
+        size = len(part)
+        joined += (_LENGTHS[size] if size < _SHORT else size.to_bytes(8, "little"), part)
     return b"".join(joined)
 
 
@@ -71,4 +74,4 @@ def _derive(key: bytes, salt: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _bound(aad: Sequence[bytes | str]) -> bytes:
-    return pae(*(part.encode() if isinstance(part, str) else part for part in aad))
+    return pae(*[part.encode() if isinstance(part, str) else part for part in aad])

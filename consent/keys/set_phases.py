@@ -19,7 +19,7 @@ from storage.keysets import Key, KeyState
 # Longer than anything lives that has no row, and than a process that stands still makes rows.
 RESTS = timedelta(hours=25)
 # Without a key of these a process does nothing right; of the others it looks nobody up.
-NEEDED = frozenset({"audit", "fingerprint", "rows", "web"})
+NEEDED = frozenset({"audit", "fingerprint", "rows", "signing", "web"})
 _ORDER = tuple(KeyState)
 
 
@@ -38,6 +38,7 @@ NEEDS: Mapping[str, Needs] = {
     "lookup": Needs(backup=True, copies=True),
     "marks": Needs(backup=False, copies=True),
     "rows": Needs(backup=True, copies=False),
+    "signing": Needs(backup=False, copies=False),
     "suppression": Needs(backup=True, copies=True, lasting=True),
     "web": Needs(backup=False, copies=False, lasting=True),
 }
@@ -46,6 +47,13 @@ NEEDS: Mapping[str, Needs] = {
 @dataclass(frozen=True, slots=True)
 class Activate:
     """Everybody holds it."""
+
+    name: KeyName
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Its row was put back: another key followed it already."""
 
     name: KeyName
 
@@ -71,11 +79,11 @@ class Destroy:
     name: KeyName
 
 
-Step = Activate | Renew | Release | Destroy
+Step = Activate | Retire | Renew | Release | Destroy
 
 
 def next_steps(
-    keys: Iterable[SetKey],
+    keys: Collection[SetKey],
     lacking: Mapping[KeyName, Collection[str]],
     backup: Backup | None,
     declared: Declared,
@@ -83,7 +91,9 @@ def next_steps(
     """What can be done; *lacking* names, by key, the processes that run without it."""
     steps: list[Step] = []
     for one in keys:
-        if one.state is KeyState.ANNOUNCED and not lacking.get(one.name):
+        if one.is_followed(keys):
+            steps.append(Retire(one.name))
+        elif one.state is KeyState.ANNOUNCED and not lacking.get(one.name):
             steps.append(Activate(one.name))
         elif one.state is KeyState.RETIRING and one.renewed_at is None:
             steps.append(Renew(one.name))
@@ -129,7 +139,7 @@ def waits_for(
     return "recoverable until the copies of keyrings are replaced (--copies-replaced)"
 
 
-def may_begin(keys: Iterable[SetKey], now: datetime) -> bool:
+def may_begin(keys: Collection[SetKey], now: datetime) -> bool:
     """Whether another key of this kind may follow: one at a time, as of key-encryption keys.
 
     One that stays because of what cannot be made anew is in nobody's way once it rested.
@@ -137,7 +147,8 @@ def may_begin(keys: Iterable[SetKey], now: datetime) -> bool:
     for one in keys:
         lasts = NEEDS[one.name.kind].lasting and now >= one.since + RESTS
         retiring = one.state is KeyState.RETIRING and not lasts
-        if retiring or one.state is KeyState.ANNOUNCED:
+        announced = one.state is KeyState.ANNOUNCED and not one.is_followed(keys)
+        if retiring or announced:
             return False
     return True
 

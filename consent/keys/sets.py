@@ -54,6 +54,13 @@ class SetKey:
         retiring = self.state is KeyState.RETIRING and self.released_at is None
         return retiring or self.state is KeyState.ACTIVE
 
+    def is_followed(self, others: Iterable[SetKey]) -> bool:
+        """Whether it is over though its row says that it makes rows, or will: that was put back."""
+        if self.state not in (KeyState.ANNOUNCED, KeyState.ACTIVE):
+            return False
+        newer = (one for one in others if one.name.kind == self.name.kind and one.name > self.name)
+        return any(one.state is KeyState.ACTIVE for one in newer)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -114,7 +121,8 @@ async def activate(
 ) -> bool:
     """Let an announced key make rows from here on, and the one before no more."""
     found = (await _locked(connection, keys, name.kind)).keys
-    if not any(one.name == name and one.state is KeyState.ANNOUNCED for one in found):
+    new = [one for one in found if one.name == name and one.state is KeyState.ANNOUNCED]
+    if not new or new[0].is_followed(found):
         return False
     for one in found:
         if one.state is KeyState.ACTIVE:
@@ -122,6 +130,16 @@ async def activate(
         elif one.name == name:
             await _write(connection, keys, replace(one, state=KeyState.ACTIVE, since=now))
     return True
+
+
+async def retire(connection: AsyncConnection, keys: RowKeys, name: KeyName, now: datetime) -> bool:
+    """End once more a key whose row was put back: another one followed it."""
+    found = (await _locked(connection, keys, name.kind)).keys
+    for one in found:
+        if one.name == name and one.is_followed(found):
+            await _write(connection, keys, replace(one, state=KeyState.RETIRING, since=now))
+            return True
+    return False
 
 
 async def note_renewed(

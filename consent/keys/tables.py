@@ -80,6 +80,16 @@ intake_key = Table(
     Index("intake_key_closed", "closed_at"),
 )
 
+# Keys of contents that many messages name: nobody's, and gone with the last of them.
+content_key = Table(
+    "content_key",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("epoch", Integer, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
 # One key per ISO week for limits and abuse counters.
 limit_key = Table(
     "limit_key",

@@ -83,7 +83,8 @@ async def get_checkpoint(request: web.Request) -> web.StreamResponse:
     if CALLER in request:
         note = await audit_log.newest_checkpoint(parts.data, verifier)
     else:
-        note = await audit_log.public_checkpoint(parts.data, parts.log, verifier)
+        stores = (parts.data, parts.guard)
+        note = await audit_log.public_checkpoint(*stores, parts.log, verifier, parts.config.audit)
     if note is None:
         raise NotFound("checkpoint yet")
     return web.Response(text=note, content_type="text/plain", headers={"Cache-Control": "no-store"})

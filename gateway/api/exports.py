@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from audit.errors import NoteError
 from audit.kinds import Actor
@@ -13,22 +14,45 @@ from gateway.api import tries
 from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, NotPublished
-from gateway.flows.proving.exports import Exports, Taking
+from gateway.flows.errors import NoSuchExport, TooManyEvents
+from gateway.flows.proving import reports
+from gateway.flows.proving.export_forms import Export, Form
+from gateway.flows.proving.exports import Exports, Extent, Taking
 from gateway.flows.rights import handing_out
 from gateway.flows.sending.permission import Question
-from gateway.http import turns
+from gateway.http import audit_paper, pages, resuming, turns
 from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import Media, endpoint
-from gateway.http.fields import CaseNumber, Moment
+from gateway.http.fields import CaseNumber, ExportName, Locale, Moment, ZoneName, zone_named
 from gateway.http.parsing import read_json, read_query
 from gateway.http.reasons import reason_of
+from gateway.http.typesetter import PDF
 
 _PATH: Final = "/v1/audit/export"
-_TYPES: Final = {"bundle": "application/zip", "jsonl": "application/jsonl"}
+_TYPES: Final = {
+    Form.BUNDLE: "application/zip",
+    Form.JSONL: "application/jsonl",
+    Form.CSV: "application/zip",
+    Form.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Form.PDF: PDF,
+}
+_ENDINGS: Final = {Form.BUNDLE: "zip", Form.CSV: "csv.zip"}
+_MEDIA: Final = tuple(Media(kind) for kind in dict.fromkeys(_TYPES.values()))
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "format": "bundle"}
 
+_ANOTHER: Final = (
+    "is the name of an export that cannot be made any more, or of other parameters: leave it out"
+)
+
 _Note = Annotated[str, StringConstraints(max_length=16_384)]
+_Format = Literal["bundle", "jsonl", "csv", "xlsx", "pdf"]
+
+
+def _scope(raw: object) -> object:
+    if raw == "person":
+        raise ValueError("is period or authority; a person's is had by POST, with a reason")
+    return raw
 
 
 class ExportQuery(BaseModel):
@@ -36,16 +60,22 @@ class ExportQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["bundle", "jsonl"] = "bundle"
+    format: _Format = "bundle"
+    scope: Annotated[Literal["period", "authority"], BeforeValidator(_scope)] = "period"
     since: Moment | None = None
     until: Moment | None = None
+    zone: ZoneName | None = None
+    locale: Locale | None = None
     case: CaseNumber | None = None
+    export: ExportName | None = None
 
 
 class PersonExport(Target):
     """Whose; with the checkpoints that the reader kept, so that they can compare them."""
 
-    format: Literal["bundle"] = "bundle"
+    format: _Format = "bundle"
+    zone: ZoneName | None = None
+    locale: Locale | None = None
     checkpoints: Annotated[list[_Note], Field(max_length=20, default_factory=list)]
 
 
@@ -54,29 +84,37 @@ class PersonExport(Target):
     _PATH,
     summary="The log with its proofs, without personal data; told in it",
     query=ExportQuery,
-    responses={200: tuple(Media(kind) for kind in _TYPES.values())},
+    responses={200: _MEDIA, 206: _MEDIA},
+    headers=resuming.PARAMETERS,
     scope=Scope.AUDIT_READ,
     tags=("audit",),
 )
 async def get_export(request: web.Request) -> web.StreamResponse:
     query = read_query(request, ExportQuery)
-    if query.format == "jsonl" and (query.since or query.until):
-        raise Invalid.at("/format", "is the whole log as lines; of a time there is a bundle")
-    if request.method == "HEAD":  # who only asks what there is takes nothing out
-        return web.Response(headers=_headers(query.format))
+    taking = _taking(request, query)
     tries.require_a_turn(request)
-    parts, aside = request.app[PARTS], request.app[TYPESETTER].aside
-    caller, times = request[CALLER].id, (query.since, query.until)
-    taking = Taking(query.format, Actor.API, caller, query.case, *times)
-    exports = Exports(parts, aside)
+    taken = _exports(request)
     async with request.app[TURNS].place():
-        if query.format == "jsonl":
-            made = await exports.as_lines(taking)
-        elif (bundle := await exports.of_log(taking)) is not None:
-            made = bundle
-        else:
+        try:
+            export = await taken.of_log(taking, name=query.export)
+        except NoSuchExport:
+            raise Invalid.at("/export", _ANOTHER) from None
+        if export is None:
             raise NotPublished
-        return await turns.stream(request, made, _headers(query.format))
+        if export.order.form is Form.PDF:
+            body = b"" if request.method == "HEAD" else await _paper(request, export, taking.case)
+            if body:
+                await taken.tell(export, taking)
+            return await turns.hand_over(request, body, _headers(export))
+        start = resuming.start_of(request, export.name, is_named=query.export is not None)
+        rest = await resuming.rest(start, export.length, export.name)
+        if isinstance(rest, web.Response):
+            return rest
+        headers = {**_headers(export), **rest.headers}
+        if request.method == "HEAD":  # who only asks what there is takes nothing out
+            return web.Response(headers=headers)
+        await taken.tell(export, taking, rest.start)
+        return await turns.stream(request, export.read(rest.start), headers, rest.status)
 
 
 @endpoint(
@@ -84,7 +122,7 @@ async def get_export(request: web.Request) -> web.StreamResponse:
     _PATH,
     summary="What the log holds of a person, opened, with its proofs; told in their audit trail",
     request=PersonExport,
-    responses={200: Media(_TYPES["bundle"])},
+    responses={200: _MEDIA},
     example=EXAMPLE,
     scope=Scope.SUBJECTS_READ,
     says_why=True,
@@ -96,22 +134,83 @@ async def post_export(request: web.Request) -> web.StreamResponse:
     why = reason_of(request)
     said = await read_json(request, PersonExport)
     question, held = Question("", said.email, said.subject_id), said.checkpoints
+    form, zone = Form(said.format), _zone(said.format, said.zone)
+    if held and form not in (Form.BUNDLE, Form.PDF):
+        raise Invalid.at("/checkpoints", "are compared in a bundle or a pdf: ask for one of them")
+    _check_locale(form, said.locale)
     asked = handing_out.by_a_caller(request[CALLER].id, why)
-    exports = Exports(request.app[PARTS], request.app[TYPESETTER].aside)
     async with request.app[TURNS].place():
         try:
-            made = await exports.of_person(question, asked, held)
+            export = await _exports(request).of_person(question, asked, form, held, zone)
         except NoteError:
             raise Invalid.at("/checkpoints", "has one that this log did not sign") from None
-        if made is None:
+        if export is None:
             raise await tries.nobody(request)
-        return await turns.stream(request, made, _headers(said.format))
+        if form is Form.PDF:
+            body = await _paper(request, export, None, held, said.locale)
+            return await turns.hand_over(request, body, _headers(export))
+        return await turns.stream(request, export.read(), _headers(export))
 
 
-def _headers(form: str) -> dict[str, str]:
-    ending = "zip" if form == "bundle" else form
+def _exports(request: web.Request) -> Exports:
+    return Exports(request.app[PARTS], request.app[TYPESETTER].aside)
+
+
+def _taking(request: web.Request, query: ExportQuery) -> Taking:
+    """Who takes what; raises `Invalid` for what makes no sense together."""
+    form, extent = Form(query.format), Extent(query.scope)
+    if extent is Extent.AUTHORITY:
+        require_unbound(request)
+        if form is Form.PDF:
+            raise Invalid.at("/format", "has no names of people: take bundle, jsonl, csv or xlsx")
+        if query.case is None:
+            raise Invalid.at("/case", "is required: for which case of the authority's it is")
+    _check_locale(form, query.locale)
+    return Taking(
+        form,
+        Actor.API,
+        request[CALLER].id,
+        query.case,
+        query.since,
+        query.until,
+        extent,
+        _zone(query.format, query.zone),
+    )
+
+
+def _zone(form: str, name: str | None) -> Any:
+    if name is not None and not Form(form).has_local_times:
+        raise Invalid.at("/zone", "is for local times, which csv, xlsx and pdf have")
+    return zone_named(name or "UTC")
+
+
+def _check_locale(form: Form, locale: str | None) -> None:
+    if locale is not None and form is not Form.PDF:
+        raise Invalid.at("/locale", "is the language of a paper: ask for format pdf")
+
+
+async def _paper(
+    request: web.Request,
+    export: Export,
+    case: str | None,
+    held: Sequence[str] = (),
+    locale: str | None = None,
+) -> bytes:
+    """The report as PDF."""
+    try:
+        found = await reports.report(export, held)
+    except TooManyEvents as error:
+        way_out = "ask for bundle, csv or xlsx, or a shorter time"
+        text = f"tells of {error.most:,} events at most: {way_out}"
+        raise Invalid.at("/format", text) from None
+    controller, language = request.app[PARTS].config.controller, pages.locale_of(request, locale)
+    return await request.app[TYPESETTER].pdf(audit_paper.paper(found, controller, language, case))
+
+
+def _headers(export: Export) -> dict[str, str]:
+    form = export.order.form
     return {
         "Content-Type": _TYPES[form],
-        "Content-Disposition": f'attachment; filename="audit.{ending}"',
+        "Content-Disposition": f'attachment; filename="audit.{_ENDINGS.get(form, form)}"',
         "Cache-Control": "no-store",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -17,10 +18,12 @@ from delivery.outbox import Status
 from delivery.permits import Permit
 from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
+from delivery.templates import Templates
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
 from gateway.callers import idempotency
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Clash
+from gateway.config.config import Config
 from gateway.errors import Conflict, Invalid, NotFound, PermissionRefused, WrongContentType
 from gateway.flows.sending import enqueue, messages
 from gateway.flows.sending.accepted import Queued, Told
@@ -55,6 +58,7 @@ _TAGS = ("senders",)
 _NO_MESSAGE: Final = "message of this id that this API key handed in"
 _LARGEST_BODY = 16 * 1024 * 1024  # of mails inline; whoever sends so much has shown a key
 _PATIENCE = 120.0
+_PAUSED: Final = "campaign_paused"
 _AHEAD = timedelta(days=366)  # later is a mistake, and what waits is kept
 _TEMPLATE_OR_PARTS: Any = {
     "oneOf": [
@@ -128,9 +132,23 @@ class AttemptView(Answer):
     outcome: str | None
 
 
+class MessageStatus(StrEnum):
+    """Where a message stands, as callers are told."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    BOUNCED = "bounced"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
 class MessageView(Answer):
     message_id: str
-    status: Status
+    status: MessageStatus
     reason: Omissible = None
     permit: PermitView | None = None
     attempts: list[AttemptView] = Field(default=[])
@@ -183,13 +201,19 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     return answer(
         MessageView(
             message_id=seen.message.id,
-            status=seen.message.status,
-            reason=seen.message.reason,
+            status=_status(seen.message.status),
+            reason=_PAUSED if seen.message.status is Status.PAUSED else seen.message.reason,
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
             message_id_header=None if header is None else f"<{header}>",
         )
     )
+
+
+def _status(status: Status) -> MessageStatus:
+    """In the words of the API: one that stands still with its campaign is put off."""
+    deferred = status is Status.PAUSED
+    return MessageStatus.DEFERRED if deferred else MessageStatus(status.value)
 
 
 def _permit_view(permit: Permit) -> PermitView:
@@ -244,15 +268,7 @@ async def read_body(request: web.Request) -> bytes:
 def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     """What a caller asks for, if its key covers it and the template can be rendered."""
     require_covered(parts.config, caller, message.purpose)
-    said = message.content.model_dump(exclude_unset=True)
-    content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    if "template" in content:
-        content.setdefault("data", {})
-    elif "html" in content:
-        content |= _whole(content["html"], content.get("text"))  # not once a permit runs
-    problem = enqueue.check_content(parts.config, parts.templates, message.purpose, content)
-    if problem is not None:
-        raise _invalid(problem)
+    content = said_by(parts.config, parts.templates, message.purpose, message.content)
     _require_near(message, parts.clock.wall())
     return Wanted(
         to=question(message.to, message.purpose),
@@ -262,6 +278,20 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         expires_at=message.expires_at,
         reference=message.reference,
     )
+
+
+def said_by(config: Config, templates: Templates, purpose: str, given: Content) -> dict[str, Any]:
+    """What a caller says, ready to be composed; Invalid where it cannot be."""
+    said = given.model_dump(exclude_unset=True)
+    content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if "template" in content:
+        content.setdefault("data", {})
+    elif "html" in content:
+        content |= _whole(content["html"], content.get("text"))  # not once a permit runs
+    problem = enqueue.check_content(config, templates, purpose, content)
+    if problem is not None:
+        raise _invalid(problem)
+    return content
 
 
 def _whole(html: str, text: str | None) -> dict[str, Any]:

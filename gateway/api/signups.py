@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
 
+from consent.sign_ups import Caller
 from gateway.api.targets import require_covered
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid
@@ -50,9 +52,11 @@ async def post_signup(request: web.Request) -> web.StreamResponse:
     if posted.form not in config.forms:
         raise Invalid.at("/form", "is not a form of this gateway")
     network = _network(posted)
+    key = request[CALLER]
     checked = await sign_ups.checked(request, posted.form, posted, client=_CLIENT)
+    checked = replace(checked, caller=Caller(key.id, key.name))
     for asked in checked.asked:
-        require_covered(config, request[CALLER], asked.purpose)
+        require_covered(config, key, asked.purpose)
     if not posted.homepage:
         await sign_ups.keep(request, checked, network)
     return answer(SignUpAccepted(), 202)

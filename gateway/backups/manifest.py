@@ -86,7 +86,7 @@ def decode(raw: bytes, keys: RowKeys) -> Manifest:
         kid, mac = document.pop("kid"), bytes.fromhex(document.pop("mac"))
         fits = keys.fits(_USE, kid, mac, [rfc8785.dumps(document)])
         manifest = _manifest(document)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BackupError("its manifest is damaged") from None
     if not fits:
         raise BackupError("its manifest was altered, or belongs to another keyring")

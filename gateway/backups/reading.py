@@ -12,6 +12,7 @@ from gateway.errors import BackupError
 from storage.honesty import RowKeys
 
 newest = folders.newest
+_LARGEST = 1 << 20  # bytes of a manifest; one has a few hundred for each recipient
 
 
 def read(backup: Path, keys: RowKeys) -> Manifest:
@@ -21,7 +22,8 @@ def read(backup: Path, keys: RowKeys) -> Manifest:
     or a later release. Its files are not looked at: `check` does.
     """
     try:
-        raw = (newest(backup) / manifest.NAME).read_bytes()
+        with (newest(backup) / manifest.NAME).open("rb") as file:
+            raw = file.read(_LARGEST)
     except OSError as error:
         raise BackupError(f"{backup} cannot be read: {error.strerror}") from None
     try:

@@ -136,5 +136,5 @@ def _lines(plain: BinaryIO, path: Path) -> Iterator[Any]:
         with gzip.GzipFile(fileobj=plain) as unpacked:
             for line in unpacked:
                 yield json.loads(line)
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, RecursionError):
         raise BackupError(f"{path} cannot be read to its end") from None

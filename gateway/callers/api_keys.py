@@ -26,6 +26,8 @@ TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
 
 class Scope(StrEnum):
     MESSAGES_SEND = "messages:send"
+    CAMPAIGNS_SEND = "campaigns:send"
+    AUDIENCE_READ = "audience:read"
     PERMISSIONS_READ = "permissions:read"
     CONSENTS_WITHDRAW = "consents:withdraw"
     SIGNUPS_CREATE = "signups:create"

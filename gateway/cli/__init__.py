@@ -19,8 +19,10 @@ from gateway.cli import (
     api_key,
     audit,
     backup,
+    campaign,
     cases,
     db,
+    defending,
     dkim,
     doctor,
     drill,
@@ -52,8 +54,10 @@ app.command("status")(status.status)
 app.command("backup")(backup.backup)
 app.command("drill")(drill.drill)
 app.command("restore")(restore.restore)
+app.command("defend")(defending.defend)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(cases.app, name="evidence")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # What each scope lets a key do; `gateway.callers.api_keys.Scope` has them.
 SCOPES = {
     "messages:send": "hand in messages, ask what became of them, cancel them",
+    "campaigns:send": "write to everyone whom a purpose permits, pause that, cancel it",
+    "audience:read": "count the consents of a purpose",
     "permissions:read": "ask whether somebody may be mailed",
     "consents:withdraw": "tell of a withdrawal or objection that did not come by link",
     "signups:create": "sign people up, for back ends that show the form themselves",

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import exporting
+from gateway.cli import evidencing, exporting
 from gateway.cli.exporting import held_notes
 from gateway.cli.talk import configuration, named, progress, result, result_json, run
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from audit.report import Report
+    from audit.signers import Span
     from gateway.config.config import Config
     from gateway.flows.proving.verify import Verification
 
@@ -36,30 +37,39 @@ def verify(
         typer.Option(help="A checkpoint that you kept; the log must continue it. Repeatable."),
     ] = None,
     key: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="The log's public key (vkey) for a bundle; default: that of our own keyring."
+            help="The log's public key (vkey) for a bundle; default: those of our own keyring."
+            " Repeatable, for a log whose key was followed by another."
         ),
     ] = None,
+    newer: Annotated[
+        bool,
+        typer.Option(
+            "--newer",
+            help="Of the live log what came since the last verification; of what was there before"
+            " its tree, and some entries.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Check that nothing in the log was altered, and say how much that is worth.
 
     On the live log also that every consent and every permit fits its event, and
-    that a gateway wrote every row that grants something; it may run meanwhile.
+    that a gateway wrote every row that grants something; it may run meanwhile, and
+    remembers what came of it: where entries are not what was signed, nothing more is
+    signed until this says ok, or `gateway audit recover` closed the log. The same runs
+    by itself every night.
     Exits 1 and names the first bad index, or "cut off after n", when something
     is wrong.
     """
-    if key is not None and bundle is None:
-        raise typer.BadParameter(
-            "the live log has our own key: give a --bundle", param_hint="--key"
-        )
+    _require_sense(bundle, key, newer=newer)
     held = held_notes(checkpoint)
     if bundle is not None and _is_zip(bundle):
         _verify_zip(context, bundle, key, held, as_json=as_json)
         return
     if bundle is None:
-        verdict = run(_verify_live(configuration(context), held))
+        verdict = run(_verify_live(configuration(context), held, newer=newer))
         report, rows = verdict.report, verdict.rows
     else:
         report, rows = _verify_bundle(context, bundle, key, held), ()
@@ -71,15 +81,27 @@ def verify(
         raise typer.Exit(1)
 
 
+def _require_sense(bundle: Path | None, key: list[str] | None, *, newer: bool) -> None:
+    if key and bundle is None:
+        raise typer.BadParameter(
+            "the live log has our own key: give a --bundle", param_hint="--key"
+        )
+    if newer and bundle is not None:
+        raise typer.BadParameter("a bundle is checked whole", param_hint="--newer")
+
+
 @app.command()
 def keys(context: typer.Context) -> None:
     """Print the log's public keys (C2SP vkey lines), for whoever verifies elsewhere.
 
-    One line for each log: those that were closed, oldest first, and the one that works now.
-    The key of the first is enough for an export: its successors have the same.
+    Those that were closed, oldest first, and the one that works now, each with its keys one after
+    the other. Above each stands from which size of the log until which it signs; one that was
+    followed counts for nothing larger, so keep those lines with it. For an export the keys of
+    the first log are enough: its successors have the same.
     """
-    for line in run(_keys(configuration(context))):
-        result(line)
+    for span in run(_keys(configuration(context))):
+        result(f"# from {span.start}" + ("" if span.end is None else f" until {span.end}"))
+        result(span.vkey)
 
 
 @app.command()
@@ -99,26 +121,29 @@ def recover(
 
 
 app.command()(exporting.export)
+app.command()(evidencing.evidence)
 
 
-async def _verify_live(config: Config, held: Sequence[str]) -> Verification:
-    from gateway.flows.proving.verify import verify
+async def _verify_live(config: Config, held: Sequence[str], *, newer: bool) -> Verification:
+    from gateway.flows.proving.remembering import Verifying
     from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
         with progress("checking the log", None) as move:
-            return await verify(parts, held, lambda done, _: move(done))
+            verifying = Verifying(parts)
+            return await verifying.verify(held, lambda done, _: move(done), newer=newer)
 
 
 def _verify_bundle(
-    context: typer.Context, bundle: Path, key: str | None, held: Sequence[str]
+    context: typer.Context, bundle: Path, keys: Sequence[str] | None, held: Sequence[str]
 ) -> Report:
+    from audit.checkpoints import Verifier
     from audit.export.jsonl import check_jsonl
 
-    vkey = key or _own_key(configuration(context))
+    verifier = Verifier(*(keys or _own_keys(configuration(context))))
     with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
         lines = iter(partial(file.readline, _LONGEST_LINE), b"")
-        return check_jsonl(lines, vkey, held)
+        return check_jsonl(lines, verifier, held)
 
 
 def _is_zip(bundle: Path) -> bool:
@@ -127,39 +152,44 @@ def _is_zip(bundle: Path) -> bool:
 
 
 def _verify_zip(
-    context: typer.Context, bundle: Path, key: str | None, held: Sequence[str], *, as_json: bool
+    context: typer.Context,
+    bundle: Path,
+    keys: Sequence[str] | None,
+    held: Sequence[str],
+    *,
+    as_json: bool,
 ) -> None:
     """By the file that lies in every bundle: whoever has it alone gets the same answer."""
     from gateway.look import verifying
 
-    vkey = key or _own_key(configuration(context))
+    vkeys = "\n".join(keys or _own_keys(configuration(context)))
     with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
-        sound, said = verifying.check(file, vkey, held, as_json=as_json)
+        sound, said = verifying.check(file, vkeys, held, as_json=as_json)
     result(said)
     if not sound:
         raise typer.Exit(1)
 
 
-async def _keys(config: Config) -> list[str]:
-    from audit.checkpoints import Verifier
+async def _keys(config: Config) -> list[Span]:
     from gateway.cli.stores import open_stores
 
-    verifier = Verifier(_own_key(config))
-    async with open_stores(config) as stores:
-        return [verifier.of(one).vkey for one in range(1, stores.log.generation + 1)]
+    async with open_stores(config) as stores, stores.data.read() as connection:
+        await stores.signers.learn(connection, stores.log)
+        generations = range(1, stores.log.generation + 1)
+        return [span for one in generations for span in stores.signers.spans(one)]
 
 
-def _own_key(config: Config) -> str:
-    from audit import checkpoints
+def _own_keys(config: Config) -> list[str]:
     from gateway.keyfiles import keyring
 
-    ring = keyring.load(config.keys.keyring)
-    return checkpoints.vkey(config.audit.origin, ring.signing.secret.reveal())
+    return keyring.load(config.keys.keyring).signers(config.audit.origin).verifier.vkeys
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:
     for gap in report.gaps:
         result(gap)
+    if not report.whole:
+        result("looked at: what came since the last verification, and some of what was before")
     if report.ok and not rows:
         result(f"ok: {counted(report.size, 'entry', 'entries')}; level: {report.level}")
         return
@@ -179,6 +209,7 @@ def _document(report: Report, rows: Sequence[str]) -> dict[str, object]:
         "ok": report.ok and not rows,
         "size": report.size,
         "level": report.level,
+        "whole": report.whole,
         "gaps": list(report.gaps),
         "first_bad": report.first_bad,
         "cut_off_after": report.cut_off_after,

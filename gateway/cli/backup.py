@@ -59,7 +59,6 @@ def backup(
 
 async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Path, Manifest]:
     from audit import successor
-    from audit.checkpoints import Verifier, vkey
     from audit.log import Log
     from gateway.backups import taking
     from gateway.backups.manifest import Store
@@ -78,13 +77,13 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
             for store, url in urls.items()
         }
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
-        key = vkey(config.audit.origin, ring.signing.secret.reveal())
+        signers = ring.signers(config.audit.origin)
         async with opened[Store.DATA].read() as connection:
-            first, seed = config.audit.origin, ring.signing.secret
-            generation = await successor.current(connection, first, ring.audit, seed)
-        log = Log(config.audit.origin, ring.audit, "backup", generation)
+            generation = await successor.current(connection, ring.audit, signers.verifier)
+            log = Log(config.audit.origin, ring.audit, "backup", generation)
+            await signers.learn(connection, log)
         rows = RowKeys(ring.rows)
-        source = Source(opened, guard, log, Verifier(key), rows, DatabaseClock())
+        source = Source(opened, guard, log, signers.verifier, rows, DatabaseClock())
         with progress("backing up", None) as move:
             return await taking.take(folder, source, recipients, move)
 

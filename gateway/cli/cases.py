@@ -106,6 +106,8 @@ def _document(case: str, opening: Opening) -> dict[str, Any]:
 
 
 def _lines(opening: Opening) -> Iterator[str]:
+    from consent.mail_evidence import without_links
+
     for person in opening.people:
         until = person.locked_until
         yield f"{person.subject}: locked until {until.isoformat() if until else 'somebody looked'}"
@@ -118,5 +120,5 @@ def _lines(opening: Opening) -> Iterator[str]:
                 yield f"    {proof.text.bundle['text']!r} ({proof.text.hash})"
             for step in proof.steps:
                 yield f"    {step.at.isoformat()} {step.kind}"
-                for name, value in step.said.facts().items():
+                for name, value in without_links(step.said.facts()).items():
                     yield f"      {name}: {value}"

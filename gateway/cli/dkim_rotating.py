@@ -34,7 +34,7 @@ async def rotate(config: Config, resolver: Resolver, now: datetime) -> Rotated:
     """Do what can be done now, and tell the log of each key that signs from here on."""
     from audit.kinds import Kind
     from gateway.cli.stores import open_stores
-    from gateway.keyfiles import dkim_rotation
+    from gateway.keyfiles import dkim_public, dkim_rotation
 
     # One at a time in all domains: whoever asks again must not begin anew where DNS was quicker.
     if not dkim_rotation.records_of_next(config):
@@ -46,6 +46,7 @@ async def rotate(config: Config, resolver: Resolver, now: datetime) -> Rotated:
             async with stores.data.begin() as connection:
                 moment = await stores.clock.now(connection)
                 refs = {"domain": one.domain, "kind": "dkim", "selector": one.record.selector}
+                refs["key"] = dkim_public.fingerprint(one.domain, one.path)
                 await stores.record(connection, Kind.KEY_ROTATED, moment, refs)
                 dkim_rotation.activate(one)
     old = dkim_rotation.forget(config, now)

@@ -41,10 +41,10 @@ async def _recover(config: Config, *, yes: bool) -> tuple[Survey, list[Gap]]:
         raise OthersRun
     async with open_parts(config) as parts:
         data, guard, log = parts.data, parts.guard, parts.log
-        verifier, seed = parts.publisher.verifier, parts.keyring.signing.secret
+        signers = parts.publisher.signers
         async with guard.read() as connection:
-            held = await successor.guards(connection, verifier)
-        survey = await successor.survey(data, log, log.generation, held, verifier)
+            held = await successor.guards(connection, signers.verifier)
+        survey = await successor.survey(data, log, log.generation, held, signers.verifier)
         if survey.flaw is None:
             try:
                 await parts.publisher.publish(data, guard, parts.clock)
@@ -52,11 +52,11 @@ async def _recover(config: Config, *, yes: bool) -> tuple[Survey, list[Gap]]:
                 survey.flaw = str(error)  # every entry is whole, and hashes beside them are not
         if survey.flaw is None or not yes:
             return survey, []
-        seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
-        opening = Opening(log, seed, data, guard, parts.clock, seen)
+        seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).read()
+        opening = Opening(log, signers, data, guard, parts.clock, seen)
         new = await opening.begin()
         lost = await opening.end(new, Cause.DAMAGED)
         async with data.begin() as connection:
             await new.sequence(connection)
-        await Publisher(new, seed).publish(data, guard, parts.clock)
+        await Publisher(new, signers).publish(data, guard, parts.clock)
     return survey, lost

@@ -104,8 +104,8 @@ def restore(
 async def _restore(
     config: Config, *, together: bool, yes: bool
 ) -> _Plan | tuple[Found, Done] | None:
-    from gateway.errors import OthersRun
-    from gateway.flows.restoring import restoration
+    from gateway.errors import KeyringLetGo, OthersRun
+    from gateway.flows.restoring import older, restoration
     from gateway.flows.rights.erasing import Erasing
     from gateway.process.lifespan import open_parts
     from storage import alone
@@ -114,6 +114,8 @@ async def _restore(
         raise OthersRun
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(config))
+        if gone := await older.unfindable(parts.data, parts.lookup, parts.rows, parts.clock):
+            raise KeyringLetGo(gone[-1])
         steps = _steps(Erasing(parts))
         found = await restoration.look(steps.erasing, declared=together)
         if not found.restored.anything:
@@ -145,9 +147,9 @@ def _steps(erasing: Erasing) -> Restoration:
         parts.takings,
     )
     acts = Acts(Withdrawals(parts), stops, Erasures(erasing), erasing)
-    seed = parts.keyring.signing.secret
-    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).read()
-    opening = Opening(parts.log, seed, parts.data, parts.guard, parts.clock, seen)
+    signers = parts.publisher.signers
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).read()
+    opening = Opening(parts.log, signers, parts.data, parts.guard, parts.clock, seen)
     return Restoration(erasing, acts, opening)
 
 

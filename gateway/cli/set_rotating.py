@@ -87,7 +87,7 @@ async def _opened(config: Config) -> AsyncIterator[tuple[SetRotation, FollowedSe
     async with open_parts(config) as parts:
         followed = FollowedSets(FollowedKeyring(config.keys.keyring, parts.keyring))
         opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-        kinds = endings.of(*opened, parts.lookup, parts.keystore, followed.sets, parts.log.macs)
+        kinds = endings.of(*opened, parts.lookup, parts.keystore, followed.sets, parts.publisher)
         stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
         yield SetRotation(*stores, followed, kinds), followed
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from consent.rights_requests import Due
     from gateway.config.config import Config
     from gateway.watch.overview import Overview
+    from gateway.watch.verification import Nights
 
 
 def status(
@@ -65,6 +66,9 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     audit = seen.audit
     yield "Audit log", f"{audit.size} published, {audit.pending} pending"
     yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
+    yield "  last verified", _last_night(audit.nights, seen.at)
+    if audit.witnesses is not None:
+        yield "  witnesses", audit.witnesses
     if seen.held is not None:
         told = (
             f"nobody knows who left from {seen.held.since:%Y-%m-%d} to {seen.held.until:%Y-%m-%d}"
@@ -79,6 +83,11 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
 
 def _backup(one: VerifiedBackup, now: datetime) -> str:
     return f"newest verified one taken {_age(one.taken_at, now)}"
+
+
+def _last_night(nights: Nights, now: datetime) -> str:
+    last = nights.last
+    return nights.said() if last is None else f"{_age(last.at, now)}: {nights.said()}"
 
 
 def _rights(due: Due) -> str:
@@ -147,6 +156,8 @@ def _document(seen: Overview) -> dict[str, object]:
             "size": seen.audit.size,
             "pending": seen.audit.pending,
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
+            "verified": _verification(seen.audit.nights),
+            "witnesses": seen.audit.witnesses,
         },
         "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],
@@ -164,3 +175,18 @@ def _verified(one: VerifiedBackup) -> dict[str, object]:
 
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def _verification(nights: Nights) -> dict[str, object] | None:
+    if (last := nights.last) is None:
+        return None
+    return {
+        "at": last.at.isoformat(),
+        "ok": last.ok,
+        "scope": last.scope,
+        "size": last.since.size,
+        "findings": last.findings,
+        "rows": last.rows,
+        "first_bad": last.first_bad,
+        "whole_at": _moment(nights.whole_at),
+    }

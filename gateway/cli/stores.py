@@ -13,6 +13,7 @@ from audit import successor
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
+from audit.signers import Signers
 from consent.keys import sets
 from gateway.config.config import Config
 from gateway.keyfiles import followed_sets, keyring
@@ -29,6 +30,7 @@ class Stores:
     data: Database
     rows: RowKeys
     log: Log
+    signers: Signers
     clock: Clock
 
     async def record(
@@ -53,7 +55,7 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             found = await sets.standing(connection, RowKeys(ring.rows))
         followed_sets.stand(ring.sets, found)
         async with data.read() as connection:
-            first, seed = config.audit.origin, ring.signing.secret
-            generation = await successor.current(connection, first, ring.audit, seed)
+            signers = ring.signers(config.audit.origin)
+            generation = await successor.current(connection, ring.audit, signers.verifier)
         log = Log(config.audit.origin, ring.audit, "cli", generation)
-        yield Stores(data, RowKeys(ring.rows), log, DatabaseClock())
+        yield Stores(data, RowKeys(ring.rows), log, signers, DatabaseClock())

@@ -51,6 +51,7 @@ from gateway.config.fields import (
     Variable,
     WebhookName,
     WebhookSecrets,
+    WitnessKey,
     Wording,
 )
 from gateway.config.secrets import Fetched
@@ -107,9 +108,27 @@ class Keys(Section):
         return self.keyring_file
 
 
+class WitnessSection(Section):
+    url: PageUrl
+    vkey: WitnessKey
+
+
 class Audit(Section):
     origin: NoteName
     guard_url: DatabaseUrl | None = Field(default=None, repr=False)
+    verify_all_every: Duration = timedelta(days=7)
+    witnesses: dict[Name, WitnessSection] = {}
+    witnesses_needed: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def vkeys(self) -> list[str]:
+        """The keys of the witnesses."""
+        return [one.vkey for one in self.witnesses.values()]
+
+    @property
+    def quorum(self) -> int:
+        """How many witnesses a public checkpoint is to have: all, unless fewer are enough."""
+        return len(self.witnesses) if self.witnesses_needed is None else self.witnesses_needed
 
 
 class Sender(Section):

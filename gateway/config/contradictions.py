@@ -13,7 +13,7 @@ from gateway.config import advertising, logos
 from gateway.config.countries import EEA
 
 if TYPE_CHECKING:
-    from gateway.config.config import Config
+    from gateway.config.config import Audit, Config
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 OWN_SERVER = "none"  # as the relay's processor: it is nobody else's
@@ -28,6 +28,7 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_processors(config)
     yield from _about_rights(config)
     yield from _about_webhooks(config)
+    yield from _about_witnesses(config.audit)
     if config.server.admin_listen == config.server.listen and config.server.listen.port:
         yield "server.admin_listen: is where the public listens; metrics are not for everybody"
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
@@ -153,6 +154,19 @@ def _about_webhooks(config: Config) -> Iterator[str]:
                 " told receives data; say who (name, role, country, safeguard), or set it to"
                 f' "{OWN_SERVER}" where it is a server of your own'
             )
+
+
+def _about_witnesses(audit: Audit) -> Iterator[str]:
+    """What cannot be had, or would be counted twice."""
+    names = [one.vkey.partition("+")[0] for one in audit.witnesses.values()]
+    for name, one in audit.witnesses.items():
+        url = urlsplit(one.url)
+        if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+            yield f"audit.witnesses.{name}.url: must be https; http is for this machine alone"
+        if names.count(one.vkey.partition("+")[0]) > 1:
+            yield f"audit.witnesses.{name}.vkey: another witness has the same name"
+    if audit.quorum > len(names):
+        yield f"audit.witnesses_needed: {audit.quorum} of {len(names)} cannot be had"
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, PlainValidator, StringConstraints, Validati
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from audit.errors import NoteError
+from audit.witnesses import Witness
 from gateway.config.countries import parse_country
 from gateway.config.durations import Cap, parse_cap, parse_duration, parse_lasting
 from storage import domains, patterns
@@ -114,6 +116,14 @@ def parse_former(raw: str) -> str:
         return parse_mailbox(raw)
     except ValueError:
         return raw
+
+
+def parse_witness(text: str) -> str:
+    """The key of a witness, as C2SP writes it."""
+    try:
+        return Witness(text).vkey
+    except NoteError:
+        raise ValueError("is no key of a witness: name+id+base64, of type 4") from None
 
 
 def parse_note_name(raw: str) -> str:
@@ -245,6 +255,7 @@ PageUrl = Annotated[str, AfterValidator(parse_page)]
 Former = Annotated[Line, AfterValidator(parse_former)]
 Origin = Annotated[str, AfterValidator(parse_origin)]
 PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
+WitnessKey = Annotated[Line, AfterValidator(parse_witness)]
 NoteName = Annotated[Line, AfterValidator(parse_note_name)]
 DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
 FilePath = Annotated[Path, PlainValidator(parse_path)]

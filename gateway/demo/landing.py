@@ -44,6 +44,7 @@ class Landing:
     purpose: str
     brand: pages.Brand
     inbox_url: str
+    inbox_folder: Path
 
     @classmethod
     def of(cls, config: Config, inbox_url: str) -> Landing:
@@ -57,6 +58,7 @@ class Landing:
             purpose=purpose,
             brand=pages.Brand.of(config.controller, [sender]),
             inbox_url=inbox_url,
+            inbox_folder=config.delivery.inbox.folder,
         )
 
 
@@ -98,7 +100,11 @@ def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -
         *(f"     {line}" for line in _example(landing, api_key)),
         "",
         "  4  Unsubscribe by the link in that mail, and send again: the gateway refuses.",
-        "  5  Prove that nobody altered the log of all that:",
+        "  5  Defend the newest mail, as if somebody had complained: is it ours, what allowed it?",
+        "",
+        f"     {_command()} --config {config} defend $(ls {landing.inbox_folder}/*.eml | tail -1)",
+        "",
+        "  6  Prove that nobody altered the log of all that:",
         "",
         f"     {_command()} --config {config} audit verify",
         "",

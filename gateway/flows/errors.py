@@ -2,6 +2,8 @@
 
 FlowError
 ├── ContentError    stored mail content that no release wrote
+├── NoSuchExport    of that name the bytes would be others now, or there never was one
+├── TooManyEvents   for a paper
 └── PersonEnded     somebody is forgotten while what is kept of them is handed out
 """
 
@@ -18,3 +20,15 @@ class ContentError(FlowError):
 
 class PersonEnded(FlowError):
     """Nothing more of this person may be handed out; what was begun stays unfinished."""
+
+
+class NoSuchExport(FlowError):
+    """What an export's name stands for cannot be made any more; begin another one."""
+
+
+class TooManyEvents(FlowError):
+    """More than a paper tells of; tables and bundles have no such bound."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} events")
+        self.most = most

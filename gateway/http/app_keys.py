@@ -6,11 +6,14 @@ import asyncio
 
 from aiohttp import web
 
+from gateway.flows.campaigning.launch import Stores
+from gateway.flows.campaigning.steering import Steering
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http.reading import Reading
+from gateway.http.shown import Shown
 from gateway.http.turns import Turns
 from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
@@ -20,11 +23,14 @@ from gateway.watch.health import Health
 from storage.grouping import Grouped
 
 PARTS = web.AppKey("parts", Parts)
+SHOWN = web.AppKey("shown", Shown)
 FORM_DIGESTS = web.AppKey("form_digests", dict[str, str])
 WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
+CAMPAIGNS = web.AppKey("campaigns", Stores)
+STEERING = web.AppKey("steering", Steering)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
 EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from audit.kinds import Kind
 from audit.trail import Told
+from consent.mail_evidence import without_links
 from gateway.config.config import Config
 from gateway.flows.rights import overview
 from gateway.flows.rights.dossier import Dossier, Request
@@ -128,7 +129,8 @@ def _consent(held: overview.Held) -> dict[str, Any]:
         "language": consent.locale,
         "text": {"hash": consent.text_hash, "bundle": held.text and held.text.bundle},
         "story": [
-            {"kind": step.kind, "at": step.at, "facts": step.said.facts()} for step in held.story
+            {"kind": step.kind, "at": step.at, "facts": without_links(step.said.facts())}
+            for step in held.story
         ],
     }
 
@@ -160,7 +162,8 @@ def _ground(one: Ground) -> dict[str, Any]:
 
 
 def _event(told: Told, contested: Collection[str]) -> dict[str, Any]:
-    facts = {name: one for name, one in told.facts.items() if name not in _OURS}
+    said = without_links(told.facts)
+    facts = {name: one for name, one in said.items() if name not in _OURS}
     if told.kind is Kind.CONSENT_REQUESTED and facts.get("consent") in contested:
         # Whoever else signed them up typed the rest, and it was never theirs.
         facts = {name: one for name, one in facts.items() if name in _NOBODYS}

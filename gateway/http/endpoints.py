@@ -38,8 +38,9 @@ class Endpoint:
 
     *form* is what a plain HTML form posts, *people* says that errors are pages, *headers* are
     those that its handler reads, as the document has them,
-    *example* is a body that *request* takes, *open_to_all* that those without *scope*
-    are answered too, as strangers, *says_why* that the caller gives a reason (`reasons.py`).
+    *body* is what is posted where that is no JSON, *example* is a body that it takes,
+    *open_to_all* that those without *scope* are answered too, as strangers, *says_why* that the
+    caller gives a reason (`reasons.py`).
     """
 
     method: str
@@ -49,6 +50,7 @@ class Endpoint:
     responses: Mapping[int, Any]
     request: type[BaseModel] | None = None
     form: type[BaseModel] | None = None
+    body: Media | None = None
     query: type[BaseModel] | None = None
     scope: Scope | None = None
     open_to_all: bool = False
@@ -56,7 +58,7 @@ class Endpoint:
     headers: Sequence[Mapping[str, Any]] = ()
     says_why: bool = False
     people: bool = False
-    example: Mapping[str, Any] | None = None
+    example: Mapping[str, Any] | str | None = None
     tags: Sequence[str] = ()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +56,22 @@ def _moment(raw: object) -> datetime:
     if moment < _FIRST:
         raise ValueError("must not be before the year 1970")
     return moment
+
+
+def zone_named(name: str) -> tzinfo | None:
+    """The time zone of that name; None where this machine knows none."""
+    if name == "UTC":
+        return UTC  # known without the machine's files
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return None
+
+
+def _known_zone(name: str) -> str:
+    if zone_named(name) is None:
+        raise ValueError("must be a time zone that this server knows, such as Europe/Berlin")
+    return name
 
 
 def _address(raw: object) -> address.Address:
@@ -112,6 +129,10 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_
 Name = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]
 Identifier = Annotated[str, StringConstraints(pattern=patterns.IDENTIFIER), _Edges]
 CaseNumber = Annotated[str, StringConstraints(max_length=64, pattern=patterns.CASE_NUMBER), _Edges]
+ZoneName = Annotated[
+    str, StringConstraints(pattern=patterns.ZONE), AfterValidator(_known_zone), _Edges
+]
+ExportName = Annotated[str, StringConstraints(pattern=patterns.EXPORT), _Edges]
 TextHash = Annotated[str, StringConstraints(pattern=patterns.TEXT_HASH), _Edges]
 # Whatever somebody's page calls a language: it is chosen by, and never kept.
 Locale = Annotated[str, _Edges]

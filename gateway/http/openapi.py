@@ -160,7 +160,10 @@ def _operation(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
     if parameters := [*_path_parameters(row), *_query_parameters(row)]:
         operation["parameters"] = parameters
     if bodies := _bodies(row, refs):
-        operation["requestBody"] = {"required": row.request is not None, "content": bodies}
+        operation["requestBody"] = {
+            "required": row.request is not None or row.body is not None,
+            "content": bodies,
+        }
     if row.scope is not None:
         operation["security"] = [{"apiKey": []}, *([{}] if row.open_to_all else [])]
         without = "; less is told without a key" if row.open_to_all else ""
@@ -181,6 +184,8 @@ def _bodies(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
         bodies["application/json"] = {"schema": refs[row.request, "validation"]}
         if row.example is not None:
             bodies["application/json"]["example"] = row.example
+    if row.body is not None:
+        bodies[row.body.kind] = {"schema": {"type": "string"}, "example": row.example}
     if row.form is not None:
         bodies |= {kind: {"schema": refs[row.form, "validation"]} for kind in FORM_TYPES}
     return bodies

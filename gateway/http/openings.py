@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from audit.kinds import Kind
+from consent.mail_evidence import without_links
 from consent.model import Evidence, State
 from consent.texts import PublishedNotice, Text
 from gateway.flows.rights.locked_evidence import ConsentProof, Opening, PersonProof, Step
@@ -117,7 +118,12 @@ def _wording(text: Text) -> WordingView:
 
 def _steps(steps: Sequence[Step]) -> list[StepView]:
     return [
-        StepView(event_id=named("evt", one.eid), kind=one.kind, at=one.at, facts=one.said.facts())
+        StepView(
+            event_id=named("evt", one.eid),
+            kind=one.kind,
+            at=one.at,
+            facts=without_links(one.said.facts()),
+        )
         for one in steps
     ]
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from babel.dates import format_date, format_datetime
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
 from gateway.config import logos
@@ -33,6 +34,7 @@ __all__ = [
     "locale_of",
     "moment",
     "page_headers",
+    "prepare",
     "render",
     "rendered",
     "response",
@@ -96,6 +98,18 @@ class Brand:
 def _legal(senders: Sequence[Sender]) -> tuple[Legal, ...]:
     each = (Legal(one.name, one.imprint_url, one.privacy_url) for one in senders)
     return tuple(dict.fromkeys(each))
+
+
+def prepare() -> None:
+    """Compile every page, for a process that is about to serve.
+
+    Compiling one takes longer than anything else that an answer does, and the
+    loop does it: whoever asks for each page once would hold up everybody.
+    """
+    for language in languages():
+        environment = _environment(language)
+        for name in environment.list_templates(extensions=["html"]):
+            environment.get_template(name)
 
 
 def render(name: str, locale: str, **facts: Any) -> str:
@@ -197,6 +211,23 @@ def page_headers(style: str, form_targets: Sequence[str] = ()) -> dict[str, str]
     }
 
 
+class _Compiled(BytecodeCache):
+    """What a page was compiled to, for all languages: only the words differ between them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED: Final = _Compiled()
+
+
 @cache
 def _environment(language: str) -> Environment:
     environment = Environment(
@@ -206,6 +237,7 @@ def _environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_COMPILED,
         extensions=["jinja2.ext.i18n"],
     )
     environment.policies["ext.i18n.trimmed"] = True

@@ -157,7 +157,8 @@ _CONFLICT = Problem(
     "conflict",
     "Conflict",
     "Its state does not allow this any more.",
-    "Look at it again: a message that is being sent, or has ended, cannot be cancelled.",
+    "Look at it again: a message that is being sent, or has ended, cannot be cancelled, nor does a"
+    " campaign that is over go on.",
 )
 _DECIDED = Problem(
     409,

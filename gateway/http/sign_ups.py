@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import Field
 
+from consent import specimens
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, TooMany
 from gateway.flows.joining.attestations import Attestation
 from gateway.flows.joining.sign_up import Posted
-from gateway.http.app_keys import FORM_DIGESTS, PARTS, SIGN_UPS, WORDINGS
+from gateway.http.app_keys import FORM_DIGESTS, PARTS, SHOWN, SIGN_UPS, WORDINGS
 from gateway.http.fields import FormAnswer, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
 from gateway.http.models import Answer, Incoming
 from gateway.look.translations import choose_locale
@@ -58,14 +59,18 @@ def locale_of(config: Config, form: str, wanted: str | None, accepted: str | Non
 
 
 def digest_of(config: Config, form: str) -> str:
-    """The build of a form that evidence names: its definition and every wording it can show."""
+    """The build of a form that evidence names."""
+    return specimens.name_of(definition_of(config, form))
+
+
+def definition_of(config: Config, form: str) -> bytes:
+    """A form's definition and every wording it can show."""
     shown = {"sender", "title", "text"}
     purposes = {
         name: config.purposes[name].model_dump(include=shown) for name in _purposes(config, form)
     }
     whole = [config.forms[form].model_dump(), purposes]
-    raw = json.dumps(whole, sort_keys=True).encode()
-    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    return json.dumps(whole, sort_keys=True).encode()
 
 
 async def checked(
@@ -172,6 +177,9 @@ async def keep(
     attestation: Attestation | None = None,
 ) -> None:
     """Keep a sign-up together with those that come at the same time."""
+    if attestation is not None:
+        shown = request.app[SHOWN].by(attestation.rendered_by, checked)
+        attestation = replace(attestation, shown=shown)
     wait = await request.app[SIGN_UPS](Posted(checked, network, attestation=attestation))
     if wait is not None:
         raise TooMany(wait.how_long)

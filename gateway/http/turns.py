@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -55,14 +55,17 @@ async def hand_over(
 
 
 async def stream(
-    request: web.Request, pieces: AsyncIterator[bytes], headers: dict[str, str]
+    request: web.Request,
+    pieces: AsyncIterator[bytes],
+    headers: Mapping[str, str],
+    status: int = 200,
 ) -> web.StreamResponse:
     """Answer with *pieces* while they are made, however many there are.
 
     Whoever reads a piece too slowly loses the connection, and so does who would else take what
     broke off for the whole.
     """
-    response = web.StreamResponse(headers=headers)
+    response = web.StreamResponse(status=status, headers=headers)
     await response.prepare(request)
     try:
         async for piece in pieces:

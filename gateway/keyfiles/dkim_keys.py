@@ -62,7 +62,7 @@ def records(config: Config) -> list[Record]:
 
 def record_of(sender: str, domain: str, path: Path) -> Record:
     """The record of the key in one file."""
-    name, value = dkim.dns_record(path.stem, domain, _key(path))
+    name, value = dkim.dns_record(path.stem, domain, private(path))
     return Record(sender, path.stem, name, "TXT", value)
 
 
@@ -76,10 +76,11 @@ def _signer(config: Config, domain: str) -> Signer:
     if not found:
         raise KeyFileError(f"there is no DKIM key for {domain}; `gateway init` makes one")
     newest = found[-1]
-    return Signer(domain, newest.stem, _key(newest), _rewritten(config))
+    return Signer(domain, newest.stem, private(newest), _rewritten(config))
 
 
-def _key(path: Path) -> SigningKey:
+def private(path: Path) -> SigningKey:
+    """The key in one file; raises KeyFileError."""
     try:
         return SigningKey.load(Secret(key_files.read(path)))
     except SigningError:

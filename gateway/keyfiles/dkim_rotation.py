@@ -2,7 +2,7 @@
 
 The next key lies beside those that sign, as `SELECTOR.next`; it gets its last
 name when its record was seen. The one before is kept, and its record published,
-until whatever it signed is old.
+until whatever it signed is old; from then on its public half alone (`dkim_public`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from delivery import dkim
 from delivery.dkim import Signer
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
-from gateway.keyfiles import dkim_keys, key_files
+from gateway.keyfiles import dkim_keys, dkim_public, key_files
 from gateway.keyfiles.dkim_keys import Record
 
 # The TXT records of a name; None when no resolver answers.
@@ -81,10 +81,14 @@ def records_before(config: Config, now: datetime) -> list[tuple[Record, datetime
 
 
 def forget(config: Config, now: datetime) -> list[Record]:
-    """Delete keys whose mails are old; their records may be withdrawn."""
-    old = [(d, path) for d, path, until in _before(config) if until <= now]
-    gone = [_record(config, domain, path) for domain, path in old]
-    for _, path in old:
+    """Delete keys whose mails are old; their records may be withdrawn.
+
+    Their public halves stay: who comes with a mail years later is answered by them.
+    """
+    old = [path for _, path, until in _before(config) if until <= now]
+    gone = [_record(config, path.parent.name, path) for path in old]
+    for path, record in zip(old, gone, strict=True):
+        dkim_public.keep(path, record.value)
         path.unlink()
     return gone
 

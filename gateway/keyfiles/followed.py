@@ -46,6 +46,12 @@ class FollowedKeyring:
         self._seen, self._unreadable, self.newer = mark, None, newer
         for epoch, key in newer.keks.items():
             self.ring.keks.setdefault(epoch, key)
+        self.learn_handovers(newer)
+
+    def learn_handovers(self, newer: Keyring) -> None:
+        """Know by which statements the log's key followed each other in a newer keyring."""
+        known = self.ring.handovers
+        known.extend(note for note in newer.handovers if note not in known)
 
     def make_kek(self, known: Collection[int], announced: Mapping[int, str] | None = None) -> int:
         """Make the key of the next epoch, here and in the file; its number.

@@ -50,7 +50,9 @@ class FollowedSets:
 
         Raises KeyFileError where the file cannot be written.
         """
-        ring = keyring.amend(self._followed.path, lambda ring: with_new_key(ring, kind, number))
+        path = self._followed.path
+        ring = keyring.amend(path, lambda ring: keyring.with_new_key(ring, kind, number))
+        self._followed.learn_handovers(ring)
         (made,) = [key for key in ring.sets[kind].keys if key.kid == number]
         keys = self.sets[kind]
         others = [key for key in keys.keys if key.kid != number]
@@ -64,7 +66,7 @@ class FollowedSets:
         """
         ring = _noted(keyring.load(self._followed.path), found, ())
         number = set_phases.following(ring.sets[kind].keys, found, kind)
-        keyring.write(path, with_new_key(ring, kind, number))
+        keyring.write(path, keyring.with_new_key(ring, kind, number))
 
     def _note(self, found: Standing, gone: Collection[KeyName]) -> None:
         """So that a process that starts without the key store's word begins with the right ones."""
@@ -92,15 +94,6 @@ def held(sets: Mapping[str, KeySet]) -> list[Held]:
         for key in keys.keys
         if key.secret is not None
     ]
-
-
-def with_new_key(ring: Keyring, kind: str, number: int) -> Keyring:
-    """With an announced key of that number, unless it has one: a run was ended before it told."""
-    keys = ring.sets[kind].keys
-    if any(key.kid == number for key in keys):
-        return ring
-    new = Key(number, KeyState.ANNOUNCED, keyring.new_key())
-    return keyring.with_sets(ring, {kind: KeySet([*keys, new])})
 
 
 def _noted(ring: Keyring, found: Standing, gone: Collection[KeyName]) -> Keyring:

@@ -17,6 +17,9 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from audit import handovers
+from audit.errors import NoteError
+from audit.signers import Signers
 from consent.keys.wrapping import proof
 from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
@@ -28,6 +31,7 @@ _FORMAT = 2
 _SIZE = 32
 _HEAD = {"format", "active_kek", "keks", "sets"}
 _ADOPTING = "adopting"  # beside them while an upgrade signs rows of the first release
+_HANDOVERS = "handovers"  # beside them once another key signs the log
 # How the first release named the keys of each kind; of each it had one, of `web` a list.
 _FIRST = {
     "lookup": "blind_index",
@@ -64,6 +68,12 @@ class Keyring:
     signing: KeySet  # Ed25519, signs checkpoints
     web: KeySet  # form stamps and cookies
     adoption: Adoption = field(default=Adoption.DONE, kw_only=True)
+    # By which each signing key signed in the next: public, and kept when the keys are gone.
+    handovers: list[str] = field(default_factory=list, kw_only=True)
+
+    def signers(self, origin: str) -> Signers:
+        """Who signs for the log of that name; they follow this keyring."""
+        return Signers(origin, self.signing, self.handovers)
 
     @property
     def beside_lookup(self) -> dict[str, KeySet]:
@@ -94,7 +104,7 @@ def load(path: Path | Variable) -> Keyring:
     raw = key_files.read(path)
     try:
         return _decode(json.loads(raw))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, NoteError):
         # The reason could quote the file.
         raise KeyFileError(f"{path} is damaged or of another release") from None
 
@@ -187,6 +197,19 @@ def with_sets(ring: Keyring, sets: Mapping[str, KeySet]) -> Keyring:
     return replace(ring, **changed)
 
 
+def with_new_key(ring: Keyring, kind: str, number: int) -> Keyring:
+    """With an announced key of that number, unless it has one: a run was ended before it told."""
+    keys = ring.sets[kind]
+    if any(key.kid == number for key in keys.keys):
+        return ring
+    new = new_key()
+    with_it = with_sets(ring, {kind: KeySet([*keys.keys, Key(number, KeyState.ANNOUNCED, new)])})
+    if kind != handovers.KIND:
+        return with_it
+    note = handovers.hand_over(keys.secret, new).note
+    return replace(with_it, handovers=[*ring.handovers, note])
+
+
 def new_key() -> Secret:
     """32 bytes that nobody knows."""
     return Secret(secrets.token_bytes(_SIZE))
@@ -205,6 +228,8 @@ def _encode(keyring: Keyring) -> bytes:
             for kind, keys in keyring.sets.items()
         },
     }
+    if keyring.handovers:
+        document[_HANDOVERS] = keyring.handovers
     if keyring.adoption is not Adoption.DONE:
         document[_ADOPTING] = True
     return json.dumps(document, indent=2).encode() + b"\n"
@@ -218,11 +243,13 @@ def _decode(document: Any) -> Keyring:
     sets = _sets_of_the_first(document) if first else _sets(document)
     begun = Adoption.BEGUN if document.get(_ADOPTING, False) else Adoption.DONE
     adoption = Adoption.WAITS if first else begun
-    return Keyring(keks=keks, active_kek=document["active_kek"], **sets, adoption=adoption)
+    notes = [handovers.read(note).note for note in document.get(_HANDOVERS, ())]
+    more: dict[str, Any] = {**sets, "adoption": adoption, "handovers": notes}
+    return Keyring(keks=keks, active_kek=document["active_kek"], **more)
 
 
 def _sets(document: Any) -> dict[str, KeySet]:
-    if set(document) - {_ADOPTING} != _HEAD or document["format"] != _FORMAT:
+    if set(document) - {_ADOPTING, _HANDOVERS} != _HEAD or document["format"] != _FORMAT:
         raise ValueError
     if document.get(_ADOPTING, True) is not True:
         raise ValueError

@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import typst
 
 _MOST_MEMORY: Final = 4 * 1024**3  # of addresses; ten thousand messages take 0.3 GB of memory
-_STANDARD: Final[Literal["ua-1"]] = "ua-1"  # PDF/UA: readable by who does not see
+# PDF/UA: readable by who does not see; PDF/A: in many years, without anything of today's.
+_STANDARDS: Final[Sequence[Literal["ua-1", "a-2a"]]] = ["ua-1", "a-2a"]
 
 
 def typeset(template: Path, values: str) -> bytes:
-    """The PDF; accessible by PDF/UA unless a letter is in none of its typefaces.
+    """The PDF, by PDF/UA and PDF/A unless a letter is in none of its typefaces.
 
     Then those of this machine are asked, and what is in none is a box: a paper with a
     box is better than none.
@@ -31,7 +33,7 @@ def typeset(template: Path, values: str) -> bytes:
             template,
             root=root,
             sys_inputs=given,
-            pdf_standards=[_STANDARD],
+            pdf_standards=list(_STANDARDS),
             ignore_system_fonts=True,
         )
     except typst.TypstError:

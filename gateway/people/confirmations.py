@@ -12,6 +12,7 @@ from consent import policy
 from consent.consents import Consent
 from consent.model import State
 from consent.sign_ups import ASKED_BY_LINK
+from consent.specimens import Specimen, What
 from gateway.config.config import Config
 from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
 from gateway.flows.joining import confirm
@@ -23,7 +24,7 @@ from gateway.http.endpoints import page
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
-from gateway.people import links, wording
+from gateway.people import links, receipts, wording
 from gateway.people.forms import label_of
 from gateway.people.page_models import ConfirmationAnswer, corrections_of
 
@@ -78,6 +79,7 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
             typed = {name: choice.answers.get(name, one) for name, one in seen.answers.items()}
             seen = replace(seen, answers=typed)  # nobody types it twice
             return _confirmation_page(request, seen, nothing_ticked=True)
+        choice = replace(choice, shown=_specimen(request, seen))
     seen = _found(await confirm.answer(parts, token, Declaration(said), choice, network))
     if seen.expired:
         return _confirmation_page(request, seen)
@@ -89,7 +91,12 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         answer=said,
         anew=seen.anew,
         consents=_shown(seen),
+        receipts=[*(await receipts.of(request, _confirmed(seen))).values()],
     )
+
+
+def _confirmed(seen: Seen) -> list[Consent]:
+    return [one for one in seen.consents if one.state is State.CONFIRMED]
 
 
 async def _ask_again(request: web.Request) -> web.StreamResponse:
@@ -146,25 +153,37 @@ def _confirmation_page(
     if seen.expired:
         kind = "anew" if seen.anew else "confirm"
         return pages.response(request, "expired", 410, locale=locale, brand=brand, kind=kind)
+    name, facts = _page_of(request.app[PARTS].config, seen, locale)
+    facts |= {"nothing_ticked": nothing_ticked} if name == "confirm" else {}
+    status = 422 if nothing_ticked else 200
+    return pages.response(request, name, status, locale=locale, brand=brand, **facts)
+
+
+def _page_of(config: Config, seen: Seen, locale: str) -> tuple[str, dict[str, Any]]:
+    """Which page shows what was asked, and what it is filled with."""
     shown = _shown(seen)
-    waiting = any(one["state"] is State.PENDING for one in shown)
-    if seen.anew and waiting:
-        return pages.response(request, "confirm_anew", locale=locale, brand=brand, consents=shown)
-    may_reject = any(policy.reject(consent.state) is not None for consent in seen.consents)
-    fields = _fields(request.app[PARTS].config, seen, locale)
-    return pages.response(
-        request,
-        "confirm",
-        422 if nothing_ticked else 200,
-        locale=locale,
-        brand=brand,
-        consents=shown,
-        fields=list(fields.values()),
-        may_reject=may_reject,
-        nothing_ticked=nothing_ticked,
-        contested=seen.contested,
-        by_link=bool(seen.consents) and seen.consents[0].form in ASKED_BY_LINK,
-    )
+    if seen.anew and any(one["state"] is State.PENDING for one in shown):
+        return "confirm_anew", {"consents": shown}
+    return "confirm", {
+        "consents": shown,
+        "fields": list(_fields(config, seen, locale).values()),
+        "may_reject": any(policy.reject(consent.state) is not None for consent in seen.consents),
+        "nothing_ticked": False,
+        "contested": seen.contested,
+        "by_link": bool(seen.consents) and seen.consents[0].form in ASKED_BY_LINK,
+    }
+
+
+def _specimen(request: web.Request, seen: Seen) -> Specimen | None:
+    """The page on which this is confirmed, with nothing that was entered or decided before."""
+    waits = [one for one in seen.consents if policy.effective_state(one, seen.now) is State.PENDING]
+    if seen.expired or not waits:
+        return None
+    bare = replace(seen, consents=waits, answers={})
+    locale = _language(request, seen)
+    name, facts = _page_of(request.app[PARTS].config, bare, locale)
+    page = pages.render(name, locale, brand=_brand(request), **facts)
+    return Specimen(What.PAGE, page.encode())
 
 
 def _fields(config: Config, seen: Seen, locale: str) -> dict[str, dict[str, Any]]:

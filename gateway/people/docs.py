@@ -30,6 +30,11 @@ async def show(request: web.Request) -> web.StreamResponse:
     return pages.rendered(_page(request.app[DOCUMENT], brand), brand)
 
 
+def prepare(app: web.Application) -> None:
+    """Make the page before the first one asks for it."""
+    _page(app[DOCUMENT], Brand.neutral(app[PARTS].config))
+
+
 @lru_cache(maxsize=4)
 def _page(written: Document, brand: Brand) -> str:
     """Made once: whoever asks for it has sent sixty bytes, and making it takes ten pages' time."""

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from consent.sign_ups import RenderedBy
+from consent.texts import Text
+from gateway.config.config import Config
 from gateway.http import pages, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
@@ -38,32 +40,49 @@ async def show(
     """The form as a page, with what was typed before and what was wrong with it."""
     config = request.app[PARTS].config
     current = await forms.current_texts(request, form, locale)
+    hashes = [current[purpose].hash for purpose in config.forms[form].purposes]
+    stamp = stamps.make(request, form, hashes, RenderedBy.PAGE)
+    facts = _facts(config, form, locale, current, body, errors, stamp)
+    targets = _targets(config.forms[form].thank_you_url, config.forms[form].error_url)
+    return pages.response(request, "form", status, locale=locale, form_targets=targets, **facts)
+
+
+def blank(config: Config, form: str, locale: str, current: Mapping[str, Text]) -> bytes:
+    """The page before anybody typed anything, without a stamp: what everybody was shown."""
+    return pages.render(
+        "form", locale, **_facts(config, form, locale, current, {}, [], "")
+    ).encode()
+
+
+def _facts(
+    config: Config,
+    form: str,
+    locale: str,
+    current: Mapping[str, Text],
+    body: Mapping[str, Any],
+    errors: list[dict[str, str]],
+    stamp: str,
+) -> dict[str, Any]:
+    """What the page is filled with."""
     view = forms.describe(config, form, locale, current)
     bundle = next(iter(current.values())).bundle  # in these parts all of one language are alike
-    return pages.response(
-        request,
-        "form",
-        status,
-        locale=locale,
-        form_targets=_targets(config.forms[form].thank_you_url, config.forms[form].error_url),
-        brand=brand(request, form),
-        form=form,
-        action=f"/forms/{form}",
-        purposes=[_ticked(purpose, body, locale) for purpose in view.purposes],
-        fields=[_filled(field, body) for field in view.fields],
-        email=str(body.get("email", "")),
-        errors=errors,
-        stamp=stamps.make(
-            request, form, [purpose.text.hash for purpose in view.purposes], RenderedBy.PAGE
-        ),
-        page_url=f"{config.server.public_url}/forms/{form}",
-        notice_url=f"/notices/{bundle['notice']}",
-        shown={
+    return {
+        "brand": brand(config, form),
+        "form": form,
+        "action": f"/forms/{form}",
+        "purposes": [_ticked(purpose, body, locale) for purpose in view.purposes],
+        "fields": [_filled(field, body) for field in view.fields],
+        "email": str(body.get("email", "")),
+        "errors": errors,
+        "stamp": stamp,
+        "page_url": f"{config.server.public_url}/forms/{form}",
+        "notice_url": f"/notices/{bundle['notice']}",
+        "shown": {
             "withdraw": bundle["withdraw"],
             "controller": bundle["controller"]["name"],
             "contact": bundle["controller"]["contact"],
         },
-    )
+    }
 
 
 def _ticked(purpose: forms.FormPurpose, body: Mapping[str, Any], locale: str) -> dict[str, Any]:
@@ -89,8 +108,7 @@ def _targets(*urls: str | None) -> list[str]:
     return [f"{p.scheme}://{p.netloc}" for url in urls if url for p in [urlsplit(url)]]
 
 
-def brand(request: web.Request, form: str) -> Brand:
+def brand(config: Config, form: str) -> Brand:
     """The face of the sender whose form it is, with whoever else mails who signs up there."""
-    config = request.app[PARTS].config
     senders = [config.sender_of(purpose) for purpose in config.forms[form].purposes]
     return Brand.of(config.controller, senders)

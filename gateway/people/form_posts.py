@@ -89,7 +89,7 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
     if thanks is not None:
         raise web.HTTPSeeOther(thanks)
     locale = pages.locale_of(request, body.get("locale"))
-    return pages.response(request, "thanks", locale=locale, brand=form_page.brand(request, form))
+    return pages.response(request, "thanks", locale=locale, brand=form_page.brand(config, form))
 
 
 async def _of_ticked(request: web.Request, purposes: list[str], shown: list[str]) -> list[str]:
@@ -115,7 +115,7 @@ async def _refuse_plain(
     target = config.forms[form].error_url
     if target is not None:
         raise web.HTTPSeeOther(_with_error(target, problem.slug))
-    brand, locale = form_page.brand(request, form), pages.locale_of(request, body.get("locale"))
+    brand, locale = form_page.brand(config, form), pages.locale_of(request, body.get("locale"))
     if not isinstance(error, Invalid):
         wait = int(problem.headers.get("Retry-After", 0)) or None
         return pages.error(request, problem.status, retry_after=wait, brand=brand, locale=locale)

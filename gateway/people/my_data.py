@@ -5,11 +5,12 @@ Without a session they tell nobody anything; with one they show what is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
+from audit.receipt import Receipt
 from consent import address
 from consent.consents import Consent
 from consent.errors import AddressError
@@ -30,7 +31,7 @@ from gateway.http.parsing import read_fields
 from gateway.limits import Wait
 from gateway.look import terms
 from gateway.look.generated_notices import processors
-from gateway.people import links, sessions, wording
+from gateway.people import links, receipts, sessions, wording
 from gateway.people.own_pages import OWN, brand, see_other
 from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
 
@@ -158,11 +159,14 @@ async def why(request: web.Request) -> web.StreamResponse:
     seen = None if session is None else await _overview(request, session)
     if seen is None:
         return see_other("/my-data", request)
+    kept = await receipts.of(request, [held.consent for held in seen.consents])
     return pages.response(
         request,
         "why",
         brand=brand(request),
-        consents=_shown(seen.consents, pages.locale_of(request)),
+        consents=_with_receipts(
+            _shown(seen.consents, pages.locale_of(request)), seen.consents, kept
+        ),
         on=any(held.state in (State.PENDING, State.CONFIRMED) for held in seen.consents),
         fresh=True,
         fresh_url=None,
@@ -307,6 +311,15 @@ def _shown(consents: Sequence[Held], locale: str) -> list[dict[str, Any]]:
             "story": [_told(step) for step in held.story if step.kind in _TOLD],
         }
         for held in consents
+    ]
+
+
+def _with_receipts(
+    shown: Sequence[dict[str, Any]], consents: Sequence[Held], kept: Mapping[str, Receipt]
+) -> list[dict[str, Any]]:
+    return [
+        {**one, "receipt": kept.get(held.consent.id)}
+        for one, held in zip(shown, consents, strict=True)
     ]
 
 

@@ -82,8 +82,8 @@ async def adopt(config: Config, clock: Clock, tell: Told) -> Mapping[str, int] |
 
 async def _has_successors(config: Config, ring: Keyring, data: Database) -> bool:
     async with data.read() as connection:
-        first, seed = config.audit.origin, ring.signing.secret
-        return await successor.current(connection, first, ring.audit, seed) > 1
+        verifier = ring.signers(config.audit.origin).verifier
+        return await successor.current(connection, ring.audit, verifier) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _Log:
         while more:
             async with self.data.begin() as connection:
                 more = await self.log.sequence(connection)
-        publisher = Publisher(self.log, self.ring.signing.secret)
+        publisher = Publisher(self.log, self.ring.signers(self.log.first))
         await publisher.publish(self.data, self.guard, self.clock)
         return await publisher.tells_of(self.data, self.guard, Kind.ROWS_ADOPTED)
 

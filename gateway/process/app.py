@@ -9,6 +9,8 @@ from aiohttp import web
 
 from gateway import limits
 from gateway.config import calendars
+from gateway.flows.campaigning.launch import Stores
+from gateway.flows.campaigning.steering import Steering
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
@@ -16,6 +18,7 @@ from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
+    CAMPAIGNS,
     EVIDENCE_SEARCHES,
     EVIDENCE_TURN,
     EXPORTS,
@@ -26,7 +29,9 @@ from gateway.http.app_keys import (
     QUESTIONS,
     READING,
     RIGHTS_REQUESTS,
+    SHOWN,
     SIGN_UPS,
+    STEERING,
     TURNS,
     TYPESETTER,
     WITHDRAWALS,
@@ -34,13 +39,14 @@ from gateway.http.app_keys import (
 )
 from gateway.http.authentication import AUTHENTICATION, Authentication
 from gateway.http.reading import Reading
+from gateway.http.shown import Shown
 from gateway.http.sign_ups import digest_of
 from gateway.http.turns import Turns
 from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter
 from gateway.parts import Parts
-from gateway.people import cors, forms
+from gateway.people import cors, docs, form_specimens, forms
 from gateway.process import routes
 from gateway.watch import metrics
 from gateway.watch.health import Health
@@ -61,6 +67,8 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app.on_response_prepare.append(frame.protect(parts.base))
     app[PARTS] = parts
     app[FORM_DIGESTS] = {form: digest_of(parts.config, form) for form in parts.config.forms}
+    app[SHOWN] = Shown()
+    form_specimens.keep_at_start(app, parts.config, parts.data, parts.clock)
     app[WORDINGS] = Wordings(parts.data)
     app[SIGN_UPS] = Grouped(partial(sign_up.accept_all, parts))
     write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
@@ -76,6 +84,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[READING] = Reading()
     app.on_cleanup.append(app[READING].stop)
     app[WITHDRAWALS] = Withdrawals(parts)
+    of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+    app[CAMPAIGNS] = Stores(*of_mails)
+    app[STEERING] = Steering(app[CAMPAIGNS], parts.permit_wait)
     opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
     app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
@@ -86,3 +97,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)
     return app
+
+
+def prepare(app: web.Application) -> None:
+    """Make what takes long and is always the same, before anybody waits for it."""
+    pages.prepare()
+    docs.prepare(app)

@@ -9,17 +9,19 @@ from math import inf
 from audit import log as audit_log
 from audit import published
 from audit.checkpoints import Verifier
+from audit.log import Log
 from consent import intakes, rights_requests
 from consent.keys import verified
 from consent.lookup import LookUp
 from delivery import outbox
 from delivery.desk import Ended, Parcel
 from delivery.outbox import WAITING, Status
+from gateway.flows.proving.remembering import opened_at
 from gateway.flows.sending.letters import Letter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.duties import Duty
-from gateway.watch import stuck, webhooks
+from gateway.watch import stuck, verification, webhooks
 from gateway.watch.metrics import Metrics
 from storage.clock import Clock
 from storage.database import Database
@@ -93,6 +95,31 @@ async def measure_backups(keys: Database, clock: Clock, rows: RowKeys, counted: 
         now = await clock.now(connection)
         newest = await verified.newest(connection, rows)
     counted.backup_age.set(inf if newest is None else (now - newest.taken_at).total_seconds())
+    return 0
+
+
+def measuring_nights(
+    data: Database, guard: Database, clock: Clock, rows: RowKeys, log: Log, counted: Metrics
+) -> Duty:
+    """Apart from the others, too: it asks the guard's store."""
+    every = timedelta(seconds=60)
+    return Duty(
+        "measure nights", every, lambda: measure_nights(data, guard, clock, rows, log, counted)
+    )
+
+
+async def measure_nights(
+    data: Database, guard: Database, clock: Clock, rows: RowKeys, log: Log, counted: Metrics
+) -> int:
+    """Set when the live log was verified last, and what that found."""
+    nights = await verification.look(guard, rows, log.first)
+    async with data.read() as connection:
+        now, since = await clock.now(connection), await opened_at(connection, log)
+    last = nights.last
+    at = since if last is None else last.at
+    counted.verified_age.set(0 if at is None else max((now - at).total_seconds(), 0))
+    counted.verification_faults.labels("log").set(0 if last is None else last.findings)
+    counted.verification_faults.labels("rows").set(0 if last is None else last.rows)
     return 0
 
 

@@ -26,11 +26,15 @@ import structlog
 
 from audit import public
 from audit.errors import AllOlder, GuardAhead
+from audit.log import Log
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
-from delivery import ahead
+from consent.keys.keystore import KeyStore
+from delivery import ahead, campaigns
 from gateway import limits
 from gateway.callers import idempotency
+from gateway.flows.campaigning.expansion import Expansion
+from gateway.flows.campaigning.launch import Stores
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
@@ -51,6 +55,8 @@ from gateway.parts import Parts
 from gateway.watch import logs
 from gateway.watch.metrics import Metrics
 from storage import bad_rows
+from storage.clock import Clock
+from storage.database import Database
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -76,11 +82,6 @@ class Duty:
 def of(parts: Parts) -> list[Duty]:
     """Every duty of a gateway."""
 
-    async def sequence() -> int:
-        async with parts.data.begin() as connection:
-            now = await parts.clock.now(connection)
-            return await parts.log.sequence(connection, now=now) or 0
-
     async def show() -> int:
         await public.show(parts.data, parts.log, parts.clock)
         return 0
@@ -89,18 +90,21 @@ def of(parts: Parts) -> list[Duty]:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
-    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher).publish
+    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).publish
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
     stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
     opened = (parts.data, parts.key_database, parts.guard, parts.clock)
-    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs)
+    kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.publisher)
     both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
+
+    of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+    expansion = Expansion(Stores(*of_mails))
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
@@ -108,8 +112,9 @@ def of(parts: Parts) -> list[Duty]:
     return [
         duty("intake", 0.25, lambda: intake.work_off(parts)),
         duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
+        duty("campaigns", 0.5, expansion.work_off),
         duty("addresses", 0.25, AddressMails(parts).work_off),
-        duty("sequencer", 0.2, sequence),
+        duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
         duty("takings_away", 1, takings.work_off),
@@ -125,6 +130,12 @@ def of(parts: Parts) -> list[Duty]:
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+async def _sequence(data: Database, clock: Clock, audit_log: Log) -> int:
+    async with data.begin() as connection:
+        now = await clock.now(connection)
+        return await audit_log.sequence(connection, now=now) or 0
 
 
 async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:
@@ -153,11 +164,23 @@ async def sweep(parts: Parts) -> int:
         await bad_rows.purge(connection, now)
     if given_up:
         log.error("intake_given_up", rows=given_up)
+    await _sweep_content_keys(parts.data, parts.keystore, parts.clock)
     closed = await parts.keystore.closed_intake_keys(parts.clock.wall())
     async with parts.data.read() as connection:
         in_use = await intakes.keys_in_use(connection)
     await parts.keystore.destroy_intake_keys(set(closed) - in_use)
     return 0
+
+
+async def _sweep_content_keys(data: Database, keystore: KeyStore, clock: Clock) -> None:
+    """With the last content that names one, its key goes: no backup of the data is read by it."""
+
+    async def named(keys: Sequence[str]) -> set[str]:
+        # Must raise where the data is away: what is not named loses its key for good.
+        async with data.read() as connection:
+            return await campaigns.keys_in_use(connection, keys)
+
+    await keystore.sweep_content_keys(named, clock.wall())
 
 
 async def keep(duties: Sequence[Duty], metrics: Metrics, stopping: asyncio.Event) -> None:

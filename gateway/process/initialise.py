@@ -60,11 +60,11 @@ async def _open_log(
     config: Config, ring: Keyring, data: Database, guard: Database, clock: Clock
 ) -> list[str]:
     """The guard first: a log must never run unwatched."""
+    signers = ring.signers(config.audit.origin)
     async with data.read() as connection:
-        first, seed = config.audit.origin, ring.signing.secret
-        generation = await successor.current(connection, first, ring.audit, seed)
+        generation = await successor.current(connection, ring.audit, signers.verifier)
     log = Log(config.audit.origin, ring.audit, "init", generation)
-    publisher = Publisher(log, ring.signing.secret)
+    publisher = Publisher(log, signers)
     made = []
     async with guard.begin() as guarding, data.read() as reading:
         if await publisher.create_guard(guarding, reading):

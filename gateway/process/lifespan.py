@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from audit import successor
+from audit.errors import LogRefuted
 from audit.log import Log
 from audit.publish import Publisher
 from consent.consents import Consents, Use
@@ -36,6 +37,7 @@ from gateway.look.translations import translations
 from gateway.parts import Parts
 from gateway.schema import database_schema
 from gateway.takings import Takings
+from gateway.watch import logs
 from storage import bad_rows, files
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database, sqlite_files
@@ -62,9 +64,10 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
     async with AsyncExitStack() as stack:
         data, keys, guard = await _open_stores(config, stack)
         async with data.read() as connection:
-            first, seed = config.audit.origin, ring.signing.secret
-            generation = await successor.current(connection, first, ring.audit, seed)
-        log = Log(config.audit.origin, ring.audit, _node(), generation)
+            signing = ring.signers(config.audit.origin)
+            generation = await successor.current(connection, ring.audit, signing.verifier)
+            log = Log(config.audit.origin, ring.audit, _node(), generation)
+            await signing.learn(connection, log)
         clock = clock or DatabaseClock()
         rows = RowKeys(ring.rows)
         async with keys.read() as connection:
@@ -78,7 +81,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             guard=guard,
             keystore=KeyStore(keys, ring.keks, ring.active_kek, rows),
             log=log,
-            publisher=Publisher(log, ring.signing.secret),
+            publisher=Publisher(log, signing),
             rows=rows,
             lookup=LookUp(ring.lookup, rows, ring.beside_lookup),
             consents=Consents(rows, Wordings(mailing(config), log.macs), _use(config)),
@@ -104,10 +107,21 @@ async def put_in_order(parts: Parts) -> None:
     async with parts.key_database.begin() as connection:
         now = await parts.clock.now(connection)
         await sets.install(connection, parts.rows, parts.keyring.rows, now)
-    high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
-    await high_water.publish(parts.data, parts.guard, parts.clock)
+    high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
+    try:
+        await high_water.publish(parts.data, parts.guard, parts.clock)
+    except LogRefuted as error:  # people are served all the same; the duty says so again
+        logs.failed("not_published", error)
+    async with parts.data.begin() as connection:
+        # A log that was closed before it told which key follows goes on without a word of it.
+        now = await parts.clock.now(connection)
+        await parts.publisher.signers.sign_in(connection, parts.log, now)
     stores = (parts.data, parts.guard, parts.keystore)
     await _require_of_one_moment(*stores, parts.rows, parts.clock)
+    if gone := await older.unfindable(parts.data, parts.lookup, parts.rows, parts.clock):
+        raise StoresApart(
+            f"people are found by look-up key {gone[-1]}, which the keyring let go of"
+        )
     async with parts.data.begin() as connection:
         await parts.lookup.announce(connection)
     await publish_texts.publish(parts)

@@ -34,9 +34,11 @@ from gateway.keyfiles import dkim_keys
 from gateway.look import notices
 from gateway.parts import Parts
 from gateway.process import counting, duties
-from gateway.process.app import create_app
+from gateway.process.app import create_app, prepare
 from gateway.process.counting import CountingDesk
 from gateway.process.lifespan import open_parts, put_in_order
+from gateway.process.nightly import Nightly, nightly
+from gateway.process.outside import Outside
 from gateway.smtp.inbox import OpenInbox, open_inbox
 from gateway.watch import logs, metrics
 from gateway.watch.health import Health
@@ -208,7 +210,13 @@ async def _parts_running(
             backups = counting.measuring_backups(
                 parts.key_database, parts.clock, parts.rows, counted
             )
-            tasks = [*duties.of(parts), measuring, backups]
+            kept_in = (parts.data, parts.guard, parts.clock, parts.rows, parts.log)
+            tonight = Nightly(parts.config, *kept_in)
+            stack.callback(tonight.stop)
+            nights = counting.measuring_nights(*kept_in, counted)
+            tasks = [*duties.of(parts), measuring, backups, nights, nightly(tonight)]
+            others = Outside(*kept_in[:3], parts.log, verifier, parts.config.audit)
+            tasks += others.duties(counted)
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
             public = places.public
@@ -259,6 +267,7 @@ async def _replay(parts: Parts) -> None:
 @asynccontextmanager
 async def _listening(process: Process, health: Health, place: Place) -> AsyncIterator[None]:
     app = create_app(process.parts, process.counted, health)
+    await asyncio.to_thread(prepare, app)
     runner = Runner(app, shutdown_timeout=_DRAIN)
     await runner.setup()
     try:

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import audit.tables
 import consent.keys.tables
+import consent.shown_tables
 import consent.tables
 import consent.telling_tables
 import delivery.tables
@@ -68,6 +69,7 @@ DATA = Schema(
         gateway.schema.tables.metadata,
         storage.bad_rows.metadata,
         consent.telling_tables.metadata,
+        consent.shown_tables.metadata,
     ),
     _HERE / "data",
 )

@@ -28,7 +28,7 @@ from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
-from gateway.watch import about_keys, rights, stuck, webhooks, wordings
+from gateway.watch import about_keys, rights, stuck, verification, webhooks, wordings
 from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
@@ -282,6 +282,8 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
 
 async def _about_rows(config: Config, database: Database, name: str) -> list[Finding]:
     keys = await about_keys.about(config, name, database)
+    if name == "guard":
+        return [*keys, *await verification.about(config, database)]
     if name != "data":
         return keys
     waiting = [*await stuck.about(database), *await rights.about(database)]

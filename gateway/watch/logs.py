@@ -29,7 +29,8 @@ ALLOWED = frozenset(
         "event", "level", "at", "logger", "error", "place", "route", "method", "status", "seconds",
         "bytes", "message", "messages", "worker", "duty", "code", "waiting", "problem", "store",
         "key_id", "listen", "wait", "why", "table", "rows", "request", "due_at",
-        "webhook", "change",
+        "webhook", "change", "entries", "findings", "witness",
+        "campaign",
     }
 )  # fmt: skip
 

@@ -107,6 +107,25 @@ class Metrics:
             "How old the newest verified backup is; infinite where none was ever verified",
             registry=registry,
         )
+        self._gauge_the_log(registry)
+
+    def _gauge_the_log(self, registry: CollectorRegistry) -> None:
+        self.verified_age = Gauge(
+            "gateway_audit_verified_age_seconds",
+            "How long ago the live log was verified, or opened where it never was",
+            registry=registry,
+        )
+        self.verification_faults = Gauge(
+            "gateway_audit_verification_faults",
+            "What the last verification found, in the log or beside it",
+            ["where"],
+            registry=registry,
+        )
+        self.witnesses_lacking = Gauge(
+            "gateway_audit_witnesses_lacking_seconds",
+            "For how long fewer witnesses than needed cosigned the last public checkpoint",
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from audit import log as audit_log
-from audit import published
+from audit import published, witnessed
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
 from consent.keys import nodes, phases, verified
@@ -23,8 +23,9 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import marketing, stuck, webhooks
+from gateway.watch import marketing, stuck, verification, webhooks
 from gateway.watch.marketing import Period
+from gateway.watch.verification import Nights
 from storage.bad_rows import Standing
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -39,6 +40,8 @@ class LogProgress:
     size: int  # entries under the newest checkpoint
     pending: int  # staged, not yet in the tree
     checkpoint_at: datetime | None
+    nights: Nights  # what verifications came to
+    witnesses: str | None  # who cosigned the last public checkpoint; none where nobody is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ async def look(parts: Parts) -> Overview:
     """Look at everything. Changes nothing."""
     async with parts.key_database.read() as connection:
         backup = await verified.newest(connection, parts.rows)
+    nights = await verification.look(parts.guard, parts.rows, parts.log.first)
+    audit = parts.config.audit
+    verifier, known = parts.publisher.verifier, witnessed.known(audit.vkeys)
+    seen = await witnessed.seen(parts.data, parts.guard, parts.log, verifier, known)
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
@@ -100,6 +107,8 @@ async def look(parts: Parts) -> Overview:
                 size=0 if newest is None else newest.checkpoint.size,
                 pending=await audit_log.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
+                nights=nights,
+                witnesses=verification.of_witnesses(seen, audit) if audit.witnesses else None,
             ),
             held=await marketing.look(connection, parts.log.macs),
             epochs=await epochs(

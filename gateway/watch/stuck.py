@@ -45,7 +45,9 @@ _WAY_OUT: Mapping[str, str] = {
     Why.FAILED: "the log lines row_failed and outcome_failed name error and place",
     Why.UNREADABLE: _VERIFY,
 }
-_TABLES = frozenset({"intake", "outbox", "change", "consent", "subject", "permit", "erasure"})
+_TABLES = frozenset(
+    {"intake", "outbox", "campaign", "change", "consent", "subject", "permit", "erasure"}
+)
 _OTHER = "other"
 
 

@@ -53,14 +53,30 @@ SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<raw>[A-Za-z0-9+/]+={0,2})")
 LISTED = re.compile(r"(?P<size>0|[1-9][0-9]{0,12}) (?P<hash>[0-9a-f]{64}) (?P<path>[\w./-]{1,100})")
 LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
+UNTIL = re.compile(r"# from [0-9]{1,16} until (?P<until>[0-9]{1,16})")
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
+HANDOVERS, HANDOVER, HANDING = (
+    "handovers.jsonl",
+    "consentgw/audit/handover/v1",
+    "consentgw/handover",
+)
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
+SLOT = re.compile(r"([a-z_]+)(?: ([0-9]{1,6}) ([0-9]{1,6}))?")
 CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
+NAME = 1000  # characters; ours are far shorter, and those of people and wordings are kept
 TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
-BEGINNINGS, STEP = (b"log.opened", b"log.closed"), b"clock.step"
+BEGINNINGS, STEP, ROTATED = (b"log.opened", b"log.closed"), b"clock.step", b"key.rotated"
 DECIDED = {b"consent.confirmed": True, b"consent.withdrawn": False}
 NAMING = {b"consent." + one for one in (b"requested", b"rejected", b"lapsed", b"expired")}
-TELLING = {b"text.published", b"subject.erased", b"evidence.ended", *BEGINNINGS, *NAMING, *DECIDED}
+TELLING = {
+    ROTATED,
+    b"text.published",
+    b"subject.erased",
+    b"evidence.ended",
+    *BEGINNINGS,
+    *NAMING,
+    *DECIDED,
+}
 
 
 class Fault(Exception):
@@ -100,6 +116,7 @@ class Checkpoint:
     name: str
     size: int
     root: bytes
+    key: bytes  # that signed it
     times: Mapping[str, int]  # when which witness of ours cosigned it, in seconds since 1970
 
 
@@ -107,44 +124,80 @@ class Keys:
     """The verifier's own keys; whatever keys a bundle brings count for nothing."""
 
     def __init__(self, text: str) -> None:
-        self.logs: dict[str, bytes] = {}
+        # By the log's name; of a key that was followed by another also up to which size it counts.
+        self.logs: dict[str, dict[bytes, int | None]] = {}
         self.witnesses: dict[str, bytes] = {}
+        until: int | None = None
         for number, line in enumerate(text.splitlines(), 1):
-            if line.strip() and not line.startswith("#"):
-                self._add(line.strip(), f"line {number} of the keys")
+            if line.startswith("#"):
+                found = UNTIL.fullmatch(line.strip())
+                until = int(found["until"]) if found else None
+            elif line.strip():
+                self._add(line.strip(), until, f"line {number} of the keys")
+                until = None
 
-    def _add(self, line: str, where: str) -> None:
+    def _add(self, line: str, until: int | None, where: str) -> None:
         found = VKEY.fullmatch(line)
         raw = decoded(found["key"], 33, where) if found else b"\0"
-        keys = {1: self.logs, 4: self.witnesses}.get(raw[0])
-        if found is None or keys is None or _key_id(found["name"], raw).hex() != found["id"]:
+        if (
+            found is None
+            or raw[0] not in (1, 4)
+            or _key_id(found["name"], raw).hex() != found["id"]
+        ):
             raise Fault(where, "is no Ed25519 key of a log or of a witness")
-        keys[found["name"]] = raw[1:]
+        if raw[0] == 1:
+            self.logs.setdefault(found["name"], {})[raw[1:]] = until
+        else:
+            self.witnesses[found["name"]] = raw[1:]
 
-    def opened(self, note: bytes, name: str, first: str, where: str) -> tuple[str, dict[str, int]]:
-        """The text of a note that the log *first* signed as *name*, and who cosigned it when."""
+    def follow(self, note: bytes) -> None:
+        """Trust a key that one of yours signed in, or was signed in by, as both of them say."""
+        text, signatures = _note(note, HANDOVERS)
+        said, *raw = text[:-1].split("\n")
+        if said != HANDOVER or len(raw) != 2 or [who for who, _ in signatures] != [HANDING] * 2:
+            raise Fault(HANDOVERS, "has a line that lets no key follow another")
+        before, key = pair = [decoded(one, 32, HANDOVERS) for one in raw]
+        for one, (_, signature) in zip(pair, signatures, strict=True):
+            if signature[:4] != _key_id(HANDING, b"\1" + one):
+                raise Fault(HANDOVERS, "has a line that another key signed")
+            _check_signature(one, signature[4:], text, HANDOVERS)
+        for known in self.logs.values():
+            if key in known:
+                known.setdefault(before, None)
+            elif known.get(before, 0) is None:  # one that you know to be followed signs in no more
+                known[key] = None
+
+    def opened(
+        self, note: bytes, name: str, first: str, where: str
+    ) -> tuple[str, bytes, dict[str, int]]:
+        """The text of a note that the log *first* signed as *name*, by which key, and who
+        cosigned it when."""
         if first not in self.logs:
             raise Fault(where, f"is of {first!r}, of which you gave no key")
         text, signatures = _note(note, where)
-        signed, times = False, {}
+        keys = {_key_id(name, b"\1" + one): one for one in self.logs.get(name, self.logs[first])}
+        signed, times = b"", {}
         for who, raw in signatures:
-            if who == name and raw[:4] == _key_id(name, b"\1" + self.logs[first]):
-                _check_signature(self.logs[first], raw[4:], text, where)
-                signed = True
+            if who == name and raw[:4] in keys:
+                signed = keys[raw[:4]]
+                _check_signature(signed, raw[4:], text, where)
             elif who in self.witnesses and raw[:4] == _key_id(who, b"\4" + self.witnesses[who]):
                 times[who] = int.from_bytes(raw[4:12], "big")
                 cosigned = f"cosignature/v1\ntime {times[who]}\n{text}"
                 _check_signature(self.witnesses[who], raw[12:], cosigned, where)
         if not signed:
             raise Fault(where, f"is not signed by {name}")
-        return text, times
+        return text, signed, times
 
     def checkpoint(self, note: bytes, name: str, first: str, where: str) -> Checkpoint:
-        text, times = self.opened(note, name, first, where)
+        text, key, times = self.opened(note, name, first, where)
         lines = text.split("\n")
         if len(lines) != 4 or lines[0] != name or lines[3] or not SIZE.fullmatch(lines[1]):
             raise Fault(where, f"is no checkpoint of {name}")
-        return Checkpoint(name, int(lines[1]), decoded(lines[2], 32, where), times)
+        until = self.logs.get(name, {}).get(key)
+        if until is not None and int(lines[1]) > until:
+            raise Fault(where, f"is signed by a key that counts up to {until} only")
+        return Checkpoint(name, int(lines[1]), decoded(lines[2], 32, where), key, times)
 
 
 def _key_id(name: str, key: bytes) -> bytes:
@@ -194,7 +247,8 @@ class Bundle:
         note = b"".join(self.chunks(MANIFEST))
         text, _ = _note(note, MANIFEST)
         self.origin, self.made_at, *listed = _manifest(text)
-        keys.opened(note, f"{self.origin}/export", self.origin, MANIFEST)
+        self._follow(keys)
+        _, self.key, _ = keys.opened(note, f"{self.origin}/export", self.origin, MANIFEST)
         found = [LISTED.fullmatch(line) for line in listed]
         self.files = {one["path"]: (int(one["size"]), one["hash"]) for one in found if one}
         if len(self.files) != len(listed):
@@ -205,6 +259,16 @@ class Bundle:
             raise Fault(repr(name), "was added: the manifest does not have it")
         if len(self._infos) != len(self._zip.infolist()):
             raise Fault("the bundle", "has a file twice")
+
+    def _follow(self, keys: Keys) -> None:
+        """Learn by which keys the log's key was followed: before anything that those signed."""
+        if HANDOVERS not in self._infos:
+            return
+        self.files[HANDOVERS] = (SMALL, "")
+        lines = [one for some in self.lines(HANDOVERS, SMALL) for one in some]
+        notes = [parsed(one, str, HANDOVERS).encode(errors="replace") for one in lines[:1000]]
+        for note in (*notes, *reversed(notes)):
+            keys.follow(note)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """A file in parts, never more than the manifest allows; its hash is checked at the end."""
@@ -336,17 +400,22 @@ class Person:
     """What the disclosed events of one person say: their order, and their consents."""
 
     following: tuple[int, str | None] = (0, None)  # number and link of the event that comes next
-    missing: list[tuple[int, int]] = field(default_factory=list)  # numbers, and up to which entry
+    missing: list[tuple[range, int]] = field(
+        default_factory=list
+    )  # numbers, and before which entry
     let_go: set[int] = field(default_factory=set)  # numbers that a later event says are over
     consents: dict[str, tuple[bool, Any]] = field(default_factory=dict)  # granting, and for what
     told: bool = True  # no decision is withheld: else a consent may stand that is not told of
-    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, as `missing`
+    unknown: list[tuple[int, int]] = field(default_factory=list)  # permits on such, behind a number
+    links: set[str] = field(default_factory=set)  # hashes of links that were in a mail
+    pressed: list[str] = field(default_factory=list)  # and of those that confirmed
 
 
 class Openings:
     """What was disclosed of people, read beside the entries that commit to it."""
 
     def __init__(self, bundle: Bundle) -> None:
+        self._specimens = Specimens(bundle)
         self._lines = (one for some in bundle.lines(OPENINGS, OPENING_LINE) for one in some)
         self.people: dict[str, Person] = {}
         self.opened = self.withheld = 0
@@ -371,8 +440,12 @@ class Openings:
 
     def check(self, entry: re.Match[bytes], texts: Texts) -> None:
         """Check all lines about this entry."""
-        at = self.next
+        at, told = self.next, set[str | int]()
         while self.next == at:
+            what = self._line.get("position", str(self._line.get("compartment"))[:NAME])
+            if not isinstance(what, str | int) or what in told:
+                raise Fault(OPENINGS, "tells of something twice, or of nothing", at[1])
+            told.add(what)
             if "position" in self._line:
                 self._item(entry, at[1])
             else:
@@ -381,14 +454,17 @@ class Openings:
 
     def end(self) -> None:
         """Every event of a person is here but those that the log itself says were let go."""
+        self._specimens.end()
         if self.next[0] != 1 << 16:
             raise Fault(OPENINGS, "is about an entry that is not in the bundle", self.next[1])
         for person in self.people.values():
-            for number, index in person.missing:
-                if number not in person.let_go:
-                    raise Fault(OPENINGS, f"lacks the person's event number {number}", index)
+            for numbers, index in person.missing:
+                lacking = next((one for one in numbers if one not in person.let_go), None)
+                if lacking is not None:
+                    raise Fault(OPENINGS, f"lacks the person's event number {lacking}", index)
+            first = person.missing[0][0].start if person.missing else None
             for number, index in person.unknown:
-                if not any(one <= number for one, _ in person.missing):
+                if first is None or first > number:
                     raise Fault(OPENINGS, "permits a mail on a consent that nobody gave", index)
 
     def _facts(self, index: int) -> tuple[dict[str, Any], bytes]:
@@ -409,7 +485,7 @@ class Openings:
             raise Fault(OPENINGS, "opens what the entry does not commit to", index)
         if "opened" not in self._line:
             self.withheld += 1
-            person = self._person(self._line.get("subject"))
+            person = self._person(self._line.get("subject"), index)
             if compartment == "evidence":
                 person.following = (person.following[0] + 1, link)
                 person.told &= entry["kind"] not in DECIDED
@@ -421,21 +497,58 @@ class Openings:
         if about != (entry["eid"].decode(), compartment) or not isinstance(facts.get("sub"), str):
             raise Fault(OPENINGS, "has facts that say to be of another event", index)
         if compartment == "evidence":
-            person = self._person(facts["sub"])
+            person = self._person(facts["sub"], index)
             self._follow(person, facts, link, index)
             self._decide(person, entry["kind"], facts, index)
-            if isinstance(facts.get("text"), str) and entry["kind"].startswith(b"consent."):
-                texts.use(facts["text"], index)
+            if entry["kind"].startswith(b"consent."):
+                self._shown(person, entry["kind"], facts, index)
+                texts.use_of(facts, index)
 
-    def _person(self, name: object) -> Person:
-        return self.people.setdefault(str(name), Person())
+    def _shown(self, person: Person, kind: bytes, facts: dict[str, Any], index: int) -> None:
+        """What people saw is here; a mail is made again, and has the link that is told of."""
+        if facts.get("shown") is not None:
+            self._specimens.body(facts["shown"], index)
+        token = str(facts.get("token"))
+        if kind == b"consent.confirmed":
+            person.pressed.append(token)
+        made = facts.get("made_of")
+        if kind != b"consent.mail_sent" or not isinstance(made, dict):
+            return
+        found = made.get("values")
+        values: dict[str, str] = found if isinstance(found, dict) else {}
+        if self._specimens.remade(made.get("specimen"), values, index) != facts.get("mail"):
+            raise Fault(OPENINGS, "has a mail that is not the one of that hash", index)
+        link = str(values.get("confirm", ""))
+        if hashlib.sha256(_unpadded(link)).hexdigest() != token:
+            raise Fault(OPENINGS, "has a mail with another link than the log names", index)
+        person.links.add(token)
+
+    @property
+    def mails(self) -> int:
+        """How many mails were made again."""
+        return len(self._specimens.mails)
+
+    @property
+    def links(self) -> int:
+        """How many confirmations came by a link that was in one of them."""
+        return sum(one in who.links for who in self.people.values() for one in who.pressed)
+
+    def _person(self, name: object, index: int) -> Person:
+        return self.people.setdefault(self._known(name, index), Person())
+
+    def _known(self, name: object, index: int) -> str:
+        """A name that is kept, and so no longer than any of ours."""
+        if not isinstance(name, str) or len(name) > NAME:
+            raise Fault(OPENINGS, "names nothing that there is", index)
+        return name
 
     def _follow(self, person: Person, facts: dict[str, Any], link: str, index: int) -> None:
         number, last = person.following
         said = facts.get("sseq")
         if type(said) is not int or not number <= said < number + 100_000:
             raise Fault(OPENINGS, "is not the next of the person's events", index)
-        person.missing += [(one, index) for one in range(number, said)]
+        if number < said:
+            person.missing.append((range(number, said), index))
         if said == number and facts.get("sprev") != last:
             raise Fault(OPENINGS, "does not follow the person's event before it", index)
         person.following = (said + 1, link)
@@ -446,7 +559,10 @@ class Openings:
         if kind not in DECIDED:
             return
         name, purpose = facts.get("consent"), facts.get("purpose")
+        if purpose is not None:
+            self._known(purpose, index)
         if isinstance(name, str):
+            self._known(name, index)
             if kind == b"consent.confirmed" and name in person.consents:
                 raise Fault(OPENINGS, "confirms a consent that was decided before", index)
             person.consents[name] = (DECIDED[kind], purpose)
@@ -457,12 +573,15 @@ class Openings:
     def _item(self, entry: re.Match[bytes], index: int) -> None:
         """One message of a batch event; its place in the small tree is proved."""
         facts, bound = self._facts(index)
-        path = [decoded(str(one), 32, OPENINGS) for one in list(self._line.get("path") or ())[:64]]
+        hashes = self._line.get("path")
+        if not isinstance(hashes, list) or len(hashes) > 64:
+            raise Fault(OPENINGS, "has an item without its path", index)
+        path = [decoded(str(one), 32, OPENINGS) for one in hashes]
         leaf = hashlib.sha256(b"\0" + bound).digest()
         root, count = entry["root"] or b"", int(entry["count"] or 0)
         if not leads_to(base64.b64decode(root), self._number("position"), count, leaf, path):
             raise Fault(OPENINGS, "has an item that is not what the entry commits to", index)
-        ground, person = facts.get("ground"), self._person(facts.get("sub"))
+        ground, person = facts.get("ground"), self._person(facts.get("sub"), index)
         if entry["kind"] != b"permit.batch" or not isinstance(ground, dict):
             return
         name = str(ground.get("id"))
@@ -474,6 +593,70 @@ class Openings:
             person.unknown.append((person.following[0], index))
 
 
+def _unpadded(text: str) -> bytes:
+    """Base64url without padding, as links have it; nothing for what is none."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+class Specimens:
+    """What was shown or sent, without what was anybody's: files that their hashes name."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self.mails: set[str] = set()
+
+    def body(self, name: object, index: int) -> bytes:
+        digest = str(name).removeprefix("sha256:")
+        path = f"specimens/{digest}"
+        if self._bundle.files.get(path, (0, ""))[1] != digest:
+            raise Fault("specimens", f"lack the one that an entry names: {name}", index)
+        return self._bundle.whole(path)
+
+    def remade(self, name: object, values: Mapping[str, str], index: int) -> str:
+        """The hash of the mail that a specimen and these values give, piece by piece."""
+        letter = parsed(self.body(name, index), dict, "specimens", index)
+        try:
+            pieces = [(how, _filled(text, values)) for how, text in letter["pieces"]]
+            raw = b"".join(_as_sent(how, text) for how, text in pieces)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise Fault("specimens", "have one of which no mail can be made", index) from None
+        digest = hashlib.sha256(raw).hexdigest()
+        self.mails.add(digest)
+        return f"sha256:{digest}"
+
+    def end(self) -> None:
+        """Whatever bears such a name is what it names, and a mail is one that the log tells of."""
+        for path, (_, digest) in self._bundle.files.items():
+            folder, _, name = path.partition("/")
+            if folder == "specimens" and name != digest:
+                raise Fault(path, "is not what its name is the hash of")
+            if folder == "mails" and (name != f"{digest}.eml" or digest not in self.mails):
+                raise Fault(path, "is not a mail that the log tells of")
+
+
+def _filled(text: list[str], values: Mapping[str, str]) -> str:
+    """Constants and slots in turn: the value of that name, or a part of it."""
+    parts = list(text)
+    for at in range(1, len(parts), 2):
+        found = SLOT.fullmatch(parts[at])
+        name, *cut = found.groups("") if found else ("", "", "")
+        parts[at] = values[name] if not cut[0] else values[name][int(cut[0]) : int(cut[1])]
+    return "".join(parts)
+
+
+def _as_sent(how: str, text: str) -> bytes:
+    if how == "7bit":
+        return text.encode("ascii")
+    if how != "base64":
+        raise ValueError(how)
+    raw = text.encode()
+    lines = (raw[at : at + 57] for at in range(0, len(raw), 57))
+    return b"".join(b2a_base64(line, newline=False) + b"\r\n" for line in lines)
+
+
 class Texts:
     """The wordings, each a line that its hash names; the log tells of each before it is used."""
 
@@ -482,7 +665,7 @@ class Texts:
         self._notices = {  # of each wording the privacy notice that it was shown with
             f"sha256:{hashlib.sha256(line).hexdigest()}": str(
                 parsed(line, dict, TEXTS).get("notice")
-            )
+            )[:NAME]
             for line in lines
         }
         named = {name: f"notices/{name[7:]}.txt" for name in self._notices.values()}
@@ -494,6 +677,10 @@ class Texts:
 
     def published(self, text: str) -> None:
         self._published.add(text)
+
+    def use_of(self, facts: Mapping[str, Any], index: int) -> None:
+        if isinstance(facts.get("text"), str):
+            self.use(facts["text"], index)
 
     def use(self, text: str, index: int) -> None:
         if text not in self._notices:
@@ -511,6 +698,7 @@ class Gap:
     size: int  # up to where its entries are there
     root: bytes
     end: int  # up to where some had been signed
+    guard: Checkpoint | None  # that says so
 
 
 @dataclass
@@ -584,6 +772,8 @@ class Verdict:
     opened: int = 0
     erased: int = 0  # of such facts, as the log tells
     withheld: int = 0
+    mails: int = 0  # that asked for a consent, and were made again to the byte
+    links: int = 0  # that were in one of them, and confirmed
 
 
 class Verification:
@@ -596,6 +786,7 @@ class Verification:
         self._told: dict[int, Gap] = {}
         self._read: dict[int, Reading] = {}
         self._kept: dict[int, list[Checkpoint]] = {}
+        self._followed: dict[bytes, tuple[int, int]] = {}  # keys, by the entry that says so
         self.verdict = Verdict(bundle.origin, bundle.made_at)
 
     def run(self) -> Verdict:
@@ -608,6 +799,7 @@ class Verification:
             raise Fault("the bundle", "has no log")
         self.openings.end()
         self._close()
+        self._check_signers()
         for name in sorted(self._bundle.files.keys() - self._bundle.seen):
             for _ in self._bundle.chunks(name):
                 pass
@@ -637,8 +829,14 @@ class Verification:
         log.claim(newest, "the bundle's checkpoint")
         where = f"{folder}/checkpoints.jsonl"
         for line in (one for some in self._bundle.lines(where, SMALL) for one in some):
-            log.older.append(read(parsed(line, str, where).encode(errors="replace"), where))
-            log.claim(log.older[-1], "an older checkpoint")
+            older = read(parsed(line, str, where).encode(errors="replace"), where)
+            if older.size > newest.size:
+                what = (
+                    f"has a checkpoint of {older.size} entries, that of the log has {newest.size}"
+                )
+                raise Fault(where, what)
+            log.older.append(older)
+            log.claim(older, "an older checkpoint")
         for one in self._kept.get(generation, ()):
             log.claim(one, "your checkpoint")
         self.texts.lost = generation > 1  # what told of a wording may be among what was lost
@@ -671,27 +869,34 @@ class Verification:
         refs = parsed(raw or b"{}", dict, log.path)
         if kind == b"text.published":
             self.texts.published(str(refs.get("text")))
+        elif kind == ROTATED:
+            if refs.get("state") == "signed_in":
+                before = decoded(refs.get("before", ""), 32, log.path)
+                self._followed.setdefault(before, (log.generation, index))
         elif kind in BEGINNINGS:
             if "predecessor" in refs and index < log.generation:
-                self._tell(refs, log.path, index)
+                self._tell(refs, log.path, log.generation, index)
         elif kind in (b"subject.erased", b"evidence.ended"):
             numbers = [refs.get(name, "0") for name in ("payloads", "items")]
             self.verdict.erased += sum(int(one) for one in numbers if SIZE.fullmatch(one))
         elif "text" in refs:
             self.texts.use(refs["text"], index)
 
-    def _tell(self, refs: Mapping[str, str], path: str, index: int) -> None:
+    def _tell(self, refs: Mapping[str, str], path: str, own: int, index: int) -> None:
         sizes = [refs.get(name, "0") for name in ("predecessor", "size", "guard")]
         if not all(SIZE.fullmatch(one) for one in sizes):
             raise Fault(path, "does not say which log was closed, and where", index)
         generation, size, guard = map(int, sizes)
+        if not 0 < generation < own:
+            raise Fault(path, "says that a log was closed that was not before it", index)
         root = decoded(refs.get("root", ""), 32, path)
+        stood = None
         if "guard" in refs:
             name = self._name(generation)
             said = f"{name}\n{guard}\n{refs.get('guard_root')}\n"
             note = f"{said}\n— {name} {refs.get('guard_signature')}\n".encode()
-            self._keys.checkpoint(note, name, self._bundle.origin, path)
-        self._told[generation] = Gap(size, root, max(size, guard))
+            stood = self._keys.checkpoint(note, name, self._bundle.origin, path)
+        self._told[generation] = Gap(size, root, max(size, guard), stood)
 
     def _close(self) -> None:
         """Each log ends where its successor says, and none before a checkpoint that you keep."""
@@ -715,10 +920,36 @@ class Verification:
             if size > end:
                 what = f"is cut off after {there.size}: your checkpoint covers {size} entries"
                 raise Fault(f"log/{generation}", what)
+            self._beyond(generation, [one for one in kept if one.size > there.size], gap)
+
+    def _beyond(self, generation: int, kept: Sequence[Checkpoint], gap: Gap | None) -> None:
+        """Checkpoints of what was lost: of one size there is one root, whatever it was of."""
+        guard = gap.guard if gap else None
+        roots = {} if guard is None else {guard.size: guard.root}
+        for one in kept:
+            if roots.setdefault(one.size, one.root) != one.root:
+                what = f"had two roots of size {one.size}: two histories were signed"
+                raise Fault(f"log/{generation}", what)
+            said = f"your checkpoint of size {one.size} covers lost entries"
+            with_what = "the guard's alone" if guard and guard.size == one.size else "nothing"
+            self.verdict.gaps.append(f"{said}: it was compared with {with_what}")
+
+    def _check_signers(self) -> None:
+        """A key that was followed by another signs nothing behind the entry that says so."""
+        signed = [(log.checkpoint, n, f"log/{n}/checkpoint") for n, log in self._read.items()]
+        for n, log in self._read.items():
+            signed += [(one, n, f"log/{n}/checkpoints.jsonl") for one in log.older]
+        signed += [(one, n, "your checkpoint") for n, kept in self._kept.items() for one in kept]
+        for one, generation, where in signed:
+            if (generation, one.size) > self._followed.get(one.key, (generation, one.size)):
+                raise Fault(where, "is signed by a key that another had followed before")
+        if self._bundle.key in self._followed:
+            raise Fault(MANIFEST, "is signed by a key that another had followed before")
 
     def _conclude(self) -> Verdict:
         verdict, openings = self.verdict, self.openings
         verdict.opened, verdict.withheld = openings.opened, openings.withheld
+        verdict.mails, verdict.links = openings.mails, openings.links
         verdict.logs = [
             {"origin": one.name, "size": one.tree.size, "entries": one.entries}
             for one in self._read.values()
@@ -826,6 +1057,9 @@ def tell(verdict: Verdict) -> Iterator[str]:
     yield from verdict.gaps
     yield f"facts about people: {verdict.sealed} sealed, {verdict.opened} of them opened and true,"
     yield f"  {verdict.withheld} withheld; the log tells of {verdict.erased} that were erased"
+    if verdict.mails:
+        yield f"mails that asked: {verdict.mails} made again to the byte,"
+        yield f"  {verdict.links} of whose links confirmed"
     yield "who could have deceived you:"
     yield from (f"  {one}" for one in verdict.conspirators)
     yield f"ok; level: {verdict.level}"

@@ -10,8 +10,9 @@ import pytest
 
 from consent.keys.vault import Vault
 from delivery import outbox
+from delivery.changing import Change
 from delivery.desk import Composed, Ended
-from delivery.outbox import Change, Status
+from delivery.outbox import Status
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
 from gateway.flows.proving.verify import verify

@@ -16,6 +16,7 @@ from tests.support.endless import FORM, SHAPES, chunked, head, made
 from tests.support.posts import kept
 from tests.support.served import ROWS, paths, requests
 
+CAMPAIGN = "/v1/campaigns/cmp_" + "0" * 26
 REQUEST = "/v1/rights-requests/req_" + "0" * 26
 # The only answers to such a body; leaving works whatever the body is. What is not named here, of
 # all that is served, must answer without reading on.
@@ -40,6 +41,8 @@ ROUTES = {
     "/my-data/export": {303},
     "/again/" + "A" * 22: {413},
     "/address/" + "A" * 43: {410},
+    "/v1/campaigns": {401},
+    **{f"{CAMPAIGN}/{step}": {401} for step in ("pause", "resume", "cancel", "resend")},
     "/v1/permissions": {413},
     "/v1/withdrawals": {413},
     "/v1/audit/export": {422},  # as a look-up, below
@@ -50,6 +53,7 @@ ROUTES = {
     "/v1/holds": {413},
     "/v1/signups": {413},
     "/v1/subjects/lookup": {422},  # without a reason nobody is looked up
+    "/v1/defences": {422},  # nor a mail
     "/v1/messages": {401},
     "/v1/messages/batch": {401},
     "/healthz": {405},
@@ -57,6 +61,7 @@ ROUTES = {
 }
 OF_CALLERS = (
     "/v1/audit/export",
+    "/v1/defences",
     "/v1/permissions",
     "/v1/withdrawals",
     "/v1/erasures",

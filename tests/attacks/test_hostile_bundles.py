@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.kinds import Kind
 from tests.support import bundles
 from tests.support.audit import PUBLISHER
 from tests.support.bundles import check_here, one_life, signed, zipped
@@ -88,7 +91,7 @@ def packed_otherwise() -> bytes:
 def test_a_hostile_file_is_refused_in_little_memory(make: Callable[[], bytes], says: str) -> None:
     raw = make()
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         sound, said = check_here(raw, KEYS)
         _, most = tracemalloc.get_traced_memory()
@@ -97,7 +100,7 @@ def test_a_hostile_file_is_refused_in_little_memory(make: Callable[[], bytes], s
 
     assert (sound, says in said) == (False, True), said
     assert most < 24 << 20
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @settings(max_examples=150, deadline=None)
@@ -133,12 +136,89 @@ def test_whatever_who_has_the_key_signs_is_judged(data: st.DataObject) -> None:
     assert said
 
 
+def lines_of(*openings: dict[str, object]) -> bytes:
+    """A bundle of who has the key, with these lines about the entry 2 of one life."""
+    lines = (as_line({"log": 1, "index": 2} | one) for one in openings)
+    return signed(FILES | {"openings.jsonl": bundles.lines(lines)})
+
+
+@pytest.mark.parametrize("path", [5, 1.5, True, {"a": 1}, "A" * 44])
+def test_a_path_that_is_none_is_a_fault_like_any_other(path: object) -> None:
+    _, first = FILES["openings.jsonl"].splitlines()[:2]
+    line = json.loads(first) | {"path": path}
+    files = FILES | {"openings.jsonl": bundles.lines([as_line(line)])}
+
+    sound, said = check_here(signed(files), KEYS)
+
+    assert (sound, said.startswith("FAILED: openings.jsonl")) == (False, True), said
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_what_an_entry_commits_to_is_disclosed_once(number: int) -> None:
+    """Else more is opened, or withheld, than there is."""
+    lines = FILES["openings.jsonl"].splitlines()
+    withheld = json.loads(lines[number])
+    if "position" not in withheld:
+        del withheld["opened"]
+        withheld |= {"subject": "sub_ada", "why": "left out"}
+    lines[number : number + 1] = [as_line(withheld)] * 2
+
+    sound, said = check_here(signed(FILES | {"openings.jsonl": bundles.lines(lines)}), KEYS)
+
+    assert (sound, "twice" in said) == (False, True), said
+
+
+def holes() -> bytes:
+    """Each event says that a hundred thousand others of the person came before it."""
+    story = one_life()
+    for _ in range(20):
+        story._place = replace(story._place, length=story._place.length + 99_999)
+        story.person(Kind.SUBJECT_RECTIFIED, what="profile")
+    return signed(story.files())
+
+
+def long_names(key: str, size: int) -> Callable[[], bytes]:
+    """Whom lines are about: names of megabytes, which a zip packs in next to nothing."""
+
+    def make() -> bytes:
+        lines = [{"compartment": "evidence", key: f"{n}{'a' * size}", "why": "x"} for n in range(9)]
+        return lines_of(*lines)
+
+    return make
+
+
+def long_notices() -> bytes:
+    lines = (as_line({"notice": f"{n}{'a' * 900_000}"}) for n in range(60))
+    return signed(FILES | {"texts.jsonl": bundles.lines(lines)})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(holes, id="holes"),
+        pytest.param(long_names("subject", 4_000_000), id="names of people"),
+        pytest.param(long_notices, id="names of notices"),
+    ],
+)
+def test_what_who_has_the_key_signs_costs_little_too(make: Callable[[], bytes]) -> None:
+    raw = make()
+    begun = time.process_time()
+    assert not check_here(raw, KEYS)[0]
+    took = time.process_time() - begun
+    tracemalloc.start()
+    try:
+        check_here(raw, KEYS)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (most < 40 << 20, took < 3) == (True, True), (most, took)
+
+
 WORDS = st.sampled_from(
     ["compartment", "index", "log", "opened", "path", "position", "subject", "notice", "x"]
 )
 
 
 def as_line(value: object) -> bytes:
-    import json
-
     return json.dumps(value).encode()

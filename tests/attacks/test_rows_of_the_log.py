@@ -117,9 +117,9 @@ async def test_whatever_stands_in_a_column_of_the_log_is_named_and_stops_nobody(
 
 async def export_and_check(scene: Scene) -> bool:
     parts = scene.app.parts
-    vkey = parts.publisher.vkey
-    raw = b"".join([part async for part in jsonl(parts.data, parts.log, vkey)])
-    return check_jsonl(raw.splitlines(keepends=True), vkey).ok
+    verifier = parts.publisher.verifier
+    raw = b"".join([part async for part in jsonl(parts.data, parts.log, verifier)])
+    return check_jsonl(raw.splitlines(keepends=True), verifier).ok
 
 
 async def ask_everything(scene: Scene, key: dict[str, str], what: str) -> None:

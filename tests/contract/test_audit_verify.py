@@ -67,7 +67,9 @@ class Scene:
     size: int
 
     async def verify(self, **options: Any) -> Report:
-        return await verify_live(self.data, self.guard, log=LOG, vkey=PUBLISHER.vkey, **options)
+        return await verify_live(
+            self.data, self.guard, log=LOG, verifier=PUBLISHER.verifier, **options
+        )
 
     async def open_and_verify(self, **options: Any) -> Report:
         return await self.verify(opener=self.ring.for_subjects, **options)
@@ -330,7 +332,7 @@ async def test_an_untouched_log_is_well(scene: Scene) -> None:
 async def test_a_log_without_entries_is_well(database: Database, keystore: Database) -> None:
     await create_log(database, keystore)
 
-    report = await verify_live(database, keystore, log=LOG, vkey=PUBLISHER.vkey)
+    report = await verify_live(database, keystore, log=LOG, verifier=PUBLISHER.verifier)
 
     assert (report.ok, report.size) == (True, 0)
 
@@ -485,7 +487,7 @@ async def test_a_checkpoint_of_anybody_is_not_held(scene: Scene) -> None:
 async def test_another_mac_key_makes_every_row_a_stranger(scene: Scene) -> None:
     other = Log(LOG.origin, KeySet.of(Secret(bytes(32))), "node-1")
 
-    report = await verify_live(scene.data, scene.guard, log=other, vkey=PUBLISHER.vkey)
+    report = await verify_live(scene.data, scene.guard, log=other, verifier=PUBLISHER.verifier)
 
     assert report.first_bad == 0
 
@@ -656,7 +658,7 @@ async def test_a_log_that_grows_between_any_two_reads_is_well(scene: Scene) -> N
                 yield connection
 
     report = await verify_live(
-        Growing(scene.data), Growing(scene.guard), log=LOG, vkey=PUBLISHER.vkey
+        Growing(scene.data), Growing(scene.guard), log=LOG, verifier=PUBLISHER.verifier
     )
 
     assert report.ok
@@ -669,7 +671,7 @@ def put_in(lines: list[bytes], entry: bytes, index: bytes) -> list[bytes]:
 
 
 async def exported(scene: Scene) -> list[bytes]:
-    parts = [part async for part in jsonl(scene.data, LOG, PUBLISHER.vkey)]
+    parts = [part async for part in jsonl(scene.data, LOG, PUBLISHER.verifier)]
     return b"".join(parts).splitlines(keepends=True)
 
 
@@ -680,21 +682,21 @@ async def test_an_export_is_checked_without_the_database(scene: Scene) -> None:
     lines = await exported(scene)
 
     assert len(lines) == 302
-    assert check_jsonl(lines, PUBLISHER.vkey) == Report(True, 300, None, None, [], Level.SIGNED)
-    assert check_jsonl(lines, PUBLISHER.vkey, [kept]).level is Level.HELD_OUTSIDE
+    assert check_jsonl(lines, PUBLISHER.verifier) == Report(True, 300, None, None, [], Level.SIGNED)
+    assert check_jsonl(lines, PUBLISHER.verifier, [kept]).level is Level.HELD_OUTSIDE
 
 
 async def test_an_export_of_many_chunks_is_checked(scene: Scene) -> None:
     await write(scene.data, *system_events(2500))
     await scene.publish()
 
-    assert check_jsonl(await exported(scene), PUBLISHER.vkey).size == 2800
+    assert check_jsonl(await exported(scene), PUBLISHER.verifier).size == 2800
 
 
 async def test_an_export_that_another_tool_wrote_again_is_still_good(scene: Scene) -> None:
     lines = [json.dumps(json.loads(line), indent=None).encode() for line in await exported(scene)]
 
-    assert check_jsonl(lines, PUBLISHER.vkey).ok
+    assert check_jsonl(lines, PUBLISHER.verifier).ok
 
 
 async def test_an_export_says_nothing_of_a_person(scene: Scene) -> None:
@@ -708,7 +710,7 @@ async def test_an_altered_log_is_exported_and_the_check_says_where(scene: Scene)
     async with scene.data.begin() as connection:
         await change_bytes_to_no_entry(connection)
 
-    assert check_jsonl(await exported(scene), PUBLISHER.vkey).first_bad == 40
+    assert check_jsonl(await exported(scene), PUBLISHER.verifier).first_bad == 40
 
 
 @pytest.mark.parametrize(
@@ -742,7 +744,7 @@ async def test_an_export_that_was_changed_is_found(
     first_bad: int | None,
     cut_off_after: int | None,
 ) -> None:
-    report = check_jsonl(change(await exported(scene)), PUBLISHER.vkey)
+    report = check_jsonl(change(await exported(scene)), PUBLISHER.verifier)
 
     assert not report.ok
     assert (report.first_bad, report.cut_off_after) == (first_bad, cut_off_after)
@@ -755,7 +757,7 @@ async def test_an_older_export_does_not_pass_for_one_that_continues_what_was_kep
     await write(scene.data, *system_events(5))
     kept = await scene.publish()
 
-    report = check_jsonl(older, PUBLISHER.vkey, [kept])
+    report = check_jsonl(older, PUBLISHER.verifier, [kept])
 
     assert (report.ok, report.cut_off_after) == (False, 300)
 
@@ -765,7 +767,7 @@ async def test_an_export_with_entries_beyond_its_checkpoint_is_found(scene: Scen
     entry = system_events(1)[0].entry.decode()
     added = json.dumps({"entry": entry, "index": 300}).encode() + b"\n"
 
-    report = check_jsonl([*lines[:-1], added, lines[-1]], PUBLISHER.vkey)
+    report = check_jsonl([*lines[:-1], added, lines[-1]], PUBLISHER.verifier)
 
     assert (report.ok, report.first_bad) == (False, 300)
 
@@ -774,7 +776,7 @@ async def test_a_log_that_was_never_published_exports_a_header(
     database: Database, keystore: Database
 ) -> None:
     await create_log(database, keystore)
-    parts = [part async for part in jsonl(database, LOG, PUBLISHER.vkey)]
+    parts = [part async for part in jsonl(database, LOG, PUBLISHER.verifier)]
 
     assert json.loads(b"".join(parts))["size"] == 0
     async with database.read() as connection:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import published
 from audit.entry import Draft, Event, Place, draft
-from audit.export.bundle import Wanted
 from audit.export.disclosed import Disclosing, Showing
+from audit.export.selection import Wanted
 from audit.export.spans import cut, merged, runs
 from audit.kinds import Actor, Kind
 from audit.tables import audit_entry

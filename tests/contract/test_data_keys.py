@@ -53,6 +53,17 @@ async def test_every_person_and_compartment_has_a_key_of_its_own(store: KeyStore
             vault.open(subject, compartment, PLACE, sealed)
 
 
+async def test_the_keys_that_were_there_first_stand_in_every_process(
+    store: KeyStore, keystore: Database
+) -> None:
+    await another(keystore).create(["sub_1"], NOW)
+    await store.create(["sub_1", "sub_2"], NOW)
+
+    sealed = sealed_by(await store.vault(["sub_1"]))
+
+    assert opened_by(await another(keystore).vault(["sub_1"]), sealed) == b"ada@example.org"
+
+
 async def test_creating_again_keeps_the_keys(store: KeyStore, keystore: Database) -> None:
     await store.create(["sub_1"], NOW)
     sealed = sealed_by(await store.vault(["sub_1"]))
@@ -127,7 +138,7 @@ async def test_one_key_that_cannot_be_unwrapped_stops_only_its_own_person(
             update(tables.dek).where(mine).values(wrapped=b"\x01\x01" + b"0" * 99)
         )
 
-    vault = await store.vault(["sub_1", "sub_2"])
+    vault = await another(keystore).vault(["sub_1", "sub_2"])
 
     assert [vault.has("sub_1", *EVERYTHING), vault.has("sub_2", *EVERYTHING)] == [False, True]
     with pytest.raises(KeyUnusable):
@@ -144,7 +155,7 @@ async def test_two_people_whose_wrapped_keys_were_swapped_open_nothing(
             mine = update(tables.dek).where(tables.dek.c.subject == subject)
             await connection.execute(mine.values(wrapped=rows[other]))
 
-    vault = await store.vault(["sub_1", "sub_2"])
+    vault = await another(keystore).vault(["sub_1", "sub_2"])
 
     assert not vault.has("sub_1", *EVERYTHING)
     assert not vault.has("sub_2", *EVERYTHING)

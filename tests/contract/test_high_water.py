@@ -25,7 +25,7 @@ def kept(app: App) -> Path:
 
 
 def of(app: App) -> HighWater:
-    return HighWater(app.parts.config.delivery.journal_dir, app.parts.publisher)
+    return HighWater(app.parts.config.delivery.journal_dir, app.parts.publisher, app.parts.rows)
 
 
 async def grow(app: App) -> None:

@@ -22,7 +22,7 @@ from consent import address, gates
 from consent import tables as consent_tables
 from consent.keys.vault import Compartment
 from consent.model import SubjectState
-from delivery import attempts, outbox, permits, tables
+from delivery import attempts, changing, outbox, permits, tables
 from delivery.desk import Ended, Parcel
 from delivery.outbox import Message, Status
 from delivery.outcome import Ending, Phase, Reply
@@ -548,7 +548,7 @@ async def test_a_spending_and_a_takeover_at_once_do_not_both_succeed(
         await blocked(house.one.data, 1)
         now = await house.two.clock.now(taking)
         await permits.lapse(taking, [(held.id, held.attempt)])
-        await outbox.change(taking, [outbox.Change(held.id, Status.QUEUED)], now)
+        await changing.change(taking, [changing.Change(held.id, Status.QUEUED)], now)
 
     assert not await spending_it
 

@@ -89,7 +89,7 @@ async def kinds(data: Database) -> Sequence[str]:
 
 
 async def verify(data: Database, guard: Database) -> Report:
-    return await verify_live(data, guard, log=LOG, vkey=PUBLISHER.vkey)
+    return await verify_live(data, guard, log=LOG, verifier=PUBLISHER.verifier)
 
 
 async def test_directly_before_it_stand_as_many_covers_as_the_dice_say(

@@ -316,7 +316,7 @@ async def test_a_planted_checkpoint_is_none_and_stops_nothing(
         newest = await published.newest(connection, PUBLISHER.verifier)
     await write(database, *system_events(1))
     grown = await PUBLISHER.publish(database, keystore, clock)
-    report = await verify_live(database, keystore, log=LOG, vkey=PUBLISHER.vkey)
+    report = await verify_live(database, keystore, log=LOG, verifier=PUBLISHER.verifier)
 
     assert newest is not None
     assert newest.checkpoint == ours

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import histories
+from audit import histories, within
 from audit import person as audit_person
 from audit.kinds import Kind
 from consent import erasures, gates, links, paces, resting, rights_requests, service_mails, shares
@@ -78,7 +78,16 @@ async def dossier(app: App, connection: AsyncConnection) -> None:
     await service_mails.to_subject(connection, "sub_0")
 
 
+async def defence(app: App, connection: AsyncConnection) -> None:
+    """What a mail is found by that somebody came with."""
+    macs, now, kinds = app.parts.log.macs, app.parts.clock.wall(), (Kind.PERMIT_BATCH,)
+    await within.stored(connection, macs, kinds[0], now, now)
+    await within.of_person(connection, macs, "sub_0", kinds, now, 10)
+    await outbox.get(connection, "msg_0")
+
+
 LOOKS: dict[str, Look] = {
+    "defence": defence,
     "people of a claim": people,
     "told of people": told,
     "dossier": dossier,

@@ -35,9 +35,9 @@ def event(at: datetime) -> Draft:
 async def both(database: Database, keystore: Database) -> list[Report]:
     """What the live log and an export say."""
     await PUBLISHER.publish(database, keystore, SteppedClock())
-    raw = b"".join([part async for part in jsonl(database, LOG, PUBLISHER.vkey)])
-    live = await verify_live(database, keystore, log=LOG, vkey=PUBLISHER.vkey)
-    return [live, check_jsonl(raw.splitlines(keepends=True), PUBLISHER.vkey)]
+    raw = b"".join([part async for part in jsonl(database, LOG, PUBLISHER.verifier)])
+    live = await verify_live(database, keystore, log=LOG, verifier=PUBLISHER.verifier)
+    return [live, check_jsonl(raw.splitlines(keepends=True), PUBLISHER.verifier)]
 
 
 async def test_an_entry_that_is_dated_back_is_named_once(

@@ -14,14 +14,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from audit import published
+from audit.checkpoints import Verifier
+from audit.tables import audit_checkpoint
 from consent import gates, personal
 from consent.gates import Newcomer
 from consent.keys import sets, tables
 from consent.keys.vault import Compartment
-from consent.tables import subject_index
+from consent.tables import subject, subject_index
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.config import config
+from gateway.flows.proving import verify
 from gateway.parts import Parts
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.schema.tables import api_key
@@ -195,7 +199,8 @@ async def test_a_rotation_of_the_look_up_key_that_is_killed_at_each_statement_lo
             if ended != -signal.SIGKILL:
                 break
 
-        assert (ended, statement > 40) == (0, True)
+        # Each run finds done what the ones before it did.
+        assert (ended, statement > 20) == (0, True), statement
         async with open_parts(settings) as parts, parts.data.read() as connection:
             rows = await connection.execute(select(subject_index.c.kid))
             assert sorted(rows.scalars()) == [1] * 250 + [2] * 250
@@ -214,3 +219,84 @@ async def admitted(parts: Parts, everybody: Sequence[str]) -> dict[str, str]:
         now = await parts.clock.now(connection)
         await gates.admit(connection, parts.rows, parts.lookup, newcomers, now)
     return fresh
+
+
+@pytest.mark.timeout(3000)
+async def test_a_rotation_of_the_log_s_key_that_is_killed_at_each_statement_leaves_one_log(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    async with open_gateway(tmp_path, new_database_url, dialect) as gateway:
+        settings = config.load(gateway.config)
+        for statement in itertools.count(1):
+            ended = await asyncio.to_thread(killed_at, gateway, statement, "--kind", "signing")
+            async with open_parts(settings) as parts:
+                await put_in_order(parts)
+                async with parts.data.begin() as connection:
+                    await parts.log.sequence(connection)
+                await parts.publisher.publish(parts.data, parts.guard, parts.clock)
+                assert (await verify.verify(parts)).ok
+            if ended != -signal.SIGKILL:
+                break
+
+        assert (ended, statement > 20) == (0, True), statement
+        async with open_parts(settings) as parts:
+            old, new = parts.publisher.signers.spans(1)
+            async with parts.data.read() as connection:
+                query = select(audit_checkpoint.c.note)
+                notes = list((await connection.execute(query)).scalars())
+            for note in notes:
+                size = parts.publisher.verifier.checkpoint(note).size
+                key = old if old.end is not None and size <= old.end else new
+                assert Verifier(key.vkey).checkpoint(note).size == size
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_with_a_process_that_stood_still_nobody_is_admitted_twice_and_the_log_is_one(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    async with open_gateway(tmp_path, new_database_url, dialect) as gateway:
+        await gateway.start("serve", "serve", "--no-worker")
+        await gateway.start("first", "worker")
+        await gateway.start("second", "worker")
+        await gateway.subscribe("ada@example.org")
+        gateway.signal("second", signal.SIGSTOP)
+
+        for kind in ("lookup", "signing"):
+            said = await answer(gateway, "rotate", "--kind", kind)
+            assert said["begun"] == 2
+        await gateway.subscribe(BOB)
+        for kind in ("lookup", "signing"):
+            await until_active(gateway, kind, 150)
+        await gateway.subscribe(CLEO)
+
+        gateway.signal("second", signal.SIGCONT)
+        gateway.kill("first")
+        gateway.kill("serve")  # whose door another one opens; its duties may be the old one's
+        await gateway.start("serve", "serve", "--no-worker")
+        for email in ("ada@example.org", BOB, CLEO):
+            await gateway.sign_up(email)
+        await gateway.subscribe("dora@example.org")
+
+        settings = config.load(gateway.config)
+        async with open_parts(settings) as parts:
+            async with parts.data.read() as connection:
+                kids = (await connection.execute(select(subject_index.c.kid))).scalars().all()
+                people = (await connection.execute(select(subject.c.id))).scalars().all()
+            assert (len(people), sorted(kids)) == (4, [1] * 4 + [2] * 4)
+            found = await verify.verify(parts)
+            assert (found.ok, found.rows) == (True, [])
+            _, new = parts.publisher.signers.spans(1)
+            async with parts.data.read() as connection:
+                newest = await published.newest(connection, Verifier(new.vkey))
+            assert newest is not None
+            assert newest.checkpoint.size >= new.start
+
+
+async def until_active(gateway: Gateway, kind: str, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            shown = (await answer(gateway, "status"))["keys"][kind]
+            if [one["state"] for one in shown] == ["retiring", "active"]:
+                return
+            await asyncio.sleep(1)

@@ -32,7 +32,8 @@ async def gateway_url() -> AsyncIterator[str]:
 
 
 def landing(gateway_url: str) -> Landing:
-    return Landing(gateway_url, "newsletter", "newsletter", BRAND, "http://127.0.0.1:8025")
+    inbox = "http://127.0.0.1:8025"
+    return Landing(gateway_url, "newsletter", "newsletter", BRAND, inbox, Path("var/inbox"))
 
 
 async def get(url: str) -> tuple[str, str]:
@@ -75,5 +76,11 @@ def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:
 
     text = next_steps(made, "http://127.0.0.1:8090", "cgw_key", Path("var/demo/config.toml"))
 
-    for part in ("http://127.0.0.1:8090", "http://127.0.0.1:8025", "Bearer cgw_key", made.form):
+    for part in (
+        "http://127.0.0.1:8090",
+        "http://127.0.0.1:8025",
+        "Bearer cgw_key",
+        made.form,
+        "defend $(",
+    ):
         assert part in text

@@ -18,7 +18,7 @@ from gateway.process import routes
 from tests.support.apps import App
 
 MODELS = {model.__name__: model for model in (Content, Target, WithdrawalRequest)}
-EXAMPLES = [row for row in routes.API if row.example is not None]
+EXAMPLES = [row for row in routes.API if row.example is not None and row.request is not None]
 
 
 async def document_of(app: App) -> dict[str, Any]:

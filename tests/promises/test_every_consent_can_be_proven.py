@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 from datetime import datetime
+from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -14,9 +17,13 @@ from sqlalchemy import select
 
 from audit import trail
 from audit.trail import TrailEvent
+from consent import specimens
+from consent.specimens import Specimen
 from consent.tables import consent
+from delivery import remaking
 from gateway.config import config
 from gateway.process.lifespan import open_parts
+from tests.support import bundles
 from tests.support.gateways import Gateway, Received
 
 TYPED = "echo-dot.Ada@EXAMPLE.org"
@@ -69,7 +76,73 @@ async def test_the_events_of_a_consent_say_who_what_when_where_and_how(gateway: 
     assert "POST" in confirmed["action"]
     assert received_at < told["mail_sent"].entry.at < confirmed_at
     token = mail.link("confirm").rpartition("/")[2]
-    assert confirmed["token"] == token_hash(token)
+    # That link was in that mail, and the mail can be made again to the byte.
+    assert confirmed["token"] == sent["token"] == token_hash(token)
+    shown = await kept(gateway, sent["made_of"]["specimen"], confirmed["shown"])
+    values = sent["made_of"]["values"]
+    assert remaking.remade(shown[sent["made_of"]["specimen"]].body, values) == mail.raw
+    assert values["confirm"] == token
+    # To whom it was handed, and what was read when it was confirmed; nobody's but the wording.
+    assert sent["session"] == {"host": "127.0.0.1", "port": gateway.relay_port}
+    page = shown[confirmed["shown"]].body.decode()
+    assert "Ja, ich möchte den Newsletter." in page
+    for body in (one.body.decode() for one in shown.values()):
+        assert not [word for word in (CANONICAL, token, "Ada") if word.lower() in body.lower()]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_whoever_runs_it_hands_out_the_proof_of_one_consent(gateway: Gateway) -> None:
+    """A paper for who judges, and a bundle that is checked with nothing of ours."""
+    mail = await sign_up_and_confirm(gateway)
+    name = facts((await story(gateway, "consent.confirmed"))["requested"])["consent"]
+    keys = await asyncio.to_thread(gateway.command, "audit", "keys")
+
+    async def write(form: str, *more: str) -> tuple[Path, CompletedProcess[str]]:
+        path = gateway.directory / f"proof.{form}"
+        asked = ("audit", "evidence", name, "--format", form, "--reason", "case 17", *more)
+        done = await asyncio.to_thread(gateway.try_command, *asked, "-o", str(path))
+        return path, done
+
+    async with asyncio.timeout(60):
+        while (made := await write("bundle"))[1].returncode:  # until a checkpoint covers it
+            assert "next checkpoint" in made[1].stderr
+    status, said = await asyncio.to_thread(bundles.check_alone, made[0], keys)
+    paper, done = await write("pdf", "--locale", "de")
+    lost, refused = await write("json", "--case", "Lovelace")
+
+    assert (status, "1 made again to the byte" in said) == (0, True), said
+    files = bundles.files_of(made[0].read_bytes())
+    assert mail.raw in files.values()
+    assert done.returncode == 0, done.stderr
+    assert b"pdfaid:part" in paper.read_bytes()
+    assert (refused.returncode, lost.exists()) == (2, False)
+    stranger = ("audit", "evidence", "con_" + "0" * 26, "--reason", "case 17", "-o", str(lost))
+    nobody = await asyncio.to_thread(gateway.try_command, *stranger)
+    assert (nobody.returncode, lost.exists()) == (1, False)
+    assert "--case" in nobody.stderr
+
+
+async def kept(gateway: Gateway, *names: str) -> dict[str, Specimen]:
+    async with open_parts(config.load(gateway.config)) as parts, parts.data.read() as connection:
+        return await specimens.get(connection, names)
+
+
+async def test_what_showed_the_wording_is_kept_where_our_own_page_did(gateway: Gateway) -> None:
+    async with gateway.http.get(f"{gateway.base}/forms/signup?locale=de") as page:
+        html = await page.text()
+    found = re.findall(r'name="(stamp|locale|page_url|text)" value="([^"]*)"', html)
+    await asyncio.sleep(1.1)  # nobody fills in a form faster
+    filled = [*found, ("email", TYPED), ("purpose", "newsletter"), ("homepage", "")]
+    async with gateway.http.post(f"{gateway.base}/forms/signup", data=filled) as answer:
+        assert answer.status == 200
+    await gateway.await_mail("echo-dot.Ada@example.org")
+
+    asked = facts((await story(gateway, "consent.requested"))["requested"])
+
+    assert (asked["rendered_by"], asked["page_url"]) == ("page", f"{gateway.base}/forms/signup")
+    shown = await kept(gateway, asked["shown"], asked["form_digest"])
+    assert shown[asked["shown"]].body.decode() == html.replace(dict(found)["stamp"], "")
+    assert b"newsletter" in shown[asked["form_digest"]].body
 
 
 async def sign_up_and_confirm(gateway: Gateway) -> Received:

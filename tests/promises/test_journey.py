@@ -68,8 +68,8 @@ async def test_a_person_signs_up_is_mailed_leaves_and_is_refused_from_then_on(
     assert (status, refusal["reason"], refusal["class"]) == (403, "withdrawn", "never")
     assert len(gateway.received(ADA)) == 2
 
-    verified = await asyncio.to_thread(gateway.command, "audit", "verify")
-    assert "ok" in verified.lower()
+    await _defend(gateway, nurture.raw, queued["message_id"], permission["ground"])
+    assert "ok" in (await asyncio.to_thread(gateway.command, "audit", "verify")).lower()
     kinds = await _kinds(gateway, key)
     story = [kind for kind in kinds if kind.startswith("consent.")]
     assert story == [
@@ -83,3 +83,20 @@ async def test_a_person_signs_up_is_mailed_leaves_and_is_refused_from_then_on(
 async def _kinds(gateway: Gateway, key: str) -> list[str]:
     _, listed = await gateway.call(key, "GET", "/v1/audit/events?limit=1000")
     return [event["kind"] for event in listed["events"]]
+
+
+async def _defend(gateway: Gateway, raw: bytes, message: str, ground: object) -> None:
+    """As its last step, the tour of the README does so too."""
+    file = gateway.directory / "complained.eml"
+    file.write_bytes(raw)
+    found = json.loads(await asyncio.to_thread(gateway.command, "defend", str(file), "--json"))
+    assert (found["ours"], found["message_id"]) == (True, message)
+    assert (found["ground"], found["signed"]["as_it_was_sent"]) == (ground, True)
+    assert found["consent"]["consent"]["state"] == "withdrawn"
+    paper = gateway.directory / "letter.pdf"
+    command = ("defend", str(file), "-o", str(paper), "--locale", "de", "--case", "2026-17")
+    assert "ours\n" in await asyncio.to_thread(gateway.command, *command)
+    assert paper.read_bytes().startswith(b"%PDF-")
+    file.write_bytes(raw.replace(b"Hello", b"Hallo"))
+    altered = await asyncio.to_thread(gateway.try_command, "defend", str(file))
+    assert (altered.returncode, altered.stdout.split("\n")[0]) == (3, "not ours: altered")

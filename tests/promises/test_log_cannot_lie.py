@@ -152,10 +152,10 @@ async def export_and_check(gateway: Gateway, *kept: str) -> tuple[int, str]:
     """Not by the command, of which the log tells: what is done to its rows here is undone."""
     ring = keyring.load(gateway.directory / "keyring.json")
     origin = tomllib.loads(gateway.config.read_text())["audit"]["origin"]
-    key = checkpoints.vkey(origin, ring.signing.secret.reveal())
+    verifier = ring.signers(origin).verifier
     bundle = gateway.directory / "log.jsonl"
     async with stores.open_data(gateway) as data:
-        parts = [part async for part in jsonl(data, Log(origin, ring.audit, "test"), key)]
+        parts = [part async for part in jsonl(data, Log(origin, ring.audit, "test"), verifier)]
     bundle.write_bytes(b"".join(parts))
     return await check(gateway, bundle, *kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,12 +10,18 @@ import pytest
 from sqlalchemy import update
 
 from audit.errors import AuditError
+from audit.kinds import Actor
 from audit.report import Level
 from audit.tables import audit_entry
+from consent.keys.phases import Declared
+from consent.keys.set_phases import RESTS
 from gateway.errors import GatewayError
+from gateway.flows.proving.export_forms import Form
+from gateway.flows.proving.exports import Exports, Taking, at_once
 from gateway.flows.restoring import marketing
 from gateway.process.lifespan import open_parts
 from gateway.watch.marketing import look
+from tests.support import bundles
 from tests.support.databases import Databases
 from tests.support.restoring import (
     FORGOTTEN,
@@ -28,7 +35,9 @@ from tests.support.restoring import (
     mailed,
     status,
 )
+from tests.support.rotations import Node, set_states
 
+_NOTHING_LEFT = Declared(no_backups=True, copies_replaced=True)
 _ALL = ("data", "keys", "guard")
 _DAY_TEN = [
     pytest.param(("data",), id="data"),
@@ -236,3 +245,74 @@ async def test_nobody_is_told_again_of_what_they_took_back(
     async with site.started() as app:
         app.step(timedelta(seconds=1))
         assert await app.deliver() == []
+
+
+async def _kept_up(node: Node) -> None:
+    await node.keep()
+    while await node.keep() or await node.sets.go_on(_NOTHING_LEFT):
+        pass
+    await node.sets.learn()
+
+
+async def _rotated(site: Site, kind: str) -> None:
+    """Another key of that kind, and the old one is destroyed."""
+    async with site.started() as app:
+        node = Node(app)
+        await _kept_up(node)
+        assert await node.sets.begin(kind) == 2
+        await _kept_up(node)
+        await app.tick()
+        app.step(RESTS + timedelta(minutes=1))
+        await app.tick()
+        async with app.parts.data.begin() as connection:
+            await app.parts.marks.drop(connection, None, app.parts.clock.wall(), 100)
+        await _kept_up(Node(app))
+        assert await set_states(app, kind) == {1: "destroyed", 2: "active"}
+        await app.tick()
+
+
+async def test_a_backup_from_before_the_log_s_key_was_followed_goes_on_under_the_next(
+    site: Site,
+) -> None:
+    past = await live(site)
+    async with open_parts(site.config) as parts:
+        (old,) = parts.publisher.verifier.vkeys
+    await _rotated(site, "signing")
+    site.put_back(past.kept, "data")
+
+    assert "gateway restore" in await _refused(site)
+    await site.restore()
+
+    async with site.started() as app:
+        assert await mailed(app) == [STAYS]
+        await app.tick()
+        taken = await Exports(app.parts, at_once).of_log(Taking(Form.BUNDLE, Actor.OPERATOR))
+        assert taken is not None
+        raw = b"".join([piece async for piece in taken.read()])
+        vkeys = app.parts.publisher.verifier.vkeys
+        assert (vkeys[0], len(vkeys)) == (old, 2)
+    report, rows = await site.verified(past.checkpoint)
+    assert (report.ok, rows, report.level) == (True, [], Level.HELD_OUTSIDE), report
+    assert (await site.verified(past.later))[0].ok
+    for known in vkeys:
+        sound, said = bundles.check_here(raw, known, [past.checkpoint])
+        assert (sound, "accepted gap" in said) == (True, True), said
+    await _tamper(site)
+    assert not (await site.verified(past.checkpoint))[0].ok
+
+
+@pytest.mark.parametrize("stores", [("data",), _ALL], ids=["data", "all three"])
+async def test_a_backup_whose_look_up_key_is_gone_is_refused_and_says_what_is_to_be_done(
+    site: Site, stores: tuple[str, ...]
+) -> None:
+    past = await live(site)
+    await _rotated(site, "lookup")
+    site.put_back(past.kept, *stores)
+    site.forget()  # nor does the machine tell that all of them are older
+
+    assert "gateway restore" in await _refused(site)
+    done = await asyncio.to_thread(site.ran, "restore", "--together", "--yes")
+
+    assert done.returncode == 1
+    assert "look-up key 1, which this keyring let go of" in done.stderr
+    assert "gateway restore" in await _refused(site)

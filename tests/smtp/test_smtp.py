@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 import time
 from pathlib import Path
@@ -265,9 +266,23 @@ async def test_mail_goes_over_verified_tls_with_credentials(tmp_path: Path, tls:
         safe = relay(sink, tls=tls, username="gateway", password=Secret(b"hush"))
 
         async with Pool(safe, client) as pool:
-            await use(pool, await take(pool, 1))
+            (connection,) = await take(pool, 1)
+            await use(pool, [connection])
 
         assert len(sink.accepted) == 1
+        # With whom, and how it was encrypted: evidence of a delivery names it.
+        peer = connection.peer
+        assert peer is not None and peer.secured is not None
+        assert (peer.host, peer.port) == ("127.0.0.1", sink.port)
+        assert (peer.secured.version, peer.secured.certificate) == ("TLSv1.3", "127.0.0.1")
+        assert peer.secured.cipher.startswith("TLS_")
+        raw = ssl.PEM_cert_to_DER_cert(
+            (tmp_path / "loopback.pem")
+            .read_text()
+            .partition("-----END PRIVATE KEY-----")[2]
+            .strip()
+        )
+        assert peer.secured.fingerprint == hashlib.sha256(raw).hexdigest()
         assert sink.credentials == [b"\0gateway\0hush"]
         assert "hush" not in repr(safe)
 

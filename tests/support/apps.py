@@ -179,7 +179,7 @@ class App:
         async with self.parts.data.begin() as connection:
             await self.parts.log.sequence(connection)
         await tellings_of(self.parts).spread()
-        high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher)
+        high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
         await high_water.publish(parts.data, parts.guard, parts.clock)
 
     async def deliver(self) -> list[Mail]:
@@ -362,4 +362,5 @@ async def _carry(desk: Desk, parcel: Parcel) -> tuple[Ended, Mail | None]:
     assert await desk.spend(_OWNER, [spending]) == {parcel.permit}
     taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
     mail = Mail(composed.envelope.rcpt_to, composed.envelope.data)
-    return Ended(parcel, taken, composed.digest), mail
+    digest, kept, signature = composed.digest, composed.kept, composed.signature
+    return Ended(parcel, taken, digest, kept=kept, signature=signature), mail

@@ -18,6 +18,7 @@ from audit.entry import Draft, Event, Item, Opener, Place, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.publish import Publisher
+from audit.signers import Signers
 from audit.tables import guard_metadata, metadata
 from storage.database import Database
 from storage.keysets import KeySet
@@ -28,7 +29,8 @@ VECTORS: dict[str, Any] = json.loads(
 )
 MOMENT = datetime(2026, 11, 23, 8, 25, 10, tzinfo=UTC)
 LOG = Log("gw.example.org/audit/2026a", KeySet.of(Secret(bytes(range(32)))), "node-1")
-PUBLISHER = Publisher(LOG, Secret(sha256(b"TEST-SIGNING-KEY").digest()))
+SIGNERS = Signers.of(LOG.first, Secret(sha256(b"TEST-SIGNING-KEY").digest()))
+PUBLISHER = Publisher(LOG, SIGNERS)
 GRACE = "sub_grace"
 
 

@@ -18,8 +18,8 @@ from audit import checkpoints
 from audit.canonical import canonical, encode
 from audit.checkpoints import Checkpoint
 from audit.entry import Draft, Event, Item, Place, draft, format_moment
-from audit.export import bundle
-from audit.export.bundle import Wanted
+from audit.export import bundle, selection
+from audit.export.selection import Wanted
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.tree import inclusion_proof, leaf_hash, root_of
@@ -80,7 +80,7 @@ def zipped(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) 
 
 async def exported(data: Database, log: Log, wanted: Wanted | None = None) -> bytes:
     """The bundle that the log in *data* gives, without files of a gateway."""
-    logs = await bundle.parts_of(data, log, PUBLISHER.verifier)
+    logs = await selection.parts_of(data, log, PUBLISHER.verifier)
     sign, origin = PUBLISHER.sign_manifest, log.first
     pieces = bundle.write(data, origin, logs, wanted or Wanted(), {}, sign, MOMENT, at_once)
     return b"".join([piece async for piece in pieces])

@@ -209,6 +209,7 @@ class _Orders:
 def main() -> None:
     for module in _MODULES:
         importlib.import_module(module)
+    importlib.import_module("gateway.http.pages").prepare()
     gc.freeze()  # or a first collection in each child would copy every page
     order = _Orders(socket.socket(fileno=int(sys.argv[1]))).serve()
     os.environ.clear()

@@ -37,6 +37,8 @@ from delivery.permits import Spending
 from gateway.callers import api_keys
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.config.config import Config
+from gateway.flows.campaigning import launch
+from gateway.flows.campaigning.steering import By, Refusal, Steering
 from gateway.flows.joining import publish_texts
 from gateway.flows.leaving import preferences
 from gateway.flows.leaving.ending import Withdrawal
@@ -61,6 +63,7 @@ from storage import bad_rows
 from storage.errors import StorageAway
 from storage.keysets import KeyState
 from tests.support.apps import App, Mail, serve
+from tests.support.campaigns import expand, order_of, stores_of
 from tests.support.clock import SteppedClock
 from tests.support.databases import Urls
 from tests.support.gaps import gap
@@ -118,6 +121,7 @@ class Lived(Life):
         return self.config.model_copy(update={"storage": storage})
 
 
+CAMPAIGNS, TO_COME = 4, 44
 NEW = "new"  # what addresses that people asked for begin with
 
 
@@ -182,6 +186,7 @@ async def live(app: App) -> Life:
     for one, token in zip(asking, await _fresh_links(app, asking), strict=True):
         one.link = token
     people[AGAIN].link = people[AGAIN].spent
+    await _write_to_all(app)
     await _post(app, people, callers, "second")
     asked = [await _ask_by_right(app, one) for one in people]
     await app.tick()
@@ -205,6 +210,24 @@ async def live(app: App) -> Life:
     await app.http.post("/my-data", data={"email": people[AGAIN].email})
     (text,) = await app.texts("newsletter")
     return Life(people, keys, revoked, text, earlier)
+
+
+async def _write_to_all(app: App) -> None:
+    """Campaigns: some over, some that stand still with all of their messages, more to come."""
+    steering = Steering(stores_of(app.parts), app.parts.permit_wait)
+    for number in range(CAMPAIGNS):
+        name = await launch.launch(stores_of(app.parts), order_of(f"To all {number}"))
+        assert isinstance(name, str)
+        await expand(app.parts)
+        if number % 2:
+            paused = await steering.pause(name, By(Actor.OPERATOR))
+            assert not isinstance(paused, Refusal)
+        else:
+            await app.deliver()
+            await expand(app.parts)
+    for number in range(TO_COME):
+        later = order_of(f"Later {number}", starts_at=app.parts.clock.wall() + YEAR)
+        await launch.launch(stores_of(app.parts), later)
 
 
 async def _tell(parts: Parts) -> None:
@@ -570,7 +593,9 @@ async def _deliver_but(app: App, nobody: str) -> list[Mail]:
             to = composed.envelope.rcpt_to
             refused = Ending(Phase.RCPT, Reply(550, "5.1.1", "no such user"))
             taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
-            ended.append(Ended(one, refused if to == nobody else taken, composed.digest))
+            ended.append(
+                Ended(one, refused if to == nobody else taken, composed.digest, kept=composed.kept)
+            )
             mails.append(Mail(to, composed.envelope.data))
         await desk.settle(owner, ended)
     return mails

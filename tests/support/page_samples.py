@@ -13,6 +13,13 @@ from gateway.look import markdown, terms
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
+EVENT: Final = "evt_m7goftng890oi21kmo5s8o8n60"
+CHECKSUM: Final = "UrFg1grMJYWcbmOzLHPyqotqfx0zB2TtDcWTmqYuyjE="
+SEAL: Final = (
+    "gw.example.org/audit/2026a\n7\nWEltaaD2lXAaUZq4BEuO3cBW7D+KZsBrpNVauqy+u6U=\n\n"
+    "\u2014 gw.example.org/audit/2026a cXqGpzz8JFumAglk3EUxvZV7IZse5/NIKO9ylPE3icGgpDkUP8GVDxI/"
+    "YpoEvlJwuHjA3xSs44EMb9TH09dLNSFnYQ8=\n"
+)
 HASH: Final = "sha256:" + "5e" * 32
 BRAND: Final = Brand(
     name="Acme",
@@ -224,6 +231,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         contested=False,
         evidence="proven",
         text_hash=HASH,
+        receipt={"event": EVENT, "commitment": CHECKSUM, "checkpoint": SEAL},
         story=[
             step(
                 "requested",
@@ -238,6 +246,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         **fresh,
         "state": "withdrawn",
         "kept_until": AT,
+        "receipt": {**fresh["receipt"], "checkpoint": None},
         "story": [*fresh["story"], step("withdrawn")],
     }
     again = {
@@ -372,7 +381,14 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "confirm-anew": ("confirm_anew", {"consents": [one]}),
         "confirm-anew-damaged": ("confirm_anew", {"consents": [damaged]}),
         "confirm-anew-in-vain": ("confirm_anew", {"consents": [{**one, "hindrance": "objected"}]}),
-        "confirmed": ("confirm_done", {"answer": "confirm", "consents": settled[:1]}),
+        "confirmed": (
+            "confirm_done",
+            {
+                "answer": "confirm",
+                "consents": settled[:1],
+                "receipts": [{"event": EVENT, "commitment": CHECKSUM}],
+            },
+        ),
         "confirmed-in-vain": ("confirm_done", {"answer": "confirm", "consents": kept_back}),
         "declined": (
             "confirm_done",

@@ -91,7 +91,7 @@ class Node:
         self.ring = FollowedKeyring(parts.config.keys.keyring_file, parts.keyring)
         opened = (parts.data, parts.key_database, parts.guard, parts.clock)
         kinds = endings.of(
-            *opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.log.macs
+            *opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.publisher
         )
         stores = (parts.key_database, parts.data, parts.clock, parts.log, parts.rows)
         self.sets = SetRotation(*stores, FollowedSets(self.ring), kinds)

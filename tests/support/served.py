@@ -17,7 +17,7 @@ PARTS = {
     "form": ("signup", "linked", "nobody"),
     "slug": ("invalid",),
     "hash": ("sha256:" + "0" * 64,),
-    "id": tuple(kind + "_" + "0" * 26 for kind in ("msg", "evt", "req", "era", "hol")),
+    "id": tuple(kind + "_" + "0" * 26 for kind in ("msg", "evt", "req", "era", "hol", "cmp")),
     "signed": ("A" * 43,),
 }
 _PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")

@@ -253,7 +253,93 @@ DISPUTE: Final = (
 )
 
 # By the test of their fact, under `tests/`.
+_RECEIPTS: Final = "promises/test_receipts.py::"
+PUBLIC_SEAL: Final = (
+    f"{_RECEIPTS}test_own_pages_show_the_first_public_checkpoint_that_covers_it_and_no_other"
+)
+CONVICTS: Final = (
+    f"{_RECEIPTS}test_a_log_written_anew_without_the_entry_is_convicted_by_the_receipt"
+)
+EVIDENCE_SAYS: Final = (
+    "http/test_evidence_paper.py::"
+    "test_the_paper_says_what_happened_who_served_and_what_is_not_known"
+)
+EVIDENCE_STATES: Final = "http/test_evidence_paper.py::test_each_end_of_a_consent_is_said_as_it_is"
+EVIDENCE_FAULTS: Final = (
+    "contract/test_consent_evidence.py::test_what_was_altered_is_named_and_not_shown"
+)
+EVIDENCE_OLDER: Final = (
+    "unit/test_consent_proof.py::test_what_earlier_releases_did_not_record_is_named_as_unknown"
+)
+EVIDENCE_WITHHELD: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_while_its_link_can_confirm_nobody_sees_what_the_mail_says"
+)
+EVIDENCE_TERM: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
+)
+EVIDENCE_ERASED: Final = (
+    "contract/test_consent_evidence.py::"
+    "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
+)
+
 FACTS: Final = {
+    "http/test_audit_paper.py::test_a_damaged_log_is_said_to_be_so_first": (
+        "Entries that cannot be read, and are not told of here: %(number)s.",
+        "The check FAILED: the log was altered, or is damaged. The first fault:",
+    ),
+    "http/test_audit_paper.py::test_a_report_tells_in_sentences_what_happened_and_names_nobody": (
+        "The bundle of the same entries was made and checked: it is sound.",
+        "This paper is for reading, and proves nothing by itself. What proves is the bundle named"
+        " below: it brings its own verifier, which needs nothing of ours but the log's public"
+        " key, and that you should have from elsewhere.",
+        "Beside these there are %(number)s cover entries, which tell of nothing: they hide from"
+        " strangers how much happens.",
+        "It retells in sentences what the audit log holds, in the order of the log. Entries name"
+        " nobody: what they say about people is sealed, and is opened only in an export about one"
+        " person, for a reason that is recorded.",
+    ),
+    "http/test_audit_paper.py::test_a_report_about_a_person_has_what_was_opened": (
+        "It retells in sentences what the audit log holds of one person, with the facts that were"
+        " opened for it. That they were opened, by whom and why, stands in the log itself. These"
+        " are personal data: keep them safe.",
+    ),
+    "promises/test_evidence_convinces_strangers.py::"
+    "test_an_operator_with_every_key_who_rewrites_is_convicted_by_an_older_checkpoint": (
+        "Signed: all entries lead, by their hashes, to a checkpoint that the log's key signed."
+        " Nobody without that key altered, added, removed or reordered anything. Whoever holds it"
+        " could have written the whole log anew: what shows that is a checkpoint kept by somebody"
+        " else.",
+        "Held outside: all entries lead, by their hashes, to a checkpoint that the log's key"
+        " signed, and they continue a checkpoint that was kept elsewhere. Entries before that"
+        " could be rewritten only together with whoever kept it.",
+        "Witnessed: all entries lead, by their hashes, to a checkpoint that the log's key signed,"
+        " and independent witnesses signed one, too. Entries before that could be rewritten only"
+        " together with them.",
+    ),
+    "contract/test_bundle.py::test_what_is_erased_or_may_not_be_shown_is_said_to_be_there": (
+        "That something happened which was never written down, no log can rule out; and what was"
+        " erased, as the law demands, cannot be opened any more.",
+    ),
+    PUBLIC_SEAL: (
+        "none covers this entry yet; there is a new one every day",
+        (
+            "Once a day the log gets a public seal. Your personal pages show the first one that "
+            "covers the entry."
+        ),
+    ),
+    CONVICTS: (
+        (
+            "Keep these lines. If the entry of our audit log that says so were changed or taken "
+            "out later, a check of the log against them would show it."
+        ),
+        (
+            "Entry and checksum say where in our audit log it stands; the seal was published to "
+            "everybody. Keep these lines: if the entry were changed or taken out later, a check "
+            "of the log against them would show it."
+        ),
+    ),
     "contract/test_drill.py::test_an_exercise_shows_that_nobody_comes_back": (
         (
             "A backup of this gateway was put back beside it and checked, and it was tried "
@@ -1078,10 +1164,408 @@ FACTS: Final = {
         "DKIM invalid: %(domain)s",
         "DKIM valid: %(domain)s",
     ),
+    EVIDENCE_SAYS: (
+        "Confirmed: the consent stands.",
+        "From which network and by which device it was asked for: neither is kept as proof.",
+        "From which network and by which device it was confirmed: neither is kept as proof.",
+        "It was asked for, with the address %(address)s.",
+        "It was confirmed: by the button on the page behind the link in that mail.",
+        (
+            "Made again to the byte from what was kept of it; it has the hash that the log names."
+            " It says:"
+        ),
+        "The mail that asks to confirm was handed to the mail server.",
+        "The privacy notice that was shown with it",
+        (
+            "This paper is a reading of the audit log and proves nothing by itself. The bundle of"
+            " the same consent has the entries of the log with their proofs, the wording, and the"
+            " mail, and a program that checks them without a network and without anything of ours."
+            " Whoever distrusts us takes the key of the log from where we publish it, and a"
+            " checkpoint that somebody else kept."
+        ),
+        (
+            "What became of the mail behind the server that took it: whether it lay in the"
+            " mailbox, and who read it, is not reported back."
+        ),
+        "What was shown or sent, without what was the person's, in the bundle:",
+        (
+            "Whether the wording was shown with the form: whoever passed the request on says so,"
+            " and nothing else does. The confirmation mail and the page behind its link showed it."
+        ),
+        (
+            "Which person pressed the button. It was somebody who had the link, and the link was"
+            " sent to this mailbox alone."
+        ),
+        "Who filled in the form. Anybody can enter an address; that is why its mailbox was asked.",
+        "entry %(index)s of the log %(log)s",
+        "our own page, by its signed stamp",
+        "waits for its place in the log",
+        "whoever passed the request on, as they say",
+        "yes: this link was in this mail, and confirmed",
+    ),
+    EVIDENCE_STATES: (
+        "Asked for, and not confirmed: this is no consent.",
+        "Confirmed, and ended by itself later.",
+        "Confirmed, and withdrawn later.",
+        "Never confirmed: this is no consent.",
+        "Rejected: this is no consent.",
+        "It ended by itself.",
+        "It ended without a confirmation.",
+        "It was rejected: %(channel)s.",
+        "It was withdrawn: %(channel)s.",
+        "The person objected to advertising: %(channel)s.",
+        "The log tells of no mail that asked for it.",
+        "The person corrected what is kept of them (Art. 16 GDPR): %(moment)s.",
+        "yes: by the link that the log names for this mail",
+    ),
+    EVIDENCE_FAULTS: (
+        "The wording is not what its hash says, or gone: it is not shown.",
+        "The notice is not what its hash says, or gone: it is not shown.",
+        "What was shown or sent is not what its hash says, or gone: it is not shown.",
+        (
+            "The row of the consent is not the last that the log tells of: somebody altered it,"
+            " or put an old one back."
+        ),
+        "The log lacks events of this person that nobody let go.",
+    ),
+    EVIDENCE_OLDER: (
+        "What the form looked like: no specimen of it was kept.",
+        "What the page behind the link looked like: no specimen of it was kept.",
+        (
+            "The mail to the byte: its hash alone was kept, or nothing, where the process that"
+            " sent it ended before it wrote that down."
+        ),
+        "Which link was in this mail: that was not recorded.",
+        "What the server answered: that was not recorded.",
+        (
+            "Over which connection the mail was handed over, and how it was encrypted: that was"
+            " not recorded."
+        ),
+        (
+            "Whether whoever confirmed had also asked. Somebody else may have, so what the"
+            " request said is left out, and proves nothing."
+        ),
+        (
+            "Whoever confirmed may not have asked. What the request said is left out and proves"
+            " nothing; who confirmed saw the wording on our page behind the link."
+        ),
+        "What was kept of the mail does not give the mail that the log names: it is not shown.",
+        "The link in the mail is not the one that the log names.",
+    ),
+    EVIDENCE_WITHHELD: (
+        (
+            "The link in it can still confirm something, so nobody but its recipient sees what it"
+            " says."
+        ),
+    ),
+    EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
+    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+        (
+            "Our key signed this mail, and it is as it was signed. Its person was erased; what "
+            "proves it is locked, and opened by who may open evidence for a case."
+        ),
+    ),
+    "unit/test_authorship.py::test_a_mail_that_is_not_ours_says_why": (
+        (
+            "This file is no mail, or is larger than any of ours. Save the mail itself, with "
+            "all its header fields (.eml)."
+        ),
+        "Nothing in this mail names a domain that we send from, or sent from.",
+        (
+            "Somebody else sent this mail, and one of ours is attached to it. Save the "
+            "attached one as a file of its own: that can be checked."
+        ),
+        (
+            "This mail says to be ours, and no signature in it is by a key of ours. Each "
+            "mail of ours is signed. One that was forwarded as text bears none either: the "
+            "original is needed."
+        ),
+        "This mail is signed in the name of our domain, by a key that was never ours.",
+    ),
+    "unit/test_authorship.py::test_an_altered_mail_is_told_as_far_as_it_is_proven": (
+        (
+            "The signature in this mail was made by our key, but not over what stands here: "
+            "it was altered on its way, or the signature was taken from another mail."
+        ),
+        (
+            "The body that we signed is here whole, and lines follow it: mailing lists "
+            "append such a footer."
+        ),
+        (
+            "The body that we signed is here whole, as one part among others: mailing lists "
+            "wrap a mail so, to add a footer."
+        ),
+        "The body is another than we signed.",
+        "The header is as we signed it.",
+        (
+            "These header fields were altered, added or taken out, and no others; with them "
+            "as they were the signature is valid: %(fields)s"
+        ),
+        (
+            "Header fields were altered, too. These stand there more or less often than they "
+            "were signed: %(fields)s. Whether others were altered cannot be proven."
+        ),
+        "A header field was altered; which one cannot be proven.",
+        "Not as we signed it",
+    ),
+    "unit/test_authorship.py::test_a_mail_that_was_encoded_again_says_the_same_words": (
+        "The body says the same words in another encoding: a mail server encoded it again.",
+    ),
+    "unit/test_authorship.py::test_what_a_faithful_way_does_to_a_mail_leaves_it_ours": (
+        (
+            "The signature is checked by any DKIM verifier with the public key named above; "
+            "the DNS had it under %(name)s."
+        ),
+        "Signed on its way, too, by",
+    ),
+    (
+        "contract/test_defend.py::"
+        "test_what_our_key_signed_and_nobody_permitted_is_told_as_never_accepted"
+    ): (
+        (
+            "The signature is by our key, and valid, but the log has no such mail in the "
+            "second that the signature names: the gateway never permitted it. Somebody else "
+            "may have that key. Change it now: gateway dkim rotate."
+        ),
+    ),
+    "contract/test_defend.py::test_other_words_under_a_message_id_of_ours_are_not_that_mail": (
+        (
+            "The signature is by our key, and valid, but the mail that the gateway sent "
+            "under this Message-ID bore another one: this is not that mail. Somebody else "
+            "may have that key. Change it now: gateway dkim rotate."
+        ),
+    ),
+    "contract/test_defend.py::test_a_mail_of_ours_is_told_with_permit_ground_and_proof": (
+        (
+            "This mail is ours: our key signed it, and it is as it was signed. The log tells "
+            "what allowed it."
+        ),
+        "The log has the signature of the mail that was sent: it is this one.",
+        "The mail went to the address that the consent names.",
+        "A mail of ours, and what allowed it",
+    ),
+    (
+        "contract/test_defend.py::"
+        "test_a_mail_whose_rows_went_by_their_term_is_answered_as_long_as_the_log_tells"
+    ): (
+        (
+            "Our key signed this mail, and it is as it was signed. In that second the log "
+            "has mails of which nothing is kept any more: their people were erased, or their "
+            "term is over. Whether this is one of them cannot be told."
+        ),
+    ),
+    (
+        "contract/test_defend.py::"
+        "test_where_the_log_lost_entries_nobody_says_that_a_mail_was_never_accepted"
+    ): (
+        (
+            "Our key signed this mail, and it is as it was signed. The log has no such mail, "
+            "but it lost entries when a backup was restored."
+        ),
+    ),
+    "contract/test_defend.py::test_what_a_relay_renamed_is_found_by_where_it_went_and_when": (
+        (
+            "Our key signed this mail, and it is as it was signed. Which of our mails it is "
+            "cannot be told: the server that sent it on gave it another Message-ID."
+        ),
+    ),
+    "contract/test_defend.py::test_what_is_not_ours_opens_nothing": (
+        "Nobody's data was looked at for this.",
+        "Not a mail of ours",
+    ),
+    (
+        "unit/test_defence_paper.py::"
+        "test_a_mail_that_went_elsewhere_than_its_consent_says_is_told_so"
+    ): ("The mail did not go to an address that the consent names.",),
+    (
+        "contract/test_defend.py::"
+        "test_the_bundle_proves_the_permit_by_two_steps_and_the_paper_is_in_it"
+    ): (
+        (
+            "The bundle that goes with this paper (a zip) has the mail, the entries of the "
+            "log and what they commit to. Whoever distrusts us checks it alone, offline, "
+            "with the program in it and the log's key from elsewhere: python verify_audit.py "
+            "BUNDLE.zip --keys KEYS.txt"
+        ),
+    ),
+    "unit/test_defence_paper.py::test_what_became_of_each_try_is_said": (
+        "The mail server we handed it to accepted it",
+        "The mail server took it later, or not at all",
+        "It was handed over, and the connection broke off before the answer",
+        "The mail server refused it",
+        "It was not handed over",
+        "Permitted; the log has no outcome of this try",
+    ),
+    "unit/test_defence_paper.py::test_the_paper_names_the_place_in_the_log_and_where_it_went": (
+        "Entry %(index)s of log %(log)s, item %(item)s of %(of)s",
+        "Waits for its place",
+    ),
 }
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "How it was confirmed",
+    "Mailbox",
+    "Address as typed",
+    "Attempt",
+    "Legal ground",
+    "By which link",
+    "Which program",
+    "Which way it came",
+    "Program that passed it on",
+    "Reply of the mail server",
+    "Confirmed at",
+    "Number of the consent",
+    "Its enhanced code",
+    "Digest of the form",
+    "Sender's address",
+    "Number of the ground",
+    "Digest of the link to leave by",
+    "Digest of the mail",
+    "Number of the message",
+    "Received at",
+    "Reference",
+    "Handed over to",
+    "Its words",
+    "Digest of the wording",
+    "Digest of the link",
+    "Why",
+    "A backup was put back",
+    "A block of a mailbox was lifted",
+    "A checkpoint became public",
+    "A consent ended by itself",
+    "A consent was asked for",
+    "A consent was confirmed",
+    "A consent was imported",
+    "A consent was withdrawn",
+    "A cover entry, which tells of nothing",
+    "A former name or address of who mails was declared",
+    "A hold was lifted, or its date came",
+    "A hold was placed on an erasure",
+    "A key for a program was made",
+    "A log was closed",
+    "A mailbox refused a message",
+    "A mailbox refused that an address changes",
+    "A mailbox was blocked",
+    "A message was cancelled",
+    "A message was reported as unwanted",
+    "A person took their data along",
+    "A person was erased",
+    "A program's key was revoked",
+    "A request for consent lapsed unconfirmed",
+    "A request for consent was rejected",
+    "A restriction was lifted",
+    "A wording was declared to say the same as another",
+    "A wording was published",
+    "A wording was retired",
+    "An erasure began",
+    "An erasure waits, for a hold stands",
+    "An operator answered for what a backup does not know",
+    "An operator signed in",
+    "An operator was entered",
+    "It was asked whether somebody may be mailed",
+    "It was decided which messages may go",
+    "It was written down what became of messages",
+    "Locked evidence was opened for a case",
+    "Locked evidence was searched for a case",
+    "Erasures were done again after a backup was put back",
+    "Facts whose term was over were let go",
+    "Messages were refused",
+    "More time was taken for what was asked for by right",
+    "One key followed another",
+    "Putting a backup back was exercised",
+    "Rows of an earlier release were adopted",
+    "Somebody left while their key was missing",
+    "Somebody objected to advertising",
+    "Something was asked for by right",
+    "The clock was set back",
+    "The data of a person was corrected",
+    "The data of a person was looked at",
+    "The log was opened",
+    "The log was taken out",
+    "The mail that asks to confirm a consent was handed over",
+    "The use of a person's data was restricted",
+    "What was asked for by right ended with an erasure",
+    "What was asked for by right was answered",
+    "What was asked for by right was refused",
+    "a program with a key",
+    "an operator",
+    "the gateway itself",
+    "the person",
+    "%(time)s: %(what)s. By %(who)s. Entry %(number)s.",
+    "As of",
+    "Bundle",
+    "Case",
+    "Entries signed",
+    "Events in this report",
+    "How much happened of what",
+    "Its SHA-256",
+    "Report on a period of the audit log",
+    "Report on the audit log",
+    "Report on what the audit log holds of a person",
+    "Times are UTC.",
+    "Times are those of %(zone)s, with UTC in brackets.",
+    "Until before",
+    "What happened, in the order of the log",
+    "What this report is",
+    "What was checked, and what that is worth",
+    "%(number)s message.",
+    "A confirmed consent",
+    "Checked",
+    "Covers the body and these fields",
+    "Date",
+    "Domain and selector",
+    "File (SHA-256)",
+    "From",
+    "Ground",
+    "How to check this",
+    "Log",
+    "Message-ID",
+    "Permitted",
+    "Place in the log",
+    "Public key (SHA-256)",
+    "Selector of the key",
+    "Signatures in it, by their domains",
+    "Signed for a permit of",
+    "Subject",
+    "The consent behind it",
+    "The mail, as far as its signature covers it",
+    "The signature",
+    "To",
+    "Address",
+    "Confirmed by it",
+    "Definition",
+    "Encrypted",
+    "Erased",
+    "Evidence of a consent",
+    "Form",
+    "Handed over",
+    "Hash of its link",
+    "Hash of the mail",
+    "Hash of the privacy notice",
+    "Hash of the wording",
+    "How it was asked for",
+    "How this can be checked",
+    "In short",
+    "It answered",
+    "Its name for the mail",
+    "Page",
+    "Passed on by",
+    "Person",
+    "Published",
+    "Purpose",
+    "The mail that asked",
+    "To the mail server",
+    "Typed: %(field)s",
+    "What does not fit",
+    "What happened, in order",
+    "What is not known",
+    "What was agreed to, word for word",
+    "Who showed the wording",
+    "no, plain text",
+    "our mail, and the page behind its link",
+    "our page behind the link in the mail",
+    "our script on that page, by its signed stamp",
     "Please confirm that you want these mails",
     "To my pages, or to a new link",
     "to be looked at first",
@@ -1157,6 +1641,10 @@ NO_FACT: Final = (
     "Asked first",
     "Back to the form",
     "Back to the overview",
+    "Checksum",
+    "Entry",
+    "Public seal",
+    "Your receipt",
     "Change what you receive",
     "Close my pages",
     "Confirmed",
@@ -1418,7 +1906,7 @@ NOTICE_FACTS: Final = {
     "unused": (BY_USE,),
     "unconfirmed_kept": (MONTH, WHILE_IT_WORKS, ASKED_TO_STAY, RIGHTS_KEPT),
     "asked_anew_kept": (UNANSWERED,),
-    "bodies_kept": (BODIES,),
+    "bodies_kept": (BODIES, EVIDENCE_TERM),
     "outcomes_kept": (MAILS, UNUSED),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),

@@ -14,6 +14,7 @@ from gateway.config.durations import Cap
 from gateway.config.fields import Listen
 from gateway.errors import ConfigError
 from storage.secret import Secret
+from tests.unit.test_verify_audit import vkey_of_witness
 
 DEFAULT = (Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8")
 
@@ -153,6 +154,38 @@ def test_the_line_that_makes_a_webhooks_secret_makes_one(tmp_path: Path) -> None
 
     assert made in Path("docs/operations.md").read_text(encoding="utf-8")
     assert (tmp_path / "crm-webhook").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        pytest.param('url = "http://w.example/"', "url: must be https", id="in the clear"),
+        pytest.param('vkey = "w+00+AA"', "vkey: is no key of a witness", id="no key"),
+    ],
+)
+def test_a_witness_that_cannot_be_asked_or_believed_stops_the_start(
+    given: str, problem: str
+) -> None:
+    lines = {"url": 'url = "https://w.example/"', "vkey": f'vkey = "{vkey_of_witness()}"'}
+    lines[given.partition(" ")[0]] = given
+    raw = f"{DEFAULT}\n[audit.witnesses.one]\n" + "\n".join(lines.values())
+
+    (found,) = problems(raw)
+
+    assert found.startswith(f"audit.witnesses.one.{problem}")
+
+
+def test_witnesses_are_counted_once_each_and_no_more_are_needed_than_there_are() -> None:
+    one = f'url = "https://w.example/"\nvkey = "{vkey_of_witness()}"'
+    twice = f"{DEFAULT}\n[audit.witnesses.one]\n{one}\n[audit.witnesses.two]\n{one}\n"
+    many = DEFAULT.replace("[audit]", "[audit]\nwitnesses_needed = 2", 1)
+
+    assert {one.partition(": ")[2] for one in problems(twice)} == {
+        "another witness has the same name"
+    }
+    assert problems(f"{many}\n[audit.witnesses.one]\n{one}\n") == [
+        "audit.witnesses_needed: 2 of 1 cannot be had"
+    ]
 
 
 def test_a_table_is_wrong_by_what_stands_in_it_and_no_pattern_is_shown() -> None:

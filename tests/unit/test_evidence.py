@@ -31,8 +31,9 @@ from consent.evidence import (
     Why,
 )
 from consent.held_evidence import ErasureHeld, HoldLifted, HoldPlaced
+from consent.mail_evidence import MadeOf, Session
 from consent.rights import Right, RightsDecided, RightsRequested
-from consent.sign_ups import RE_PERMISSION, Asked, RenderedBy, SignUp
+from consent.sign_ups import RE_PERMISSION, Asked, Caller, RenderedBy, SignUp
 from consent.stop_proofs import Lifted, Lifting, Restricting
 from consent.subject_evidence import (
     Accessed,
@@ -74,6 +75,14 @@ SENT = MailSent(
     reply=ServerReply(250, "2.0.0", "kept for <ada@example.org>"),
     consents=("con_1", "con_2"),
 )
+PAGE = f"sha256:{sha256(b'TEST-PAGE').hexdigest()}"
+LETTER_OF = f"sha256:{sha256(b'TEST-LETTER').hexdigest()}"
+KEPT_MAIL = replace(
+    SENT,
+    token=sha256(b"TEST-TOKEN").hexdigest(),
+    made_of=MadeOf(LETTER_OF, {"to": "ada@example.org", "confirm": "TEST-TOKEN"}),
+    session=Session("mx.example.org", 25, "TLSv1.3", "TLS_X", "mx.example.org", "ab" * 32),
+)
 GONE = replace(SENT, sender_address=None, mail=None, relay=None, reply=ServerReply(250, None, ""))
 LETTER = PassedOn(datetime(2026, 11, 20, 9, tzinfo=timezone(timedelta(hours=1))), "case-7")
 BY_LINK = TakenBack("con_1", "newsletter", "one-click")
@@ -89,6 +98,14 @@ GOLDEN: dict[str, Proof] = {
         in_place_of="con_0",
     ),
     "a mail that asked, and the server's answer": SENT,
+    "a request that a back end passed on": replace(
+        Requested.by("con_1", LEAST, ASKED, NOW), client="api", caller=Caller("key_1", "shop")
+    ),
+    "a request by a page of which a specimen is kept": replace(
+        Requested.by("con_1", FULL, ASKED, NOW), shown=PAGE
+    ),
+    "a mail that can be made again, with its link and its session": KEPT_MAIL,
+    "a mail that went over plain text": replace(KEPT_MAIL, session=Session("mx.example.org", 25)),
     "a mail that asked, with a bare answer": replace(SENT, reply=ServerReply(250, None, "")),
     "a mail whose answer only the journal knew": replace(SENT, mail=None, reply=None),
     "a mail of a process that is gone": GONE,
@@ -101,6 +118,7 @@ GOLDEN: dict[str, Proof] = {
     "a confirmation in whose place a link was missing": replace(
         AGREED, handle="ab" * 32, handle_replaced=True
     ),
+    "a confirmation on a page of which a specimen is kept": replace(AGREED, shown=PAGE),
     "a confirmation of a request that may be somebody else's": replace(
         AGREED, answers={"first_name": "Ada"}, handle="ab" * 32, contested=True
     ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.backups import manifest
+from gateway.backups import manifest, reading
 from gateway.backups.manifest import LogPlace, Manifest, Store, StoreFile
 from gateway.errors import BackupError
 from storage.honesty import RowKeys
@@ -62,3 +63,13 @@ def test_another_keyring_and_a_later_release_are_told_apart() -> None:
 def test_anything_else_raises_its_own_error_only(raw: bytes) -> None:
     with pytest.raises(BackupError):
         manifest.decode(raw, KEYS)
+
+
+def test_so_does_what_is_deep_or_large(tmp_path: Path) -> None:
+    """Whoever writes where backups lie must not end who looks there."""
+    with pytest.raises(BackupError):
+        manifest.decode(b"[" * 100_000, KEYS)
+    with (tmp_path / manifest.NAME).open("wb") as file:
+        file.truncate(1 << 36)  # takes no room on the disk
+    with pytest.raises(BackupError):
+        reading.read(tmp_path, KEYS)

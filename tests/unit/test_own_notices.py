@@ -98,7 +98,7 @@ def test_the_built_in_one_of_the_same_configuration_would_do(
 LATER = [
     pytest.param(
         ('message_bodies = "30d"', 'message_bodies = "60d"'),
-        "The contents of mails, after they were sent: 30 days.",
+        "which are part of the proof: 30 days.",
         id="a period",
     ),
     pytest.param(
@@ -127,12 +127,14 @@ def test_what_was_taken_from_the_built_in_one_is_refused_once_it_is_not_so(
 
 
 def test_it_is_found_in_german_and_across_lines_too(tmp_path: Path) -> None:
-    text = GERMAN + "\n* **Den Inhalt** von E-Mails\n  nach dem Versand: 90 Tage. Und mehr."
+    text = GERMAN + "\n* **Den Inhalt** von E-Mails\n  nach dem Versand, außer dem von"
+    text += " Bestätigungsmails, die zum Nachweis gehören: 90 Tage. Und mehr."
 
     found = problems(configured(tmp_path, de=text))
 
     assert found == [
-        'controller.notice.de: says "Den Inhalt von E-Mails nach dem Versand: 90 Tage." '
+        'controller.notice.de: says "Den Inhalt von E-Mails nach dem Versand, außer dem von '
+        'Bestätigungsmails, die zum Nachweis gehören: 90 Tage." '
         "(bodies_kept), and as it is configured that is not so"
     ]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import Environment, UndefinedError
 
 from gateway.http import pages
 from gateway.http.pages import Brand, Legal
@@ -183,3 +183,19 @@ def test_links_in_text_become_links_and_nothing_else_does() -> None:
         'See &lt;<a href="https://a.example/x?a=1&amp;b=2" rel="noreferrer" target="_blank">'
         "https://a.example/x?a=1&amp;b=2</a>&gt;. &lt;script&gt;&#34;mailto:ada@example.org&#34;"
     )
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_a_process_that_serves_compiles_no_page_anymore(
+    locale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling one holds up the loop for as long as ten answers, and anybody can ask for each."""
+
+    def late(_: Environment, source: str, name: str | None = None, *_more: object) -> None:
+        pytest.fail(f"{name} is compiled late")
+
+    pages.prepare()
+    monkeypatch.setattr(Environment, "compile", late)
+
+    for page, facts in samples(locale).values():
+        pages.render(page, locale, **facts)

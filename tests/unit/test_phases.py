@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -87,3 +87,13 @@ def test_one_follows_another_and_none_follows_two() -> None:
     assert phases.may_begin([ACTIVE])
     assert not phases.may_begin([RELEASED, ACTIVE])
     assert not phases.may_begin([ACTIVE, NEW])
+
+
+@pytest.mark.parametrize("state", [EpochState.ANNOUNCED, EpochState.ACTIVE])
+def test_an_epoch_that_another_followed_comes_into_use_no_more(state: EpochState) -> None:
+    put_back = replace(NEW, epoch=ACTIVE.epoch - 1, state=state)
+
+    steps = phases.next_steps([put_back, ACTIVE], {}, None, Declared())
+
+    assert steps == [phases.Retire(put_back.epoch)]
+    assert phases.may_begin([put_back, ACTIVE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,7 +68,6 @@ def test_what_a_gateway_does_has_no_flaw(steps: list[Step], stored: Rows | None)
         [grant(1), came(1, "sent"), grant(2)],
         [grant(1), came(1, "bounced"), grant(2)],
         [grant(1), came(1, "bounced"), came(1, "sent")],
-        [grant(1), came(1, "uncertain"), grant(2)],
         [CANCELLED, grant(1)],
         [REFUSED, grant(1)],
         [CANCELLED, REFUSED],
@@ -76,6 +76,19 @@ def test_what_a_gateway_does_has_no_flaw(steps: list[Step], stored: Rows | None)
 )
 def test_what_comes_after_an_end_is_a_flaw_whatever_the_rows_say(steps: list[Step]) -> None:
     assert len(history(*steps).flaws) == 1
+
+
+def test_what_may_have_been_sent_is_granted_again_only_where_its_row_says_that_it_was_asked() -> (
+    None
+):
+    again = history(grant(1), came(1, "uncertain"), grant(2))
+    stored = rows("sending", "uncertain", None)
+    asked = replace(stored, again={"msg_1": 1})
+
+    doubt = "outbox msg_1: the log grants an attempt after one that is uncertain"
+    assert doubt in [*again.denied(stored)]
+    assert doubt not in [*again.denied(asked)]
+    assert again.flaws == []
 
 
 @pytest.mark.parametrize(

@@ -214,3 +214,13 @@ def test_every_kind_says_what_its_end_waits_for() -> None:
     assert set_phases.waits_for(row(1, "active"), (), (), NOW) is None
     held = set_phases.waits_for(over("rows"), (), ("API key key_1",), NOW)
     assert held == "kept by API key key_1"
+
+
+@pytest.mark.parametrize("state", ["announced", "active"])
+def test_a_key_that_another_followed_comes_into_use_no_more(state: str) -> None:
+    keys = [row(1, state), row(2, "active"), row(3, "active", kind="web")]
+
+    assert set_phases.next_steps(keys, {}, None, Declared()) == [
+        set_phases.Retire(KeyName("rows", 1))
+    ]
+    assert set_phases.may_begin(keys[:2], NOW)

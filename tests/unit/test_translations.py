@@ -26,8 +26,14 @@ def used_messages() -> set[str]:
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
     package = Path(resources.__file__).parents[1]
     for name in (
+        "http/audit_paper.py",
         "http/certificate_paper.py",
+        "http/defence_paper.py",
+        "http/defence_words.py",
         "http/dossier_paper.py",
+        "look/event_words.py",
+        "http/evidence_paper.py",
+        "http/evidence_words.py",
         "look/exercise_page.py",
         "look/generated_notices.py",
         "look/terms.py",

@@ -18,6 +18,7 @@ from audit import checkpoints
 from audit.canonical import canonical
 from audit.entry import GRAMMAR
 from audit.kinds import Kind
+from delivery import remaking
 from gateway.look import resources, verifying
 from tests.support import bundles
 from tests.support.audit import MOMENT, PUBLISHER, VECTORS
@@ -191,6 +192,123 @@ def test_what_was_let_go_when_its_term_was_over_is_no_hole() -> None:
 
     assert sound, said
     assert not check_here(signed(without(4)(files)), KEYS)[0]  # that they left
+
+
+TOKEN = base64.urlsafe_b64encode(sha256(b"TEST-LINK").digest()).rstrip(b"=").decode()
+PAGE = b"<p>Yes, I confirm</p>"
+EML = b"To: ada@example.org\r\n\r\nhttps://gateway.example/confirm/%s\r\n" % TOKEN.encode()
+APART = remaking.taken_apart(EML, {"to": "ada@example.org", "confirm": TOKEN})
+
+
+def hashed(raw: bytes) -> str:
+    return f"sha256:{sha256(raw).hexdigest()}"
+
+
+def asked_by_mail(**told: Any) -> Files:
+    """A life whose mail is kept to the byte; with what the log *told* of it instead."""
+    story, consent = Story(), {"consent": "con_1", "purpose": "newsletter"}
+    link = sha256(sha256(b"TEST-LINK").digest()).hexdigest()
+    mail = {
+        "message": "msg_1",
+        "consents": ["con_1"],
+        "mail": hashed(EML),
+        "token": link,
+        "made_of": {"specimen": hashed(APART.specimen), "values": dict(APART.values)},
+    }
+    text = story.publish()
+    story.person(Kind.CONSENT_REQUESTED, {"text": text}, text=text, **consent)
+    story.person(Kind.CONSENT_MAIL_SENT, **mail | told)
+    shown = {"text": text, "shown": hashed(PAGE), "token": link}
+    story.person(Kind.CONSENT_CONFIRMED, {"text": text}, **consent | shown)
+    specimens = {f"specimens/{hashed(one)[7:]}": one for one in (APART.specimen, PAGE)}
+    return story.files() | specimens | {f"mails/{hashed(EML)[7:]}.eml": EML}
+
+
+def test_a_mail_is_made_again_and_its_link_is_the_one_that_confirmed() -> None:
+    sound, said = check_here(signed(asked_by_mail()), KEYS)
+
+    assert sound, said
+    assert "mails that asked: 1 made again to the byte,\n  1 of whose links confirmed" in said
+
+
+def lacking(name: str) -> Callable[[Files], Files]:
+    return lambda files: {one: content for one, content in files.items() if name not in one}
+
+
+OTHER = {"specimen": hashed(APART.specimen), "values": {"to": "eve@example.org", "confirm": TOKEN}}
+
+
+@pytest.mark.parametrize(
+    ("told", "change", "says"),
+    [
+        pytest.param({"mail": hashed(b"x")}, None, "not the one of that hash", id="another mail"),
+        pytest.param({"token": "00" * 32}, None, "another link", id="another link"),
+        pytest.param({"made_of": OTHER}, None, "not the one of that hash", id="to somebody else"),
+        pytest.param(
+            {"made_of": OTHER | {"values": ["mail"]}}, None, "no mail can be made", id="no values"
+        ),
+        pytest.param(
+            {"made_of": {"specimen": hashed(PAGE), "values": {}}}, None, "not JSON", id="no letter"
+        ),
+        pytest.param({}, lacking(hashed(APART.specimen)[7:]), "lack the one", id="no specimen"),
+        pytest.param({}, lacking(hashed(PAGE)[7:]), "lack the one", id="no page"),
+        pytest.param(
+            {},
+            lambda files: files | {f"specimens/{hashed(PAGE)[7:]}": b"<p>other</p>"},
+            "lack the one",
+            id="another page under its name",
+        ),
+        pytest.param(
+            {},
+            lambda files: files | {f"specimens/{'0' * 64}": b"x"},
+            "not what its name is the hash of",
+            id="a specimen that nobody names",
+        ),
+        pytest.param(
+            {},
+            lambda files: files | {f"mails/{hashed(b'x')[7:]}.eml": b"x"},
+            "not a mail that the log tells of",
+            id="a mail that nobody sent",
+        ),
+        pytest.param(
+            {},
+            lambda files: files | {f"mails/{hashed(EML)[7:]}.eml": b"To: eve\r\n"},
+            "not a mail that the log tells of",
+            id="another mail under its name",
+        ),
+    ],
+)
+def test_what_was_shown_and_sent_is_what_the_log_says(
+    told: dict[str, Any], change: Callable[[Files], Files] | None, says: str
+) -> None:
+    files = asked_by_mail(**told)
+
+    sound, said = check_here(signed(change(files) if change else files), KEYS)
+
+    assert (sound, says in said) == (False, True), said
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        1,
+        [1],
+        [["7bit"]],
+        [["7bit", 1]],
+        [["8bit", [""]]],
+        [["7bit", ["", "mail 1", ""]]],
+        [[1, [2]]],
+    ],
+    ids=str,
+)
+def test_a_specimen_that_is_none_is_a_fault_and_nothing_else(pieces: Any) -> None:
+    letter = json.dumps({"format": remaking.FORMAT, "pieces": pieces}).encode()
+    made = {"specimen": hashed(letter), "values": {"mail": 1}}
+    files = asked_by_mail(made_of=made) | {f"specimens/{hashed(letter)[7:]}": letter}
+
+    sound, said = check_here(signed(files), KEYS)
+
+    assert (sound, "no mail can be made" in said) == (False, True), said
 
 
 def test_a_kept_checkpoint_is_compared_where_entries_are_left_out() -> None:

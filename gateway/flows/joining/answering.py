@@ -23,6 +23,7 @@ from consent import (
     personal,
     policy,
     re_permission,
+    specimens,
 )
 from consent.consents import TABLE, Consent, Consents
 from consent.errors import SealError
@@ -31,6 +32,7 @@ from consent.history import History
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation, Handle
 from consent.model import SubjectState
+from consent.specimens import Specimen
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
@@ -64,6 +66,7 @@ class Choice:
 
     purposes: frozenset[str] | None = None  # the others end rejected; None: all
     answers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    shown: Specimen | None = field(default=None, repr=False)  # of the page that it was made on
 
     def covers(self, consent: Consent) -> bool:
         return self.purposes is None or consent.purpose in self.purposes
@@ -167,6 +170,8 @@ class Act:
         rejected = self._ended([one for one in shown if one not in chosen], left_out)
         await self.consents.write(self.connection, [*confirmed, *lapsed, *rejected])
         if confirmed:
+            pages = [] if self.choice.shown is None else [self.choice.shown]
+            await specimens.keep(self.connection, pages, self.now)
             await self._keep_profile([said[one.id] for one in confirmed], confirmed[-1].locale)
 
     async def decline(self) -> Open | None:
@@ -289,6 +294,7 @@ class Act:
             answers=said,
             handle=handle,
             contested=self.contested,
+            shown=None if self.choice.shown is None else self.choice.shown.name,
         )
 
     async def _keep_profile(self, said: Sequence[Mapping[str, str]], locale: str) -> None:

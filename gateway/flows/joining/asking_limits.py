@@ -8,9 +8,10 @@ stranger keeps the mailbox itself from being asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,7 +50,7 @@ class Asking:
     email: Address
     network: str | None = field(default=None, repr=False)
     by_mailbox: bool = False
-    origins: Sequence[str] = field(default=(), repr=False)  # from where exactly
+    origins: tuple[str, ...] = field(default=(), repr=False)  # from where exactly
     by_link: bool = False  # out of a mail, which may have been forwarded
 
     @classmethod
@@ -74,6 +75,48 @@ class AskingKeys:
         return service_mails.mailbox_hashes(self.suppression, email)
 
 
+@dataclass(frozen=True, slots=True)
+class _Under:
+    """The keyed hashes that one asking is counted, noted and blocked under, each made once."""
+
+    blocks: Sequence[bytes]
+    mailbox: tuple[bytes, ...]
+    tagged: tuple[bytes, ...]  # none: it has no tag
+    place: _Counter
+    turns: _Counter
+    with_mail: Sequence[bytes]
+    without_mail: Sequence[bytes]
+    for_nothing: Sequence[bytes]
+
+    @classmethod
+    def of(cls, keys: AskingKeys, one: Asking) -> Self:
+        weekly, folded = keys.weekly, address.folded(one.email)
+        return cls(
+            blocks=keys.blocks(one.email),
+            mailbox=_each(weekly, _MAILBOX, folded),
+            tagged=_each(weekly, _TAGGED, folded) if address.is_tagged(one.email) else (),
+            place=_of_place(weekly, _ASKED_FROM, one, 1),
+            turns=_of_place(weekly, _TURNS, one, _TURNS_OF_A_PLACE),
+            with_mail=contested.with_mail(weekly, one.origins),
+            without_mail=contested.without_mail(weekly, one.email),
+            for_nothing=contested.for_nothing(weekly, one.email),
+        )
+
+    def counters(self, *, is_new: bool) -> list[_Counter]:
+        """What a mail counts against: its mailbox, and the mailbox's tags where it has one."""
+        at_most = CONFIRMATIONS_A_WEEK - (0 if is_new else KEPT_CONFIRMATIONS)
+        counters = [_Counter(self.mailbox, at_most)]
+        if self.tagged:
+            counters.append(_Counter(self.tagged, TAGGED_CONFIRMATIONS_A_WEEK))
+        return counters
+
+    @property
+    def counted(self) -> Iterator[bytes]:
+        """Every key that it is counted or noted under."""
+        counted = (self.mailbox, self.tagged, self.place.keys, self.turns.keys)
+        return chain(*counted, self.with_mail, self.without_mail, self.for_nothing)
+
+
 class AskingLimits:
     """The limits as one transaction sees them.
 
@@ -85,11 +128,13 @@ class AskingLimits:
     def __init__(
         self,
         keys: AskingKeys,
+        under: dict[Asking, _Under],
         blocked: dict[bytes, set[Stop]],
         counted: dict[bytes, Count],
         again: dict[bytes, list[datetime]],
     ) -> None:
         self._keys = keys
+        self._under = under
         self._blocked = blocked
         self._counted = counted
         self._again = again
@@ -103,11 +148,13 @@ class AskingLimits:
         askings: Collection[Asking],
         now: datetime,
     ) -> Self:
-        hashes = {block for one in askings for block in keys.blocks(one.email)}
-        counted = {key for one in askings for key in _keys(keys.weekly, one)}
+        under = {one: _Under.of(keys, one) for one in askings}
+        hashes = {block for its in under.values() for block in its.blocks}
+        counted = {key for its in under.values() for key in its.counted}
         boxes = {box for one in askings if one.by_link for box in keys.boxes(one.email)}
         return cls(
             keys,
+            under,
             await suppressions.in_force(connection, hashes, now),
             await suppressions.confirmations_counted(connection, counted, now),
             await service_mails.sent(connection, Kind.ASKED_AGAIN, boxes, now) if boxes else {},
@@ -134,7 +181,7 @@ class AskingLimits:
             # At once: the next one for this mailbox may be in the same batch.
             self._again.setdefault(self._keys.boxes(one.email)[0], []).append(now)
         if due_at is not None:
-            self._count_all(contested.with_mail(self._keys.weekly[:1], one.origins[:1]), now)
+            self._count_all(self._of(one).with_mail[:1], now)
         else:
             self._note_without_mail(one, now, wanted=wanted)
         return due_at
@@ -144,7 +191,7 @@ class AskingLimits:
     ) -> datetime | None:
         counters = self._counters(one, now)
         goes = wanted and self._may_go(one, counters)
-        turns = _of_place(self._keys.weekly, _TURNS, one, _TURNS_OF_A_PLACE)
+        turns = self._of(one).turns
         if not goes and turns.is_full(self._counted):
             return None
         wait = await self._turn(connection, one.email, now)
@@ -159,11 +206,10 @@ class AskingLimits:
         Whoever has one, and asks again, keeps nobody's own request from counting. Where there
         was nothing to ask, as much is written.
         """
-        weekly, since = self._keys.weekly, now - CONFIRM_WITHIN
-        theirs = contested.with_mail(weekly, one.origins)
-        lacks = wanted and not any(self._of(key).since(since) for key in theirs)
-        keys = (contested.without_mail if lacks else contested.for_nothing)(weekly, one.email)
-        if not any(self._of(key).since(now - contested.NOTED_AGAIN) for key in keys):
+        under, since = self._of(one), now - CONFIRM_WITHIN
+        lacks = wanted and not any(self._count(key).since(since) for key in under.with_mail)
+        keys = under.without_mail if lacks else under.for_nothing
+        if not any(self._count(key).since(now - contested.NOTED_AGAIN) for key in keys):
             self._count_all(keys[:1], now)
 
     def note_link(self, token_hash: bytes, made_from: str | None, now: datetime) -> None:
@@ -179,7 +225,7 @@ class AskingLimits:
         a form. Of the recipient's domain no turn is taken: those keep strangers from filling it,
         and whoever signs up there would wait behind all who are asked anew.
         """
-        counters = _counters(self._keys.weekly, one, is_new=False)
+        counters = self._of(one).counters(is_new=False)
         if not self._may_go(one, counters):
             return False
         self._count_all([counter.keys[0] for counter in counters], now)
@@ -201,15 +247,15 @@ class AskingLimits:
 
     def _counters(self, one: Asking, now: datetime) -> list[_Counter]:
         """What the mail counts against, as it stood before; notes from where it was asked for."""
-        place = _of_place(self._keys.weekly, _ASKED_FROM, one, 1)
-        before = place.is_full(self._counted)
+        under = self._of(one)
+        before = under.place.is_full(self._counted)
         if not before:
-            self._count_all(place.keys[:1], now)
-        return _counters(self._keys.weekly, one, is_new=one.by_mailbox or not before)
+            self._count_all(under.place.keys[:1], now)
+        return under.counters(is_new=one.by_mailbox or not before)
 
     def _may_go(self, one: Asking, counters: Sequence[_Counter]) -> bool:
         """Whether neither a block nor what went to the mailbox keeps a mail back."""
-        if not one.by_mailbox and self.is_blocked(one.email):
+        if not one.by_mailbox and self._is_stopped(self._of(one).blocks):
             return False
         return not any(counter.is_full(self._counted) for counter in counters)
 
@@ -224,7 +270,10 @@ class AskingLimits:
 
     def is_blocked(self, one: Address) -> bool:
         """Whether nobody but the mailbox itself may have it asked, however it is spelled."""
-        return any(self._blocked.get(block) for block in self._keys.blocks(one))
+        return self._is_stopped(self._keys.blocks(one))
+
+    def _is_stopped(self, blocks: Iterable[bytes]) -> bool:
+        return any(self._blocked.get(block) for block in blocks)
 
     def stop(
         self, subject: str, one: Address, kind: Kind = Kind.CONFIRMATION
@@ -232,12 +281,16 @@ class AskingLimits:
         """The token by which the mailbox stops such mails, and its row."""
         return service_mails.new(self._keys.suppression, kind, subject, one)
 
-    def _of(self, key: bytes) -> Count:
+    def _of(self, one: Asking) -> _Under:
+        under = self._under.get(one)
+        return _Under.of(self._keys, one) if under is None else under
+
+    def _count(self, key: bytes) -> Count:
         return self._counted.get(key, _NEVER)
 
     def _count_all(self, keys: Iterable[bytes], now: datetime) -> None:
         for key in keys:
-            self._counted[key] = Count(self._of(key).times + 1, now)
+            self._counted[key] = Count(self._count(key).times + 1, now)
             self._fresh.append(key)
 
     async def store(self, connection: AsyncConnection, now: datetime) -> None:
@@ -266,31 +319,11 @@ class _Counter:
         return sum(counted.get(key, _NEVER).times for key in self.keys) >= self.at_most
 
 
-def _keys(weekly: Sequence[Secret], one: Asking) -> list[bytes]:
-    """Every key that *one* is counted under."""
-    counters = _counters(weekly, one, is_new=False)
-    places = [_of_place(weekly, domain, one, 1) for domain in (_ASKED_FROM, _TURNS)]
-    noted = (
-        *contested.with_mail(weekly, one.origins),
-        *contested.without_mail(weekly, one.email),
-        *contested.for_nothing(weekly, one.email),
-    )
-    return [*(key for counter in (*places, *counters) for key in counter.keys), *noted]
-
-
 def _of_place(weekly: Sequence[Secret], domain: str, one: Asking, at_most: int) -> _Counter:
     """That this mailbox was asked for from there: says neither without the weekly key."""
     pair = f"{address.folded(one.email)}\0{one.network or ''}"
-    return _Counter(tuple(blind.keyed(secret, domain, pair) for secret in weekly), at_most)
+    return _Counter(_each(weekly, domain, pair), at_most)
 
 
-def _counters(weekly: Sequence[Secret], one: Asking, *, is_new: bool) -> list[_Counter]:
-    """What a mail counts against: its mailbox, and the mailbox's tags where it has one."""
-    bounds = {_MAILBOX: CONFIRMATIONS_A_WEEK - (0 if is_new else KEPT_CONFIRMATIONS)}
-    if address.is_tagged(one.email):
-        bounds[_TAGGED] = TAGGED_CONFIRMATIONS_A_WEEK
-    folded = address.folded(one.email)
-    return [
-        _Counter(tuple(blind.keyed(secret, domain, folded) for secret in weekly), at_most)
-        for domain, at_most in bounds.items()
-    ]
+def _each(weekly: Sequence[Secret], domain: str, value: str) -> tuple[bytes, ...]:
+    return tuple(blind.keyed(secret, domain, value) for secret in weekly)

@@ -26,11 +26,15 @@ STAMP_LIFE: Final = KEPT - timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """What a stamp says of the post that it came with; *page_url* where that page is ours."""
+    """What a stamp says of the post that it came with; *page_url* where that page is ours.
+
+    *shown* names the specimen of what showed the form.
+    """
 
     nonce: bytes = field(repr=False)
     rendered_by: RenderedBy
     page_url: str | None = None
+    shown: str | None = None
 
 
 class Use(StrEnum):

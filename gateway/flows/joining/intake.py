@@ -76,7 +76,8 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
     # Those that no subject comes to name are swept when a day old.
     wall = parts.clock.wall()
     await parts.keystore.create(whose.made.values(), wall)
-    vault = await parts.keystore.vault([*whose.known.values(), *whose.made.values()])
+    theirs = [*whose.known.values(), *whose.made.values()]
+    vault = await parts.keystore.vault(theirs, always=True)
     weekly = [secret for _, secret in await parts.keystore.limit_keys(wall)]
     asking = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
     async with parts.data.begin() as connection:

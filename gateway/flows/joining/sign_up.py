@@ -124,5 +124,7 @@ def _attested(one: Posted) -> Posted:
     if stamp is None:
         return one
     page_url = stamp.page_url or one.sign_up.page_url
-    proven = replace(one.sign_up, rendered_by=stamp.rendered_by, page_url=page_url)
+    proven = replace(
+        one.sign_up, rendered_by=stamp.rendered_by, page_url=page_url, shown=stamp.shown
+    )
     return replace(one, sign_up=proven)

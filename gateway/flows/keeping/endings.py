@@ -8,8 +8,11 @@ from datetime import timedelta
 
 from sqlalchemy import exists, select
 
-from audit import renewing
+from audit import published, renewing
+from audit.log import Log
+from audit.publish import Publisher
 from audit.rowmac import RowMacs
+from audit.signers import Signers
 from consent import (
     address_links,
     erasures,
@@ -31,7 +34,7 @@ from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.sets import SetKey
 from consent.lookup import LookUp
-from delivery import outbox
+from delivery import campaigns, outbox
 from gateway.callers import api_keys
 from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import Ending
@@ -54,6 +57,7 @@ OF_DATA = (
     holds.SIGNED,
     paces.SIGNED,
     outbox.SIGNED,
+    campaigns.SIGNED,
     taken_away.DUE,
     feed.SIGNED,
     tellings.SIGNED,
@@ -160,6 +164,30 @@ class OfLog(InTime):
         return ["entries of the log"] if found else []
 
 
+class OfSigning(InTime):
+    """What the old key signed it signed for good; the next one is signed in by the log first."""
+
+    def __init__(self, data: Database, clock: Clock, log: Log, signers: Signers) -> None:
+        self._data = data
+        self._clock = clock
+        self._log = log
+        self._signers = signers
+
+    async def tell(self, number: int) -> None:
+        async with self._data.begin() as connection:
+            now = await self._clock.now(connection)
+            await self._signers.sign_in(connection, self._log, now, number)
+
+    async def held(self, old: SetKey) -> Sequence[str]:
+        async with self._data.read() as connection:
+            await self._signers.learn(connection, self._log)
+            newest = await published.newest(connection, self._signers.verifier)
+        end = self._signers.ends_at(old.name.number)
+        if end is not None and newest is not None and newest.place > end:
+            return ()
+        return ["the log, until a checkpoint of it is signed by the next"]
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """How far a look through all tables is."""
@@ -232,15 +260,16 @@ def of(
     known: LookUp,
     people: KeyStore,
     keys: Mapping[str, KeySet],
-    macs: RowMacs,
+    publisher: Publisher,
 ) -> dict[str, Ending]:
     """By kind, for those whose keys can follow each other."""
     return {
-        "audit": OfLog(data, macs),
+        "audit": OfLog(data, publisher.log.macs),
         "fingerprint": InTime(),
         "lookup": OfLookUp(data, known, keys["lookup"], people),
         "marks": OfMarks(data, known, RowKeys(keys["marks"])),
         "rows": OfRows(data, keystore, guard, clock, RowKeys(keys["rows"])),
+        "signing": OfSigning(data, clock, publisher.log, publisher.signers),
         "suppression": OfSuppressions(data, known, "suppression"),
         "web": OfWeb(data),
     }

@@ -21,6 +21,7 @@ from consent.keys.vault import Vault
 from consent.lookup import LookUp
 from consent.reindex import Place, Reindex
 from storage.database import Database
+from storage.grouping import both
 from storage.keysets import KeySet
 
 # A page keeps the loop for as long as a sign-up may wait.
@@ -48,15 +49,28 @@ class OfLookUp:
             await self._known.tell(connection, "lookup", number)
 
     async def renew(self, old: int) -> int:
-        """Let the next people be found by the active key, too; how many."""
+        """Let the next people be found by the active key, too; how many.
+
+        While one page is written the next is read and opened.
+        """
         ends, done = monotonic() + _SLICE, 0
-        while not self._is_resting("renew", old) and (monotonic() < ends or not done):
+        page = await self._next(old)
+        while page is not None:
+            following = None if done and monotonic() >= ends else self._next(old)
+            did, page = await both(self._write(page), following or _nothing())
+            done += did
+        return done
+
+    async def _next(self, old: int) -> _Opened | None:
+        """The next people whom the active key does not find; None: enough was looked at."""
+        while not self._is_resting("renew", old):
             async with self._data.read() as connection:
                 after = self._places.get(("renew", old))
                 last, found = await self._rows.found_by(connection, old, after, _AT_ONCE)
             self._go_to("renew", old, last)
-            done += await self._again(old, found) if found else 0
-        return done
+            if found:
+                return await self._open(old, found)
+        return None
 
     async def held(self, old: SetKey) -> Sequence[str]:
         number = old.name.number
@@ -83,12 +97,15 @@ class OfLookUp:
                 return done
         return 0
 
-    async def _again(self, old: int, found: Mapping[str, bytes]) -> int:
-        """Write rows of these people under their gates, where they are who they were."""
+    async def _open(self, old: int, found: Mapping[str, bytes]) -> _Opened:
+        """Read what these people's addresses are."""
         vault = await self._keystore.vault(found)
         async with self._data.read() as connection:
             seen = await gates.peek(connection, found)
-        opened = await asyncio.to_thread(self._opened, old, found, seen, vault)
+        return await asyncio.to_thread(self._opened, old, found, seen, vault)
+
+    async def _write(self, opened: _Opened) -> int:
+        """Write rows of these people under their gates, where they are who they were."""
         async with self._data.begin() as connection:
             held = await gates.lock(connection, opened)
             same = {
@@ -123,3 +140,7 @@ class OfLookUp:
         self._places[what, old] = last
         if last is None:  # the next look begins anew
             self._rests[what, old] = monotonic() + _AGAIN
+
+
+async def _nothing() -> None:
+    """Nobody is looked for behind the last page of a turn."""

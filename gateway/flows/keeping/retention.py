@@ -24,6 +24,7 @@ from consent.lookup import LookUp
 from consent.model import State, SubjectState
 from consent.rights import undecided
 from consent.trail import Trail
+from delivery import campaigns as of_campaigns
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
 from gateway.flows.bad_rows import each_for_itself, put_aside
@@ -71,6 +72,7 @@ class RetentionRules:
         return {
             "bodies": self.bodies,
             "messages": self.messages,
+            "campaigns": self.campaigns,
             "permits": self.permits,
             "people": self.people,
             "erasures": self.erasures,
@@ -92,6 +94,12 @@ class RetentionRules:
     async def messages(self) -> int:
         """What became of a message, `messages` after it ended."""
         return await self._drop(delivery_rules.drop_ended, self._parts.config.retention.messages)
+
+    async def campaigns(self) -> int:
+        """What a campaign said, as other contents; what became of it, as that of its messages."""
+        kept = self._parts.config.retention
+        contents = await self._drop(of_campaigns.drop_contents, kept.message_bodies)
+        return contents + await self._drop(of_campaigns.drop_ended, kept.messages)
 
     async def _drop(self, drop: Drop, kept: timedelta) -> int:
         async with self._parts.data.begin() as connection:

@@ -18,7 +18,17 @@ from audit.log import Log
 from consent.keys import epochs, nodes, phases, verified
 from consent.keys.epochs import Epoch, EpochState
 from consent.keys.nodes import KEK, Held
-from consent.keys.phases import Activate, Backup, Declared, Destroy, Release, Rewrap, Step, Wait
+from consent.keys.phases import (
+    Activate,
+    Backup,
+    Declared,
+    Destroy,
+    Release,
+    Retire,
+    Rewrap,
+    Step,
+    Wait,
+)
 from consent.keys.rewrap import Rewrapping
 from consent.keys.wrapping import Wrapper, proof, proofs
 from gateway.keyfiles import followed_sets
@@ -29,6 +39,7 @@ from storage.honesty import RowKeys
 from storage.ids import random_id
 
 NOTHING_DECLARED = Declared()
+_CHANGES = {Retire: epochs.retire, Release: epochs.release, Destroy: epochs.destroy}
 # Seconds of wrapping anew between two looks, for a process has to say that it runs.
 _SLICE = 1.0
 
@@ -144,19 +155,17 @@ class Rotation:
         match step:
             case Wait():
                 return 0
+            case Activate(number) | Retire(number) if not self._holds(number, seen.epochs):
+                return 0  # what we cannot use we do not put into use, nor wrap anew
+            case Activate(number):
+                return await self._activate(number)
             case Rewrap(old):
                 return await self._rewrap(old, seen.epochs)
-            case Activate(number):
-                if not self._holds(number, seen.epochs):
-                    return 0  # what we cannot use we do not put into use
-                return await self._activate(number)
-            case Release(number):
-                change = epochs.release
-            case Destroy(number):
-                change = epochs.destroy
+            case Retire() | Release() | Destroy():
+                change = _CHANGES[type(step)]
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
-            return int(await change(connection, self._rows, number, now))
+            return int(await change(connection, self._rows, step.epoch, now))
 
     async def _activate(self, number: int) -> int:
         async with self._keys.begin() as connection:

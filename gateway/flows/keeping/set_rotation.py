@@ -22,7 +22,7 @@ from audit.log import Log
 from consent.keys import nodes, set_phases, sets, verified
 from consent.keys.nodes import Held
 from consent.keys.phases import Backup, Declared
-from consent.keys.set_phases import Activate, Destroy, Release, Renew, Step
+from consent.keys.set_phases import Activate, Destroy, Release, Renew, Retire, Step
 from consent.keys.sets import KeyName, SetKey, Standing
 from consent.keys.wrapping import proof
 from gateway.keyfiles.followed_sets import FollowedSets
@@ -36,6 +36,12 @@ NOTHING_DECLARED = Declared()
 # After a look through whole tables that found nothing: when the next one is due.
 _LOOK_AGAIN = timedelta(hours=1)
 _Change = Callable[[AsyncConnection, RowKeys, KeyName, datetime], Awaitable[bool]]
+_CHANGES: Mapping[type[Step], _Change] = {
+    Activate: sets.activate,
+    Retire: sets.retire,
+    Release: sets.release,
+    Destroy: sets.destroy,
+}
 
 
 class Ending(Protocol):
@@ -177,23 +183,25 @@ class SetRotation:
 
     async def _do(self, step: Step, seen: SetsSeen) -> int:
         (one,) = [key for key in seen.found.keys if key.name == step.name]
+        if isinstance(step, Renew):
+            return await self._renew(one, seen)
+        before = await self._before(step, one)
+        return await self._change(_CHANGES[type(step)], step.name) if before is None else before
+
+    async def _before(self, step: Step, one: SetKey) -> int | None:
+        """How much was done instead of a step, which comes later; None: its turn has come."""
         match step:
+            case Activate() | Retire() if not self._holds(one):
+                return 0  # what we cannot use we do not put into use, nor make anew
             case Activate(name):
-                if not self._holds(one):
-                    return 0  # what we cannot use we do not put into use
                 await self._endings[name.kind].tell(name.number)
-                change = sets.activate
-            case Renew():
-                return await self._renew(one, seen)
-            case Release():
-                if await self._held(one):
-                    return 0  # it came back: by an older backup, or by somebody's hand
-                change = sets.release
+            case Release() if await self._held(one):
+                return 0  # it came back: by an older backup, or by somebody's hand
             case Destroy():
-                if swept := await self._sweep(one):
-                    return swept
-                change = sets.destroy
-        return await self._change(change, step.name)
+                return await self._sweep(one) or None
+            case _:
+                pass
+        return None
 
     async def _renew(self, one: SetKey, seen: SetsSeen) -> int:
         """A page; behind the last it is written down that nothing is left, if nobody adds to it."""

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audit import proof, public, published
+from audit import proof, published, witnessed
 from audit.checkpoints import Verifier
 from audit.errors import AuditError
 from audit.kinds import Kind
 from audit.log import Log, Logged
 from audit.proof import Proof
+from gateway.config.config import Audit
 from storage.database import Database
 
 
@@ -33,11 +34,12 @@ async def newest_checkpoint(data: Database, verifier: Verifier) -> str | None:
         return None if newest is None else newest.note
 
 
-async def public_checkpoint(data: Database, log: Log, verifier: Verifier) -> str | None:
-    """The note that strangers may see; None before the first."""
-    async with data.read() as connection:
-        shown = await public.newest(connection, log, verifier)
-        return None if shown is None else shown.note
+async def public_checkpoint(
+    data: Database, guard: Database, log: Log, verifier: Verifier, audit: Audit
+) -> str | None:
+    """The note that strangers may see, with what witnesses said of it; None before the first."""
+    seen = await witnessed.seen(data, guard, log, verifier, witnessed.known(audit.vkeys))
+    return seen.note
 
 
 async def events(data: Database, log: Log, wanted: EventsWanted) -> Sequence[Logged]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail
+from audit import trail, witnessed
+from audit.canonical import canonical
 from audit.entry import Event, draft, format_moment
-from audit.export import bundle
-from audit.export.bundle import Part, Wanted
+from audit.export import selection
 from audit.export.disclosed import Disclosing, Showing
-from audit.export.jsonl import jsonl
+from audit.export.pseudonyms import Pseudonyms
+from audit.export.selection import Part, Passed, Wanted, unseen
 from audit.kinds import Actor, Kind
-from consent import gates, texts
+from audit.witnesses import Witness, attached
+from consent import gates, specimens, texts
 from consent.keys.vault import Compartment
-from gateway.flows.errors import PersonEnded
+from consent.specimens import Specimen
+from gateway.flows.errors import NoSuchExport, PersonEnded
+from gateway.flows.proving import consent_proof, export_forms
+from gateway.flows.proving.export_forms import Bytes, Export, Files, Form, Order, Source
 from gateway.flows.rights import address_mails
 from gateway.flows.rights.dossier import Aside
 from gateway.flows.rights.handing_out import Asked, HandingOut
@@ -28,25 +34,39 @@ from gateway.parts import Parts
 
 T = TypeVar("T")
 
-Bytes = AsyncIterator[bytes]
+_PEOPLE: Final = "audit.export.people"
+_OF_CONSENTS: Final = frozenset(kind for kind in Kind if kind.startswith("consent."))
+_NONE: Final[Files] = {}
+_LETTING_GO: Final = (Kind.SUBJECT_ERASED, Kind.EVIDENCE_ENDED)
+
+
+class Extent(StrEnum):
+    """What an export says of people."""
+
+    PERIOD = "period"  # nothing
+    AUTHORITY = "authority"  # which events are the same person's, under names of this export
 
 
 @dataclass(frozen=True, slots=True)
 class Taking:
     """Who takes the log, as what, for which case; there is nothing personal in it."""
 
-    form: str
+    form: Form
     actor: Actor
     caller: str | None = None
     case: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    extent: Extent = Extent.PERIOD
+    zone: tzinfo = UTC
 
     @property
     def refs(self) -> dict[str, str]:
         times = {"since": self.since, "until": self.until}
         said = {"format": self.form, "api_key": self.caller, "case": self.case}
         said |= {name: None if at is None else format_moment(at) for name, at in times.items()}
+        if self.extent is not Extent.PERIOD:
+            said["scope"] = self.extent
         return {name: value for name, value in said.items() if value is not None}
 
 
@@ -59,6 +79,7 @@ class _Shown:
     """
 
     contested: frozenset[str]
+    waiting: frozenset[str] = frozenset()  # consents that a link in a mail can still confirm
     of_others: set[str] = field(default_factory=set)
 
     def __call__(self, kind: Kind, facts: Mapping[str, Any]) -> Showing:
@@ -69,46 +90,61 @@ class _Shown:
             return Showing.LEFT_OUT
         if kind is Kind.CONSENT_REQUESTED and facts.get("consent") in self.contested:
             return Showing.WITHHELD
+        if kind is Kind.CONSENT_MAIL_SENT and self.waiting.intersection(facts.get("consents", ())):
+            return Showing.WITHHELD
         return Showing.OPENED
 
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """Takes the log out. None, and nothing told, where there is nothing to be taken yet."""
+    """Takes the log out; *aside* does what holds the processor."""
 
     parts: Parts
     aside: Aside
+    passed: Passed = unseen
 
-    async def as_lines(self, taking: Taking) -> Bytes:
-        """The whole log as JSON lines."""
-        await self._tell(taking)
-        return jsonl(self.parts.data, self.parts.log, self.parts.publisher.vkey)
+    async def of_log(
+        self, taking: Taking, held: Sequence[str] = (), name: str | None = None
+    ) -> Export | None:
+        """An export of the log, or of a time of it, that continues the notes *held*.
 
-    async def of_log(self, taking: Taking, held: Sequence[str] = ()) -> Bytes | None:
-        """A bundle of the log, or of a time of it, that continues the notes *held*."""
-        logs, sizes = await self._logs(), self._sizes(held)
-        if not logs:
+        `tell` comes before its first byte. None before the first checkpoint, but for lines of the
+        whole log, which are a header then. Raises `NoSuchExport` where *name* stands for other
+        bytes than would be written now.
+        """
+        logs = await self._logs(name)
+        wanted = Wanted(taking.since, taking.until, sizes=self._sizes(held), passed=self.passed)
+        if taking.extent is Extent.AUTHORITY:
+            wanted = replace(wanted, pseudonyms=self._pseudonyms(logs, wanted))
+        if not logs and (taking.form is not Form.JSONL or wanted.kind != "log"):
             return None
-        await self._tell(taking)
-        wanted = Wanted(taking.since, taking.until, sizes=sizes)
-        return await self._write(logs, wanted)
+        return await self._export(taking.form, logs, wanted, taking.zone, name)
+
+    async def tell(self, export: Export, taking: Taking, start: int = 0) -> None:
+        """Say in the log who takes it, from which byte on; before the first of them."""
+        refs = taking.refs | {"export": export.name} | ({"from": str(start)} if start else {})
+        await self._tell(taking.actor, refs)
 
     async def of_person(
-        self, question: Question, asked: Asked, held: Sequence[str] = ()
-    ) -> Bytes | None:
-        """A bundle with everything that the log holds of somebody; None for who is not live."""
-        parts, logs, sizes = self.parts, await self._logs(), self._sizes(held)
+        self,
+        question: Question,
+        asked: Asked,
+        form: Form = Form.BUNDLE,
+        held: Sequence[str] = (),
+        zone: tzinfo = UTC,
+        name: str | None = None,
+    ) -> Export | None:
+        """Everything that the log holds of somebody, which is told first; None: not live."""
+        parts, logs, sizes = self.parts, await self._logs(name), self._sizes(held)
         async with parts.data.read() as connection:
             (found,) = await find_subjects(connection, parts.lookup, [question])
         # Whoever wrote whose the address is might have somebody else's facts shown.
         if found is None or not found.honest or not logs:
             return None
         subject, vault = found.subject, await parts.keystore.vault([found.subject])
-        if not await HandingOut(parts, self.aside).tell(subject, asked):
-            return None
         async with parts.data.read() as connection:
-            kinds = [Kind.CONSENT_CONFIRMED]
-            told = await trail.told(connection, [subject], kinds, vault)
+            told = await trail.told(connection, [subject], _OF_CONSENTS, vault)
+            shown = await specimens.get(connection, consent_proof.named_by(told))
 
         async def still(connection: AsyncConnection) -> None:
             gate = (await gates.peek(connection, [subject])).get(subject)
@@ -116,37 +152,108 @@ class Exports:
                 raise PersonEnded
 
         contested = {one.facts["consent"] for one in told if one.facts.get("contested")}
-        person = Disclosing(subject, vault, _Shown(frozenset(contested)), still)
-        return await self._write(logs, Wanted(person=person, sizes=sizes))
+        judge = _Shown(frozenset(contested), frozenset(consent_proof.waiting(told)))
+        person = Disclosing(subject, vault, judge, still)
+        wanted = Wanted(person=person, sizes=sizes, passed=self.passed)
+        more = specimen_files(shown.values())
+        export = await self._export(form, logs, wanted, zone, name, more)
+        return export if await HandingOut(parts, self.aside).tell(subject, asked) else None
 
-    async def _logs(self) -> list[Part]:
-        parts = self.parts
-        return await bundle.parts_of(parts.data, parts.log, parts.publisher.verifier)
+    async def of_disclosed(
+        self, logs: Sequence[Part], person: Disclosing, files: Files, held: Sequence[str] = ()
+    ) -> Bytes:
+        """A bundle of what *person* discloses, of which the log was told; with *files* in it."""
+        wanted = Wanted(person=person, sizes=self._sizes(held))
+        return (await self._export(Form.BUNDLE, logs, wanted, more=files)).read()
+
+    async def of_time(
+        self, logs: Sequence[Part], since: datetime, until: datetime, files: Files
+    ) -> Bytes:
+        """A bundle of a time, with *files* in it; nobody is named, and nothing told."""
+        return (await self._export(Form.BUNDLE, logs, Wanted(since, until), more=files)).read()
+
+    async def logs(self) -> list[Part]:
+        """Those that were published, with the words of witnesses under what they cosigned."""
+        return await self._logs(None)
+
+    async def _logs(self, name: str | None) -> list[Part]:
+        parts, up_to = self.parts, None
+        if name is not None and (up_to := export_forms.up_to(name)) is None:
+            raise NoSuchExport
+        logs = await selection.parts_of(parts.data, parts.log, parts.publisher.verifier, up_to)
+        if up_to and not logs:
+            raise NoSuchExport
+        known = witnessed.known(parts.config.audit.vkeys)
+        return [await self._witnessed(one, known) for one in logs] if known else logs
+
+    async def _witnessed(self, part: Part, known: Sequence[Witness]) -> Part:
+        newest, *older = [
+            one._replace(note=attached(one.note, await witnessed.of(self.parts.guard, one, known)))
+            for one in (part.newest, *part.older)
+        ]
+        return replace(part, newest=newest, older=older)
 
     def _sizes(self, held: Sequence[str]) -> dict[int, list[int]]:
         """Where the hashes must be cut so that who has these notes can compare them."""
-        return bundle.sizes_of(self.parts.publisher.verifier, held)
+        return selection.sizes_of(self.parts.publisher.verifier, held)
 
-    async def _tell(self, taking: Taking) -> None:
+    def _pseudonyms(self, logs: Sequence[Part], wanted: Wanted) -> Pseudonyms:
+        """The same in every form of the same entries, and nowhere else."""
+        times = [None if at is None else format_moment(at) for at in (wanted.since, wanted.until)]
+        roots = [[part.generation, part.size, part.newest.checkpoint.root.hex()] for part in logs]
+        of = canonical([roots, *times])
+        return Pseudonyms(self.parts.rows.keyed(_PEOPLE, of).mac)
+
+    async def _tell(self, actor: Actor, refs: Mapping[str, str]) -> None:
         parts = self.parts
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
-            event = Event(Kind.AUDIT_EXPORTED, taking.actor, now, refs=taking.refs)
+            event = Event(Kind.AUDIT_EXPORTED, actor, now, refs=refs)
             await parts.log.stage(connection, [draft(event, None, parts.log.node)])
 
-    async def _write(self, logs: Sequence[Part], wanted: Wanted) -> Bytes:
-        parts = self.parts
+    async def _export(
+        self,
+        form: Form,
+        logs: Sequence[Part],
+        wanted: Wanted,
+        zone: tzinfo = UTC,
+        name: str | None = None,
+        more: Files = _NONE,
+    ) -> Export:
+        parts, state, files = self.parts, list[object](), dict[str, Sequence[bytes]]()
         async with parts.data.read() as connection:
-            now = await parts.clock.now(connection)
-            files = _files(*await texts.kept(connection))
-        sign = parts.publisher.sign_manifest
-        origin = parts.log.first
-        return bundle.write(parts.data, origin, logs, wanted, files, sign, now, self.aside)
+            if form in (Form.BUNDLE, Form.PDF):
+                files |= dict(_files(*await texts.kept(connection))) | dict(more)
+                files |= dict(_handovers(parts.publisher.signers.handovers))
+            if wanted.person is not None or wanted.pseudonyms is not None:
+                # What was let go since is in none of the files any more.
+                state.append(await selection.last_of(connection, _LETTING_GO))
+        if wanted.person is not None:
+            state.append(wanted.person.subject)
+        if wanted.pseudonyms is not None:
+            state.append(wanted.pseudonyms.of(""))
+        order = Order(form, logs, wanted, zone, files, state)
+        if name not in (None, order.name):
+            raise NoSuchExport
+        return export_forms.export(self._source, order)
+
+    @property
+    def _source(self) -> Source:
+        parts = self.parts
+        return Source(parts.data, parts.log, parts.publisher, self.aside)
 
 
-def _files(
-    wordings: Sequence[bytes], notices: Sequence[texts.PublishedNotice]
-) -> dict[str, Sequence[bytes]]:
+def specimen_files(shown: Iterable[Specimen]) -> dict[str, Sequence[bytes]]:
+    """What was shown or sent, each as a file that its hash names."""
+    return {f"specimens/{one.name.removeprefix('sha256:')}": [one.body] for one in shown}
+
+
+def _handovers(notes: Sequence[Any]) -> Files:
+    """By which key the log's signing key was followed, where it was."""
+    return {"handovers.jsonl": [canonical(one) + b"\n" for one in notes]} if notes else {}
+
+
+def _files(wordings: Sequence[bytes], notices: Sequence[texts.PublishedNotice]) -> Files:
     folder = resources.templates() / "bundle"
     files: dict[str, Sequence[bytes]] = {
         name: [(folder / name).read_bytes()] for name in ("README.txt", "verify_audit.py")

@@ -20,6 +20,7 @@ from storage.types import NO_MOMENT
 
 KINDS = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH, Kind.MESSAGE_CANCELLED)
 _ENDS = (Outcome.SENT, Outcome.BOUNCED, Outcome.FAILED)
+_DOUBTED = frozenset({Outcome.UNCERTAIN})
 _BY_DECISION = frozenset({Status.REFUSED, Status.CANCELLED, Status.FAILED})
 
 
@@ -33,6 +34,9 @@ class History:
     granted: dict[int, str] = field(default_factory=dict)  # attempts, and the kinds of grounds
     outcomes: dict[int, str] = field(default_factory=dict)  # the last that was told of each
     ended: frozenset[str] = frozenset()
+    doubted: int = (
+        0  # the last attempt that ended uncertain, and after which it was asked for again
+    )
     flaws: list[str] = field(default_factory=list)
 
     def add(self, kind: Kind, at: datetime, facts: Mapping[str, Any]) -> None:
@@ -53,6 +57,9 @@ class History:
     def _was_granted(self, attempt: int, ground: str) -> None:
         if attempt in self.granted:
             self.flaws.append(f"the log grants its attempt {attempt} twice")
+        elif self.ended == _DOUBTED and attempt == max(self.outcomes) + 1:
+            # As rows say, somebody asked for that: see `denied`.
+            self.doubted, self.ended = max(self.outcomes), frozenset()
         elif self.ended:
             self.flaws.append(f"the log grants attempt {attempt} after its end")
         self.granted[attempt] = ground
@@ -71,6 +78,9 @@ class History:
     def denied(self, rows: Rows) -> Iterator[str]:
         """What rows of the message say otherwise, or lack; of `unproven` attempts nothing."""
         yield from (f"outbox {self.message}: {flaw}" for flaw in self.flaws)
+        again = rows.again.get(self.message, 0)
+        if self.doubted > again:
+            yield f"outbox {self.message}: the log grants an attempt after one that is uncertain"
         for attempt in self.granted:
             if (self.message, attempt) not in rows.permits:
                 yield f"permit of {self._named(attempt)}: the log grants it, and its row is gone"
@@ -79,7 +89,9 @@ class History:
             stored = rows.outcomes.get((self.message, attempt))
             if stored != outcome and attempt not in open_to:
                 yield f"attempt {self._named(attempt)}: the log tells that it ended {outcome}"
-        if self.ended and not open_to and rows.status[self.message] not in self.ended:
+        asked_again = self.ended == _DOUBTED and max(self.outcomes, default=0) <= again
+        stands_otherwise = rows.status[self.message] not in self.ended
+        if self.ended and not open_to and stands_otherwise and not asked_again:
             yield f"outbox {self.message}: an old row was put back: the log tells of its end"
 
     def unproven(self, rows: Rows) -> dict[int, str]:

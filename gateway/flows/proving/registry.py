@@ -13,7 +13,7 @@ from audit import trail
 from audit.entry import Entry
 from audit.kinds import Kind
 from audit.log import Log
-from consent import texts
+from consent import specimens, texts
 from gateway.callers import api_keys
 from storage.database import Database
 
@@ -34,9 +34,9 @@ _TEXTS = _Register("consent_text", Kind.TEXT_PUBLISHED, Kind.TEXT_RETIRED, "text
 
 
 async def doubts(data: Database, log: Log) -> AsyncIterator[str]:
-    """Name wordings that are not what their hash says, and rows that do not fit their events."""
+    """Name what is not what its hash says, and rows that do not fit their events."""
     async with data.snapshot() as connection:
-        altered = await texts.altered(connection)
+        altered = [*await texts.altered(connection), *await specimens.altered(connection)]
         published, keys = await texts.ended(connection), await api_keys.ended(connection)
         kinds = [kind for one in (_KEYS, _TEXTS) for kind in (one.made, one.ended)]
         told = await trail.happenings(connection, log.macs, [*kinds, Kind.ROWS_ADOPTED])

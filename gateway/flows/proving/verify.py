@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import strays, trail
+from audit import verified as verified_log
 from audit import verify as audit_verify
 from audit.kinds import Kind
 from audit.log import Log
-from audit.report import Report
+from audit.report import Report, Since
 from audit.trail import Told
 from audit.verify import Progress
 from consent import (
@@ -34,6 +36,7 @@ from consent import (
     paces,
     rights_requests,
     signed,
+    specimens,
     taken_away,
     tellings,
 )
@@ -42,11 +45,13 @@ from consent.consents import Consent, Consents
 from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
-from delivery import outbox, permits
+from delivery import campaigns, outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys
+from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
     changes,
+    consent_proof,
     ended,
     forgotten,
     people,
@@ -83,6 +88,7 @@ _SIGNED = (
     holds.SIGNED,
     paces.SIGNED,
     outbox.SIGNED,
+    campaigns.SIGNED,
     taken_away.DUE,
     feed.SIGNED,
     tellings.SIGNED,
@@ -110,43 +116,39 @@ async def verify(
     progress: Progress | None = None,
     *,
     with_guard: bool = True,
+    since: Since | None = None,
 ) -> Verification:
     """Check everything, while the gateway runs; changes nothing.
+
+    Of the log what came behind *since*; of the rest all, for a row put back leaves nothing newer.
 
     Without the guard's store, of a copy that has none, what people took away is not compared.
     """
 
-    async def ending(subjects: Collection[str]) -> Collection[str]:
-        # Whose keys may be gone although nobody tampered with anything.
-        async with parts.data.read() as connection:
-            known = await gates.peek(connection, subjects)
-        return {subject for subject, gate in known.items() if gate.gone(parts.rows)}
-
+    await parts.publisher.learn(parts.data)
     report = await audit_verify.verify_live(
         parts.data,
         parts.guard,
         log=parts.log,
-        vkey=parts.publisher.vkey,
+        verifier=parts.publisher.verifier,
         opener=parts.keystore.vault,
-        ending=ending,
+        ending=partial(_ending, parts.data, parts.rows),
         held=held,
         progress=progress,
+        since=since,
     )
-    signed_tables = [
-        *((table, parts.rows) for table in _SIGNED),
-        (parts.lookup.checkable(marks.SIGNED, "marks"), parts.marks.keys),
-        (parts.lookup.checkable(lookup.SIGNED), parts.lookup.keys),
-    ]
+    signed_tables = _signed_tables(parts.lookup, parts.marks, parts.rows)
     rows: list[str] = []
     dropped_at = await takings.restored_at(parts.data, parts.log)
-    kept, stores = parts.config.retention.messages, (parts.data, parts.keystore)
-    messages = Messages(*stores, parts.rows, parts.clock, kept, dropped_at)
+    of_messages, stores = parts.config.retention.messages, (parts.data, parts.keystore)
+    messages = Messages(*stores, parts.rows, parts.clock, of_messages, dropped_at)
     kept, opened = parts.config.retention.rights_requests, (parts.rows, parts.log, parts.clock)
     beside = (
         forgotten.doubts(parts.data, parts.keystore, *opened, kept),
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
         changes.doubts(parts.data, *opened),
+        of_campaigns.doubts(*stores, parts.rows, parts.log, parts.clock, of_messages),
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
@@ -155,6 +157,23 @@ async def verify(
         if len(rows) == _MOST:
             break
     return Verification(report, rows)
+
+
+async def _ending(data: Database, rows: RowKeys, subjects: Collection[str]) -> Collection[str]:
+    """Whose keys may be gone although nobody tampered with anything."""
+    async with data.read() as connection:
+        known = await gates.peek(connection, subjects)
+    return {subject for subject, gate in known.items() if gate.gone(rows)}
+
+
+def _signed_tables(
+    found_by: lookup.LookUp, left: marks.Marks, rows: RowKeys
+) -> list[tuple[SignedTable, RowKeys]]:
+    return [
+        *((table, rows) for table in _SIGNED),
+        (found_by.checkable(marks.SIGNED, "marks"), left.keys),
+        (found_by.checkable(lookup.SIGNED), found_by.keys),
+    ]
 
 
 async def _doubts(
@@ -183,7 +202,7 @@ async def _doubts(
 def _doubts_of_takings(
     data: Database, guard: Database, keys: RowKeys, log: Log
 ) -> Iterator[AsyncIterator[str]]:
-    yield _doubts_of_rows(guard, [(taken_away.SIGNED, keys)])
+    yield _doubts_of_rows(guard, [(taken_away.SIGNED, keys), (verified_log.SIGNED, keys)])
     yield takings.doubts(data, guard, keys, log)
 
 
@@ -234,7 +253,9 @@ async def _doubts_of_people(
             named = {event.eid for event in told}
             missing = {one.eid for theirs in rows.values() for one in theirs} - named
             untold = await trail.untold(connection, missing)
-        for doubt in stories.doubts(about, untold, vault):
+            gone = await specimens.missing(connection, consent_proof.kept_of(told))
+        missed = [f"specimen {name}: an event names it, and it is gone" for name in gone]
+        for doubt in (*stories.doubts(about, untold, vault), *missed):
             yield doubt
         ours = [one for one in about if consents.vouches(one.gate)]
         live = [one for one in ours if one.gate.live]

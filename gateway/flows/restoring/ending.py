@@ -13,8 +13,9 @@ from audit.log import Log
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.trail import Trail
-from delivery import outbox, restored
-from delivery.outbox import Change, Message, Status
+from delivery import changing, outbox, restored
+from delivery.changing import Change
+from delivery.outbox import Message, Status
 from delivery.outcome import Outcome
 from gateway.flows.sending import ends, settle
 from gateway.flows.sending.settle import Result
@@ -53,11 +54,11 @@ async def _end(
     vault: Vault,
 ) -> Counter[Status]:
     begun = [one for one in messages if one.status is Status.SENDING]
-    waiting = [one for one in messages if one.status in outbox.WAITING]
+    waiting = [one for one in messages if one.status in (*outbox.WAITING, Status.PAUSED)]
     results = [Result(one, _change(one), Outcome.UNCERTAIN) for one in begun]
     await settle.record(connection, clock, log, keys, results, vault)
     now = await clock.now(connection)
-    await outbox.change(connection, [_change(one) for one in waiting], now)
+    await changing.change(connection, [_change(one) for one in waiting], now)
     # Of marketing that was not begun at the backup no attempt can be told of.
     cancelled = [one for one in waiting if restored.end_of(one) is Status.CANCELLED]
     items = [_item(one, vault) for one in cancelled]

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import structlog
 
-from audit import seen
-from audit.errors import AllOlder
+from audit import seen, verified
+from audit.errors import AllOlder, LogRefuted
 from audit.publish import Publisher
 from audit.seen import Seen
 from storage import files
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 log = structlog.get_logger()
 
@@ -30,9 +31,10 @@ _LARGEST = 10_000  # bytes; a note has some hundred
 class HighWater:
     """That of this machine, which all of its processes write."""
 
-    def __init__(self, folder: Path, publisher: Publisher) -> None:
+    def __init__(self, folder: Path, publisher: Publisher, keys: RowKeys) -> None:
         self._folder = folder
         self._publisher = publisher
+        self._keys = keys
         self._refused: str | None = None
 
     def read(self) -> list[Seen]:
@@ -56,12 +58,21 @@ class HighWater:
     async def publish(self, data: Database, guard: Database, clock: Clock) -> int:
         """Publish what is new, and remember what the guard says by now; 1 where that is news.
 
-        Raises what `Publisher.publish` does, and `AllOlder` where the guard stands before what
-        this machine saw.
+        Raises what `Publisher.publish` does, `AllOlder` where the guard stands before what this
+        machine saw, and `LogRefuted`, having looked at all that, where nothing may be signed.
         """
         # First: another process writes it behind the guard, and never before.
         before = await asyncio.to_thread(self.newest)
-        await self._publisher.publish(data, guard, clock)
+        async with guard.read() as connection:
+            ended = await verified.known(connection, self._keys, self._publisher.verifier.name)
+        refuted = verified.refuted(ended, self._publisher.log.generation)
+        await self._publisher.publish(data, guard, clock, sign=refuted is None)
+        news = await self._remember(before)
+        if refuted is not None:
+            raise LogRefuted(refuted.at, refuted.first_bad)
+        return news
+
+    async def _remember(self, before: Seen | None) -> int:
         note = self._publisher.held
         now = None if note is None else seen.read(note, self._publisher.verifier)
         if now is None:

@@ -18,6 +18,7 @@ from audit.kinds import Kind
 from audit.log import Log
 from consent import erasures, gates, restored, taken_away
 from consent.keys.keystore import KeyStore
+from consent.lookup import LookUp
 from consent.model import SubjectState
 from gateway.flows.restoring.signs import Facts, Guard
 from storage.clock import Clock
@@ -68,6 +69,18 @@ async def keyless(data: Database, keystore: KeyStore, keys: RowKeys, clock: Cloc
         known = await gates.peek(connection, last)
     here = [one for one in last if one in known and known[one].live and known[one].is_honest(keys)]
     return bool(here) and held.isdisjoint(here[:_NOT_ONE])
+
+
+async def unfindable(data: Database, known: LookUp, keys: RowKeys, clock: Clock) -> list[int]:
+    """The look-up keys by which those who came last are found, and that our keyring let go of.
+
+    Then the data are from before: nobody in them would be found any more, and everybody
+    admitted anew.
+    """
+    async with data.read() as connection:
+        now = await clock.now(connection)
+        last = await restored.newest(connection, keys, now, _LAST)
+        return sorted(await known.let_go(connection, last))
 
 
 async def unledgered(data: Database, guard: Database, keystore: KeyStore, keys: RowKeys) -> bool:

@@ -22,7 +22,7 @@ from consent import restored as requests
 from consent import taken_away
 from consent.restored import Dropped
 from delivery.outbox import Status
-from gateway.flows.restoring import ending, older, replay, signs
+from gateway.flows.restoring import campaigns, ending, older, replay, signs
 from gateway.flows.restoring.brought_back import Keys
 from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.restoring.replay import Acts, Replayed
@@ -87,7 +87,7 @@ async def look(erasing: Erasing, *, declared: bool) -> Found:
     facts, last = await older.of_log(data, guard, log, parts.publisher.verifier)
     keyless = await older.keyless(data, parts.keystore, parts.rows, parts.clock)
     unledgered = await older.unledgered(data, guard, parts.keystore, parts.rows)
-    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher).newest()
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).newest()
     facts = signs.with_seen(facts, seen)
     facts = signs.with_keys(facts, keyless=keyless, unledgered=unledgered, declared=declared)
     restored = signs.judge(facts)
@@ -158,6 +158,7 @@ class Restoration:
             done.ended = await ending.end_all(
                 parts.data, parts.keystore, parts.clock, parts.rows, parts.log
             )
+            await campaigns.end_all(parts.data, parts.clock, parts.rows, parts.log)
             async with parts.data.begin() as connection:
                 done.dropped = await requests.drop(connection)
         elif restored.keys:
@@ -186,7 +187,7 @@ class Restoration:
             async with parts.data.begin() as connection:
                 now = await parts.clock.now(connection)
                 more = await log.sequence(connection, now=now)
-        publisher = Publisher(log, parts.keyring.signing.secret)
+        publisher = Publisher(log, parts.publisher.signers)
         await publisher.publish(parts.data, parts.guard, parts.clock)
 
 

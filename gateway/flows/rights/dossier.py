@@ -7,7 +7,7 @@ whoever is handed it must be told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -34,6 +34,7 @@ from consent.paces import Pace
 from consent.rights import RightsRequest
 from consent.suppressions import Blocked
 from delivery import outbox, past
+from delivery.outbox import Stored
 from gateway.flows.rights import address_mails, overview, past_mails
 from gateway.flows.rights.overview import OwnData
 from gateway.flows.rights.past_mails import Mail
@@ -181,13 +182,19 @@ class Dossiers:
         for start in range(0, len(ids), _AT_ONCE):
             page = await past.read(connection, ids[start : start + _AT_ONCE])
             sealed = await outbox.contents(connection, [one.message.content for one in page])
-            found += await aside(partial(opener.opened, page, sealed))
+            keys = await self.parts.keystore.content_keys(_keys(sealed.values()))
+            found += await aside(partial(opener.opened, page, sealed, keys))
         count = await past.count(connection, subject, address_mails.ASKING)
         # With rows left out, nobody could tell them from such as only the log tells of.
         alone = partial(past_mails.told_alone, events, set(ids)) if count == len(ids) else list
         found += await aside(alone)
         found.sort(key=lambda one: one.at, reverse=True)
         return found, count - len(ids)
+
+
+def _keys(contents: Iterable[Stored]) -> set[str]:
+    """Of what was said to many at once."""
+    return {one.key for one in contents if one.key is not None}
 
 
 def _opened(rows: Sequence[Any], vault: Vault) -> list[Told]:

@@ -15,7 +15,7 @@ from audit.trail import Told
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from delivery import past as past_rows
-from delivery.outbox import Message, Status
+from delivery.outbox import Message, Status, Stored
 from delivery.outcome import Kind
 from delivery.past import Past, Use
 from gateway.flows.errors import ContentError
@@ -23,6 +23,7 @@ from gateway.flows.rights.address_mails import ASKING
 from gateway.flows.sending import content
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from storage.database import Database
+from storage.secret import Secret
 
 MOST_CONTENT: Final = 16 * 1024 * 1024  # bytes of what mails say, in one dossier
 
@@ -74,11 +75,17 @@ class Opener:
         self._replies = replies
         self._left = most
 
-    def opened(self, page: Iterable[Past], contents: Mapping[str, bytes]) -> list[Mail]:
-        return [self._mail(one, contents.get(one.message.content)) for one in page]
+    def opened(
+        self,
+        page: Iterable[Past],
+        contents: Mapping[str, Stored],
+        keys: Mapping[str, Secret],
+    ) -> list[Mail]:
+        """With *keys* of what is said to many at once."""
+        return [self._mail(one, contents.get(one.message.content), keys) for one in page]
 
-    def _mail(self, past: Past, sealed: bytes | None) -> Mail:
-        message = past.message
+    def _mail(self, past: Past, stored: Stored | None, keys: Mapping[str, Secret]) -> Mail:
+        message, sealed = past.message, None if stored is None else stored.sealed
         fits = sealed is not None and len(sealed) <= self._left
         self._left -= len(sealed) if sealed is not None and fits else 0
         return Mail(
@@ -91,7 +98,7 @@ class Opener:
             at=message.created_at,
             ended_at=past.ended_at,
             grounds=[self._ground(message, use) for use in past.uses],
-            says=self._says(message, sealed) if sealed is not None and fits else None,
+            says=self._says(message, stored, keys) if stored is not None and fits else None,
             left_out=sealed is not None and not fits,
         )
 
@@ -109,12 +116,13 @@ class Opener:
             reply=None if reply is None else reply.decode(errors="replace"),
         )
 
-    def _says(self, message: Message, sealed: bytes) -> dict[str, Any] | None:
-        place = content.place(message.content, message.kind, message.purpose)
-        raw = self._open(message, Compartment.PROFILE, place, sealed)
+    def _says(
+        self, message: Message, stored: Stored, keys: Mapping[str, Secret]
+    ) -> dict[str, Any] | None:
         try:
+            raw = content.opened(message, stored, self._vault, keys)
             return None if raw is None else _shown(raw)
-        except ContentError:
+        except (ValueError, ContentError):
             return None
 
     def _open(
@@ -142,7 +150,7 @@ async def newest(
         ids = await past_rows.newest(connection, subject, most, ASKING)
         found = await past_rows.read(connection, ids)
         count = await past_rows.count(connection, subject, ASKING)
-    return Opener(vault).opened(found, {}), count
+    return Opener(vault).opened(found, {}, {}), count
 
 
 def _shown(raw: bytes) -> dict[str, Any]:

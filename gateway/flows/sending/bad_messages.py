@@ -10,8 +10,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.model import Granted
-from delivery import outbox
-from delivery.outbox import WAITING, Change, Message, Parked, Status
+from delivery import changing, outbox
+from delivery.changing import Change
+from delivery.outbox import WAITING, Message, Parked, Status
 from gateway.watch import logs
 from gateway.watch.stuck import Why
 from storage import bad_rows
@@ -67,7 +68,7 @@ async def park_failed(data: Database, clock: Clock, errors: Mapping[str, Excepti
             Change(message, Status.DEFERRED, Parked.FAILED, due_at)
             for message, due_at in again.items()
         ]
-        await outbox.change(connection, changes, now)
+        await changing.change(connection, changes, now)
 
 
 async def leave(data: Database, clock: Clock, errors: Mapping[str, Exception]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -37,17 +37,19 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import Granted, Reason, Refused, Unneeded
 from consent.paces import Pace
 from consent.trail import Trail
-from delivery import attempts, due, leases, outbox, permits
+from delivery import attempts, changing, due, leases, outbox, permits
 from delivery.attempts import Attempts
+from delivery.changing import Change
 from delivery.desk import Parcel
-from delivery.outbox import Change, Message, Parked, Status
+from delivery.outbox import Message, Parked, Status, Stored
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
 from delivery.sharing import Due, in_turn
 from gateway.config.config import Config, Purpose
-from gateway.flows.sending import bad_messages, ends, grounds, occasion, pacing
+from gateway.flows.sending import bad_messages, earlier, ends, grounds, occasion, pacing, shared
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToAddress, ToConfirm, ToOpen, ToTell, Unknown
+from gateway.flows.sending.shared import Shared
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.honesty import RowKeys
@@ -81,10 +83,12 @@ async def claim(
         if not left.wanted:
             return  # they are healthy, and wait for the next claim
         vault = await parts.keystore.vault({one.subject for one in some})
+        said = await shared.fetch(parts.data, parts.keystore, some)
         async with parts.data.begin() as connection:
             ids = [one.message for one in some]
             found = await _lock(connection, parts.clock, parts.rows, left, ids)
             known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
+            known = replace(known, shared=said)
             claimed = await _write(connection, parts.log, left, known, _decide(known))
         parcels.extend(claimed)
 
@@ -141,11 +145,12 @@ class _Known:
     paces: Mapping[str, Pace]
     attempts: Mapping[str, Attempts]
     handles: Mapping[tuple[str, str], bytes]
-    contents: Mapping[str, bytes]
+    contents: Mapping[str, Stored]
     purposes: Mapping[str, Purpose]  # of the configuration
     senders: Collection[str]
     vault: Vault
     now: datetime
+    shared: Shared = field(default_factory=Shared)
 
 
 async def _read(
@@ -170,7 +175,7 @@ async def _read(
         asked=await facts.asked_by(connection, consents, asked),
         fresh=await fresh_links.get(connection, consents.keys, fresh),
         addresses=await address_links.get(connection, consents.keys, moves),
-        permitted=await _permitted(connection, config.purposes, pairs, chosen, now),
+        permitted=await earlier.permitted(connection, config.purposes, pairs, chosen, now),
         paces=chosen,
         attempts=await attempts.so_far(connection, [m.id for m in locked.messages]),
         handles=await links.handles(connection, consents.keys, pairs),
@@ -180,24 +185,6 @@ async def _read(
         vault=vault,
         now=now,
     )
-
-
-async def _permitted(
-    connection: AsyncConnection,
-    purposes: Mapping[str, Purpose],
-    pairs: set[tuple[str, str]],
-    chosen: Mapping[str, Pace],
-    now: datetime,
-) -> permits.Moments:
-    """Earlier permits, where a purpose has a frequency cap or a person wants few mails."""
-    caps = {name: p.at_most for name, p in purposes.items() if p.at_most}
-    capped = {pair for pair in pairs if pair[1] in caps}
-    few = set(pacing.pairs(chosen, purposes))
-    if not capped and not few:
-        return {}
-    windows = [caps[purpose].window for _, purpose in capped]
-    since = now - max([*windows, paces.LONGEST_APART] if few else windows)
-    return await permits.moments(connection, capped | few, since, now)
 
 
 _Decision = tuple[Message, Granted | Change]
@@ -272,11 +259,8 @@ def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None
         return Parked.ALTERED
     if not known.attempts.get(message.id, Attempts()).allow(message):
         return Parked.ATTEMPTS
-    if isinstance(why, Unknown):
-        # While an upgrade rolls, a process of the later release knows it, and claims it then.
-        return Parked.OCCASION_UNKNOWN
-    if message.sender not in known.senders:
-        return Parked.SENDER_UNKNOWN
+    if (park := _not_of_ours(known, message, why)) is not None:
+        return park
     if gate is None or not gate.live:
         return None
     if not gates.usable(gate, known.vault, *_SENDING):
@@ -286,6 +270,16 @@ def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None
         # A mail that nobody can leave by must not go out.
         return Parked.HANDLE_MISSING
     return None
+
+
+def _not_of_ours(known: _Known, message: Message, why: Occasion | Unknown | None) -> Parked | None:
+    """What in an honest row this process can make no mail of."""
+    if isinstance(why, Unknown):
+        # While an upgrade rolls, a process of the later release knows it, and claims it then.
+        return Parked.OCCASION_UNKNOWN
+    if message.sender not in known.senders:
+        return Parked.SENDER_UNKNOWN
+    return known.shared.flaw(message, known.contents[message.content], known.vault)
 
 
 def _permission(
@@ -337,7 +331,7 @@ async def _write(
     changes = await bad_messages.put_off(connection, decisions, known.now)
     await outbox.lease(connection, [message.id for message, _ in issued], asker.owner, known.now)
     await permits.grant(connection, [permit for _, permit in issued])
-    await outbox.change(connection, changes, known.now)
+    await changing.change(connection, changes, known.now)
     items = _items(issued, decisions, known)
     if items:
         trail = Trail(audit_log, known.vault, known.locked.gates)
@@ -365,6 +359,7 @@ def _letter(known: _Known, message: Message) -> Letter:
             content=known.contents[message.content],
             handle=known.handles.get((message.subject, message.purpose)),
             vault=known.vault.only(message.subject),
+            keys=known.shared.of(message),
             to=known.addresses.get(message.regarding or ""),
         )
     )

@@ -12,9 +12,8 @@ from time import perf_counter
 from typing import Any, assert_never
 
 from consent import links, personal
-from consent.keys.vault import Compartment
 from consent.links import Route
-from delivery import mime
+from delivery import dkim, mime
 from delivery.desk import Composed, Parcel
 from delivery.dkim import Signer
 from delivery.outbox import Message
@@ -23,9 +22,10 @@ from delivery.plain_text import plain_text
 from delivery.templates import Templates
 from delivery.transmission import Envelope
 from gateway.config.config import Config
-from gateway.flows.sending import content
+from gateway.flows.sending import content, kept_mails, occasion
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from gateway.flows.sending.letters import Letter, Sealed
+from gateway.flows.sending.occasion import ToConfirm
 from gateway.look import looks
 from gateway.watch import logs
 
@@ -105,8 +105,7 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
     message, vault = sealed.message, sealed.vault
     sender = tools.config.senders[message.sender]
     mailbox = _mailbox(sealed)
-    place = content.place(message.content, message.kind, message.purpose)
-    opened = vault.open(message.subject, Compartment.PROFILE, place, sealed.content)
+    opened = content.opened(message, sealed.content, vault, sealed.keys)
     if mailbox is None or opened is None:
         raise LookupError("the key is gone")
     ways: Mapping[Route, str] = {}
@@ -123,12 +122,23 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
         list_id=f"{message.purpose}.{sender.dkim_domain}"
         if message.kind is Kind.MARKETING
         else None,
+        feedback_id=_feedback_id(message),
     )
-    mail = mime.compose(header, _render(tools, sealed, content.read(opened), ways))
+    said = content.read(opened)
+    mail = mime.compose(header, _render(tools, sealed, said, ways))
     signature = tools.signers[message.sender].sign(mail.fields, mail.body, sealed.dated_at)
     raw = mail.wire([signature])
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
-    return Composed(digest, Envelope(sender.from_address, header.to, raw))
+    envelope = Envelope(sender.from_address, header.to, raw)
+    kept = kept_mails.kept(message, said, mail, signature, vault)
+    return Composed(digest, envelope, kept, dkim.name_of(signature))
+
+
+def _feedback_id(message: Message) -> str | None:
+    """What a mailbox provider counts complaints by: no person, nor one message, in it."""
+    if message.campaign is None:
+        return None
+    return f"{message.campaign}:{message.purpose}:campaign:{message.sender}"
 
 
 def _mailbox(sealed: Sealed) -> str | None:
@@ -161,7 +171,9 @@ def _render(
             locale = said.locale or locale
             framed |= {"locale": locale, "consents": said.consents}
             framed["links"] |= said.links
-            data = {"profile": personal.open_profile(gate, sealed.vault)}
+            asks = isinstance(occasion.of(sealed.message), ToConfirm)
+            # Of who asked nothing goes into what may be kept for all who get the same mail.
+            data = {} if asks else {"profile": personal.open_profile(gate, sealed.vault)}
             return templates.render(template, locale, data, framed, footer=False)
         case _:
             assert_never(said)

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from consent.errors import KeyUnusable, SealError
+from consent.keys.seal import open_sealed, seal
 from consent.keys.vault import Compartment, Vault
 from delivery import markup
-from delivery.outbox import NewMessage
+from delivery.outbox import Message, NewMessage, Stored
 from delivery.outcome import Kind
 from gateway.flows.errors import ContentError
 from gateway.flows.sending import occasion
 from gateway.flows.sending.occasion import Occasion
 from storage.ids import ordered_id
+from storage.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,42 @@ def place(content: str, kind: Kind, purpose: str) -> tuple[str, str, str]:
     that somebody altered must not send the same words under another one.
     """
     return ("content", "sealed", f"{content}/{kind}/{purpose}")
+
+
+def opens(message: Message, stored: Stored, vault: Vault, keys: Mapping[str, Secret]) -> bool:
+    """Whether what a message says is what was accepted."""
+    try:
+        return opened(message, stored, vault, keys) is not None
+    except (SealError, KeyUnusable):
+        return False
+
+
+_SHARED = "consentgw/content/v1"
+
+
+def seal_shared(key: Secret, raw: bytes, *bound_to: str) -> bytes:
+    """Seal what many messages name, or belongs to their campaign, under a key of its own."""
+    return seal(key.reveal(), raw, (_SHARED, *bound_to))
+
+
+def open_shared(key: Secret, sealed: bytes, *bound_to: str) -> bytes:
+    """Raises `SealError` for anything but what `seal_shared` made, bound to the same."""
+    return open_sealed(key.reveal(), sealed, (_SHARED, *bound_to))
+
+
+def opened(
+    message: Message, stored: Stored, vault: Vault, keys: Mapping[str, Secret]
+) -> bytes | None:
+    """What a message says; None where its key is gone. May raise `SealError` and `KeyUnusable`.
+
+    Which of the two kinds of key it needs is what was accepted, not what stands in the content's
+    row.
+    """
+    bound_to = place(message.content, message.kind, message.purpose)
+    if message.campaign is None:
+        return vault.open(message.subject, Compartment.PROFILE, bound_to, stored.sealed)
+    key = keys.get(stored.key or "")
+    return None if key is None else open_shared(key, stored.sealed, *bound_to)
 
 
 def new_message(

@@ -22,7 +22,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.model import Reason, Refused
-from delivery import outbox
+from delivery import changing, outbox
 from delivery.errors import TemplateError
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
@@ -291,8 +291,8 @@ async def cancel(
         if row.status not in outbox.WAITING:
             return Cancellation.TOO_LATE
         now = await clock.now(connection)
-        change = outbox.Change(message, outbox.Status.CANCELLED, "cancelled_by_sender")
-        await outbox.change(connection, [change], now)
+        change = changing.Change(message, outbox.Status.CANCELLED, "cancelled_by_sender")
+        await changing.change(connection, [change], now)
         # The queue is locked: an erasure that waits for it counts this item, too.
         item = ends.item(row, change.reason, named=vault.has(row.subject, Compartment.EVIDENCE))
         event = Event(Kind.MESSAGE_CANCELLED, Actor.API, now, items=[item])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +10,8 @@ from consent.address_links import AddressLink
 from consent.gates import Gate
 from consent.keys.vault import Vault
 from delivery.desk import Composed
-from delivery.outbox import Message
+from delivery.outbox import Message, Stored
+from storage.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Sealed:
     message: Message
     dated_at: datetime
     gate: Gate
-    content: bytes
+    content: Stored
     handle: bytes | None = field(repr=False)  # opens the unsubscribe link
     vault: Vault = field(repr=False)
+    keys: Mapping[str, Secret] = field(repr=False, default_factory=dict)  # of a shared content
     to: AddressLink | None = None  # elsewhere than to the mailbox on file
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys.vault import Vault
 from delivery import leases, permits
+from delivery.changing import Change
 from delivery.journal import Mark, Replay, replayable
-from delivery.outbox import Change, Message, outbox
+from delivery.outbox import Message, outbox
 from delivery.outcome import Reply
 from delivery.recovery import recover
 from gateway.flows.sending import settle

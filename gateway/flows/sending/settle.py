@@ -14,20 +14,23 @@ from audit.entry import Item
 from audit.kinds import Actor
 from audit.kinds import Kind as EventKind
 from audit.log import Log
-from consent import gates, links
+from consent import gates, links, specimens
 from consent.evidence import MailSent, ServerReply
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
+from consent.specimens import Specimen, What
 from consent.subject_evidence import Suppressed
 from consent.trail import Trail
-from delivery import attempts, outbox, permits
+from delivery import attempts, changing, outbox, permits
 from delivery.attempts import ABORTED, AttemptEnd
-from delivery.desk import Ended
-from delivery.outbox import Change, Message, Status
+from delivery.changing import Change
+from delivery.desk import Ended, Kept
+from delivery.outbox import Message, Status
 from delivery.outcome import Outcome, Reply, Verdict, judge
 from delivery.schedule import begin_again, next_due
+from delivery.transmission import Peer
 from gateway.config.config import Config
-from gateway.flows.sending import bad_messages, composing, ends, occasion
+from gateway.flows.sending import bad_messages, composing, ends, kept_mails, occasion
 from gateway.flows.sending.occasion import ToAddress, ToConfirm
 from gateway.parts import Parts
 from gateway.watch import logs
@@ -53,7 +56,10 @@ class Result:
     outcome: str
     reply: Reply | None = None
     digest: str | None = None
+    signature: str | None = None
     suppress: bool = False
+    kept: Kept | None = None
+    peer: Peer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ async def take_back(
         Change(one.id, Status.QUEUED, due_at=begin_again(one.attempt - one.tries, now))
         for one in messages
     ]
-    await outbox.change(connection, changes, now)
+    await changing.change(connection, changes, now)
 
 
 async def take_back_lost(
@@ -174,7 +180,7 @@ async def take_back_lost(
 async def _give_up(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
     await _undo_attempts(connection, messages)
     changes = [Change(one.id, Status.FAILED, _NOT_COMPOSABLE) for one in messages]
-    await outbox.change(connection, changes, now)
+    await changing.change(connection, changes, now)
 
 
 async def _tell_given_up(
@@ -209,7 +215,10 @@ def _result(one: Ended[object], message: Message, verdict: Verdict, now: datetim
         outcome=ABORTED if one.aborted else verdict.outcome,
         reply=one.ending.reply,
         digest=one.digest,
+        signature=one.signature,
         suppress=verdict.suppress,
+        kept=one.kept,
+        peer=one.peer,
     )
 
 
@@ -249,10 +258,10 @@ async def record(
     confirming = [r for r in confirming if _has_trail(r.message, held, vault)]
     suppressing = [r for r in suppressing if _has_trail(r.message, held, vault)]
     now = await clock.now(connection)
-    await outbox.change(connection, [r.change for r in results], now)
+    await changing.change(connection, [r.change for r in results], now)
     await attempts.end(connection, [_attempt_end(r, vault) for r in results], now)
     trail = Trail(log, vault, held)
-    await _record_confirmations(connection, composed_by, trail, confirming, now)
+    await _record_confirmations(connection, composed_by, trail, confirming, vault, now)
     await _suppress(connection, keys, trail, suppressing, held, now)
     items = [_item(r) if _can_seal(r.message, vault) else _bare_item(r) for r in results]
     if items:
@@ -301,7 +310,9 @@ def _item(result: Result) -> Item:
         "enhanced": reply.enhanced if reply else None,
         "mail": result.digest,
     }
-    return Item(result.message.subject, facts)
+    # Blanks may change on a mail's way, and its hash with them: the signature stays.
+    by = {} if result.signature is None else {"dkim": result.signature}
+    return Item(result.message.subject, facts | by)
 
 
 def _bare_item(result: Result) -> Item:
@@ -318,14 +329,17 @@ async def _record_confirmations(
     config: Config | None,
     trail: Trail,
     confirming: Sequence[Result],
+    vault: Vault,
     now: datetime,
 ) -> None:
     """Which confirmation mail went out, and what the receiving server said to it."""
+    letters = [r.kept.specimen for r in confirming if r.kept is not None]
+    await specimens.keep(connection, [Specimen(What.MAIL, one) for one in letters], now)
     tokens = {r.message.id: token for r in confirming if (token := _token(r.message))}
     asked = await links.asked(connection, tokens.values())
     for result in confirming:
         consents = asked.get(tokens[result.message.id], ())
-        evidence = _mail_evidence(config, result, consents)
+        evidence = _mail_evidence(config, result, consents, vault)
         trail.record(
             EventKind.CONSENT_MAIL_SENT,
             result.message.subject,
@@ -335,8 +349,10 @@ async def _record_confirmations(
         )
 
 
-def _mail_evidence(config: Config | None, result: Result, consents: tuple[str, ...]) -> MailSent:
-    message, reply = result.message, result.reply
+def _mail_evidence(
+    config: Config | None, result: Result, consents: tuple[str, ...], vault: Vault
+) -> MailSent:
+    message, reply, token = result.message, result.reply, _token(result.message)
     sender = None if config is None else config.senders.get(message.sender)
     return MailSent(
         message=message.id,
@@ -346,6 +362,9 @@ def _mail_evidence(config: Config | None, result: Result, consents: tuple[str, .
         relay=None if config is None else config.delivery.transport,
         reply=ServerReply(reply.code, reply.enhanced, reply.text) if reply else None,
         consents=consents,
+        token=None if token is None else token.hex(),
+        made_of=None if result.kept is None else kept_mails.made_of(message, result.kept, vault),
+        session=None if result.peer is None else kept_mails.session(result.peer),
     )
 
 

@@ -66,6 +66,8 @@ def upgrade() -> None:
     _keep_what_is_held()
     _keep_how_mails_are_to_come()
     _keep_what_changes_an_address()
+    _keep_campaigns()
+    _keep_what_people_were_shown()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -385,6 +387,99 @@ def _keep_what_changes_an_address() -> None:
     with op.batch_alter_table("address_link", schema=None) as batch_op:
         for name in ("subject", "expires_at"):
             batch_op.create_index(batch_op.f(f"ix_address_link_{name}"), [name], unique=False)
+
+
+def _keep_campaigns() -> None:
+    with op.batch_alter_table("content", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("key", sa.String(length=40), nullable=True))
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("campaign", sa.String(length=40), nullable=True))
+        batch_op.add_column(sa.Column("again", sa.Integer(), nullable=True))
+    for name, columns, more in (
+        ("of_campaign", ["campaign", "subject"], ""),
+        ("campaign_open", ["campaign", "id"], " AND ended_at IS NULL"),
+        ("campaign_uncertain", ["campaign", "id"], " AND status = 'uncertain'"),
+    ):
+        these = sa.text(f"campaign IS NOT NULL{more}")
+        with op.batch_alter_table("outbox", schema=None) as batch_op:
+            batch_op.create_index(
+                f"outbox_{name}",
+                columns,
+                unique=name == "of_campaign",
+                sqlite_where=these,
+                postgresql_where=these,
+            )
+    confirmed = sa.text("state = 'confirmed'")
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.create_index(
+            "consent_audience",
+            ["purpose", "decided_at", "id"],
+            unique=False,
+            sqlite_where=confirmed,
+            postgresql_where=confirmed,
+        )
+    _make_campaigns()
+
+
+def _make_campaigns() -> None:
+    op.create_table(
+        "campaign",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("sender", sa.String(length=64), nullable=False),
+        sa.Column("id_domain", sa.String(length=253), nullable=False),
+        sa.Column("origin", sa.String(length=40), nullable=True),
+        sa.Column("content", sa.String(length=40), nullable=False),
+        sa.Column("audience", sa.LargeBinary(), nullable=False),
+        sa.Column("reference", sa.LargeBinary(), nullable=True),
+        sa.Column("per_hour", sa.Integer(), nullable=True),
+        sa.Column("starts_at", types.Moment(), nullable=False),
+        sa.Column("created_at", types.Moment(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("after_at", types.Moment(), nullable=True),
+        sa.Column("after_id", sa.String(length=40), nullable=True),
+        sa.Column("made", sa.Integer(), nullable=False),
+        sa.Column("next_due_at", types.Moment(), nullable=False),
+        sa.Column("expanded_at", types.Moment(), nullable=True),
+        sa.Column("ended_at", types.Moment(), nullable=True),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    going_on = sa.text("ended_at IS NULL")
+    with op.batch_alter_table("campaign", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_campaign_ended_at"), ["ended_at"], unique=False)
+        batch_op.create_index(
+            "campaign_open",
+            ["id"],
+            unique=False,
+            sqlite_where=going_on,
+            postgresql_where=going_on,
+        )
+    op.create_table(
+        "campaign_count",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("campaign_count", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_campaign_count_campaign"), ["campaign"], unique=False)
+
+
+def _keep_what_people_were_shown() -> None:
+    """Forms, pages and mails, without what was anybody's, by the hash of their bytes."""
+    op.create_table(
+        "specimen",
+        sa.Column("hash", sa.String(length=71), nullable=False),
+        sa.Column("what", sa.String(length=12), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("kept_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
 
 
 def downgrade() -> None:

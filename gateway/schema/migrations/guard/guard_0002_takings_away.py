@@ -1,4 +1,4 @@
-"""what people took away, for whoever restores a backup."""
+"""what people took away, for whoever restores a backup; what verifications came to."""
 
 from __future__ import annotations
 
@@ -31,6 +31,31 @@ def upgrade() -> None:
     with op.batch_alter_table("taking_away", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_taking_away_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_taking_away_subject"), ["subject"], unique=False)
+    op.create_table(
+        "audit_verified",
+        sa.Column("log", sa.String(length=200), nullable=False),
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("findings", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("first_bad", sa.BigInteger(), nullable=True),
+        sa.Column("broken", sa.Integer(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "scope"),
+    )
+    op.create_table(
+        "audit_cosignature",
+        sa.Column("log", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("witness", sa.String(length=200), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("log", "size", "witness"),
+    )
 
 
 def downgrade() -> None:

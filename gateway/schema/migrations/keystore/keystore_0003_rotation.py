@@ -1,4 +1,4 @@
-"""rotation: how far each epoch and each key of a set is, and which processes hold which keys."""
+"""rotation: how far epochs and keys of sets are, which process holds which; keys of contents."""
 
 from __future__ import annotations
 
@@ -37,6 +37,14 @@ def upgrade() -> None:
         sa.Column("kid", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("kind", "number"),
+    )
+    op.create_table(
+        "content_key",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "node",

@@ -1,0 +1,273 @@
+"""`gateway campaign`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.talk import (
+    configuration,
+    fail,
+    named,
+    progress,
+    result,
+    result_json,
+    run,
+    say,
+    table,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from delivery.campaigns import Campaign
+    from delivery.templates import Templates
+    from gateway.config.config import Config
+    from gateway.flows.campaigning.launch import Order, Stores
+    from gateway.flows.campaigning.reach import Reach
+    from gateway.flows.campaigning.standing import Standing
+    from gateway.flows.campaigning.steering import Refusal, Steering
+
+app = typer.Typer(help="Mails to everyone whom a purpose permits.", no_args_is_help=True)
+_Id = Annotated[str, typer.Argument(metavar="ID", help="As `create` printed it: cmp_…")]
+_Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
+_AT_ONCE = 500
+_GOING = ("queued", "sending", "deferred", "paused")
+_LOOK_EVERY = 1.0  # seconds
+
+
+@app.callback()
+def group() -> None:
+    """Mails to everyone whom a purpose permits; docs/campaigns.md has a first one."""
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    purpose: Annotated[str, typer.Option(help="Whose consents permit it.")],
+    content: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help='JSON as the API takes it: {"template": …, "data": …}, or'
+            ' {"subject": …, "html": …, "text": …}.',
+        ),
+    ],
+    audience: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON as the API takes it; without it: everyone."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339; else at once.")] = None,
+    per_hour: Annotated[int | None, typer.Option(help="No more than so many an hour.")] = None,
+    reference: Annotated[str | None, typer.Option(help="What you call it.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is made.")] = False,
+) -> None:
+    """Say whom it would reach, ask, and make it; the id is alone on stdout.
+
+    Everybody is looked at first as a claim would decide now, which takes seconds for ten
+    thousand people. What they say is read from files, never from arguments: those are seen by
+    every user of the machine. Its messages are made and sent by the gateway's own processes.
+    """
+    said: dict[str, Any] = {"purpose": purpose, "content": _read(content)}
+    more = {"send_at": at, "per_hour": per_hour, "reference": reference}
+    said |= {name: value for name, value in more.items() if value is not None}
+    said |= {} if audience is None else {"audience": _read(audience)}
+    made = run(_create(configuration(context), said, ask=not yes))
+    result(made)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: _Json = False) -> None:
+    """Every campaign that is kept, oldest first."""
+    found = run(_with(configuration(context), lambda stores, _: _all(stores)))
+    if as_json:
+        result_json([_shown(one) for one in found])
+        return
+    if found:
+        table([_row(one) for one in found])
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    campaign: _Id,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Look again and again until it is over.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """How one stands: its messages by what became of them, and refusals by their reason."""
+    found = run(_with(configuration(context), lambda stores, _: _look(stores, campaign, follow)))
+    if as_json:
+        result_json(_shown(found))
+        return
+    for name, value in _lines(found):
+        result(f"{name}: {value}")
+
+
+@app.command()
+def pause(context: typer.Context, campaign: _Id) -> None:
+    """Let nothing of it start any more until it is resumed; returns once nothing can."""
+    _steer(context, campaign, "pause")
+
+
+@app.command()
+def resume(context: typer.Context, campaign: _Id) -> None:
+    """Let it go on where it stood."""
+    _steer(context, campaign, "resume")
+
+
+@app.command()
+def cancel(context: typer.Context, campaign: _Id) -> None:
+    """Let nothing of it start any more, for good; what waits ends `cancelled`."""
+    _steer(context, campaign, "cancel")
+
+
+def _read(path: Path) -> Any:
+    with named(path, "read", "name a file of JSON that you may read"):
+        raw = path.read_text("utf-8")
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise fail(f"{path} is no JSON: {error}") from None
+
+
+def _steer(context: typer.Context, campaign: str, step: str) -> None:
+    from audit.kinds import Actor
+    from gateway.flows.campaigning.steering import By, Refusal
+
+    by = By(Actor.OPERATOR)
+
+    async def steer(_: Stores, steering: Steering) -> Campaign | Refusal:
+        steps = {
+            "pause": steering.pause,
+            "resume": steering.resume,
+            "cancel": steering.cancel,
+        }
+        return await steps[step](campaign, by)
+
+    became = run(_with(configuration(context), steer))
+    if isinstance(became, Refusal):
+        raise _refused(became)
+    say(f"{campaign} is {became.state}")
+
+
+def _refused(why: Refusal) -> typer.Exit:
+    from gateway.flows.campaigning.steering import Refusal
+
+    if why is Refusal.UNKNOWN:
+        return fail("there is no such campaign; `gateway campaign list` has them")
+    return fail("it stands so that this cannot be done; `gateway campaign show` says how")
+
+
+_Work = Callable[["Stores", "Steering"], Awaitable[Any]]
+
+
+async def _with(config: Config, work: _Work) -> Any:
+    """Do *work* on the stores of this gateway."""
+    from gateway.flows.campaigning.launch import Stores
+    from gateway.flows.campaigning.steering import Steering
+    from gateway.process.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+        stores = Stores(*opened)
+        return await work(stores, Steering(stores, parts.permit_wait))
+
+
+async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
+    from gateway.flows.campaigning import launch, reach
+    from gateway.flows.campaigning.launch import Stores
+    from gateway.process.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        order = _order(config, parts.templates, said, parts.clock.wall())
+        opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+        stores = Stores(*opened)
+        with progress("counting whom it would reach", None) as move:
+            found = await reach.reach(stores, order, lambda: True, move)
+        _tell(order, found)
+        if ask and not typer.confirm("Make it?", err=True):
+            raise fail("nothing was made")
+        return str(await launch.launch(stores, order))
+
+
+def _order(config: Config, templates: Templates, said: dict[str, Any], now: datetime) -> Order:
+    from pydantic import ValidationError
+
+    from gateway.api.campaigns import CampaignRequest, order_of
+    from gateway.errors import Invalid
+
+    try:
+        request: CampaignRequest = CampaignRequest.model_validate_json(json.dumps(said))
+        return order_of(config, templates, request, now, origin=None)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"/{'/'.join(map(str, one['loc']))} {one['msg']}"
+            for one in error.errors(include_input=False)
+        )
+    except Invalid as error:
+        wrong = "; ".join(f"{one.pointer} {one.detail}" for one in error.errors)
+    raise fail(f"it cannot be made so: {wrong}")
+
+
+def _tell(order: Order, found: Reach) -> None:
+    when = "at once" if order.starts_at is None else f"from {order.starts_at.isoformat()} on"
+    pace = "" if order.per_hour is None else f", at most {order.per_hour} an hour"
+    say(f"{found.recipients} people would be mailed {when}{pace}, as {order.sender}.")
+    for reason, number in sorted(found.refused.items()):
+        say(f"  {number} would not: {reason}")
+    say("Each is decided again when the mail is sent: who leaves meanwhile gets none.")
+
+
+async def _all(stores: Stores) -> list[Standing]:
+    from gateway.flows.campaigning import standing
+
+    found: list[Standing] = []
+    after: str | None = None
+    while True:
+        page, after = await standing.listed(stores, after, _AT_ONCE)
+        found += page
+        if after is None:
+            return found
+
+
+async def _look(stores: Stores, campaign: str, follow: bool) -> Standing:
+    from gateway.flows.campaigning import standing
+
+    with progress("messages that ended", None) as move:
+        while True:
+            found = await standing.look(stores, campaign)
+            if found is None:
+                raise fail("there is no such campaign; `gateway campaign list` has them")
+            if not follow or found.campaign.ended_at is not None:
+                return found
+            ended = found.campaign.made - sum(found.counts.get(one, 0) for one in _GOING)
+            move(ended, found.campaign.made)
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _row(one: Standing) -> list[str]:
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(one.counts.items()))
+    begins = one.campaign.starts_at.isoformat(timespec="seconds")
+    return [one.campaign.id, one.campaign.purpose, one.campaign.state, begins, counts or "-"]
+
+
+def _shown(one: Standing) -> dict[str, Any]:
+    """As `GET /v1/campaigns/{id}` answers."""
+    from gateway.api.campaigns import view
+
+    return view(one).model_dump(mode="json")
+
+
+def _lines(one: Standing) -> list[tuple[str, str]]:
+    shown = _shown(one)
+    counts, refused = shown.pop("counts"), shown.pop("refused")
+    lines = [(name, str(value)) for name, value in shown.items() if value is not None]
+    lines += [(f"  {status}", str(number)) for status, number in counts.items()]
+    return lines + [(f"  refused, {reason}", str(number)) for reason, number in refused.items()]

@@ -1,0 +1,336 @@
+"""The evidence of one consent as a paper, for who reads and judges it.
+
+It says what happened, in order; what was read, verbatim; what does not fit, and what is not
+known. Each moment stands in local time and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+
+from audit import succession
+from audit.kinds import Kind
+from consent.evidence import Confirmed, EndedByItself, MailSent, Objected, Requested, TakenBack
+from consent.mail_evidence import Session
+from consent.model import State
+from consent.sign_ups import RenderedBy
+from delivery import outcome
+from gateway.config.config import Config
+from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
+from gateway.http import evidences
+from gateway.http.evidence_words import FAULTS, UNKNOWN
+from gateway.look import terms
+from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
+from gateway.look.translations import choose_locale, languages, translations
+from storage.ids import named
+
+
+def say(message: str) -> str:
+    """Marks a message for the catalogues; it is translated where it is written."""
+    return message
+
+
+_CONTROLLER: Final = ("name", "postal_address", "contact")
+_MOMENT: Final = {"de": "d. MMMM y, HH:mm:ss 'Uhr'", "en": "d MMMM y, HH:mm:ss"}
+_STATES: Final = {
+    State.PENDING: say("Asked for, and not confirmed: this is no consent."),
+    State.CONFIRMED: say("Confirmed: the consent stands."),
+    State.REJECTED: say("Rejected: this is no consent."),
+    State.WITHDRAWN: say("Confirmed, and withdrawn later."),
+    State.LAPSED: say("Never confirmed: this is no consent."),
+    State.EXPIRED: say("Confirmed, and ended by itself later."),
+}
+_SHOWN_BY: Final = {
+    RenderedBy.PAGE: say("our own page, by its signed stamp"),
+    RenderedBy.SCRIPT: say("our script on that page, by its signed stamp"),
+    RenderedBy.MAIL: say("our mail, and the page behind its link"),
+    RenderedBy.ASSERTED: say("whoever passed the request on, as they say"),
+    RenderedBy.CONFIRMATION: say("our page behind the link in the mail"),
+}
+_STEPS: Final[Mapping[Kind, str]] = {
+    Kind.CONSENT_REQUESTED: say("It was asked for, with the address %(address)s."),
+    Kind.CONSENT_MAIL_SENT: say("The mail that asks to confirm was handed to the mail server."),
+    Kind.CONSENT_CONFIRMED: say(
+        "It was confirmed: by the button on the page behind the link in that mail."
+    ),
+    Kind.CONSENT_REJECTED: say("It was rejected: %(channel)s."),
+    Kind.CONSENT_WITHDRAWN: say("It was withdrawn: %(channel)s."),
+    Kind.CONSENT_LAPSED: say("It ended without a confirmation."),
+    Kind.CONSENT_EXPIRED: say("It ended by itself."),
+    Kind.CONSENT_OBJECTED: say("The person objected to advertising: %(channel)s."),
+}
+
+
+def paper(found: ConsentEvidence, config: Config, locale: str) -> Paper:
+    """All of it that a reader can judge by; the JSON file has each fact under its name."""
+    return _Writer(found, config, locale).paper()
+
+
+def proof(found: ConsentEvidence, config: Config, locale: str) -> list[Block]:
+    """What of it stands in a paper about something else: all but the notice, and how to check."""
+    return _Writer(found, config, locale).proof()
+
+
+class _Writer:
+    def __init__(self, found: ConsentEvidence, config: Config, locale: str) -> None:
+        self._found = found
+        self._config = config
+        self._locale = locale
+        self._language = choose_locale(None, locale, languages())
+        self._words = translations(locale)
+        zone = config.rights.time_zone
+        self._zone = None if zone is None else ZoneInfo(zone)
+
+    def paper(self) -> Paper:
+        say, controller = self._words.gettext, self._config.controller
+        made = say("Made on %(moment)s") % {"moment": self._moment(self._found.at)}
+        blocks = [
+            Words(f"{controller.name}, {controller.postal_address}\n{controller.contact}"),
+            Words(made),
+            *self._faults(),
+            *self._in_short(),
+            *self._wording(),
+            *self._story(),
+            *self._request(),
+            *self._mails(),
+            *self._unknown(),
+            *self._checking(),
+            *self._notice(),
+        ]
+        foot = f"{controller.name} · {self._found.consent.id}"
+        title = say("Evidence of a consent")
+        return Paper(title, self._locale, controller.name, foot, blocks)
+
+    def proof(self) -> list[Block]:
+        return [
+            *self._faults(),
+            *self._in_short(),
+            *self._wording(),
+            *self._story(),
+            *self._request(),
+            *self._mails(),
+            *self._unknown(),
+        ]
+
+    def _moment(self, at: datetime) -> str:
+        """In local time where the configuration has one, and in UTC."""
+        utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        if self._zone is None:
+            return utc
+        pattern, local = _MOMENT[self._language], at.astimezone(self._zone)
+        return f"{format_datetime(local, pattern, locale=self._language)} {self._zone.key} ({utc})"
+
+    def _faults(self) -> Iterator[Block]:
+        if self._found.faults:
+            say = self._words.gettext
+            yield Heading(say("What does not fit"))
+            yield Listing(
+                [f"{say(FAULTS[one.what])} {one.name}".strip() for one in self._found.faults]
+            )
+
+    def _in_short(self) -> Iterator[Block]:
+        found, say = self._found, self._words.gettext
+        consent, asked = found.consent, found.requested
+        yield Heading(say("In short"))
+        yield Words(say(_STATES[found.state]))
+        if found.contested:
+            yield Words(
+                say(
+                    "Whoever confirmed may not have asked. What the request said is left out and"
+                    " proves nothing; who confirmed saw the wording on our page behind the link."
+                )
+            )
+        address = self._address()
+        facts = [] if address is None else [(say("Address"), address)]
+        facts += [(say("Purpose"), consent.purpose)]
+        if asked is not None:
+            facts.append((say("Asked for"), self._moment(asked.received_at)))
+        if found.confirmed is not None:
+            facts.append((say("Confirmed"), self._moment(found.confirmed.confirmed_at)))
+        if consent.ends_at is not None:
+            facts.append((say("Ends"), self._moment(consent.ends_at)))
+        facts += [(say("Number"), consent.id), (say("Person"), consent.subject)]
+        if found.erased and found.locked_until is not None:
+            kept = say("The person was erased; this evidence stays locked until %(moment)s")
+            facts.append((say("Erased"), kept % {"moment": self._moment(found.locked_until)}))
+        yield Facts(facts)
+
+    def _address(self) -> str | None:
+        """As it was typed; of who may not have asked, as the mail that they confirmed by has it."""
+        if self._found.requested is not None:
+            return self._found.requested.address_typed
+        made = [mail.said.made_of for mail in self._found.mails if mail.raw is not None]
+        return next((one.values.get("to") for one in made if one is not None), None)
+
+    def _wording(self) -> Iterator[Block]:
+        text, say = self._found.text, self._words.gettext
+        yield Heading(say("What was agreed to, word for word"))
+        if text is None:
+            altered = FAULTS["consent_text"]
+            yield Words(say(altered))
+            return
+        said = text.bundle
+        yield Quote(f"{said['title']}\n{said['text']}\n{said['withdraw']}", text.locale)
+        controller, sender = said["controller"], said["sender"]
+        yield Facts(
+            [
+                (say("Controller"), ", ".join(controller[one] for one in _CONTROLLER)),
+                (say("Sender"), f"{sender['name']}, {sender['from_address']}"),
+                (say("Imprint"), str(said["imprint_url"])),
+                (say("Hash of the wording"), text.hash),
+                (say("Published"), self._moment(text.published_at)),
+                (say("Hash of the privacy notice"), str(said["notice"])),
+            ]
+        )
+
+    def _story(self) -> Iterator[Block]:
+        say = self._words.gettext
+        yield Heading(say("What happened, in order"))
+        yield Facts([(self._moment(one.at), self._step(one)) for one in self._found.steps])
+        for one in self._found.corrections:
+            line = say("The person corrected what is kept of them (Art. 16 GDPR): %(moment)s.")
+            yield Words(line % {"moment": self._moment(one.at)})
+
+    def _step(self, step: Step) -> str:
+        say = self._words.gettext
+        if step.place is None:
+            where = say("waits for its place in the log")
+        else:
+            index, log = succession.index_of(step.place), succession.generation_of(step.place)
+            origin = succession.name_of(self._config.audit.origin, log)
+            where = say("entry %(index)s of the log %(log)s") % {"index": index, "log": origin}
+        event = named("evt", step.entry.eid)
+        return f"{self._said(step)}\n{event}, {where}"
+
+    def _said(self, step: Step) -> str:
+        line = self._words.gettext(_STEPS.get(step.kind, str(step.kind)))
+        match step.said:
+            case Requested(address_typed=address):
+                return line % {"address": address}
+            case TakenBack(channel=channel) | Objected(channel=channel):
+                return line % {"channel": terms.in_words(terms.CHANNELS, channel, self._locale)}
+            case MailSent() | Confirmed() | EndedByItself():
+                return line
+            case _:
+                return line
+
+    def _request(self) -> Iterator[Block]:
+        asked, say = self._found.requested, self._words.gettext
+        if asked is None:
+            return
+        yield Heading(say("How it was asked for"))
+        facts = [
+            (say("Form"), terms.in_words(terms.FORMS, asked.form, self._locale)),
+            (say("Page"), asked.page_url or "–"),
+            (say("Who showed the wording"), say(_SHOWN_BY[asked.rendered_by])),
+        ]
+        if asked.caller is not None:
+            facts.append((say("Passed on by"), f"{asked.caller.name} ({asked.caller.id})"))
+        elif asked.client is not None:
+            facts.append((say("Passed on by"), asked.client))
+        facts += [(say("Typed: %(field)s") % {"field": k}, v) for k, v in asked.profile.items()]
+        digests = {say("Definition"): asked.form_digest, say("What was shown"): asked.shown}
+        facts += [(name, digest) for name, digest in digests.items() if digest is not None]
+        yield Facts(facts)
+
+    def _mails(self) -> Iterator[Block]:
+        say = self._words.gettext
+        if not self._found.mails:
+            yield Heading(say("The mail that asked"))
+            yield Words(say("The log tells of no mail that asked for it."))
+        for mail in self._found.mails:
+            yield Heading(say("The mail that asked"))
+            yield from self._mail(mail)
+
+    def _mail(self, mail: SentMail) -> Iterator[Block]:
+        say, said = self._words.gettext, mail.said
+        if mail.withheld:
+            yield Words(
+                say(
+                    "The link in it can still confirm something, so nobody but its recipient sees"
+                    " what it says."
+                )
+            )
+        if mail.raw is not None:
+            words = evidences.words(mail.raw)
+            yield Words(
+                say(
+                    "Made again to the byte from what was kept of it; it has the hash that the log"
+                    " names. It says:"
+                )
+            )
+            heads = [f"{name}: {words[name.lower()]}" for name in ("From", "To", "Date", "Subject")]
+            text = (words["text"] or "").rstrip("\n")
+            yield Quote("\n".join([*heads, "", text]), self._found.consent.locale)
+        facts = [(say("Handed over"), self._moment(mail.sent_at))]
+        facts += [] if said.mail is None else [(say("Hash of the mail"), said.mail)]
+        facts += [] if said.message_id_header is None else [("Message-ID", said.message_id_header)]
+        yield Facts([*facts, *self._handed(said), *self._link(mail)])
+
+    def _handed(self, said: MailSent) -> Iterator[tuple[str, str]]:
+        say, reply = self._words.gettext, said.reply
+        if said.session is not None:
+            yield say("To the mail server"), f"{said.session.host}:{said.session.port}"
+            yield say("Encrypted"), self._encrypted(said.session)
+        if reply is not None:
+            answer = " ".join(filter(None, (str(reply.code), reply.enhanced)))
+            text = reply.text.removeprefix(reply.enhanced or "").strip()
+            yield say("It answered"), f"{answer} {text}".strip()
+            queued = outcome.queue_id(reply.text)
+            if queued is not None:
+                yield say("Its name for the mail"), queued
+
+    def _encrypted(self, session: Session) -> str:
+        if session.tls is None:
+            return self._words.gettext("no, plain text")
+        shown = [session.tls, session.cipher, session.certificate]
+        digest = [] if session.fingerprint is None else [f"sha256:{session.fingerprint}"]
+        return ", ".join([*filter(None, shown), *digest])
+
+    def _link(self, mail: SentMail) -> Iterator[tuple[str, str]]:
+        say = self._words.gettext
+        if mail.said.token is None:
+            return
+        yield say("Hash of its link"), mail.said.token
+        if mail.was_pressed and mail.has_link:
+            yield say("Confirmed by it"), say("yes: this link was in this mail, and confirmed")
+        elif mail.was_pressed:
+            yield say("Confirmed by it"), say("yes: by the link that the log names for this mail")
+        else:
+            yield say("Confirmed by it"), say("no")
+
+    def _unknown(self) -> Iterator[Block]:
+        if self._found.unknown:
+            say = self._words.gettext
+            yield Heading(say("What is not known"))
+            yield Listing([say(UNKNOWN[one]) for one in self._found.unknown])
+
+    def _checking(self) -> Iterator[Block]:
+        say = self._words.gettext
+        yield Heading(say("How this can be checked"))
+        yield Words(
+            say(
+                "This paper is a reading of the audit log and proves nothing by itself. The bundle"
+                " of the same consent has the entries of the log with their proofs, the wording,"
+                " and the mail, and a program that checks them without a network and without"
+                " anything of ours. Whoever distrusts us takes the key of the log from where we"
+                " publish it, and a checkpoint that somebody else kept."
+            )
+        )
+        shown = [f"{one.what}: {one.name}" for one in self._found.specimens.values()]
+        if shown:
+            yield Words(
+                say("What was shown or sent, without what was the person's, in the bundle:")
+            )
+            yield Listing(shown)
+
+    def _notice(self) -> Iterator[Block]:
+        notice, say = self._found.notice, self._words.gettext
+        if notice is not None:
+            yield Heading(say("The privacy notice that was shown with it"))
+            yield Quote(notice.body.decode(), notice.locale)

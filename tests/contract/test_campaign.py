@@ -1,0 +1,63 @@
+"""`gateway campaign`, on both databases, as the operator runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.config import config
+from gateway.process.lifespan import open_parts
+from storage.clock import DatabaseClock
+from tests.contract.test_cli_erase import subject
+from tests.support.campaigns import expand
+from tests.support.commands import Run
+
+__all__ = ["subject"]  # a fixture
+
+
+@pytest.mark.usefixtures("subject")
+def test_an_operator_is_told_whom_it_reaches_makes_it_and_steers_it(run: Run, folder: Path) -> None:
+    said = folder / "june.json"
+    said.write_text(json.dumps({"subject": "June", "text": "Hello."}))
+    order = ("campaign", "create", "--purpose", "newsletter", "--content", str(said))
+
+    made = run(*order, "--per-hour", "600", "--yes")
+    name = made.out.strip()
+    asyncio.run(_expand(folder / "config.toml"))
+    paused = run("campaign", "pause", name)
+    shown = run("campaign", "show", name, "--json").json
+    listed = run("campaign", "list").out
+    cancelled = run("campaign", "cancel", name)
+    again = run("campaign", "resume", name)
+
+    assert made.status == 0, made.err
+    assert made.err.startswith("1 people would be mailed at once, at most 600 an hour, as acme.")
+    assert paused.err == f"{name} is paused\n"
+    assert (shown["status"], shown["counts"]) == ("paused", {"paused": 1})
+    assert listed.startswith(f"{name}  newsletter  paused")
+    assert cancelled.status == 0
+    assert (again.status, "cannot be done" in again.err) == (1, True)
+
+
+@pytest.mark.usefixtures("subject")
+def test_what_cannot_be_sent_is_said_before_anybody_is_asked(run: Run, folder: Path) -> None:
+    said = folder / "june.json"
+    said.write_text(json.dumps({"template": "confirmation", "data": {}}))
+    order = ("campaign", "create", "--content", str(said), "--yes")
+
+    reserved = run(*order, "--purpose", "newsletter")
+    nowhere = run(*order, "--purpose", "nothing")
+    unknown = run("campaign", "show", "cmp_00000000000000000000000000")
+
+    assert (reserved.status, reserved.out) == (1, "")
+    assert "/content/template is for the gateway's own mails" in reserved.err
+    assert "/purpose is not in the configuration" in nowhere.err
+    assert (unknown.status, "no such campaign" in unknown.err) == (1, True)
+
+
+async def _expand(file: Path) -> None:
+    async with open_parts(config.load(file), DatabaseClock()) as parts:
+        await expand(parts)

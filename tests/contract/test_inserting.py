@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from consent import tables
+from storage.database import Database
+from storage.inserting import insert_all
+
+NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
+intake = tables.intake
+
+
+@pytest.fixture(autouse=True)
+async def table(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.run_sync(intake.create)
+
+
+def row(name: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "kind": "sign-up",
+        "key_id": "ink_ä",
+        "blind_index": b"\0index",
+        "index_kid": None,
+        "sealed": b"",
+        "received_at": NOW,
+    } | changes
+
+
+async def test_rows_are_read_as_they_were_written(database: Database) -> None:
+    rows = [row("int_one"), row("int_two", index_kid=7, sealed=b"x")]
+
+    async with database.begin() as connection:
+        assert await insert_all(connection, intake, rows) == 2
+
+    async with database.read() as connection:
+        found = await connection.execute(select(intake).order_by(intake.c.id))
+        assert [dict(one._mapping) for one in found] == rows
+
+
+async def test_a_row_that_is_there_is_passed_over_and_not_counted(database: Database) -> None:
+    async with database.begin() as connection:
+        await insert_all(connection, intake, [row("int_one")])
+
+        again = [row("int_one", index_kid=2), row("int_two")]
+        assert await insert_all(connection, intake, again, new_only=True) == 1
+
+        found = await connection.execute(select(intake.c.index_kid).where(intake.c.id == "int_one"))
+        assert found.scalars().all() == [None]
+
+
+async def test_no_rows_are_no_statement(database: Database) -> None:
+    async with database.begin() as connection:
+        assert await insert_all(connection, intake, []) == 0
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])  # SQLite takes a text of any length
+async def test_a_text_that_is_too_long_is_refused_and_not_cut_off(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.begin() as connection:
+            await insert_all(connection, intake, [row("int_one", kind="k" * 300)])
+
+
+async def test_a_moment_without_a_zone_is_refused(database: Database) -> None:
+    with pytest.raises(ValueError, match="aware"):
+        async with database.begin() as connection:
+            await insert_all(
+                connection, intake, [row("int_one", received_at=NOW.replace(tzinfo=None))]
+            )
