@@ -231,7 +231,8 @@ class Expansion:
             for subject, due_at in zip(chosen, due, strict=True)
         ]
         await outbox.enqueue(connection, stores.rows, messages, now)
-        at, consent = seen.last or (None, None)
+        # Behind the last nobody goes on, and a consent's id would outlive its person here.
+        at, consent = (None, None) if seen.whole or seen.last is None else seen.last
         made = replace(
             campaign,
             state=State.SENDING if seen.whole else State.EXPANDING,
@@ -260,7 +261,8 @@ class Expansion:
             counts = (await tally.of(connection, [name])).get(name, {})
             event = Event(Kind.CAMPAIGN_ENDED, Actor.SYSTEM, now, refs=_refs(name, counts))
             state = State.CANCELLED if cancelled else State.DONE
-            ended = replace(campaign, state=state, ended_at=now, eid=event.eid)
+            over = replace(campaign, after_at=None, after_id=None)
+            ended = replace(over, state=state, ended_at=now, eid=event.eid)
             await campaigns.write(connection, stores.rows, ended)
             await stores.log.stage(connection, [draft(event, None, stores.log.node)])
         log.info("campaign_ended", campaign=name, messages=campaign.made)
