@@ -301,11 +301,17 @@ def _message(campaign: Campaign, subject: str, due_at: datetime, now: datetime) 
 
 
 def is_meant(gate: Gate, whom: Audience, vault: Vault) -> bool:
-    """Whether somebody is among those that answered so; whose answers do not open is not."""
+    """Whether somebody is among those that answered so; whose answers do not open is not.
+
+    Nor is who objected or restricted the use of their data (Art. 21(3) and 18(2) GDPR): they are
+    mailed nothing, and for advertising their answers are not even opened.
+    """
     if not gate.live:
         return False
     if not whom.profile:
         return True
+    if gate.objected_at is not None or gate.restricted_at is not None:
+        return False
     if not gates.usable(gate, vault, Compartment.PROFILE):
         return False
     try:
