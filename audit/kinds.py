@@ -30,6 +30,7 @@ class Kind(StrEnum):
     MESSAGE_COMPLAINED = "message.complained"
     MESSAGE_CANCELLED = "message.cancelled"
 
+    AUDIENCE_COUNTED = "audience.counted"  # whom a campaign would reach, before it is made
     CAMPAIGN_CREATED = "campaign.created"
     CAMPAIGN_PAUSED = "campaign.paused"
     CAMPAIGN_RESUMED = "campaign.resumed"

@@ -11,6 +11,11 @@ from consent.stored import Stored
 Facts = dict[str, Any]
 
 
+def fills_mail(facts: Mapping[str, Any]) -> bool:
+    """Whether facts have what fills a mail, and with it its links."""
+    return "made_of" in facts
+
+
 def without_links(facts: Mapping[str, Any]) -> Facts:
     """What an event says, without what fills a mail: links in it open or end something."""
     made = facts.get("made_of")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -130,3 +131,31 @@ async def test_a_refused_message_names_the_key_that_learned_why(app: App) -> Non
     (told,) = await told_of(app, Kind.MESSAGE_REFUSED)
     assert told["reason"] == "pending"
     assert told["api_key"].startswith("key_")
+
+
+async def test_who_counts_whom_a_campaign_would_reach_stands_in_the_log_with_what_it_came_to(
+    app: App,
+) -> None:
+    """Narrowed to one person by answer and moment, the numbers say what that person answered."""
+    body = await app.posted(profile={"first_name": "Ada"})
+    await app.http.post("/forms/signup", json=body)
+    (mail,) = await app.deliver()
+    await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})
+    app.step(timedelta(seconds=1))
+    key = await app.key(Scope.CAMPAIGNS_SEND)
+    order = {"purpose": "newsletter", "content": {"subject": "June", "text": "x"}, "dry_run": True}
+
+    numbers = []
+    for guess in ("Eve", "Ada"):
+        narrowed = order | {"audience": {"profile": {"first_name": guess}}}
+        numbers.append((await call(app, key, "POST", "/v1/campaigns", narrowed))[1]["recipients"])
+    await call(app, key, "POST", "/v1/campaigns", order)
+
+    assert numbers == [0, 1]
+    events = await looks(app, Kind.AUDIENCE_COUNTED)
+    said = [(one.refs["answers"], one.refs["recipients"], one.refs["refused"]) for one in events]
+    assert said == [("1", "0", "0"), ("1", "1", "0"), ("0", "1", "0")]
+    assert {one.refs["api_key"][:4] for one in events} == {"key_"}
+    assert {one.refs["purpose"] for one in events} == {"newsletter"}
+    await app.tick()
+    assert (await verify(app.parts)).ok

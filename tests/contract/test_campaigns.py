@@ -35,6 +35,7 @@ from tests.support.calls import call
 from tests.support.campaigns import expand, order_of, stores_of
 from tests.support.databases import Databases
 from tests.support.gaps import gap
+from tests.support.stops import stops_of
 
 PEOPLE = [f"person{number}@example.org" for number in range(5)]
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -134,6 +135,25 @@ async def test_the_audience_is_narrowed_by_language_answers_and_the_moment_of_co
 
     assert made == {"german": 1, "named": 2, "later": 0, "earlier": 5}
     assert {name: one.recipients for name, one in found.items()} == made
+
+
+async def test_the_answers_of_who_restricted_their_use_are_not_opened_for_a_campaign(
+    app: App,
+) -> None:
+    """Art. 18(2) GDPR: they are stored, and that is all. To everybody it refuses them, unread."""
+    subject = await app.subject(PEOPLE[1])
+    assert subject is not None
+    await stops_of(app.parts).restrict(subject)
+    stores, named = stores_of(app.parts), Audience(profile={"first_name": frozenset({"name1"})})
+
+    narrowed = await reach.reach(stores, order_of("x", audience=named), lambda: True)
+    whole = await reach.reach(stores, order_of("x"), lambda: True)
+    made = await launched(app, audience=named)
+    await expand(app.parts)
+
+    assert (narrowed.recipients, dict(narrowed.refused)) == (1, {})
+    assert (whole.recipients, dict(whole.refused)) == (4, {"restricted": 1})
+    assert (await stands(app, made)).campaign.made == 1
 
 
 async def test_who_left_is_refused_when_it_is_their_turn_and_who_is_erased_is_counted_so(

@@ -259,7 +259,7 @@ async def test_nothing_leaves_before_the_log_holds_who_takes_it(app: App) -> Non
 
 async def test_what_somebody_else_may_have_said_in_their_name_is_withheld(app: App) -> None:
     """As in their dossier: a request that was contested stays closed, and the proof stands."""
-    shown = exports._Shown(frozenset({"con_1"}), frozenset())
+    shown = exports._Shown(frozenset({"con_1"}))
 
     assert shown(Kind.CONSENT_REQUESTED, {"consent": "con_1"}) is Showing.WITHHELD
     assert shown(Kind.CONSENT_REQUESTED, {"consent": "con_2"}) is Showing.OPENED

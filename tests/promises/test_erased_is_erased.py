@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from consent.keys.vault import Compartment
+from consent.tables import consent
+from delivery.tables import outbox
 from gateway.callers.api_keys import Scope
+from gateway.flows.campaigning import launch
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
 from gateway.schema.database_schema import DATA, KEYSTORE
-from tests.support import stores
+from tests.support import campaigns, stores
 from tests.support.apps import ADA, App, open_app
 from tests.support.calls import call, queue
 from tests.support.clock import SteppedClock
@@ -101,6 +105,48 @@ async def rows_naming(app: App, subject: str) -> set[str]:
             if any(subject in row.values() for row in rows):
                 found.add(name)
     return found
+
+
+async def ids_left(app: App, ids: set[str]) -> set[str]:
+    """In which columns any of these ids stands."""
+    found = set()
+    for schema, database in ((DATA, app.parts.data), (KEYSTORE, app.parts.key_database)):
+        names = [table.name for meta in schema.tables for table in meta.sorted_tables]
+        for name, rows in (await stores.dump(database, names)).items():
+            found |= {
+                f"{name}.{column}"
+                for row in rows
+                for column, value in row.items()
+                for one in ids
+                if one in (value.decode("latin-1") if isinstance(value, bytes) else str(value))
+            }
+    return found
+
+
+async def test_no_id_of_what_was_theirs_is_left_where_a_campaign_went_to_them_and_others_looked(
+    open_one: OpenApp,
+) -> None:
+    async with open_one(NOTHING_KEPT) as app:
+        await app.subscribe(ADA, "newsletter", "updates")
+        app.step(timedelta(seconds=1))
+        stores_ = campaigns.stores_of(app.parts)
+        assert isinstance(await launch.launch(stores_, campaigns.order_of("June")), str)
+        await campaigns.expand(app.parts)
+        message = await queue(app, text="Hello.")
+        assert len(await app.deliver()) == 2
+        await campaigns.expand(app.parts)
+        ids = {str(await app.subject(ADA)), message}
+        async with app.parts.data.read() as connection:
+            ids |= {*(await connection.execute(select(consent.c.id))).scalars()}
+            ids |= {*(await connection.execute(select(outbox.c.id))).scalars()}
+        assert await ids_left(app, ids)
+
+        await erase(app)
+        await run_rules(app)
+
+        known = {"change.subject", "erasure.subject", "erasure_ledger.subject"}
+        assert await ids_left(app, ids) <= known
+        assert await sound(app) == []
 
 
 async def test_with_nothing_to_keep_nothing_about_the_person_is_left(open_one: OpenApp) -> None:

@@ -20,6 +20,7 @@ from consent.specimens import Specimen, What
 from delivery import remaking
 from gateway.flows.proving import consent_proof
 from gateway.flows.proving.consent_proof import Fault, Material, Unknown
+from gateway.flows.proving.unanswered import Unanswered
 from gateway.http import evidence_paper
 from gateway.http.evidence_words import FAULTS, UNKNOWN
 from tests.support.audit import MOMENT
@@ -189,8 +190,15 @@ def test_who_left_all_there_was_ended_this_one_too_once_it_was_asked_for() -> No
 def test_what_waits_is_what_was_asked_and_not_decided() -> None:
     asked, sent, confirmed = material().told
 
-    assert consent_proof.waiting([asked, sent]) == {"con_1"}
-    assert consent_proof.waiting([asked, sent, confirmed]) == set()
+    def may_confirm(*events: Told, whole: bool = True) -> bool:
+        return Unanswered.told_by(events, whole=whole).may_confirm(["con_1"])
+
+    assert may_confirm(asked, sent)
+    assert not may_confirm(asked, sent, confirmed)
+    # What asked went by its term where the log is whole, and is only away where it is not.
+    assert not may_confirm(sent)
+    assert may_confirm(sent, whole=False)
+    assert not may_confirm(sent, confirmed, whole=False)
 
 
 def test_everything_unknown_and_every_fault_has_its_sentence() -> None:

@@ -231,7 +231,8 @@ class Expansion:
             for subject, due_at in zip(chosen, due, strict=True)
         ]
         await outbox.enqueue(connection, stores.rows, messages, now)
-        at, consent = seen.last or (None, None)
+        # Behind the last nobody goes on, and a consent's id would outlive its person here.
+        at, consent = (None, None) if seen.whole or seen.last is None else seen.last
         made = replace(
             campaign,
             state=State.SENDING if seen.whole else State.EXPANDING,
@@ -260,7 +261,8 @@ class Expansion:
             counts = (await tally.of(connection, [name])).get(name, {})
             event = Event(Kind.CAMPAIGN_ENDED, Actor.SYSTEM, now, refs=_refs(name, counts))
             state = State.CANCELLED if cancelled else State.DONE
-            ended = replace(campaign, state=state, ended_at=now, eid=event.eid)
+            over = replace(campaign, after_at=None, after_id=None)
+            ended = replace(over, state=state, ended_at=now, eid=event.eid)
             await campaigns.write(connection, stores.rows, ended)
             await stores.log.stage(connection, [draft(event, None, stores.log.node)])
         log.info("campaign_ended", campaign=name, messages=campaign.made)
@@ -299,11 +301,17 @@ def _message(campaign: Campaign, subject: str, due_at: datetime, now: datetime) 
 
 
 def is_meant(gate: Gate, whom: Audience, vault: Vault) -> bool:
-    """Whether somebody is among those that answered so; whose answers do not open is not."""
+    """Whether somebody is among those that answered so; whose answers do not open is not.
+
+    Nor is who objected or restricted the use of their data (Art. 21(3) and 18(2) GDPR): they are
+    mailed nothing, and for advertising their answers are not even opened.
+    """
     if not gate.live:
         return False
     if not whom.profile:
         return True
+    if gate.objected_at is not None or gate.restricted_at is not None:
+        return False
     if not gates.usable(gate, vault, Compartment.PROFILE):
         return False
     try:

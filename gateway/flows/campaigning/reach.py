@@ -1,6 +1,7 @@
 """Whom a campaign would reach: everybody of its audience decided as a claim would, now.
 
-Nothing is queued, and nothing is locked. What only delays a mail refuses nothing.
+Nothing is queued, and nothing is locked. What only delays a mail refuses nothing. Who narrows an
+audience until it is one person learns of that one: the log has who counted, before they are told.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.entry import Event, draft
+from audit.kinds import Actor, Kind
 from consent import audience, facts, gates, policy
 from consent.audience import Cursor, Place
 from consent.consents import Consent
@@ -41,13 +44,32 @@ class Reach:
 async def reach(
     stores: Stores, order: Order, goes_on: Callable[[], bool], tell: Tell = lambda _: None
 ) -> Reach:
-    """Look at everybody of the audience, page by page, while *goes_on* says so."""
+    """Look at everybody of the audience, page by page, while *goes_on* says so.
+
+    Returned once the log holds that whoever gives the *order* counted them.
+    """
     found, after = Reach(), None
     while not found.whole and goes_on():
         after = await _page(stores, order, found, after)
         found.whole = after is None
         tell(found.looked_at)
+    await _note(stores, order, found)
     return found
+
+
+async def _note(stores: Stores, order: Order, found: Reach) -> None:
+    numbers = {
+        "answers": len(order.audience.profile),
+        "recipients": found.recipients,
+        "refused": found.refused.total(),
+    }
+    refs = {"purpose": order.purpose} | {name: str(number) for name, number in numbers.items()}
+    refs |= {} if order.origin is None else {"api_key": order.origin}
+    actor = Actor.OPERATOR if order.origin is None else Actor.API
+    async with stores.data.begin() as connection:
+        now = await stores.clock.now(connection)
+        event = Event(Kind.AUDIENCE_COUNTED, actor, now, refs=refs)
+        await stores.log.stage(connection, [draft(event, None, stores.log.node)])
 
 
 async def _page(stores: Stores, order: Order, found: Reach, after: Cursor | None) -> Cursor | None:

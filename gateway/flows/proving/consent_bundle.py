@@ -20,6 +20,7 @@ from consent.errors import StoredError
 from consent.evidence import Requested
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
+from consent.mail_evidence import fills_mail
 from consent.model import SubjectState
 from gateway.flows.errors import PersonEnded
 from gateway.flows.proving.consent_proof import ConsentEvidence
@@ -46,10 +47,15 @@ class Judging:
         return cls(found.consent.id, frozenset(named), held, found.contested)
 
     def __call__(self, kind: Kind, facts: Mapping[str, Any]) -> Showing:
+        message = facts.get("message")
+        # First: whoever writes rows may say that it is another event. One that is not known here
+        # went out since, and its link may be open.
+        if fills_mail(facts) and message not in self.messages - self.withheld:
+            return Showing.WITHHELD
         if kind in _BATCHES:
             ground = facts.get("ground")
             theirs = isinstance(ground, dict) and ground.get("id") == self.consent
-            asked = facts.get("message") in self.messages
+            asked = message in self.messages
             return Showing.OPENED if theirs or asked else Showing.LEFT_OUT
         if kind is Kind.EVIDENCE_ENDED:
             return Showing.OPENED  # it says which numbers are no more, and nothing else

@@ -27,6 +27,7 @@ from consent.specimens import Specimen
 from consent.texts import PublishedNotice, Text
 from delivery import remaking
 from delivery.errors import SpecimenError
+from gateway.flows.proving.unanswered import Unanswered
 
 CONFIRM = "confirm"  # the value of a mail that is the token of its link
 
@@ -153,18 +154,6 @@ def named_by(told: Iterable[Told]) -> set[str]:
     return {name for one in said for name in (*_named(one), *_of_definition(one))}
 
 
-def waiting(told: Iterable[Told]) -> set[str]:
-    """The consents that a link may still confirm, as far as the log tells of them."""
-    asked, ended = set[str](), set[str]()
-    for one in told:
-        said = said_by(one)
-        if said is not None and one.kind is Kind.CONSENT_REQUESTED:
-            asked |= set(said.consents)
-        elif said is not None and one.kind is not Kind.CONSENT_MAIL_SENT:
-            ended |= set(said.consents)
-    return asked - ended
-
-
 def assembled(found: Material) -> ConsentEvidence:
     """Put together what proves the consent, without what somebody else may have said."""
     about = list(_about(found))
@@ -242,21 +231,24 @@ def _mails(
     found: Material, steps: Sequence[Step], shown: Mapping[str, Specimen]
 ) -> Iterator[SentMail]:
     pressed = {one.said.token for one in steps if isinstance(one.said, Confirmed)}
-    # Another purpose of the same request may wait still: its link is the same.
-    waits = _still_waiting(found)
+    unanswered = _unanswered(found)
     for step in steps:
         said = step.said
         if isinstance(said, MailSent):
             mail = SentMail(said, step.at, step.entry.eid, was_pressed=said.token in pressed)
-            if waits & set(said.consents):
+            # Another purpose of the same request may wait still: its link is the same.
+            if unanswered.may_confirm(said.consents):
                 yield SentMail(said, step.at, step.entry.eid, withheld=True)
             else:
                 yield _remade(mail, shown)
 
 
-def _still_waiting(found: Material) -> set[str]:
+def _unanswered(found: Material) -> Unanswered:
+    unanswered = Unanswered.told_by(found.told, whole=found.whole)
     state = policy.effective_state(found.consent, found.at)
-    return waiting(found.told) - ({found.consent.id} if state is not State.PENDING else set())
+    # A row that somebody wrote says nothing of that.
+    is_over = found.fits and state is not State.PENDING
+    return unanswered.settled(found.consent.id) if is_over else unanswered
 
 
 def _remade(mail: SentMail, shown: Mapping[str, Specimen]) -> SentMail:

@@ -13,6 +13,7 @@ from audit.export.disclosed import Disclosing, Showing
 from audit.export.selection import Part
 from audit.kinds import Kind
 from consent import gates
+from consent.model import SubjectState
 from delivery.authorship import NotOurs
 from gateway.flows.errors import PersonEnded
 from gateway.flows.proving import consent_bundle, mail_trail
@@ -72,7 +73,12 @@ class DefenceBundles:
         async def still(connection: AsyncConnection) -> None:
             gate = (await gates.peek(connection, [subject])).get(subject)
             now = await evidences.clock.now(connection)
-            if gate is None or not await evidences.may(connection, gate, vault, opening, now):
+            # Who was erased since it was answered is opened anew, or not at all: what stays of them
+            # is locked, and who asked may not be who opens that.
+            same = gate is not None and found.erased == (gate.state is SubjectState.ERASED)
+            if gate is None or not same:
+                raise PersonEnded
+            if not await evidences.may(connection, gate, vault, opening, now):
                 raise PersonEnded
 
         judge = _OfMail(str(found.message), None if consent is None else Judging.of(consent))

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail, witnessed
+from audit import witnessed
 from audit.canonical import canonical
 from audit.entry import Event, draft, format_moment
 from audit.export import selection
@@ -18,13 +18,16 @@ from audit.export.disclosed import Disclosing, Showing
 from audit.export.pseudonyms import Pseudonyms
 from audit.export.selection import Part, Passed, Wanted, unseen
 from audit.kinds import Actor, Kind
+from audit.trail import Told
 from audit.witnesses import Witness, attached
-from consent import gates, specimens, texts
+from consent import gates, history, specimens, texts
+from consent.history import History
 from consent.keys.vault import Compartment
 from consent.specimens import Specimen
 from gateway.flows.errors import NoSuchExport, PersonEnded
 from gateway.flows.proving import consent_proof, export_forms
 from gateway.flows.proving.export_forms import Bytes, Export, Files, Form, Order, Source
+from gateway.flows.proving.unanswered import Unanswered
 from gateway.flows.rights import address_mails
 from gateway.flows.rights.dossier import Aside
 from gateway.flows.rights.handing_out import Asked, HandingOut
@@ -35,7 +38,6 @@ from gateway.parts import Parts
 T = TypeVar("T")
 
 _PEOPLE: Final = "audit.export.people"
-_OF_CONSENTS: Final = frozenset(kind for kind in Kind if kind.startswith("consent."))
 _NONE: Final[Files] = {}
 _LETTING_GO: Final = (Kind.SUBJECT_ERASED, Kind.EVIDENCE_ENDED)
 
@@ -79,18 +81,18 @@ class _Shown:
     """
 
     contested: frozenset[str]
-    waiting: frozenset[str] = frozenset()  # consents that a link in a mail can still confirm
+    unanswered: Unanswered = field(default_factory=Unanswered)
     of_others: set[str] = field(default_factory=set)
 
     def __call__(self, kind: Kind, facts: Mapping[str, Any]) -> Showing:
+        if self.unanswered.opens(facts):
+            return Showing.WITHHELD
         message = facts.get("message")
         if facts.get("purpose") == address_mails.ASKING and message is not None:
             self.of_others.add(message)
         if message in self.of_others:
             return Showing.LEFT_OUT
         if kind is Kind.CONSENT_REQUESTED and facts.get("consent") in self.contested:
-            return Showing.WITHHELD
-        if kind is Kind.CONSENT_MAIL_SENT and self.waiting.intersection(facts.get("consents", ())):
             return Showing.WITHHELD
         return Showing.OPENED
 
@@ -142,18 +144,21 @@ class Exports:
         if found is None or not found.honest or not logs:
             return None
         subject, vault = found.subject, await parts.keystore.vault([found.subject])
-        async with parts.data.read() as connection:
-            told = await trail.told(connection, [subject], _OF_CONSENTS, vault)
-            shown = await specimens.get(connection, consent_proof.named_by(told))
+        async with parts.data.snapshot() as connection:
+            gate = await gates.peek(connection, [subject])
+            rows = (await parts.consents.of_subjects(connection, gate)).get(subject, [])
+            known = await history.read(connection, parts.log.macs, gate, vault, rows)
+            if subject not in known:
+                return None  # without a key nobody reads what it holds
+            named = consent_proof.named_by(known[subject].told)
+            shown = await specimens.get(connection, named)
 
         async def still(connection: AsyncConnection) -> None:
             gate = (await gates.peek(connection, [subject])).get(subject)
             if not gates.usable(gate, vault, Compartment.EVIDENCE):
                 raise PersonEnded
 
-        contested = {one.facts["consent"] for one in told if one.facts.get("contested")}
-        judge = _Shown(frozenset(contested), frozenset(consent_proof.waiting(told)))
-        person = Disclosing(subject, vault, judge, still)
+        person = Disclosing(subject, vault, _shown(known[subject]), still)
         wanted = Wanted(person=person, sizes=sizes, passed=self.passed)
         more = specimen_files(shown.values())
         export = await self._export(form, logs, wanted, zone, name, more)
@@ -241,6 +246,21 @@ class Exports:
     def _source(self) -> Source:
         parts = self.parts
         return Source(parts.data, parts.log, parts.publisher, self.aside)
+
+
+def _shown(told: History) -> _Shown:
+    """What may be seen of somebody, by what a gateway wrote of them."""
+    confirmed = [one for one in told.told if one.kind is Kind.CONSENT_CONFIRMED]
+    asked = {name for one in told.told for name in _asked(one)}
+    theirs = {one.facts["consent"] for one in confirmed if not one.facts.get("contested")}
+    contested = {one.facts["consent"] for one in confirmed} - theirs
+    # That it was contested may be what is away.
+    contested |= set() if told.whole else asked - theirs
+    return _Shown(frozenset(contested), Unanswered.told_by(told.told, whole=told.whole))
+
+
+def _asked(one: Told) -> Sequence[str]:
+    return history.concerned(one) if one.kind is Kind.CONSENT_REQUESTED else ()
 
 
 def specimen_files(shown: Iterable[Specimen]) -> dict[str, Sequence[bytes]]:
