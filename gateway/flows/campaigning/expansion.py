@@ -55,6 +55,7 @@ class _Seen:
     """The next of an audience as they were seen without a lock, and their keys where needed."""
 
     last: Cursor | None
+    consents: int  # more than people, where somebody has several
     subjects: frozenset[str]
     whole: bool  # nobody comes behind
     vault: Vault
@@ -167,7 +168,7 @@ class Expansion:
                 held.next_due_at, now, held.per_hour
             ):
                 return 0
-            chosen = await self._chosen(connection, held, whom, seen)
+            seen, chosen = await self._chosen(connection, held, whom, seen)
             await self._write(connection, held, chosen, seen, now)
         return len(seen.subjects) + 1
 
@@ -194,15 +195,20 @@ class Expansion:
         subjects = frozenset(one.subject for one in found)
         vault = await stores.keystore.vault(subjects) if whom.profile else Vault({})
         last = _key(found[-1]) if found else _cursor(campaign)
-        return _Seen(last, subjects, len(found) < limit, vault)
+        return _Seen(last, len(found), subjects, len(found) < limit, vault)
 
     async def _chosen(
         self, connection: AsyncConnection, campaign: Campaign, whom: Audience, seen: _Seen
-    ) -> list[str]:
-        """Whose consents stand as they were seen, and who has no message of the campaign yet."""
+    ) -> tuple[_Seen, list[str]]:
+        """Whose consents stand as they were seen, and who has no message of the campaign yet.
+
+        And how far that is: one that was committed late pushes others behind the page.
+        """
         stores = self._stores
-        place = Place(campaign.starts_at, _cursor(campaign), len(seen.subjects) or 1)
+        place = Place(campaign.starts_at, _cursor(campaign), seen.consents or 1)
         page = await audience.page(connection, stores.consents, campaign.purpose, whom, place)
+        if seen.last is not None and len(page) == seen.consents and _key(page[-1]) < seen.last:
+            seen = replace(seen, last=_key(page[-1]), whole=False)
         wanted = {
             one.subject
             for one in page
@@ -214,7 +220,7 @@ class Expansion:
         else:
             # Who is being erased is not gone before this ends, or would be written to for ever.
             held = await shares.share(connection, wanted)
-        return [one for one in sorted(held) if is_meant(held[one], whom, seen.vault)]
+        return seen, [one for one in sorted(held) if is_meant(held[one], whom, seen.vault)]
 
     async def _write(
         self,
