@@ -135,7 +135,7 @@ class _Checks:
         held = [one for one in self.held if self._about(one) == named]
         self.held = [note for note in self.held if note not in held]
         claims = self.claims[named] = hold(own, held, self.findings)
-        reader = _Reader(rest, self.findings, Times(self.findings), named)
+        reader = _Reader(rest, self.findings, Times(self.findings, named), named)
         frontier = self.seen[named] = Frontier()
         for leaves in reader.leaves():
             grow(frontier, leaves, claims, self.findings)
@@ -269,12 +269,14 @@ class _Reader:
             return None
         raw, at, kind = read
         self._times.take(self._next, at, kind)
-        if self._next in self._words and kind in _WORDS:
-            with suppress(EntryError):
+        try:
+            if self._next in self._words and kind in _WORDS:
                 self.words.append(parse(raw).refs)
-        if kind in _ROTATED:
-            with suppress(EntryError):
+            if kind in _ROTATED:
                 self.rotated.append((self._base + self._next, parse(raw).refs))
+        except EntryError:  # which says something twice: each reader takes another
+            self._stop(Problem.ALTERED, self._next, "not an entry")
+            return None
         self._next += 1
         return raw
 

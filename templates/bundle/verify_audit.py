@@ -101,11 +101,21 @@ def decoded(text: str, size: int | None, where: str) -> bytes:
 def parsed(text: bytes | str, kind: type, where: str, index: int | None = None) -> Any:
     """JSON of that kind."""
     try:
-        found = json.loads(text if isinstance(text, str) else text.decode())
+        found = json.loads(
+            text if isinstance(text, str) else text.decode(), object_pairs_hook=_once
+        )
     except (ValueError, RecursionError):
-        raise Fault(where, "is not JSON", index) from None
+        raise Fault(where, "is not JSON, or says something twice", index) from None
     if not isinstance(found, kind):
         raise Fault(where, "is other JSON than it should be", index)
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of what stands twice each reader takes another."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
     return found
 
 
@@ -500,8 +510,7 @@ class Openings:
 
     def _payload(self, entry: re.Match[bytes], index: int, texts: Texts) -> None:
         compartment = str(self._line.get("compartment"))
-        links = dict(LINK.findall((entry["commitments"] or b"").decode()))
-        link = links.get(compartment)
+        link = _links(entry["commitments"] or b"", index).get(compartment)
         if link is None:
             raise Fault(OPENINGS, "opens what the entry does not commit to", index)
         if "opened" not in self._line:
@@ -612,6 +621,14 @@ class Openings:
             raise Fault(OPENINGS, "permits a mail on a consent that did not stand", index)
         if person.told:
             person.unknown.append((person.following[0], index))
+
+
+def _links(commitments: bytes, index: int) -> dict[str, str]:
+    """What an entry commits to, by compartment."""
+    found: dict[str, str] = dict(LINK.findall(commitments.decode()))
+    if len(found) != commitments.count(b":"):
+        raise Fault(OPENINGS, "is about an entry that commits to something twice", index)
+    return found
 
 
 def _unpadded(text: str) -> bytes:
@@ -1016,7 +1033,9 @@ class Looks:
     def at(self, entry: re.Match[bytes], index: int) -> None:
         whole, log = self._whole, self._log
         kind, at, sealed, count = entry.group("kind", "at", "commitments", "count")
-        if at < self._latest or kind in BEGINNINGS:
+        if kind in BEGINNINGS and index < log.generation:
+            self._latest = b""  # behind it comes what was staged for the log before
+        elif at < self._latest:
             self._latest = _later(self._latest, at, kind, log.path, index)
         else:
             self._latest = at
@@ -1055,8 +1074,6 @@ def _text(moment: datetime) -> bytes:
 
 def _later(latest: bytes, at: bytes, kind: bytes, path: str, index: int) -> bytes:
     """The latest moment, behind an entry with an earlier one."""
-    if kind in BEGINNINGS:
-        return b""  # behind it comes what was staged for the log before
     if kind == STEP:
         return at
     try:

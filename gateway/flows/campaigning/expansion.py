@@ -35,6 +35,7 @@ from gateway.flows.bad_rows import each_for_itself, put_aside
 from gateway.flows.campaigning.launch import Stores, audience_place
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.sending import content, ends
+from gateway.flows.sending.standing_still import outdated
 from gateway.watch.stuck import Why
 from storage.ids import ordered_id
 
@@ -92,7 +93,9 @@ class Expansion:
         async with stores.data.read() as connection:
             now = await stores.clock.now(connection)
             campaign = await campaigns.get(connection, stores.rows, name)
-        if campaign is None:
+            rows = [] if campaign is None else [campaign]
+            old = await outdated(connection, stores.log.macs, rows)
+        if campaign is None or old:
             await self._put_aside(name, Why.ALTERED)
             return 0
         if campaign.state is State.CANCELLED:
@@ -104,6 +107,13 @@ class Expansion:
             did = await self._make_some(campaign)
         return did or await self._end(name)
 
+    async def _hold(self, connection: AsyncConnection, name: str) -> Campaign | None:
+        """Its row, locked; None where another process is at it, or it is not as the log tells."""
+        stores = self._stores
+        held = await campaigns.lock_to_work(connection, stores.rows, name)
+        rows = [] if held is None else [held]
+        return None if await outdated(connection, stores.log.macs, rows) else held
+
     async def _put_aside(self, name: str, why: Why) -> None:
         stores = self._stores
         async with stores.data.begin() as connection:
@@ -114,7 +124,7 @@ class Expansion:
         """What stood still in a pause that is over goes on."""
         stores = self._stores
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_work(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None or campaign.state not in campaigns.GOES_ON:
                 return 0
             still = await campaign_mails.lock_paused(connection, stores.rows, name, _AT_ONCE)
@@ -131,7 +141,7 @@ class Expansion:
             return 0
         vault = await stores.keystore.vault(set(subjects))
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_work(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None or campaign.state is not State.CANCELLED:
                 return 0
             still = await campaign_mails.lock_paused(connection, stores.rows, name, _AT_ONCE)
@@ -156,7 +166,7 @@ class Expansion:
         seen = await self._look(campaign, whom)
         stores = self._stores
         async with stores.data.begin() as connection:
-            held = await campaigns.lock_to_work(connection, stores.rows, campaign.id)
+            held = await self._hold(connection, campaign.id)
             if held is None or held.state not in campaigns.GOES_ON or held.expanded_at is not None:
                 return 0
             if _cursor(held) != _cursor(campaign):
@@ -253,7 +263,7 @@ class Expansion:
         """Say that it is over, once each of its messages has ended."""
         stores = self._stores
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_work(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None or campaign.ended_at is not None:
                 return 0
             await tally.fold(connection, name)
@@ -264,7 +274,9 @@ class Expansion:
                 return 0
             now = await stores.clock.now(connection)
             counts = (await tally.of(connection, [name])).get(name, {})
-            event = Event(Kind.CAMPAIGN_ENDED, Actor.SYSTEM, now, refs=_refs(name, counts))
+            event = Event(
+                Kind.CAMPAIGN_ENDED, Actor.SYSTEM, now, refs={"campaign": name} | totals(counts)
+            )
             state = State.CANCELLED if cancelled else State.DONE
             ended = replace(campaign, state=state, ended_at=now, eid=event.eid)
             await campaigns.write(connection, stores.rows, ended)
@@ -329,12 +341,11 @@ def _cursor(campaign: Campaign) -> Cursor | None:
     return campaign.after_at, campaign.after_id
 
 
-def _refs(name: str, counts: Mapping[tuple[str, str | None], int]) -> dict[str, str]:
+def totals(counts: Mapping[tuple[str, str | None], int]) -> dict[str, str]:
     """What it came to: numbers of messages by their end, and of refusals by their reason."""
-    refs = {"campaign": name}
-    totals: dict[str, int] = {}
+    found: dict[str, int] = {}
     for (status, reason), number in counts.items():
         by_reason = status == Status.REFUSED and reason is not None
         word = f"{status}_{reason}" if by_reason else status
-        totals[word] = totals.get(word, 0) + number
-    return refs | {word: str(number) for word, number in sorted(totals.items()) if number}
+        found[word] = found.get(word, 0) + number
+    return {word: str(number) for word, number in sorted(found.items()) if number}
