@@ -71,7 +71,7 @@ class Walk:
         self._base = base
         self._findings = findings
         self._macs = macs
-        self._times = Times(findings)
+        self._times = Times(findings, succession.generation_of(base))
         self._frontier: Frontier | None = (
             frontier or Frontier()
         )  # None after a hole: no root can be given

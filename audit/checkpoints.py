@@ -66,8 +66,8 @@ class Verifier:
         return self._successors[generation]
 
     def afresh(self) -> Verifier:
-        """The same keys, for whoever is to be told by nobody but a file which one was followed."""
-        return Verifier(*self.vkeys)
+        """The same, for whoever is to learn from a file which key was followed, but no one else."""
+        return Verifier(*self.vkeys, followed=dict(self._followed))
 
     @property
     def vkey(self) -> str:
@@ -83,15 +83,17 @@ class Verifier:
         """Know that the entry at *place* let *key* follow *before*; the first that does so counts.
 
         The first log's, for itself and its successors. What a key that is not ours says is
-        nothing to us.
+        nothing to us; nor does one that was followed sign in another one.
         """
         if before not in self._raw:
             return
         if key not in self._raw:
+            if before != self._raw[-1] or before in self._followed:
+                return  # by whoever has a key that is no longer used
             self._raw.append(key)
             self._keys[_key_id(self.name, key)] = _public(key)
             self._successors.clear()
-        self._followed.setdefault(before, place)
+        self._followed[before] = min(place, self._followed.get(before, place))
 
     def open(self, note: str) -> str:
         """Return the text of *note* when one of these keys signed it."""

@@ -39,6 +39,21 @@ async def logged(
     return (rows[-1].leaf_index if rows else None), found
 
 
+async def behind(
+    connection: AsyncConnection, macs: RowMacs, kinds: Collection[Kind], place: int
+) -> list[tuple[int, Entry]]:
+    """The events of *kinds* that stand behind *place*, each with its own; give such as are few."""
+    table = audit_entry
+    query = select(*LOGGED).where(table.c.kind.in_(kinds), table.c.leaf_index > place, sound(table))
+    rows = (await connection.execute(query.order_by(table.c.leaf_index))).all()
+    read = [(row, parsed(row.entry)) for row in rows]
+    return [
+        (row.leaf_index, one)
+        for row, one in read
+        if one is not None and one.kind in kinds and macs.logged(row)
+    ]
+
+
 async def generation_of(connection: AsyncConnection, eid: bytes) -> int | None:
     """Which of the logs has the event; None while it has no index."""
     table = audit_entry

@@ -120,6 +120,11 @@ class Signers:
             start = succession.index_of(place) + 1 if ends else start
         return found
 
+    @property
+    def told(self) -> Verifier:
+        """Of the first log, with the keys that the log has signed in, each up to its end."""
+        return Verifier(*(one.vkey for one in self.spans(1)), followed=dict(self._followed))
+
     async def learn(self, connection: AsyncConnection, log: Log) -> None:
         """Learn from the log from which place on keys were followed; a look by an index.
 

@@ -44,14 +44,15 @@ def told_steps(
 class Times:
     """Looks at the moments of a log in the order of its indexes."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, generation: int = 1) -> None:
         self._findings = findings
+        self._first = range(generation)  # indexes of what begins a log, and tells of those before
         self._latest = b""
 
     def take(self, index: int, at: bytes, kind: bytes | Kind) -> None:
         """Compare an entry that is proved to be one; `clock.step` begins anew where it says."""
         # As entries write them, moments sort as time.
-        if kind in _BEGINNINGS:
+        if kind in _BEGINNINGS and index in self._first:
             self._latest = b""  # behind it comes what was staged for the log before
         elif at >= self._latest or kind in (Kind.CLOCK_STEP, b"clock.step"):
             self._latest = at

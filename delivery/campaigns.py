@@ -112,6 +112,12 @@ async def get(connection: AsyncConnection, keys: RowKeys, name: str) -> Campaign
     return None if row is None else _ours(keys, row)
 
 
+async def some(connection: AsyncConnection, keys: RowKeys, names: Iterable[str]) -> list[Campaign]:
+    """As `get`, of several."""
+    rows = await connection.execute(select(campaign).where(among(campaign.c.id, names)))
+    return [one for row in rows if (one := _ours(keys, row)) is not None]
+
+
 async def lock_to_steer(connection: AsyncConnection, keys: RowKeys, name: str) -> Campaign | None:
     """As `get`, locked so that nobody puts a message of it back meanwhile (`states`)."""
     query = select(campaign).where(campaign.c.id == name).with_for_update()

@@ -119,7 +119,9 @@ async def fold(connection: AsyncConnection, campaign: str) -> None:
         await add(connection, totals)
 
 
-async def recounted(connection: AsyncConnection, campaign: str) -> dict[tuple[str, str], int]:
+async def recounted(
+    connection: AsyncConnection, campaign: str
+) -> dict[tuple[str, str | None], int]:
     """As `of`, of one campaign and from its messages: reads them all."""
     query = select(outbox.c.status, outbox.c.reason, func.count()).where(
         outbox.c.campaign == campaign, outbox.c.ended_at.is_not(None)

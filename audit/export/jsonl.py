@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from audit import gaps, succession
+from audit import checkpoints, gaps, succession
 from audit.canonical import canonical
 from audit.check import KINDS, Claim, beyond, grow, hold, level_of, signed, skim
 from audit.checkpoints import Checkpoint, Verifier
@@ -119,6 +119,7 @@ class _Checks:
     lost: dict[int, Gap] = field(default_factory=dict)
     largest: dict[int, int] = field(default_factory=dict)  # of what was signed
     claims: dict[int, dict[int, list[Claim]]] = field(default_factory=dict)  # kept outside
+    notes: dict[int, str] = field(default_factory=dict)  # the checkpoints of the logs
 
     def section(self, header: bytes, rest: Iterator[bytes]) -> bytes:
         """Check one log; returns the header of the next, nothing at the end."""
@@ -134,14 +135,14 @@ class _Checks:
         held = [one for one in self.held if self._about(one) == named]
         self.held = [note for note in self.held if note not in held]
         claims = self.claims[named] = hold(own, held, self.findings)
-        reader = _Reader(rest, self.findings, Times(self.findings), named)
+        reader = _Reader(rest, self.findings, Times(self.findings, named), named)
         frontier = self.seen[named] = Frontier()
         for leaves in reader.leaves():
             grow(frontier, leaves, claims, self.findings)
         for place, refs in reader.rotated:
             with suppress(NoteError):
                 follow(self.verifier, refs, place)
-        covered = self._covered(self.verifier.of(named), reader.note, frontier)
+        covered = self._covered(named, reader.note, frontier)
         if not reader.broken:
             self.largest[named] = max(covered, *claims, 0)
         for refs in reader.words:
@@ -154,11 +155,13 @@ class _Checks:
     def _about(self, note: str) -> int:
         return succession.generation_named(self.verifier.name, note.split("\n", 1)[0]) or 1
 
-    def _covered(self, own: Verifier, note: str | None, frontier: Frontier) -> int:
+    def _covered(self, generation: int, note: str | None, frontier: Frontier) -> int:
+        own = self.verifier.of(generation)
         claim = None if note is None else signed(own, note, "exported", None, self.findings)
         if claim is None:
             return 0
         _compare(claim.checkpoint, frontier, self.findings)
+        self.notes[generation] = str(note)
         return claim.checkpoint.size
 
     def report(self) -> Report:
@@ -181,7 +184,15 @@ class _Checks:
         size = sum(frontier.size for frontier in self.seen.values())
         names = {one: succession.name_of(self.verifier.name, one) for one in self.lost}
         said = [gap.says(names[one]) for one, gap in sorted(self.lost.items())]
-        return self.findings.report(size, level, (*said, *kept))
+        return self.findings.report(size, level, (*said, *kept, *self._by_an_older_key()))
+
+    def _by_an_older_key(self) -> Iterator[str]:
+        """Whether the newest checkpoint says who could have made it at any time since."""
+        if self.notes:
+            generation, note = max(self.notes.items())
+            own = self.verifier.of(generation)
+            if checkpoints.vkey_of(own.name, own.signer(note)) != own.vkey:
+                yield f"whoever ever held an older key of {self.verifier.name} may have made this"
 
     def _kept(self) -> tuple[Level, list[str]]:
         """What the checkpoints kept outside lift it to, and which of them nothing bears out."""
@@ -258,12 +269,14 @@ class _Reader:
             return None
         raw, at, kind = read
         self._times.take(self._next, at, kind)
-        if self._next in self._words and kind in _WORDS:
-            with suppress(EntryError):
+        try:
+            if self._next in self._words and kind in _WORDS:
                 self.words.append(parse(raw).refs)
-        if kind in _ROTATED:
-            with suppress(EntryError):
+            if kind in _ROTATED:
                 self.rotated.append((self._base + self._next, parse(raw).refs))
+        except EntryError:  # which says something twice: each reader takes another
+            self._stop(Problem.ALTERED, self._next, "not an entry")
+            return None
         self._next += 1
         return raw
 

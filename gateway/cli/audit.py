@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from gateway.cli.talk import configuration, named, progress, result, result_json
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
+    from audit.checkpoints import Verifier
     from audit.report import Report
     from audit.signers import Span
     from gateway.config.config import Config
@@ -39,8 +40,8 @@ def verify(
     key: Annotated[
         list[str] | None,
         typer.Option(
-            help="The log's public key (vkey) for a bundle; default: those of our own keyring."
-            " Repeatable, for a log whose key was followed by another."
+            help="The log's public key (vkey) for a bundle; default: those of our own log, each"
+            " as far as it counts. Repeatable, oldest first, for a log whose key was followed."
         ),
     ] = None,
     newer: Annotated[
@@ -99,9 +100,8 @@ def keys(context: typer.Context) -> None:
     followed counts for nothing larger, so keep those lines with it. For an export the keys of
     the first log are enough: its successors have the same.
     """
-    for span in run(_keys(configuration(context))):
-        result(f"# from {span.start}" + ("" if span.end is None else f" until {span.end}"))
-        result(span.vkey)
+    for line in _lines(run(_keys(configuration(context)))):
+        result(line)
 
 
 @app.command()
@@ -140,7 +140,7 @@ def _verify_bundle(
     from audit.checkpoints import Verifier
     from audit.export.jsonl import check_jsonl
 
-    verifier = Verifier(*(keys or _own_keys(configuration(context))))
+    verifier = Verifier(*keys) if keys else run(_own_verifier(configuration(context)))
     with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
         lines = iter(partial(file.readline, _LONGEST_LINE), b"")
         return check_jsonl(lines, verifier, held)
@@ -162,7 +162,7 @@ def _verify_zip(
     """By the file that lies in every bundle: whoever has it alone gets the same answer."""
     from gateway.look import verifying
 
-    vkeys = "\n".join(keys or _own_keys(configuration(context)))
+    vkeys = "\n".join(keys or _lines(run(_keys(configuration(context)))))
     with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
         sound, said = verifying.check(file, vkeys, held, as_json=as_json)
     result(said)
@@ -179,10 +179,20 @@ async def _keys(config: Config) -> list[Span]:
         return [span for one in generations for span in stores.signers.spans(one)]
 
 
-def _own_keys(config: Config) -> list[str]:
-    from gateway.keyfiles import keyring
+async def _own_verifier(config: Config) -> Verifier:
+    """It knows where each key was followed: an older one vouches for nothing behind that."""
+    from gateway.cli.stores import open_stores
 
-    return keyring.load(config.keys.keyring).signers(config.audit.origin).verifier.vkeys
+    async with open_stores(config) as stores, stores.data.read() as connection:
+        await stores.signers.learn(connection, stores.log)
+        return stores.signers.told
+
+
+def _lines(spans: Sequence[Span]) -> Iterator[str]:
+    """As a file of keys has them."""
+    for span in spans:
+        yield f"# from {span.start}" + ("" if span.end is None else f" until {span.end}")
+        yield span.vkey
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:

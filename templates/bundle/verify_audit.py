@@ -101,11 +101,21 @@ def decoded(text: str, size: int | None, where: str) -> bytes:
 def parsed(text: bytes | str, kind: type, where: str, index: int | None = None) -> Any:
     """JSON of that kind."""
     try:
-        found = json.loads(text if isinstance(text, str) else text.decode())
+        found = json.loads(
+            text if isinstance(text, str) else text.decode(), object_pairs_hook=_once
+        )
     except (ValueError, RecursionError):
-        raise Fault(where, "is not JSON", index) from None
+        raise Fault(where, "is not JSON, or says something twice", index) from None
     if not isinstance(found, kind):
         raise Fault(where, "is other JSON than it should be", index)
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of what stands twice each reader takes another."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
     return found
 
 
@@ -126,6 +136,9 @@ class Keys:
     def __init__(self, text: str) -> None:
         # By the log's name; of a key that was followed by another also up to which size it counts.
         self.logs: dict[str, dict[bytes, int | None]] = {}
+        # Not in your file, but followed by one that is. Anybody may have such a key by now: it
+        # counts for what a key of yours signed once more behind it, and signs in no other.
+        self.older: set[bytes] = set()
         self.witnesses: dict[str, bytes] = {}
         until: int | None = None
         for number, line in enumerate(text.splitlines(), 1):
@@ -151,7 +164,7 @@ class Keys:
             self.witnesses[found["name"]] = raw[1:]
 
     def follow(self, note: bytes) -> None:
-        """Trust a key that one of yours signed in, or was signed in by, as both of them say."""
+        """Trust a key that one of yours signed in; know one that yours followed, as both say."""
         text, signatures = _note(note, HANDOVERS)
         said, *raw = text[:-1].split("\n")
         if said != HANDOVER or len(raw) != 2 or [who for who, _ in signatures] != [HANDING] * 2:
@@ -161,11 +174,17 @@ class Keys:
             if signature[:4] != _key_id(HANDING, b"\1" + one):
                 raise Fault(HANDOVERS, "has a line that another key signed")
             _check_signature(one, signature[4:], text, HANDOVERS)
+        yours = any(before in known for known in self.logs.values())
         for known in self.logs.values():
-            if key in known:
-                known.setdefault(before, None)
-            elif known.get(before, 0) is None:  # one that you know to be followed signs in no more
-                known[key] = None
+            if key in known and not yours:
+                known[before] = known[key]
+                self.older.add(before)
+            elif key not in known and known.get(before, 0) is None and before == self.newest(known):
+                known[key] = None  # one that you know to be followed signs in no more
+
+    def newest(self, known: Mapping[bytes, int | None]) -> bytes:
+        """Of the keys of a log the one that signs now: they stand in their order."""
+        return next((one for one in reversed([*known]) if one not in self.older), b"")
 
     def opened(
         self, note: bytes, name: str, first: str, where: str
@@ -175,7 +194,7 @@ class Keys:
         if first not in self.logs:
             raise Fault(where, f"is of {first!r}, of which you gave no key")
         text, signatures = _note(note, where)
-        keys = {_key_id(name, b"\1" + one): one for one in self.logs.get(name, self.logs[first])}
+        keys = {_key_id(name, b"\1" + one): one for one in self.of(name, first)}
         signed, times = b"", {}
         for who, raw in signatures:
             if who == name and raw[:4] in keys:
@@ -194,10 +213,22 @@ class Keys:
         lines = text.split("\n")
         if len(lines) != 4 or lines[0] != name or lines[3] or not SIZE.fullmatch(lines[1]):
             raise Fault(where, f"is no checkpoint of {name}")
-        until = self.logs.get(name, {}).get(key)
+        until = self.of(name, first).get(key)
         if until is not None and int(lines[1]) > until:
             raise Fault(where, f"is signed by a key that counts up to {until} only")
         return Checkpoint(name, int(lines[1]), decoded(lines[2], 32, where), key, times)
+
+    def of(self, name: str, first: str) -> Mapping[bytes, int | None]:
+        """The keys of the log of that name, of *first* and its successors."""
+        if name in self.logs:
+            return self.logs[name]
+        if name == f"{first}/export":
+            return self.logs[first]
+        # Of a successor those of the log before it; what ended there does not begin anew here.
+        number = int(name.rpartition("/")[2])
+        names = (f"{first}/{one}" for one in range(number - 1, 1, -1))
+        before = next((self.logs[one] for one in names if one in self.logs), self.logs[first])
+        return {key: 0 if until is not None else None for key, until in before.items()}
 
 
 def _key_id(name: str, key: bytes) -> bytes:
@@ -479,8 +510,7 @@ class Openings:
 
     def _payload(self, entry: re.Match[bytes], index: int, texts: Texts) -> None:
         compartment = str(self._line.get("compartment"))
-        links = dict(LINK.findall((entry["commitments"] or b"").decode()))
-        link = links.get(compartment)
+        link = _links(entry["commitments"] or b"", index).get(compartment)
         if link is None:
             raise Fault(OPENINGS, "opens what the entry does not commit to", index)
         if "opened" not in self._line:
@@ -591,6 +621,14 @@ class Openings:
             raise Fault(OPENINGS, "permits a mail on a consent that did not stand", index)
         if person.told:
             person.unknown.append((person.following[0], index))
+
+
+def _links(commitments: bytes, index: int) -> dict[str, str]:
+    """What an entry commits to, by compartment."""
+    found: dict[str, str] = dict(LINK.findall(commitments.decode()))
+    if len(found) != commitments.count(b":"):
+        raise Fault(OPENINGS, "is about an entry that commits to something twice", index)
+    return found
 
 
 def _unpadded(text: str) -> bytes:
@@ -943,8 +981,12 @@ class Verification:
         for one, generation, where in signed:
             if (generation, one.size) > self._followed.get(one.key, (generation, one.size)):
                 raise Fault(where, "is signed by a key that another had followed before")
-        if self._bundle.key in self._followed:
-            raise Fault(MANIFEST, "is signed by a key that another had followed before")
+        newest = self._read[max(self._read)].checkpoint
+        if newest.key in self._keys.older:
+            where = f"log/{max(self._read)}/checkpoint"
+            raise Fault(where, "is signed by a key that yours followed: ask for a newer bundle")
+        if self._bundle.key != newest.key:
+            raise Fault(MANIFEST, "is signed by another key than the newest checkpoint")
 
     def _conclude(self) -> Verdict:
         verdict, openings = self.verdict, self.openings
@@ -956,6 +998,9 @@ class Verification:
         ]
         log = self._read[max(self._read)]
         operator = f"whoever holds the key of {self._bundle.origin}"
+        known = self._keys.of(log.name, self._bundle.origin)
+        if log.checkpoint.key != self._keys.newest(known):  # this may have been made since then
+            operator = f"whoever holds, or ever held, an older key of {self._bundle.origin}"
         kept = max((one.size for one in self._kept.get(log.generation, ())), default=0)
         if kept:
             verdict.level = "held outside"
@@ -988,7 +1033,9 @@ class Looks:
     def at(self, entry: re.Match[bytes], index: int) -> None:
         whole, log = self._whole, self._log
         kind, at, sealed, count = entry.group("kind", "at", "commitments", "count")
-        if at < self._latest or kind in BEGINNINGS:
+        if kind in BEGINNINGS and index < log.generation:
+            self._latest = b""  # behind it comes what was staged for the log before
+        elif at < self._latest:
             self._latest = _later(self._latest, at, kind, log.path, index)
         else:
             self._latest = at
@@ -1027,8 +1074,6 @@ def _text(moment: datetime) -> bytes:
 
 def _later(latest: bytes, at: bytes, kind: bytes, path: str, index: int) -> bytes:
     """The latest moment, behind an entry with an earlier one."""
-    if kind in BEGINNINGS:
-        return b""  # behind it comes what was staged for the log before
     if kind == STEP:
         return at
     try:

@@ -43,7 +43,7 @@ NAMED = {
     "attempt": "message n outcome",
     "campaign": "id purpose sender id_domain origin content audience reference per_hour starts_at"
     " created_at state after_at after_id made next_due_at expanded_at ended_at eid kid mac",
-    "campaign_count": "campaign number",
+    "campaign_count": "campaign number reason status",
     "change": "id eid subject kind purpose at place receivers kid mac",
     "confirmation": "token_hash subject expires_at",
     "confirmation_consent": "token_hash consent kid mac",
@@ -94,8 +94,6 @@ HARMLESS = {
     },
     "campaign_count": {
         "id": "a name of its own",
-        "status": _SHOWN,
-        "reason": _SHOWN,
     },
     "confirmation": {"created_at": _SHOWN},
     "confirmation_count": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
@@ -121,3 +122,39 @@ def test_who_kept_a_checkpoint_of_what_was_lost_is_told_that_nothing_bears_it_ou
     assert (sound, report.level) == (True, Level.SIGNED)
     says = "your checkpoint of size 21 covers lost entries: it was compared with nothing"
     assert (says in said, [one for one in report.gaps if says in one] != []) == (True, True)
+
+
+def test_no_beginning_in_the_middle_of_a_log_lets_time_run_backwards() -> None:
+    """It would make room for an entry of any date."""
+    for kind in (Kind.LOG_OPENED, Kind.LOG_CLOSED):
+        story = history(3)
+        story.nobody(kind)
+        story.at = MOMENT - timedelta(days=300)
+        story.nobody(Kind.LOG_COVER)
+
+        sound, said = judged(story)
+
+        assert (sound, "entry 5" in said) == (False, True), said
+
+
+def test_what_an_entry_says_twice_is_said_to_nobody() -> None:
+    """Each reader takes another of the two: so two are shown two logs under one checkpoint."""
+    story = history(3)
+    story.nobody(Kind.TEXT_PUBLISHED, text="sha256:" + "0" * 64)
+    said_twice = story.entries[4].replace(b'"rf":{', b'"rf":{"text":"sha256:' + b"1" * 64 + b'",')
+    story.entries[4] = said_twice
+    sound, said = check_here(signed(story.files()), KEYS)
+    assert (sound, "something twice" in said) == (False, True), said
+
+    life = bundles.one_life()
+    agreed = life.entries[4]
+    start = agreed.index(b'"evidence":"')
+    other = agreed[start : start + 12] + b"A" * 43 + b'=",'
+    life.entries[4] = agreed[:start] + other + agreed[start:]
+    sound, said = check_here(signed(life.files()), KEYS)
+    assert (sound, "commits to something twice" in said) == (False, True), said
+
+    key = history(3)
+    key.nobody(Kind.KEY_ROTATED, number="2", state="signed_in")
+    key.entries[4] = key.entries[4].replace(b'"state"', b'"state":"active","state"')
+    assert not judged(key)[0]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from audit import checkpoints
+from audit.canonical import canonical
 from audit.checkpoints import Checkpoint, Verifier
 from audit.errors import KeyUnknown, NoteError
 from audit.export.jsonl import check_jsonl, jsonl
@@ -217,6 +218,9 @@ async def test_a_checkpoint_that_the_old_key_signs_later_counts_for_nobody(app: 
     spans = "\n".join(f"# from {one.start} until {one.end}\n{one.vkey}" for one in spans_of(app))
     sound, said = bundles.check_here(bundles.signed(altered, sign), spans)
     assert (sound, "counts up to" in said) == (False, True), said
+    theirs_too = [*(await lines_of(app))[:-1], canonical({"checkpoint": forged}) + b"\n"]
+    report = check_jsonl(theirs_too, app.parts.publisher.signers.told)
+    assert any("another had followed" in one.text for one in report.findings), report
 
 
 def spans_of(app: App) -> list[Span]:

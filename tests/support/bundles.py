@@ -114,7 +114,7 @@ class Story:
     at: datetime = MOMENT
     _place: Place = field(default_factory=partial(Place, "sub_ada", 0, None))
 
-    def nobody(self, kind: Kind, **refs: str) -> None:
+    def nobody(self, kind: Kind, /, **refs: str) -> None:
         self._write(self._event(kind, refs=refs))
 
     def person(self, kind: Kind, refs: Mapping[str, str] | None = None, **facts: Any) -> None:

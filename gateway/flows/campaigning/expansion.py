@@ -35,6 +35,7 @@ from gateway.flows.bad_rows import each_for_itself, put_aside
 from gateway.flows.campaigning.launch import Stores, audience_place
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.sending import content, ends
+from gateway.flows.sending.standing_still import outdated
 from gateway.watch.stuck import Why
 from storage.ids import ordered_id
 
@@ -55,6 +56,7 @@ class _Seen:
     """The next of an audience as they were seen without a lock, and their keys where needed."""
 
     last: Cursor | None
+    consents: int  # more than people, where somebody has several
     subjects: frozenset[str]
     whole: bool  # nobody comes behind
     vault: Vault
@@ -91,7 +93,9 @@ class Expansion:
         async with stores.data.read() as connection:
             now = await stores.clock.now(connection)
             campaign = await campaigns.get(connection, stores.rows, name)
-        if campaign is None:
+            rows = [] if campaign is None else [campaign]
+            old = await outdated(connection, stores.log.macs, rows)
+        if campaign is None or old:
             await self._put_aside(name, Why.ALTERED)
             return 0
         if campaign.state is State.CANCELLED:
@@ -103,6 +107,13 @@ class Expansion:
             did = await self._make_some(campaign)
         return did or await self._end(name)
 
+    async def _hold(self, connection: AsyncConnection, name: str) -> Campaign | None:
+        """Its row, locked; None where another process is at it, or it is not as the log tells."""
+        stores = self._stores
+        held = await campaigns.lock_to_work(connection, stores.rows, name)
+        rows = [] if held is None else [held]
+        return None if await outdated(connection, stores.log.macs, rows) else held
+
     async def _put_aside(self, name: str, why: Why) -> None:
         stores = self._stores
         async with stores.data.begin() as connection:
@@ -113,7 +124,7 @@ class Expansion:
         """What stood still in a pause that is over goes on."""
         stores = self._stores
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_work(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None or campaign.state not in campaigns.GOES_ON:
                 return 0
             still = await campaign_mails.lock_paused(connection, stores.rows, name, _AT_ONCE)
@@ -130,7 +141,7 @@ class Expansion:
             return 0
         vault = await stores.keystore.vault(set(subjects))
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_work(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None or campaign.state is not State.CANCELLED:
                 return 0
             still = await campaign_mails.lock_paused(connection, stores.rows, name, _AT_ONCE)
@@ -155,7 +166,7 @@ class Expansion:
         seen = await self._look(campaign, whom)
         stores = self._stores
         async with stores.data.begin() as connection:
-            held = await campaigns.lock_to_work(connection, stores.rows, campaign.id)
+            held = await self._hold(connection, campaign.id)
             if held is None or held.state not in campaigns.GOES_ON or held.expanded_at is not None:
                 return 0
             if _cursor(held) != _cursor(campaign):
@@ -167,7 +178,7 @@ class Expansion:
                 held.next_due_at, now, held.per_hour
             ):
                 return 0
-            chosen = await self._chosen(connection, held, whom, seen)
+            seen, chosen = await self._chosen(connection, held, whom, seen)
             await self._write(connection, held, chosen, seen, now)
         return len(seen.subjects) + 1
 
@@ -194,15 +205,20 @@ class Expansion:
         subjects = frozenset(one.subject for one in found)
         vault = await stores.keystore.vault(subjects) if whom.profile else Vault({})
         last = _key(found[-1]) if found else _cursor(campaign)
-        return _Seen(last, subjects, len(found) < limit, vault)
+        return _Seen(last, len(found), subjects, len(found) < limit, vault)
 
     async def _chosen(
         self, connection: AsyncConnection, campaign: Campaign, whom: Audience, seen: _Seen
-    ) -> list[str]:
-        """Whose consents stand as they were seen, and who has no message of the campaign yet."""
+    ) -> tuple[_Seen, list[str]]:
+        """Whose consents stand as they were seen, and who has no message of the campaign yet.
+
+        And how far that is: one that was committed late pushes others behind the page.
+        """
         stores = self._stores
-        place = Place(campaign.starts_at, _cursor(campaign), len(seen.subjects) or 1)
+        place = Place(campaign.starts_at, _cursor(campaign), seen.consents or 1)
         page = await audience.page(connection, stores.consents, campaign.purpose, whom, place)
+        if seen.last is not None and len(page) == seen.consents and _key(page[-1]) < seen.last:
+            seen = replace(seen, last=_key(page[-1]), whole=False)
         wanted = {
             one.subject
             for one in page
@@ -214,7 +230,7 @@ class Expansion:
         else:
             # Who is being erased is not gone before this ends, or would be written to for ever.
             held = await shares.share(connection, wanted)
-        return [one for one in sorted(held) if is_meant(held[one], whom, seen.vault)]
+        return seen, [one for one in sorted(held) if is_meant(held[one], whom, seen.vault)]
 
     async def _write(
         self,
@@ -248,7 +264,7 @@ class Expansion:
         """Say that it is over, once each of its messages has ended."""
         stores = self._stores
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_work(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None or campaign.ended_at is not None:
                 return 0
             await tally.fold(connection, name)
@@ -259,7 +275,9 @@ class Expansion:
                 return 0
             now = await stores.clock.now(connection)
             counts = (await tally.of(connection, [name])).get(name, {})
-            event = Event(Kind.CAMPAIGN_ENDED, Actor.SYSTEM, now, refs=_refs(name, counts))
+            event = Event(
+                Kind.CAMPAIGN_ENDED, Actor.SYSTEM, now, refs={"campaign": name} | totals(counts)
+            )
             state = State.CANCELLED if cancelled else State.DONE
             over = replace(campaign, after_at=None, after_id=None)
             ended = replace(over, state=state, ended_at=now, eid=event.eid)
@@ -331,12 +349,11 @@ def _cursor(campaign: Campaign) -> Cursor | None:
     return campaign.after_at, campaign.after_id
 
 
-def _refs(name: str, counts: Mapping[tuple[str, str | None], int]) -> dict[str, str]:
+def totals(counts: Mapping[tuple[str, str | None], int]) -> dict[str, str]:
     """What it came to: numbers of messages by their end, and of refusals by their reason."""
-    refs = {"campaign": name}
-    totals: dict[str, int] = {}
+    found: dict[str, int] = {}
     for (status, reason), number in counts.items():
         by_reason = status == Status.REFUSED and reason is not None
         word = f"{status}_{reason}" if by_reason else status
-        totals[word] = totals.get(word, 0) + number
-    return refs | {word: str(number) for word, number in sorted(totals.items()) if number}
+        found[word] = found.get(word, 0) + number
+    return {word: str(number) for word, number in sorted(found.items()) if number}

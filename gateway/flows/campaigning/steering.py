@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from delivery import campaign_mails, campaigns
@@ -18,6 +20,7 @@ from delivery.campaigns import Campaign, State
 from delivery.permit_wait import PermitWait
 from gateway.flows.campaigning.expansion import let_go_on
 from gateway.flows.campaigning.launch import Stores
+from gateway.flows.sending.standing_still import outdated
 
 _AT_ONCE = 500
 
@@ -25,7 +28,7 @@ _AT_ONCE = 500
 class Refusal(StrEnum):
     """Why a campaign is not steered."""
 
-    UNKNOWN = "unknown"  # no gateway wrote such a row
+    UNKNOWN = "unknown"  # no gateway wrote such a row, or none of late
     STANDS_OTHERWISE = "stands_otherwise"  # it is over, or stands so that this cannot be done
 
 
@@ -86,7 +89,7 @@ class Steering:
     async def _steer(self, name: str, kind: Kind, by: By, step: _Next) -> Campaign | Refusal:
         stores = self._stores
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_steer(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None:
                 return Refusal.UNKNOWN
             now = await stores.clock.now(connection)
@@ -106,6 +109,13 @@ class Steering:
             await self._permit_wait.until_over(open_)
         return changed
 
+    async def _hold(self, connection: AsyncConnection, name: str) -> Campaign | None:
+        """Its row, locked; None where it is not as the log tells: nobody makes that its doing."""
+        stores = self._stores
+        held = await campaigns.lock_to_steer(connection, stores.rows, name)
+        rows = [] if held is None else [held]
+        return None if await outdated(connection, stores.log.macs, rows) else held
+
     async def resend(self, name: str, by: By) -> int | Refusal:
         """Send again what may have been sent, and may not; how many. They keep their Message-IDs.
 
@@ -113,7 +123,7 @@ class Steering:
         """
         stores = self._stores
         async with stores.data.begin() as connection:
-            campaign = await campaigns.lock_to_steer(connection, stores.rows, name)
+            campaign = await self._hold(connection, name)
             if campaign is None:
                 return Refusal.UNKNOWN
             if campaign.state not in (State.EXPANDING, State.SENDING, State.DONE):
@@ -133,7 +143,7 @@ class Steering:
             left = await campaign_mails.count_uncertain(connection, name)
         while left > 0:
             async with stores.data.begin() as connection:
-                campaign = await campaigns.lock_to_steer(connection, stores.rows, name)
+                campaign = await self._hold(connection, name)
                 if campaign is None or campaign.state not in campaigns.GOES_ON:
                     return done
                 some = await campaign_mails.lock_uncertain(

@@ -50,6 +50,7 @@ from gateway.flows.sending import bad_messages, earlier, ends, grounds, occasion
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import Occasion, ToAddress, ToConfirm, ToOpen, ToTell, Unknown
 from gateway.flows.sending.shared import Shared
+from gateway.flows.sending.standing_still import stopped
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.honesty import RowKeys
@@ -88,7 +89,9 @@ async def claim(
             ids = [one.message for one in some]
             found = await _lock(connection, parts.clock, parts.rows, left, ids)
             known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
-            known = replace(known, shared=said)
+            campaigns = {one.campaign for one in found.messages if one.campaign is not None}
+            still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
+            known = replace(known, shared=said, stopped=still)
             claimed = await _write(connection, parts.log, left, known, _decide(known))
         parcels.extend(claimed)
 
@@ -151,6 +154,7 @@ class _Known:
     vault: Vault
     now: datetime
     shared: Shared = field(default_factory=Shared)
+    stopped: Collection[str] = ()  # campaigns of which nothing goes
 
 
 async def _read(
@@ -279,6 +283,8 @@ def _not_of_ours(known: _Known, message: Message, why: Occasion | Unknown | None
         return Parked.OCCASION_UNKNOWN
     if message.sender not in known.senders:
         return Parked.SENDER_UNKNOWN
+    if message.campaign in known.stopped:
+        return Parked.ALTERED  # it stood still with its campaign until somebody wrote here
     return known.shared.flaw(message, known.contents[message.content], known.vault)
 
 
