@@ -383,7 +383,6 @@ TESTED_FROM_OUTSIDE = {
     "consent/feed.py": "attacks/test_planted_news.py",
     "gateway/flows/proving/exports.py": "http/test_api_exports.py",
     "gateway/flows/proving/consent_bundle.py": "http/test_evidence_forms.py",
-    "gateway/flows/proving/unanswered.py": "attacks/test_links_in_evidence.py",
     "gateway/http/evidences.py": "contract/test_consent_evidence.py",
     "gateway/http/evidence_linked.py": "http/test_evidence_forms.py",
     "gateway/cli/evidencing.py": "promises/test_every_consent_can_be_proven.py",
