@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 
+from audit.kinds import Kind
+from audit.tables import audit_entry, audit_payload
 from consent.tables import address_link
 from consent.tables import fresh_link as personal
 from tests.http.test_my_data import fresh_link
@@ -58,6 +60,31 @@ async def test_what_the_mailbox_on_file_refused_moves_nobody(app: App, dialect: 
     assert OVER in (await press(app, mails.new))[1]
     assert (await app.subject(), await app.subject(NEW)) == (subject, None)
     assert len(await doubts(app)) == 1
+
+
+@pytest.mark.parametrize("gone", ["its facts", "its entry"])
+async def test_what_was_refused_moves_nobody_while_the_event_of_that_is_away_either(
+    app: App, dialect: str, gone: str
+) -> None:
+    """Whoever then puts that back, too, would have made a stranger's mailbox theirs, unseen."""
+    await app.subscribe()
+    subject, mails = await app.subject(), await asked(await visit(app))
+    old = await kept(app)
+    await press(app, mails.keep)
+    await app.tick()
+
+    await put_back(app, old)
+    here = audit_entry.c.kind == Kind.SUBJECT_ADDRESS_KEPT
+    async with app.parts.data.begin() as connection:
+        if gone == "its facts":
+            these = audit_payload.c.eid.in_(select(audit_entry.c.eid).where(here))
+            await connection.execute(delete(audit_payload).where(these))
+        else:
+            await connection.execute(delete(audit_entry).where(here))
+
+    async with app.http.post(f"/address/{mails.new}") as answer:
+        assert answer.status == 503
+    assert (await app.subject(), await app.subject(NEW)) == (subject, None)
 
 
 async def test_what_the_mailbox_refused_while_its_row_was_away_moves_nobody(

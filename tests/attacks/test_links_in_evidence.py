@@ -14,15 +14,19 @@ import zipfile
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from audit.kinds import Actor, Kind
 from audit.tables import audit_entry, audit_payload
-from consent.tables import consent
+from consent.address import parse
+from consent.tables import consent, subject
 from gateway.callers.api_keys import Scope
 from gateway.flows.proving.consent_bundle import ConsentBundles
 from gateway.flows.proving.consent_evidence import Evidences, Opening
+from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports, at_once
+from gateway.flows.rights.handing_out import by_a_caller
+from gateway.flows.sending.permission import Question
 from tests.support.apps import ADA, App
 from tests.support.proofs import WHY, consent_of, evidence, hand_over
 
@@ -102,12 +106,40 @@ async def test_a_mail_that_goes_out_while_its_bundle_is_made_stays_closed(app: A
     assert mail.token("confirm") not in text_of(b"".join([piece async for piece in made]))
 
 
+async def test_a_mail_that_was_away_as_an_export_began_stays_closed_in_what_is_read_later(
+    app: App,
+) -> None:
+    """All of somebody since an earlier moment is hidden, and put back while the file is read."""
+    await app.subscribe(ADA, "updates")
+    async with app.parts.data.read() as connection:
+        before = (await connection.execute(select(subject))).mappings().one()
+        old = set((await connection.execute(select(audit_payload.c.eid))).scalars())
+    token, _ = await asked(app)
+    async with app.parts.data.begin() as connection:
+        these = audit_payload.c.eid.not_in(old)
+        hidden = (await connection.execute(select(audit_payload).where(these))).mappings().all()
+        await connection.execute(delete(audit_payload).where(these))
+        now = (await connection.execute(select(subject))).mappings().one()
+        await connection.execute(update(subject).values(dict(before)))
+
+    question, why = Question("", parse(ADA)), by_a_caller("key_1", WHY)
+    export = await Exports(app.parts, at_once).of_person(question, why, Form.JSONL)
+    assert export is not None
+    async with app.parts.data.begin() as connection:
+        await connection.execute(insert(audit_payload), [dict(one) for one in hidden])
+        await connection.execute(update(subject).values(dict(now)))
+
+    assert token not in text_of(b"".join([piece async for piece in export.read()]))
+
+
 async def asked(app: App) -> tuple[str, str]:
     """Somebody who was asked and did not answer: the token of the mail, and the consent."""
     await app.http.post("/forms/signup", json=await app.posted())
     (mail,) = await hand_over(app)
     await app.tick()
-    return mail.token("confirm"), await consent_of(app)
+    async with app.parts.data.read() as connection:
+        newest = select(consent.c.id).order_by(consent.c.requested_at.desc()).limit(1)
+        return mail.token("confirm"), str((await connection.execute(newest)).scalar_one())
 
 
 async def shown(app: App, name: str) -> dict[str, str]:

@@ -22,17 +22,20 @@ class Unanswered:
 
     asked: frozenset[str] = frozenset()
     ended: frozenset[str] = frozenset()
+    mails: frozenset[str] = frozenset()  # the messages that asked
     whole: bool = True  # the log lacks nothing of theirs
 
     @classmethod
     def told_by(cls, told: Iterable[Told], *, whole: bool) -> Self:
         """Give the events that a gateway wrote, and whether they are all."""
-        asked, ended = set[str](), set[str]()
+        asked, ended, mails = set[str](), set[str](), set[str]()
         for one in told:
+            if one.kind is Kind.CONSENT_MAIL_SENT:
+                mails.add(one.facts["message"])
             if one.kind in history.STATES:
                 names = asked if one.kind is Kind.CONSENT_REQUESTED else ended
                 names.update(history.concerned(one))
-        return cls(frozenset(asked), frozenset(ended), whole)
+        return cls(frozenset(asked), frozenset(ended), frozenset(mails), whole)
 
     def settled(self, consent: str) -> Self:
         """The same, where one is known in another way to wait no more."""
@@ -44,5 +47,10 @@ class Unanswered:
         return bool(left & self.asked if self.whole else left)
 
     def opens(self, facts: Mapping[str, Any]) -> bool:
-        """Whether facts hold such a link, of whatever kind their entry says that they are."""
-        return fills_mail(facts) and self.may_confirm(facts.get("consents", ()))
+        """Whether facts hold such a link, of whatever kind their entry says that they are.
+
+        Of a mail that was not told of then, nobody knows what it asked.
+        """
+        if not fills_mail(facts):
+            return False
+        return facts.get("message") not in self.mails or self.may_confirm(facts.get("consents", ()))

@@ -14,7 +14,6 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
 from consent import (
     address_links,
@@ -33,6 +32,7 @@ from consent import (
 from consent.address import Address
 from consent.address_links import AddressLink
 from consent.gates import Gate
+from consent.history import History
 from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.moving import Became, Towards, Whose
@@ -62,6 +62,7 @@ class _Found:
     about: About
     to: Address
     other: Gate | None  # whose the address is that it leads to, if it is somebody else's
+    whole: bool  # the log lacks nothing of theirs, that it was ended neither
     now: datetime
 
 
@@ -97,6 +98,7 @@ class Moving:
             if became is Became.KEPT:
                 await self._keep(connection, found)
             elif became in (Became.MOVED, Became.BACK):
+                _require(found.whole)
                 await self._move(connection, found)
             (still_open,) = await self._open(connection, found)
         if became is not Became.TAKEN:
@@ -128,20 +130,16 @@ class Moving:
         if not gates.usable(gate, vault, *_CHANGES) or not gate.is_honest(parts.rows):
             log.error("person_not_moved")
             raise StorageAway("key store")
-        if await self._is_over(connection, link, vault):
+        rows = (await parts.consents.of_subjects(connection, [gate.subject])).get(gate.subject, [])
+        held_alone = {gate.subject: gate}
+        known = await history.read(connection, parts.log.macs, held_alone, vault, rows)
+        if _is_over(link, known[gate.subject]):
             return None
-        consents = await parts.consents.of_subjects(connection, [gate.subject])
-        about = About(gate, vault, consents.get(gate.subject, []))
+        about = About(gate, vault, rows)
         other = next((held[one] for one in others if one in held), None)
         if others and other is None:  # its row is away for a moment
             raise StorageAway("data")
-        return _Found(link, about, to, other, now)
-
-    async def _is_over(self, connection: AsyncConnection, link: AddressLink, vault: Vault) -> bool:
-        """Whether the log tells that it was spent, or ended, whatever its row says."""
-        told = await audit_trail.told(connection, [link.subject], address_links.ENDING, vault)
-        spent = any(event.facts.get("link") == link.id for event in told)
-        return spent or address_links.ended_at(link, told) is not None
+        return _Found(link, about, to, other, known[gate.subject].whole, now)
 
     async def _whose(self, connection: AsyncConnection, found: _Found) -> Whose:
         parts, to, now = self.parts, found.to, found.now
@@ -263,6 +261,20 @@ class Moving:
     async def _open(self, connection: AsyncConnection, found: _Found) -> list[Open]:
         """Permits that carry the address of before: what is claimed later sees the new one."""
         return await permits.open_of(connection, [(found.about.gate.subject, None)], found.now)
+
+
+def _is_over(link: AddressLink, told: History) -> bool:
+    """Whether the log tells that it was spent, or ended, whatever its row says."""
+    ending = [event for event in told.told if event.kind in address_links.ENDING]
+    spent = any(event.facts.get("link") == link.id for event in ending)
+    return spent or address_links.ended_at(link, ending) is not None
+
+
+def _require(whole: bool) -> None:
+    """Raise `StorageAway` where an event may be away that would tell that the link was ended."""
+    if not whole:
+        log.error("person_not_moved")
+        raise StorageAway("data")
 
 
 def _proof(found: _Found) -> Rectified:
