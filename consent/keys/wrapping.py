@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +17,7 @@ from storage.secret import Secret
 
 _DOMAIN = "consentgw/wrap/v1"
 _PROOF = b"consentgw/kek-proof/v1"
+_LOOKED_AT = 500  # of each kind; more are planted by nobody unseen
 
 
 class Wrapper:
@@ -42,7 +44,21 @@ class Wrapper:
             return self._first
         if not found.held_by(proofs(self._keks)):
             raise StorageAway(database)
+        for number in sorted(one for one in self._keks if one > found.epoch):
+            # It was in use, and ended all before it: the row that says otherwise was put back.
+            if await self._has_wrapped(connection, number):
+                raise StorageAway(database)
         return found.epoch
+
+    async def _has_wrapped(self, connection: AsyncConnection, number: int) -> bool:
+        """Whether a key here unwraps under this epoch: what somebody planted does not."""
+        for table in epochs.WRAPPED:
+            rows = await epochs.some_of(connection, table, number, _LOOKED_AT)
+            for *name, wrapped in rows:
+                with suppress(KeyUnusable):
+                    self.unwrap(number, wrapped, table.name, *name)
+                    return True
+        return False
 
     def wrap(self, epoch: int, key: Secret, *name: str) -> bytes:
         """Encrypt *key* under what `active` said; it unwraps only as the key of that *name*."""
