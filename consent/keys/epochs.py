@@ -300,6 +300,15 @@ async def wraps(connection: AsyncConnection, number: int) -> bool:
     return False
 
 
+async def some_of(
+    connection: AsyncConnection, table: Table, number: int, limit: int
+) -> Sequence[Any]:
+    """Some of the keys of a kind that say to be wrapped under an epoch: name, and wrapped."""
+    key = tuple(table.primary_key)
+    query = select(*key, table.c.wrapped).where(table.c.epoch == number, fits(*key))
+    return (await connection.execute(query.limit(limit))).all()
+
+
 async def _write(connection: AsyncConnection, keys: RowKeys, one: Epoch) -> None:
     row = row_of(keys, one)
     await connection.execute(update(epoch).where(epoch.c.epoch == one.epoch).values(row))

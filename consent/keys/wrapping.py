@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +18,7 @@ from storage.secret import Secret
 
 _DOMAIN = "consentgw/wrap/v1"
 _PROOF = b"consentgw/kek-proof/v1"
+_LOOKED_AT = 500  # of each kind; more are planted by nobody unseen
 
 
 class Wrapper:
@@ -43,12 +45,26 @@ class Wrapper:
             return self._first
         if not found.held_by(proofs(self._keks)):
             raise StorageAway(database)
+        for number in sorted(one for one in self._keks if one > found.epoch):
+            # It was in use, and ended all before it: the row that says otherwise was put back.
+            if await self._has_wrapped(connection, number):
+                raise StorageAway(database)
         return found.epoch
 
     @property
     def held(self) -> AbstractSet[int]:
         """The epochs whose key we have."""
         return self._keks.keys()
+
+    async def _has_wrapped(self, connection: AsyncConnection, number: int) -> bool:
+        """Whether a key here unwraps under this epoch: what somebody planted does not."""
+        for table in epochs.WRAPPED:
+            rows = await epochs.some_of(connection, table, number, _LOOKED_AT)
+            for *name, wrapped in rows:
+                with suppress(KeyUnusable):
+                    self.unwrap(number, wrapped, table.name, *name)
+                    return True
+        return False
 
     def wrap(self, epoch: int, key: Secret, *name: str) -> bytes:
         """Encrypt *key* under what `active` said; it unwraps only as the key of that *name*."""

@@ -162,6 +162,8 @@ def _refused(why: Refusal) -> typer.Exit:
 
     if why is Refusal.UNKNOWN:
         return fail("there is no such campaign; `gateway campaign list` has them")
+    if why is Refusal.OLD:
+        return fail("its row is older than what the log tells of it: run `gateway audit verify`")
     return fail("it stands so that this cannot be done; `gateway campaign show` says how")
 
 

@@ -129,8 +129,8 @@ async def test_what_was_stopped_goes_on_by_no_row(app: App, how: str, put_back: 
         app.step(timedelta(hours=1))
     if put_back == "both":
         # Nobody makes it their own doing either: it stays named.
-        assert await steering(app).pause(name, BY) == Refusal.UNKNOWN
-        assert await steering(app).resend(name, BY) == Refusal.UNKNOWN
+        assert await steering(app).pause(name, BY) == Refusal.OLD
+        assert await steering(app).resend(name, BY) == Refusal.OLD
         assert f"campaign {name}: an old row was put back: the log tells otherwise" in await named(
             app
         )

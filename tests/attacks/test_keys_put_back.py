@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select
 
-from consent.keys import tables
+from consent.keys import epochs, tables
 from consent.keys.phases import Declared
 from consent.keys.set_phases import RESTS
+from storage.errors import StorageAway
 from tests.support.apps import ADA, App, start_app
 from tests.support.rotations import Node, rotation_of, set_states, wrapping
 
@@ -114,6 +115,74 @@ async def test_no_epoch_is_put_into_use_a_second_time(app: App) -> None:
 
     assert await wrapping(app) == {3}
     assert await rotation.begin() == 4
+
+
+@BOTH
+@pytest.mark.parametrize("newer", ["deleted", "announced"])
+async def test_nothing_is_wrapped_under_an_epoch_that_another_followed(
+    app: App, newer: str
+) -> None:
+    """While its key is still in the keyrings, for a copy of which all of this is done."""
+    await app.subscribe()
+    rotation = rotation_of(app)
+    early = await rows_of(app, tables.kek_epoch)
+    await rotation.keep()
+    await rotation.begin()
+    await app.subscribe("grace@example.org")  # nobody waits while the next one is announced
+    coming = await rows_of(app, tables.kek_epoch)
+    while await rotation.keep():
+        pass
+    now = await rows_of(app, tables.kek_epoch)
+    assert {row["epoch"]: row["state"] for row in now} == {1: "retiring", 2: "active"}
+    await app.subscribe("bob@example.org")
+
+    await put_back(app, tables.kek_epoch, early if newer == "deleted" else coming)
+
+    with pytest.raises(StorageAway):
+        await app.parts.keystore.create(["sub_new"], app.parts.clock.wall())
+    assert await wrapping(app) == {2}
+    assert await app.permission(ADA) == "granted"
+    await put_back(app, tables.kek_epoch, now)
+    await app.parts.keystore.create(["sub_new"], app.parts.clock.wall())
+
+
+@BOTH
+async def test_planted_keys_of_an_epoch_that_is_announced_stop_no_sign_up(app: App) -> None:
+    rotation = rotation_of(app)
+    await rotation.keep()
+    await rotation.begin()
+    planted = {"subject": "sub_1", "compartment": "profile", "epoch": 2, "wrapped": b"x" * 96}
+    async with app.parts.key_database.begin() as connection:
+        row = planted | {"created_at": app.parts.clock.wall()}
+        await connection.execute(insert(tables.dek).values(row))
+
+    await app.subscribe()
+
+    assert await app.permission(ADA) == "granted"
+
+
+@BOTH
+async def test_a_retiring_row_of_a_destroyed_epoch_holds_up_no_rotation(app: App) -> None:
+    await app.subscribe()
+    rotation = rotation_of(app)
+    await rotation.keep()
+    await rotation.begin()
+    async with app.parts.key_database.begin() as connection:
+        moment = app.parts.clock.wall()
+        assert await epochs.activate(connection, app.parts.rows, [1, 2], 2, moment)
+    early = [row for row in await rows_of(app, tables.kek_epoch) if row["epoch"] == 1]
+    assert (early[0]["state"], early[0]["rewrapped_at"]) == ("retiring", None)
+    while await rotation.keep() or await rotation.go_on(NOTHING_LEFT):
+        pass
+    await rotation.let_go()
+    now = await rows_of(app, tables.kek_epoch)
+    assert {row["epoch"]: row["state"] for row in now} == {1: "destroyed", 2: "active"}
+
+    await put_back(app, tables.kek_epoch, early + [row for row in now if row["epoch"] != 1])
+    while await rotation.keep() or await rotation.go_on(NOTHING_LEFT):
+        pass
+
+    assert await rotation.begin() == 3
 
 
 @BOTH

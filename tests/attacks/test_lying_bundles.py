@@ -15,6 +15,7 @@ from audit.export.jsonl import FORMAT, check_jsonl
 from audit.kinds import Kind
 from audit.report import Level
 from audit.tree import leaf_hash, root_of
+from gateway.look import verifying
 from tests.support import bundles
 from tests.support.audit import LOG, MOMENT, PUBLISHER
 from tests.support.bundles import Story, check_here, signed
@@ -158,3 +159,12 @@ def test_what_an_entry_says_twice_is_said_to_nobody() -> None:
     key.nobody(Kind.KEY_ROTATED, number="2", state="signed_in")
     key.entries[4] = key.entries[4].replace(b'"state"', b'"state":"active","state"')
     assert not judged(key)[0]
+
+
+@pytest.mark.parametrize("twice", [b'{"a":1,"a":2}', b'{"a" :1,"a":2}', b'{"b":{"a":1,"a":1}}'])
+def test_facts_that_say_something_twice_are_no_facts(twice: bytes) -> None:
+    verifier = verifying.module()
+
+    assert verifier.parsed_once(b'{"a":"say \\"x\\": y","b":{"c":[{"d":1}]}}', "x", 0)["b"]
+    with pytest.raises(verifier.Fault, match="twice"):
+        verifier.parsed_once(twice, "x", 0)

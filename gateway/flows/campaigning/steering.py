@@ -28,7 +28,8 @@ _AT_ONCE = 500
 class Refusal(StrEnum):
     """Why a campaign is not steered."""
 
-    UNKNOWN = "unknown"  # no gateway wrote such a row, or none of late
+    UNKNOWN = "unknown"  # no gateway wrote such a row
+    OLD = "old"  # its row was put back: nobody makes what it says their doing
     STANDS_OTHERWISE = "stands_otherwise"  # it is over, or stands so that this cannot be done
 
 
@@ -90,8 +91,8 @@ class Steering:
         stores = self._stores
         async with stores.data.begin() as connection:
             campaign = await self._hold(connection, name)
-            if campaign is None:
-                return Refusal.UNKNOWN
+            if isinstance(campaign, Refusal):
+                return campaign
             now = await stores.clock.now(connection)
             changed = step(campaign, now)
             if changed is None:
@@ -109,12 +110,13 @@ class Steering:
             await self._permit_wait.until_over(open_)
         return changed
 
-    async def _hold(self, connection: AsyncConnection, name: str) -> Campaign | None:
-        """Its row, locked; None where it is not as the log tells: nobody makes that its doing."""
+    async def _hold(self, connection: AsyncConnection, name: str) -> Campaign | Refusal:
+        """Its row, locked."""
         stores = self._stores
         held = await campaigns.lock_to_steer(connection, stores.rows, name)
-        rows = [] if held is None else [held]
-        return None if await outdated(connection, stores.log.macs, rows) else held
+        if held is None:
+            return Refusal.UNKNOWN
+        return Refusal.OLD if await outdated(connection, stores.log.macs, [held]) else held
 
     async def resend(self, name: str, by: By) -> int | Refusal:
         """Send again what may have been sent, and may not; how many. They keep their Message-IDs.
@@ -124,8 +126,8 @@ class Steering:
         stores = self._stores
         async with stores.data.begin() as connection:
             campaign = await self._hold(connection, name)
-            if campaign is None:
-                return Refusal.UNKNOWN
+            if isinstance(campaign, Refusal):
+                return campaign
             if campaign.state not in (State.EXPANDING, State.SENDING, State.DONE):
                 return Refusal.STANDS_OTHERWISE
             if not await campaign_mails.lock_uncertain(connection, stores.rows, name, 1):
@@ -144,7 +146,7 @@ class Steering:
         while left > 0:
             async with stores.data.begin() as connection:
                 campaign = await self._hold(connection, name)
-                if campaign is None or campaign.state not in campaigns.GOES_ON:
+                if isinstance(campaign, Refusal) or campaign.state not in campaigns.GOES_ON:
                     return done
                 some = await campaign_mails.lock_uncertain(
                     connection, stores.rows, name, min(left, _AT_ONCE)

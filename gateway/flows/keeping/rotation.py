@@ -177,7 +177,12 @@ class Rotation:
         """Some pages; behind the last it is written down that nothing is left."""
         ring = self._keyring.ring
         wrapping = [one.epoch for one in found if one.honest and one.state is EpochState.ACTIVE]
-        if not all(self._holds(number, found) for number in (old, *wrapping)):
+        if not all(self._holds(number, found) for number in wrapping):
+            return 0
+        if old not in ring.keks:
+            # Gone from here it is over, and its row was put back; or it is another machine's to do.
+            return await self._note_rewrapped(old)
+        if not self._holds(old, found):
             return 0
         if self._rewrapping is None or self._rewrapping.old != old:
             self._rewrapping = Rewrapping(self._keys, Wrapper(ring.keks, old, self._rows), old)
@@ -185,6 +190,10 @@ class Rotation:
         if wrapped is not None:
             return wrapped
         self._rewrapping = None
+        return await self._note_rewrapped(old)
+
+    async def _note_rewrapped(self, old: int) -> int:
+        """Write down that nothing is wrapped under it, where that is so."""
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
             return int(await epochs.note_rewrapped(connection, self._rows, old, now))
