@@ -89,6 +89,9 @@ class Opened(Generic[T]):
     damaged: Sequence[Intake]
 
 
+_KINDS = select(*(exists().where(intake.c.kind == kind).label(kind) for kind in IntakeKind))
+
+
 def seal_sign_up(form: SignUp, under: Under, now: datetime) -> Intake:
     """The row that keeps a sign-up."""
     raw = json.dumps(_document(form), ensure_ascii=False).encode()
@@ -274,10 +277,10 @@ async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
     await connection.execute(delete(intake).where(among(intake.c.id, ids)))
 
 
-async def wait(connection: AsyncConnection, kind: IntakeKind) -> bool:
-    """Whether there are rows of a kind at all: a tick with nothing to do asks no more than this."""
-    query = select(exists().where(intake.c.kind == kind))
-    return bool((await connection.execute(query)).scalar_one())
+async def kinds(connection: AsyncConnection) -> list[IntakeKind]:
+    """Of which kinds there are rows at all: a tick with nothing to do asks no more than this."""
+    there = (await connection.execute(_KINDS)).one()
+    return [kind for kind, waits in zip(IntakeKind, there, strict=True) if waits]
 
 
 async def oldest_received(connection: AsyncConnection) -> datetime | None:

@@ -4,6 +4,9 @@ Intake, fresh links, new addresses, the sequencer, the public checkpoint and the
 changes take a lock that lets one process at a time do them; the others are safe beside
 themselves, by row locks or compare-and-swap.
 
+What was asked for by people is looked for once for all kinds, four times a second, and whoever
+works it off is called.
+
 A duty that fails says so and is tried again at its next turn, which comes later
 each time; one that cannot be run because a store is away, or this keyring lacks a
 look-up key that another node has, is no failure of ours.
@@ -14,9 +17,9 @@ A log that lacks what was published does: then the data are an older backup.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
@@ -29,7 +32,9 @@ from audit.errors import AllOlder, GuardAhead
 from audit.log import Log
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
+from consent.intakes import IntakeKind
 from consent.keys.keystore import KeyStore
+from consent.lookup import LookUp
 from delivery import ahead, campaigns
 from gateway import limits
 from gateway.callers import idempotency
@@ -71,12 +76,14 @@ _LONGEST_FAILED = timedelta(seconds=30)
 class Duty:
     """*run* returns how much it did; while it does something it runs without a pause.
 
-    It is safe to repeat, whether or not its last run took effect.
+    It is safe to repeat, whether or not its last run took effect. A *call* ends its pause,
+    but not that after a run which did not succeed.
     """
 
     name: str
     every: timedelta
     run: Callable[[], Awaitable[int]]
+    call: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def of(parts: Parts) -> list[Duty]:
@@ -109,11 +116,16 @@ def of(parts: Parts) -> list[Duty]:
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
+    waiting = {
+        IntakeKind.SIGN_UP: duty("intake", 5, lambda: intake.work_off(parts)),
+        IntakeKind.FRESH_LINK: duty("fresh_links", 5, lambda: fresh_link.work_off(parts)),
+        IntakeKind.ADDRESS: duty("addresses", 5, AddressMails(parts).work_off),
+    }
+    calls = {kind: one.call for kind, one in waiting.items()}
     return [
-        duty("intake", 0.25, lambda: intake.work_off(parts)),
-        duty("fresh_links", 0.25, lambda: fresh_link.work_off(parts)),
+        duty("arrivals", 0.25, partial(_look, parts.data, parts.lookup, calls)),
+        *waiting.values(),
         duty("campaigns", 0.5, expansion.work_off),
-        duty("addresses", 0.25, AddressMails(parts).work_off),
         duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
@@ -130,6 +142,15 @@ def of(parts: Parts) -> list[Duty]:
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+async def _look(data: Database, lookup: LookUp, calls: Mapping[IntakeKind, asyncio.Event]) -> int:
+    """Call whoever works off what waits: one look for all of them, four times a second."""
+    async with data.read() as connection:
+        await lookup.find(connection, ())  # a key may have come that we lack
+        for kind in await intakes.kinds(connection):
+            calls[kind].set()
+    return 0
 
 
 async def _sequence(data: Database, clock: Clock, audit_log: Log) -> int:
@@ -191,18 +212,23 @@ async def keep(duties: Sequence[Duty], metrics: Metrics, stopping: asyncio.Event
     async with asyncio.TaskGroup() as group:
         for duty in duties:
             group.create_task(_keep_one(duty, metrics, stopping), name=f"duty {duty.name}")
+        await stopping.wait()
+        for duty in duties:
+            duty.call.set()
 
 
 async def _keep_one(duty: Duty, metrics: Metrics, stopping: asyncio.Event) -> None:
     tries = 0
     while not stopping.is_set():
+        duty.call.clear()  # before it looks: what comes after its look calls again
         turn = await _run(duty, metrics)
         metrics.failing.labels(duty.name).set(turn.result == "failed")
         tries = 0 if turn.result == "done" else tries + 1
         if not turn.did:
+            heard = duty.call if turn.result == "done" else stopping
             with suppress(TimeoutError):
                 pause = _pause(duty, turn.result, tries)
-                await asyncio.wait_for(stopping.wait(), pause.total_seconds())
+                await asyncio.wait_for(heard.wait(), pause.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

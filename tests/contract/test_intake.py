@@ -9,6 +9,7 @@ from consent import address, intakes
 from consent.intakes import Intake, IntakeKind
 from consent.keys import seal
 from gateway.flows.rights import fresh_link
+from gateway.process import duties
 from storage.ids import ordered_id
 from tests.support.apps import ADA, App
 from tests.support.fresh_links import sent_links
@@ -31,6 +32,21 @@ async def test_one_bad_row_of_each_kind_stops_no_other(app: App, raw: bytes | No
     assert told == ["intake_not_opened"] * len(IntakeKind)
     async with app.parts.data.read() as connection:
         assert await intakes.waiting(connection) == 0
+
+
+async def test_one_look_calls_those_who_work_off_what_waits_and_no_others(app: App) -> None:
+    of_kind = dict(zip(IntakeKind, ("intake", "fresh_links", "addresses"), strict=True))
+    everyone = {one.name: one for one in duties.of(app.parts)}
+    called = [everyone[name] for name in of_kind.values()]
+
+    assert await everyone["arrivals"].run() == 0
+    assert not any(one.call.is_set() for one in called)
+    for kind, name in of_kind.items():
+        await keep(app, kind, b"{")
+        await everyone["arrivals"].run()
+        assert [one.name for one in called if one.call.is_set()] == [name]
+        everyone[name].call.clear()
+        await everyone[name].run()
 
 
 async def keep(app: App, kind: IntakeKind, raw: bytes | None) -> None:

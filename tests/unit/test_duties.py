@@ -88,3 +88,47 @@ async def test_tries_that_fail_come_ever_later_and_work_is_done_without_a_pause(
     await kept
 
     assert 2 <= failures <= 6, "25 turns of 20 ms went by"
+
+
+async def test_a_call_ends_a_pause_and_a_call_during_a_run_is_not_lost() -> None:
+    metrics, ending = Metrics(), asyncio.Event()
+    runs = 0
+
+    async def work() -> int:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            duty.call.set()  # what came behind its look
+        return 0
+
+    duty = Duty("called", timedelta(days=1), work)
+    kept = asyncio.create_task(duties.keep([duty], metrics, ending))
+    await until(lambda: runs == 1)
+    await asyncio.sleep(0.05)
+    assert runs == 1
+    duty.call.set()
+    await until(lambda: runs == 3)
+    ending.set()
+    await asyncio.wait_for(kept, 5)
+
+    assert runs == 3
+
+
+async def test_a_call_does_not_shorten_the_pause_of_one_that_failed() -> None:
+    metrics, ending = Metrics(), asyncio.Event()
+    runs = 0
+
+    async def bad() -> int:
+        nonlocal runs
+        runs += 1
+        raise ValueError("a damaged row")
+
+    duty = Duty("bad", timedelta(days=1), bad)
+    kept = asyncio.create_task(duties.keep([duty], metrics, ending))
+    await until(lambda: runs == 1)
+    duty.call.set()
+    await asyncio.sleep(0.1)
+    ending.set()
+    await asyncio.wait_for(kept, 5)
+
+    assert runs == 1

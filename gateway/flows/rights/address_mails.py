@@ -138,8 +138,6 @@ class AddressMails:
         """Write the mails; returns how many requests were decided."""
         parts = self.parts
         async with parts.data.read() as connection:
-            if not await intakes.wait(connection, IntakeKind.ADDRESS):
-                return 0
             now = await parts.clock.now(connection)
             waiting = await intakes.oldest(connection, _AT_ONCE, now, IntakeKind.ADDRESS)
         rows = {intake.id: intake for intake in waiting}

@@ -91,8 +91,6 @@ async def work_off(parts: Parts) -> int:
     Silent about everything: a stranger, a limit, a mailbox that does not exist.
     """
     async with parts.data.read() as connection:
-        if not await intakes.wait(connection, IntakeKind.FRESH_LINK):
-            return 0
         now = await parts.clock.now(connection)
         waiting = await intakes.oldest(connection, AT_ONCE, now, IntakeKind.FRESH_LINK)
     rows = {intake.id: intake for intake in waiting}
