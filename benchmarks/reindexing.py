@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
+
+import uvloop
 
 from benchmarks.figures import Figure, ratio, tell
 from benchmarks.gateway import configuration, durable_postgres, open_gateway, pin
@@ -24,24 +29,79 @@ from gateway.keyfiles.followed import FollowedKeyring
 from gateway.keyfiles.followed_sets import FollowedSets
 from gateway.parts import Parts
 from storage.ids import random_id
+from tests.support.postgres import Postgres
 
-PEOPLE = 100_000
+PEOPLE = 30_000
+ROUNDS = 3
 _AT_ONCE = 1000
 _EVERY = 0.02  # seconds between two that sign up
-_ALONE = 20.0  # seconds of sign-ups with nothing beside them
+_ALONE = 8.0  # seconds of sign-ups with nothing beside them
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How long each sign-up waited, in seconds, and what all of it took meanwhile."""
+
+    waits: list[float]
+    seconds: float
+    process: float  # seconds of the processor
+    server: float
+
+    @property
+    def p99(self) -> float:
+        return sorted(self.waits)[int(len(self.waits) * 0.99)]
+
+    def beside(self, alone: Phase) -> tuple[float, float]:
+        """The processor's seconds, ours and the server's, without what sign-ups took."""
+        longer = self.seconds / alone.seconds
+        return self.process - longer * alone.process, self.server - longer * alone.server
+
+
+@dataclass(frozen=True)
+class Round:
+    people: int
+    alone: Phase
+    meanwhile: Phase
 
 
 def run() -> None:
-    """This process on one core, PostgreSQL on the other."""
+    """This process on one core, PostgreSQL on the other; a database for each round."""
     pin({1})
-    with durable_postgres() as server, tempfile.TemporaryDirectory() as folder:
-        data, keys = server.create_database("data"), server.create_database("keys")
-        settings = configuration(Path(folder), data, keys)
-        pin({0})
-        asyncio.run(_run(settings))
+    with durable_postgres() as server:
+        rounds = [_round(server, number) for number in range(ROUNDS)]
+    people = [one.people for one in rounds]
+    beside = [one.meanwhile.beside(one.alone) for one in rounds]
+    rates = [n / one.meanwhile.seconds for n, one in zip(people, rounds, strict=True)]
+    ours = [1000 * process / n for n, (process, _) in zip(people, beside, strict=True)]
+    theirs = [1000 * server / n for n, (_, server) in zip(people, beside, strict=True)]
+    alone = Figure("sign-ups' p99 alone", "ms", [1000 * one.alone.p99 for one in rounds])
+    other = Figure("sign-ups' p99 meanwhile", "ms", [1000 * one.meanwhile.p99 for one in rounds])
+    tell(
+        Figure("people found under the next key", "per s", rates),
+        Figure("1,000,000 people (must 600)", "s", [1e6 / rate for rate in rates]),
+        Figure("processor for 1,000 people, the process", "s", ours),
+        Figure("processor for 1,000 people, the server", "s", theirs),
+        alone,
+        other,
+        ratio("p99 meanwhile / alone (must 2)", other, alone),
+    )
 
 
-async def _run(settings: Config) -> None:
+def _round(server: Postgres, number: int) -> Round:
+    names = f"data{number}", f"keys{number}"
+    data, keys = map(server.create_database, names)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            pin({0})
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(_rotate(configuration(Path(folder), data, keys), server))
+    finally:
+        for name in names:
+            server.drop_database(name)
+
+
+async def _rotate(settings: Config, server: Postgres) -> Round:
     async with open_gateway(settings) as parts:
         for start in range(0, PEOPLE, _AT_ONCE):
             await _admit(parts, range(start, start + _AT_ONCE))
@@ -49,25 +109,15 @@ async def _run(settings: Config) -> None:
         await rotation.begin("lookup")
         await rotation.go_on()  # it is active, and nobody is found by it yet
         await rotation.learn()
-        alone = await _signing_up(parts, lambda: asyncio.sleep(_ALONE))
-        begun, did = time.perf_counter(), 0
+        alone = await _signing_up(parts, server, lambda: asyncio.sleep(_ALONE))
+        did = 0
 
         async def everybody() -> None:
             nonlocal did
             while done := await rotation.go_on():
                 did += done
 
-        beside = await _signing_up(parts, everybody)
-        seconds = time.perf_counter() - begun
-    one = Figure("sign-ups' p99 alone", "ms", [1000 * _p99(alone)])
-    other = Figure("sign-ups' p99 meanwhile", "ms", [1000 * _p99(beside)])
-    tell(
-        Figure("people found under the next key", "per s", [did / seconds]),
-        Figure("1,000,000 people (must 600)", "s", [1e6 * seconds / did]),
-        one,
-        other,
-        ratio("p99 meanwhile / alone (must 2)", other, one),
-    )
+        return Round(did, alone, await _signing_up(parts, server, everybody))
 
 
 async def _admit(parts: Parts, numbers: range) -> None:
@@ -92,8 +142,10 @@ def _rotation(parts: Parts) -> SetRotation:
     return SetRotation(*stores, FollowedSets(ring), kinds)
 
 
-async def _signing_up(parts: Parts, meanwhile: Callable[[], Awaitable[None]]) -> list[float]:
-    """How long each waited for the answer, at a steady rate, with the duty that works them off."""
+async def _signing_up(
+    parts: Parts, server: Postgres, meanwhile: Callable[[], Awaitable[None]]
+) -> Phase:
+    """People sign up at a steady rate, with the duty that works them off."""
     raw = publish_texts.bundles(parts.config)[0][0]
     said = json.loads(raw)
     asked = Asked(said["purpose"], text_hash(raw))
@@ -119,13 +171,29 @@ async def _signing_up(parts: Parts, meanwhile: Callable[[], Awaitable[None]]) ->
             if not await intake.work_off(parts):
                 await asyncio.sleep(0.25)
 
+    begun, ours, theirs = time.perf_counter(), time.process_time(), _worked(server)
     async with asyncio.TaskGroup() as group:
         group.create_task(arrive(group))
         group.create_task(work_off())
         await meanwhile()
+        seconds, process = time.perf_counter() - begun, time.process_time() - ours
+        worked = _worked(server) - theirs
         ended.set()
-    return waits
+    return Phase(waits, seconds, process, worked)
 
 
-def _p99(waits: list[float]) -> float:
-    return sorted(waits)[int(len(waits) * 0.99)]
+def _worked(server: Postgres) -> float:
+    """Seconds of the processor so far, of its processes that ended, too."""
+    assert server.process is not None
+    parent = server.process.pid
+    ticks = sum(_ticks(parent))
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split():
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            ticks += sum(_ticks(int(child))[:2])
+    return ticks / _TICK
+
+
+def _ticks(pid: int) -> list[int]:
+    """In user and system mode, and of its children that it waited for (proc(5): stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return [int(one) for one in fields[11:15]]

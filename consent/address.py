@@ -12,7 +12,15 @@ from storage import domains
 from storage.domains import DomainError
 from storage.invisible import is_invisible, trimmed
 
-__all__ = ["Address", "AddressError", "AddressProblem", "folded", "is_tagged", "parse"]
+__all__ = [
+    "Address",
+    "AddressError",
+    "AddressProblem",
+    "folded",
+    "is_tagged",
+    "parse",
+    "recognised",
+]
 
 _WITHOUT_MAIL = {"arpa", "local", "localhost", "onion"}  # RFC 6761: names of another kind
 LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
@@ -50,7 +58,12 @@ def parse(raw: str) -> Address:
         raise AddressError(AddressProblem.TOO_LONG)
     # A local part may tell cases apart (RFC 5321, section 2.4). If we did, one person who types
     # their address in two ways would be two, and the one who withdrew goes on being mailed.
-    return Address(typed, mailbox, mailbox.lower(), domain)
+    return Address(typed, mailbox, recognised(mailbox), domain)
+
+
+def recognised(mailbox: str) -> str:
+    """The canonical address of a mailbox that was read before."""
+    return mailbox.lower()
 
 
 def folded(address: Address) -> str:

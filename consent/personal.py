@@ -24,9 +24,12 @@ def seal_mailbox(subject: str, mailbox: str, sealer: Sealer) -> bytes:
 
 def open_mailbox(gate: Gate, opener: Opener) -> str | None:
     """The address that mail is sent to; None where there is none, or its key is gone."""
-    if gate.address is None:
-        return None
-    raw = opener.open(gate.subject, _PROFILE, _mailbox_place(gate.subject), gate.address)
+    return None if gate.address is None else mailbox_in(gate.subject, gate.address, opener)
+
+
+def mailbox_in(subject: str, sealed: bytes, opener: Opener) -> str | None:
+    """As `open_mailbox`, of what the person's row holds."""
+    raw = opener.open(subject, _PROFILE, _mailbox_place(subject), sealed)
     return None if raw is None else raw.decode()
 
 

@@ -5,7 +5,8 @@ Each function is one page of `gateway/flows/keeping/reindexing.py`, which opens 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,13 +17,21 @@ from consent.lookup import SIGNED
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys
+from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import delete_free
-from storage.types import among, is_name, upsert
+from storage.types import among, among_hashes, is_name, texts
 
 index = tables.subject_index
 
 Place = tuple[bytes, int]  # of a row: its hash, and the key that made it
+Row = Mapping[str, Any]
+_SUBJECT = tables.subject
+_ADDRESSES = select(_SUBJECT.c.id, _SUBJECT.c.address).where(
+    among(_SUBJECT.c.id, texts("subjects")), _SUBJECT.c.state == SubjectState.LIVE
+)
+# As `gates.lock`, in its order; no column more than is asked, of so many.
+_HELD = _ADDRESSES.order_by(_SUBJECT.c.id).with_for_update(key_share=True)
 
 
 class Reindex:
@@ -57,27 +66,39 @@ class Reindex:
         done = {row.subject for row in known if SIGNED.fits(self._keys, row)}
         return last, {subject: digest for subject, digest in ours.items() if subject not in done}
 
-    async def add_again(self, connection: AsyncConnection, people: Mapping[str, str]) -> int:
-        """Let people be found by the active key too, by canonical address; how many are.
+    async def addresses(
+        self, connection: AsyncConnection, people: Collection[str], *, hold: bool = False
+    ) -> dict[str, bytes]:
+        """What the addresses of those who live are sealed as; *hold*: their gates are locked."""
+        query = _HELD if hold else _ADDRESSES
+        found = await connection.execute(query, {"subjects": people})
+        return {one: sealed for one, sealed in found if sealed is not None}
+
+    def row(self, subject: str, canonical: str) -> Row:
+        """What finds a person by a canonical address, by the active key."""
+        kid, digest = self._set.kid, blind.blind_index(self._set.secret, canonical)
+        mac = self._keys.sign(index.name, digest, subject, kid=kid).mac
+        return {"hash": digest, "kid": kid, "subject": subject, "mac": mac}
+
+    async def add_again(self, connection: AsyncConnection, rows: Sequence[Row]) -> int:
+        """Let people be found by these rows, too; how many are by rows that were not there.
 
         Hold their gates. A row that no gateway wrote is not in the way; whose an address is
         by an honest one it stays.
         """
-        kid = self._set.kid
-        rows = [
-            self._row(subject, kid, blind.blind_index(self._set.secret, canonical))
-            for subject, canonical in people.items()
-        ]
-        if not rows:
-            return 0
-        query = select(index).where(index.c.hash.in_([row["hash"] for row in rows]))
-        there = (await connection.execute(query.where(index.c.kid == kid))).all()
-        planted = [row.hash for row in there if not SIGNED.fits(self._keys, row)]
-        if planted:
-            of_others = (index.c.kid == kid, index.c.hash.in_(planted))
-            await connection.execute(delete(index).where(*of_others))
-        statement = upsert(connection, index).on_conflict_do_nothing().returning(index.c.subject)
-        return len((await connection.execute(statement, rows)).all())
+        kid = self._set.kid  # raises where we stood still, and others may have let it go
+        rows = [row for row in rows if row["kid"] == kid]
+        done = await insert_all(connection, index, rows, new_only=True)
+        if done == len(rows):
+            return done
+        hashes = among_hashes(connection, index.c.hash, [row["hash"] for row in rows])
+        there = await connection.execute(select(index).where(hashes, index.c.kid == kid))
+        planted = {row.hash for row in there if not SIGNED.fits(self._keys, row)}
+        again = [row for row in rows if row["hash"] in planted]
+        if again:
+            theirs = among_hashes(connection, index.c.hash, planted)
+            await connection.execute(delete(index).where(theirs, index.c.kid == kid))
+        return done + await insert_all(connection, index, again, new_only=True)
 
     async def needs(self, connection: AsyncConnection, old: int) -> bool:
         """Whether anybody who lives is found by *old* and by no other key of ours."""
@@ -115,7 +136,3 @@ class Reindex:
             index,
             and_(index.c.kid == old, index.c.hash.in_(theirs), ~self._alone(old)),
         )
-
-    def _row(self, subject: str, kid: int, digest: bytes) -> dict[str, object]:
-        mac = self._keys.sign(index.name, digest, subject, kid=kid).mac
-        return {"hash": digest, "kid": kid, "subject": subject, "mac": mac}

@@ -42,7 +42,7 @@ class KeyStore:
         self._database = database
         self._people = people = DataKeys(database, wrapper, monotonic)
         self._intake = intake = IntakeKeys(database, wrapper, monotonic)
-        self.create, self.vault = people.create, people.vault
+        self.create, self.vault, self.passing = people.create, people.vault, people.passing
         self.erased, self.held, self.sweep = people.erased, people.held, people.sweep
         self.back, self.strange = people.back, people.strange
         self.intake_key, self.intake_keys = intake.current, intake.of

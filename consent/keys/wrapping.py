@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,6 +44,11 @@ class Wrapper:
         if not found.held_by(proofs(self._keks)):
             raise StorageAway(database)
         return found.epoch
+
+    @property
+    def held(self) -> AbstractSet[int]:
+        """The epochs whose key we have."""
+        return self._keks.keys()
 
     def wrap(self, epoch: int, key: Secret, *name: str) -> bytes:
         """Encrypt *key* under what `active` said; it unwraps only as the key of that *name*."""

@@ -15,6 +15,8 @@ from consent.keys.phases import Declared
 from consent.keys.set_phases import RESTS
 from consent.reindex import Reindex
 from gateway.flows.keeping import reindexing
+from gateway.flows.keeping.half_time import HalfTime
+from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import NOTHING_DECLARED
 from gateway.flows.proving import verify
 from tests.support.apps import ADA, App
@@ -121,18 +123,21 @@ async def test_who_is_erased_or_cannot_be_read_meanwhile_gets_no_row(app: App) -
     ada, bob, cleo = [await app.subject(email) for email in (ADA, BOB, CLEO)]
     node = await activated(app)
     ending = node.sets._endings["lookup"]
+    assert isinstance(ending, OfLookUp)
+    rows = Reindex(app.parts.keyring.lookup)
     async with app.parts.data.read() as connection:
-        _, found = await Reindex(app.parts.keyring.lookup).found_by(connection, 1, None, 10)
-    assert found.keys() == {ada, bob, cleo}
+        _, found = await rows.found_by(connection, 1, None, 10)
+        sealed = await rows.addresses(connection, found.keys())
+    assert found.keys() == sealed.keys() == {ada, bob, cleo}
     key = await app.key()
     answer = await app.http.post("/v1/erasures", json={"email": ADA}, headers=key)
     assert answer.status == 202
     async with app.parts.data.begin() as connection:
-        sealed = update(subject).where(subject.c.id == bob).values(address=b"nothing of ours")
-        await connection.execute(sealed)
+        other = update(subject).where(subject.c.id == bob).values(address=b"nothing of ours")
+        await connection.execute(other)
 
-    opened = await ending._open(1, found)  # type: ignore[attr-defined]  # what a kill leaves
-    assert await ending._write(opened) == 1  # type: ignore[attr-defined]
+    opened = await ending._open(1, found, sealed, HalfTime(1))
+    assert await ending._write(opened) == 1
 
     async with app.parts.data.read() as connection:
         rows = await connection.execute(select(index.c.subject).where(index.c.kid == 2))

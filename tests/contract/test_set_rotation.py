@@ -21,6 +21,7 @@ from gateway.watch import examination
 from storage import signed
 from storage.errors import StorageAway
 from storage.keysets import KeyState
+from storage.locks import try_alone
 from tests.support.apps import ADA, App, start_app
 from tests.support.rotations import Node, copy_keyring, machine, set_states, verify_backup
 
@@ -342,3 +343,23 @@ async def test_another_key_of_the_same_number_is_not_taken_for_the_one_that_was_
         await turn(there)
         assert second.parts.keyring.rows.lacking == {2}
         assert [key.state for key in second.parts.keyring.rows.keys] == [KeyState.ACTIVE]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_one_process_at_a_time_opens_addresses_and_another_goes_on_at_once_behind_it(
+    app: App,
+) -> None:
+    await app.subscribe()
+    node = Node(app)
+    await keep(node)
+    assert await node.sets.begin("lookup") == 2
+    by_the_new = select(tables.subject_index.c.subject).where(tables.subject_index.c.kid == 2)
+
+    async with app.parts.data.read() as other:
+        assert await try_alone(other, "reindex")
+        await keep(node)
+        assert (await other.execute(by_the_new)).all() == []
+    await keep(node)
+
+    async with app.parts.data.read() as connection:
+        assert len((await connection.execute(by_the_new)).all()) == 1

@@ -7,30 +7,42 @@ so nobody is admitted twice; who is erased, or moves, meanwhile gets no row by w
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 from time import monotonic
+from typing import NamedTuple
 
-from consent import address, gates, intakes, marks, personal
-from consent.errors import AddressError, KeyUnusable, SealError
-from consent.gates import Gate
+from consent import address, intakes, marks, personal
+from consent.errors import KeyUnusable, SealError
 from consent.keys.keystore import KeyStore
 from consent.keys.set_phases import RESTS
 from consent.keys.sets import SetKey
-from consent.keys.vault import Vault
+from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
-from consent.reindex import Place, Reindex
+from consent.reindex import Place, Reindex, Row
+from gateway.flows.keeping.half_time import HalfTime
 from storage.database import Database
-from storage.grouping import both
 from storage.keysets import KeySet
+from storage.locks import try_alone
 
-# A page keeps the loop for as long as a sign-up may wait.
-_AT_ONCE = 100
-_SLICE = 1.0  # seconds of pages between two looks at how the keys stand
+# Rows of a page, whose gates are held while it is written, and people who are opened without a
+# pause: who signs up waits for the one or the other.
+_AT_ONCE = 200
+_IN_A_ROW = 20
+# Seconds of pages between two looks at how the keys stand, and where no page had anything to do:
+# a process says meanwhile nothing of itself, and is waited for no minute.
+_SLICE = 1.0
+_LOOKING = 5.0
 # Between two looks through all rows, once a look found nothing more to be done.
 _AGAIN = 600.0
+_DUTY = "reindex"
 
-_Opened = Mapping[str, tuple[bytes, str]]  # the sealed address as it was read, and what it says
+
+class _Found(NamedTuple):
+    """Somebody's next row, and the sealed address that it was made of."""
+
+    row: Row
+    sealed: bytes
 
 
 class OfLookUp:
@@ -48,29 +60,13 @@ class OfLookUp:
         async with self._data.begin() as connection:
             await self._known.tell(connection, "lookup", number)
 
-    async def renew(self, old: int) -> int:
-        """Let the next people be found by the active key, too; how many.
-
-        While one page is written the next is read and opened.
-        """
-        ends, done = monotonic() + _SLICE, 0
-        page = await self._next(old)
-        while page is not None:
-            following = None if done and monotonic() >= ends else self._next(old)
-            did, page = await both(self._write(page), following or _nothing())
-            done += did
-        return done
-
-    async def _next(self, old: int) -> _Opened | None:
-        """The next people whom the active key does not find; None: enough was looked at."""
-        while not self._is_resting("renew", old):
-            async with self._data.read() as connection:
-                after = self._places.get(("renew", old))
-                last, found = await self._rows.found_by(connection, old, after, _AT_ONCE)
-            self._go_to("renew", old, last)
-            if found:
-                return await self._open(old, found)
-        return None
+    async def renew(self, old: int) -> int | None:
+        """Let the next people be found by the active key, too; how many."""
+        async with self._data.read() as alone:
+            # To the end of this turn: two processes would open the same addresses.
+            if not await try_alone(alone, _DUTY):
+                return None
+            return await self._for_a_while("renew", old, self._find_again)
 
     async def held(self, old: SetKey) -> Sequence[str]:
         number = old.name.number
@@ -88,59 +84,82 @@ class OfLookUp:
 
     async def sweep(self, old: int) -> int:
         """Delete the next rows of a key that our keyring let go of; how many."""
-        while not self._is_resting("sweep", old):
-            after = self._places.get(("sweep", old))
-            async with self._data.begin() as connection:
-                last, done = await self._rows.drop(connection, old, after, _AT_ONCE)
-            self._go_to("sweep", old, last)
-            if done:
-                return done
-        return 0
+        return await self._for_a_while("sweep", old, self._drop)
 
-    async def _open(self, old: int, found: Mapping[str, bytes]) -> _Opened:
-        """Read what these people's addresses are."""
-        vault = await self._keystore.vault(found)
+    async def _for_a_while(
+        self, what: str, old: int, page: Callable[[int, HalfTime], Awaitable[int]]
+    ) -> int:
+        """Do pages; how much they did, or one where they came further. 0: behind the last."""
+        begun, done, half_time = monotonic(), 0, HalfTime(_SLICE)
+        while monotonic() >= self._rests.get((what, old), 0.0):
+            done += await page(old, half_time)
+            if monotonic() - begun >= (_SLICE if done else _LOOKING):
+                return max(done, 1)
+            await half_time.rest()
+        return done
+
+    async def _find_again(self, old: int, half_time: HalfTime) -> int:
+        after = self._places.get(("renew", old))
         async with self._data.read() as connection:
-            seen = await gates.peek(connection, found)
-        return await asyncio.to_thread(self._opened, old, found, seen, vault)
+            last, found = await self._rows.found_by(connection, old, after, _AT_ONCE)
+            sealed = await self._rows.addresses(connection, found.keys()) if found else {}
+        self._go_to("renew", old, last)
+        if not sealed:
+            return 0
+        return await self._write(await self._open(old, found, sealed, half_time))
 
-    async def _write(self, opened: _Opened) -> int:
-        """Write rows of these people under their gates, where they are who they were."""
+    async def _drop(self, old: int, _half_time: HalfTime) -> int:
+        after = self._places.get(("sweep", old))
         async with self._data.begin() as connection:
-            held = await gates.lock(connection, opened)
-            same = {
-                subject: canonical
-                for subject, (sealed, canonical) in opened.items()
-                if subject in held and held[subject].live and held[subject].address == sealed
-            }
-            return await self._rows.add_again(connection, same)
+            last, done = await self._rows.drop(connection, old, after, _AT_ONCE)
+        self._go_to("sweep", old, last)
+        return done
 
-    def _opened(
-        self, old: int, found: Mapping[str, bytes], seen: Mapping[str, Gate], vault: Vault
-    ) -> _Opened:
-        """The addresses that can be read, and that are those of the rows: no row is by chance."""
-        opened: dict[str, tuple[bytes, str]] = {}
-        for subject, digest in found.items():
-            gate = seen.get(subject)
-            if gate is None or gate.address is None:
-                continue
-            try:
-                mailbox = personal.open_mailbox(gate, vault)
-                canonical = None if mailbox is None else address.parse(mailbox).canonical
-            except (AddressError, KeyUnusable, SealError):
-                continue  # held, and named by whoever checks
-            if canonical is not None and self._rows.hash_under(old, canonical) == digest:
-                opened[subject] = (gate.address, canonical)
+    async def _open(
+        self,
+        old: int,
+        found: Mapping[str, bytes],
+        sealed: Mapping[str, bytes],
+        half_time: HalfTime,
+    ) -> Mapping[str, _Found]:
+        """The next row of whose address can be read, and is that of the old row.
+
+        In the loop, for a thread would keep the interpreter from it for longer at a time.
+        """
+        vault = await self._keystore.passing(sealed.keys(), Compartment.PROFILE)
+        opened: dict[str, _Found] = {}
+        left = iter(sealed.items())
+        while some := list(islice(left, _IN_A_ROW)):
+            await half_time.rest()
+            for subject, address_of in some:
+                row = self._row(old, subject, found[subject], address_of, vault)
+                if row is not None:
+                    opened[subject] = _Found(row, address_of)
         return opened
 
-    def _is_resting(self, what: str, old: int) -> bool:
-        return monotonic() < self._rests.get((what, old), 0.0)
+    def _row(
+        self, old: int, subject: str, digest: bytes, sealed: bytes, vault: Vault
+    ) -> Row | None:
+        try:
+            mailbox = personal.mailbox_in(subject, sealed, vault)
+        except (KeyUnusable, SealError):
+            return None  # held, and named by whoever checks
+        if mailbox is None:
+            return None
+        canonical = address.recognised(mailbox)
+        # It has the hash that an honest row says, so it is the address that was read strictly then.
+        if self._rows.hash_under(old, canonical) != digest:
+            return None
+        return self._rows.row(subject, canonical)
+
+    async def _write(self, opened: Mapping[str, _Found]) -> int:
+        """Write rows of these people under their gates, where they are who they were."""
+        async with self._data.begin() as connection:
+            held = await self._rows.addresses(connection, opened.keys(), hold=True)
+            rows = [one.row for who, one in opened.items() if held.get(who) == one.sealed]
+            return await self._rows.add_again(connection, rows)
 
     def _go_to(self, what: str, old: int, last: Place | None) -> None:
         self._places[what, old] = last
         if last is None:  # the next look begins anew
             self._rests[what, old] = monotonic() + _AGAIN
-
-
-async def _nothing() -> None:
-    """Nobody is looked for behind the last page of a turn."""

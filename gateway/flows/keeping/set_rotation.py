@@ -53,8 +53,11 @@ class Ending(Protocol):
     async def tell(self, number: int) -> None:
         """Whatever nodes that lack this key must know before any row is made with it."""
 
-    async def renew(self, old: int) -> int:
-        """Make some of what *old* made anew, with the active key; how much. 0: no more can be."""
+    async def renew(self, old: int) -> int | None:
+        """Make some of what *old* made anew, with the active key; how much.
+
+        0: no more can be. None: another process is at it.
+        """
 
     async def held(self, old: SetKey) -> Sequence[str]:
         """What needs *old* still, in words for the operator; nothing: it may go.
@@ -210,8 +213,9 @@ class SetRotation:
             return 0
         if seen.now < self._next_look.get(one.name, seen.now):
             return 0
-        if done := await self._endings[one.name.kind].renew(one.name.number):
-            return done
+        done = await self._endings[one.name.kind].renew(one.name.number)
+        if done != 0:
+            return done or 0
         self._next_look[one.name] = seen.now + _LOOK_AGAIN
         async with self._data.read() as connection:
             oldest = await oldest_open(connection)
