@@ -8,8 +8,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import uvloop
@@ -35,34 +35,36 @@ PEOPLE = 30_000
 ROUNDS = 3
 _AT_ONCE = 1000
 _EVERY = 0.02  # seconds between two that sign up
-_ALONE = 8.0  # seconds of sign-ups with nothing beside them
+_ALONE = 1.0  # seconds of sign-ups with nothing beside them, after each turn of a duty
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Phase:
-    """How long each sign-up waited, in seconds, and what all of it took meanwhile."""
+class Part:
+    """Some of the people, and what it took to let them be found, in seconds."""
 
-    waits: list[float]
-    seconds: float
-    process: float  # seconds of the processor
+    people: int
+    clock: float
+    process: float  # of the processor
     server: float
 
-    @property
-    def p99(self) -> float:
-        return sorted(self.waits)[int(len(self.waits) * 0.99)]
 
-    def beside(self, alone: Phase) -> tuple[float, float]:
-        """The processor's seconds, ours and the server's, without what sign-ups took."""
-        longer = self.seconds / alone.seconds
-        return self.process - longer * alone.process, self.server - longer * alone.server
+@dataclass(frozen=True)
+class Wait:
+    """How long somebody waited, and how long of that this process worked, for whomever."""
+
+    clock: float
+    process: float
 
 
 @dataclass(frozen=True)
 class Round:
-    people: int
-    alone: Phase
-    meanwhile: Phase
+    """Half of the people with nothing beside, the others while people sign up."""
+
+    quiet: Part
+    beside: Part
+    alone: Sequence[Wait]  # of each sign-up between the turns
+    meanwhile: Sequence[Wait]
 
 
 def run() -> None:
@@ -70,22 +72,32 @@ def run() -> None:
     pin({1})
     with durable_postgres() as server:
         rounds = [_round(server, number) for number in range(ROUNDS)]
-    people = [one.people for one in rounds]
-    beside = [one.meanwhile.beside(one.alone) for one in rounds]
-    rates = [n / one.meanwhile.seconds for n, one in zip(people, rounds, strict=True)]
-    ours = [1000 * process / n for n, (process, _) in zip(people, beside, strict=True)]
-    theirs = [1000 * server / n for n, (_, server) in zip(people, beside, strict=True)]
-    alone = Figure("sign-ups' p99 alone", "ms", [1000 * one.alone.p99 for one in rounds])
-    other = Figure("sign-ups' p99 meanwhile", "ms", [1000 * one.meanwhile.p99 for one in rounds])
+    quiet, beside = [one.quiet for one in rounds], [one.beside for one in rounds]
     tell(
-        Figure("people found under the next key", "per s", rates),
-        Figure("1,000,000 people (must 600)", "s", [1e6 / rate for rate in rates]),
-        Figure("processor for 1,000 people, the process", "s", ours),
-        Figure("processor for 1,000 people, the server", "s", theirs),
-        alone,
-        other,
-        ratio("p99 meanwhile / alone (must 2)", other, alone),
+        Figure("processor for 1,000, the process", "ms", [_each(o, o.process) for o in quiet]),
+        Figure("processor for 1,000, the server", "ms", [_each(o, o.server) for o in quiet]),
+        Figure("people a second, nothing beside", "", [o.people / o.clock for o in quiet]),
+        Figure("people a second, beside sign-ups", "", [o.people / o.clock for o in beside]),
+        Figure("1,000,000 beside sign-ups (must 600)", "s", [_each(o, o.clock) for o in beside]),
+        *_waits("sign-ups' p99", lambda wait: wait.clock, rounds),
+        *_waits("our processor while one waits, p99", lambda wait: wait.process, rounds),
     )
+
+
+def _each(part: Part, seconds: float) -> float:
+    """For each thousand people in milliseconds, which is for a million in seconds."""
+    return 1e6 * seconds / part.people
+
+
+def _waits(name: str, of: Callable[[Wait], float], rounds: Sequence[Round]) -> list[Figure]:
+    alone = Figure(f"{name}, alone", "ms", [_p99(map(of, one.alone)) for one in rounds])
+    other = Figure(f"{name}, meanwhile", "ms", [_p99(map(of, one.meanwhile)) for one in rounds])
+    return [alone, other, ratio(f"{name}, meanwhile / alone (must 2)", other, alone)]
+
+
+def _p99(seconds: Iterable[float]) -> float:
+    waits = sorted(seconds)
+    return 1000 * waits[int(len(waits) * 0.99)]
 
 
 def _round(server: Postgres, number: int) -> Round:
@@ -109,15 +121,18 @@ async def _rotate(settings: Config, server: Postgres) -> Round:
         await rotation.begin("lookup")
         await rotation.go_on()  # it is active, and nobody is found by it yet
         await rotation.learn()
-        alone = await _signing_up(parts, server, lambda: asyncio.sleep(_ALONE))
-        did = 0
+        quiet = await _find(rotation, server, PEOPLE // 2)
+        return Round(quiet, *await _beside(parts, rotation, server))
 
-        async def everybody() -> None:
-            nonlocal did
-            while done := await rotation.go_on():
-                did += done
 
-        return Round(did, alone, await _signing_up(parts, server, everybody))
+async def _find(rotation: SetRotation, server: Postgres, most: int) -> Part:
+    """Let people be found by the next key, that many or all that are left."""
+    begun, ours, theirs = time.perf_counter(), time.process_time(), _worked(server)
+    did = 0
+    while did < most and (done := await rotation.go_on()):
+        did += done
+    clock, process = time.perf_counter() - begun, time.process_time() - ours
+    return Part(did, clock, process, _worked(server) - theirs)
 
 
 async def _admit(parts: Parts, numbers: range) -> None:
@@ -142,22 +157,53 @@ def _rotation(parts: Parts) -> SetRotation:
     return SetRotation(*stores, FollowedSets(ring), kinds)
 
 
-async def _signing_up(
-    parts: Parts, server: Postgres, meanwhile: Callable[[], Awaitable[None]]
-) -> Phase:
+async def _beside(
+    parts: Parts, rotation: SetRotation, server: Postgres
+) -> tuple[Part, Sequence[Wait], Sequence[Wait]]:
+    """In turns, so that a machine that drifts does not matter."""
+    found: list[Part] = []
+    waits: dict[bool, list[Wait]] = {True: [], False: []}
+    works = False
+
+    async def find() -> None:
+        nonlocal works
+        while not found or found[-1].people:
+            works = True
+            found.append(await _find(rotation, server, 1))
+            works = False
+            await asyncio.sleep(_ALONE)
+
+    await _sign_up(
+        parts, find(), lambda wait, begun_so: waits[begun_so].append(wait), lambda: works
+    )
+    return _sum(found), waits[False], waits[True]
+
+
+def _sum(parts: Sequence[Part]) -> Part:
+    people, *seconds = (sum(of) for of in zip(*map(astuple, parts), strict=True))
+    return Part(people, *seconds)
+
+
+async def _sign_up(
+    parts: Parts,
+    meanwhile: Awaitable[None],
+    note: Callable[[Wait, bool], None],
+    works: Callable[[], bool],
+) -> None:
     """People sign up at a steady rate, with the duty that works them off."""
     raw = publish_texts.bundles(parts.config)[0][0]
     said = json.loads(raw)
     asked = Asked(said["purpose"], text_hash(raw))
     form = next(iter(parts.config.forms))
-    ended, waits = asyncio.Event(), list[float]()
+    ended = asyncio.Event()
 
     async def post(number: int) -> None:
         email = address.parse(f"new{time.time_ns()}-{number}@example.org")
-        begun = time.perf_counter()
+        begun, worked, begun_so = time.perf_counter(), time.process_time(), works()
         posted = Posted(SignUp(form, email, said["locale"], (asked,)), None)
         await sign_up.accept_all(parts, [posted])
-        waits.append(time.perf_counter() - begun)
+        wait = Wait(time.perf_counter() - begun, time.process_time() - worked)
+        note(wait, begun_so)
 
     async def arrive(group: asyncio.TaskGroup) -> None:
         number = 0
@@ -171,15 +217,11 @@ async def _signing_up(
             if not await intake.work_off(parts):
                 await asyncio.sleep(0.25)
 
-    begun, ours, theirs = time.perf_counter(), time.process_time(), _worked(server)
     async with asyncio.TaskGroup() as group:
         group.create_task(arrive(group))
         group.create_task(work_off())
-        await meanwhile()
-        seconds, process = time.perf_counter() - begun, time.process_time() - ours
-        worked = _worked(server) - theirs
+        await meanwhile
         ended.set()
-    return Phase(waits, seconds, process, worked)
 
 
 def _worked(server: Postgres) -> float:

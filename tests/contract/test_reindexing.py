@@ -15,7 +15,6 @@ from consent.keys.phases import Declared
 from consent.keys.set_phases import RESTS
 from consent.reindex import Reindex
 from gateway.flows.keeping import reindexing
-from gateway.flows.keeping.half_time import HalfTime
 from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import NOTHING_DECLARED
 from gateway.flows.proving import verify
@@ -136,7 +135,7 @@ async def test_who_is_erased_or_cannot_be_read_meanwhile_gets_no_row(app: App) -
         other = update(subject).where(subject.c.id == bob).values(address=b"nothing of ours")
         await connection.execute(other)
 
-    opened = await ending._open(1, found, sealed, HalfTime(1))
+    opened = await ending._open(1, found, sealed)
     assert await ending._write(opened) == 1
 
     async with app.parts.data.read() as connection:

@@ -1,4 +1,4 @@
-"""Long work rests for as long as it took, and no longer than it is told."""
+"""Long work rests for as long as it took, longer where it woke late, never longer than told."""
 
 from __future__ import annotations
 
@@ -9,17 +9,30 @@ import pytest
 from gateway.flows.keeping.half_time import HalfTime
 
 
+class Times:
+    """What the clock says, one after the other; the last one from then on."""
+
+    def __init__(self, *said: float) -> None:
+        self._said = list(said)
+
+    def __call__(self) -> float:
+        return self._said.pop(0) if len(self._said) > 1 else self._said[0]
+
+
 @pytest.mark.parametrize(
-    ("took", "longest", "rests"),
-    [(0.1, 1.0, 0.1), (0.2, 1.0, 0.2), (30.0, 0.15, 0.15)],
-    ids=["little", "more", "it waited for somebody's lock"],
+    ("said", "longest", "rests"),
+    [
+        ((0.0, 0.1, 0.2), 1.0, 0.1),
+        ((0.0, 0.2, 0.4), 1.0, 0.2),
+        ((0.0, 30.0, 30.15), 0.15, 0.15),
+        ((0.0, 0.1, 0.25), 1.0, 0.3),
+    ],
+    ids=["little", "more", "it waited for somebody's lock", "it woke late"],
 )
 async def test_it_rests_as_long_as_it_worked_and_begins_to_count_anew(
-    took: float, longest: float, rests: float
+    said: tuple[float, ...], longest: float, rests: float
 ) -> None:
-    now = 0.0
-    half_time = HalfTime(longest, lambda: now)
-    now = took
+    half_time = HalfTime(longest, Times(*said))
 
     begun = monotonic()
     await half_time.rest()

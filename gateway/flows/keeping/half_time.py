@@ -1,4 +1,4 @@
-"""Long work in the process that answers: half of the time at most, a little at a time."""
+"""Long work in the process that answers: half of the time at most, less where others wait."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
+_PATIENCE = 4  # times as long as somebody else kept the loop or the processor
+
 
 class HalfTime:
-    """Rests for as long as it took since the last rest.
+    """Rests for as long as it took since the last rest, and longer where it woke late.
 
     Whatever makes the work slow, the loop, the processor or a database that others use too,
     makes the rest longer: nobody has to say what a busy machine is.
@@ -20,5 +22,9 @@ class HalfTime:
         self._since = now()
 
     async def rest(self) -> None:
-        await asyncio.sleep(min(self._now() - self._since, self._longest))
+        begun = self._now()
+        took = min(begun - self._since, self._longest)
+        await asyncio.sleep(took)
+        late = self._now() - begun - took
+        await asyncio.sleep(max(0.0, min(_PATIENCE * late, self._longest)))
         self._since = self._now()

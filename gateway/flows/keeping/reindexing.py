@@ -7,6 +7,7 @@ so nobody is admitted twice; who is erased, or moves, meanwhile gets no row by w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from time import monotonic
@@ -27,8 +28,8 @@ from storage.locks import try_alone
 
 # Rows of a page, whose gates are held while it is written, and people who are opened without a
 # pause: who signs up waits for the one or the other.
-_AT_ONCE = 200
-_IN_A_ROW = 20
+_AT_ONCE = 100
+_IN_A_ROW = 5
 # Seconds of pages between two looks at how the keys stand, and where no page had anything to do:
 # a process says meanwhile nothing of itself, and is waited for no minute.
 _SLICE = 1.0
@@ -86,19 +87,17 @@ class OfLookUp:
         """Delete the next rows of a key that our keyring let go of; how many."""
         return await self._for_a_while("sweep", old, self._drop)
 
-    async def _for_a_while(
-        self, what: str, old: int, page: Callable[[int, HalfTime], Awaitable[int]]
-    ) -> int:
+    async def _for_a_while(self, what: str, old: int, page: Callable[[int], Awaitable[int]]) -> int:
         """Do pages; how much they did, or one where they came further. 0: behind the last."""
         begun, done, half_time = monotonic(), 0, HalfTime(_SLICE)
         while monotonic() >= self._rests.get((what, old), 0.0):
-            done += await page(old, half_time)
+            done += await page(old)
+            await half_time.rest()
             if monotonic() - begun >= (_SLICE if done else _LOOKING):
                 return max(done, 1)
-            await half_time.rest()
         return done
 
-    async def _find_again(self, old: int, half_time: HalfTime) -> int:
+    async def _find_again(self, old: int) -> int:
         after = self._places.get(("renew", old))
         async with self._data.read() as connection:
             last, found = await self._rows.found_by(connection, old, after, _AT_ONCE)
@@ -106,9 +105,9 @@ class OfLookUp:
         self._go_to("renew", old, last)
         if not sealed:
             return 0
-        return await self._write(await self._open(old, found, sealed, half_time))
+        return await self._write(await self._open(old, found, sealed))
 
-    async def _drop(self, old: int, _half_time: HalfTime) -> int:
+    async def _drop(self, old: int) -> int:
         after = self._places.get(("sweep", old))
         async with self._data.begin() as connection:
             last, done = await self._rows.drop(connection, old, after, _AT_ONCE)
@@ -120,7 +119,6 @@ class OfLookUp:
         old: int,
         found: Mapping[str, bytes],
         sealed: Mapping[str, bytes],
-        half_time: HalfTime,
     ) -> Mapping[str, _Found]:
         """The next row of whose address can be read, and is that of the old row.
 
@@ -130,7 +128,7 @@ class OfLookUp:
         opened: dict[str, _Found] = {}
         left = iter(sealed.items())
         while some := list(islice(left, _IN_A_ROW)):
-            await half_time.rest()
+            await asyncio.sleep(0)
             for subject, address_of in some:
                 row = self._row(old, subject, found[subject], address_of, vault)
                 if row is not None:
