@@ -106,11 +106,16 @@ def _hint(order: _Order, output: Path) -> str:
 
 def held_notes(paths: Sequence[Path] | None) -> list[str]:
     """The checkpoints that somebody kept, as files have them."""
-    way_out = "give --checkpoint a file with what GET /v1/audit/checkpoint answered"
+    from gateway.look import verifying
+
+    way_out = (
+        "give --checkpoint a file with what GET /v1/audit/checkpoint answered, or the mail that"
+        " brought it"
+    )
     found = []
     for path in paths or ():
         with named(path, "read", way_out):
-            found.append(path.read_text(encoding="utf-8", errors="replace"))
+            found.append(verifying.kept_in(path.read_bytes()))
     return found
 
 
