@@ -268,7 +268,7 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     from gateway.flows.errors import TooManyEvents
     from gateway.flows.proving import reports
     from gateway.http import audit_paper
-    from gateway.http.typesetter import Typesetter
+    from gateway.http.typesetter import TooLarge, Typesetter
 
     try:
         report = await reports.report(export, order.held)
@@ -279,6 +279,9 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     typesetter = Typesetter()
     try:
         return await typesetter.pdf(made)
+    except TooLarge:
+        way_out = "take bundle, csv or xlsx, or a shorter time (--since, --until)"
+        raise fail(f"what these events say is too much for a paper: {way_out}") from None
     finally:
         await typesetter.stop()
 
