@@ -56,9 +56,9 @@ class Output:
         if not self.keeps:
             return await self._pour(pieces)
         part = self.part_of(name)
-        with named(part, "written", ELSEWHERE), files.going_on(part) as file:
-            size = await _go_on(file, pieces)
         with named(self._path, "written", ELSEWHERE):
+            with files.going_on(part) as file:
+                size = await _go_on(file, pieces)
             files.give_name(part, self._path)
         return size
 

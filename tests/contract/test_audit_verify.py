@@ -325,7 +325,9 @@ async def test_an_untouched_log_is_well(scene: Scene) -> None:
 
     report = await scene.open_and_verify(progress=lambda *done: seen.append(done))
 
-    assert report == Report(True, 300, None, None, [], Level.SIGNED)
+    assert report == Report(True, 300, None, None, [], Level.SIGNED, reached=report.reached)
+    assert report.reached is not None
+    assert report.reached.size == 300
     assert seen == [(300, 300)]
 
 
