@@ -268,7 +268,7 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     from gateway.flows.errors import TooManyEvents
     from gateway.flows.proving import reports
     from gateway.http import audit_paper
-    from gateway.http.typesetter import TooLarge, Typesetter
+    from gateway.http.typesetter import NotSet, TooLarge, Typesetter
 
     try:
         report = await reports.report(export, order.held)
@@ -282,6 +282,9 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     except TooLarge:
         way_out = "take bundle, csv or xlsx, or a shorter time (--since, --until)"
         raise fail(f"what these events say is too much for a paper: {way_out}") from None
+    except NotSet:
+        way_out = "say it again once the machine has less to do, or take bundle, csv or xlsx"
+        raise fail(f"the paper was not set: {way_out}") from None
     finally:
         await typesetter.stop()
 

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 PDF: Final = "application/pdf"
 _MOST_WAITING: Final = 8
 _PATIENCE: Final = 60.0  # seconds for one, on a machine that has much else to do
+_A_SECOND_MORE: Final = 50_000  # for so many bytes of values; one processor alone sets a megabyte
 
 # The typesetter aborts where it gets no memory.
 _OUT_OF_MEMORY: Final = (NO_MEMORY, -signal.SIGABRT)
@@ -77,7 +78,7 @@ async def _set(values: bytes) -> bytes:
     child = await asyncio.create_subprocess_exec(*program, stdin=pipe, stdout=pipe, stderr=nothing)
     made = b""
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_PATIENCE + len(values) / _A_SECOND_MORE):
             made, _ = await child.communicate(values)
     except TimeoutError:
         pass  # told below
@@ -87,7 +88,7 @@ async def _set(values: bytes) -> bytes:
                 child.kill()
             await child.wait()
     if child.returncode in _OUT_OF_MEMORY:
-        log.error("paper_not_set", reason="memory")
+        log.error("paper_too_large")
         raise TooLarge
     if child.returncode != 0 or not made.startswith(b"%PDF-"):
         log.error("paper_not_set")
