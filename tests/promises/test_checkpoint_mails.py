@@ -149,24 +149,36 @@ async def test_the_mail_that_was_kept_convicts_a_log_written_anew(app: App, tmp_
 
 
 @ONCE
-async def test_nobody_but_the_configuration_decides_where_it_goes(app: App) -> None:
-    """Queued, and then the mailbox on file, the row or the configuration are others."""
+async def test_a_planted_row_sends_it_nowhere_else(app: App) -> None:
     mails = configure(app, "1d")
     await app.subscribe()
     ada = await app.subject()
     app.step(DAY)
     await show(app)
     assert await mails.queue() == 1
+    mine = outbox.c.purpose == "service.checkpoint"
     async with app.parts.data.begin() as connection:
-        mine = outbox.c.purpose == "service.checkpoint"
-        keeper = (await connection.execute(select(outbox.c.subject).where(mine))).scalar_one()
         await connection.execute(update(outbox).where(mine).values(subject=ada))
-    assert await app.deliver() == [], "a planted row went elsewhere"
-    async with app.parts.data.begin() as connection:
-        await connection.execute(update(outbox).where(mine).values(subject=keeper))
+
+    assert await app.deliver() == []
+
+
+@ONCE
+async def test_it_goes_to_no_mailbox_that_is_configured_no_more(app: App) -> None:
+    """Queued, and then the configuration names another one: that of before gets nothing."""
+    mails = configure(app, "1d")
+    app.step(DAY)
+    await show(app)
+    assert await mails.queue() == 1
     configure(app, "1d", "other@acme.example")
 
-    assert await app.deliver() == [], "it went to a mailbox that is not configured"
+    assert await app.deliver() == []
+
+    async with app.parts.data.read() as connection:
+        query = select(outbox.c.status, outbox.c.reason)
+        assert [tuple(one) for one in await connection.execute(query)] == [
+            ("cancelled", "not_needed")
+        ]
 
 
 @ONCE
