@@ -80,6 +80,7 @@ class Kind(StrEnum):
     LOG_COVER = "log.cover"  # tells of nothing: how many entries tell of something stays unknown
     LOG_SHOWN = "log.shown"  # the first checkpoint that covers it is public
     LOG_CLOSED = "log.closed"
+    CHECKPOINT_MAILED = "checkpoint.mailed"  # a public one, to the mailbox that keeps them
 
 
 class Actor(StrEnum):

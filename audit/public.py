@@ -53,6 +53,13 @@ def is_due(last: datetime | None, now: datetime, begins: timedelta = DAY_BEGINS)
     return _day_of(last, begins) < _day_of(now, begins)
 
 
+def is_due_again(last: datetime | None, now: datetime, every: timedelta) -> bool:
+    """Whether what follows the public checkpoint is due, when it was at *last*: by whole days."""
+    if last is None or last > now + _DAY:
+        return True
+    return _day_of(now, DAY_BEGINS) - _day_of(last, DAY_BEGINS) >= every
+
+
 def _day_of(moment: datetime, begins: timedelta) -> date:
     return (moment.astimezone(UTC) - begins).date()
 

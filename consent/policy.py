@@ -150,11 +150,14 @@ def hindrance(facts: Facts, asked: Standing) -> Reason | None:
     No confirmation lifts it: whoever asked may be somebody else, and an
     objection (Art. 21(3) GDPR) ends no consent but what may be done with it.
     """
+    return hindered(facts) or (Reason.NOT_COVERED if _lacks_cover(asked, facts.sender) else None)
+
+
+def hindered(facts: Facts) -> Reason | None:
+    """What keeps mails from a person whatever allows them; None: nothing."""
     if gone := _gone(facts.subject_state):
         return gone.reason
-    if (stop := _stop(facts)) or not facts.honest:
-        return stop or Reason.UNPROVEN
-    return Reason.NOT_COVERED if _lacks_cover(asked, facts.sender) else None
+    return _stop(facts) or (None if facts.honest else Reason.UNPROVEN)
 
 
 def fresh_link_wanted(

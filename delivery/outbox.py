@@ -264,6 +264,15 @@ async def get(connection: AsyncConnection, message_id: str) -> Message | None:
     return None if row is None else message_of(row)
 
 
+async def ends_of(
+    connection: AsyncConnection, messages: Sequence[str]
+) -> dict[str, tuple[str, datetime | None]]:
+    """What became of these messages, and when they ended; one that is over its term is missing."""
+    query = select(outbox.c.id, outbox.c.status, outbox.c.ended_at)
+    rows = await connection.execute(query.where(among(outbox.c.id, messages)))
+    return {row.id: (row.status, row.ended_at) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A content, sealed; many messages may name one that has a *key* of its own."""

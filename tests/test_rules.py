@@ -499,6 +499,8 @@ TESTED_FROM_OUTSIDE = {
     "gateway/process/nightly.py": "contract/test_audit_verified.py",
     "gateway/process/processes.py": "faults/test_drain.py",
     "gateway/process/routes.py": "http/test_openapi.py",
+    "audit/mailed.py": "promises/test_checkpoint_mails.py",
+    "gateway/watch/posted.py": "promises/test_checkpoint_mails.py",
     "gateway/watch/about_keys.py": "contract/test_keys.py",
     "gateway/watch/metrics.py": "http/test_frame.py",
     "gateway/watch/overview.py": "contract/test_status.py",

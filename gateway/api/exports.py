@@ -27,7 +27,7 @@ from gateway.http.endpoints import Media, endpoint
 from gateway.http.fields import CaseNumber, ExportName, Locale, Moment, ZoneName, zone_named
 from gateway.http.parsing import read_json, read_query
 from gateway.http.reasons import reason_of
-from gateway.http.typesetter import PDF
+from gateway.http.typesetter import PDF, TooLarge
 
 _PATH: Final = "/v1/audit/export"
 _TYPES: Final = {
@@ -204,7 +204,12 @@ async def _paper(
         text = f"tells of {error.most:,} events at most: {way_out}"
         raise Invalid.at("/format", text) from None
     controller, language = request.app[PARTS].config.controller, pages.locale_of(request, locale)
-    return await request.app[TYPESETTER].pdf(audit_paper.paper(found, controller, language, case))
+    paper = audit_paper.paper(found, controller, language, case)
+    try:
+        return await request.app[TYPESETTER].pdf(paper)
+    except TooLarge:
+        text = "what these events say is too much for a paper: ask for bundle, csv or xlsx"
+        raise Invalid.at("/format", text) from None
 
 
 def _headers(export: Export) -> dict[str, str]:

@@ -27,32 +27,58 @@ _LONGEST_LINE = 1 << 20  # of an export; a file without line ends must not fill 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 
 
+_Bundle = Annotated[
+    Path | None, typer.Option(help="An export to check offline, instead of the live log.")
+]
+_Checkpoint = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A checkpoint that you kept, or the mail that brought it; the log must continue"
+        " it. Repeatable."
+    ),
+]
+_Key = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A public key (vkey) for a bundle; default: those of our own log, each as far as"
+        " it counts. Repeatable, oldest first, for a log whose key was followed, and for witnesses."
+    ),
+]
+_KeysFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys", help="Instead, your own file of such keys, as verify_audit.py takes it."
+    ),
+]
+_Witnesses = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="So many witnesses, of those whose keys you gave, must have signed one checkpoint"
+        " of a bundle; default: it is said who did.",
+    ),
+]
+_Newer = Annotated[
+    bool,
+    typer.Option(
+        "--newer",
+        help="Of the live log what came since the last verification; of what was there before"
+        " its tree, and some entries.",
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
+
+
 @app.command()
 def verify(
     context: typer.Context,
-    bundle: Annotated[
-        Path | None, typer.Option(help="An export to check offline, instead of the live log.")
-    ] = None,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(help="A checkpoint that you kept; the log must continue it. Repeatable."),
-    ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The log's public key (vkey) for a bundle; default: those of our own log, each"
-            " as far as it counts. Repeatable, oldest first, for a log whose key was followed."
-        ),
-    ] = None,
-    newer: Annotated[
-        bool,
-        typer.Option(
-            "--newer",
-            help="Of the live log what came since the last verification; of what was there before"
-            " its tree, and some entries.",
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+    bundle: _Bundle = None,
+    checkpoint: _Checkpoint = None,
+    key: _Key = None,
+    keys_file: _KeysFile = None,
+    witnesses: _Witnesses = None,
+    newer: _Newer = False,
+    as_json: _Json = False,
 ) -> None:
     """Check that nothing in the log was altered, and say how much that is worth.
 
@@ -64,11 +90,14 @@ def verify(
     Exits 1 and names the first bad index, or "cut off after n", when something
     is wrong.
     """
-    _require_sense(bundle, key, newer=newer)
+    _require_sense(bundle, key, keys_file, witnesses, newer=newer)
     held = held_notes(checkpoint)
+    key = _all_keys(key, keys_file)
     if bundle is not None and _is_zip(bundle):
-        _verify_zip(context, bundle, key, held, as_json=as_json)
+        _verify_zip(context, bundle, key, held, witnesses, as_json=as_json)
         return
+    if witnesses is not None or keys_file is not None:
+        raise typer.BadParameter("are for a bundle (zip)", param_hint="--keys, --witnesses")
     if bundle is None:
         verdict = run(_verify_live(configuration(context), held, newer=newer))
         report, rows = verdict.report, verdict.rows
@@ -82,7 +111,24 @@ def verify(
         raise typer.Exit(1)
 
 
-def _require_sense(bundle: Path | None, key: list[str] | None, *, newer: bool) -> None:
+def _all_keys(key: list[str] | None, file: Path | None) -> list[str] | None:
+    """Those that were given one by one, and the lines of a file."""
+    if file is None:
+        return key
+    with named(file, "read", "give --keys a file with a key on each line"):
+        return [*(key or ()), *file.read_text("utf-8", "replace").splitlines()]
+
+
+def _require_sense(
+    bundle: Path | None,
+    key: list[str] | None,
+    keys_file: Path | None,
+    witnesses: int | None,
+    *,
+    newer: bool,
+) -> None:
+    if bundle is None and (keys_file is not None or witnesses is not None):
+        raise typer.BadParameter("are for a --bundle", param_hint="--keys, --witnesses")
     if key and bundle is None:
         raise typer.BadParameter(
             "the live log has our own key: give a --bundle", param_hint="--key"
@@ -156,6 +202,7 @@ def _verify_zip(
     bundle: Path,
     keys: Sequence[str] | None,
     held: Sequence[str],
+    witnesses: int | None,
     *,
     as_json: bool,
 ) -> None:
@@ -164,7 +211,7 @@ def _verify_zip(
 
     vkeys = "\n".join(keys or _lines(run(_keys(configuration(context)))))
     with named(bundle, "read", _WRITTEN), bundle.open("rb") as file:
-        sound, said = verifying.check(file, vkeys, held, as_json=as_json)
+        sound, said = verifying.check(file, vkeys, held, needed=witnesses, as_json=as_json)
     result(said)
     if not sound:
         raise typer.Exit(1)

@@ -106,11 +106,16 @@ def _hint(order: _Order, output: Path) -> str:
 
 def held_notes(paths: Sequence[Path] | None) -> list[str]:
     """The checkpoints that somebody kept, as files have them."""
-    way_out = "give --checkpoint a file with what GET /v1/audit/checkpoint answered"
+    from gateway.look import verifying
+
+    way_out = (
+        "give --checkpoint a file with what GET /v1/audit/checkpoint answered, or the mail that"
+        " brought it"
+    )
     found = []
     for path in paths or ():
         with named(path, "read", way_out):
-            found.append(path.read_text(encoding="utf-8", errors="replace"))
+            found.append(verifying.kept_in(path.read_bytes()))
     return found
 
 
@@ -263,7 +268,7 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     from gateway.flows.errors import TooManyEvents
     from gateway.flows.proving import reports
     from gateway.http import audit_paper
-    from gateway.http.typesetter import Typesetter
+    from gateway.http.typesetter import NotSet, TooLarge, Typesetter
 
     try:
         report = await reports.report(export, order.held)
@@ -274,6 +279,12 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     typesetter = Typesetter()
     try:
         return await typesetter.pdf(made)
+    except TooLarge:
+        way_out = "take bundle, csv or xlsx, or a shorter time (--since, --until)"
+        raise fail(f"what these events say is too much for a paper: {way_out}") from None
+    except NotSet:
+        way_out = "say it again once the machine has less to do, or take bundle, csv or xlsx"
+        raise fail(f"the paper was not set: {way_out}") from None
     finally:
         await typesetter.stop()
 

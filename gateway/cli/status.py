@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from consent.rights_requests import Due
     from gateway.config.config import Config
     from gateway.watch.overview import Overview
+    from gateway.watch.posted import Posted
     from gateway.watch.verification import Nights
 
 
@@ -63,12 +64,7 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     yield "Rights requests", _rights(seen.rights_requests)
     for number, late in enumerate(seen.webhooks):
         yield "" if number else "Webhooks", webhooks.said(late)
-    audit = seen.audit
-    yield "Audit log", f"{audit.size} published, {audit.pending} pending"
-    yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
-    yield "  last verified", _last_night(audit.nights, seen.at)
-    if audit.witnesses is not None:
-        yield "  witnesses", audit.witnesses
+    yield from _of_log(seen)
     if seen.held is not None:
         told = (
             f"nobody knows who left from {seen.held.since:%Y-%m-%d} to {seen.held.until:%Y-%m-%d}"
@@ -79,6 +75,17 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
         line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
         yield "" if number else "Keys", f"{line}; {remark}" if remark else line
     yield "Backup", "none verified" if seen.backup is None else _backup(seen.backup, seen.at)
+
+
+def _of_log(seen: Overview) -> Iterator[tuple[str, str]]:
+    audit = seen.audit
+    yield "Audit log", f"{audit.size} published, {audit.pending} pending"
+    yield "  last checkpoint", _age(audit.checkpoint_at, seen.at)
+    yield "  last verified", _last_night(audit.nights, seen.at)
+    if audit.witnesses is not None:
+        yield "  witnesses", audit.witnesses
+    if audit.mail is not None:
+        yield "  checkpoint mail", audit.mail.said(seen.at)
 
 
 def _backup(one: VerifiedBackup, now: datetime) -> str:
@@ -158,11 +165,19 @@ def _document(seen: Overview) -> dict[str, object]:
             "checkpoint_at": _moment(seen.audit.checkpoint_at),
             "verified": _verification(seen.audit.nights),
             "witnesses": seen.audit.witnesses,
+            "checkpoint_mail": _posted(seen.audit.mail, seen.at),
         },
         "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],
         "verified_backup": seen.backup and _verified(seen.backup),
     }
+
+
+def _posted(one: Posted | None, now: datetime) -> dict[str, object] | None:
+    if one is None:
+        return None
+    late = int(one.late(now).total_seconds())
+    return {"last": one.state, "accepted_at": _moment(one.accepted_at), "late_seconds": late}
 
 
 def _verified(one: VerifiedBackup) -> dict[str, object]:

@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from consent import address
+from consent.address import Address
 from consent.feed import News
 from gateway.config import contradictions, secrets
 from gateway.config.fields import (
@@ -113,10 +115,16 @@ class WitnessSection(Section):
     vkey: WitnessKey
 
 
+class AuditMail(Section):
+    every: Duration
+    language: Literal["en", "de"] = "en"
+
+
 class Audit(Section):
     origin: NoteName
     guard_url: DatabaseUrl | None = Field(default=None, repr=False)
     verify_all_every: Duration = timedelta(days=7)
+    mail: AuditMail | None = None
     witnesses: dict[Name, WitnessSection] = {}
     witnesses_needed: Annotated[int, Field(ge=1)] | None = None
 
@@ -259,6 +267,11 @@ class Config(Section):
     def guard_url(self) -> str:
         """Where the guard lives: with the key store unless it has a place of its own."""
         return self.audit.guard_url or self.storage.keystore_url
+
+    @property
+    def checkpoints_to(self) -> Address | None:
+        """The mailbox that keeps public checkpoints; None: none is sent any."""
+        return None if self.audit.mail is None else address.parse(self.controller.contact)
 
     def form_locales(self, form: str) -> tuple[str, ...]:
         """The languages in which every purpose of *form* has a text, in the first one's order."""

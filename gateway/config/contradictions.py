@@ -15,6 +15,7 @@ from gateway.config.countries import EEA
 if TYPE_CHECKING:
     from gateway.config.config import Audit, Config
 
+_DAY = timedelta(days=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 OWN_SERVER = "none"  # as the relay's processor: it is nobody else's
 
@@ -28,7 +29,7 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_processors(config)
     yield from _about_rights(config)
     yield from _about_webhooks(config)
-    yield from _about_witnesses(config.audit)
+    yield from _about_audit(config.audit)
     if config.server.admin_listen == config.server.listen and config.server.listen.port:
         yield "server.admin_listen: is where the public listens; metrics are not for everybody"
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
@@ -156,8 +157,10 @@ def _about_webhooks(config: Config) -> Iterator[str]:
             )
 
 
-def _about_witnesses(audit: Audit) -> Iterator[str]:
+def _about_audit(audit: Audit) -> Iterator[str]:
     """What cannot be had, or would be counted twice."""
+    if audit.mail is not None and (audit.mail.every % _DAY or not audit.mail.every):
+        yield "audit.mail.every: whole days, such as 1d or 7d: a checkpoint is public once a day"
     names = [one.vkey.partition("+")[0] for one in audit.witnesses.values()]
     for name, one in audit.witnesses.items():
         url = urlsplit(one.url)

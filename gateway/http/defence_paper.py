@@ -38,7 +38,7 @@ _FIELDS: Final = (
 _GROUNDS: Final[Mapping[str, str]] = {
     GroundKind.CONSENT: say("A confirmed consent"),
     GroundKind.CONFIRMATION: say("A request that had to be confirmed"),
-    GroundKind.SERVICE: say("A service mail: something was asked for, or withdrawn"),
+    GroundKind.SERVICE: say("A service mail: something was asked for, withdrawn, or is to be kept"),
 }
 _OUTCOMES: Final[Mapping[str, str]] = {
     Outcome.SENT: say("The mail server we handed it to accepted it"),

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from audit.kinds import Kind
+from consent import kept_outside
 from consent.evidence import MailSent, Requested, ServerReply
 from consent.model import GroundKind, State
 from consent.rights import Progress, Right
@@ -53,11 +54,14 @@ _STEPS: Final = {
 _GROUNDS: Final = {
     str(GroundKind.CONSENT): say("Your consent"),
     str(GroundKind.CONFIRMATION): say("A request that had to be confirmed"),
-    str(GroundKind.SERVICE): say("A service mail: something was asked for, or withdrawn"),
+    str(GroundKind.SERVICE): say(
+        "A service mail: something was asked for, withdrawn, or is to be kept"
+    ),
 }
 _SERVICE_MAILS: Final = {
     address_mails.PURPOSE: say("Change of your address"),
     fresh_link.PURPOSE: say("Your personal link"),
+    kept_outside.PURPOSE: say("Checkpoints of the audit log"),
 }
 _BECAME: Final = {
     str(Status.SENT): say("Sent"),

@@ -7,6 +7,7 @@ wrote. What goes into a PDF goes through a pipe: no file and no argument has it.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +18,27 @@ import structlog
 
 from gateway.errors import Busy
 from gateway.look import resources
-from gateway.look.papers import Paper
+from gateway.look.papers import NO_MEMORY, Paper
 
 log = structlog.get_logger()
 
 PDF: Final = "application/pdf"
 _MOST_WAITING: Final = 8
 _PATIENCE: Final = 60.0  # seconds for one, on a machine that has much else to do
+_A_SECOND_MORE: Final = 50_000  # for so many bytes of values; one processor alone sets a megabyte
+
+# The typesetter aborts where it gets no memory.
+_OUT_OF_MEMORY: Final = (NO_MEMORY, -signal.SIGABRT)
 
 T = TypeVar("T")
 
 
 class NotSet(Exception):
     """The process that sets papers ended without one; its words may quote the paper."""
+
+
+class TooLarge(NotSet):
+    """It needed more memory than a paper may have."""
 
 
 class Typesetter:
@@ -69,7 +78,7 @@ async def _set(values: bytes) -> bytes:
     child = await asyncio.create_subprocess_exec(*program, stdin=pipe, stdout=pipe, stderr=nothing)
     made = b""
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_PATIENCE + len(values) / _A_SECOND_MORE):
             made, _ = await child.communicate(values)
     except TimeoutError:
         pass  # told below
@@ -78,6 +87,9 @@ async def _set(values: bytes) -> bytes:
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+    if child.returncode in _OUT_OF_MEMORY:
+        log.error("paper_too_large")
+        raise TooLarge
     if child.returncode != 0 or not made.startswith(b"%PDF-"):
         log.error("paper_not_set")
         raise NotSet

@@ -79,6 +79,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.LOG_COVER: say("A cover entry, which tells of nothing"),
     Kind.LOG_SHOWN: say("A checkpoint became public"),
     Kind.LOG_CLOSED: say("A log was closed"),
+    Kind.CHECKPOINT_MAILED: say("A public checkpoint went out by mail, to be kept"),
 }
 ACTORS: Final[Mapping[Actor, str]] = {
     Actor.SUBJECT: say("the person"),

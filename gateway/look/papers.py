@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
 
+NO_MEMORY: Final = 3  # how the process that sets one ends where that needs more than it may have
 _INSTEAD: Final = "\ufffd"
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?![^-])", re.ASCII | re.IGNORECASE)  # RFC 5646, 2.2.1
 _NO_LANGUAGE: Final = "und"

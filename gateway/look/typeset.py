@@ -16,7 +16,9 @@ from typing import Final, Literal
 
 import typst
 
-_MOST_MEMORY: Final = 4 * 1024**3  # of addresses; ten thousand messages take 0.3 GB of memory
+from gateway.look.papers import NO_MEMORY
+
+_MOST_MEMORY: Final = 5 * 1024**3 // 2  # of addresses; a report of 50,000 events takes less than 2
 # PDF/UA: readable by who does not see; PDF/A: in many years, without anything of today's.
 _STANDARDS: Final[Sequence[Literal["ua-1", "a-2a"]]] = ["ua-1", "a-2a"]
 
@@ -53,7 +55,11 @@ def _bound() -> None:
 def main() -> None:
     _bound()
     values = sys.stdin.buffer.read().decode()
-    sys.stdout.buffer.write(typeset(Path(sys.argv[1]), values))
+    try:
+        made = typeset(Path(sys.argv[1]), values)
+    except MemoryError:
+        sys.exit(NO_MEMORY)
+    sys.stdout.buffer.write(made)
 
 
 if __name__ == "__main__":

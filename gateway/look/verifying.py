@@ -27,9 +27,23 @@ def module() -> ModuleType:
 
 
 def check(
-    file: BinaryIO, keys: str, held: Sequence[str], *, as_json: bool = False
+    file: BinaryIO,
+    keys: str,
+    held: Sequence[str],
+    *,
+    needed: int | None = None,
+    as_json: bool = False,
 ) -> tuple[bool, str]:
-    """Whether a bundle is sound by these keys and kept notes, and what there is to say of it."""
+    """Whether a bundle is sound by these keys and kept notes, and what there is to say of it.
+
+    *needed* is how many witnesses, of those whose keys are given, must have signed.
+    """
     verifier = module()
-    found = verifier.judge(file, keys, [note.encode() for note in held])
+    found = verifier.judge(file, keys, [note.encode() for note in held], needed)
     return not isinstance(found, verifier.Fault), verifier.said(found, as_json)
+
+
+def kept_in(raw: bytes) -> str:
+    """The checkpoint that somebody kept, by itself or in the mail that brought it."""
+    note: bytes = module().kept_in(raw)
+    return note.decode(errors="replace")

@@ -24,6 +24,8 @@ from gateway.config import calendars
 from gateway.config.config import Config
 from gateway.config.fields import Listen
 from gateway.errors import ConfigError
+from gateway.flows.proving.checkpoint_mails import CheckpointMails
+from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
 from gateway.http import hosts
@@ -215,7 +217,10 @@ async def _parts_running(
             stack.callback(tonight.stop)
             nights = counting.measuring_nights(*kept_in, counted)
             tasks = [*duties.of(parts), measuring, backups, nights, nightly(tonight)]
-            others = Outside(*kept_in[:3], parts.log, verifier, parts.config.audit)
+            of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.publisher)
+            told = (parts.lookup, parts.consents, parts.config, Erasing(parts))
+            mails = CheckpointMails(*of_mails, *told)
+            others = Outside(*kept_in[:3], parts.log, verifier, parts.config.audit, mails)
             tasks += others.duties(counted)
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)

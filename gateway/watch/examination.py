@@ -28,7 +28,7 @@ from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
-from gateway.watch import about_keys, rights, stuck, verification, webhooks, wordings
+from gateway.watch import about_keys, posted, rights, stuck, verification, webhooks, wordings
 from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
@@ -288,6 +288,7 @@ async def _about_rows(config: Config, database: Database, name: str) -> list[Fin
         return keys
     waiting = [*await stuck.about(database), *await rights.about(database)]
     waiting += await webhooks.about(database, config.webhooks)
+    waiting += await posted.about(config, database)
     return [*keys, *waiting, *await wordings.about(config, database)]
 
 

@@ -126,6 +126,11 @@ class Metrics:
             "For how long fewer witnesses than needed cosigned the last public checkpoint",
             registry=registry,
         )
+        self.checkpoint_mail_late = Gauge(
+            "gateway_checkpoint_mail_late_seconds",
+            "For how long a checkpoint mail that was due was not handed over; 0 where none is sent",
+            registry=registry,
+        )
         self.audit_pending = Gauge(
             "gateway_audit_pending", "Audit events without an index yet", registry=registry
         )

@@ -23,8 +23,9 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import marketing, stuck, verification, webhooks
+from gateway.watch import marketing, posted, stuck, verification, webhooks
 from gateway.watch.marketing import Period
+from gateway.watch.posted import Posted
 from gateway.watch.verification import Nights
 from storage.bad_rows import Standing
 from storage.database import Database
@@ -42,6 +43,7 @@ class LogProgress:
     checkpoint_at: datetime | None
     nights: Nights  # what verifications came to
     witnesses: str | None  # who cosigned the last public checkpoint; none where nobody is asked
+    mail: Posted | None  # whether the mailbox that keeps checkpoints got the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ async def look(parts: Parts) -> Overview:
                 pending=await audit_log.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
                 nights=nights,
+                mail=await posted.look(connection, parts.log.macs, audit),
                 witnesses=verification.of_witnesses(seen, audit) if audit.witnesses else None,
             ),
             held=await marketing.look(connection, parts.log.macs),

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Check an export of a consent gateway's audit log, trusting your own keys and nothing else.
 
-    python verify_audit.py BUNDLE.zip --keys KEYS.txt [--checkpoint FILE]... [--json]
+    python verify_audit.py BUNDLE.zip --keys KEYS.txt [--checkpoint FILE]... [--witnesses K]
+        [--json]
 
 KEYS.txt has a C2SP key on each line (name+id+base64): the log's, as its operator published it,
-and those of witnesses that you know. FILE is a checkpoint that you kept. Exits 0 and says what
-the export proves, and who would have to have conspired; or 1, and names the first fault.
+and those of witnesses that you know. FILE is a checkpoint that you kept, or the mail that brought
+it. With K so many of your witnesses must have signed one checkpoint of the log; without it the
+export counts as witnessed where all of them did. Exits 0 and says what the export proves, and
+who would have to have conspired; or 1, and names the first fault.
 
 Needs Python 3.11 and `cryptography`, no network. docs/formats/bundle.md defines each byte.
 """
@@ -17,6 +20,7 @@ import base64
 import hashlib
 import hmac
 import json
+import quopri
 import re
 import struct
 import sys
@@ -53,6 +57,8 @@ SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<raw>[A-Za-z0-9+/]+={0,2})")
 LISTED = re.compile(r"(?P<size>0|[1-9][0-9]{0,12}) (?P<hash>[0-9a-f]{64}) (?P<path>[\w./-]{1,100})")
 LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
 SPACED = (b" :", b"\t", b"\r", b"\n")
+KEPT = re.compile(r"^\S{1,200}\n[0-9]{1,16}\n[A-Za-z0-9+/]{43}=\n\n(?:— \S+ \S+\n){1,64}", re.M)
+BASE64 = re.compile(rb"^(?:[A-Za-z0-9+/]{1,76}={0,2}\n)+", re.M)
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 UNTIL = re.compile(r"# from [0-9]{1,16} until (?P<until>[0-9]{1,16})")
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
@@ -170,6 +176,10 @@ class Keys:
             raise Fault(where, "is no Ed25519 key of a log or of a witness")
         if raw[0] == 1:
             self.logs.setdefault(found["name"], {})[raw[1:]] = until
+        elif self.witnesses.get(found["name"], raw[1:]) != raw[1:]:
+            raise Fault(where, "is another key of a witness that has one")
+        elif raw[1:] in (one for name, one in self.witnesses.items() if name != found["name"]):
+            raise Fault(where, "is the key of another witness: one would count as two")
         else:
             self.witnesses[found["name"]] = raw[1:]
 
@@ -760,6 +770,7 @@ class Reading:
     claims: dict[int, list[tuple[bytes, str]]] = field(default_factory=dict)
     older: list[Checkpoint] = field(default_factory=list)
     signed_at: list[tuple[int, int]] = field(default_factory=list)  # sizes, and when cosigned
+    cosigned: dict[int, set[str]] = field(default_factory=dict)  # by which witnesses, by size
     entries: int = 0
 
     @property
@@ -769,6 +780,7 @@ class Reading:
     def claim(self, checkpoint: Checkpoint, whose: str) -> None:
         self.claims.setdefault(checkpoint.size, []).append((checkpoint.root, whose))
         self.signed_at += [(checkpoint.size, at) for at in checkpoint.times.values()]
+        self.cosigned.setdefault(checkpoint.size, set()).update(checkpoint.times)
 
     def grow(self, leaves: Sequence[bytes]) -> None:
         """Add leaves, and compare the roots on the way with those that were signed."""
@@ -820,6 +832,9 @@ class Verdict:
     opened: int = 0
     erased: int = 0  # of such facts, as the log tells
     withheld: int = 0
+    witnesses: list[str] = field(default_factory=list)  # of yours, who signed one checkpoint
+    lacking: list[str] = field(default_factory=list)  # and who did not sign it
+    needed: int = 0  # how many of them make the export a witnessed one
     mails: int = 0  # that asked for a consent, and were made again to the byte
     links: int = 0  # that were in one of them, and confirmed
 
@@ -827,8 +842,11 @@ class Verdict:
 class Verification:
     """All checks of one bundle."""
 
-    def __init__(self, bundle: Bundle, keys: Keys, held: Sequence[bytes]) -> None:
-        self._bundle, self._keys, self._held = bundle, keys, list(held)
+    def __init__(
+        self, bundle: Bundle, keys: Keys, held: Sequence[bytes], needed: int | None
+    ) -> None:
+        self._bundle, self._keys, self._held = bundle, keys, [kept_in(one) for one in held]
+        self._stated = needed
         self.texts = Texts(bundle)
         self.openings = Openings(bundle)
         self._told: dict[int, Gap] = {}
@@ -1016,21 +1034,36 @@ class Verification:
             verdict.level = "held outside"
             said = f"{operator}, together with whoever kept your checkpoint for you"
             verdict.conspirators.append(f"entries before {kept}: {said}")
-        cosigned = max((size for size, _ in log.signed_at), default=0)
+        cosigned = self._witnessed(log)
         if cosigned:
             verdict.level = "witnessed"
-            names = sorted({name for one in self._cosigned(log) for name in one.times})
-            said = f"{operator}, together with the witnesses {', '.join(names)}"
+            said = f"{operator}, together with the witnesses {', '.join(verdict.witnesses)}"
+            if len(verdict.witnesses) > verdict.needed:
+                said = (
+                    f"{operator}, together with {verdict.needed} of {', '.join(verdict.witnesses)}"
+                )
             verdict.conspirators.append(f"entries before {cosigned}: {said}")
         rest = max(kept, cosigned)
         if rest < log.tree.size:
             verdict.conspirators.append(f"entries from {rest} on: {operator}, alone")
         return verdict
 
-    def _cosigned(self, log: Reading) -> Iterator[Checkpoint]:
-        largest = max(size for size, _ in log.signed_at)
-        held = (*self._kept.get(log.generation, ()), log.checkpoint, *log.older)
-        return (one for one in held if one.times and one.size == largest)
+    def _witnessed(self, log: Reading) -> int:
+        """The size of the newest checkpoint that enough witnesses signed; 0: there is none."""
+        yours, verdict = self._keys.witnesses, self.verdict
+        verdict.needed = len(yours) if self._stated is None else self._stated
+        if not verdict.needed:
+            return 0
+        enough = {n: who for n, who in log.cosigned.items() if len(who) >= verdict.needed}
+        size = max(enough, default=0)
+        most = max(log.cosigned.values(), key=len, default=set[str]())
+        verdict.witnesses = sorted(enough.get(size, most))
+        verdict.lacking = sorted(yours.keys() - verdict.witnesses)
+        if self._stated is not None and not enough:
+            lacking = ", ".join(verdict.lacking) or "nobody else whose key you gave"
+            what = f"{len(most)} of the {verdict.needed} witnesses that you need signed one"
+            raise Fault(f"log/{log.generation}", f"{what} checkpoint; missing: {lacking}")
+        return size
 
 
 class Looks:
@@ -1095,12 +1128,42 @@ def _later(latest: bytes, at: bytes, kind: bytes, path: str, index: int) -> byte
     return latest
 
 
-def verify(file: BinaryIO, keys: str, held: Sequence[bytes] = ()) -> Verdict:
-    """Check a bundle; raises `Fault`, and nothing else, whatever it is given."""
+def kept_in(raw: bytes) -> bytes:
+    """A checkpoint as somebody kept it: by itself, or in the mail that brought it."""
+    if raw.partition(b"\n\n")[0].count(b"\n") == 2 and not raw[:1].isspace():
+        return raw  # what a note is, whatever is wrong with it
+    for body in _bodies(raw.replace(b"\r\n", b"\n")):
+        found = KEPT.search(body.decode(errors="replace").replace("\r\n", "\n"))
+        if found is not None:
+            return found[0].encode()
+    return raw
+
+
+def _bodies(mail: bytes) -> Iterator[bytes]:
+    """The mail as text, however its parts are written (RFC 2045); no more of its structure."""
+    yield mail
+    yield quopri.decodestring(mail)
+    for lines in BASE64.findall(mail):
+        try:
+            yield a2b_base64(lines)
+        except ValueError:
+            continue
+
+
+def verify(
+    file: BinaryIO, keys: str, held: Sequence[bytes] = (), needed: int | None = None
+) -> Verdict:
+    """Check a bundle; raises `Fault`, and nothing else, whatever it is given.
+
+    *needed* is how many witnesses of those whose keys are given must have signed one checkpoint.
+    """
     known = Keys(keys)
+    if needed is not None and not 0 < needed <= len(known.witnesses):
+        there = len(known.witnesses)
+        raise Fault("the keys", f"have {there} of witnesses: {needed} of them cannot be had")
     bundle = Bundle(file, known)
     try:
-        return Verification(bundle, known, held).run()
+        return Verification(bundle, known, held, needed).run()
     except Fault as fault:
         raise bundle.altered() or fault from None
 
@@ -1115,6 +1178,9 @@ def tell(verdict: Verdict) -> Iterator[str]:
     if verdict.mails:
         yield f"mails that asked: {verdict.mails} made again to the byte,"
         yield f"  {verdict.links} of whose links confirmed"
+    if verdict.needed:
+        yield f"witnesses: {len(verdict.witnesses)} signed, {verdict.needed} needed;"
+        yield f"  missing: {', '.join(verdict.lacking) or 'none'}"
     yield "who could have deceived you:"
     yield from (f"  {one}" for one in verdict.conspirators)
     yield f"ok; level: {verdict.level}"
@@ -1125,23 +1191,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words.add_argument("bundle", type=Path)
     words.add_argument("--keys", type=Path, required=True, help="your own file of C2SP keys")
     words.add_argument("--checkpoint", type=Path, action="append", default=[], help="one you kept")
+    words.add_argument(
+        "--witnesses", type=int, metavar="K", help="so many of yours must have signed"
+    )
     words.add_argument("--json", action="store_true", help="for a machine")
     given = words.parse_args(arguments)
     try:
         held = [path.read_bytes() for path in given.checkpoint]
         keys = given.keys.read_text("utf-8", "replace")
         with given.bundle.open("rb") as file:
-            found = judge(file, keys, held)
+            found = judge(file, keys, held, given.witnesses)
     except OSError as error:
         found = Fault(str(error.filename), str(error.strerror))
     sys.stdout.write(said(found, given.json) + "\n")
     return 1 if isinstance(found, Fault) else 0
 
 
-def judge(file: BinaryIO, keys: str, held: Sequence[bytes]) -> Verdict | Fault:
+def judge(
+    file: BinaryIO, keys: str, held: Sequence[bytes], needed: int | None = None
+) -> Verdict | Fault:
     """As `verify`, but the fault is an answer, too."""
     try:
-        return verify(file, keys, held)
+        return verify(file, keys, held, needed)
     except Fault as fault:
         return fault
 

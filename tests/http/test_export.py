@@ -108,7 +108,9 @@ async def test_everything_that_is_held_is_shown_and_taken_along_and_told(app: Ap
 def _overview(shown: str) -> None:
     assert "Allowed by: Your consent (23 November 2026)" in shown
     assert "Allowed by: A request that had to be confirmed (23 November 2026)" in shown
-    assert "Allowed by: A service mail: something was asked for, or withdrawn" in shown
+    assert (
+        "Allowed by: A service mail: something was asked for, withdrawn, or is to be kept" in shown
+    )
     assert "Yes, send me the newsletter." in shown
     assert "<dt>The proof of a consent, after its end</dt><dd>3 years</dd>" in shown
     for form in ("pdf", "html", "json"):

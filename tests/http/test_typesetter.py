@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
 
 from gateway.errors import Busy
 from gateway.http import typesetter
-from gateway.http.typesetter import NotSet, Typesetter
+from gateway.http.typesetter import NotSet, TooLarge, Typesetter
 from gateway.look import resources
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
 
@@ -86,3 +88,19 @@ async def test_a_setter_that_fails_says_nothing_of_the_paper(
 
     said = capfd.readouterr()
     assert "ada" not in f"{caught.value}{said.out}{said.err}"
+
+
+async def test_a_paper_that_needs_more_memory_than_it_may_have_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process bounds itself: whoever else runs on the machine does not pay for a paper."""
+    small = "from gateway.look import typeset; typeset._MOST_MEMORY = 400 * 1024**2; typeset.main()"
+    (tmp_path / "python").write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c '{small}' \"$3\"\n", encoding="utf-8"
+    )
+    (tmp_path / "python").chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    much = paper(Listing(["somebody was told something, and at length"] * 30_000))
+
+    with pytest.raises(TooLarge):
+        await Typesetter().pdf(much)

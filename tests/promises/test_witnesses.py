@@ -155,6 +155,42 @@ async def test_bundles_and_the_public_checkpoint_carry_their_word_and_a_stranger
     assert (alone, "level: signed" in unwitnessed) == (True, True), unwitnessed
 
 
+async def test_a_reader_says_how_many_must_have_signed_and_is_told_who_did_not(
+    app: App, places: list[Place], tmp_path: Path
+) -> None:
+    """By the file that lies in the bundle; the keys and the number are the reader's own."""
+    one, two = places
+    app = with_audit(app, audit_of(app, places, needed=1))
+    await app.subscribe()
+    await show(app)
+    for place in places:
+        place.stands(now=int(app.parts.clock.wall().timestamp()) + 60)
+    two.stands(away=True)
+    await of(app, app.parts.config.audit).run()
+    bundle = tmp_path / "log.zip"
+    bundle.write_bytes(await export(app))
+    keys = "\n".join([app.parts.publisher.vkey, one.vkey, two.vkey])
+
+    enough, told = bundles.check_alone(bundle, keys, witnesses=1)
+    lacking, why = bundles.check_alone(bundle, keys, witnesses=2)
+    unstated, plain = bundles.check_alone(bundle, keys)
+    beyond, never = bundles.check_alone(bundle, keys, witnesses=3)
+    two.stands(away=False)
+    await of(app, app.parts.config.audit).run()
+    bundle.write_bytes(await export(app))
+    both, all_told = bundles.check_alone(bundle, keys, witnesses=2)
+
+    assert (enough, "level: witnessed" in told) == (0, True), told
+    assert lacking == 1
+    assert f"1 of the 2 witnesses that you need signed one checkpoint; missing: {two.name}" in why
+    assert (unstated, "level: signed" in plain) == (0, True), "all whose keys are given"
+    assert f"missing: {two.name}" in plain
+    assert beyond == 1
+    assert "3 of them cannot be had" in never
+    assert (both, "level: witnessed" in all_told) == (0, True), all_told
+    assert f"{one.name}, {two.name}" in all_told
+
+
 async def test_a_cosignature_that_somebody_planted_counts_for_nothing(
     app: App, places: list[Place]
 ) -> None:

@@ -44,7 +44,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def check_alone(bundle: Path, keys: str, *held: str) -> tuple[int, str]:
+def check_alone(
+    bundle: Path, keys: str, *held: str | bytes, witnesses: int | None = None
+) -> tuple[int, str]:
     """Check a bundle by the file at its top, in a process that has nothing else of ours."""
     folder = bundle.with_suffix(".elsewhere")
     folder.mkdir(exist_ok=True)
@@ -53,16 +55,24 @@ def check_alone(bundle: Path, keys: str, *held: str) -> tuple[int, str]:
     (folder / "KEYS.txt").write_text(f"# as the operator publishes it\n{keys}\n")
     arguments = [str(script), str(bundle), "--keys", str(folder / "KEYS.txt")]
     for number, note in enumerate(held):
-        (folder / f"kept{number}").write_text(note)
+        (folder / f"kept{number}").write_bytes(note.encode() if isinstance(note, str) else note)
         arguments += ["--checkpoint", str(folder / f"kept{number}")]
+    arguments += [] if witnesses is None else ["--witnesses", str(witnesses)]
     command = [sys.executable, "-I", "-c", _ALONE, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
-def check_here(raw: bytes, keys: str, held: Sequence[str] = ()) -> tuple[bool, str]:
+def check_here(
+    raw: bytes, keys: str, held: Sequence[str] = (), witnesses: int | None = None
+) -> tuple[bool, str]:
     """As `check_alone`, by the same code in this process: there are many to check."""
-    return verifying.check(io.BytesIO(raw), keys, held)
+    return verifying.check(io.BytesIO(raw), keys, held, needed=witnesses)
+
+
+def kept_in(raw: bytes) -> str:
+    """The checkpoint in a mail that somebody kept."""
+    return verifying.kept_in(raw)
 
 
 def files_of(raw: bytes) -> dict[str, bytes]:

@@ -285,6 +285,24 @@ EVIDENCE_ERASED: Final = (
 )
 
 FACTS: Final = {
+    "promises/test_checkpoint_mails.py::test_the_mail_that_was_kept_convicts_a_log_written_anew": (
+        "Please keep this mail, outside the system that it comes from.",
+        "Please keep this mail, outside the system that it comes from. It carries the seal of the"
+        " audit log of %(controller)s, as of %(day)s.",
+        "That log says who agreed to be mailed, and what was done with it. By this seal you can"
+        " show later whether any of its first %(size)s entries was altered, removed or dated back"
+        " since, also by somebody who has every key.",
+        "To check an export of the log by it, save this mail as a file, and run the program that"
+        " lies in the export. It needs no network and nothing else of ours",
+        "If it says FAILED, the log is another one than was sealed here: ask why. Ask too if these"
+        " mails stay away.",
+        "A public checkpoint went out by mail, to be kept",
+    ),
+    "promises/test_checkpoint_mails.py::test_it_carries_the_public_checkpoint_and_nobody": (
+        "Nothing in this mail is about any person whom the log knows.",
+        "The keys of the log, for a file of yours with the name KEYS.txt. The operator publishes"
+        " the same",
+    ),
     "http/test_audit_paper.py::test_a_damaged_log_is_said_to_be_so_first": (
         "Entries that cannot be read, and are not told of here: %(number)s.",
         "The check FAILED: the log was altered, or is damaged. The first fault:",
@@ -1404,6 +1422,10 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Please keep: seal of the audit log, %(day)s",
+    "Seal of the audit log",
+    "The seal",
+    "Checkpoints of the audit log",
     "How it was confirmed",
     "Mailbox",
     "Address as typed",
@@ -1880,7 +1902,7 @@ NO_FACT: Final = (
     "When",
     "When your data was opened, and why",
     "Who else handled the data for us:",
-    "A service mail: something was asked for, or withdrawn",
+    "A service mail: something was asked for, withdrawn, or is to be kept",
     "Asked to confirm: %(title)s",
     "Change of your address",
 )

@@ -46,6 +46,7 @@ DATA: dict[str, Any] = {
         "consents": [{"title": "<News> & 5 %", "text": "Yes, {{ please }}"}],
     },
     "dark": "yes",
+    **{"checkpoint": "log\n7\n<&>\n", "keys": "a+b", "log": "log", "size": "7", "day": "today"},
     "first_name": "<b>Ada</b> %(name)s",
     "profile": {"first_name": "Eve", "none": ""},
 }

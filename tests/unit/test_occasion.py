@@ -9,7 +9,15 @@ import pytest
 from delivery.outbox import Message, Status
 from delivery.outcome import Kind
 from gateway.flows.sending import occasion
-from gateway.flows.sending.occasion import Occasion, ToAddress, ToConfirm, ToOpen, ToTell, Unknown
+from gateway.flows.sending.occasion import (
+    Occasion,
+    ToAddress,
+    ToConfirm,
+    ToKeep,
+    ToOpen,
+    ToTell,
+    Unknown,
+)
 from tests.support.clock import START
 
 HASH = bytes(range(32))
@@ -19,6 +27,7 @@ OCCASIONS = [
     pytest.param(ToOpen("lnk_06eb1vkk0345bbpfmu1qikssr4"), id="a fresh link"),
     pytest.param(ToTell("con_06eb1vkk0345bbpfmu1qikssr4"), id="a withdrawal"),
     pytest.param(ToAddress("adr_06eb1vkk0345bbpfmu1qikssr4"), id="another address"),
+    pytest.param(ToKeep("evt_06eb1vkk0345bbpfmu1qikssr4"), id="a checkpoint"),
 ]
 WAITING = Message(
     id="msg_1",

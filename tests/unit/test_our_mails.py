@@ -11,13 +11,29 @@ from delivery.templates import Templates
 from gateway.look import resources
 from gateway.look.looks import mail_look
 from gateway.look.translations import translations
-from tests.support.page_samples import consent
+from tests.support.page_samples import SEAL, consent
 
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
 OURS = [
     *("address_asked", "address_changed", "address_confirm"),
-    *("asked_again", "confirmation", "welcome", "my_data", "re_permission", "withdrawal"),
+    *(
+        "asked_again",
+        "checkpoint",
+        "confirmation",
+        "welcome",
+        "my_data",
+        "re_permission",
+        "withdrawal",
+    ),
 ]
+# What of all mails one alone shows.
+OF_ALL = {
+    "checkpoint": SEAL,
+    "keys": "# from 0\nacme+00",
+    "log": "acme",
+    "size": "7",
+    "day": "2026-03-03",
+}
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
@@ -43,7 +59,7 @@ def frame(locale: str, accent: str | None = None, band: str | None = None) -> di
 
 def mail(name: str, locale: str, *, footer: bool, **data: Any) -> Content:
     templates = Templates(resources.templates() / "mail", translations)
-    return templates.render(name, locale, data, frame(locale), footer=footer)
+    return templates.render(name, locale, OF_ALL | data, frame(locale), footer=footer)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +155,7 @@ def test_a_mail_names_the_legal_entity_behind_the_brand_once(name: str) -> None:
         assert f'href="https://www.acme.example/{place}"' in (content.html or "")
     templates = Templates(resources.templates() / "mail", translations)
     same = frame("de") | {"controller": {"name": "Acme & Söhne"}}
-    alike = templates.render(name, "de", {}, same, footer=name == "welcome")
+    alike = templates.render(name, "de", OF_ALL, same, footer=name == "welcome")
 
     end = "Acme & Söhne\nAcme GmbH\nMusterstr. 1, 10115 Berlin, Germany\n"
     assert end in content.text
@@ -199,11 +215,11 @@ def test_a_mail_wears_the_brands_colours(name: str) -> None:
     templates = Templates(resources.templates() / "mail", translations)
     framed = frame("en", "#0b5fff", "#12372f")
 
-    html = templates.render(name, "en", {}, framed, footer=name == "welcome").html or ""
+    html = templates.render(name, "en", OF_ALL, framed, footer=name == "welcome").html or ""
 
     assert "#0d5c4b" not in html
     assert "background:#12372f;border-radius:14px;color:#ffffff" in html
-    if name not in ("welcome", "withdrawal"):
+    if name not in ("checkpoint", "welcome", "withdrawal"):
         assert "background:#0b5fff" in html
 
 
@@ -222,3 +238,24 @@ def test_a_name_in_a_mail_cannot_become_markup() -> None:
     assert "<img" not in (content.html or "")
     assert "Acme &amp; Söhne" in (content.html or "")
     assert "Acme & Söhne" in content.text
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject"),
+    [
+        ("en", "Please keep: seal of the audit log, 2026-03-03"),
+        ("de", "Bitte aufbewahren: Siegel des Audit-Logs, 2026-03-03"),
+    ],
+)
+def test_the_mail_with_a_checkpoint_has_its_very_text_and_no_link_of_a_person(
+    locale: str, subject: str
+) -> None:
+    content = mail("checkpoint", locale, footer=False)
+
+    assert content.subject == subject
+    assert SEAL in content.text
+    assert content.html is not None
+    assert SEAL.strip() in content.html
+    assert "--checkpoint MAIL.eml" in content.html
+    for part in (content.text, content.html):
+        assert not any(link in part for link in LINKS.values())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import quopri
 import sys
+from base64 import encodebytes
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -390,3 +392,33 @@ def test_only_the_verifiers_own_keys_count(keys: str, says: str) -> None:
     sound, said = check_here(signed(one_life().files()), keys)
 
     assert (sound, says in said) == (False, True), said
+
+
+def test_one_witness_is_not_counted_twice() -> None:
+    """Under two names, or with two keys under one."""
+    vkey = vkey_of_witness()
+    name, _, key = vkey.partition("+")
+    raw = base64.b64decode(key.partition("+")[2])
+    again = f"other.example+{sha256(b'other.example' + chr(10).encode() + raw).hexdigest()[:8]}"
+
+    sound, said = check_here(signed(one_life().files()), f"{KEYS}\n{vkey}\n{again}+{key[9:]}")
+    twice, _ = check_here(signed(one_life().files()), f"{KEYS}\n{vkey}\n{vkey}")
+
+    assert name != "other.example"
+    assert not sound
+    assert "one would count as two" in said
+    assert twice, "the same line again is the same witness"
+
+
+@pytest.mark.parametrize("how", ["7bit", "quoted-printable", "base64"])
+def test_a_checkpoint_is_found_in_the_mail_that_brought_it(how: str) -> None:
+    note = one_life().note()
+    body = f"Please keep this.\n\n{note}\nThe keys:\n\n# from 0\n{KEYS}\n".replace("\n", "\r\n")
+    written = {"7bit": bytes, "quoted-printable": quopri.encodestring, "base64": encodebytes}
+    lines = written[how](body.encode()).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    mail = b"From: a@example.org\r\nSubject: Keep\r\n\r\n" + lines
+
+    assert verifying.kept_in(mail) == note
+    assert verifying.kept_in(note.encode()) == note
+    assert check_here(signed(one_life().files()), KEYS, [verifying.kept_in(mail)])[0]
+    assert not check_here(signed(one_life().files()), KEYS, ["nothing like it"])[0]

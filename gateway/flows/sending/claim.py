@@ -23,6 +23,7 @@ from consent import (
     facts,
     fresh_links,
     gates,
+    kept_outside,
     links,
     moving,
     paces,
@@ -45,10 +46,18 @@ from delivery.outbox import Message, Parked, Status, Stored
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
 from delivery.sharing import Due, in_turn
-from gateway.config.config import Config, Purpose
+from gateway.config.config import Config
 from gateway.flows.sending import bad_messages, earlier, ends, grounds, occasion, pacing, shared
 from gateway.flows.sending.letters import Letter, Sealed
-from gateway.flows.sending.occasion import Occasion, ToAddress, ToConfirm, ToOpen, ToTell, Unknown
+from gateway.flows.sending.occasion import (
+    Occasion,
+    ToAddress,
+    ToConfirm,
+    ToKeep,
+    ToOpen,
+    ToTell,
+    Unknown,
+)
 from gateway.flows.sending.shared import Shared
 from gateway.flows.sending.standing_still import stopped
 from gateway.parts import Parts
@@ -149,8 +158,7 @@ class _Known:
     attempts: Mapping[str, Attempts]
     handles: Mapping[tuple[str, str], bytes]
     contents: Mapping[str, Stored]
-    purposes: Mapping[str, Purpose]  # of the configuration
-    senders: Collection[str]
+    config: Config
     vault: Vault
     now: datetime
     shared: Shared = field(default_factory=Shared)
@@ -184,8 +192,7 @@ async def _read(
         attempts=await attempts.so_far(connection, [m.id for m in locked.messages]),
         handles=await links.handles(connection, consents.keys, pairs),
         contents=await outbox.contents(connection, {m.content for m in locked.messages}),
-        purposes=config.purposes,
-        senders=config.senders.keys(),
+        config=config,
         vault=vault,
         now=now,
     )
@@ -222,32 +229,13 @@ def _decide_one(known: _Known, message: Message, granted: permits.Moments) -> Gr
         if decision.reason is Reason.UNPROVEN and policy.misses_wording(about):
             return Change(message.id, Status.DEFERRED, Parked.ALTERED)
         return _refusal(message, decision)
-    later = _later(known, message, granted)
+    purpose, chosen = known.config.purposes.get(message.purpose), known.paces.get(message.subject)
+    cap = None if purpose is None else purpose.at_most
+    later = pacing.later(message, cap, chosen, granted, known.now)
     if later is not None:
         reason, again = later
         return Change(message.id, Status.DEFERRED, reason, min(again, message.expires_at))
     return decision
-
-
-def _later(
-    known: _Known, message: Message, granted: permits.Moments
-) -> tuple[str, datetime] | None:
-    """Why a mail that may be sent waits, and until when; None: it goes now."""
-    if message.kind is not Kind.MARKETING:
-        return None
-    purpose, now = known.purposes.get(message.purpose), known.now
-    cap = None if purpose is None else purpose.at_most
-    found: list[tuple[str, datetime]] = []
-    if cap is not None:
-        permitted = granted.get((message.subject, message.purpose), ())
-        again = pacing.fits_at(message.id, permitted, cap.count, cap.window, now)
-        found += [] if again is None else [(Reason.FREQUENCY_CAP, again)]
-    chosen = known.paces.get(message.subject)
-    if chosen is not None:
-        theirs = [one for pair in granted if pair[0] == message.subject for one in granted[pair]]
-        waits = pacing.waits(chosen, message.id, theirs, now)
-        found += [] if waits is None else [waits]
-    return max(found, key=lambda one: one[1], default=None)
 
 
 def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None) -> Parked | None:
@@ -281,7 +269,7 @@ def _not_of_ours(known: _Known, message: Message, why: Occasion | Unknown | None
     if isinstance(why, Unknown):
         # While an upgrade rolls, a process of the later release knows it, and claims it then.
         return Parked.OCCASION_UNKNOWN
-    if message.sender not in known.senders:
+    if message.sender not in known.config.senders:
         return Parked.SENDER_UNKNOWN
     if message.campaign in known.stopped:
         return Parked.ALTERED  # it stood still with its campaign until somebody wrote here
@@ -295,11 +283,9 @@ def _permission(
     if message.kind is Kind.MARKETING and why is not None:
         return Refused(Reason.UNPROVEN)  # we write no such row
     match why:
-        case ToOpen(link):  # for no purpose of the configuration's
-            return policy.fresh_link_wanted(about, known.fresh.get(link), known.now)
-        case ToAddress(link):
-            return moving.mail_wanted(about, known.addresses.get(link), known.now)
-        case _ if message.purpose not in known.purposes:
+        case ToOpen() | ToAddress() | ToKeep():
+            return _for_no_purpose(known, message, about, why)
+        case _ if message.purpose not in known.config.purposes:
             return Refused(Reason.PURPOSE_UNKNOWN)
         case ToConfirm(token_hash, anew):
             wanted = re_permission.wanted if anew else policy.confirmation_wanted
@@ -312,6 +298,20 @@ def _permission(
             return policy.decide(replace(about, sender=message.sender), known.now)
         case _:
             assert_never(why)
+
+
+def _for_no_purpose(
+    known: _Known, message: Message, about: policy.Facts, why: ToOpen | ToAddress | ToKeep
+) -> Granted | Refused | Unneeded:
+    """What is for no purpose of the configuration's."""
+    match why:
+        case ToOpen(link):
+            return policy.fresh_link_wanted(about, known.fresh.get(link), known.now)
+        case ToAddress(link):
+            return moving.mail_wanted(about, known.addresses.get(link), known.now)
+        case ToKeep(event):
+            keeper, gate = known.config.checkpoints_to, known.locked.gates.get(message.subject)
+            return kept_outside.wanted(about, gate, known.vault, keeper, event)
 
 
 def _refusal(message: Message, refused: Refused) -> Change:

@@ -174,7 +174,7 @@ def _render(
             asks = isinstance(occasion.of(sealed.message), ToConfirm)
             # Of who asked nothing goes into what may be kept for all who get the same mail.
             data = {} if asks else {"profile": personal.open_profile(gate, sealed.vault)}
-            return templates.render(template, locale, data, framed, footer=False)
+            return templates.render(template, locale, {**data, **said.data}, framed, footer=False)
         case _:
             assert_never(said)
 

@@ -57,6 +57,7 @@ class OurMail:
     links: Mapping[str, str] = field(repr=False)
     locale: str | None = None  # none: the recipient's
     consents: Sequence[Wording] = ()
+    data: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ def write(content: Content) -> bytes:
     """The bytes that `read` reads."""
     document: dict[str, Any]
     match content:
-        case OurMail(template, links, locale, consents):
-            document = {"template": template, "data": {}}
+        case OurMail(template, links, locale, consents, data):
+            document = {"template": template, "data": dict(data)}
             document |= {} if locale is None else {"locale": locale}
             document["links"] = dict(links)
             document |= {"consents": [one.written() for one in consents]} if consents else {}
@@ -132,6 +133,7 @@ def read(raw: bytes) -> Content:
             links=document["links"],
             locale=document.get("locale"),
             consents=tuple(_wording(one) for one in asked),
+            data=dict(document.get("data", {})),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ContentError from None

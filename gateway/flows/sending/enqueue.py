@@ -46,6 +46,7 @@ _SERVICE = frozenset(
         "address_changed",
         "address_confirm",
         "asked_again",
+        "checkpoint",
         "confirmation",
         "my_data",
         "re_permission",

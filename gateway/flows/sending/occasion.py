@@ -40,11 +40,18 @@ class ToAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class ToKeep:
+    """A public checkpoint is to be kept elsewhere: the mail carries the one of this event."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nothing that this release writes; a later one may know."""
 
 
-Occasion = ToConfirm | ToOpen | ToAddress | ToTell
+Occasion = ToConfirm | ToOpen | ToAddress | ToTell | ToKeep
 
 
 class _Word(StrEnum):
@@ -53,6 +60,7 @@ class _Word(StrEnum):
     ADDRESS = "address"
     RE_PERMISSION = "re-permission"
     WITHDRAWAL = "withdrawal"
+    CHECKPOINT = "checkpoint"
 
 
 def columns(occasion: Occasion | None) -> dict[str, str]:
@@ -69,6 +77,8 @@ def columns(occasion: Occasion | None) -> dict[str, str]:
             return {"occasion": _Word.WITHDRAWAL, "regarding": consent}
         case ToAddress(link):
             return {"occasion": _Word.ADDRESS, "regarding": link}
+        case ToKeep(event):
+            return {"occasion": _Word.CHECKPOINT, "regarding": event}
         case _:
             assert_never(occasion)
 
@@ -89,6 +99,8 @@ def of(message: Message) -> Occasion | Unknown | None:
             return ToTell(regarding)
         case _Word.ADDRESS:
             return ToAddress(regarding)
+        case _Word.CHECKPOINT:
+            return ToKeep(regarding)
         case _:
             return Unknown()
 

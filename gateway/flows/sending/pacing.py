@@ -9,7 +9,10 @@ from typing import Final
 from consent import frequency_cap
 from consent.model import Reason
 from consent.paces import NONE, Pace
-from delivery.permits import Counted
+from delivery.outbox import Message
+from delivery.outcome import Kind
+from delivery.permits import Counted, Moments
+from gateway.config.durations import Cap
 
 PAUSED: Final = "paused"  # why a message waits; nobody is refused for it
 REASONS: Final = (PAUSED, Reason.FREQUENCY_CAP)  # all for which one waits here
@@ -53,3 +56,24 @@ def fits_at(
     spent = [one.decided_at for one in others if one.spent]
     unspent = [one.decided_at for one in others if not one.spent]
     return frequency_cap.fits_at(spent, count, window, now, unspent=unspent)
+
+
+def later(
+    message: Message, cap: Cap | None, chosen: Pace | None, granted: Moments, now: datetime
+) -> tuple[str, datetime] | None:
+    """Why a mail that may be sent waits, and until when; None: it goes now.
+
+    *chosen* is how often its person wants mails, *granted* what was permitted before.
+    """
+    if message.kind is not Kind.MARKETING:
+        return None
+    found: list[tuple[str, datetime]] = []
+    if cap is not None:
+        permitted = granted.get((message.subject, message.purpose), ())
+        again = fits_at(message.id, permitted, cap.count, cap.window, now)
+        found += [] if again is None else [(Reason.FREQUENCY_CAP, again)]
+    if chosen is not None:
+        theirs = [one for pair in granted if pair[0] == message.subject for one in granted[pair]]
+        held = waits(chosen, message.id, theirs, now)
+        found += [] if held is None else [held]
+    return max(found, key=lambda one: one[1], default=None)
