@@ -116,15 +116,10 @@ def of(parts: Parts) -> list[Duty]:
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
-    waiting = {
-        IntakeKind.SIGN_UP: duty("intake", 5, lambda: intake.work_off(parts)),
-        IntakeKind.FRESH_LINK: duty("fresh_links", 5, lambda: fresh_link.work_off(parts)),
-        IntakeKind.ADDRESS: duty("addresses", 5, AddressMails(parts).work_off),
-    }
-    calls = {kind: one.call for kind, one in waiting.items()}
+    asked = (partial(intake.work_off, parts), partial(fresh_link.work_off, parts))
+    called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off)
     return [
-        duty("arrivals", 0.25, partial(_look, parts.data, parts.lookup, calls)),
-        *waiting.values(),
+        *called,
         duty("campaigns", 0.5, expansion.work_off),
         duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
@@ -142,6 +137,25 @@ def of(parts: Parts) -> list[Duty]:
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
+
+
+def _called(
+    data: Database,
+    lookup: LookUp,
+    sign_ups: Callable[[], Awaitable[int]],
+    links: Callable[[], Awaitable[int]],
+    addresses: Callable[[], Awaitable[int]],
+) -> list[Duty]:
+    """Those that work off what people asked for, and the one that calls them."""
+    seldom = timedelta(seconds=5)
+    waiting = {
+        IntakeKind.SIGN_UP: Duty("intake", seldom, sign_ups),
+        IntakeKind.FRESH_LINK: Duty("fresh_links", seldom, links),
+        IntakeKind.ADDRESS: Duty("addresses", seldom, addresses),
+    }
+    calls = {kind: one.call for kind, one in waiting.items()}
+    look = partial(_look, data, lookup, calls)
+    return [Duty("arrivals", timedelta(seconds=0.25), look), *waiting.values()]
 
 
 async def _look(data: Database, lookup: LookUp, calls: Mapping[IntakeKind, asyncio.Event]) -> int:
