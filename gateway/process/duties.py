@@ -109,39 +109,53 @@ def of(parts: Parts) -> list[Duty]:
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
+
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
     expansion = Expansion(Stores(*of_mails))
 
-    waiting = {
-        IntakeKind.SIGN_UP: _duty("intake", 5, lambda: intake.work_off(parts)),
-        IntakeKind.FRESH_LINK: _duty("fresh_links", 5, lambda: fresh_link.work_off(parts)),
-        IntakeKind.ADDRESS: _duty("addresses", 5, AddressMails(parts).work_off),
-    }
-    calls = {kind: one.call for kind, one in waiting.items()}
+    def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
+        return Duty(name, timedelta(seconds=seconds), run)
+
+    asked = (partial(intake.work_off, parts), partial(fresh_link.work_off, parts))
+    called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off)
     return [
-        _duty("arrivals", 0.25, partial(_look, parts.data, parts.lookup, calls)),
-        *waiting.values(),
-        _duty("campaigns", 0.5, expansion.work_off),
-        _duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
-        _duty("public_checkpoint", 10, show),
-        _duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
-        _duty("takings_away", 1, takings.work_off),
-        _duty("changes", 0.5, telling.spread),
-        *(_duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
-        _duty("expiry", 5, expiry.by_date),
-        _duty("disuse", 3600, expiry.by_use),
-        _duty("takeover", 5, takeover),
-        _duty("keys", 5, partial(_keep_keys, ring, *both)),
-        _duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
-        _duty("holds", 5, Holds(Erasing(parts)).work_off),
-        _duty("sweep", 600, lambda: sweep(parts)),
-        _duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
-        *(_duty(f"retention of {what}", 600, run) for what, run in rules.items()),
+        *called,
+        duty("campaigns", 0.5, expansion.work_off),
+        duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
+        duty("public_checkpoint", 10, show),
+        duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
+        duty("takings_away", 1, takings.work_off),
+        duty("changes", 0.5, telling.spread),
+        *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
+        duty("expiry", 5, expiry.by_date),
+        duty("disuse", 3600, expiry.by_use),
+        duty("takeover", 5, takeover),
+        duty("keys", 5, partial(_keep_keys, ring, *both)),
+        duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
+        duty("holds", 5, Holds(Erasing(parts)).work_off),
+        duty("sweep", 600, lambda: sweep(parts)),
+        duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
+        *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
 
 
-def _duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
-    return Duty(name, timedelta(seconds=seconds), run)
+def _called(
+    data: Database,
+    lookup: LookUp,
+    sign_ups: Callable[[], Awaitable[int]],
+    links: Callable[[], Awaitable[int]],
+    addresses: Callable[[], Awaitable[int]],
+) -> list[Duty]:
+    """Those that work off what people asked for, and the one that calls them."""
+    seldom = timedelta(seconds=5)
+    waiting = {
+        IntakeKind.SIGN_UP: Duty("intake", seldom, sign_ups),
+        IntakeKind.FRESH_LINK: Duty("fresh_links", seldom, links),
+        IntakeKind.ADDRESS: Duty("addresses", seldom, addresses),
+    }
+    calls = {kind: one.call for kind, one in waiting.items()}
+    look = partial(_look, data, lookup, calls)
+    return [Duty("arrivals", timedelta(seconds=0.25), look), *waiting.values()]
 
 
 async def _look(data: Database, lookup: LookUp, calls: Mapping[IntakeKind, asyncio.Event]) -> int:
