@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,8 +31,7 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_rights(config)
     yield from _about_webhooks(config)
     yield from _about_audit(config.audit)
-    if config.server.admin_listen == config.server.listen and config.server.listen.port:
-        yield "server.admin_listen: is where the public listens; metrics are not for everybody"
+    yield from _about_places(config)
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
         yield "storage.url: the data must not share a database with the key store or the guard"
     for locale, path in config.controller.notice.items():
@@ -39,6 +39,18 @@ def found(config: Config) -> Iterator[str]:
             yield f"controller.notice.{locale}: {problem}"
     if config.retention.network_data > timedelta(days=30):
         yield "retention.network_data: at most 30d"
+
+
+def _about_places(config: Config) -> Iterator[str]:
+    """Servers of one process at one place: a start that says no more than that something broke."""
+    server, inbox = config.server, config.delivery.inbox
+    places = {"server.listen": server.listen, "server.admin_listen": server.admin_listen}
+    if config.delivery.transport == "inbox":
+        places |= {"delivery.inbox.listen": inbox.listen, "delivery.inbox.smtp": inbox.smtp}
+    for first, second in combinations(places, 2):
+        place = places[first]
+        if place is not None and place == places[second] and place.port:
+            yield f"{second}: is where {first} is; give each a port of its own"
 
 
 def _problem_of_text(path: Path) -> str | None:

@@ -513,6 +513,13 @@ def test_numbers_are_not_told_where_the_public_is_answered(written: str) -> None
     assert [one.partition(":")[0] for one in problems(raw)] == ["server.admin_listen"]
 
 
+@pytest.mark.parametrize("where", ["8080", "9180", "8025"])
+def test_two_servers_of_one_process_have_a_port_each(where: str) -> None:
+    raw = changed('smtp = "127.0.0.1:2525"', f'smtp = "127.0.0.1:{where}"')
+
+    assert [one.partition(":")[0] for one in problems(raw)] == ["delivery.inbox.smtp"]
+
+
 def test_a_cap_is_read() -> None:
     raw = changed('# at_most = "2 per 7d"', 'at_most = "2 per 7d"  #')
 
