@@ -27,6 +27,8 @@ SCOPES = (
 # except where the link alone says what is meant, or a session lacks anyway. The
 # tokens of /why and /preferences are as long as a fresh link's: others are another route.
 _CONFIG = """
+hooks = "hooks.py"
+
 [checks.positive_data_acceptance]
 enabled = false
 
@@ -39,6 +41,14 @@ enabled = false
 [[operations]]
 include-path-regex = "^/v1/audit/events/"
 "parameters" = {{ "path.id" = "{event}" }}
+
+[[operations]]
+include-path-regex = "^/v1/campaigns/"
+"parameters" = {{ "path.id" = "cmp_{nobody}" }}
+
+[[operations]]
+include-path-regex = "^/v1/consents/"
+"parameters" = {{ "path.id" = "con_{nobody}" }}
 
 [[operations]]
 include-path-regex = "^/v1/erasures/"
@@ -70,6 +80,16 @@ checks.positive_data_acceptance.enabled = false
 """
 
 
+# A mail in a file is of a type that it does not know how to write.
+_HOOKS = """
+import schemathesis
+
+@schemathesis.serializer("message/rfc822")
+def mail(context, value):
+    return value if isinstance(value, bytes) else str(value).encode()
+"""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def gateway(
     request: pytest.FixtureRequest, tmp_path: Path, new_database_url: Callable[[str], str]
@@ -98,6 +118,7 @@ async def test_no_request_breaks_the_gateway_and_no_answer_breaks_the_document(
         "unsubscribe": mail.link("unsubscribe").rpartition("/")[2],
     }
     (gateway.directory / "schemathesis.toml").write_text(_CONFIG.format(**known))
+    (gateway.directory / "hooks.py").write_text(_HOOKS)
 
     done = await asyncio.to_thread(
         subprocess.run,

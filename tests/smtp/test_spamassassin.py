@@ -23,7 +23,16 @@ MOST = 1.0
 TEMPLATES = sorted(path.parent.name for path in resources.templates().glob("mail/*/subject.txt"))
 OF_OUR_OWN = {
     *("address_asked", "address_changed", "address_confirm"),
-    *("confirmation", "my_data", "re_permission", "withdrawal"),
+    *("checkpoint", "confirmation", "my_data", "re_permission", "withdrawal"),
+}
+SEALED = {
+    "log": "mail.acme.example/audit/gateway",
+    "size": "1,024",
+    "day": "27 November 2026",
+    "checkpoint": "mail.acme.example/audit/gateway\n1024\n"
+    "kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs=\n\n"
+    "— mail.acme.example/audit/gateway kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs=\n",
+    "keys": "mail.acme.example/audit/gateway+1a2b3c4d+AX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5",
 }
 BASE = "https://mail.acme.example"
 TOKENS = {
@@ -69,7 +78,7 @@ def composed(name: str, locale: str, **look: Any) -> bytes:
     }
     ours = name in OF_OUR_OWN
     templates = Templates(resources.templates() / "mail", translations)
-    data = {} if ours else {"first_name": "Ada"}
+    data = SEALED if name == "checkpoint" else {} if ours else {"first_name": "Ada"}
     content = templates.render(name, locale, data, frame, footer=not ours)
     mail = mime.compose(SERVICE if ours else MARKETING, content)
     return mail.wire([signer().sign(mail.fields, mail.body, MARKETING.date)])
