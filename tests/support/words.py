@@ -353,7 +353,7 @@ FACTS: Final = {
             "out later, a check of the log against them would show it."
         ),
         (
-            "Entry and checksum say where in our audit log it stands; the seal was published to "
+            "Entry and checksum say where in our audit log it stands; the seal is published to "
             "everybody. Keep these lines: if the entry were changed or taken out later, a check "
             "of the log against them would show it."
         ),
