@@ -7,7 +7,7 @@ crash skips nobody and writes to nobody twice. Nobody's permission is decided he
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -48,6 +48,8 @@ _TABLE = "campaign"
 _AT_ONCE = 500
 # SQLite has one writer, and sign-ups wait for it.
 _PAGES: Final = {"sqlite": 200, "postgresql": 1000}
+# Of a sender, how many messages may wait at a moment, given how many otherwise may.
+Ahead = Callable[[str, int, datetime], int]
 _OPENED = 200  # people whose gates are held while their answers are opened
 
 
@@ -65,8 +67,9 @@ class _Seen:
 class Expansion:
     """Carries campaigns on: puts back, cancels, makes messages, and says when one is over."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, ahead: Ahead = lambda _, most, __: most) -> None:
         self._stores = stores
+        self._ahead = ahead
         self._walk: Walk[str] = Walk(_AT_ONCE)
         self._running = 1
 
@@ -163,8 +166,10 @@ class Expansion:
         if isinstance(whom, Why):
             await self._put_aside(campaign.id, whom)
             return 0
-        seen = await self._look(campaign, whom)
         stores = self._stores
+        share = max(MOST_AHEAD // self._running, _LEAST_AHEAD)
+        share = self._ahead(campaign.sender, share, stores.clock.wall())
+        seen = await self._look(campaign, whom, max(share // 4, 1))
         async with stores.data.begin() as connection:
             held = await self._hold(connection, campaign.id)
             if held is None or held.state not in campaigns.GOES_ON or held.expanded_at is not None:
@@ -173,7 +178,6 @@ class Expansion:
                 return 0  # another process was at it; the next step goes on from there
             now = await stores.clock.now(connection)
             waiting = await campaign_mails.count_open(connection, held.id)
-            share = max(MOST_AHEAD // self._running, _LEAST_AHEAD)
             if share - waiting < len(seen.subjects) or not is_time(
                 held.next_due_at, now, held.per_hour
             ):
@@ -196,9 +200,9 @@ class Expansion:
         except (SealError, StoredError):
             return Why.ALTERED
 
-    async def _look(self, campaign: Campaign, whom: Audience) -> _Seen:
+    async def _look(self, campaign: Campaign, whom: Audience, most: int) -> _Seen:
         stores = self._stores
-        limit = _OPENED if whom.profile else _PAGES[stores.data.dialect]
+        limit = min(_OPENED if whom.profile else _PAGES[stores.data.dialect], most)
         place = Place(campaign.starts_at, _cursor(campaign), limit)
         async with stores.data.read() as connection:
             found = await audience.page(connection, stores.consents, campaign.purpose, whom, place)
@@ -271,7 +275,7 @@ class Expansion:
             cancelled = campaign.state is State.CANCELLED
             if not cancelled and campaign.state is not State.SENDING:
                 return 0
-            if await campaign_mails.count_open(connection, name):
+            if await campaign_mails.is_open(connection, name):
                 return 0
             now = await stores.clock.now(connection)
             counts = (await tally.of(connection, [name])).get(name, {})
