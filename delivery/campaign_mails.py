@@ -69,6 +69,12 @@ async def count_open(connection: AsyncConnection, name: str) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
+async def is_open(connection: AsyncConnection, name: str) -> bool:
+    """Whether any has not ended: asked again and again, while nearly all of them may wait."""
+    query = select(_table.c.id).where(_open(name)).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def count_uncertain(connection: AsyncConnection, name: str) -> int:
     """How many may have been sent, and may not."""
     query = select(func.count()).select_from(_table).where(_uncertain(name))

@@ -1174,7 +1174,7 @@ def tell(verdict: Verdict) -> Iterator[str]:
         yield f"{log['origin']}: {log['entries']} of {log['size']} entries are here, and unaltered"
     yield from verdict.gaps
     yield f"facts about people: {verdict.sealed} sealed, {verdict.opened} of them opened and true,"
-    yield f"  {verdict.withheld} withheld; the log tells of {verdict.erased} that were erased"
+    yield f"  {verdict.withheld} withheld, {verdict.erased} destroyed by erasures, as the log tells"
     if verdict.mails:
         yield f"mails that asked: {verdict.mails} made again to the byte,"
         yield f"  {verdict.links} of whose links confirmed"

@@ -216,6 +216,27 @@ async def test_what_is_put_off_while_its_campaign_stands_still_stands_still_too(
     assert Counter(one.to for one in await app.send_due()) == Counter(PEOPLE)
 
 
+async def test_a_campaign_whose_people_are_gone_since_its_pause_is_over(app: App) -> None:
+    key = await app.key()
+    name = await launched(app)
+    await expand(app.parts)
+    steering = Steering(stores_of(app.parts), app.parts.permit_wait)
+    await steering.pause(name, BY)
+    await expand(app.parts)
+    waiting = (await stands(app, name)).campaign.state
+    for person in PEOPLE:
+        status, _ = await call(app, key, "POST", "/v1/erasures", {"email": person})
+        assert status == 202
+    await expand(app.parts)
+    found = await stands(app, name)
+
+    assert waiting == "paused"
+    assert found.campaign.state == "done"
+    assert found.campaign.ended_at is not None
+    assert await steering.resume(name, BY) is Refusal.STANDS_OTHERWISE
+    assert await verified(app) == []
+
+
 async def test_what_may_have_arrived_is_sent_again_once_when_somebody_asks_for_it(
     app: App,
 ) -> None:

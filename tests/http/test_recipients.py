@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from audit import trail
+from audit.kinds import Kind
 from gateway.callers.api_keys import Scope
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App
@@ -149,6 +151,28 @@ async def test_one_click_withdraws_whatever_the_body(
     )
 
     assert (status, await app.permission()) == (200, "withdrawn")
+
+
+@pytest.mark.parametrize("by", ["unsubscribe-page", "one-click"])
+async def test_the_proof_says_whether_a_page_or_a_mail_program_withdrew(app: App, by: str) -> None:
+    token = (await nurture(app))["unsubscribe"]
+    shown = await text_of(app, f"/unsubscribe/{token}")
+    form, *_ = [one for one in re.findall(r"(?s)<form.*?</form>", shown) if 'action=""' in one]
+    fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
+
+    one_click = {"List-Unsubscribe": "One-Click"}
+    _, left = await post(
+        app, f"/unsubscribe/{token}", data=one_click if by == "one-click" else fields
+    )
+
+    await app.tick()
+    subject = await app.subject()
+    assert subject is not None
+    vault = await app.parts.keystore.vault([subject])
+    async with app.parts.data.snapshot() as connection:
+        told = await trail.told(connection, [subject], [Kind.CONSENT_WITHDRAWN], vault)
+    assert [one.facts["channel"] for one in told] == [by]
+    assert "List-Unsubscribe" not in left  # nor does the other language press for a mail program
 
 
 async def test_looking_at_an_unsubscribe_link_changes_nothing_and_pressing_twice_is_fine(

@@ -100,7 +100,10 @@ class Expansion:
             return 0
         if campaign.state is State.CANCELLED:
             return await self._cancel_some(name) or await self._end(name)
-        if campaign.state is State.PAUSED or campaign.starts_at > now:
+        if campaign.state is State.PAUSED:
+            # Its messages end in the pause, too: what nobody resumes would be kept for ever.
+            return 0 if campaign.expanded_at is None else await self._end(name)
+        if campaign.starts_at > now:
             return 0
         did = await self._put_back(name)
         if not did and campaign.expanded_at is None:
@@ -269,9 +272,9 @@ class Expansion:
                 return 0
             await tally.fold(connection, name)
             cancelled = campaign.state is State.CANCELLED
-            if not cancelled and campaign.state is not State.SENDING:
+            if not cancelled and campaign.expanded_at is None:
                 return 0
-            if await campaign_mails.count_open(connection, name):
+            if await campaign_mails.is_open(connection, name):
                 return 0
             now = await stores.clock.now(connection)
             counts = (await tally.of(connection, [name])).get(name, {})
