@@ -375,6 +375,7 @@ TESTED_FROM_OUTSIDE = {
     "gateway/cli/defending.py": "contract/test_defend.py",
     "gateway/flows/proving/defence_bundle.py": "contract/test_defend.py",
     "gateway/flows/proving/mail_trail.py": "contract/test_defend.py",
+    "gateway/api/evidence.py": "http/test_evidence_forms.py",
     "gateway/http/defences.py": "contract/test_defend.py",
     "gateway/http/defence_forms.py": "contract/test_defend.py",
     "gateway/http/defence_words.py": "contract/test_defend.py",

@@ -53,7 +53,9 @@ async def get_evidence(request: web.Request) -> web.StreamResponse:
     if query.case is not None and Scope.EVIDENCE_OPEN not in caller.scopes:
         raise ScopeMissing(Scope.EVIDENCE_OPEN)
     parts, typesetter = request.app[PARTS], request.app[TYPESETTER]
-    evidences = Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
+    evidences = Evidences(
+        parts.data, parts.keystore, parts.consents, parts.log, parts.clock, typesetter.aside
+    )
     opening = Opening(Actor.API, why, caller.id, query.case)
     async with request.app[TURNS].place():
         async with request.app[TURNS].making:

@@ -85,7 +85,7 @@ async def _evidence(config: Config, order: _Order, output: Path) -> int:
     typesetter = Typesetter()
     async with open_parts(config) as parts:
         stores = (parts.data, parts.keystore)
-        evidences = Evidences(*stores, parts.consents, parts.log, parts.clock)
+        evidences = Evidences(*stores, parts.consents, parts.log, parts.clock, at_once)
         found = await evidences.of(order.consent, order.opening)
         if found is None:
             raise fail(_NOT_HERE)

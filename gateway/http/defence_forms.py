@@ -73,7 +73,9 @@ class Answering:
     async def of(self, raw: bytes, opening: Opening, locale: str) -> Answered:
         """Judge a mail, open what is kept of it, and tell the log."""
         parts, aside = self.parts, self.typesetter.aside
-        evidences = Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
+        evidences = Evidences(
+            parts.data, parts.keystore, parts.consents, parts.log, parts.clock, aside
+        )
         owned = partial(_owned, parts.config)
         found = await Defences(evidences, owned, aside, self.opens_locked).of(raw, opening)
         case = found.case if isinstance(found, Defended) else opening.case

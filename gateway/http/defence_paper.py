@@ -17,7 +17,7 @@ from delivery.outcome import Outcome
 from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence
 from gateway.flows.proving.defend import Defended
-from gateway.flows.proving.mail_trail import Transmission
+from gateway.flows.proving.transmissions import Transmission
 from gateway.http import defences, evidence_paper
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations

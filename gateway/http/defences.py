@@ -14,7 +14,7 @@ from delivery.alterations import Altered, How
 from delivery.authorship import NotOurs, Signed, Why
 from gateway.config.config import Config
 from gateway.flows.proving.defend import Defended, Reach
-from gateway.flows.proving.mail_trail import Transmission
+from gateway.flows.proving.transmissions import Transmission
 from gateway.http import defence_words, evidences
 from gateway.http.models import Answer
 from gateway.look.translations import SOURCE, translations

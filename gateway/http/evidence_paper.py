@@ -98,6 +98,7 @@ class _Writer:
             *self._story(),
             *self._request(),
             *self._mails(),
+            *self._uses(),
             *self._unknown(),
             *self._checking(),
             *self._notice(),
@@ -303,6 +304,26 @@ class _Writer:
             yield say("Confirmed by it"), say("yes: by the link that the log names for this mail")
         else:
             yield say("Confirmed by it"), say("no")
+
+    def _uses(self) -> Iterator[Block]:
+        """How many, and of when; the JSON file names each."""
+        say, found = self._words.gettext, self._found.uses
+        if found is None:
+            return
+        yield Heading(say("What it allowed"))
+        if not found.sent:
+            yield Words(say("The log tells of no mail that rested on it."))
+            return
+        line = (
+            say("The log tells of %(count)s mails that rested on it.")
+            if found.are_all
+            else say("Of the mails that rested on it the newest %(count)s were read.")
+        )
+        yield Words(line % {"count": len({one.permit.facts["message"] for one in found.sent})})
+        first, last = found.sent[0].permit.at, found.sent[-1].permit.at
+        facts = [(say("First permitted"), first), (say("Last permitted"), last)]
+        yield Facts([(name, self._moment(at)) for name, at in facts])
+        yield Words(say("The JSON file names each of them, with what became of it."))
 
     def _unknown(self) -> Iterator[Block]:
         if self._found.unknown:

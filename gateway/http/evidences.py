@@ -16,6 +16,7 @@ from consent.specimens import Specimen
 from delivery import outcome
 from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
+from gateway.flows.proving.transmissions import Transmission
 from gateway.http.evidence_words import FAULTS, UNKNOWN
 from storage.ids import named
 
@@ -45,6 +46,8 @@ def document(found: ConsentEvidence, config: Config) -> dict[str, Any]:
         "steps": [_step(one) for one in found.steps],
         "corrections": [_step(one) for one in found.corrections],
         "mails": [_mail(one) for one in found.mails],
+        "uses": None if found.uses is None else [_use(one) for one in found.uses.sent],
+        "uses_left_out": found.uses is not None and not found.uses.are_all,
         "specimens": [_specimen(one) for one in found.specimens.values()],
         "unknown": [{"what": one, "means": UNKNOWN[one]} for one in found.unknown],
         "faults": [
@@ -133,6 +136,25 @@ def words(raw: bytes) -> dict[str, str | None]:
     body = mail.get_body(("plain",))
     heads = {name.lower(): str(mail[name]) for name in ("From", "To", "Date", "Subject")}
     return {**heads, "text": None if body is None else str(body.get_content())}
+
+
+def _use(one: Transmission) -> dict[str, Any]:
+    place, end = one.permit.of.place, one.outcome
+    said = {} if end is None else end.facts
+    return {
+        "message_id": one.permit.facts.get("message"),
+        "attempt": one.attempt,
+        "purpose": one.purpose,
+        "permitted_at": _moment(one.permit.at),
+        "event_id": named("evt", one.permit.of.entry.eid),
+        "log": None if place is None else succession.generation_of(place),
+        "index": None if place is None else succession.index_of(place),
+        "position": one.permit.position,
+        "outcome": said.get("outcome"),
+        "outcome_at": None if end is None else _moment(end.at),
+        "code": said.get("code"),
+        "hash": said.get("mail"),
+    }
 
 
 def _specimen(one: Specimen) -> dict[str, Any]:

@@ -26,7 +26,9 @@ async def test_a_bundle_that_was_asked_for_before_an_erasure_opens_nothing_that_
     parts, config = app.parts, app.parts.config
     _, mail = await newsletter(app)
     await app.tick()
-    evidences = Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
+    evidences = Evidences(
+        parts.data, parts.keystore, parts.consents, parts.log, parts.clock, at_once
+    )
     owned = Owned(dkim_public.ever(config), dkim_public.domains(config))
     opening = Opening(Actor.API, WHY, "key_1")
     found = await Defences(evidences, lambda: owned, at_once, opens_locked=False).of(

@@ -94,7 +94,9 @@ async def test_a_mail_that_goes_out_while_its_bundle_is_made_stays_closed(app: A
     await app.http.post("/forms/signup", json=await app.posted())
     await app.tick()
     name = await consent_of(app)
-    evidences = Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
+    evidences = Evidences(
+        parts.data, parts.keystore, parts.consents, parts.log, parts.clock, at_once
+    )
     found = await evidences.of(name, Opening(Actor.API, WHY, "key_1"))
     assert found is not None
 

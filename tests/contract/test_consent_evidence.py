@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ from gateway.callers.api_keys import Scope
 from gateway.flows.proving import verify
 from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.consent_proof import Unknown
+from gateway.flows.proving.exports import at_once
 from gateway.http import evidences
 from tests.promises.test_erased_is_erased import YEAR, erase, rows_naming, run_rules, sound
 from tests.support.apps import ADA, App
+from tests.support.calls import queue
 from tests.support.hostile import by_sql
 from tests.support.proofs import WHY, consent_of, evidence, hand_over, proven
 
@@ -30,7 +33,7 @@ CASE = "2026-17"
 
 def of(app: App) -> Evidences:
     parts = app.parts
-    return Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
+    return Evidences(parts.data, parts.keystore, parts.consents, parts.log, parts.clock, at_once)
 
 
 async def document(app: App, name: str, query: str = "") -> dict[str, Any]:
@@ -78,6 +81,24 @@ async def test_the_mail_comes_back_to_the_byte_and_the_opening_is_told_first(app
     assert said["mails"][0]["session"]["tls"]["version"] == "TLSv1.3"
     assert "values" not in json.dumps(said["steps"]), "links in it open or end something"
     assert await sound(app) == []
+
+
+async def test_every_mail_that_it_allowed_is_named_and_no_other(app: App) -> None:
+    name, _ = await proven(app)
+    other, _ = await proven(app, "eve@example.org")
+    before = await document(app, name)
+    for subject in ("May", "June"):
+        await queue(app, subject=subject, text="Hello.")
+    await queue(app, "eve@example.org", text="Hello.")
+    mails = await hand_over(app)
+
+    said = await document(app, name)
+
+    assert (before["uses"], said["uses_left_out"]) == ([], False)
+    assert [one["outcome"] for one in said["uses"]] == ["sent", "sent"]
+    hashes = {f"sha256:{sha256(one.raw).hexdigest()}" for one in mails if one.to == ADA}
+    assert {one["hash"] for one in said["uses"]} == hashes
+    assert len((await document(app, other))["uses"]) == 1
 
 
 async def test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over(

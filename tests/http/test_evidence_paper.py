@@ -14,10 +14,12 @@ from audit.kinds import Actor
 from consent.model import State
 from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.consent_proof import ConsentEvidence
+from gateway.flows.proving.exports import at_once
 from gateway.http import evidence_paper
 from gateway.look.papers import Facts, Heading, Listing, Quote, Words
 from gateway.look.translations import translations
 from tests.support.apps import ADA, App, open_app
+from tests.support.calls import queue
 from tests.support.databases import Databases
 from tests.support.proofs import WHY, consent_of, evidence, hand_over, proven
 
@@ -34,7 +36,7 @@ async def berlin(tmp_path: Path, new_database_url: Databases, dialect: str) -> A
 async def found(app: App, email: str = ADA) -> ConsentEvidence:
     parts = app.parts
     stores = (parts.data, parts.keystore)
-    evidences = Evidences(*stores, parts.consents, parts.log, parts.clock)
+    evidences = Evidences(*stores, parts.consents, parts.log, parts.clock, at_once)
     made = await evidences.of(await consent_of(app, email), Opening(Actor.OPERATOR, WHY))
     assert made is not None
     return made
@@ -109,6 +111,26 @@ async def test_a_paper_is_for_ever_and_for_who_does_not_see(berlin: App) -> None
         assert (status, kind) == (200, "application/pdf")
         assert b"pdfuaid:part" in raw
         assert b"pdfaid:part" in raw
+
+
+async def test_the_paper_says_how_many_mails_it_allowed(app: App) -> None:
+    await proven(app)
+    nothing = said(app, await found(app))
+    for subject in ("May", "June"):
+        await queue(app, subject=subject, text="Hello.")
+    await hand_over(app)
+
+    made = await found(app)
+
+    assert "The log tells of no mail that rested on it." in nothing
+    paper = said(app, made)
+    assert (
+        "What it allowed\nThe log tells of 2 mails that rested on it.\nFirst permitted: " in paper
+    )
+    assert "The JSON file names each of them, with what became of it." in paper
+    assert made.uses is not None
+    some = said(app, replace(made, uses=replace(made.uses, are_all=False)))
+    assert "Of the mails that rested on it the newest 2 were read." in some
 
 
 async def test_each_end_of_a_consent_is_said_as_it_is(app: App) -> None:

@@ -1221,6 +1221,15 @@ FACTS: Final = {
         "whoever passed the request on, as they say",
         "yes: this link was in this mail, and confirmed",
     ),
+    "http/test_evidence_paper.py::test_the_paper_says_how_many_mails_it_allowed": (
+        "What it allowed",
+        "First permitted",
+        "Last permitted",
+        "The JSON file names each of them, with what became of it.",
+        "The log tells of %(count)s mails that rested on it.",
+        "The log tells of no mail that rested on it.",
+        "Of the mails that rested on it the newest %(count)s were read.",
+    ),
     EVIDENCE_STATES: (
         "Asked for, and not confirmed: this is no consent.",
         "Confirmed, and ended by itself later.",

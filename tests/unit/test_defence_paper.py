@@ -20,7 +20,7 @@ from gateway.config import config
 from gateway.flows.proving import mail_trail
 from gateway.flows.proving.consent_proof import ConsentEvidence
 from gateway.flows.proving.defend import Defended, Reach
-from gateway.flows.proving.mail_trail import Transmission
+from gateway.flows.proving.transmissions import Transmission
 from gateway.http import defence_paper, defences
 from gateway.http.defence_paper import Handed
 from gateway.look.papers import Paper

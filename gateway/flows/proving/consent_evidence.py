@@ -7,7 +7,7 @@ it is about.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,9 +24,10 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import SubjectState
 from consent.subject_evidence import Accessed, Opened
 from consent.trail import Trail
-from gateway.flows.proving import consent_proof
+from gateway.flows.proving import consent_proof, uses
 from gateway.flows.proving.consent_proof import ConsentEvidence, Material
 from gateway.flows.rights import erasing
+from gateway.flows.rights.dossier import Aside
 from storage.clock import Clock
 from storage.database import Database
 
@@ -55,6 +56,7 @@ class Evidences:
     consents: Consents
     log: Log
     clock: Clock
+    aside: Aside
 
     async def of(self, consent: str, opening: Opening) -> ConsentEvidence | None:
         """The proof of this consent, once the log holds that it was opened.
@@ -67,6 +69,8 @@ class Evidences:
         if found is None:
             return None
         vault = await self.keystore.vault([found.subject])
+        # Before a gate is held: somebody may have had thousands of mails.
+        used = await uses.read(self.data, self.log.macs, found, vault, self.aside)
         async with self.data.begin() as connection:
             held = await gates.lock(connection, [found.subject])
             now = await self.clock.now(connection)
@@ -81,7 +85,7 @@ class Evidences:
                     kind, gate.subject, opening.actor, now, evidence=said, refs=opening.refs
                 )
                 await trail.stage(connection)
-        return made
+        return None if made is None else replace(made, uses=used)
 
     async def may(
         self,

@@ -28,6 +28,7 @@ from consent.texts import PublishedNotice, Text
 from delivery import remaking
 from delivery.errors import SpecimenError
 from gateway.flows.proving.unanswered import Unanswered
+from gateway.flows.proving.uses import Uses
 
 CONFIRM = "confirm"  # the value of a mail that is the token of its link
 
@@ -127,6 +128,7 @@ class ConsentEvidence:
     specimens: Mapping[str, Specimen]  # by name, those that the steps name and that are whole
     unknown: Sequence[Unknown]
     faults: Sequence[Fault]
+    uses: Uses | None = field(default=None, repr=False)  # where they were read
 
     def said(self, kind: type[Requested] | type[Confirmed]) -> Requested | Confirmed | None:
         """What the last event of that type says."""

@@ -28,10 +28,11 @@ from consent.model import GroundKind, SubjectState
 from consent.trail import Trail
 from delivery import authorship, outbox
 from delivery.authorship import Keys, NotOurs, Signed, Why
-from gateway.flows.proving import mail_trail
+from gateway.flows.proving import mail_trail, transmissions
 from gateway.flows.proving.consent_evidence import Evidences, Opening, told_as
 from gateway.flows.proving.consent_proof import ConsentEvidence
-from gateway.flows.proving.mail_trail import SECOND, Transmission
+from gateway.flows.proving.mail_trail import SECOND
+from gateway.flows.proving.transmissions import Transmission
 from gateway.flows.rights.dossier import Aside
 from storage.ids import ordered_id
 
@@ -133,7 +134,7 @@ class Defences:
             lost += stored.gone + keyless
         if message is None:
             return await self._by_mailbox(judged, items) or Reach.UNIDENTIFIED
-        found = mail_trail.permits_of(items, message) or await self._by_row(message)
+        found = transmissions.permits_of(items, message) or await self._by_row(message)
         if found or lost:
             return found[0] if found else Reach.ENDED
         return Reach.LOST if self._log.generation > 1 else Why.NEVER_ACCEPTED
@@ -154,7 +155,7 @@ class Defences:
             )
         vault = await self._keystore.vault([row.subject])
         said, _ = await self.aside(partial(within.opened, stored, vault))
-        return mail_trail.permits_of(sorted(said, key=lambda one: one.at), message)
+        return transmissions.permits_of(sorted(said, key=lambda one: one.at), message)
 
     async def _by_mailbox(self, judged: Signed, items: Sequence[ItemFound]) -> ItemFound | None:
         """Whose message it is by where it went; only the one that it can be."""
@@ -216,7 +217,7 @@ class Defences:
                 connection, macs, first.subject, _OF_MAILS, since, _MOST_ITEMS
             )
         items, _ = await self.aside(partial(within.opened, stored, vault))
-        return mail_trail.transmissions(items, message) or [Transmission(first, None)]
+        return transmissions.transmissions(items, message) or [Transmission(first, None)]
 
     async def _consent(
         self,

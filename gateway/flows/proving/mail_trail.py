@@ -7,13 +7,11 @@ known from elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from audit.kinds import Kind
 from audit.within import ItemFound
 from consent import address
 from consent.errors import AddressError
@@ -21,32 +19,10 @@ from consent.model import GroundKind
 from delivery import mime
 from delivery.authorship import Signed
 from gateway.flows.proving.consent_proof import ConsentEvidence
+from gateway.flows.proving.transmissions import Transmission, is_permit
 
 SECOND: Final = timedelta(seconds=1)
 _MESSAGE_ID: Final = re.compile(r"<([0-9a-v]{26})@([A-Za-z0-9.-]{1,253})>")
-
-
-@dataclass(frozen=True, slots=True)
-class Transmission:
-    """One permit, and the outcome that the log has for it; none while there is none."""
-
-    permit: ItemFound
-    outcome: ItemFound | None
-
-    @property
-    def attempt(self) -> int | None:
-        found = self.permit.facts.get("attempt")
-        return found if isinstance(found, int) else None
-
-    @property
-    def ground(self) -> tuple[str, str]:
-        """Its kind and name."""
-        found = self.permit.facts["ground"]
-        return str(found["kind"]), str(found["id"])
-
-    @property
-    def purpose(self) -> str:
-        return str(self.permit.facts.get("purpose"))
 
 
 def moments(signed: Signed) -> list[datetime]:
@@ -71,34 +47,12 @@ def message_of(signed: Signed, domains: Collection[str]) -> str | None:
     return f"msg_{found[1]}" if found and found[2].lower() in domains else None
 
 
-def permits_of(items: Iterable[ItemFound], message: str) -> list[ItemFound]:
-    """Those that say that this message may go."""
-    return [one for one in items if is_permit(one) and one.facts.get("message") == message]
-
-
-def is_permit(one: ItemFound) -> bool:
-    """Whether an item says that a message may go, rather than that it ended."""
-    is_batch = one.of.entry.kind is Kind.PERMIT_BATCH
-    return is_batch and isinstance(one.facts.get("ground"), dict)
-
-
 def may_be(signed: Signed, one: ItemFound) -> bool:
     """Whether it permitted such a mail: marketing alone says how to leave, on a consent."""
     if not is_permit(one):
         return False
     is_marketing = signed.signature.counts().get(b"list-unsubscribe", 0) > 0
     return bool(is_marketing == (one.facts["ground"].get("kind") == GroundKind.CONSENT))
-
-
-def transmissions(items: Sequence[ItemFound], message: str) -> list[Transmission]:
-    """The permits of a message in their order, each with its outcome."""
-    ends = {
-        one.facts.get("attempt"): one
-        for one in sorted(items, key=_at)
-        if one.of.entry.kind is Kind.DELIVERY_BATCH and one.facts.get("message") == message
-    }
-    permits = sorted(permits_of(items, message), key=_at)
-    return [Transmission(one, ends.get(one.facts.get("attempt"))) for one in permits]
 
 
 def is_other(signed: Signed, sent: Iterable[Transmission]) -> bool | None:
@@ -129,7 +83,3 @@ def same_mailbox(mailbox: str | None, said: str | None) -> bool:
         return mailbox is not None and said == mime.ascii_address(mailbox)
     except ValueError:
         return False
-
-
-def _at(item: ItemFound) -> datetime:
-    return item.at
