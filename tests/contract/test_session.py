@@ -7,15 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
 
-from audit.tables import audit_payload, audit_pending
 from consent.fresh_links import LINK_LIFE, SESSION_LIFE
-from consent.tables import fresh_link as fresh_link_row
 from gateway.flows.rights import fresh_link
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.parts import Parts
-from storage.errors import StorageAway
 from tests.support.apps import ADA, App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.fresh_links import ask, sent_links
@@ -27,11 +23,6 @@ async def app(
 ) -> AsyncIterator[App]:
     async with open_app(tmp_path, new_database_url, dialect, clock=clock) as opened:
         yield opened
-
-
-last_staged = (
-    select(audit_pending.c.eid).order_by(audit_pending.c.n.desc()).limit(1).scalar_subquery()
-)
 
 
 @pytest.fixture
@@ -59,30 +50,6 @@ async def test_a_link_opens_one_session_which_ends_after_half_an_hour(
     assert await session_of(parts.data, parts.clock, parts.rows, opened) is not None
     clock.step(timedelta(seconds=1))
     assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
-
-
-async def test_a_spent_link_opens_nothing_though_the_look_it_opened_is_deleted(
-    app: App, parts: Parts, clock: SteppedClock
-) -> None:
-    await app.sign_up(ADA)
-    await app.tick()
-    await ask(parts, ADA)
-    (link,) = await sent_links(parts)
-    clock.step(timedelta(seconds=1))
-    assert await open_session(parts, link) is not None
-    async with parts.data.begin() as connection:
-        await connection.execute(update(fresh_link_row).values(spent_at=None))
-        await connection.execute(delete(audit_payload).where(audit_payload.c.eid == last_staged))
-
-    with pytest.raises(StorageAway):
-        await open_session(parts, link)
-
-    # What is missing from before is nothing to a later link.
-    await app.sign_up(ADA, "updates")
-    await app.tick()
-    clock.step(timedelta(days=1))
-    await ask(parts, ADA)
-    assert await open_session(parts, (await sent_links(parts))[-1]) is not None
 
 
 async def test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour(

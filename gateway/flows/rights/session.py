@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import histories
+from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
-from audit.rowmac import RowMacs
 from consent import (
     address_links,
     fresh_links,
@@ -15,7 +13,6 @@ from consent import (
     tokens,
 )
 from consent.fresh_links import FreshLink, Session
-from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.subject_evidence import Accessed
 from consent.trail import Trail
@@ -23,10 +20,7 @@ from gateway.look import terms
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
-from storage.errors import StorageAway
 from storage.honesty import RowKeys
-
-log = structlog.get_logger()
 
 _LOOK = (Compartment.PROFILE, Compartment.EVIDENCE)  # what it shows, and that it is told of
 
@@ -51,7 +45,7 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
         # Before it is spent: else the person would have no link any more, and nothing to see.
         if not gates.usable(gate, vault, *_LOOK):
             return None
-        if await _is_over(connection, parts.log.macs, gate, found, vault):
+        if await _is_over(connection, found, vault):
             return None
         if not await fresh_links.spend(connection, found, now):
             return None
@@ -64,21 +58,12 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
     return raw
 
 
-async def _is_over(
-    connection: AsyncConnection, macs: RowMacs, gate: Gate, link: FreshLink, vault: Vault
-) -> bool:
-    """Whether the log tells that it was spent, or ended, whatever its row says.
-
-    Raises `StorageAway` where the event may be away that would tell of it.
-    """
-    told = (await histories.of_people(connection, macs, [gate.subject], vault))[gate.subject]
+async def _is_over(connection: AsyncConnection, link: FreshLink, vault: Vault) -> bool:
+    """Whether the log tells that it was spent, or ended, whatever its row says."""
+    kinds = {Kind.SUBJECT_ACCESSED, *address_links.ENDING}
+    told = await audit_trail.told(connection, [link.subject], kinds, vault)
     opened = (one.facts.get("link") for one in told if one.kind is Kind.SUBJECT_ACCESSED)
-    if link.id in opened or address_links.outdone(link.created_at, told):
-        return True
-    if not histories.whole_since(told, gate.place, link.created_at):
-        log.error("link_not_opened")
-        raise StorageAway("data")
-    return False
+    return link.id in opened or address_links.outdone(link.created_at, told)
 
 
 async def session_of(data: Database, clock: Clock, keys: RowKeys, raw: bytes) -> Session | None:
