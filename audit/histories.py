@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -24,6 +24,7 @@ from storage.sound import sound
 from storage.types import among
 
 _ALL = frozenset(Kind)
+_TICK = timedelta(milliseconds=1)  # entries cut off what is less
 
 
 async def of_people(
@@ -138,8 +139,21 @@ def whole(events: Sequence[Told], place: Place) -> bool:
 
     Numbers that a later event says were let go may be missing, and no others.
     """
+    return _follow(events, place, 0, None)
+
+
+def whole_since(events: Sequence[Told], place: Place, since: datetime) -> bool:
+    """As `whole`, of what may have happened from *since* on: earlier holes are nothing to it."""
+    before = [at for at, one in enumerate(events) if one.entry.at + _TICK <= since]
+    if not before:
+        return whole(events, place)
+    last = events[before[-1]]
+    later = events[before[-1] + 1 :]
+    return _follow(later, place, last.facts["sseq"] + 1, encode(last.commitment))
+
+
+def _follow(events: Sequence[Told], place: Place, expected: int, last: str | None) -> bool:
     let_go = {number for one in events for number in _let_go(one)}
-    expected, last = 0, None
     for one in events:
         number = one.facts["sseq"]
         if number == expected:

@@ -152,6 +152,16 @@ def outdone(created_at: datetime, told: Iterable[Told]) -> bool:
     return any(created_at < at for at, _, _ in _pressed(told))
 
 
+def lives_elsewhere(mailbox: str | None, told: Iterable[Told]) -> bool:
+    """Whether the log tells, by its last word, of another address than that on file.
+
+    Nobody can tell of one that does not open (none), nor before the first change.
+    """
+    rectified = [one.facts for one in told if one.kind is Kind.SUBJECT_RECTIFIED]
+    said = [facts["address"] for facts in rectified if "address" in facts]
+    return bool(said) and mailbox is not None and address.recognised(mailbox) != said[-1]
+
+
 def _pressed(told: Iterable[Told]) -> Iterator[tuple[datetime, str, bool]]:
     """When a link was pressed that ends others, which one, and whether it ends only new ones."""
     for one in told:

@@ -7,7 +7,7 @@ release that wrote it (`tests/vectors/evidence.json`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from typing import Any, Self
 from audit.kinds import Kind
 from consent import held_evidence, rights, stop_proofs, subject_evidence
 from consent.mail_evidence import MadeOf, Session
+from consent.model import State
 from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
 
@@ -351,6 +352,16 @@ Proof = (
     | held_evidence.Told
     | stop_proofs.Told
 )
+
+
+def contested(said: Iterable[Proof], state: State) -> bool:
+    """Whether somebody else may have made a request, of which these are told: it is left out.
+
+    Of a confirmation that is away, or does not open, nobody can tell.
+    """
+    confirmed = [one for one in said if isinstance(one, Confirmed)]
+    return any(one.contested for one in confirmed) or (state.decided and not confirmed)
+
 
 _TYPES: Mapping[Kind, type[Proof]] = {
     Kind.CONSENT_REQUESTED: Requested,

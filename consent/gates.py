@@ -184,17 +184,14 @@ async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
 
 
 async def object_to(
-    connection: AsyncConnection, keys: RowKeys, held: Iterable[Gate], now: datetime
+    connection: AsyncConnection, keys: RowKeys, since: Iterable[tuple[Gate, datetime]]
 ) -> dict[str, Gate]:
-    """Record objections (Art. 21 GDPR): no purpose may be mailed from here on.
+    """Record objections (Art. 21 GDPR) that stand *since* then: no purpose may be mailed.
 
-    The first one stands: what is kept of an objection ends counted from it, repeated or not.
+    Give the moment of the first one: what is kept of an objection ends counted from it.
     """
-    return await restate(
-        connection,
-        keys,
-        [(gate, replace(gate, objected_at=gate.objected_at or now)) for gate in held],
-    )
+    changes = [(gate, replace(gate, objected_at=at)) for gate, at in since]
+    return await restate(connection, keys, changes)
 
 
 async def block_asking(

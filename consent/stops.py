@@ -24,10 +24,9 @@ from storage.honesty import RowKeys
 _RESTRICTS = frozenset({Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_HELD})
 
 
-async def restrict(connection: AsyncConnection, keys: RowKeys, held: Gate, now: datetime) -> None:
-    """Keep somebody's data, and mail them nothing (Art. 18 GDPR); the first moment stands."""
-    stopped = replace(held, restricted_at=held.restricted_at or now)
-    await gates.restate(connection, keys, [(held, stopped)])
+async def restrict(connection: AsyncConnection, keys: RowKeys, held: Gate, since: datetime) -> None:
+    """Keep somebody's data, and mail them nothing (Art. 18 GDPR)."""
+    await gates.restate(connection, keys, [(held, replace(held, restricted_at=since))])
 
 
 async def lift_restriction(connection: AsyncConnection, keys: RowKeys, held: Gate) -> None:
@@ -46,6 +45,11 @@ def erasure_waits(told: Iterable[Told]) -> bool:
     What it restricted is not theirs to lift: nothing but the erasure ends it.
     """
     return any(event.kind is Kind.SUBJECT_ERASURE_HELD for event in told)
+
+
+def restriction_stands(told: Iterable[Told]) -> bool:
+    """Whether somebody is restricted by the log, which has every event of the person in order."""
+    return _heard(told, _RESTRICTS, _lifts_restriction)[0]
 
 
 def objected_at(told: Iterable[Told]) -> datetime | None:

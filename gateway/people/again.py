@@ -41,6 +41,7 @@ class LeftMails:
     named: Mapping[str, Any] | None = None  # none: the link is nobody's, or it cannot be told now
     acknowledged: bool = False  # a mail may tell of the withdrawal
     again_url: str | None = None
+    over: bool = False  # no consent to them stands or waits
 
 
 async def left(request: web.Request, token: str) -> LeftMails:
@@ -63,6 +64,7 @@ async def left(request: web.Request, token: str) -> LeftMails:
         wording.shown(seen.text, seen.purpose),
         acknowledged=purpose is not None and purpose.acknowledge,
         again_url=f"/again/{switch}" if purpose is not None else None,
+        over=seen.over,
     )
 
 

@@ -121,7 +121,9 @@ def _words(locale: str) -> dict[str, str]:
         "imprint": say("Imprint"),
         "again": say("Please have another look"),
         "email_missing": say("Please enter your email address."),
-        "email_invalid": say("This does not look like an email address. Example: name@example.org"),
+        "email_invalid": say(
+            "We cannot mail this address (no ä or é before the @). Example: name@example.org"
+        ),
         "purpose_missing": say("Please tick what you would like to receive."),
         "field_missing": say("Please fill in this field."),
         "field_invalid": say("This value cannot be accepted."),

@@ -306,6 +306,7 @@ def _shown(consents: Sequence[Held], locale: str) -> list[dict[str, Any]]:
             "form": None if held.contested else held.consent.form,
             "own_form": _own_form(held.consent, locale),
             "contested": held.contested,
+            "confirmation_away": held.confirmation_away,
             "evidence": held.consent.evidence,
             "text_hash": held.consent.text_hash,
             "story": [_told(step) for step in held.story if step.kind in _TOLD],

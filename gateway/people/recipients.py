@@ -33,7 +33,8 @@ _require_token = links.require_token
 async def show_unsubscribe(request: web.Request) -> web.StreamResponse:
     """One button; says for which mails, where the link is one of ours."""
     left = await again.left(request, _require_token(request))
-    return pages.response(request, "unsubscribe", brand=_brand(request), named=left.named)
+    brand = _brand(request)
+    return pages.response(request, "unsubscribe", brand=brand, named=left.named, over=left.over)
 
 
 @page(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from audit.kinds import Kind
 from audit.tables import audit_entry, audit_payload
 from consent.tables import address_link
 from consent.tables import fresh_link as personal
+from consent.tables import subject as people
 from tests.http.test_my_data import fresh_link
 from tests.http.test_people_rectify import BACK, MOVED, OVER
 from tests.http.test_people_rights import Visit, csrf, sound, visit
@@ -34,6 +35,19 @@ async def put_back(app: App, old: Rows) -> None:
     async with app.parts.data.begin() as connection:
         await connection.execute(delete(address_link))
         await connection.execute(insert(address_link), old)
+
+
+async def mailed_at(app: App) -> bytes:
+    """Where mails go to her, as her row has it."""
+    async with app.parts.data.read() as connection:
+        (row,) = await rows(connection, people)
+    sealed: bytes = row["address"]
+    return sealed
+
+
+async def mail_at(app: App, sealed: bytes) -> None:
+    async with app.parts.data.begin() as connection:
+        await connection.execute(update(people).values(address=sealed))
 
 
 async def of_new(app: App) -> Visit:
@@ -99,6 +113,26 @@ async def test_what_the_mailbox_refused_while_its_row_was_away_moves_nobody(
     await put_back(app, old)
 
     assert OVER in (await press(app, mails.new))[1]
+
+
+async def test_who_takes_their_address_back_is_not_told_that_it_never_changed(
+    app: App, dialect: str
+) -> None:
+    """The address of before is put back for the moment of their answer, and taken away again."""
+    await app.subscribe()
+    subject, mails = await app.subject(), await asked(await visit(app))
+    before = await mailed_at(app)
+    await press(app, mails.new)
+    after = await mailed_at(app)
+
+    await mail_at(app, before)
+    async with app.http.post(f"/address/{mails.keep}") as answer:
+        assert answer.status == 503
+
+    await mail_at(app, after)
+    assert BACK in (await press(app, mails.keep))[1]
+    assert (await app.subject(), await app.subject(NEW)) == (subject, None)
+    assert await sound(app) == []
 
 
 async def test_what_came_after_a_change_that_was_taken_back_moves_nobody(

@@ -10,8 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
+from audit.tables import audit_payload
 from consent import address
 from consent.keys.tables import limit_key
 from consent.model import State
@@ -292,3 +293,23 @@ async def test_the_file_for_machines_is_without_what_strangers_said(app: App) ->
     theirs = [one for one in facts if one.get("consent") == consent["consent_id"]]
     assert theirs
     nothing_of_theirs(str(theirs))
+
+
+async def test_nothing_of_a_flood_is_shown_though_what_tells_of_it_is_deleted(app: App) -> None:
+    """By SQL: the facts of her confirmation, which said that the request may be somebody else's."""
+    first, *_ = await flooded(app, 3)
+    await she_asks(app)
+    await app.deliver()
+    await press(app, first, said=TYPED)
+    kept = (await the_confirmed(app)).consent
+    async with app.parts.data.begin() as connection:
+        away = delete(audit_payload).where(audit_payload.c.eid == kept.eid)
+        assert (await connection.execute(away)).rowcount == 1
+
+    held = await the_confirmed(app)
+
+    assert held.contested
+    nothing_of_theirs(str([step.said.facts() for step in held.story]))
+    cookie = await own_session(app)
+    async with app.http.get("/my-data/why", headers=cookie) as page:
+        assert "What tells of your confirmation is missing." in await page.text()

@@ -188,3 +188,42 @@ async def test_who_waits_for_a_hold_lifts_nothing_though_the_row_of_the_erasure_
         await lifting.lift_objection(one, [])
 
     assert await app.permission(ADA, "updates") in ("restricted", "objected")
+
+
+async def test_a_restriction_answered_while_a_row_of_before_stood_is_not_lost_unseen(
+    app: App,
+) -> None:
+    """The stop that she lifted is put back for the moment of her answer, and taken away again."""
+    await app.subscribe()
+    one = await ada(app)
+    lifting = stops_of(app.parts)
+    await lifting.restrict(one)
+    stopped = await stops(app)
+    assert await lifting.lift_restriction(one)
+    free = await stops(app)
+    app.step(timedelta(seconds=1))
+
+    await put(app, stopped)
+    await lifting.restrict(one)
+    assert await named(app) == []
+
+    await put(app, free)
+    assert any("tells of a restriction" in doubt for doubt in await named(app))
+
+
+async def test_who_objects_again_while_a_row_of_before_stands_has_objected(app: App) -> None:
+    await app.subscribe(ADA, "newsletter", "updates")
+    one = await ada(app)
+    await object_by_letter(app, "newsletter")
+    stopped = await stops(app)
+    assert await stops_of(app.parts).lift_objection(one, ["updates"])
+    free = await stops(app)
+    app.step(timedelta(seconds=1))
+
+    await put(app, stopped)
+    await object_by_letter(app, "newsletter")
+
+    await put(app, free)
+    assert any("tells of an objection" in doubt for doubt in await named(app))
+    async with app.parts.data.begin() as connection:
+        assert await rows(connection, consents.suppression) != []  # nor is she asked

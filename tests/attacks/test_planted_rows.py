@@ -265,7 +265,9 @@ async def test_stops_that_were_taken_away_leave_nothing_permitted(app: App) -> N
     person = await row_of(app, consents.subject)
     async with app.parts.data.begin() as connection:
         held = await gates.lock(connection, [person["id"]])
-        held = await gates.object_to(connection, app.parts.rows, held.values(), START)
+        held = await gates.object_to(
+            connection, app.parts.rows, [(gate, START) for gate in held.values()]
+        )
         await gates.suppress(connection, app.parts.rows, held.values(), "bounce")
     await alter(app, consents.subject, objected_at=None, suppressed=None)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, func, insert, select
 
+from audit.tables import audit_payload, audit_pending
 from consent.tables import rights_request
 from tests.promises.test_erased_is_erased import erase, rows_naming, run_rules, sound
 from tests.support.apps import ADA, App
@@ -69,6 +70,22 @@ async def test_a_request_whose_row_is_away_is_waited_for_all_the_same(
     await run_rules(app)
 
     assert await app.subject() == subject
+
+
+async def test_a_request_put_back_is_not_decided_anew_though_its_decision_is_deleted(
+    app: App, dialect: str
+) -> None:
+    await app.subscribe()
+    request = await answered_and_put_back(app)
+    async with app.parts.data.begin() as connection:
+        last = select(func.max(audit_pending.c.n)).scalar_subquery()
+        eid = select(audit_pending.c.eid).where(audit_pending.c.n == last).scalar_subquery()
+        await connection.execute(delete(audit_payload).where(audit_payload.c.eid == eid))
+
+    path = f"/v1/rights-requests/{request}/refuse"
+    status, _ = await call(app, await app.key(), "POST", path, {"reason": "Nobody asked."})
+
+    assert status == 503
 
 
 async def test_an_erasure_does_not_decide_anew_what_was_put_back(app: App, dialect: str) -> None:

@@ -63,7 +63,7 @@ async def test_the_snippet_works_under_a_strict_policy_and_without_the_script(
             await person.check()
             await person.page.get_by_label("Email address").fill("ada@")
             await person.press("Sign up")
-            await person.sees("This does not look like an email address.")
+            await person.sees("We cannot mail this address")
             focused = "document.activeElement.shadowRoot.activeElement.id"
             assert await person.page.evaluate(focused) == "email"
             await person.page.get_by_label("Email address").fill(ADA)

@@ -25,6 +25,10 @@ NAMED = (
     "With the button you withdraw every consent to these mails: at once, without login, and "
     "without giving a reason."
 )
+OVER_ALREADY = (
+    "No consent to these mails stands at present, so we start none of them. With the button you "
+    "can withdraw once more, to be sure."
+)
 LEFT = (
     "No consent to these mails stands any more. From now on we start none of them, unless you "
     "agree to them anew."
@@ -71,8 +75,13 @@ async def test_the_pages_name_what_is_left_and_offer_to_be_asked_again(
 
     before = await text_of(app, path)
     _, after = await post(app, path)
+    reopened = await text_of(app, path)
 
     assert say(NAMED) in before
+    assert say(OVER_ALREADY) not in before
+    assert say(OVER_ALREADY) in reopened
+    assert say(NAMED) not in reopened
+    assert 'method="post"' in reopened  # it may be repeated
     assert say(LEFT) in after
     assert say(MISTAKE) in after
     assert f'action="/again/{links["preferences"]}?locale={language}"' in after

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 
@@ -18,10 +19,16 @@ from consent.fresh_links import SESSION_LIFE
 from consent.tables import service_mail
 from gateway.flows.proving.verify import verify
 from gateway.http.app_keys import PARTS
+from gateway.look.translations import translations
 from gateway.people import sessions
 from tests.support.apps import ADA, App, open_app
 
 STRANGER = "stranger@example.org"
+LETTERS = "We cannot mail this address (no ä or é before the @). Example: name@example.org"
+GOES = (
+    "What else you enter in a form goes as soon as no consent of yours stands any more; as part of "
+    "the proof it is kept as long as that."
+)
 
 
 @pytest.fixture
@@ -335,3 +342,33 @@ async def test_each_session_is_a_look_in_the_log(app: App) -> None:
     listed = await app.http.get("/v1/audit/events?kind=subject.accessed", headers=await app.key())
 
     assert len((await listed.json())["events"]) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_an_address_that_cannot_be_written_to_is_told_why(app: App, language: str) -> None:
+    say = translations(language).gettext
+    for typed in ("bertä@example.org", "ada"):
+        path = f"/my-data?locale={language}"
+        async with app.http.post(path, data={"email": typed}) as answer:
+            assert answer.status == 422
+            assert say(LETTERS) in unescape(await answer.text())
+    async with app.http.post("/my-data", data={"email": "berta@exämple.org"}) as answer:
+        assert answer.status == 200
+
+
+async def test_who_left_is_told_why_nothing_else_is_shown_of_them(app: App) -> None:
+    await app.http.post("/forms/signup", json=await app.posted(profile={"first_name": "Ada"}))
+    (mail,) = await app.deliver()
+    await app.http.post(f"/confirm/{mail.token('confirm')}", data={"answer": "confirm"})
+    person = await session(app)
+    before = await (await app.http.get("/my-data", headers=person)).text()
+    url = "/my-data/preferences"
+    choice = {"csrf": await csrf(app, person, url), "purpose.newsletter": "off"}
+    await app.http.post(url, data=choice, headers=person)
+
+    after = await (await app.http.get("/my-data", headers=person)).text()
+
+    assert "<dd>Ada</dd>" in before
+    assert GOES not in before
+    assert "<dd>Ada</dd>" not in after
+    assert GOES in after

@@ -105,6 +105,11 @@ _CONTESTED: Final = "attacks/test_contested.py::"
 THEIRS: Final = f"{_CONTESTED}test_nothing_of_a_flood_that_came_first_becomes_hers"
 UNTICKED_FIRST: Final = f"{_CONTESTED}test_of_what_strangers_asked_for_nothing_is_ticked"
 NO_PROOF: Final = f"{_CONTESTED}test_the_proof_says_why_it_is_without_the_request"
+CONFIRMATION_AWAY: Final = (
+    f"{_CONTESTED}test_nothing_of_a_flood_is_shown_though_what_tells_of_it_is_deleted"
+)
+SAID_GOES: Final = f"{_OWN}test_who_left_is_told_why_nothing_else_is_shown_of_them"
+LETTERS: Final = f"{_OWN}test_an_address_that_cannot_be_written_to_is_told_why"
 NOT_USED: Final = f"{_OWN}test_looking_at_a_link_does_not_use_it"
 OBJECTED: Final = f"{_OWN}test_an_objection_is_part_of_the_story"
 STILL: Final = f"{_CONFIRM}test_after_an_objection_the_page_says_that_it_still_stands"
@@ -644,6 +649,10 @@ FACTS: Final = {
             "unless you agree to them anew."
         ),
         (
+            "No consent to these mails stands at present, so we start none of them. With the "
+            "button you can withdraw once more, to be sure."
+        ),
+        (
             "With the button you withdraw every consent to these mails: at once, without login,"
             " and without giving a reason."
         ),
@@ -859,6 +868,19 @@ FACTS: Final = {
     ),
     UNTICKED_FIRST: (
         ("Somebody else may have made this sign-up, so nothing is ticked yet. Tick what you want."),
+    ),
+    SAID_GOES: (
+        (
+            "What else you enter in a form goes as soon as no consent of yours stands any more; as "
+            "part of the proof it is kept as long as that."
+        ),
+    ),
+    LETTERS: (("We cannot mail this address (no ä or é before the @). Example: name@example.org"),),
+    CONFIRMATION_AWAY: (
+        (
+            "What tells of your confirmation is missing. Somebody else may have made this request, "
+            "so nothing of it is shown."
+        ),
     ),
     NO_PROOF: (
         (
@@ -1769,7 +1791,6 @@ NO_FACT: Final = (
     ),
     "The bytes as they arrived",
     "There is no such page",
-    "This does not look like an email address. Example: name@example.org",
     "This form is not set up as we expect. Please tell whoever runs the page.",
     "This is too long.",
     "This request is settled",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
 from audit.rowmac import RowMacs
-from consent import changes, history, leavings, links
+from consent import changes, history, leavings, links, stops
 from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Objected, PassedOn, TakenBack
@@ -75,7 +75,7 @@ class Ending:
     trail: Trail
     now: datetime
     changed: dict[str, Consent] = field(default_factory=dict)  # by id
-    objecting: dict[str, Gate] = field(default_factory=dict)  # by subject
+    objecting: dict[str, tuple[Gate, datetime]] = field(default_factory=dict)  # and since when
     told: set[tuple[str, str | None, str | None]] = field(default_factory=set)  # what was away
     unread: dict[tuple[str, str | None], Actor] = field(default_factory=dict)  # without a key
 
@@ -112,9 +112,7 @@ class Ending:
             if changed is not None:
                 self.changed[consent.id] = changed
         self._tell_of_what_is_away(gate, leaver.withdrawal)
-        # An objection that somebody planted could be taken away again, and is in no log.
-        stands = gate.objected_at is not None and gate.is_honest(self.keys)
-        if leaver.withdrawal.objection and not stands:
+        if leaver.withdrawal.objection:
             self._object(gate, leaver.withdrawal)
 
     def _tell_of_what_is_away(self, gate: Gate, withdrawal: Withdrawal) -> None:
@@ -138,10 +136,17 @@ class Ending:
         await leavings.note(connection, keys, self.trail, held, self.unread, self.now)
 
     def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
-        """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent."""
-        if gate.subject in self.objecting:
+        """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent.
+
+        What somebody planted could be taken away again, and so could an old row that they put
+        back: unless the log bears it out, nothing would tell of the objection that was answered.
+        """
+        known = self.known.get(gate.subject)
+        since = None if known is None else stops.objected_at(known.told)
+        stands = gate.objected_at is not None and gate.is_honest(self.keys) and since is not None
+        if stands or gate.subject in self.objecting:
             return
-        self.objecting[gate.subject] = gate
+        self.objecting[gate.subject] = (gate, since or self.now)
         consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
         evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
         actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED

@@ -44,6 +44,7 @@ class PurposeSeen:
     waiting: bool
     asked: bool  # ever
     agreed: bool  # ever, to that text
+    over: bool  # no consent to it stands or waits, whatever else stops mails
 
 
 async def look(
@@ -68,7 +69,9 @@ async def _seen(
     on = policy.stands(about, now)
     waiting = not on and State.PENDING in states
     agreed = policy.newest_decided(rows) is not None
-    return PurposeSeen(subject, purpose, text, on, waiting, asked=bool(rows), agreed=agreed)
+    over = bool(rows) and not states & {State.CONFIRMED, State.PENDING}
+    asked = bool(rows)
+    return PurposeSeen(subject, purpose, text, on, waiting, asked=asked, agreed=agreed, over=over)
 
 
 async def wording(connection: AsyncConnection, consents: Sequence[Consent]) -> Text | None:

@@ -330,7 +330,7 @@ class Withdrawals:
                 ending.take(leaver)
             await ending.write(connection, parts.consents)
             blocking = parts.keyring.suppression
-            stated = await gates.object_to(connection, keys, ending.objecting.values(), now)
+            stated = await gates.object_to(connection, keys, ending.objecting.values())
             await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
             others = [gate for one, gate in together.items() if one in sharing - subjects]
             await gates.block_asking(connection, keys, others, now)

@@ -159,7 +159,7 @@ def named_by(told: Iterable[Told]) -> set[str]:
 def assembled(found: Material) -> ConsentEvidence:
     """Put together what proves the consent, without what somebody else may have said."""
     about = list(_about(found))
-    contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in about)
+    contested = evidence.contested([one.said for one in about], found.consent.state)
     steps = [one for one in about if not (contested and isinstance(one.said, Requested))]
     named = {name for one in steps for name in _named(one.said)}
     beside = {name for one in steps for name in _of_definition(one.said)}

@@ -45,7 +45,7 @@ def doubts(
     yield from of_trail(known)
     yield from _of_links(known)
     yield from _of_ended(known)
-    if _lives_elsewhere(known, vault):
+    if address_links.lives_elsewhere(withdraw.mailbox_of(known.gate, vault), known.told):
         yield f"subject {subject}: an old row was put back: the log tells of another address"
 
 
@@ -109,14 +109,6 @@ def _of_ended(known: Known) -> Iterator[str]:
         at = address_links.ended_at(row, known.told)
         if at is not None and row.spent_at is None and (_as_told(row.expires_at) or at) > at:
             yield f"address_link {row.id}: an old row was put back: the log tells that it ended"
-
-
-def _lives_elsewhere(known: Known, vault: Vault) -> bool:
-    """Whether mails go to an address that was changed since, as far as that can be read."""
-    told = [one.facts for one in known.told if one.kind is Kind.SUBJECT_RECTIFIED]
-    said = [facts["address"] for facts in told if "address" in facts]
-    mailbox = withdraw.mailbox_of(known.gate, vault) if said else None
-    return mailbox is not None and mailbox.lower() != said[-1]
 
 
 def _as_told(at: datetime | None) -> datetime | None:

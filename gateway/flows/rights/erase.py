@@ -320,7 +320,7 @@ class Erasures:
             eid = trail.record_leaving(kind, subject, request.actor, now, evidence=said, refs=refs)
             waiting = erasures.waiting(new, eid)
             await erasures.add(connection, parts.rows, waiting)
-        await stops.restrict(connection, parts.rows, gate, now)
+        await stops.restrict(connection, parts.rows, gate, gate.restricted_at or now)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)

@@ -23,7 +23,7 @@ from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.erasures import Erasure
 from consent.errors import StoredError
-from consent.evidence import Confirmed, Proof, Requested
+from consent.evidence import Proof, Requested
 from consent.history import History
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
@@ -214,7 +214,7 @@ def _proofs(
     found = []
     for consent in consents:
         about = [one for one in steps if consent.id in one.said.consents]
-        contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in about)
+        contested = evidence.contested([one.said for one in about], consent.state)
         shown = [one for one in about if not (contested and isinstance(one.said, Requested))]
         text, fits = known.get(consent.text_hash), trail.vouches(consent)
         found.append(ConsentProof(consent, fits, text, shown, contested))

@@ -41,6 +41,7 @@ from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
+from gateway.flows.leaving import withdraw
 from gateway.flows.rights import address_mails, erasing
 from gateway.flows.rights.address_mails import About
 from gateway.parts import Parts
@@ -135,6 +136,9 @@ class Moving:
         known = await history.read(connection, parts.log.macs, held_alone, vault, rows)
         if _is_over(link, known[gate.subject]):
             return None
+        # With one of before, put back for a moment, who takes theirs back would seem to have it.
+        mailbox = withdraw.mailbox_of(gate, vault)
+        _require(not address_links.lives_elsewhere(mailbox, known[gate.subject].told))
         about = About(gate, vault, rows)
         other = next((held[one] for one in others if one in held), None)
         if others and other is None:  # its row is away for a moment
@@ -270,9 +274,9 @@ def _is_over(link: AddressLink, told: History) -> bool:
     return spent or address_links.ended_at(link, ending) is not None
 
 
-def _require(whole: bool) -> None:
-    """Raise `StorageAway` where an event may be away that would tell that the link was ended."""
-    if not whole:
+def _require(fits: bool) -> None:
+    """Raise `StorageAway` where the row, or the log, is not as a gateway left it."""
+    if not fits:
         log.error("person_not_moved")
         raise StorageAway("data")
 

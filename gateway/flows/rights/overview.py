@@ -65,6 +65,7 @@ class Held:
     # Confirmed by somebody who may not have asked: what the request said proves nothing, and the
     # story is without it. Who confirmed saw the wording on our own page.
     contested: bool = False
+    confirmation_away: bool = False  # so nobody can tell: it may be contested, and counts as such
     kept_until: datetime | None = None  # at least; none: that is not known yet
     hindrance: Reason | None = None  # why nothing is mailed though it is confirmed
 
@@ -79,11 +80,13 @@ class Held:
         hindrance: Reason | None,
     ) -> Self:
         """A consent with what the log *told* of it."""
-        contested = any(isinstance(one.said, Confirmed) and one.said.contested for one in told)
+        contested = evidence.contested([one.said for one in told], consent.state)
+        known = any(isinstance(one.said, Confirmed) for one in told)
         story = [one for one in told if not (contested and isinstance(one.said, Requested))]
         state = policy.effective_state(consent, now)
         against = hindrance if state is State.CONFIRMED else None
-        return cls(consent, state, text, story, contested, kept_until, against)
+        away = contested and not known
+        return cls(consent, state, text, story, contested, away, kept_until, against)
 
 
 @dataclass(frozen=True, slots=True)

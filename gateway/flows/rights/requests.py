@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail as audit_trail
+from audit import histories
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import deadlines, gates, rights_requests
@@ -42,6 +43,8 @@ from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.ids import ordered_id
+
+logger = structlog.get_logger()
 
 _TOLD: Mapping[Step, Kind] = {
     Step.ANSWER: Kind.RIGHTS_ANSWERED,
@@ -142,7 +145,7 @@ class RightsRequests:
                 return None if stored is None else Refusal.DECIDED
             if refusal := stored.refusal(step, now):
                 return refusal
-            if not await _is_last(connection, stored, _with_key(vault, gate)):
+            if not await _is_last(connection, self.log, stored, gate, _with_key(vault, gate)):
                 return Refusal.DECIDED  # an old row stands there; a verification names it
             trail = Trail(self.log, vault, held)
             changed = self._changed(stored, step, (reason, caller), trail, vault, now)
@@ -214,11 +217,19 @@ def _with_key(vault: Vault, gate: Gate) -> Vault:
     return vault
 
 
-async def _is_last(connection: AsyncConnection, stored: RightsRequest, vault: Vault) -> bool:
+async def _is_last(
+    connection: AsyncConnection, log: Log, stored: RightsRequest, gate: Gate, vault: Vault
+) -> bool:
     """Whether the log tells of nothing that became of it after what its row says.
 
-    Deciding by an old row would write the event that makes it fit.
+    Deciding by an old row would write the event that makes it fit. Raises `StorageAway` where
+    the event may be away that would tell of its decision.
     """
-    told = await audit_trail.told(connection, [stored.subject], KINDS, vault)
-    about = [one.eid for one in told if one.entry.refs.get("request") == stored.id]
-    return about[-1:] == [stored.eid]
+    subject = stored.subject
+    told = (await histories.of_people(connection, log.macs, [subject], vault))[subject]
+    about = [one for one in told if one.entry.refs.get("request") == stored.id]
+    last = [one.eid for one in about if one.kind in KINDS][-1:]
+    if last == [stored.eid] and not histories.whole_since(told, gate.place, stored.recorded_at):
+        logger.error("request_not_decided")
+        raise StorageAway("data")
+    return last == [stored.eid]

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import histories
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import (
@@ -108,9 +109,7 @@ class Stops:
             gate = await _held(connection, subject)
             now = await self.clock.now(connection)
             trail = Trail(self.log, vault, {subject: gate}, keys)
-            # A restriction that somebody planted could be taken away again, and is in no log.
-            stands = gate.restricted_at is not None and gate.is_honest(keys)
-            if not stands and not gate.gone(keys):
+            if not gate.gone(keys) and not await self._is_restricted(connection, gate, vault):
                 said, kind = Restricting(channel), Kind.SUBJECT_RESTRICTED
                 trail.record_leaving(kind, subject, actor, now, evidence=said)
                 await stops.restrict(connection, keys, gate, now)
@@ -125,6 +124,19 @@ class Stops:
         if held_back:
             raise StorageAway("data")  # it stands; nobody can say yet that it holds
         await self.permit_wait.until_over(still_open)
+
+    async def _is_restricted(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> bool:
+        """Whether the log bears out what the row says; of who has no key it tells nothing.
+
+        What somebody planted could be taken away again, and so could an old row that they put
+        back: then nothing would tell of the restriction that was answered.
+        """
+        if gate.restricted_at is None or not gate.is_honest(self.consents.keys):
+            return False
+        if not vault.has(gate.subject, Compartment.EVIDENCE):
+            return False
+        told = await histories.of_people(connection, self.log.macs, [gate.subject], vault)
+        return stops.restriction_stands(told[gate.subject])
 
     async def lift_restriction(self, subject: str) -> bool:
         """Let what the person agreed to count again.
