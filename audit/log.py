@@ -37,11 +37,11 @@ from audit.tables import (
 )
 from audit.times import told_steps
 from audit.tree import Frontier, leaf_hash
-from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import try_alone
 from storage.sound import sound
 from storage.types import upsert
+from storage.writing import insert_all
 
 _SKIPPED = 1000  # rows read at once behind some that are not ours
 

@@ -12,12 +12,10 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     and_,
-    bindparam,
     delete,
     exists,
     literal_column,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,9 +27,9 @@ from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
 from storage import paging
 from storage.honesty import RowKeys
-from storage.inserting import insert_all
 from storage.sound import fits, readable, tuples
 from storage.types import among, texts
+from storage.writing import insert_all, update_all
 
 table = tables.consent
 _ENDED = (State.WITHDRAWN, State.EXPIRED)
@@ -260,15 +258,9 @@ class Consents:
         """
         if not changed:
             return
-        columns = ("state", "decided_at", "ends_at", "mails", "profile", "eid", "kid", "mac")
-        values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in columns}
-        statement = update(table).where(table.c.id == bindparam("of")).values(values)
         # Whatever state stands there: the gates are held, so nobody changed it since it was read.
-        rows = []
-        for consent in changed:
-            row = {f"new_{name}": value for name, value in self._changing(consent).items()}
-            rows.append({"of": consent.id, **row})
-        await connection.execute(statement, rows)
+        rows = [{"id": consent.id, **self._changing(consent)} for consent in changed]
+        await update_all(connection, table, rows)
         over = {consent.subject for consent in changed if consent.state in _ENDED}
         if over:
             await people.forget_profiles(connection, over)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, delete, literal_column, select, update
+from sqlalchemy import delete, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Place
@@ -22,9 +22,9 @@ from consent.lookup import LookUp
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
-from storage.inserting import insert_all
 from storage.sound import tuples
 from storage.types import among, texts
+from storage.writing import insert_all, update_all
 
 subject = tables.subject
 # In the place of a stop, of who is erased at their own request: a row of that request tells until
@@ -176,15 +176,11 @@ async def after(connection: AsyncConnection, last: str | None, limit: int) -> li
 
 async def advance(connection: AsyncConnection, places: Sequence[Place]) -> None:
     """Store where each trail stands after this transaction's events."""
-    if not places:
-        return
-    statement = (
-        update(subject)
-        .where(subject.c.id == bindparam("of"))
-        .values(trail_length=bindparam("length"), trail_last=bindparam("last"))
-    )
-    rows = [{"of": place.subject, "length": place.length, "last": place.last} for place in places]
-    await connection.execute(statement, rows)
+    rows = [
+        {"id": place.subject, "trail_length": place.length, "trail_last": place.last}
+        for place in places
+    ]
+    await update_all(connection, subject, rows)
 
 
 async def object_to(
@@ -288,13 +284,10 @@ async def _stop(connection: AsyncConnection, old: Gate, new: Gate) -> None:
 
 async def _write(connection: AsyncConnection, stated: Sequence[Gate]) -> None:
     columns = (*_STATED, "kid", "mac")
-    values = {name: bindparam(f"new_{name}", type_=subject.c[name].type) for name in columns}
-    statement = update(subject).where(subject.c.id == bindparam("of")).values(values)
     rows = [
-        {"of": gate.subject} | {f"new_{name}": getattr(gate, name) for name in columns}
-        for gate in stated
+        {"id": gate.subject} | {name: getattr(gate, name) for name in columns} for gate in stated
     ]
-    await connection.execute(statement, rows)
+    await update_all(connection, subject, rows)
 
 
 _STATED = ("state", "restricted_at", "objected_at", "suppressed", "asking_blocked_at")

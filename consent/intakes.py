@@ -25,11 +25,11 @@ from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
 from storage import bad_rows
 from storage.ids import moment_of, ordered_id
-from storage.inserting import insert_all
 from storage.locks import delete_free
 from storage.secret import Secret
 from storage.sound import fits, sound
 from storage.types import among
+from storage.writing import insert_all
 
 intake = tables.intake
 NAME = intake.name

@@ -18,10 +18,10 @@ from audit.entry import Opener, Sealer
 from consent import tables, tokens
 from consent.keys.vault import Compartment
 from storage.honesty import RowKeys, Value
-from storage.inserting import insert_all
 from storage.locks import delete_free
 from storage.sound import tuples
 from storage.types import among, is_name, texts, upsert
+from storage.writing import insert_all
 
 _OF_SUBJECTS = select(tables.handle).where(among(tables.handle.c.subject, texts("subjects")))
 

@@ -24,12 +24,12 @@ from consent.keys import blind
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys, Value
-from storage.inserting import insert_all
 from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import among, among_hashes, is_name, upsert
+from storage.writing import insert_all
 
 index, live_key = tables.subject_index, tables.live_key
 _AT_ONCE = 500

@@ -17,10 +17,10 @@ from consent.lookup import SIGNED
 from consent.model import SubjectState
 from storage import paging
 from storage.honesty import RowKeys
-from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import delete_free
 from storage.types import among, among_hashes, is_name, texts
+from storage.writing import insert_all
 
 index = tables.subject_index
 

@@ -21,10 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent import address, suppressions, tables, tokens
 from consent.address import Address
 from consent.keys import blind
-from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import delete_free, free
 from storage.types import among
+from storage.writing import insert_all
 
 mail = tables.service_mail
 

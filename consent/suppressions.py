@@ -18,11 +18,11 @@ from consent import address, tables
 from consent.address import Address
 from consent.keys import blind
 from storage.ids import ordered_id
-from storage.inserting import insert_all
 from storage.keysets import KeySet
 from storage.locks import delete_free, free
 from storage.secret import Secret
 from storage.types import among_hashes, upsert
+from storage.writing import insert_all
 
 suppression = tables.suppression
 counted = tables.confirmation_count

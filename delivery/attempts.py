@@ -15,14 +15,12 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    bindparam,
     case,
     delete,
     exists,
     func,
     select,
     tuple_,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,6 +29,7 @@ from delivery.outbox import Message
 from delivery.outcome import Kind, Outcome
 from delivery.permits import SPENT
 from storage.types import among, texts
+from storage.writing import update_all
 
 permit = tables.permit
 
@@ -38,18 +37,6 @@ ABORTED = "aborted"  # outcome of an attempt: its worker ended before the final 
 
 _GOES_ON, _OVER, _SENT = range(3)  # what the attempts of a message came to
 _ENDS = [Outcome.SENT.value, Outcome.BOUNCED.value, Outcome.FAILED.value]
-# Made once: making a statement takes longer than executing it.
-_END = (
-    update(tables.attempt)
-    .where(tables.attempt.c.message == bindparam("of"), tables.attempt.c.n == bindparam("number"))
-    .values(
-        ended_at=bindparam("at"),
-        code=bindparam("with_code"),
-        enhanced=bindparam("with_enhanced"),
-        outcome=bindparam("as_outcome"),
-        reply=bindparam("sealed"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +72,20 @@ class AttemptEnd:
 
 
 async def end(connection: AsyncConnection, ends: Sequence[AttemptEnd], now: datetime) -> None:
-    if not ends:
-        return
+    """Write how these ended, all of them at once."""
     rows = [
         {
-            "of": end.message,
-            "number": end.n,
-            "at": now,
-            "with_code": end.code,
-            "with_enhanced": end.enhanced,
-            "as_outcome": end.outcome,
-            "sealed": end.reply,
+            "message": end.message,
+            "n": end.n,
+            "ended_at": now,
+            "code": end.code,
+            "enhanced": end.enhanced,
+            "outcome": end.outcome,
+            "reply": end.reply,
         }
         for end in ends
     ]
-    await connection.execute(_END, rows)
+    await update_all(connection, tables.attempt, rows)
 
 
 async def drop(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:

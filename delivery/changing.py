@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Integer, bindparam, case, func, update
+from sqlalchemy import Integer, bindparam, case, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import campaigns, tally
 from delivery.outbox import FINAL, MOST_TRIES, Status, outbox
 from delivery.tally import Counts, Standing
 from storage.types import Moment, among, texts
+from storage.writing import update_all
 
 # Signed by nobody, for it changes with every try: whatever stands there must fail no statement
 # that counts on.
@@ -36,6 +37,7 @@ _END = (
         ended_at=_NOW,
     )
 )
+_TRIED = update(outbox).where(_NAMED).values(tries=_TRIES + bindparam("tried", type_=Integer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +104,19 @@ async def _end(connection: AsyncConnection, changes: Sequence[Change], now: date
 
 
 async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-    if not changes:
-        return
-    values = {
-        "status": bindparam("to"),
-        "reason": bindparam("why"),
-        "owner": None,
-        "tries": _TRIES + bindparam("tried"),
-        "ended_at": None,
-        "due_at": func.coalesce(bindparam("due", type_=outbox.c.due_at.type), now),
-    }
+    for tried in (0, 1):
+        messages = [one.message for one in changes if one.tried == bool(tried)]
+        if messages:
+            await connection.execute(_TRIED, {"messages": messages, "tried": tried})
     rows = [
         {
-            "message": one.message,
-            "to": one.status,
-            "why": one.reason,
-            "tried": int(one.tried),
-            "due": one.due_at,
+            "id": one.message,
+            "status": one.status,
+            "reason": one.reason,
+            "owner": None,
+            "ended_at": None,
+            "due_at": now if one.due_at is None else one.due_at,
         }
         for one in changes
     ]
-    statement = update(outbox).where(outbox.c.id == bindparam("message")).values(values)
-    await connection.execute(statement, rows)
+    await update_all(connection, outbox, rows)

@@ -29,10 +29,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outcome import Kind
 from storage.honesty import RowKeys, Signed
-from storage.inserting import insert_all
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
+from storage.writing import insert_all
 
 outbox = tables.outbox
 

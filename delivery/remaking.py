@@ -11,9 +11,10 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, Final
 
 from delivery.errors import SpecimenError
@@ -93,16 +94,43 @@ def _pieces(raw: str, values: Mapping[str, str]) -> list[_Piece]:
 
 def _with_slots(text: str, values: Mapping[str, str]) -> Iterator[str]:
     """Constants and slots in turn, beginning and ending with a constant."""
-    named = sorted(values.items(), key=lambda one: -len(one[1]))
-    within = f"(?:{_SOFT_BREAK})?"
-    any_of = "|".join(f"(?P<{name}>{within.join(map(re.escape, value))})" for name, value in named)
     end = 0
-    for found in re.finditer(any_of, text):
-        name = str(found.lastgroup)
-        yield text[end : found.start()]
-        yield from _parts(name, found[0], values[name])
-        end = found.end()
+    names = list(values)
+    for start, _, number, stop in sorted(_places(text, values.values())):
+        if start >= end:
+            name = names[number]
+            yield text[end:start]
+            yield from _parts(name, text[start:stop], values[name])
+            end = stop
     yield text[end:]
+
+
+def _places(text: str, values: Iterable[str]) -> set[tuple[int, int, int, int]]:
+    """Where each value begins, how long it is below zero, which one it is, and where it ends.
+
+    A pattern of all of them, with what may cut each, took as long as twenty mails to compile.
+    """
+    pieces = text.split(_SOFT_BREAK)
+    breaks = list(accumulate(map(len, pieces[:-1])))
+    joined = "".join(pieces)
+
+    def place(at: int) -> int:
+        return at + len(_SOFT_BREAK) * bisect_right(breaks, at)
+
+    found = set()
+    for number, value in enumerate(values):
+        size = len(value)
+        found |= {(at, -size, number, at + size) for at in _begins(text, value)}
+        for at in _begins(joined, value):
+            found.add((place(at), -size, number, place(at + size - 1) + 1))
+    return found
+
+
+def _begins(text: str, value: str) -> Iterator[int]:
+    at = text.find(value)
+    while at >= 0:
+        yield at
+        at = text.find(value, at + 1)
 
 
 def _parts(name: str, found: str, value: str) -> Iterator[str]:

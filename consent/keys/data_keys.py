@@ -21,10 +21,10 @@ from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
 from storage.errors import StorageAway
-from storage.inserting import insert_all
 from storage.locks import in_order
 from storage.secret import Secret
 from storage.types import among, upsert
+from storage.writing import insert_all
 
 SWEEP_AFTER = timedelta(days=1)
 _COMPARTMENTS = frozenset(map(str, Compartment))  # anything else in the ledger is nobody's

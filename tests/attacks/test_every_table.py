@@ -545,13 +545,14 @@ async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
 ) -> None:
     table, dialect = TABLES[name], scene.dialect
     _, first, _ = _made[dialect]
-    rows = await _rows(scene, table)
+    # Of who was erased a count is left, and no message that says which end it was of.
+    rows = [row for row in await _rows(scene, table) if row.get("reason") != "erased"]
     assert rows, f"nothing in {name}"
     cells = [(column, None, "another") for column in table.columns]
     odd = [(c, value, kind) for c in table.columns for kind, value in _values(c, dialect)]
     cells += sorted(odd, key=lambda one: KINDS.index(one[2]))
     if len(rows) < FEW:
-        cells = [one for one in cells if one[2] in ("another", "odd", "nothing")]
+        cells = list(_fewer(cells))
     each = min(AT_ONCE, len(rows))
     for start in range(0, len(cells), each):
         done = []
@@ -566,6 +567,8 @@ async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
                 (f'UPDATE {name} SET "{column.name}" = {written} WHERE {this}', column, kind, at)
             )
         taken = await _write(scene, name, [statement for statement, *_ in done])
+        if not any(taken):
+            continue  # the database itself refused them all
 
         verified = any(kind in ("another", "odd") for _, _, kind, _ in done)
         seen = await scene.look(verified=verified)
@@ -580,6 +583,18 @@ async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
         for (statement, column, kind, at), yes in zip(done, taken, strict=True):
             if yes and kind == "another" and column.name in named:
                 assert _is_named(table, rows[at], seen.named), statement[:300]
+
+
+def _fewer(cells: Iterable[tuple[Column[Any], str | None, str]]) -> Iterator[Any]:
+    """Where each takes a look of its own: of what is no text, another one for each column."""
+    odd: dict[str, list[Any]] = {}
+    for one in cells:
+        if one[2] == "odd":
+            odd.setdefault(one[0].name, []).append(one)
+        elif one[2] in ("another", "nothing"):
+            yield one
+    for number, several in enumerate(odd.values()):
+        yield several[number % len(several)]
 
 
 def _is_named(table: Table, row: Mapping[str, Any], said: Sequence[str]) -> bool:

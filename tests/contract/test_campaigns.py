@@ -19,7 +19,7 @@ from delivery import tables, tally
 from delivery.desk import Ended
 from delivery.outcome import Ending, Phase
 from delivery.permits import Spending
-from gateway.flows.campaigning import launch, reach, standing
+from gateway.flows.campaigning import expansion, launch, reach, standing
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.standing import Standing
 from gateway.flows.campaigning.steering import By, Refusal, Steering
@@ -111,6 +111,22 @@ async def test_a_campaign_goes_to_everyone_stands_still_in_a_pause_and_counts_wh
     assert [one["campaign_id"] for one in listed["campaigns"]] == [made["campaign_id"]]
     assert audience["permitted"] == 5
     assert late == 409
+    assert await verified(app) == []
+
+
+@pytest.mark.parametrize("page", [1, 5])
+async def test_an_audience_that_fills_its_last_page_is_mailed_and_over(
+    app: App, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(expansion, "_PAGES", dict.fromkeys(("sqlite", "postgresql"), page))
+    name = await launched(app)
+
+    await expand(app.parts)
+    mails = await app.send_due()
+    await expand(app.parts)
+
+    assert Counter(mail.to for mail in mails) == Counter(PEOPLE)
+    assert (await stands(app, name)).campaign.ended_at is not None
     assert await verified(app) == []
 
 

@@ -150,7 +150,8 @@ async def rewrite(gateway: Gateway, data: Database, guard: Database, without: st
     macs, tree = RowMacs(ring.audit, origin, 0), Frontier()
     async with data.begin() as connection, guard.begin() as other:
         rows = [row for row in await stores.rows(connection, audit_entry) if row["kind"] != without]
-        rows += [rows[0] | {"eid": secrets.token_bytes(16)}]  # no shorter than it was
+        # No shorter than it was, and dated behind what is there.
+        rows += [rows[-1] | {"eid": secrets.token_bytes(16)}]
         for at, row in enumerate(rows):
             row |= {"leaf_index": at, "leaf_hash": leaf_hash(row["entry"])}
             row |= macs.entry(at, row["entry"])._asdict()

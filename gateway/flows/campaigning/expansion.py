@@ -220,8 +220,7 @@ class Expansion:
         stores = self._stores
         place = Place(campaign.starts_at, _cursor(campaign), seen.consents or 1)
         page = await audience.page(connection, stores.consents, campaign.purpose, whom, place)
-        if seen.last is not None and len(page) == seen.consents and _key(page[-1]) < seen.last:
-            seen = replace(seen, last=_key(page[-1]), whole=False)
+        seen = replace(seen, last=_key(page[-1]), whole=False) if _pushed(page, seen) else seen
         wanted = {
             one.subject
             for one in page
@@ -302,6 +301,12 @@ async def let_go_on(
     turns = [Turn(one, due_at) for one, due_at in zip(messages, due, strict=True)]
     await campaign_mails.put_back(connection, stores.rows, turns, now)
     await campaigns.write(connection, stores.rows, replace(campaign, next_due_at=next_at))
+
+
+def _pushed(page: Sequence[Consent], seen: _Seen) -> bool:
+    """Whether some were committed since, so that as many end earlier. Of nobody none can be."""
+    is_whole = 0 < len(page) == seen.consents
+    return is_whole and seen.last is not None and _key(page[-1]) < seen.last
 
 
 def _message(campaign: Campaign, subject: str, due_at: datetime, now: datetime) -> NewMessage:

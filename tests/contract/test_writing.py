@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from consent import tables
+from consent.keys.tables import dek
 from storage.database import Database
-from storage.inserting import insert_all
+from storage.writing import insert_all, update_all
 
 NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
 intake = tables.intake
@@ -58,6 +59,42 @@ async def test_a_row_that_is_there_is_passed_over_and_not_counted(database: Data
 async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.begin() as connection:
         assert await insert_all(connection, intake, []) == 0
+
+
+async def test_each_row_is_changed_as_it_says_and_no_other(database: Database) -> None:
+    rows = [row("int_one"), row("int_two"), row("int_three", index_kid=3)]
+    changed = [
+        {"id": name, "sealed": sealed, "index_kid": kid, "received_at": NOW + timedelta(days=kid)}
+        for name, sealed, kid in (("int_two", b"two", 2), ("int_one", b"\0one", 1))
+    ]
+
+    async with database.begin() as connection:
+        await insert_all(connection, intake, rows)
+        await update_all(connection, intake, [*changed, changed[0] | {"id": "int_unknown"}])
+        await update_all(connection, intake, [])
+
+        found = await connection.execute(select(intake).order_by(intake.c.received_at.desc()))
+        expected = [rows[1] | changed[0], rows[0] | changed[1], rows[2]]
+        assert [dict(one._mapping) for one in found] == expected
+
+
+async def test_rows_are_found_by_all_of_their_key(database: Database) -> None:
+    keys = [("sub_one", "profile"), ("sub_one", "evidence"), ("sub_two", "profile")]
+    rows = [
+        {"subject": subject, "compartment": which, "epoch": 1, "wrapped": b"", "created_at": NOW}
+        for subject, which in keys
+    ]
+
+    async with database.begin() as connection:
+        await connection.run_sync(dek.create)
+        await insert_all(connection, dek, rows)
+        one = {"subject": "sub_one", "compartment": "evidence", "wrapped": b"new"}
+        await update_all(connection, dek, [one])
+
+        found = await connection.execute(
+            select(dek.c.wrapped).order_by(dek.c.subject, dek.c.wrapped)
+        )
+        assert list(found.scalars()) == [b"", b"new", b""]
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])  # SQLite takes a text of any length

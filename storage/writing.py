@@ -1,0 +1,118 @@
+"""Rows written all at once, by a statement that is made once for a table.
+
+SQLAlchemy looks at each value of each row anew, and PostgreSQL's driver sends each row by itself:
+of a sign-up, which writes into a dozen tables, that was a sixth. And of a table that was empty when
+its statement was planned, PostgreSQL read all rows to change one, for each mail that was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Dialect, String, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+_Process = Callable[[Any], Any]
+
+
+class _Made(NamedTuple):
+    statement: str
+    processes: Sequence[_Process | None]  # of each column, how its type writes a value
+
+
+async def insert_all(
+    connection: AsyncConnection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    new_only: bool = False,
+) -> int:
+    """Insert *rows*, which give the same columns in the same order; returns how many were.
+
+    With *new_only* a row whose key is there already is passed over. Python's defaults of
+    columns are not filled in.
+    """
+    if not rows:
+        return 0
+    made = _inserted(table, tuple(rows[0]), connection.dialect, new_only)
+    return await _execute(connection, made, [tuple(row.values()) for row in rows])
+
+
+async def update_all(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write what *rows* say: their primary keys, and the same other columns each, in one order.
+
+    The caller holds them: in which order they are written is the database's choice.
+    """
+    if rows:
+        made = _updated(table, tuple(rows[0]), connection.dialect)
+        await _execute(connection, made, [tuple(row.values()) for row in rows])
+
+
+async def _execute(
+    connection: AsyncConnection, made: _Made, rows: Sequence[tuple[Any, ...]]
+) -> int:
+    # With PostgreSQL one array for each column; SQLite's driver goes through the rows in C.
+    columns = [
+        values if process is None else [*map(process, values)]
+        for process, values in zip(made.processes, zip(*rows, strict=True), strict=True)
+    ]
+    arrays = connection.dialect.name == "postgresql"
+    given: Any = tuple(columns) if arrays else [*zip(*columns, strict=True)]
+    return (await connection.exec_driver_sql(made.statement, given)).rowcount
+
+
+@cache
+def _inserted(table: Table, names: tuple[str, ...], dialect: Dialect, new_only: bool) -> _Made:
+    quote = dialect.identifier_preparer
+    named = ", ".join(quote.format_column(table.c[name]) for name in names)
+    head = f"INSERT INTO {quote.format_table(table)} ({named})"
+    if dialect.name == "postgresql":
+        statement = f"{head} SELECT * FROM {_given(table, names, dialect)}"  # noqa: S608 our names
+    else:
+        statement = f"{head} VALUES ({', '.join('?' for _ in names)})"
+    if new_only:
+        statement += " ON CONFLICT DO NOTHING"
+    return _Made(statement, _processes(table, names, dialect))
+
+
+@cache
+def _updated(table: Table, names: tuple[str, ...], dialect: Dialect) -> _Made:
+    """Joined to the arrays, PostgreSQL finds all rows at once, whatever it takes the table for."""
+    quote = dialect.identifier_preparer
+    keys = {column.name for column in table.primary_key}
+    arrays = dialect.name == "postgresql"
+    values = {
+        name: f"given.{quote.quote(name)}" if arrays else f"?{n}" for n, name in enumerate(names, 1)
+    }
+    these = quote.format_table(table)
+    changed = ", ".join(f"{quote.quote(n)} = {v}" for n, v in values.items() if n not in keys)
+    found = " AND ".join(f"{these}.{quote.quote(n)} = {v}" for n, v in values.items() if n in keys)
+    beside = ""
+    if arrays:
+        columns = ", ".join(map(quote.quote, names))
+        beside = f" FROM {_given(table, names, dialect)} AS given ({columns})"
+    statement = f"UPDATE {these} SET {changed}{beside} WHERE {found}"  # noqa: S608 our names
+    return _Made(statement, _processes(table, names, dialect))
+
+
+def _given(table: Table, names: Iterable[str], dialect: Dialect) -> str:
+    arrays = ", ".join(
+        f"CAST(${n} AS {_element(table.c[name].type, dialect)}[])"
+        for n, name in enumerate(names, 1)
+    )
+    return f"unnest({arrays})"
+
+
+def _processes(table: Table, names: Iterable[str], dialect: Dialect) -> list[_Process | None]:
+    kinds = (table.c[name].type for name in names)
+    return [kind.dialect_impl(dialect).bind_processor(dialect) for kind in kinds]
+
+
+def _element(kind: TypeEngine[Any], dialect: Dialect) -> str:
+    # A cast to VARCHAR(n) would cut a longer text off, which an insert refuses.
+    return "TEXT" if isinstance(kind, String) else kind.compile(dialect)
