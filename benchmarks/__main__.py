@@ -8,6 +8,7 @@ import sys
 from benchmarks import (
     bodies,
     bundles,
+    campaigns,
     claims,
     defences,
     delivery,
@@ -26,6 +27,7 @@ ALL = {
     "log": log,
     "defences": defences,
     "delivery": delivery,
+    "campaigns": campaigns,
     "claims": claims,
     "sign-ups": sign_ups,
     "bodies": bodies,

@@ -90,12 +90,13 @@ def _each(part: Part, seconds: float) -> float:
 
 
 def _waits(name: str, of: Callable[[Wait], float], rounds: Sequence[Round]) -> list[Figure]:
-    alone = Figure(f"{name}, alone", "ms", [_p99(map(of, one.alone)) for one in rounds])
-    other = Figure(f"{name}, meanwhile", "ms", [_p99(map(of, one.meanwhile)) for one in rounds])
+    alone = Figure(f"{name}, alone", "ms", [p99(map(of, one.alone)) for one in rounds])
+    other = Figure(f"{name}, meanwhile", "ms", [p99(map(of, one.meanwhile)) for one in rounds])
     return [alone, other, ratio(f"{name}, meanwhile / alone (must 2)", other, alone)]
 
 
-def _p99(seconds: Iterable[float]) -> float:
+def p99(seconds: Iterable[float]) -> float:
+    """In milliseconds."""
     waits = sorted(seconds)
     return 1000 * waits[int(len(waits) * 0.99)]
 
@@ -173,7 +174,7 @@ async def _beside(
             works = False
             await asyncio.sleep(_ALONE)
 
-    await _sign_up(
+    await signing_up(
         parts, find(), lambda wait, begun_so: waits[begun_so].append(wait), lambda: works
     )
     return _sum(found), waits[False], waits[True]
@@ -184,11 +185,11 @@ def _sum(parts: Sequence[Part]) -> Part:
     return Part(people, *seconds)
 
 
-async def _sign_up(
+async def signing_up(
     parts: Parts,
     meanwhile: Awaitable[None],
     note: Callable[[Wait, bool], None],
-    works: Callable[[], bool],
+    works: Callable[[], bool] = lambda: True,
 ) -> None:
     """People sign up at a steady rate, with the duty that works them off."""
     raw = publish_texts.bundles(parts.config)[0][0]

@@ -73,8 +73,10 @@ class Desk(Protocol[L]):
     async def renew(self, owner: str) -> bool:
         """Prolong the lease; False when another took it over."""
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[L]]:
-        """Lease and permit up to *wanted* due messages, in one transaction."""
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True
+    ) -> Sequence[Parcel[L]]:
+        """Lease and permit up to *wanted* due messages; without *marketing* that waits."""
 
     async def compose(self, parcel: Parcel[L], following: Iterable[Parcel[L]]) -> Composed | None:
         """The mail of *parcel*, asked for right before it begins; None where it has no form as one.

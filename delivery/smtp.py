@@ -63,6 +63,11 @@ class _Pauses:
     def allow(self, size: int, now: float) -> bool:
         return now >= self._ends.get(size, now)
 
+    @property
+    def fewest(self) -> int | None:
+        """The smallest number that could not be reached when it was last tried."""
+        return min(self._ends, default=None)
+
     def missed(self, size: int, now: float) -> bool:
         """Begin a pause, save while one lasts; says whether it has now grown to the longest."""
         if not self.allow(size, now):
@@ -118,6 +123,13 @@ class Pool:
             self._sweep.cancel()
         while self._idle:
             self._discard(self._idle.pop())
+
+    @property
+    def most(self) -> int:
+        """How many connections there can be, as far as the relay has shown."""
+        missed = self._pauses.fewest
+        most = self._relay.connections
+        return most if missed is None else max(min(most, missed - 1), 1)
 
     def tell(self, listener: Callable[[], None]) -> None:
         """Call *listener* each time that `take` may have something new to answer."""

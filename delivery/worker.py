@@ -18,8 +18,9 @@ import structlog
 
 from delivery.desk import Composed, Desk, Ended, L, Parcel
 from delivery.errors import JournalError
-from delivery.hand import MOST, Hand
+from delivery.hand import MOST
 from delivery.journal import Journal
+from delivery.lanes import Ask, Lanes
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool
@@ -65,8 +66,8 @@ class Worker(Generic[L]):
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         pool.tell(self._wake.set)
-        self._hand = Hand[Parcel[L]](pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
-        self._full = False  # the last claim: there is more
+        life = (pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
+        self._lanes = Lanes[Parcel[L]](*life, lambda one: one.kind is Kind.SERVICE)
         self._held: set[tuple[str, int]] = set()  # attempts, from claim to written outcome
         self._carriers: set[asyncio.Task[None]] = set()
         self._before_dot: set[asyncio.Task[None]] = set()
@@ -161,21 +162,23 @@ class Worker(Generic[L]):
     async def _deliver(self, group: asyncio.TaskGroup) -> None:
         while not self.stopping:
             if not self._takes_lines():
-                self._end_unbegun(self._hand.clear())
+                self._end_unbegun(self._lanes.clear())
                 await self._pause(1.0)
                 continue
+            self._lanes.connections = self._pool.most
             # More connections than one only for more messages than those under way.
-            connections = self._pool.take(None if self._hand or self._full else 1)
-            if self._hand.is_low and (connections or self._hand.is_moving(elapsed())):
-                await self._claim()
-            self._end_unbegun(self._hand.late(elapsed()))
+            connections = self._pool.take(None if self._lanes.has_more else 1)
+            if ask := self._lanes.ask(elapsed(), idle=bool(connections)):
+                await self._claim(ask)
+            self._end_unbegun(self._lanes.late(elapsed()))
             self._man(group, connections)
             await self._pause(IDLE)
 
     def _man(self, group: asyncio.TaskGroup, connections: Sequence[Connection]) -> None:
-        """Let idle connections carry what is in the hand."""
+        """Let idle connections carry what may be begun."""
+        ready = self._lanes.ready
         for number, connection in enumerate(connections):
-            if number >= len(self._hand):
+            if number >= ready:
                 self._pool.give_back(connection)
                 continue
             task = group.create_task(self._carry(connection))
@@ -192,17 +195,17 @@ class Worker(Generic[L]):
             self._journal_fails, self.ready = False, True
         return True
 
-    async def _claim(self) -> None:
+    async def _claim(self, ask: Ask) -> None:
         began = elapsed()
         try:
-            parcels = await self._desk.claim(self.owner, self._hand.share)
+            parcels = await self._desk.claim(self.owner, ask.wanted, marketing=ask.marketing)
         except StorageAway as error:
             log.warning("claim_failed", store=error.store)
-            self._full = False
+            self._lanes.none_came()
             await self._pause(1.0)
             return
         self._held.update((parcel.message, parcel.attempt) for parcel in parcels)
-        self._full = self._hand.add(parcels, began)
+        self._lanes.add(ask, parcels, began)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until more is to be claimed or the end is near."""
@@ -212,25 +215,26 @@ class Worker(Generic[L]):
             self._wake.clear()
 
     async def _carry(self, connection: Connection) -> None:
-        """Take messages out of the hand, one after another, while the connection lasts."""
+        """Take messages out of the lanes, one after another, while the connection lasts."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 there is no other way to run
         try:
             while (taken := self._next()) is not None:
                 parcel, deadline = taken
-                mail = await self._desk.compose(parcel, self._hand)
+                mail = await self._desk.compose(parcel, self._lanes)
                 if mail is None:
-                    self._ended.put_nowait(Ended(parcel, _UNBEGUN, unsendable=True))
-                    continue
-                self._before_dot.add(task)
-                ended = await self._transmit(connection, parcel, mail, deadline)
-                self._before_dot.discard(task)
+                    ended = Ended(parcel, _UNBEGUN, unsendable=True)
+                else:
+                    self._before_dot.add(task)
+                    ended = await self._transmit(connection, parcel, mail, deadline)
+                    self._before_dot.discard(task)
+                self._lanes.ended(parcel)
                 self._ended.put_nowait(ended)
                 if ended.aborted or not self._pool.fit(connection):
                     break
         finally:
             self._pool.give_back(connection)
-            if self._hand or self._full:
+            if self._lanes.has_more:
                 self._wake.set()
 
     def _next(self) -> tuple[Parcel[L], float] | None:
@@ -238,9 +242,9 @@ class Worker(Generic[L]):
         if self.stopping or self._journal_fails:
             return None
         now = elapsed()
-        self._end_unbegun(self._hand.late(now))
-        taken = self._hand.take(now)
-        if self._hand.is_low and self._full:
+        self._end_unbegun(self._lanes.late(now))
+        taken = self._lanes.take(now)
+        if self._lanes.runs_out:
             self._wake.set()
         return taken
 
@@ -268,7 +272,7 @@ class Worker(Generic[L]):
             task.cancel()
         while self._carriers:
             await asyncio.wait(self._carriers)
-        self._end_unbegun(self._hand.clear())
+        self._end_unbegun(self._lanes.clear())
         self._ended.put_nowait(None)
 
     async def _keep_settling(self) -> None:

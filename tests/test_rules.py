@@ -51,6 +51,7 @@ PURE = [
     "delivery/handed_in.py",
     "delivery/hand.py",
     "delivery/hidden.py",
+    "delivery/lanes.py",
     "delivery/mime.py",
     "delivery/outcome.py",
     "delivery/remaking.py",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.flows.campaigning.reach import Reach
     from gateway.flows.campaigning.standing import Standing
     from gateway.flows.campaigning.steering import Refusal, Steering
+    from storage.database import Database
 
 app = typer.Typer(help="Mails to everyone whom a purpose permits.", no_args_is_help=True)
 _Id = Annotated[str, typer.Argument(metavar="ID", help="As `create` printed it: cmp_…")]
@@ -39,6 +43,8 @@ _Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 _AT_ONCE = 500
 _GOING = ("queued", "sending", "deferred", "paused")
 _LOOK_EVERY = 1.0  # seconds
+_LOOKS = 60
+_TRIED = timedelta(hours=1)  # what was to be seen at once is of no use a day later
 
 
 @app.callback()
@@ -110,6 +116,25 @@ def show(
         result(f"{name}: {value}")
 
 
+@app.command("test")
+def test_(
+    context: typer.Context,
+    purpose: Annotated[str, typer.Option(help="Whose consent must permit it.")],
+    content: Annotated[
+        Path, typer.Option(metavar="FILE", help="JSON, as `create` takes it: what is said.")
+    ],
+) -> None:
+    """Send it to one mailbox first, yours; the address is read from stdin.
+
+    As everyone will get it, and no other way: the mailbox must have agreed to the purpose, like
+    any other, and the gateway's own processes send it. Waits for them up to a minute, and prints
+    what became of it; the id of the message is alone on stdout.
+    """
+    said = {"purpose": purpose, "content": _read(content)}
+    sent = run(_try_out(configuration(context), said, sys.stdin.readline().strip()))
+    result(sent)
+
+
 @app.command()
 def pause(context: typer.Context, campaign: _Id) -> None:
     """Let nothing of it start any more until it is resumed; returns once nothing can."""
@@ -126,6 +151,34 @@ def resume(context: typer.Context, campaign: _Id) -> None:
 def cancel(context: typer.Context, campaign: _Id) -> None:
     """Let nothing of it start any more, for good; what waits ends `cancelled`."""
     _steer(context, campaign, "cancel")
+
+
+@app.command()
+def resend(
+    context: typer.Context,
+    campaign: _Id,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is done.")] = False,
+) -> None:
+    """Send again what ended `uncertain`, under the same Message-IDs: some may arrive twice."""
+    again = run(_with(configuration(context), partial(_resend, campaign=campaign, ask=not yes)))
+    if isinstance(again, int):
+        say(f"{again} messages of {campaign} are sent again")
+        return
+    raise _refused(again)
+
+
+async def _resend(stores: Stores, steering: Steering, *, campaign: str, ask: bool) -> int | Refusal:
+    from audit.kinds import Actor
+    from gateway.flows.campaigning import standing
+    from gateway.flows.campaigning.steering import By
+
+    found = await standing.look(stores, campaign)
+    doubted = 0 if found is None else found.counts.get("uncertain", 0)
+    if doubted:
+        say(f"{doubted} may have arrived, and may not; those that did arrive twice then.")
+        if ask and not typer.confirm("Send them again?", err=True):
+            raise fail("nothing was sent again")
+    return await steering.resend(campaign, By(Actor.OPERATOR))
 
 
 def _read(path: Path) -> Any:
@@ -197,6 +250,47 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
         if ask and not typer.confirm("Make it?", err=True):
             raise fail("nothing was made")
         return str(await launch.launch(stores, order))
+
+
+async def _try_out(config: Config, said: dict[str, Any], email: str) -> str:
+    from consent import address
+    from consent.errors import AddressError
+    from gateway.flows.sending.accepted import Queued
+    from gateway.flows.sending.enqueue import Done, Handed, Wanted, accept_all
+    from gateway.flows.sending.permission import Question
+    from gateway.process.lifespan import open_parts
+
+    try:
+        question = Question(said["purpose"], email=address.parse(email))
+    except AddressError as error:
+        raise fail(f"that is no address: {error}") from None
+    async with open_parts(config) as parts:
+        order = _order(config, parts.templates, said, parts.clock.wall())
+        wanted = Wanted(question, order.content, None, expires_at=parts.clock.wall() + _TRIED)
+        (taken,) = await accept_all(parts, [Handed([wanted])])
+        assert isinstance(taken, Done)  # noqa: S101 it has no name
+        (became,) = taken.outcomes
+        if not isinstance(became, Queued):
+            raise fail(f"it may not be sent there: {getattr(became, 'reason', 'invalid')}")
+        await _await_end(parts.data, became.message)
+    return became.message
+
+
+async def _await_end(data: Database, message: str) -> None:
+    from delivery import outbox
+
+    for look in range(_LOOKS):
+        await asyncio.sleep(_LOOK_EVERY * bool(look))
+        async with data.read() as connection:
+            found = await outbox.get(connection, message)
+        if found is None or found.status in outbox.FINAL:
+            break
+    if found is not None and found.status is outbox.Status.SENT:
+        say("it is sent")
+        return
+    reason = "" if found is None or found.reason is None else f", {found.reason}"
+    status = "gone" if found is None else f"{found.status}{reason}"
+    raise fail(f"{message} is {status}; `gateway status` says whether something holds it up")
 
 
 def _order(config: Config, templates: Templates, said: dict[str, Any], now: datetime) -> Order:

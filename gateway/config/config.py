@@ -10,7 +10,7 @@ import json
 import os
 import tomllib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
@@ -139,6 +139,12 @@ class Audit(Section):
         return len(self.witnesses) if self.witnesses_needed is None else self.witnesses_needed
 
 
+class WarmUp(Section):
+    since: date
+    first_day: Annotated[int, Field(ge=1, le=1_000_000)]
+    growth: Annotated[float, Field(ge=1, le=10)]
+
+
 class Sender(Section):
     name: Line
     from_address: Mailbox
@@ -149,6 +155,7 @@ class Sender(Section):
     accent: Colour | None = None
     band: Colour | None = None
     logo: FilePath | None = None
+    warm_up: WarmUp | None = None
 
 
 class Processor(Section):
@@ -199,6 +206,8 @@ class Relay(Section):
     password: Password = None
     profile: Literal["smtp", "ses"] = "smtp"
     processor: Name = "relay"
+    at_most: Ceiling = None
+    per_domain: Ceiling = None
 
 
 class Inbox(Section):

@@ -99,12 +99,16 @@ def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -
         "",
         *(f"     {line}" for line in _example(landing, api_key)),
         "",
-        "  4  Unsubscribe by the link in that mail, and send again: the gateway refuses.",
-        "  5  Defend the newest mail, as if somebody had complained: is it ours, what allowed it?",
+        "  4  Write to everyone who agreed, and see what became of it:",
+        "",
+        *(f"     {line}" for line in _campaign(landing, config)),
+        "",
+        "  5  Unsubscribe by the link in that mail, and send again: the gateway refuses.",
+        "  6  Defend the newest mail, as if somebody had complained: is it ours, what allowed it?",
         "",
         f"     {_command()} --config {config} defend $(ls {landing.inbox_folder}/*.eml | tail -1)",
         "",
-        "  6  Prove that nobody altered the log of all that:",
+        "  7  Prove that nobody altered the log of all that:",
         "",
         f"     {_command()} --config {config} audit verify",
         "",
@@ -133,6 +137,16 @@ def _example(landing: Landing, api_key: str) -> list[str]:
         f"  -H 'Authorization: Bearer {api_key}' \\",
         "  -H 'Content-Type: application/json' \\",
         f"  -d '{json.dumps(message)}'",
+    ]
+
+
+def _campaign(landing: Landing, config: Path) -> list[str]:
+    said = config.with_name("june.json")
+    order = f"campaign create --purpose {landing.purpose} --content {said}"
+    return [
+        f"""echo '{{"subject": "News of June", "html": "<p>Hello.</p>"}}' > {said}""",
+        f"ID=$({_command()} --config {config} {order})",
+        f"{_command()} --config {config} campaign show $ID --follow",
     ]
 
 

@@ -51,6 +51,7 @@ REASONS: Final[Mapping[str, str]] = {
     Reason.UNPROVEN: say("consent not proven"),
     Reason.FREQUENCY_CAP: say("enough mails for now"),
     "paused": say("your pause"),
+    "quota": say("waits for its turn"),
     "message_expired": say("its time was over"),
     "not_needed": say("not needed any more"),
     **dict.fromkeys(Parked, _LATER),

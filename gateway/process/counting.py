@@ -130,8 +130,10 @@ class CountingDesk(Desk):
         super().__init__(parts, aside=aside)
         self._counted = counted
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[Letter]]:
-        parcels = await super().claim(owner, wanted)
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True
+    ) -> Sequence[Parcel[Letter]]:
+        parcels = await super().claim(owner, wanted, marketing=marketing)
         for parcel in parcels:
             self._counted.permits.labels(parcel.kind).inc()
         return parcels

@@ -40,9 +40,11 @@ class Desk:
             now = await parts.clock.now(connection)
             return await leases.renew(connection, owner, now, parts.config.delivery.lease)
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel[Letter]]:
-        held = await self._hold.stands()
-        return await claim.claim(self._parts, owner, wanted, marketing=not held)
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True
+    ) -> Sequence[Parcel[Letter]]:
+        wants = marketing and not await self._hold.stands()
+        return await claim.claim(self._parts, owner, wanted, marketing=wants)
 
     async def compose(
         self, parcel: Parcel[Letter], following: Iterable[Parcel[Letter]] = ()

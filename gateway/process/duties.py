@@ -51,7 +51,7 @@ from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.telling import Tellings, receivers_of
-from gateway.flows.sending import recover
+from gateway.flows.sending import quotas, recover
 from gateway.http.webhooks import Webhooks
 from gateway.keyfiles.dkim_rotation import FollowedSigners
 from gateway.keyfiles.followed import FollowedKeyring
@@ -111,7 +111,7 @@ def of(parts: Parts) -> list[Duty]:
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
 
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
-    expansion = Expansion(Stores(*of_mails))
+    expansion = Expansion(Stores(*of_mails), partial(quotas.ahead, parts.config))
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)

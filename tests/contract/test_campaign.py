@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from gateway.config import config
 from gateway.process.lifespan import open_parts
 from storage.clock import DatabaseClock
+from tests.contract.test_campaigns import broken_off
 from tests.contract.test_cli_erase import subject
+from tests.support.apps import ADA, start_app
 from tests.support.campaigns import expand
 from tests.support.commands import Run
 
@@ -56,6 +59,67 @@ def test_what_cannot_be_sent_is_said_before_anybody_is_asked(run: Run, folder: P
     assert "/content/template is for the gateway's own mails" in reserved.err
     assert "/purpose is not in the configuration" in nowhere.err
     assert (unknown.status, "no such campaign" in unknown.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (ADA, "is queued; `gateway status` says"),
+        ("grace@example.org", "it may not be sent there: unknown"),
+        ("nobody", "that is no address"),
+    ],
+    ids=["agreed", "never asked", "no address"],
+)
+@pytest.mark.usefixtures("subject")
+def test_one_who_agreed_gets_it_first_and_nobody_else_does(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    said = folder / "june.json"
+    said.write_text(json.dumps({"subject": "June", "text": "Hello."}))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{address}\n"))
+    monkeypatch.setattr("gateway.cli.campaign._LOOKS", 1)  # no process runs that would send it
+
+    tried = run("campaign", "test", "--purpose", "newsletter", "--content", str(said))
+
+    assert (tried.status, tried.out) == (1, "")
+    assert told in tried.err
+    assert address not in tried.err
+    assert asyncio.run(_mails(folder / "config.toml")) == [ADA] * (address == ADA)
+    assert run("audit", "verify").status == 0
+
+
+@pytest.mark.usefixtures("subject")
+def test_what_may_have_arrived_is_sent_again_when_an_operator_says_so(
+    run: Run, folder: Path
+) -> None:
+    said = folder / "june.json"
+    said.write_text(json.dumps({"subject": "June", "text": "Hello."}))
+    order = ("campaign", "create", "--purpose", "newsletter", "--content", str(said))
+    name = run(*order, "--yes").out.strip()
+    asyncio.run(_break_off(folder / "config.toml"))
+
+    resent = run("campaign", "resend", name, "--yes")
+    none = run("campaign", "resend", name, "--yes")
+    unknown = run("campaign", "resend", "cmp_00000000000000000000000000", "--yes")
+
+    assert (resent.status, resent.out) == (0, "")
+    assert resent.err.splitlines() == [
+        "1 may have arrived, and may not; those that did arrive twice then.",
+        f"1 messages of {name} are sent again",
+    ]
+    assert none.err == f"0 messages of {name} are sent again\n"
+    assert (unknown.status, "no such campaign" in unknown.err) == (1, True)
+
+
+async def _mails(file: Path) -> list[str]:
+    async with start_app(config.load(file), DatabaseClock()) as app:
+        return [one.to for one in await app.send_due()]
+
+
+async def _break_off(file: Path) -> None:
+    async with start_app(config.load(file), DatabaseClock()) as app:
+        await expand(app.parts)
+        await broken_off(app, 1)
 
 
 async def _expand(file: Path) -> None:

@@ -14,10 +14,12 @@ from consent.keys.nodes import SILENT_FOR
 from consent.keys.phases import Declared
 from consent.keys.wrapping import Wrapper
 from gateway.errors import KeyFileError
+from gateway.flows.campaigning import launch
 from gateway.flows.keeping import rotation as rotating
 from gateway.flows.keeping.rotation import NOTHING_DECLARED, Rotation
 from storage.errors import StorageAway
 from tests.support.apps import ADA, App, start_app
+from tests.support.campaigns import expand, order_of, stores_of
 from tests.support.rotations import (
     copy_keyring,
     machine,
@@ -342,6 +344,27 @@ async def test_the_first_person_of_all_is_still_mailed_after_two_rotations(app: 
     assert keks_in(app) == {"3"}
     async with start_app(app.parts.config, app.parts.clock) as later:
         assert await later.permission(ADA) == "granted"
+
+
+@SELDOM_ON_BOTH
+async def test_a_campaign_that_was_made_before_a_rotation_is_sent_once_the_old_key_is_gone(
+    app: App,
+) -> None:
+    await app.subscribe()
+    app.step(timedelta(seconds=1))
+    name = await launch.launch(stores_of(app.parts), order_of("June"))
+    assert isinstance(name, str)
+    rotation = await rotated(app)
+    await finish(rotation, NOTHING_LEFT)
+    await rotation.keep()
+
+    async with start_app(app.parts.config, app.parts.clock) as later:
+        await expand(later.parts)
+        (mail,) = await later.send_due()
+
+    assert (keks_in(app), await wrapping(app)) == ({"2"}, {2})
+    assert mail.to == ADA
+    assert b"Subject: June" in mail.raw
 
 
 @SELDOM_ON_BOTH

@@ -253,12 +253,12 @@ class GapDesk(Desk):
     async def renew(self, owner: str) -> bool:
         return await self._gap("renew", super().renew(owner))
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
         parcels: Sequence[Parcel] = ()
         if self._step != "claim" or self.reached:
-            return await super().claim(owner, wanted)
+            return await super().claim(owner, wanted, marketing=marketing)
         if self._happened:
-            parcels = await super().claim(owner, wanted)
+            parcels = await super().claim(owner, wanted, marketing=marketing)
             if not parcels:
                 return ()
         return await self._gap("claim", _just(parcels))

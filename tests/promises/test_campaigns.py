@@ -105,8 +105,8 @@ async def withdraw(gateway: Gateway, key: str, address: str) -> int:
     return status
 
 
-async def ended(gateway: Gateway, key: str, path: str) -> Any:
-    async with asyncio.timeout(120):
+async def ended(gateway: Gateway, key: str, path: str, seconds: float = 120) -> Any:
+    async with asyncio.timeout(seconds):
         while True:
             _, seen = await gateway.call(key, "GET", path)
             if seen["status"] in ("done", "cancelled"):

@@ -53,7 +53,7 @@ class YesDesk:
     async def renew(self, owner: str) -> bool:
         return True
 
-    async def claim(self, owner: str, wanted: int) -> Sequence[Parcel]:
+    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
         return [parcel for _, parcel in zip(range(wanted), self._left, strict=False)]
 
     async def compose(self, parcel: Parcel, following: Iterable[Parcel]) -> Composed:
@@ -186,3 +186,32 @@ class AwayDesk(YesDesk):
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
         raise StorageAway("data")
+
+
+@dataclass
+class TwoClasses(YesDesk):
+    """Has confirmations to send, too: they are claimed whether or not marketing may be."""
+
+    service: list[Parcel] = field(default_factory=list)
+
+    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
+        some, self.service = self.service[:wanted], self.service[wanted:]
+        if not marketing:
+            return some
+        return [*some, *await super().claim(owner, wanted - len(some))]
+
+
+async def test_a_confirmation_does_not_wait_for_a_relay_that_is_slow_with_a_campaign(
+    tmp_path: Path,
+) -> None:
+    desk = TwoClasses(mails("delay-dot-4000"))
+    async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
+        await until(lambda: sum(one.data_at is not None for one in sink.transactions) == 3)
+        asks = [replace(one, kind=Kind.SERVICE) for one in islice(mails("ask"), 30)]
+        began, desk.service = time.monotonic(), asks
+        await until(lambda: sum(one.fault == "ask" for one in sink.accepted) == len(asks))
+        took = time.monotonic() - began
+        slow = [one for one in sink.transactions if one.fault.startswith("delay")]
+
+    assert len(slow) == 3, "marketing took the connection that is kept free of it"
+    assert took < 3

@@ -60,7 +60,7 @@ async def wrapping(app: App) -> set[int]:
     """The epochs that anything is wrapped under."""
     found: set[int] = set()
     async with app.parts.key_database.read() as connection:
-        for table in (tables.dek, tables.intake_key, tables.limit_key):
+        for table in (tables.dek, tables.intake_key, tables.limit_key, tables.content_key):
             found |= set((await connection.execute(select(table.c.epoch))).scalars())
     return found
 

@@ -1614,6 +1614,7 @@ NO_FACT: Final = (
     "consent not proven",
     "enough mails for now",
     "your pause",
+    "waits for its turn",
     "its time was over",
     "not needed any more",
     "mails that ask to confirm",

@@ -8,13 +8,13 @@ from consent.model import Reason
 from consent.suppressions import Stop
 from delivery.outbox import Parked
 from gateway.flows.rights.stops import CHANNEL
-from gateway.flows.sending import pacing
+from gateway.flows.sending import pacing, quotas
 from gateway.look import terms
 from gateway.look.translations import languages, translations
 
 
 def test_every_value_has_words() -> None:
-    assert terms.REASONS.keys() >= {*Reason, *Parked, *pacing.REASONS}
+    assert terms.REASONS.keys() >= {*Reason, *Parked, *pacing.REASONS, quotas.QUOTA}
     assert terms.BLOCKS.keys() == set(Stop)
     assert terms.CHANNELS.keys() >= {CHANNEL, "letter", "api"}
     assert terms.LANGUAGES.keys() == set(languages())

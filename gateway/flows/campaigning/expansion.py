@@ -7,7 +7,7 @@ crash skips nobody and writes to nobody twice. Nobody's permission is decided he
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -48,6 +48,8 @@ _TABLE = "campaign"
 _AT_ONCE = 500
 # SQLite has one writer, and sign-ups wait for it.
 _PAGES: Final = {"sqlite": 200, "postgresql": 1000}
+# Of a sender, how many messages may wait at a moment, given how many otherwise may.
+Ahead = Callable[[str, int, datetime], int]
 _OPENED = 200  # people whose gates are held while their answers are opened
 
 
@@ -65,8 +67,9 @@ class _Seen:
 class Expansion:
     """Carries campaigns on: puts back, cancels, makes messages, and says when one is over."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, ahead: Ahead = lambda _, most, __: most) -> None:
         self._stores = stores
+        self._ahead = ahead
         self._walk: Walk[str] = Walk(_AT_ONCE)
         self._running = 1
 
@@ -162,12 +165,17 @@ class Expansion:
 
     async def _make_some(self, campaign: Campaign) -> int:
         """Make messages for the next of its audience, where there is room for them."""
+        stores = self._stores
+        share = max(MOST_AHEAD // self._running, _LEAST_AHEAD)
+        share = self._ahead(campaign.sender, share, stores.clock.wall())
+        page = min(_PAGES[stores.data.dialect], max(share // 4, 1))
+        if not await self._has_room(campaign, share - page):
+            return 0  # else a page of the audience is read twice a second, for nothing
         whom = await self._audience(campaign)
         if isinstance(whom, Why):
             await self._put_aside(campaign.id, whom)
             return 0
-        seen = await self._look(campaign, whom)
-        stores = self._stores
+        seen = await self._look(campaign, whom, page)
         async with stores.data.begin() as connection:
             held = await self._hold(connection, campaign.id)
             if held is None or held.state not in campaigns.GOES_ON or held.expanded_at is not None:
@@ -176,7 +184,6 @@ class Expansion:
                 return 0  # another process was at it; the next step goes on from there
             now = await stores.clock.now(connection)
             waiting = await campaign_mails.count_open(connection, held.id)
-            share = max(MOST_AHEAD // self._running, _LEAST_AHEAD)
             if share - waiting < len(seen.subjects) or not is_time(
                 held.next_due_at, now, held.per_hour
             ):
@@ -184,6 +191,14 @@ class Expansion:
             seen, chosen = await self._chosen(connection, held, whom, seen)
             await self._write(connection, held, chosen, seen, now)
         return len(seen.subjects) + 1
+
+    async def _has_room(self, campaign: Campaign, most: int) -> bool:
+        """Whether it is time, and no more than *most* of its messages wait or are under way."""
+        stores = self._stores
+        async with stores.data.read() as connection:
+            now = await stores.clock.now(connection)
+            waiting = await campaign_mails.count_open(connection, campaign.id)
+        return waiting <= most and is_time(campaign.next_due_at, now, campaign.per_hour)
 
     async def _audience(self, campaign: Campaign) -> Audience | Why:
         stores = self._stores
@@ -199,9 +214,9 @@ class Expansion:
         except (SealError, StoredError):
             return Why.ALTERED
 
-    async def _look(self, campaign: Campaign, whom: Audience) -> _Seen:
+    async def _look(self, campaign: Campaign, whom: Audience, most: int) -> _Seen:
         stores = self._stores
-        limit = _OPENED if whom.profile else _PAGES[stores.data.dialect]
+        limit = min(_OPENED, most) if whom.profile else most
         place = Place(campaign.starts_at, _cursor(campaign), limit)
         async with stores.data.read() as connection:
             found = await audience.page(connection, stores.consents, campaign.purpose, whom, place)

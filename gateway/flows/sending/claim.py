@@ -60,6 +60,7 @@ from gateway.flows.sending.occasion import (
 )
 from gateway.flows.sending.shared import Shared
 from gateway.flows.sending.standing_still import stopped
+from gateway.flows.sending.throttle import Decision, Throttle
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.honesty import RowKeys
@@ -94,6 +95,7 @@ async def claim(
             return  # they are healthy, and wait for the next claim
         vault = await parts.keystore.vault({one.subject for one in some})
         said = await shared.fetch(parts.data, parts.keystore, some)
+        throttle = await Throttle.fetch(parts.config, parts.keystore, now)
         async with parts.data.begin() as connection:
             ids = [one.message for one in some]
             found = await _lock(connection, parts.clock, parts.rows, left, ids)
@@ -101,7 +103,8 @@ async def claim(
             campaigns = {one.campaign for one in found.messages if one.campaign is not None}
             still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
             known = replace(known, shared=said, stopped=still)
-            claimed = await _write(connection, parts.log, left, known, _decide(known))
+            kept = await throttle.keep(connection, found.gates, vault, _decide(known), known.now)
+            claimed = await _write(connection, parts.log, left, known, kept)
         parcels.extend(claimed)
 
     _, failed = await isolated(claim_of, candidates)
@@ -198,13 +201,10 @@ async def _read(
     )
 
 
-_Decision = tuple[Message, Granted | Change]
-
-
-def _decide(known: _Known) -> list[_Decision]:
+def _decide(known: _Known) -> list[Decision]:
     """One after another: a message sees the permits granted before it in this claim."""
     granted = {pair: list(moments) for pair, moments in known.permitted.items()}
-    decisions: list[_Decision] = []
+    decisions: list[Decision] = []
     for message in known.locked.messages:
         decision = _decide_one(known, message, granted)
         if isinstance(decision, Granted):
@@ -326,7 +326,7 @@ async def _write(
     audit_log: Log,
     asker: _Asker,
     known: _Known,
-    decisions: Sequence[_Decision],
+    decisions: Sequence[Decision],
 ) -> list[Parcel[Letter]]:
     eid = secrets.token_bytes(16)
     issued = [
@@ -372,7 +372,7 @@ def _letter(known: _Known, message: Message) -> Letter:
 
 
 def _items(
-    issued: Sequence[tuple[Message, Permit]], decisions: Sequence[_Decision], known: _Known
+    issued: Sequence[tuple[Message, Permit]], decisions: Sequence[Decision], known: _Known
 ) -> list[Item]:
     """What the log says of each decided message; a message that only waits is not decided."""
     granted = [

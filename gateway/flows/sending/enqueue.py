@@ -62,7 +62,7 @@ class Wanted:
     to: Question
     # {"template", "data"} or {"subject", "html", "text"}
     content: Mapping[str, Any] = field(repr=False)
-    origin: str  # whose message it is: the id of the API key
+    origin: str | None  # whose message it is: the id of the API key; none: an operator's
     send_at: datetime | None = None
     expires_at: datetime | None = None
     reference: str | None = field(default=None, repr=False)
@@ -259,10 +259,13 @@ async def _audit_refusals(
     for one, given, result in zip(wanted, advice, outcome, strict=True):
         if isinstance(result, Queued):
             continue
-        facts = {"api_key": one.origin, "purpose": one.to.purpose, "reason": result.reason}
+        facts = {"purpose": one.to.purpose, "reason": result.reason}
+        facts |= {} if one.origin is None else {"api_key": one.origin}
         items.append(Item(given.about(vault), facts))
     if items:
-        event = Event(Kind.MESSAGE_REFUSED, Actor.API, now, items=items)
+        by_operator = all(one.origin is None for one in wanted)
+        actor = Actor.OPERATOR if by_operator else Actor.API
+        event = Event(Kind.MESSAGE_REFUSED, actor, now, items=items)
         await log.stage(connection, [draft(event, vault, log.node)])
 
 
