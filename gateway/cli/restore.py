@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _UNKNOWN = (
     "What nobody can know: who signed up, confirmed, paused or gave another address in that"
     " time, whom mail bounced, who complained or lifted a stop, and what operators did. Look"
-    " through `gateway api-key list` and `gateway texts list`: what was revoked or retired since stands"
-    " again."
+    " through `gateway api-key list` and `gateway texts list`: what was revoked or retired since"
+    " stands again."
 )
 _WORDS = {
     "consent.withdrawn": "withdrawals",
