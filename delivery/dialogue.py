@@ -50,7 +50,12 @@ class Dialogue(asyncio.Protocol):
     @property
     def is_quiet(self) -> bool:
         """Open, everything answered, and every byte written so far given to the system."""
-        return self.is_open and not self.awaited and not self._transport.get_write_buffer_size()
+        return self.is_open and not self.awaited and not self.has_unsent
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the system has not taken all that was written."""
+        return self._transport.get_write_buffer_size() > 0
 
     def write(self, data: bytes, *, replies: int = 1) -> None:
         """Write *data*, to which as many *replies* will come; goes to the system before it returns.
@@ -69,9 +74,14 @@ class Dialogue(asyncio.Protocol):
         return self._replies.popleft()
 
     def quit(self) -> None:
-        """Say good-bye without waiting for the answer."""
-        if self.is_quiet:
-            self._transport.write(b"QUIT\r\n")
+        """Say good-bye without waiting for the answer; what was not sent yet is not sent any more.
+
+        A server that reads nothing would keep it, and the connection, for as long as it likes.
+        """
+        if not self.is_quiet:
+            self.abort()
+            return
+        self._transport.write(b"QUIT\r\n")
         self._over = True
         self._transport.close()
 

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery.outbox import IS_WAITING, Message, Status, message_of, outbox
 from delivery.outcome import Kind
-from storage import paging
+from storage import bad_rows, paging
 
 RESTORED = "restored"  # the reason that they end with
+_parked = bad_rows.parked.c
 
 
 async def look(
@@ -19,10 +20,13 @@ async def look(
 ) -> list[Message]:
     """The next that may have been sent since, not locked: all but marketing of a time to come.
 
-    Of a campaign all: what stood still may have gone on.
+    Of a campaign all: what stood still may have gone on. So may what waits for a reason, or is
+    parked, whenever it is due by the backup: its person ended the pause, or an operator mended
+    what kept it, and then it was due at once (`delivery.due`).
     """
-    of_campaign = outbox.c.campaign.is_not(None)
-    due = or_(outbox.c.kind != Kind.MARKETING, outbox.c.due_at <= now, of_campaign)
+    parked = outbox.c.id.in_(select(_parked.row).where(_parked.table == outbox.name))
+    hastened = or_(outbox.c.campaign.is_not(None), outbox.c.reason.is_not(None), parked)
+    due = or_(outbox.c.kind != Kind.MARKETING, outbox.c.due_at <= now, hastened)
     begun = outbox.c.status.in_([Status.SENDING, Status.PAUSED])
     doubted = or_(begun, and_(IS_WAITING, due))
     query = paging.by_name(select(outbox).where(doubted), outbox.c.id, after, limit)

@@ -212,6 +212,11 @@ async def _deliver(connection: Connection, start: bytes, data: bytes, guard: Gua
     connection.dialogue.write(_stuffed(data))
     connection.phase = Phase.DOT
     reply = await connection.dialogue.reply(connection.timeouts.dot)
+    if connection.dialogue.has_unsent:
+        # It answered before the dot left us, which now stays here: a no is one, a yes is none.
+        connection.dialogue.abort()
+        if reply.digit not in (4, 5):
+            raise Lost
     connection.phase = Phase.REPLIED
     guard.accepted(reply)
     return Ending(Phase.REPLIED, reply)

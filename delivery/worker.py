@@ -7,7 +7,6 @@ the `Desk` decides, this carries. There is no other way to SMTP.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.smtp import Pool
 from delivery.transmission import Connection, transmit
+from storage.clock import elapsed
 from storage.errors import StorageAway
 from storage.grouping import Grouped
 
@@ -41,15 +41,6 @@ GATHER_ENDED = 0.1  # nobody waits for outcomes: the journal has them meanwhile
 HEARTBEAT = 30.0  # at the longest; a claim whose answer got lost is found by it
 PATIENCE = 10.0  # for a database that is away when this process is to end
 _UNBEGUN = Ending(Phase.GREETED)
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def elapsed() -> float:
-    """Seconds from a fixed moment, counted also while the machine sleeps.
-
-    Else a permit would wake up with its machine, hours after it expired.
-    """
-    return time.clock_gettime(_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)

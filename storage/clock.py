@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -9,6 +10,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _NOW = text("SELECT clock_timestamp()")
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Seconds from a fixed moment, counted also while the machine sleeps.
+
+    Else a permit, or a key that everybody else let go of, would wake up with its
+    machine, hours after its time.
+    """
+    return time.clock_gettime(_CLOCK)
 
 
 class Clock(Protocol):

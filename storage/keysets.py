@@ -6,13 +6,13 @@ another without a moment at which rows of either are strangers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from storage.clock import elapsed
 from storage.errors import StorageAway
 from storage.secret import Secret
 
@@ -47,9 +47,7 @@ class KeySet:
     other, for everybody who holds it. What is made of the keys is kept in *made*, which goes then.
     """
 
-    def __init__(
-        self, keys: Iterable[Key], *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, keys: Iterable[Key], *, monotonic: Callable[[], float] = elapsed) -> None:
         self.lacking: frozenset[int] = frozenset()
         self._monotonic = monotonic
         self.learnt_at: float | None = None  # None: nobody follows it

@@ -33,6 +33,7 @@ INTAKE_KEY_LIFE = timedelta(hours=1)
 # this long to commit the row that it sealed.
 _INTAKE_GRACE = timedelta(minutes=10)
 _FRESH = 60.0  # seconds that an unwrapped key is kept
+_IN_TIME = _INTAKE_GRACE.total_seconds() / 2  # the other half is for the commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class IntakeKeys:
         self._monotonic = monotonic
         self._held: _Held | None = None
         self._renewing = asyncio.Lock()  # one process, one question
+        self._fetched: dict[str, float] = {}  # when each key was last seen open
 
     async def current(self, now: datetime) -> tuple[str, Secret]:
         """The key that sign-ups are sealed under now: made anew every hour and at every erasure.
@@ -67,6 +69,16 @@ class IntakeKeys:
                 held = self._fresh(now) or await self._fetch(now)
                 self._held = held
         return held.id, held.key
+
+    def require_in_time(self, key_id: str) -> None:
+        """Raise `StorageAway` unless a row sealed under this key comes before its end.
+
+        Ask last in the transaction that keeps the row. Whoever stood still since the
+        key was taken may find it destroyed, and what was acknowledged would be lost.
+        """
+        fetched = self._fetched.get(key_id)
+        if fetched is None or self._monotonic() - fetched >= _IN_TIME:
+            raise StorageAway(self._database.name)
 
     async def of(self, ids: Iterable[str]) -> dict[str, Secret]:
         """The keys of rows that wait to be worked off."""
@@ -131,6 +143,9 @@ class IntakeKeys:
                 await _close(connection, now)
                 row = await self._new(connection, now)
                 key = self._wrapper.unwrap(row.epoch, row.wrapped, "intake_key", row.id)
+        # An earlier one that is not in time any more is let go of with the next.
+        known = {i: at for i, at in self._fetched.items() if fetched - at < _IN_TIME}
+        self._fetched = known | {row.id: fetched}
         return _Held(fetched, row.id, row.created_at, key)
 
     def _usable(self, row: Any) -> Secret | None:

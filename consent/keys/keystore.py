@@ -6,7 +6,6 @@ Every method may raise `StorageAway`, and is safe to repeat then.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from consent.keys.intake_keys import IntakeKeys
 from consent.keys.limit_keys import LimitKeys
 from consent.keys.vault import Compartment
 from consent.keys.wrapping import Wrapper
+from storage.clock import elapsed
 from storage.database import Database
 from storage.honesty import RowKeys
 from storage.secret import Secret
@@ -36,7 +36,7 @@ class KeyStore:
         active: int,
         rows: RowKeys,
         *,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = elapsed,
     ) -> None:
         wrapper = Wrapper(keks, active, rows)
         self._database = database
@@ -46,7 +46,7 @@ class KeyStore:
         self.erased, self.held, self.sweep = people.erased, people.held, people.sweep
         self.back, self.strange = people.back, people.strange
         self.intake_key, self.intake_keys = intake.current, intake.of
-        self.known_intake_keys = intake.known
+        self.known_intake_keys, self.require_in_time = intake.known, intake.require_in_time
         self.closed_intake_keys, self.destroy_intake_keys = intake.closed, intake.destroy
         contents = ContentKeys(database, wrapper, monotonic)
         self.create_content_key, self.content_keys = contents.create, contents.of

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from gateway.flows.rights.erasing import Erasing
 
 _UNKNOWN = (
-    "What nobody can know: who signed up, confirmed or gave another address in that time, whom"
-    " mail bounced, who complained or lifted a stop, and what operators did. Look through"
-    " `gateway api-key list` and `gateway texts list`: what was revoked or retired since stands"
-    " again."
+    "What nobody can know: who signed up, confirmed, paused or gave another address in that"
+    " time, whom mail bounced, who complained or lifted a stop, and what operators did. Look"
+    " through `gateway api-key list` and `gateway texts list`: what was revoked or retired since"
+    " stands again."
 )
 _WORDS = {
     "consent.withdrawn": "withdrawals",

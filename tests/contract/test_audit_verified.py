@@ -15,12 +15,15 @@ from audit.errors import LogRefuted
 from audit.report import Since
 from audit.tables import audit_entry, audit_verified
 from audit.verified import Scope, Verified
+from consent.keys.phases import Declared
+from consent.keys.set_phases import RESTS
 from gateway.flows.proving.remembering import Verifying
 from gateway.flows.restoring.high_water import HighWater
 from gateway.process.lifespan import put_in_order
 from gateway.process.nightly import Nightly
 from tests.support.apps import App
 from tests.support.clock import START
+from tests.support.rotations import Node, set_states
 from tests.support.stores import rows
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
@@ -94,6 +97,32 @@ async def test_what_was_altered_stops_the_signing_until_it_is_put_right(app: App
     assert (await Verifying(parts).verify()).ok
     await app.tick()
     assert parts.publisher.held != before
+
+
+async def kept_up(node: Node) -> None:
+    await node.keep()
+    while await node.keep() or await node.sets.go_on(
+        Declared(no_backups=True, copies_replaced=True)
+    ):
+        pass
+    await node.sets.learn()
+
+
+async def test_another_key_of_rows_does_not_let_go_of_what_was_found(app: App) -> None:
+    parts = app.parts
+    await app.subscribe()
+    await put(app, b"x" * 60)
+    assert not (await Verifying(parts).verify()).ok
+    node = Node(app)
+    await kept_up(node)
+    assert await node.sets.begin("rows") == 2
+    await kept_up(node)
+    app.step(RESTS + timedelta(minutes=1))
+    await kept_up(Node(app))
+    assert await set_states(app, "rows") == {1: "destroyed", 2: "active"}
+
+    with pytest.raises(LogRefuted, match="the first at index 3"):
+        await of(app).publish(parts.data, parts.guard, parts.clock)
 
 
 async def test_rows_that_somebody_wrote_or_put_back_say_nothing(app: App) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from consent.keys import tables
 from consent.keys.keystore import KeyStore
 from storage.database import Database
+from storage.errors import StorageAway
 from tests.support.clock import START as NOW
 from tests.support.keys import EVERYTHING, Stopwatch, another, count
 
@@ -50,6 +53,20 @@ async def test_a_closed_intake_key_waits_for_those_who_may_still_seal_under_it(
 
     assert await store.closed_intake_keys(NOW + timedelta(minutes=9)) == []
     assert await store.closed_intake_keys(NOW + timedelta(minutes=10)) == [key_id]
+
+
+async def test_what_was_sealed_before_a_standstill_is_not_kept(
+    store: KeyStore, stopwatch: Stopwatch
+) -> None:
+    key, _ = await store.intake_key(NOW)
+    stopwatch.seconds += 240
+    store.require_in_time(key)
+
+    stopwatch.seconds += 60
+    with pytest.raises(StorageAway):
+        store.require_in_time(key)
+    assert (await store.intake_key(NOW))[0] == key
+    store.require_in_time(key)
 
 
 async def test_only_closed_intake_keys_are_destroyed(store: KeyStore) -> None:

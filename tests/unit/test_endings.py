@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import audit.tables
-import consent.keys.tables
-import consent.tables
-import consent.telling_tables
-import delivery.tables
 from gateway.callers import api_keys
 from gateway.flows.keeping import endings
-from gateway.schema.tables import metadata
+from gateway.schema.database_schema import DATA, GUARD, KEYSTORE
 
-METADATA = (
-    audit.tables.metadata,
-    consent.tables.metadata,
-    consent.tables.guard_metadata,
-    consent.keys.tables.metadata,
-    consent.telling_tables.metadata,
-    delivery.tables.metadata,
-    metadata,
-)
+METADATA = [one for schema in (DATA, KEYSTORE, GUARD) for one in schema.tables]
 OF_OTHER_KEYS = {
     "audit_entry",  # of `audit`: signed anew
     "audit_pending",  # of `audit`: until they have an index

@@ -102,6 +102,7 @@ async def _keep(
                 for one in kept
             ]
             await intakes.add(connection, rows)
+            parts.keystore.require_in_time(under.key_id)
     return waits
 
 

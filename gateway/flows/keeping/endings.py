@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import exists, select
 
 from audit import published, renewing
+from audit import verified as audit_verified
 from audit.log import Log
 from audit.publish import Publisher
 from audit.rowmac import RowMacs
@@ -63,7 +64,7 @@ OF_DATA = (
     tellings.SIGNED,
 )
 OF_KEYS = (verified.SIGNED, epochs.SIGNED, sets.SIGNED)
-OF_GUARD = (taken_away.SIGNED,)
+OF_GUARD = (taken_away.SIGNED, audit_verified.SIGNED)
 KEYED = (signed.FRESH_LINK, signed.SESSION, address_links.SIGNED)
 _BESIDE = (leavings.sign_anew, going.sign_anew)  # in the rows of people, with a MAC of their own
 _NEED = (leavings.need, going.need)

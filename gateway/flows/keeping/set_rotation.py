@@ -8,7 +8,6 @@ its `Ending`'s; everything else is here, alike for all kinds
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +25,7 @@ from consent.keys.set_phases import Activate, Destroy, Release, Renew, Retire, S
 from consent.keys.sets import KeyName, SetKey, Standing
 from consent.keys.wrapping import proof
 from gateway.keyfiles.followed_sets import FollowedSets
-from storage.clock import Clock
+from storage.clock import Clock, elapsed
 from storage.database import Database
 from storage.honesty import RowKeys
 from storage.keysets import Key, KeyState
@@ -114,7 +113,7 @@ class SetRotation:
 
     async def learn(self) -> None:
         """Work with the keys as the key store says from here on."""
-        asked_at = time.monotonic()
+        asked_at = elapsed()
         found = await self._found()
         gone = [one.name for one in found.keys if self._is_over(one) and not await self._held(one)]
         self._followed.stand(found, gone, asked_at)

@@ -125,14 +125,16 @@ class Restoration:
     async def carry_out(self, found: Found, tell: Tell) -> Done:
         """Do all of it; *tell* hears of each step."""
         parts, done = self.erasing.parts, Done()
+        if found.restored.guard:
+            # Before anything shows that somebody was at it: whoever runs it again after a kill
+            # need not know, nor say again, that the guard was older too.
+            await _reach_no_further(parts.guard, parts.rows, found.period.until)
         successor = await self.opening.begin() if found.restored.closes else None
         await self._drop(found.restored, done, tell)
         tell("what was taken away since")
         done.replayed = await replay.replay(
             parts.data, parts.guard, parts.rows, parts.log, self.acts
         )
-        if found.restored.guard:
-            await _reach_no_further(parts.guard, parts.rows, found.period.until)
         tell("everybody's keys")
         keys = Keys(self.erasing, self.acts.erasures)
         apart = await keys.apart(lambda looked: None)

@@ -82,6 +82,7 @@ async def _keep(
         (wait,) = await held.count(connection, now)
         if wait is None:
             await intakes.add(connection, [intakes.seal_fresh_link(email, under, now)])
+            parts.keystore.require_in_time(under.key_id)
     return wait
 
 

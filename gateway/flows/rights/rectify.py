@@ -101,6 +101,7 @@ class Rectifying:
             (wait,) = await held.count(connection, now)
             if wait is None:
                 await intakes.add(connection, [intakes.seal_new_address(asked, under, now)])
+                parts.keystore.require_in_time(under.key_id)
         return wait
 
 
