@@ -92,8 +92,8 @@ async def test_nor_does_one_that_comes_in_while_a_page_is_made(app: App) -> None
     late = first | {"id": "con_late", "decided_at": first["decided_at"] - timedelta(seconds=1)}
 
     class Overtaken(Expansion):
-        async def _look(self, campaign: Campaign, whom: Audience) -> Any:
-            seen = await super()._look(campaign, whom)
+        async def _look(self, campaign: Campaign, whom: Audience, most: int) -> Any:
+            seen = await super()._look(campaign, whom, most)
             if await rows_of(app, consent) == before:
                 await write(app, insert(consent).values(late))
             return seen
