@@ -46,11 +46,15 @@ async def update_all(
 ) -> None:
     """Write what *rows* say: their primary keys, and the same other columns each, in one order.
 
-    The caller holds them: in which order they are written is the database's choice.
+    The caller holds them: in which order they are written is the database's choice. What is said
+    last of a row stands, as if they were written one after another.
     """
     if rows:
+        keys = [column.name for column in table.primary_key]
+        # Joined to two rows that name it, PostgreSQL would write either.
+        last = {tuple(row[key] for key in keys): tuple(row.values()) for row in rows}
         made = _updated(table, tuple(rows[0]), connection.dialect)
-        await _execute(connection, made, [tuple(row.values()) for row in rows])
+        await _execute(connection, made, [*last.values()])
 
 
 async def _execute(

@@ -78,6 +78,17 @@ async def test_each_row_is_changed_as_it_says_and_no_other(database: Database) -
         assert [dict(one._mapping) for one in found] == expected
 
 
+async def test_what_is_said_last_of_a_row_stands(database: Database) -> None:
+    said = [{"id": "int_one", "index_kid": kid} for kid in (3, 1, 2)]
+
+    async with database.begin() as connection:
+        await insert_all(connection, intake, [row("int_one")])
+        await update_all(connection, intake, said)
+
+        found = await connection.execute(select(intake.c.index_kid))
+        assert found.scalars().all() == [2]
+
+
 async def test_rows_are_found_by_all_of_their_key(database: Database) -> None:
     keys = [("sub_one", "profile"), ("sub_one", "evidence"), ("sub_two", "profile")]
     rows = [
