@@ -23,8 +23,9 @@ import aiohttp
 from aiohttp import web
 from markupsafe import Markup
 
+from gateway.config.fields import Listen
 from gateway.http import pages
-from gateway.http.runner import listening_on
+from gateway.http.places import taken
 from gateway.look import resources
 
 if TYPE_CHECKING:
@@ -76,15 +77,14 @@ async def open_landing(
     landing: Landing, host: str = LANDING_HOST, port: int = LANDING_PORT
 ) -> AsyncIterator[str]:
     """Serve the landing page until the block is left; yields its URL. Port 0 takes any free one."""
-    runner = web.AppRunner(landing_app(landing), access_log=None)
-    try:
-        await runner.setup()
-        with listening_on(host, port, None):
-            await web.TCPSite(runner, host, port).start()
-        bound = runner.addresses[0]
-        yield f"http://{bound[0]}:{bound[1]}"
-    finally:
-        await runner.cleanup()
+    async with taken(Listen(host, port), None) as place:
+        runner = web.AppRunner(landing_app(landing), access_log=None)
+        try:
+            await runner.setup()
+            await place.serve(runner)
+            yield "http://{}:{}".format(*place.bound)
+        finally:
+            await runner.cleanup()
 
 
 def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -> str:

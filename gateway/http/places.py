@@ -7,15 +7,20 @@ the log what no page of it ever showed.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
 from gateway.config.fields import Listen
-from gateway.http.runner import listening_on
+from gateway.errors import CannotListen
+
+_BACKLOG: Final = 128  # connections that wait to be taken; what aiohttp asks for too
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +28,70 @@ class Place:
     """An address that is ours, at which nothing listens yet."""
 
     listen: Listen
-    setting: str
+    setting: str | None
     sockets: list[socket.socket]
 
     async def serve(self, runner: web.BaseRunner) -> None:
-        """Answer here from now on, until *runner* is cleaned up."""
-        with listening_on(*self.listen, self.setting):
+        """Answer here from now on, until *runner* is cleaned up. Raises CannotListen."""
+        self.open()
+        for one in self.sockets:
+            await web.SockSite(runner, one).start()
+
+    def open(self) -> None:
+        """Let whoever connects wait for an answer. Raises CannotListen.
+
+        Two processes may hold one address, and the second to listen is refused.
+        uvloop keeps that to itself: its server would just answer nobody.
+        """
+        with _listening_on(*self.listen, self.setting):
             for one in self.sockets:
-                await web.SockSite(runner, one).start()
+                one.listen(_BACKLOG)
+
+    @property
+    def bound(self) -> Listen:
+        """The address itself, where any free port was asked for."""
+        host, port = self.sockets[0].getsockname()[:2]
+        return Listen(host, port)
 
 
 @asynccontextmanager
-async def taken(listen: Listen | None, setting: str) -> AsyncIterator[Place | None]:
-    """Hold an address for the life of the block; none where none is wanted.
+async def taken(listen: Listen, setting: str | None) -> AsyncIterator[Place]:
+    """Hold an address for the life of the block.
 
     Raises CannotListen. Until it is served whoever connects is turned away, and does not wait.
     """
-    if listen is None:
-        yield None
-        return
     place = Place(listen, setting, [])
     try:
-        with listening_on(*listen, setting):
+        with _listening_on(*listen, setting):
             for family, address in await _addresses(listen):
                 place.sockets.append(_bound(family, address))
         yield place
     finally:
         for one in place.sockets:
             one.close()
+
+
+@asynccontextmanager
+async def taken_if_wanted(listen: Listen | None, setting: str) -> AsyncIterator[Place | None]:
+    """`taken`, or none where none is wanted."""
+    if listen is None:
+        yield None
+        return
+    async with taken(listen, setting) as place:
+        yield place
+
+
+@contextmanager
+def _listening_on(host: str, port: int, setting: str | None) -> Iterator[None]:
+    """Name the address, and what sets it, when it cannot be had: the commonest first mistake."""
+    try:
+        yield
+    except socket.gaierror as error:
+        raise CannotListen(host, port, error.strerror or "no such host", setting) from None
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        used = error.errno == errno.EADDRINUSE
+        raise CannotListen(host, port, why, setting, used=used) from None
 
 
 async def _addresses(listen: Listen) -> list[tuple[int, tuple[str, int]]]:

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.errors import CannotListen
 from gateway.http import problems
 from gateway.watch import access, logs
 
 _MUCH = 16 * 1024  # bytes of one reading; libuv would read on, up to eight megabytes at once
-
-
-@contextmanager
-def listening_on(host: str, port: int, setting: str | None) -> Iterator[None]:
-    """Name the address, and what sets it, when it cannot be had: the commonest first mistake."""
-    try:
-        yield
-    except socket.gaierror as error:
-        raise CannotListen(host, port, error.strerror or "no such host", setting) from None
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else type(error).__name__
-        used = error.errno == errno.EADDRINUSE
-        raise CannotListen(host, port, why, setting, used=used) from None
 
 
 class Runner(web.AppRunner):

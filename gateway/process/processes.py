@@ -30,7 +30,7 @@ from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
 from gateway.http import hosts
 from gateway.http.app_keys import HEALTH
-from gateway.http.places import Place, taken
+from gateway.http.places import Place, taken, taken_if_wanted
 from gateway.http.runner import Runner
 from gateway.keyfiles import dkim_keys
 from gateway.look import notices
@@ -97,7 +97,7 @@ async def work(config: Config, *, listen: Listen | None = None, clock: Clock | N
     _require_startable(config)
     stopping = stop_on_signals()
     async with (
-        taken(listen, "--listen") as admin,
+        taken_if_wanted(listen, "--listen") as admin,
         opened(config, clock, stopping) as parts,
     ):
         if parts is None:
@@ -115,7 +115,7 @@ async def places_of(config: Config) -> AsyncIterator[Places]:
     server = config.server
     async with (
         taken(server.listen, "server.listen") as public,
-        taken(server.admin_listen, 'server.admin_listen ("off" for none)') as admin,
+        taken_if_wanted(server.admin_listen, 'server.admin_listen ("off" for none)') as admin,
     ):
         yield Places(public, admin)
 
@@ -277,8 +277,7 @@ async def _listening(process: Process, health: Health, place: Place) -> AsyncIte
     await runner.setup()
     try:
         await place.serve(runner)
-        host, port = runner.addresses[0][:2]
-        process.url = f"http://{host}:{port}"
+        process.url = "http://{}:{}".format(*place.bound)
         yield
     finally:
         await runner.cleanup()

@@ -12,7 +12,7 @@ import email
 import email.policy
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from gateway.http import hosts, pages
-from gateway.http.runner import listening_on
+from gateway.http.places import Place, taken
 from gateway.look import resources
 from storage import files
 from storage.clock import Clock, DatabaseClock
@@ -206,23 +206,36 @@ async def open_inbox(
         talking.add(session)
         return session
 
-    with listening_on(*config.smtp, "delivery.inbox.smtp"):
-        smtp = await loop.create_server(answer, config.smtp.host, config.smtp.port)
-    runner = web.AppRunner(inbox_app(folder, dns_records, config.listen.host), access_log=None)
-    try:
-        await runner.setup()
-        with listening_on(*config.listen, "delivery.inbox.listen"):
-            await web.TCPSite(runner, config.listen.host, config.listen.port).start()
-        host, port = runner.addresses[0][:2]
-        smtp_port = smtp.sockets[0].getsockname()[1]
-        yield OpenInbox(config.smtp.host, smtp_port, f"http://{host}:{port}", folder.path)
-    finally:
-        await runner.cleanup()
-        smtp.close()
-        for session in talking:  # a client that keeps its connection must not keep us
-            if session.transport is not None:
-                session.transport.close()
-        await smtp.wait_closed()
+    async with (
+        taken(config.smtp, "delivery.inbox.smtp") as smtp,
+        taken(config.listen, "delivery.inbox.listen") as page,
+    ):
+        runner = web.AppRunner(inbox_app(folder, dns_records, config.listen.host), access_log=None)
+        servers = await _serving(smtp, answer)
+        try:
+            await runner.setup()
+            await page.serve(runner)
+            url = "http://{}:{}".format(*page.bound)
+            yield OpenInbox(config.smtp.host, smtp.bound.port, url, folder.path)
+        finally:
+            await runner.cleanup()
+            await _end(servers, talking)
+
+
+async def _serving(place: Place, answer: Callable[[], SMTP]) -> list[asyncio.Server]:
+    place.open()
+    loop = asyncio.get_running_loop()
+    return [await loop.create_server(answer, sock=one) for one in place.sockets]
+
+
+async def _end(servers: Iterable[asyncio.Server], talking: Iterable[SMTP]) -> None:
+    for server in servers:
+        server.close()
+    for session in talking:  # a client that keeps its connection must not keep us
+        if session.transport is not None:
+            session.transport.close()
+    for server in servers:
+        await server.wait_closed()
 
 
 class _Site:

@@ -11,9 +11,8 @@ import pytest
 import structlog
 from aiohttp import web
 
-from gateway.errors import CannotListen
 from gateway.http.parsing import read_bytes
-from gateway.http.runner import Runner, listening_on
+from gateway.http.runner import Runner
 from gateway.watch import logs
 from tests.http import test_bounds
 
@@ -92,24 +91,6 @@ async def test_a_made_up_method_is_not_logged(port: int, stream: io.StringIO) ->
     await say(port, b"ADA /confirm/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
     assert "ADA" not in stream.getvalue()
-
-
-async def test_a_port_that_is_taken_is_named(port: int) -> None:
-    runner = Runner(web.Application())
-    await runner.setup()
-    try:
-        with (
-            pytest.raises(CannotListen) as caught,
-            listening_on("127.0.0.1", port, "server.listen"),
-        ):
-            await web.TCPSite(runner, "127.0.0.1", port).start()
-    finally:
-        await runner.cleanup()
-
-    assert str(caught.value) == (
-        f"cannot listen on 127.0.0.1:{port}: Address already in use;"
-        " stop what listens there, or set another address: server.listen"
-    )
 
 
 async def test_others_have_their_turn_while_a_body_of_seams_is_taken_in() -> None:

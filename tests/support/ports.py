@@ -2,22 +2,28 @@
 
 The kernel's own choice is not kept for anybody: until the process listens,
 whoever connects anywhere may be given it.  So these lie below what kernels
-choose from for connections, and no two suites on a machine walk alike.
+choose from for connections, each of a suite's processes has its own among them,
+and no two suites on a machine walk alike.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 
 _BELOW_WHAT_KERNELS_CHOOSE = range(15_000, 32_000)
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_OURS = _BELOW_WHAT_KERNELS_CHOOSE[
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS :: _WORKERS
+]
 _given: set[int] = set()
 
 
 def free_port() -> int:
     """A port of loopback that nobody listens on, and that nobody else here was given."""
     while True:
-        port = secrets.choice(_BELOW_WHAT_KERNELS_CHOOSE)
+        port = secrets.choice(_OURS)
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
