@@ -70,6 +70,7 @@ class Kind(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"
     OPERATOR_SIGNED_IN = "operator.signed_in"
+    OPERATOR_SIGNED_OUT = "operator.signed_out"
     AUDIT_EXPORTED = "audit.exported"
     BACKUP_RESTORED = "backup.restored"
     BACKUP_ACCEPTED = "backup.accepted"  # an operator answers for what nobody can know

@@ -182,6 +182,15 @@ async def told_of_items(
     return found
 
 
+async def subjects_of(connection: AsyncConnection, kind: Kind) -> list[str]:
+    """Of whom events of *kind* tell facts that are still kept, as the rows say it."""
+    query = select(audit_payload.c.subject).join(
+        audit_entry, audit_entry.c.eid == audit_payload.c.eid
+    )
+    found = await connection.execute(query.where(audit_entry.c.kind == kind).distinct())
+    return sorted(one for one in found.scalars() if isinstance(one, str))
+
+
 async def places(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, int]:
     """Where these events stand in the log; those that wait for their index are missing."""
     query = select(audit_entry.c.eid, audit_entry.c.leaf_index).where(

@@ -43,6 +43,7 @@ class IntakeKind(StrEnum):
     SIGN_UP = "sign-up"
     FRESH_LINK = "fresh-link"
     ADDRESS = "address"
+    SIGN_IN = "sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,12 @@ def open_sign_ups(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[
     return _open(rows, keys, _sign_up)
 
 
-def seal_fresh_link(email: Address, under: Under, now: datetime) -> Intake:
-    """The row that keeps a request for a fresh link."""
+def seal_fresh_link(
+    email: Address, under: Under, now: datetime, kind: IntakeKind = IntakeKind.FRESH_LINK
+) -> Intake:
+    """The row that keeps a request for a fresh link: to one's own data, or to the desk."""
     raw = json.dumps({"email": email.canonical}).encode()
-    return _sealed(IntakeKind.FRESH_LINK, email, raw, under, now)
+    return _sealed(kind, email, raw, under, now)
 
 
 def open_fresh_links(rows: Sequence[Intake], keys: Mapping[str, Secret]) -> Opened[Address]:

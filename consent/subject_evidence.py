@@ -18,21 +18,40 @@ Facts = dict[str, Any]
 # None of these has a repr: in a traceback it would write what it says into the log.
 @dataclass(frozen=True, slots=True, repr=False)
 class Accessed:
-    """Somebody looked at what is kept: why, and by which link or as which caller."""
+    """Somebody looked at what is kept: why, and by which link, as which caller or operator."""
 
     why: str
     link: str | None = None
     caller: str | None = None
+    operator: str | None = None
     consents: ClassVar[tuple[str, ...]] = ()
 
     def facts(self) -> Facts:
-        by = {"link": self.link, "caller": self.caller}
+        by = {"link": self.link, "caller": self.caller, "operator": self.operator}
         return {"why": self.why} | {name: one for name, one in by.items() if one is not None}
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
-        link, caller = stored.text_or_none("link"), stored.text_or_none("caller")
-        return cls(stored.text("why"), link, caller)
+        by = (stored.text_or_none(name) for name in ("link", "caller", "operator"))
+        return cls(stored.text("why"), *by)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AtDesk:
+    """An operator was entered, came to the desk by a link, or left it: by which name and role."""
+
+    operator: str
+    role: str
+    link: str | None = None
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        by = {} if self.link is None else {"link": self.link}
+        return {"operator": self.operator, "role": self.role} | by
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.text("operator"), stored.text("role"), stored.text_or_none("link"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -158,9 +177,12 @@ class Kept:
         return cls(stored.text("by"))
 
 
-Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept
+Told = Accessed | AtDesk | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
+    Kind.OPERATOR_CREATED: AtDesk,
+    Kind.OPERATOR_SIGNED_IN: AtDesk,
+    Kind.OPERATOR_SIGNED_OUT: AtDesk,
     Kind.SUBJECT_EXPORTED: Exported,
     Kind.SUBJECT_RECTIFIED: Rectified,
     Kind.SUBJECT_ADDRESS_KEPT: Kept,

@@ -279,7 +279,9 @@ def test_every_exception_that_is_silenced_names_its_rule() -> None:
     assert found == []
 
 
-HANDLERS = [path for door in ("api", "people") for path in (ROOT / "gateway" / door).glob("*.py")]
+HANDLERS = [
+    path for door in ("api", "people", "desk") for path in (ROOT / "gateway" / door).glob("*.py")
+]
 
 
 def test_no_name_of_a_module_means_two_things() -> None:
@@ -368,6 +370,14 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/campaigning/standing.py": "contract/test_campaigns.py",
     "gateway/flows/campaigning/steering.py": "contract/test_campaigns.py",
     "audit/within.py": "contract/test_defend.py",
+    "gateway/desk/acts.py": "http/test_dpo.py",
+    "gateway/desk/entrance.py": "http/test_dpo.py",
+    "gateway/desk/questions.py": "http/test_dpo.py",
+    "gateway/desk/people.py": "http/test_dpo.py",
+    "gateway/desk/sessions.py": "http/test_dpo.py",
+    "gateway/desk/story.py": "http/test_dpo.py",
+    "gateway/flows/desk/sign_in.py": "http/test_dpo.py",
+    "gateway/flows/desk/sitting.py": "http/test_dpo.py",
     "delivery/alterations.py": "unit/test_authorship.py",
     "delivery/handed_in.py": "unit/test_authorship.py",
     "delivery/signatures.py": "unit/test_authorship.py",

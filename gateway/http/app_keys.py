@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.campaigning.steering import Steering
+from gateway.flows.desk.sitting import Desk
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
@@ -31,6 +32,7 @@ MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 CAMPAIGNS = web.AppKey("campaigns", Stores)
 STEERING = web.AppKey("steering", Steering)
+DESK = web.AppKey("desk", Desk)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
 EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)

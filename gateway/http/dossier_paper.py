@@ -16,6 +16,7 @@ from consent.model import GroundKind, State
 from consent.rights import Progress, Right
 from delivery.outbox import Status
 from gateway.config.config import Config
+from gateway.flows.desk import sign_in
 from gateway.flows.rights import address_mails, fresh_link
 from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
@@ -58,8 +59,9 @@ _GROUNDS: Final = {
         "A service mail: something was asked for, withdrawn, or is to be kept"
     ),
 }
-_SERVICE_MAILS: Final = {
+SERVICE_MAILS: Final = {
     address_mails.PURPOSE: say("Change of your address"),
+    sign_in.PURPOSE: say("Your link to the desk"),
     fresh_link.PURPOSE: say("Your personal link"),
     kept_outside.PURPOSE: say("Checkpoints of the audit log"),
 }
@@ -163,7 +165,7 @@ class _MailRows:
     def _what(self, mail: Mail) -> str:
         say, title = self._words.gettext, self._titles.get(mail.purpose)
         if title is None:
-            return say(_SERVICE_MAILS.get(mail.purpose, mail.purpose))
+            return say(SERVICE_MAILS.get(mail.purpose, mail.purpose))
         # A newsletter that came before the consent would be none that was allowed.
         confirming = any(one.kind == GroundKind.CONFIRMATION for one in mail.grounds)
         return say("Asked to confirm: %(title)s") % {"title": title} if confirming else title

@@ -11,6 +11,7 @@ from gateway import limits
 from gateway.config import calendars
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.campaigning.steering import Steering
+from gateway.flows.desk.sitting import Desk
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
@@ -19,6 +20,7 @@ from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
     CAMPAIGNS,
+    DESK,
     EVIDENCE_SEARCHES,
     EVIDENCE_TURN,
     EXPORTS,
@@ -89,10 +91,12 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[STEERING] = Steering(app[CAMPAIGNS], parts.permit_wait)
     opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
     app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
+    of_desk = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.config)
+    app[DESK] = Desk(*of_desk)
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
     app[HEALTH] = health
-    served = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS]
+    served = [*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.DESK, *routes.OPERATIONS]
     openapi.add_routes(app, served, public_url=parts.base)
     for path in dict.fromkeys(row.path for row in served if row.path.startswith(forms.PATH)):
         app.router.add_route("OPTIONS", path, forms.preflight)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 
@@ -40,6 +40,7 @@ from gateway import limits
 from gateway.callers import idempotency
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Stores
+from gateway.flows.desk.sign_in import SignIns
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
@@ -109,15 +110,15 @@ def of(parts: Parts) -> list[Duty]:
     send = Webhooks(webhooks).send
     telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
     takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
-
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
     expansion = Expansion(Stores(*of_mails), partial(quotas.ahead, parts.config))
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
+    desk = SignIns(*of_mails, parts.lookup, parts.config, Erasing(parts))
     asked = (partial(intake.work_off, parts), partial(fresh_link.work_off, parts))
-    called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off)
+    called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off, desk.work_off)
     return [
         *called,
         duty("campaigns", 0.5, expansion.work_off),
@@ -133,29 +134,28 @@ def of(parts: Parts) -> list[Duty]:
         duty("keys", 5, partial(_keep_keys, ring, *both)),
         duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
         duty("holds", 5, Holds(Erasing(parts)).work_off),
+        duty("desk", 600, desk.let_go),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
     ]
 
 
-def _called(
-    data: Database,
-    lookup: LookUp,
-    sign_ups: Callable[[], Awaitable[int]],
-    links: Callable[[], Awaitable[int]],
-    addresses: Callable[[], Awaitable[int]],
-) -> list[Duty]:
-    """Those that work off what people asked for, and the one that calls them."""
-    seldom = timedelta(seconds=5)
-    waiting = {
-        IntakeKind.SIGN_UP: Duty("intake", seldom, sign_ups),
-        IntakeKind.FRESH_LINK: Duty("fresh_links", seldom, links),
-        IntakeKind.ADDRESS: Duty("addresses", seldom, addresses),
-    }
+def _called(data: Database, lookup: LookUp, *runs: Callable[[], Awaitable[int]]) -> list[Duty]:
+    """Those that work off what people asked for, one for each of `_CALLED`; and who calls them."""
+    seldom, named = timedelta(seconds=5), zip(_CALLED.items(), runs, strict=True)
+    waiting = {kind: Duty(name, seldom, run) for (kind, name), run in named}
     calls = {kind: one.call for kind, one in waiting.items()}
     look = partial(_look, data, lookup, calls)
     return [Duty("arrivals", timedelta(seconds=0.25), look), *waiting.values()]
+
+
+_CALLED: Final = {
+    IntakeKind.SIGN_UP: "intake",
+    IntakeKind.FRESH_LINK: "fresh_links",
+    IntakeKind.ADDRESS: "addresses",
+    IntakeKind.SIGN_IN: "sign_ins",
+}
 
 
 async def _look(data: Database, lookup: LookUp, calls: Mapping[IntakeKind, asyncio.Event]) -> int:

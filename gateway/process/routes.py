@@ -21,6 +21,8 @@ from gateway.api import (
     subjects,
     withdrawals,
 )
+from gateway.desk import acts, entrance
+from gateway.desk import people as desk_people
 from gateway.people import (
     again,
     confirmations,
@@ -106,5 +108,7 @@ OWN_PAGES = (
     recipients.show_preferences,
     recipients.change_preferences,
 )
+
+DESK = (*entrance.ROWS, *desk_people.ROWS, *acts.ROWS)
 
 OPERATIONS = (operations.healthz, operations.readyz, docs.show, docs.show_problem)

@@ -81,9 +81,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
-    """As `site`; *origin* may use the form's script beside the landing page."""
-    site = await make_site(directory, origin)
+async def open_site(directory: Path, origin: str = "", more: str = "") -> AsyncIterator[Site]:
+    """As `site`; *origin* may use the form's script too, *more* is configuration."""
+    site = await make_site(directory, origin, more)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(site, directory))
         shown = Landing.of(configuration.load(site.config), site.inbox)
@@ -91,7 +91,7 @@ async def open_site(directory: Path, origin: str = "") -> AsyncIterator[Site]:
         yield site
 
 
-async def make_site(directory: Path, origin: str = "") -> Site:
+async def make_site(directory: Path, origin: str = "", more: str = "") -> Site:
     """One that was initialised, and that nobody serves yet."""
     ports = [free_port() for _ in range(4)]
     gateway, landing, inbox, smtp = (f"127.0.0.1:{port}" for port in ports)
@@ -110,7 +110,7 @@ async def make_site(directory: Path, origin: str = "") -> Site:
         assert raw.count(old) == 1, old
         raw = raw.replace(old, new)
     config = directory / "config.toml"
-    config.write_text(raw)
+    config.write_text(f"{raw}\n{more}")
     loaded = configuration.load(config)
     folder = Folder(Path(loaded.delivery.inbox.folder))
     site = Site(f"http://{gateway}", f"http://{landing}", f"http://{inbox}", config, folder)

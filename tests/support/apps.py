@@ -26,12 +26,14 @@ from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.config import config
 from gateway.config.config import Config
+from gateway.flows.desk.sign_in import SignIns
 from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link
 from gateway.flows.rights.address_mails import AddressMails
+from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.telling import Send, Tellings, receivers_of
 from gateway.http.runner import Runner
 from gateway.parts import Parts
@@ -173,6 +175,8 @@ class App:
         while await intake.work_off(parts) or await fresh_link.work_off(parts):
             pass
         while await AddressMails(parts).work_off():
+            pass
+        while await sign_ins_of(parts).work_off():
             pass
         await expire.Expiry(self.parts).by_date()
         await self.tell_takings()
@@ -345,6 +349,12 @@ def _noted_in(begun: list[str]) -> Middleware:
 
 async def _deaf(_webhook: str, _change: Change) -> bool:
     return False
+
+
+def sign_ins_of(parts: Parts) -> SignIns:
+    """The duty that works off what was asked for at the desk's door."""
+    of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
+    return SignIns(*of_mails, parts.lookup, parts.config, Erasing(parts))
 
 
 def tellings_of(parts: Parts, send: Send = _deaf) -> Tellings:

@@ -11,6 +11,7 @@ from consent.model import Reason
 from gateway.http.pages import Brand, Legal
 from gateway.look import markdown, terms
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
+from gateway.look.translations import translations
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
 EVENT: Final = "evt_m7goftng890oi21kmo5s8o8n60"
@@ -111,6 +112,86 @@ def step(kind: str, **more: Any) -> dict[str, Any]:
     """One line of a consent's story."""
     told = {"page_url": None, "rendered_by": None, "code": None, "reply": None, "channel": None}
     return {"kind": kind, "at": AT, **told, **more}
+
+
+def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The pages of whoever answers for the data."""
+    ask = {"email": "", "problem": None, "over": False}
+    start = {
+        "operator": "privacy-1",
+        "role": "dpo",
+        "ends_at": AT,
+        "email": "",
+        "why": "",
+        "problem": None,
+        "csrf": "csrf",
+    }
+    consent = {
+        "id": "con_00000000000000000000000000",
+        "purpose": "newsletter",
+        "title": "Newsletter",
+        "text": _TEXT[locale],
+        "locale": locale,
+        "state": "confirmed",
+        "not_mailed": None,
+        "requested_at": AT,
+        "decided_at": AT,
+        "stands": True,
+    }
+    say = translations(locale).gettext
+    mail = {"at": AT, "what": "Newsletter", "ground": say("A consent"), "became": say("Sent")}
+    looked = {
+        "at": AT,
+        "kind": "subject.accessed",
+        "what": say("The data of a person was looked at"),
+        "who": say("an operator"),
+        "said": [(say("Which operator"), "privacy-1"), (say("Why"), "2026-17")],
+        "plainly": False,
+    }
+    about = {"subject": "sub_00000000000000000000000000", "why": "2026-17", "csrf": "csrf"}
+    person = {
+        **about,
+        "email": "ada@example.org",
+        "language": locale,
+        "profile": [(say("First name"), "Ada")],
+        "consents": [consent],
+        "mails": [mail],
+        "events": [looked, {**looked, "plainly": True}],
+        "more": False,
+        "did": None,
+        "may_act": True,
+        **dict.fromkeys(("restricted_at", "objected_at", "paused_until", "held_until", "waiting")),
+    }
+    lesser = {**consent, "state": "withdrawn", "stands": False, "text": None}
+    stopped = dict.fromkeys(("restricted_at", "objected_at", "paused_until", "held_until"), AT)
+    full = {**person, **stopped, "did": "object", "waiting": {"asked_at": AT, "until": AT}}
+    act = {**about, "purpose": "newsletter", "locked_until": AT, "held_until": None}
+    return {
+        "desk-ask": ("desk_ask", dict(ask)),
+        "desk-over": ("desk_ask", {**ask, "over": True}),
+        "desk-ask-wrong": ("desk_ask", {**ask, "email": "ada", "problem": "email_invalid"}),
+        "desk-asked": ("desk_asked", {}),
+        "desk-open": ("desk_open", {}),
+        "desk": ("desk", dict(start)),
+        "desk-auditor": ("desk", {**start, "role": "auditor"}),
+        "desk-admin": ("desk", {**start, "role": "admin"}),
+        **{
+            f"desk-{one}": ("desk", {**start, "problem": one})
+            for one in ("email", "why", "nobody", "gone", "erased", "held")
+        },
+        "desk-person": ("desk_person", dict(person)),
+        "desk-person-stopped": ("desk_person", {**full, "consents": [lesser], "may_act": False}),
+        "desk-person-nothing": (
+            "desk_person",
+            {**person, "consents": [], "mails": [], "events": [], "email": "", "more": True},
+        ),
+        **{
+            f"desk-act-{one}": ("desk_act", {**act, "act": one})
+            for one in ("withdraw", "object", "restrict", "erase")
+        },
+        "desk-act-held": ("desk_act", {**act, "act": "erase", "held_until": AT}),
+        "desk-act-nothing": ("desk_act", {**act, "act": "erase", "locked_until": None}),
+    }
 
 
 def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -482,6 +563,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
                 "paused_until": AT,
             },
         ),
+        **desk_samples(locale),
         "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),
         "notice": ("notice", notice),

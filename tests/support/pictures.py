@@ -20,6 +20,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.http import pages
 from tests.browser.conftest import CHROMIUM, QUIET, Site, open_site
+from tests.browser.test_desk_visit import DPO, OPERATORS
 from tests.browser.test_journey import ADA, link, sent
 from tests.support.page_samples import samples
 
@@ -289,6 +290,31 @@ async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
         await album.take(page, "stopped-dark", "After its button, in German, in the dark.")
 
 
+async def _desk(album: Album, site: Site) -> None:
+    album.chapter("The desk of who answers for the data")
+    async with album.open(phone=False) as page:
+        await page.goto(f"{site.gateway}/dpo/")
+        sentence = "Signing in at `/dpo/`, by a link to a mailbox that the configuration names."
+        await album.take(page, "desk-ask", sentence)
+        await page.get_by_label("Email address").fill(DPO)
+        await page.get_by_role("button", name="Send me a link").click()
+        await page.get_by_text("Please look into your mailbox").wait_for()
+        await page.goto(link(await site.mail(6), "dpo/link"))
+        await page.get_by_role("button", name="Open the desk").click()
+        await album.take(page, "desk", "Looking a person up takes a reason.")
+        await page.get_by_label("Email address").fill(ADA)
+        await page.get_by_label("Why you look").fill("case 2026-17")
+        await page.get_by_role("button", name="Look up").click()
+        sentence = "One person: consents, mails and what allowed each, and who looked."
+        await album.take(page, "desk-person", sentence)
+        await page.get_by_role("button", name="Erase …").click()
+        await album.take(page, "desk-erase", "What will happen is said before.")
+    async with album.open(locale="de", dark=True) as page:
+        for state in ("desk-person", "desk-act-withdraw"):
+            await _sample(page, state, "de")
+            await album.take(page, f"{state}-de", "In German, in the dark, on a phone.")
+
+
 async def _documents(album: Album, site: Site) -> None:
     album.chapter("For developers")
     async with album.open(phone=False) as page:
@@ -300,7 +326,7 @@ async def main() -> None:
     for old in _OUT.glob("*.png"):
         old.unlink()
     with tempfile.TemporaryDirectory() as folder:
-        async with open_site(Path(folder)) as site, async_playwright() as driver:
+        async with open_site(Path(folder), more=OPERATORS) as site, async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
             album = Album(browser)
             await _sign_up(album, site)
@@ -308,6 +334,7 @@ async def main() -> None:
             unsubscribe = await _receive(album, site)
             await _own_data(album, site)
             await _leave(album, site, unsubscribe)
+            await _desk(album, site)
             await _documents(album, site)
             album.write()
             await browser.close()

@@ -17,6 +17,7 @@ _LINKS: Final = "http/test_recipients.py::"
 _OWN: Final = "http/test_my_data.py::"
 _STOPS: Final = "attacks/test_service_mails.py::"
 
+_DESK: Final = "http/test_dpo.py::"
 _ANEW: Final = "contract/test_ask_anew.py::"
 ANEW: Final = f"{_ANEW}test_who_says_yes_is_mailed_under_what_is_so_now"
 DECLINED: Final = f"{_ANEW}test_who_says_no_is_mailed_under_neither_wording_whatever_comes"
@@ -290,6 +291,68 @@ EVIDENCE_ERASED: Final = (
 )
 
 FACTS: Final = {
+    f"{_DESK}test_a_stranger_gets_the_answer_of_an_operator_and_no_mail": (
+        "The link goes only to mailboxes that the configuration names. The answer is the same"
+        " for every address.",
+        "If that mailbox may open the desk, a link is on its way. It works once, and for 15"
+        " minutes.",
+    ),
+    f"{_DESK}test_a_link_works_once_for_a_quarter_of_an_hour_and_its_session_half_an_hour": (
+        "This link opens nothing any more: it works once, and for 15 minutes.",
+        "For whoever answers for the data here, or audits that. There is no password: we send a"
+        " link to your mailbox.",
+        "With the button you open the desk for half an hour, on this device. That is written"
+        " into the audit log.",
+        "You are here as %(name)s, until %(moment)s.",
+        "Somebody, most likely you, wants to sign in to the data protection desk of"
+        " %(controller)s. This link opens it:",
+    ),
+    f"{_DESK}test_nobody_floods_an_operators_mailbox": (
+        "To one mailbox at most five such links go within an hour.",
+    ),
+    f"{_DESK}test_signing_in_and_out_are_events_and_the_rows_fit_the_log": (
+        "An operator signed out",
+    ),
+    f"{_DESK}test_each_role_is_answered_what_it_may_and_nothing_else": (
+        "You can look, and change nothing.",
+        "Your role opens no personal data. Whoever answers for the data, or audits that, has a"
+        " role of their own in the configuration.",
+    ),
+    f"{_DESK}test_every_answer_with_personal_data_is_told_before_with_operator_and_reason": (
+        "One line, such as a case number. It is kept with the person's data, sealed.",
+        "Why you look: %(why)s. That stands in this person's trail.",
+    ),
+    f"{_DESK}test_what_a_person_takes_along_says_who_looked_and_why": (
+        "Look a person up. What they take along from their own pages says that somebody looked,"
+        " when, and why.",
+    ),
+    f"{_DESK}test_looking_for_nobody_is_told_too_and_looking_without_a_reason_shows_nothing": (
+        "Nobody is known by this address. That you looked is in the audit log.",
+        "Please say why, in one line of at most 200 characters.",
+    ),
+    f"{_DESK}test_what_came_by_phone_is_done_at_the_second_step_alone": (
+        "Each shows first what it does; nothing happens before you say yes.",
+        "No mail for the purpose “%(purpose)s” starts any more, from the answer on. It cannot"
+        " be undone here: only the person can agree anew.",
+        "No mail that was agreed to starts any more. Consents stand, and count again once the"
+        " person lifts the restriction on their personal pages.",
+        "No advertising to this person starts any more, and nobody can have their mailbox asked"
+        " to confirm, for 12 months. The person lifts it on their personal pages.",
+        "Restricted. No mail that was agreed to starts any more.",
+        "The objection is stored. No advertising to this person starts any more.",
+        "Withdrawn. None of these mails starts any more.",
+    ),
+    f"{_DESK}test_an_erasure_at_the_desk_forgets_the_person": (
+        "No mail to this person starts any more, and their keys are destroyed. It cannot be"
+        " undone.",
+        "The erasure began: no mail to this person starts any more. The rest is done by itself.",
+        "No proof of a consent stays.",
+        "What proves their consents stays locked until %(day)s, and goes then by itself.",
+    ),
+    f"{_DESK}test_under_a_hold_an_erasure_waits_and_restricts": (
+        "A hold stands until %(day)s: the person is restricted now, and is erased once it ends.",
+        "A hold stands: the person is restricted now, and is erased once it ends.",
+    ),
     "promises/test_checkpoint_mails.py::test_the_mail_that_was_kept_convicts_a_log_written_anew": (
         "Please keep this mail, outside the system that it comes from.",
         "Please keep this mail, outside the system that it comes from. It carries the seal of the"
@@ -1453,6 +1516,50 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "As a paper (PDF)",
+    "Back to the desk",
+    "Back, and change nothing",
+    "Consents",
+    "Data protection desk",
+    "Erase this person",
+    "Erase …",
+    "Erasure waits since",
+    "Everything that is held",
+    "For a program (JSON)",
+    "Held until",
+    "How the person asked",
+    "Look up",
+    "Mails, and what allowed each",
+    "No address on file",
+    "No mail is kept.",
+    "No request is kept.",
+    "Nobody is known by that any more.",
+    "Not mailed: %(reason)s",
+    "Objected since",
+    "Older ones are in the files above.",
+    "One person",
+    "Open the desk",
+    "Prove this consent: bundle that checks itself",
+    "Prove this consent: paper (PDF)",
+    "Record a withdrawal",
+    "Record a withdrawal …",
+    "Record an objection",
+    "Record an objection …",
+    "Restrict the use of the data",
+    "Restrict the use …",
+    "Restricted since",
+    "Role",
+    "Sign out",
+    "That is on your personal pages.",
+    "This wording is damaged and cannot be shown.",
+    "What happened",
+    "What the person asked for",
+    "Which operator",
+    "Why you look",
+    "You want to see what is kept about yourself?",
+    "Your link to the desk",
+    "A consent",
+    "Not accepted by the mailbox",
     "Please keep: seal of the audit log, %(day)s",
     "Seal of the audit log",
     "The seal",

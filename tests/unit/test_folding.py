@@ -37,7 +37,7 @@ FRAME: dict[str, Any] = {
 }
 LINKS = {
     name: f"https://x.example/{name}?q='\"&"
-    for name in ("address", "confirm", "unsubscribe", "why", "my_data")
+    for name in ("address", "confirm", "unsubscribe", "why", "my_data", "desk")
 }
 DATA: dict[str, Any] = {
     "frame": FRAME

@@ -20,6 +20,7 @@ OURS = [
         "asked_again",
         "checkpoint",
         "confirmation",
+        "desk",
         "welcome",
         "my_data",
         "re_permission",
@@ -37,7 +38,16 @@ OF_ALL = {
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"
-    for name in ("address", "confirm", "unsubscribe", "why", "preferences", "my_data", "stop")
+    for name in (
+        "address",
+        "confirm",
+        "unsubscribe",
+        "why",
+        "preferences",
+        "my_data",
+        "desk",
+        "stop",
+    )
 }
 
 

@@ -40,10 +40,11 @@ class Opening:
     why: str = field(repr=False)
     caller: str | None = None  # the id of an API key; none: the command line
     case: str | None = None  # a file number; it stands in the log for ever, and names nobody
+    operator: str | None = None  # the name of who sits at the desk
 
     @property
     def refs(self) -> Mapping[str, str]:
-        said = {"case": self.case, "api_key": self.caller}
+        said = {"case": self.case, "api_key": self.caller, "operator": self.operator}
         return {name: value for name, value in said.items() if value is not None}
 
 
@@ -155,4 +156,6 @@ def told_as(gate: Gate, opening: Opening) -> tuple[Kind, Proof]:
     """What the log says of it, in the trail of that person."""
     if gate.state is SubjectState.ERASED and opening.case is not None:
         return Kind.EVIDENCE_OPENED, Opened(opening.case, opening.why, opening.caller)
-    return Kind.SUBJECT_ACCESSED, Accessed(opening.why, caller=opening.caller)
+    return Kind.SUBJECT_ACCESSED, Accessed(
+        opening.why, caller=opening.caller, operator=opening.operator
+    )

@@ -58,7 +58,12 @@ AT_ONCE = 200
 _FORM = "my-data"
 
 
-async def accept(parts: Parts, email: Address, network: str | None) -> Wait | None:
+async def accept(
+    parts: Parts,
+    email: Address,
+    network: str | None,
+    kind: IntakeKind = IntakeKind.FRESH_LINK,
+) -> Wait | None:
     """Keep a request for a fresh link; None once it is kept, else how long to wait.
 
     Only limits of network and form are told, and the work does not depend on
@@ -68,11 +73,11 @@ async def accept(parts: Parts, email: Address, network: str | None) -> Wait | No
     visit = Visit(_FORM, network)
     weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
     (wait,) = parts.door.waiting(weekly[0], [visit])
-    return await _keep(parts, weekly, email, visit) if wait is None else wait
+    return await _keep(parts, weekly, email, visit, kind) if wait is None else wait
 
 
 async def _keep(
-    parts: Parts, weekly: Sequence[Secret], email: Address, visit: Visit
+    parts: Parts, weekly: Sequence[Secret], email: Address, visit: Visit, kind: IntakeKind
 ) -> Wait | None:
     intake_key = await parts.keystore.intake_key(parts.clock.wall())
     under = Under(*intake_key, *parts.lookup.newest)
@@ -81,7 +86,7 @@ async def _keep(
         now = await parts.clock.now(connection)
         (wait,) = await held.count(connection, now)
         if wait is None:
-            await intakes.add(connection, [intakes.seal_fresh_link(email, under, now)])
+            await intakes.add(connection, [intakes.seal_fresh_link(email, under, now, kind)])
             parts.keystore.require_in_time(under.key_id)
     return wait
 

@@ -49,6 +49,13 @@ def by_a_caller(caller: str, why: str) -> Asked:
     return Asked(Kind.SUBJECT_ACCESSED, Actor.API, lambda: Accessed(why, caller=caller), refs)
 
 
+def at_the_desk(operator: str, why: str) -> Asked:
+    """By somebody at the desk, who said *why*."""
+    refs = {"operator": operator}
+    said = Accessed(why, operator=operator)
+    return Asked(Kind.SUBJECT_ACCESSED, Actor.OPERATOR, lambda: said, refs)
+
+
 @dataclass(frozen=True, slots=True)
 class HandingOut:
     """Collects, has written, and tells the log."""

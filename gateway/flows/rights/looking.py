@@ -27,11 +27,16 @@ from storage.errors import StorageAway
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Whom a caller looks for, and why."""
+    """Whom a caller looks for, or an operator at the desk, and why."""
 
     email: Address = field(repr=False)
     why: str = field(repr=False)
     caller: str
+    actor: Actor = Actor.API
+
+    @property
+    def refs(self) -> Mapping[str, str]:
+        return {"operator" if self.actor is Actor.OPERATOR else "api_key": self.caller}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Looking:
             now = await parts.clock.now(connection)
             gate = held.get(subject or "") if here else None
             if gate is None or not gate.live:
-                await _nobody(connection, parts.log, look.caller, now)
+                await _nobody(connection, parts.log, look.actor, look.refs, now)
                 return None
             seen = await self._seen(connection, gate.subject, now)
             await self._told(connection, look, gate, vault, now)
@@ -99,10 +104,10 @@ class Looking:
         if not gates.usable(gate, vault, Compartment.EVIDENCE):
             raise StorageAway("key store")  # nobody looks where the log cannot tell of it
         trail = Trail(self.parts.log, vault, {gate.subject: gate})
-        said = Accessed(look.why, caller=look.caller)
-        refs = _refs(look)
-        kind = Kind.SUBJECT_ACCESSED
-        trail.record(kind, gate.subject, Actor.API, now, evidence=said, refs=refs)
+        at_desk = look.actor is Actor.OPERATOR
+        by = {"operator" if at_desk else "caller": look.caller}
+        said, kind = Accessed(look.why, **by), Kind.SUBJECT_ACCESSED
+        trail.record(kind, gate.subject, look.actor, now, evidence=said, refs=look.refs)
         await trail.stage(connection)
 
 
@@ -112,16 +117,14 @@ async def in_vain(data: Database, log: Log, clock: Clock, caller: str) -> None:
     Else who tries addresses, by whatever endpoint, would not be seen.
     """
     async with data.begin() as connection:
-        await _nobody(connection, log, caller, await clock.now(connection))
+        await _nobody(connection, log, Actor.API, {"api_key": caller}, await clock.now(connection))
 
 
-async def _nobody(connection: AsyncConnection, log: Log, caller: str, now: datetime) -> None:
-    event = Event(Kind.SUBJECT_ACCESSED, Actor.API, now, refs={"api_key": caller})
+async def _nobody(
+    connection: AsyncConnection, log: Log, actor: Actor, refs: Mapping[str, str], now: datetime
+) -> None:
+    event = Event(Kind.SUBJECT_ACCESSED, actor, now, refs=refs)
     await log.stage(connection, [draft(event, None, log.node)])
-
-
-def _refs(look: Look) -> Mapping[str, str]:
-    return {"api_key": look.caller}
 
 
 def _as_it_stands(consent: Consent, now: datetime) -> Seen:

@@ -48,6 +48,7 @@ _SERVICE = frozenset(
         "asked_again",
         "checkpoint",
         "confirmation",
+        "desk",
         "my_data",
         "re_permission",
         "withdrawal",

@@ -1,0 +1,129 @@
+"""A person's dossier as the desk shows it: what was agreed to, and all that happened, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from audit.kinds import Kind
+from audit.trail import Told
+from consent.model import GroundKind
+from delivery.outbox import Status
+from gateway.config.config import Config
+from gateway.flows.rights.dossier import Dossier
+from gateway.flows.rights.overview import Held
+from gateway.flows.rights.past_mails import Mail
+from gateway.http import dossier_paper
+from gateway.look import event_words, terms
+from gateway.look.translations import translations
+
+
+def say(message: str) -> str:
+    """Marks a message for the catalogues; it is translated where it is written."""
+    return message
+
+
+GROUNDS: Final[Mapping[str, str]] = {
+    GroundKind.CONSENT: say("A consent"),
+    GroundKind.CONFIRMATION: say("A request that had to be confirmed"),
+    GroundKind.SERVICE: say("A service mail: something was asked for, withdrawn, or is to be kept"),
+}
+OTHER: Final = say("Another ground")
+NOTHING: Final = say("Nothing allowed it so far")
+WAITS: Final = say("Waits")
+BECAME: Final[Mapping[str, str]] = {
+    Status.SENT: say("Sent"),
+    Status.UNCERTAIN: say("Perhaps sent"),
+    Status.BOUNCED: say("Not accepted by the mailbox"),
+    Status.REFUSED: say("Not permitted, not sent"),
+    Status.CANCELLED: say("Cancelled, not sent"),
+    Status.FAILED: say("Failed, not sent"),
+}
+MOST: Final = 200  # lines; the files have them all
+# What a line says beside its kind, in this order, where the event has it.
+_SAID: Final = (
+    "purpose",
+    "channel",
+    "operator",
+    "caller",
+    "why",
+    "outcome",
+    "reply.code",
+    "reason",
+)
+_TAKEN: Final = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH)
+
+
+def told(dossier: Dossier, config: Config, locale: str) -> Mapping[str, Any]:
+    """The variables of the person's page, but who looks and why."""
+    own = dossier.own
+    return {
+        "subject": dossier.subject,
+        "email": own.email,
+        "language": own.locale,
+        "profile": dossier_paper.answers(own.profile, config, locale),
+        "consents": [_consent(one, locale) for one in own.consents],
+        "restricted_at": own.restricted_at,
+        "objected_at": own.objected_at,
+        "paused_until": own.paused_until,
+        "waiting": own.waiting,
+        "held_until": max((one.until for one in dossier.holds), default=None),
+        "mails": [_mail(one, config, locale) for one in dossier.mails[:MOST]],
+        "events": [_line(one, locale) for one in dossier.events[:MOST]],
+        "more": max(0, len(dossier.events) - MOST) or dossier.events_left_out,
+    }
+
+
+def _consent(held: Held, locale: str) -> Mapping[str, Any]:
+    text, consent = held.text, held.consent
+    bundle: Mapping[str, Any] = {} if text is None else text.bundle
+    return {
+        "id": consent.id,
+        "purpose": consent.purpose,
+        "title": bundle.get("title", consent.purpose),
+        "text": bundle.get("text"),
+        "locale": consent.locale,
+        "state": held.state,
+        "not_mailed": None
+        if held.hindrance is None
+        else terms.in_words(terms.REASONS, held.hindrance, locale),
+        "requested_at": None if held.contested else consent.requested_at,
+        "decided_at": consent.decided_at,
+        "stands": held.state in ("confirmed", "pending"),
+    }
+
+
+def _mail(one: Mail, config: Config, locale: str) -> Mapping[str, Any]:
+    words, purpose = translations(locale), config.purposes.get(one.purpose)
+    title = one.purpose if purpose is None else purpose.title.get(locale, one.purpose)
+    service = dossier_paper.SERVICE_MAILS.get(one.purpose)
+    ground = GROUNDS.get(one.grounds[-1].kind, OTHER) if one.grounds else NOTHING
+    became = words.gettext(BECAME.get(one.status, WAITS))
+    reason = None if one.reason is None else terms.in_words(terms.REASONS, one.reason, locale)
+    return {
+        "at": one.at,
+        "what": title if service is None else words.gettext(service),
+        "ground": words.gettext(ground),
+        "became": became if reason is None else f"{became}: {reason}",
+    }
+
+
+def _line(one: Told, locale: str) -> Mapping[str, Any]:
+    words = translations(locale)
+    return {
+        "at": one.entry.at,
+        "kind": one.kind,
+        "what": words.gettext(event_words.KINDS[one.kind]),
+        "who": words.gettext(event_words.ACTORS[one.entry.actor]),
+        "said": [(words.gettext(event_words.FACTS[name]), value) for name, value in _said(one)],
+        "plainly": one.kind in _TAKEN,
+    }
+
+
+def _said(one: Told) -> Iterator[tuple[str, str]]:
+    for name in _SAID:
+        value: Any = one.facts
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if isinstance(value, str | int):
+            yield name, str(value)

@@ -1,0 +1,1 @@
+"""At the desk: whoever answers for the data comes in, looks at a person, and acts for them."""

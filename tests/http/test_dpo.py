@@ -1,0 +1,399 @@
+"""The desk of who answers for the data: who gets in, what each role sees, what the log tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+
+from audit import trail as audit_trail
+from audit.kinds import Actor, Kind
+from consent.fresh_links import SESSION_LIFE
+from gateway.flows.desk import sign_in
+from gateway.flows.proving.verify import verify
+from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.holds import Holds
+from gateway.process import routes
+from tests.support.apps import ADA, App, open_app, sign_ins_of
+from tests.support.databases import Databases
+
+DPO = "privacy@acme.example"
+AUDITOR = "auditor@acme.example"
+ADMIN = "admin@acme.example"
+WHY = "case 2026-17"
+OPERATORS = f"""
+[operators.privacy-1]
+email = "{DPO}"
+role = "dpo"
+[operators.auditor-1]
+email = "{AUDITOR}"
+role = "auditor"
+[operators.admin-1]
+email = "{ADMIN}"
+role = "admin"
+"""
+# Which roles each row of the desk answers with something else than a refusal; None: everybody.
+ALLOWED: dict[tuple[str, str], set[str] | None] = {
+    ("GET", "/dpo/"): None,
+    ("POST", "/dpo/sign-in"): None,
+    ("GET", "/dpo/link/{token}"): None,
+    ("POST", "/dpo/link/{token}"): None,
+    ("POST", "/dpo/leave"): {"dpo", "auditor", "admin"},
+    ("POST", "/dpo/people"): {"dpo", "auditor"},
+    ("POST", "/dpo/person"): {"dpo", "auditor"},
+    ("POST", "/dpo/proof"): {"dpo", "auditor"},
+    ("POST", "/dpo/dossier"): {"dpo", "auditor"},
+    ("POST", "/dpo/act"): {"dpo"},
+}
+MAILBOXES = {"dpo": DPO, "auditor": AUDITOR, "admin": ADMIN}
+
+
+@pytest.fixture
+async def app(tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, "sqlite", more=OPERATORS) as opened:
+        yield opened
+
+
+async def link(app: App, email: str = DPO) -> str:
+    """Ask for a link and read it from the mail."""
+    answer = await app.http.post("/dpo/sign-in", data={"email": email})
+    assert answer.status == 200
+    mails = [one for one in await app.deliver() if one.to == email]
+    (mail,) = [one for one in mails if b"/dpo/link/" in one.raw]
+    return mail.token("dpo/link")
+
+
+class Sitting:
+    """A browser in which somebody is signed in."""
+
+    def __init__(self, app: App, cookie: str) -> None:
+        self.app = app
+        self.headers = {"Cookie": cookie}
+
+    async def start(self) -> str:
+        return await (await self.app.http.get("/dpo/", headers=self.headers)).text()
+
+    async def post(self, path: str, **fields: str) -> ClientResponse:
+        found = re.search(r'name="csrf" value="([^"]+)"', await self.start())
+        csrf = {} if found is None else {"csrf": found[1]}
+        return await self.app.http.post(
+            path, data=csrf | fields, headers=self.headers, allow_redirects=False
+        )
+
+    async def person(self, email: str = ADA) -> str:
+        answer = await self.post("/dpo/people", email=email, why=WHY)
+        assert answer.status == 200, await answer.text()
+        return await answer.text()
+
+
+async def sit(app: App, email: str = DPO) -> Sitting:
+    url = f"/dpo/link/{await link(app, email)}"
+    answer = await app.http.post(url, allow_redirects=False)
+    assert answer.status == 303
+    ((name, morsel),) = SimpleCookie(answer.headers["Set-Cookie"]).items()
+    return Sitting(app, f"{name}={morsel.value}")
+
+
+async def looks(app: App, email: str = ADA) -> list[tuple[Actor, dict[str, Any]]]:
+    """What a person's trail tells of looks, oldest first."""
+    subject = await app.subject(email)
+    assert subject is not None
+    vault = await app.parts.keystore.vault([subject])
+    async with app.parts.data.read() as connection:
+        told = await audit_trail.told(connection, [subject], {Kind.SUBJECT_ACCESSED}, vault)
+    return [(one.entry.actor, dict(one.facts)) for one in told]
+
+
+async def test_a_stranger_gets_the_answer_of_an_operator_and_no_mail(app: App) -> None:
+    await app.subscribe()
+
+    known = await app.http.post("/dpo/sign-in", data={"email": DPO})
+    answers = [
+        await app.http.post("/dpo/sign-in", data={"email": one}) for one in (ADA, "no@x.example")
+    ]
+
+    for answer in answers:
+        assert (answer.status, await answer.text()) == (known.status, await known.text())
+    assert [one.to for one in await app.deliver()] == [DPO]
+
+
+async def test_a_link_works_once_for_a_quarter_of_an_hour_and_its_session_half_an_hour(
+    app: App,
+) -> None:
+    token = await link(app)
+    shown = await app.http.get(f"/dpo/link/{token}")
+    first = await app.http.post(f"/dpo/link/{token}", allow_redirects=False)
+    again = await app.http.post(f"/dpo/link/{token}", allow_redirects=False)
+    late = await link(app)
+    app.step(timedelta(minutes=15))
+    over = await app.http.post(f"/dpo/link/{late}", allow_redirects=False)
+
+    assert [one.status for one in (shown, first, again, over)] == [200, 303, 410, 410]
+    cookie = SimpleCookie(first.headers["Set-Cookie"])["dpo"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
+    sitting = Sitting(app, f"dpo={cookie.value}")
+    assert "privacy-1" in await sitting.start()
+    app.step(SESSION_LIFE)
+    assert "privacy-1" not in await sitting.start()
+
+
+async def test_links_and_cookies_of_ones_own_pages_and_of_the_desk_do_not_open_the_other(
+    app: App,
+) -> None:
+    await app.subscribe(DPO)
+    await app.http.post("/my-data", data={"email": DPO})
+    (mail,) = [one for one in await app.deliver() if b"/my-data/" in one.raw]
+    own = mail.token("my-data")
+    desk = await link(app)
+
+    crossed = [
+        await app.http.post(f"/dpo/link/{own}", allow_redirects=False),
+        await app.http.post(f"/my-data/{desk}", allow_redirects=False),
+    ]
+    opened = await app.http.post(f"/my-data/{own}", allow_redirects=False)
+    cookie = SimpleCookie(opened.headers["Set-Cookie"])["my-data"].value
+
+    assert [one.status for one in crossed] == [410, 410]
+    assert "privacy-1" not in await Sitting(app, f"dpo={cookie}").start()
+
+
+async def test_nobody_floods_an_operators_mailbox(app: App) -> None:
+    for _ in range(sign_in.MOST + 2):
+        await app.http.post("/dpo/sign-in", data={"email": DPO})
+        await app.tick()
+
+    assert len([one for one in await app.deliver() if one.to == DPO]) == sign_in.MOST
+
+
+async def test_signing_in_and_out_are_events_and_the_rows_fit_the_log(app: App) -> None:
+    sitting = await sit(app)
+    left = await sitting.post("/dpo/leave")
+    subject = await app.subject(DPO)
+    assert subject is not None
+    vault = await app.parts.keystore.vault([subject])
+    kinds = {Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT}
+    async with app.parts.data.read() as connection:
+        told = await audit_trail.told(connection, [subject], kinds, vault)
+
+    assert left.status == 303
+    assert [one.kind for one in told] == [Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT]
+    assert {(one.facts["operator"], one.facts["role"]) for one in told} == {("privacy-1", "dpo")}
+    assert "privacy-1" not in await sitting.start()
+    await app.tick()
+    assert (await verify(app.parts)).rows == []
+
+
+def desk_rows() -> set[tuple[str, str]]:
+    return {(row.method, re.sub(r"\{token:.*", "{token}", row.path)) for row in routes.DESK}
+
+
+def test_every_route_of_the_desk_has_its_roles() -> None:
+    assert desk_rows() == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("role", ["dpo", "auditor", "admin", None])
+async def test_each_role_is_answered_what_it_may_and_nothing_else(
+    app: App, role: str | None
+) -> None:
+    await app.subscribe()
+    subject = await app.subject() or ""
+    before = await looks(app)
+    sitting = Sitting(app, "dpo=none") if role is None else await sit(app, MAILBOXES[role])
+    everything = {"email": ADA, "subject": subject, "why": WHY, "act": "erase", "sure": "yes"}
+    everything |= {"consent": "con_" + "0" * 26, "format": "pdf"}
+
+    for (method, path), roles in ALLOWED.items():
+        if roles is None or path == "/dpo/leave" or (role in roles and path == "/dpo/act"):
+            continue
+        answer = await sitting.post(path, **everything)
+        text = await answer.text(errors="replace")
+        if role is None:
+            assert (answer.status, answer.headers["Location"]) == (303, "/dpo/"), path
+        elif role not in roles:
+            assert answer.status == 403, path
+            assert ADA not in text and subject not in text
+        else:
+            assert answer.status in (200, 404), (path, method)
+    assert await app.permission() == "granted"  # nobody was erased by who may not
+    if role in (None, "admin"):
+        assert await looks(app) == before
+
+
+async def test_a_form_of_another_session_does_nothing(app: App) -> None:
+    await app.subscribe()
+    one, other = await sit(app), await sit(app)
+    found = re.search(r'name="csrf" value="([^"]+)"', await other.start())
+    assert found is not None
+
+    data = {"csrf": found[1], "email": ADA, "why": WHY}
+    answer = await app.http.post("/dpo/people", data=data, headers=one.headers)
+    cross = {**one.headers, "Sec-Fetch-Site": "cross-site"}
+    elsewhere = await app.http.post("/dpo/people", data=data, headers=cross)
+
+    assert (answer.status, elsewhere.status) == (403, 403)
+    assert await looks(app) == []
+
+
+READING = ("people", "person", "proof", "dossier", "act")
+
+
+async def test_every_answer_with_personal_data_is_told_before_with_operator_and_reason(
+    app: App,
+) -> None:
+    await app.subscribe()
+    await app.tick()
+    sitting = await sit(app)
+    page = await sitting.person()
+    subject = await app.subject() or ""
+    found = re.search(r'name="consent" value="([^"]+)"', page)
+    assert found is not None
+    facts = {"email": ADA, "subject": subject, "why": WHY, "consent": found[1]}
+    posting = {path for method, path in desk_rows() if method == "POST"}
+    without = {"/dpo/sign-in", "/dpo/link/{token}", "/dpo/leave"}
+
+    assert {f"/dpo/{one}" for one in READING} == posting - without
+    for path in sorted(posting - without):
+        told = len(await looks(app))
+        answer = await sitting.post(path, **facts, act="erase")
+        assert answer.status == 200, path
+        assert len(await answer.read()) > 1000
+        *_, (actor, said) = await looks(app)
+        assert len(await looks(app)) == told + 1, path
+        assert (actor, said["why"], said["operator"]) == (Actor.OPERATOR, WHY, "privacy-1")
+
+
+async def test_looking_for_nobody_is_told_too_and_looking_without_a_reason_shows_nothing(
+    app: App,
+) -> None:
+    await app.subscribe()
+    sitting = await sit(app)
+
+    nobody = await sitting.post("/dpo/people", email="grace@example.org", why=WHY)
+    without = await sitting.post("/dpo/people", email=ADA, why=" ")
+
+    assert "Nobody is known by this address" in await nobody.text()
+    assert (without.status, await looks(app)) == (422, [])
+    await app.tick()
+    async with app.parts.data.read() as connection:
+        rows = await connection.exec_driver_sql(
+            "SELECT entry FROM audit_entry WHERE kind = 'subject.accessed'"
+        )
+        entries = [bytes(row[0]) for row in rows]
+    assert any(b'"operator":"privacy-1"' in one and b'"cm"' not in one for one in entries)
+
+
+async def test_the_page_tells_the_story_in_both_languages(app: App) -> None:
+    await app.subscribe()
+    sitting = await sit(app)
+    await sitting.person()
+    english = await sitting.person()
+    subject = await app.subject() or ""
+    german = await (await sitting.post("/dpo/person?locale=de", subject=subject, why=WHY)).text()
+
+    for text in (ADA, "A consent was confirmed", "The data of a person was looked at", WHY):
+        assert text in english
+    assert "Eine Einwilligung wurde bestätigt" in german
+
+
+@pytest.mark.parametrize(
+    ("act", "permission"),
+    [("withdraw", "withdrawn"), ("object", "objected"), ("restrict", "restricted")],
+)
+async def test_what_came_by_phone_is_done_at_the_second_step_alone(
+    app: App, act: str, permission: str
+) -> None:
+    await app.subscribe()
+    sitting = await sit(app)
+    facts = {"subject": await app.subject() or "", "why": WHY, "act": act, "purpose": "newsletter"}
+
+    first = await sitting.post("/dpo/act", **facts)
+    between = await app.permission()
+    second = await sitting.post("/dpo/act", **facts, channel="phone", sure="yes")
+
+    assert (first.status, between, second.status) == (200, "granted", 200)
+    assert await app.permission() == permission
+
+
+async def test_an_erasure_at_the_desk_forgets_the_person(app: App) -> None:
+    await app.subscribe()
+    sitting = await sit(app)
+    facts = {"subject": await app.subject() or "", "why": WHY, "act": "erase"}
+
+    first = await sitting.post("/dpo/act", **facts)
+    second = await sitting.post("/dpo/act", **facts, channel="letter", sure="yes")
+
+    assert "It cannot be undone" in await first.text()
+    assert "The erasure began" in await second.text()
+    assert await app.permission() == "unknown"
+
+
+async def test_who_the_configuration_names_no_more_is_out_at_once(app: App) -> None:
+    sitting = await sit(app)
+    assert "privacy-1" in await sitting.start()
+
+    app.parts.config.operators.pop("privacy-1")
+
+    assert "privacy-1" not in await sitting.start()
+    assert (await sitting.post("/dpo/people", email=ADA, why=WHY)).status == 303
+
+
+async def test_a_mailbox_that_the_configuration_names_no_more_is_forgotten(app: App) -> None:
+    await app.subscribe(AUDITOR)  # agreed to something, and stays for that
+    for one in (DPO, AUDITOR):
+        await link(app, one)
+    assert await sign_ins_of(app.parts).let_go() == 0
+
+    for name in ("privacy-1", "auditor-1"):
+        app.parts.config.operators.pop(name)
+    await app.tick()
+    await sign_ins_of(app.parts).let_go()
+    await app.tick()
+
+    assert await app.subject(DPO) is None
+    assert await app.subject(AUDITOR) is not None
+    assert (await verify(app.parts)).rows == []
+
+
+async def test_what_a_person_takes_along_says_who_looked_and_why(app: App) -> None:
+    await app.subscribe()
+    await (await sit(app)).person()
+    await app.http.post("/my-data", data={"email": ADA})
+    (mail,) = [one for one in await app.deliver() if b"/my-data/" in one.raw]
+    opened = await app.http.post(f"/my-data/{mail.token('my-data')}", allow_redirects=False)
+    cookie = {"Cookie": f"my-data={SimpleCookie(opened.headers['Set-Cookie'])['my-data'].value}"}
+    own = await (await app.http.get("/my-data", headers=cookie)).text()
+    found = re.search(r'name="csrf" value="([^"]+)"', own)
+    assert found is not None
+
+    texts = [
+        await (
+            await app.http.post(
+                "/my-data/export", data={"csrf": found[1], "format": form}, headers=cookie
+            )
+        ).text()
+        for form in ("json", "html")
+    ]
+
+    assert all(WHY in text for text in texts)
+    assert '"operator": "privacy-1"' in texts[0]
+
+
+async def test_under_a_hold_an_erasure_waits_and_restricts(app: App) -> None:
+    await app.subscribe()
+    sitting, subject = await sit(app), await app.subject() or ""
+    until = app.parts.clock.wall() + timedelta(days=30)
+    await Holds(Erasing(app.parts)).place(subject, "file 17", until, Actor.OPERATOR)
+    facts = {"subject": subject, "why": WHY, "act": "erase"}
+
+    first = await sitting.post("/dpo/act", **facts)
+    second = await sitting.post("/dpo/act", **facts, sure="yes")
+
+    assert "A hold stands until" in await first.text()
+    assert "A hold stands: the person is restricted now" in await second.text()
+    assert await app.permission() == "restricted"
