@@ -26,6 +26,7 @@ from storage.signed import SignedTable
 from storage.types import among
 
 rights_request = tables.rights_request
+Place = tuple[datetime, str]  # of a request among those that wait: its due date, its id
 REMIND_WITHIN = timedelta(days=7)
 _AGAIN_AFTER = timedelta(days=1)
 
@@ -83,6 +84,17 @@ async def page(
     rows = (await connection.execute(query)).all()
     found = [one for row in rows if (one := _read(keys, row)) is not None]
     return found, rows[-1].id if len(rows) == limit else None
+
+
+async def due_page(
+    connection: AsyncConnection, keys: RowKeys, after: Place | None, limit: int
+) -> tuple[list[RightsRequest], Place | None]:
+    """The next that wait, in the order in which they are due, and where the page ends."""
+    key = (rights_request.c.due_at, rights_request.c.id)
+    query = paging.page(select(rights_request).where(_WAITS), key, after, limit)
+    rows = (await connection.execute(query)).all()
+    found = [one for row in rows if (one := _read(keys, row)) is not None]
+    return found, (rows[-1].due_at, rows[-1].id) if len(rows) == limit else None
 
 
 async def waiting_of(

@@ -280,7 +280,7 @@ rights_request = Table(
     Column("channel", String(64), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
-    Column("due_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False, info=within(27)),
     Column("decided_at", Moment, index=True),
     Column("reason", LargeBinary),  # sealed, compartment evidence
     Column("reminded_at", Moment),  # when it was last named as due; not signed

@@ -14,31 +14,20 @@ from gateway.api import tries
 from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, NotPublished
-from gateway.flows.errors import NoSuchExport, TooManyEvents
-from gateway.flows.proving import reports
+from gateway.flows.errors import NoSuchExport
 from gateway.flows.proving.export_forms import Export, Form
 from gateway.flows.proving.exports import Exports, Extent, Taking
 from gateway.flows.rights import handing_out
 from gateway.flows.sending.permission import Question
-from gateway.http import audit_paper, pages, resuming, turns
+from gateway.http import audit_files, pages, resuming, turns
 from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
 from gateway.http.authentication import CALLER, require_unbound
-from gateway.http.endpoints import Media, endpoint
+from gateway.http.endpoints import endpoint
 from gateway.http.fields import CaseNumber, ExportName, Locale, Moment, ZoneName, zone_named
 from gateway.http.parsing import read_json, read_query
 from gateway.http.reasons import reason_of
-from gateway.http.typesetter import PDF, TooLarge
 
 _PATH: Final = "/v1/audit/export"
-_TYPES: Final = {
-    Form.BUNDLE: "application/zip",
-    Form.JSONL: "application/jsonl",
-    Form.CSV: "application/zip",
-    Form.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    Form.PDF: PDF,
-}
-_ENDINGS: Final = {Form.BUNDLE: "zip", Form.CSV: "csv.zip"}
-_MEDIA: Final = tuple(Media(kind) for kind in dict.fromkeys(_TYPES.values()))
 EXAMPLE: Final[dict[str, Any]] = {**ADA, "format": "bundle"}
 
 _ANOTHER: Final = (
@@ -84,7 +73,7 @@ class PersonExport(Target):
     _PATH,
     summary="The log with its proofs, without personal data; told in it",
     query=ExportQuery,
-    responses={200: _MEDIA, 206: _MEDIA},
+    responses={200: audit_files.MEDIA, 206: audit_files.MEDIA},
     headers=resuming.PARAMETERS,
     scope=Scope.AUDIT_READ,
     tags=("audit",),
@@ -105,12 +94,12 @@ async def get_export(request: web.Request) -> web.StreamResponse:
             body = b"" if request.method == "HEAD" else await _paper(request, export, taking.case)
             if body:
                 await taken.tell(export, taking)
-            return await turns.hand_over(request, body, _headers(export))
+            return await turns.hand_over(request, body, audit_files.headers(export))
         start = resuming.start_of(request, export.name, is_named=query.export is not None)
         rest = await resuming.rest(start, export.length, export.name)
         if isinstance(rest, web.Response):
             return rest
-        headers = {**_headers(export), **rest.headers}
+        headers = {**audit_files.headers(export), **rest.headers}
         if request.method == "HEAD":  # who only asks what there is takes nothing out
             return web.Response(headers=headers)
         await taken.tell(export, taking, rest.start)
@@ -122,7 +111,7 @@ async def get_export(request: web.Request) -> web.StreamResponse:
     _PATH,
     summary="What the log holds of a person, opened, with its proofs; told in their audit trail",
     request=PersonExport,
-    responses={200: _MEDIA},
+    responses={200: audit_files.MEDIA},
     example=EXAMPLE,
     scope=Scope.SUBJECTS_READ,
     says_why=True,
@@ -148,8 +137,8 @@ async def post_export(request: web.Request) -> web.StreamResponse:
             raise await tries.nobody(request)
         if form is Form.PDF:
             body = await _paper(request, export, None, held, said.locale)
-            return await turns.hand_over(request, body, _headers(export))
-        return await turns.stream(request, export.read(), _headers(export))
+            return await turns.hand_over(request, body, audit_files.headers(export))
+        return await turns.stream(request, export.read(), audit_files.headers(export))
 
 
 def _exports(request: web.Request) -> Exports:
@@ -161,10 +150,7 @@ def _taking(request: web.Request, query: ExportQuery) -> Taking:
     form, extent = Form(query.format), Extent(query.scope)
     if extent is Extent.AUTHORITY:
         require_unbound(request)
-        if form is Form.PDF:
-            raise Invalid.at("/format", "has no names of people: take bundle, jsonl, csv or xlsx")
-        if query.case is None:
-            raise Invalid.at("/case", "is required: for which case of the authority's it is")
+    audit_files.check(form, extent, query.case)
     _check_locale(form, query.locale)
     return Taking(
         form,
@@ -197,25 +183,6 @@ async def _paper(
     locale: str | None = None,
 ) -> bytes:
     """The report as PDF."""
-    try:
-        found = await reports.report(export, held)
-    except TooManyEvents as error:
-        way_out = "ask for bundle, csv or xlsx, or a shorter time"
-        text = f"tells of {error.most:,} events at most: {way_out}"
-        raise Invalid.at("/format", text) from None
-    controller, language = request.app[PARTS].config.controller, pages.locale_of(request, locale)
-    paper = audit_paper.paper(found, controller, language, case)
-    try:
-        return await request.app[TYPESETTER].pdf(paper)
-    except TooLarge:
-        text = "what these events say is too much for a paper: ask for bundle, csv or xlsx"
-        raise Invalid.at("/format", text) from None
-
-
-def _headers(export: Export) -> dict[str, str]:
-    form = export.order.form
-    return {
-        "Content-Type": _TYPES[form],
-        "Content-Disposition": f'attachment; filename="audit.{_ENDINGS.get(form, form)}"',
-        "Cache-Control": "no-store",
-    }
+    typesetter, config = request.app[TYPESETTER], request.app[PARTS].config
+    language = pages.locale_of(request, locale)
+    return await audit_files.paper(typesetter, config, export, language, case=case, held=held)

@@ -24,14 +24,14 @@ from gateway.errors import (
     RequestError,
     TooLateToExtend,
 )
-from gateway.flows.rights.requests import Asked
+from gateway.flows.rights.requests import Asked, By
 from gateway.flows.sending.permission import Question
 from gateway.http import reasons, repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import RIGHTS_REQUESTS
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import CleanText, Moment, Name
+from gateway.http.fields import Decision, Moment, Name
 from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import read_json, read_query
 from storage import patterns
@@ -58,9 +58,7 @@ class RightsRequestRequest(Target):
 class DecisionRequest(Incoming):
     """Why it is so decided, as the person is told; sealed under their key."""
 
-    reason: Annotated[
-        CleanText, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)
-    ]
+    reason: Decision
 
 
 class RightsRequestQuery(BaseModel):
@@ -114,8 +112,7 @@ async def post_request(request: web.Request) -> web.StreamResponse:
     require_unbound(request)
     tries.require_a_turn(request)
     question = Question("", said.email, said.subject_id)
-    caller = request[CALLER].id
-    asked = Asked(question, said.kind, said.channel, said.received_at, caller)
+    asked = Asked(question, said.kind, said.channel, By(request[CALLER].id), said.received_at)
     recorded = await request.app[RIGHTS_REQUESTS].record(asked, name)
     if recorded is None:
         raise await tries.nobody(request)
@@ -158,7 +155,7 @@ async def get_request(request: web.Request) -> web.StreamResponse:
         raise NotFound(_NO_REQUEST)
     if why is None or found.reason is None:
         return answer(_view(found))
-    return answer(_view(found, await requests.open_reason(found, why, request[CALLER].id)))
+    return answer(_view(found, await requests.open_reason(found, why, By(request[CALLER].id))))
 
 
 @endpoint(
@@ -209,8 +206,8 @@ ROWS = (post_request, get_requests, get_request, post_answer, post_extend, post_
 async def _decide(request: web.Request, step: Step) -> web.StreamResponse:
     said = await read_json(request, DecisionRequest)
     require_unbound(request)
-    about, caller = request.match_info["id"], request[CALLER].id
-    became = await request.app[RIGHTS_REQUESTS].decide(about, step, said.reason, caller)
+    about, by = request.match_info["id"], By(request[CALLER].id)
+    became = await request.app[RIGHTS_REQUESTS].decide(about, step, said.reason, by)
     if became is None:
         raise NotFound(_NO_REQUEST)
     if isinstance(became, Refusal):

@@ -25,9 +25,9 @@ def say(message: str) -> str:
     return message
 
 
-_SIGNED: Final = "signed"
-_LEVELS: Final = {
-    _SIGNED: say(
+SIGNED: Final = "signed"
+LEVELS: Final = {
+    SIGNED: say(
         "Signed: all entries lead, by their hashes, to a checkpoint that the log's key signed."
         " Nobody without that key altered, added, removed or reordered anything. Whoever holds it"
         " could have written the whole log anew: what shows that is a checkpoint kept by somebody"
@@ -139,7 +139,7 @@ class _Writer:
             yield Words(f"{failed}\n{checked.fault}")
         else:
             yield Words(say("The bundle of the same entries was made and checked: it is sound."))
-            level = _LEVELS[checked.level or _SIGNED]
+            level = LEVELS[checked.level or SIGNED]
             yield Words(say(level))
         if report.unreadable:
             many = say("Entries that cannot be read, and are not told of here: %(number)s.")

@@ -76,7 +76,7 @@ _BECAME: Final = {
 _WAITS: Final = say("Waits")
 _OTHER: Final = say("Another ground")
 _NO_GROUND: Final = say("Nothing allowed it so far")
-_RIGHTS: Final = {
+RIGHTS: Final = {
     Right.ACCESS: say("Access"),
     Right.PORTABILITY: say("Portability"),
     Right.RECTIFICATION: say("Rectification"),
@@ -84,7 +84,7 @@ _RIGHTS: Final = {
     Right.OBJECTION: say("Objection"),
     Right.ERASURE: say("Erasure"),
 }
-_PROGRESS: Final = {
+PROGRESS: Final = {
     Progress.OPEN: _WAITS,
     Progress.EXTENDED: say("Waits, with more time"),
     Progress.ANSWERED: say("Answered"),
@@ -313,10 +313,10 @@ class _Writer:
             yield Facts(
                 [
                     (say("Number"), row.id),
-                    (say("What for"), say(_RIGHTS[row.right])),
+                    (say("What for"), say(RIGHTS[row.right])),
                     (say("Asked for"), self._moment(row.received_at)),
                     (say("Done by"), self._day(row.due_at)),
-                    (say("What became of it"), say(_PROGRESS[row.progress])),
+                    (say("What became of it"), say(PROGRESS[row.progress])),
                     *([(say("Reason"), one.reason)] if one.reason else []),
                 ]
             )

@@ -16,7 +16,7 @@ from audit.trail import Told
 from consent.mail_evidence import without_links
 from gateway.config.config import Config
 from gateway.flows.rights import overview
-from gateway.flows.rights.dossier import Dossier, Request
+from gateway.flows.rights.dossier import Dossier, Held, Request
 from gateway.flows.rights.past_mails import Ground, Mail
 from gateway.look import generated_notices
 from gateway.look.translations import SOURCE
@@ -85,7 +85,7 @@ def _head(dossier: Dossier, config: Config) -> dict[str, Any]:
         "days_between_mails": dossier.pace.apart,
         "erasure": None if own.waiting is None else asdict(own.waiting),
         "rights_requests": [_request(one) for one in dossier.requests],
-        "holds": [asdict(one) for one in dossier.holds],
+        "holds": [_hold(one) for one in dossier.holds],
         "blocks": [asdict(one) for one in dossier.blocks],
         "service_mails": [{"kind": kind, "at": at} for kind, at in dossier.service_mails],
         "recipients": generated_notices.processors(config.processors, SOURCE),
@@ -111,6 +111,10 @@ def _request(one: Request) -> dict[str, Any]:
         "decided_at": row.decided_at,
         "reason": one.reason,
     }
+
+
+def _hold(one: Held) -> dict[str, Any]:
+    return {"placed_at": one.placed_at, "until": one.until}
 
 
 def _consent(held: overview.Held) -> dict[str, Any]:

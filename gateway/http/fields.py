@@ -126,6 +126,9 @@ CleanText = Annotated[str, AfterValidator(_clean)]
 FormAnswer = Annotated[str, AfterValidator(_visible), _Edges]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_LINE), _Edges]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE), _Edges]
+Decision = Annotated[
+    CleanText, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)
+]
 Name = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]
 Identifier = Annotated[str, StringConstraints(pattern=patterns.IDENTIFIER), _Edges]
 CaseNumber = Annotated[str, StringConstraints(max_length=64, pattern=patterns.CASE_NUMBER), _Edges]

@@ -65,7 +65,8 @@ class Taking:
     @property
     def refs(self) -> dict[str, str]:
         times = {"since": self.since, "until": self.until}
-        said = {"format": self.form, "api_key": self.caller, "case": self.case}
+        by = "operator" if self.actor is Actor.OPERATOR else "api_key"
+        said = {"format": self.form, by: self.caller, "case": self.case}
         said |= {name: None if at is None else format_moment(at) for name, at in times.items()}
         if self.extent is not Extent.PERIOD:
             said["scope"] = self.extent

@@ -65,8 +65,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Until when the law's claims keep somebody's proof, and since when."""
+    """Until when the law's claims keep somebody's proof, and since when; by which number."""
 
+    id: str
     placed_at: datetime
     until: datetime
 
@@ -139,7 +140,7 @@ class Dossiers:
                 events=events,
                 events_left_out=not whole,
                 requests=[Request(r, rights_requests.open_reason(r, vault)) for r in requests],
-                holds=[Held(one.placed_at, one.until) for one in held],
+                holds=[Held(one.id, one.placed_at, one.until) for one in held],
                 blocks=blocks,
                 service_mails=await service_mails.to_subject(connection, subject),
             )

@@ -78,7 +78,7 @@ class Holds:
             now = await parts.clock.now(connection)
             placed, trail = random_id("hol"), Trail(parts.log, vault, held)
             said, kind = HoldPlaced(placed, reason, until), Kind.HOLD_PLACED
-            refs = _refs(placed, caller)
+            refs = _refs(placed, actor, caller)
             eid = trail.record(kind, subject, actor, now, evidence=said, refs=refs)
             sealed = holds.sealed_reason(subject, placed, reason, vault)
             new = Hold(placed, subject, sealed, placed_at=now, until=until, eid=eid)
@@ -87,12 +87,14 @@ class Holds:
             await trail.stage(connection)
         return placed
 
-    async def lift(self, name: str, actor: Actor, caller: str | None = None) -> bool:
-        """End a hold; False where no gateway placed such a one, or it has ended."""
+    async def lift(
+        self, name: str, actor: Actor, caller: str | None = None, subject: str | None = None
+    ) -> bool:
+        """End a hold; False where no gateway placed such a one, on *subject*, or it has ended."""
         parts = self._parts
         async with parts.data.read() as connection:
             found = await holds.get(connection, parts.rows, name)
-        if found is None:
+        if found is None or subject not in (None, found.subject):
             return False
         vault = await parts.keystore.vault([found.subject])
         return await self._lift([found], vault, actor, caller) > 0
@@ -127,7 +129,7 @@ class Holds:
             now = await parts.clock.now(connection)
             trail = Trail(parts.log, vault, held)
             for one in ending:
-                said, refs = HoldLifted(one.id), _refs(one.id, caller)
+                said, refs = HoldLifted(one.id), _refs(one.id, actor, caller)
                 trail.record_leaving(
                     Kind.HOLD_LIFTED, one.subject, actor, now, evidence=said, refs=refs
                 )
@@ -169,5 +171,6 @@ class Holds:
         return set(live) - held_back
 
 
-def _refs(hold: str, caller: str | None) -> dict[str, str]:
-    return {"hold": hold} | ({} if caller is None else {"api_key": caller})
+def _refs(hold: str, actor: Actor, caller: str | None) -> dict[str, str]:
+    by = "operator" if actor is Actor.OPERATOR else "api_key"
+    return {"hold": hold} | ({} if caller is None else {by: caller})

@@ -36,7 +36,7 @@ class Look:
 
     @property
     def refs(self) -> Mapping[str, str]:
-        return {"operator" if self.actor is Actor.OPERATOR else "api_key": self.caller}
+        return _by(self.caller, self.actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,23 @@ class Looking:
         await trail.stage(connection)
 
 
-async def in_vain(data: Database, log: Log, clock: Clock, caller: str) -> None:
-    """Tell that a caller asked for somebody who is not here.
+async def in_vain(
+    data: Database,
+    log: Log,
+    clock: Clock,
+    caller: str,
+    actor: Actor = Actor.API,
+) -> None:
+    """Tell that a caller, or an operator at the desk, asked for somebody who is not here.
 
     Else who tries addresses, by whatever endpoint, would not be seen.
     """
     async with data.begin() as connection:
-        await _nobody(connection, log, Actor.API, {"api_key": caller}, await clock.now(connection))
+        await _nobody(connection, log, actor, _by(caller, actor), await clock.now(connection))
+
+
+def _by(caller: str, actor: Actor) -> dict[str, str]:
+    return {"operator" if actor is Actor.OPERATOR else "api_key": caller}
 
 
 async def _nobody(

@@ -6,7 +6,7 @@ objection by a withdrawal, an erasure by an erasure) and then says here that it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import histories
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import deadlines, gates, rights_requests
+from consent import deadlines, erasures, gates, rights_requests
 from consent.deadlines import Calendar
+from consent.erasures import Erasure
 from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
@@ -32,6 +33,7 @@ from consent.rights import (
     RightsRequested,
     Step,
 )
+from consent.rights_requests import Place
 from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.callers import idempotency
@@ -54,14 +56,44 @@ _TOLD: Mapping[Step, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """Who passes on what was asked for, or decides it: a program's key, an operator's name."""
+
+    name: str
+    actor: Actor = Actor.API
+
+    @property
+    def refs(self) -> Mapping[str, str]:
+        return {"operator" if self.actor is Actor.OPERATOR else "api_key": self.name}
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What somebody asked for, and how we learned of it."""
 
     question: Question = field(repr=False)
     right: Right
     channel: str
+    by: By
     received_at: datetime | None = None  # by whoever passed it on; none: now
-    caller: str | None = None  # the API key of whoever did
+
+
+@dataclass(frozen=True, slots=True)
+class DuePage:
+    """Some of what waits at *now*, and behind which one the next page begins."""
+
+    requests: Sequence[RightsRequest]
+    further: Place | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request at *now*, and whether its person was erased, or waits for that."""
+
+    request: RightsRequest
+    erasure: Erasure | None
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +143,9 @@ class RightsRequests:
         received_at = min(asked.received_at or now, now)
         request, due_at = ordered_id("req", now), deadlines.due(received_at, self.calendar)
         said = RightsRequested(request, asked.right, asked.channel, received_at, due_at)
-        refs = _refs(request, asked.caller)
+        refs, actor = _refs(request, asked.by), asked.by.actor
         kind = Kind.RIGHTS_REQUESTED
-        eid = trail.record(kind, gate.subject, Actor.API, now, evidence=said, refs=refs)
+        eid = trail.record(kind, gate.subject, actor, now, evidence=said, refs=refs)
         return RightsRequest(
             id=request,
             subject=gate.subject,
@@ -127,7 +159,7 @@ class RightsRequests:
         )
 
     async def decide(
-        self, request: str, step: Step, reason: str, caller: str
+        self, request: str, step: Step, reason: str, by: By
     ) -> RightsRequest | Refusal | None:
         """Take *step*, for *reason*; or say why it is not possible; None for no such request."""
         async with self.data.read() as connection:
@@ -148,7 +180,7 @@ class RightsRequests:
             if not await _is_last(connection, self.log, stored, gate, _with_key(vault, gate)):
                 return Refusal.DECIDED  # an old row stands there; a verification names it
             trail = Trail(self.log, vault, held)
-            changed = self._changed(stored, step, (reason, caller), trail, vault, now)
+            changed = self._changed(stored, step, (reason, by), trail, vault, now)
             await rights_requests.restate(connection, self.rows, changed)
             await trail.stage(connection)
         return changed
@@ -157,23 +189,25 @@ class RightsRequests:
         self,
         stored: RightsRequest,
         step: Step,
-        said: tuple[str, str],
+        said: tuple[str, By],
         trail: Trail,
         vault: Vault,
         now: datetime,
     ) -> RightsRequest:
-        due_at = stored.due_at
-        if step is Step.EXTEND:
-            due_at = deadlines.due(stored.received_at, self.calendar, deadlines.EXTENDED)
-        reason, caller = said
-        proof, refs = RightsDecided(stored.id, stored.right, due_at), _refs(stored.id, caller)
+        due_at = self.later(stored) if step is Step.EXTEND else stored.due_at
+        reason, by = said
+        proof, refs = RightsDecided(stored.id, stored.right, due_at), _refs(stored.id, by)
         kind = _TOLD[step]
-        eid = trail.record(kind, stored.subject, Actor.API, now, evidence=proof, refs=refs)
+        eid = trail.record(kind, stored.subject, by.actor, now, evidence=proof, refs=refs)
         sealed = rights_requests.seal_reason(stored, reason, vault)
         if step is Step.EXTEND:
             return stored.extended(due_at, sealed, eid)
         progress = Progress.ANSWERED if step is Step.ANSWER else Progress.REFUSED
         return stored.decided(progress, sealed, eid, now)
+
+    def later(self, one: RightsRequest) -> datetime:
+        """By when it is due with the two further months."""
+        return deadlines.due(one.received_at, self.calendar, deadlines.EXTENDED)
 
     async def get(self, request: str) -> RightsRequest | None:
         """The facts of one request, without its reason."""
@@ -187,7 +221,24 @@ class RightsRequests:
         async with self.data.read() as connection:
             return await rights_requests.page(connection, self.rows, progress, after, limit)
 
-    async def open_reason(self, request: RightsRequest, why: str, caller: str) -> str | None:
+    async def due_page(self, after: Place | None, limit: int) -> DuePage:
+        """The next that wait, in the order in which they are due."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+            found, further = await rights_requests.due_page(connection, self.rows, after, limit)
+        return DuePage(found, further, now)
+
+    async def case(self, request: str) -> Case | None:
+        """One request, and the erasure of whoever asked, if there is one; without its reason."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+            found = await rights_requests.get(connection, self.rows, request)
+            if found is None:
+                return None
+            erased = await erasures.of_subjects(connection, self.rows, [found.subject])
+        return Case(found, erased.get(found.subject), now)
+
+    async def open_reason(self, request: RightsRequest, why: str, by: By) -> str | None:
         """The reason of its decision, once the log holds who looked, and *why*.
 
         Of who is being erased, or was, it stays shut: what is left of them is locked.
@@ -199,15 +250,16 @@ class RightsRequests:
             if not gates.usable(held.get(request.subject), vault, Compartment.EVIDENCE):
                 return None
             trail = Trail(self.log, vault, held)
-            refs, said = {"request": request.id}, Accessed(why, caller=caller)
+            named = {"operator" if by.actor is Actor.OPERATOR else "caller": by.name}
+            refs, said = {"request": request.id}, Accessed(why, **named)
             kind = Kind.SUBJECT_ACCESSED
-            trail.record(kind, request.subject, Actor.API, now, evidence=said, refs=refs)
+            trail.record(kind, request.subject, by.actor, now, evidence=said, refs=refs)
             await trail.stage(connection)
         return rights_requests.open_reason(request, vault)
 
 
-def _refs(request: str, caller: str | None) -> dict[str, str]:
-    return {"request": request} | ({} if caller is None else {"api_key": caller})
+def _refs(request: str, by: By) -> dict[str, str]:
+    return {"request": request, **by.refs}
 
 
 def _with_key(vault: Vault, gate: Gate) -> Vault:

@@ -138,7 +138,9 @@ class Stops:
         told = await histories.of_people(connection, self.log.macs, [gate.subject], vault)
         return stops.restriction_stands(told[gate.subject])
 
-    async def lift_restriction(self, subject: str) -> bool:
+    async def lift_restriction(
+        self, subject: str, channel: str = CHANNEL, actor: Actor = Actor.SUBJECT
+    ) -> bool:
         """Let what the person agreed to count again.
 
         False, and nothing written, where nothing was restricted or an erasure waits. Raises
@@ -154,7 +156,7 @@ class Stops:
                 return False
             await self._vouched(connection, gate, vault)
             trail = Trail(self.log, vault, {subject: gate}, self.consents.keys)
-            said, actor = Restricting(CHANNEL), Actor.SUBJECT
+            said = Restricting(channel)
             trail.record(Kind.SUBJECT_UNRESTRICTED, subject, actor, now, evidence=said)
             await stops.lift_restriction(connection, self.consents.keys, gate)
             await trail.stage(connection)
