@@ -25,6 +25,12 @@ def ordered_id(kind: str, now: datetime) -> str:
     return named(kind, moment + secrets.token_bytes(10))
 
 
+def first_id(kind: str, at: datetime) -> str:
+    """The first name that `ordered_id` can give from *at* on: no other one is."""
+    moment = int(at.timestamp() * 1000).to_bytes(6, "big")
+    return named(kind, moment + bytes(10))
+
+
 def moment_of(name: str) -> datetime:
     """The millisecond that `ordered_id` put into *name*; raises ValueError for another name."""
     return datetime.fromtimestamp(int.from_bytes(bits_of(name)[:6], "big") / 1000, UTC)

@@ -37,6 +37,11 @@ def by_name(query: Select[Any], column: Column[str], after: str | None, limit: i
     return page(query, (column,), None if after is None else (after,), limit)
 
 
+def between(query: Select[Any], column: Column[str], begin: str, end: str) -> Select[Any]:
+    """Those of *query* whose names lie from *begin* up to, not including, *end*."""
+    return query.where(fits(column), column >= begin, column < end)
+
+
 async def first(
     connection: AsyncConnection, query: Select[Any], limit: int, read: Callable[[Any], T | None]
 ) -> list[T]:

@@ -151,6 +151,7 @@ GUESSABLE = {
     "consent/signed.py": 2,  # of a consent, and of what ties a token to it
     "consent/keys/seal.py": 1,  # the commitment of a sealed value
     "gateway/people/sessions.py": 1,  # the token of a session's form
+    "gateway/desk/defending.py": 1,  # likewise, of a form with a file
     "gateway/callers/idempotency.py": 2,
     "storage/honesty.py": 1,  # the MAC of a row
     "storage/secret.py": 1,
@@ -371,6 +372,12 @@ TESTED_FROM_OUTSIDE = {
     "gateway/flows/campaigning/steering.py": "contract/test_campaigns.py",
     "audit/within.py": "contract/test_defend.py",
     "gateway/desk/acts.py": "http/test_dpo.py",
+    "gateway/desk/case_pages.py": "http/test_dpo_cases.py",
+    "gateway/desk/log_pages.py": "http/test_dpo_log.py",
+    "gateway/desk/taking_out.py": "http/test_dpo_log.py",
+    "gateway/desk/sent.py": "http/test_dpo_sent.py",
+    "delivery/listing.py": "http/test_dpo_sent.py",
+    "gateway/desk/defending.py": "http/test_dpo_defence.py",
     "gateway/desk/entrance.py": "http/test_dpo.py",
     "gateway/desk/questions.py": "http/test_dpo.py",
     "gateway/desk/people.py": "http/test_dpo.py",

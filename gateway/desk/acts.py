@@ -3,12 +3,14 @@ says what will happen. Each is final when it is answered, as on a person's own p
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from aiohttp import web
 from multidict import MultiDictProxy
 
 from audit.kinds import Actor
+from gateway.config import calendars
 from gateway.config.config import Role
 from gateway.desk import questions, sessions
 from gateway.desk.entrance import TAGS, brand, see_other, start_page
@@ -20,20 +22,21 @@ from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import erase, erasing
 from gateway.flows.rights.erase import Erasures, Foreseen, Request
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.stops import Stops
 from gateway.flows.sending.permission import Question
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.endpoints import page
 
-_CHANNELS: Final = ("phone", "letter", "email")
-_ACTS: Final = ("withdraw", "object", "restrict", "erase")
+_ACTS: Final = ("withdraw", "object", "restrict", "unrestrict", "hold", "lift_hold", "erase")
+_LAST_SECOND: Final = time(23, 59, 59)
 
 
 @page(
     "POST",
     "/dpo/act",
-    "What a withdrawal, objection, restriction or erasure does; with `sure` it is done",
+    "What a withdrawal, objection, restriction, hold or erasure does; with `sure` it is done",
     form=Act,
     statuses=(200, 303),
     tags=TAGS,
@@ -49,21 +52,66 @@ async def act(request: web.Request) -> web.StreamResponse:
     if "act" not in fields:
         raise Invalid.at("/act", "is required")
     await tell(request, operator, subject, why)
-    if fields.get("sure") != "yes":
+    until = _until(request, fields) if what == "hold" else None
+    unsaid = what == "hold" and (until is None or questions.label_of(fields, "dispute") is None)
+    if fields.get("sure") != "yes" or unsaid:
         return await _before(request, operator, subject, why, fields)
-    channel = questions.one_of(fields, "channel", *_CHANNELS)
+    channel = questions.one_of(fields, "channel", *questions.CHANNELS)
     if what == "erase":
         return await _erase(request, operator, subject, channel)
+    if until is not None:
+        dispute = questions.label_of(fields, "dispute") or why
+        did = await _hold(request, operator, subject, dispute, until)
+    elif what == "lift_hold":
+        did = await _lift_hold(request, operator, subject, fields)
+    else:
+        did = await _stop(request, subject, why, fields)
+    return await shown_again(request, operator, subject, why, did)
+
+
+async def _stop(request: web.Request, subject: str, why: str, fields: MultiDictProxy[str]) -> str:
+    """Take down what the person said; the act that was done, or `nothing`."""
+    what, channel = fields["act"], questions.one_of(fields, "channel", *questions.CHANNELS)
     if what == "restrict":
         await _stops(request).restrict(subject, channel, Actor.OPERATOR)
+    elif what == "unrestrict":
+        lifted = await _stops(request).lift_restriction(subject, channel, Actor.OPERATOR)
+        return what if lifted else "nothing"
     else:
-        purpose = fields.get("purpose") or None
         objects = what == "object"
-        said = Withdrawal(
-            None if objects else purpose, Actor.OPERATOR, channel, objects, {"reference": why}
-        )
+        purpose = None if objects else fields.get("purpose") or None
+        told = {"reference": why}
+        said = Withdrawal(purpose, Actor.OPERATOR, channel, objects, told)
         await request.app[WITHDRAWALS].by_subject(subject, said)
-    return await shown_again(request, operator, subject, why, what)
+    return what
+
+
+async def _hold(
+    request: web.Request, operator: Operator, subject: str, dispute: str, until: datetime
+) -> str:
+    holds = Holds(Erasing(request.app[PARTS]))
+    said = (subject, dispute, until, Actor.OPERATOR)
+    placed = await holds.place(*said, caller=operator.name)
+    return "nothing" if placed is None else "hold"
+
+
+async def _lift_hold(
+    request: web.Request, operator: Operator, subject: str, fields: MultiDictProxy[str]
+) -> str:
+    holds, name = Holds(Erasing(request.app[PARTS])), questions.subject_of(fields, "hold")
+    lifted = await holds.lift(name, Actor.OPERATOR, operator.name, subject)
+    return "lift_hold" if lifted else "nothing"
+
+
+def _until(request: web.Request, fields: MultiDictProxy[str]) -> datetime | None:
+    """When the day that was chosen is over, as the calendar of due dates has it; None: no such."""
+    day = questions.day_of(fields, "until")
+    if day is None:
+        return None
+    parts = request.app[PARTS]
+    zone = calendars.of(parts.config.rights).zone
+    over = datetime.combine(day, _LAST_SECOND, zone).astimezone(UTC)
+    return over if over > parts.clock.wall() else None
 
 
 async def _before(
@@ -85,6 +133,10 @@ async def _before(
         "why": why,
         "act": fields["act"],
         "purpose": fields.get("purpose", ""),
+        "hold": fields.get("hold", ""),
+        "dispute": fields.get("dispute", ""),
+        "until": fields.get("until", ""),
+        "unsaid": fields["act"] == "hold" and fields.get("sure") == "yes",
         "locked_until": foreseen.locked_until,
         "held_until": foreseen.held_until,
         "csrf": sessions.csrf(request, operator),
@@ -99,7 +151,8 @@ async def _erase(
     begun = await Erasures(Erasing(request.app[PARTS])).erase(asked)
     if begun is None:
         raise NotFound
-    return start_page(request, operator, problem="held" if begun.state == "held" else "erased")
+    problem = "held" if begun.state == "held" else "erased"
+    return start_page(request, operator, problem=problem, erasure=begun.id)
 
 
 def _stops(request: web.Request) -> Stops:

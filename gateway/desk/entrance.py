@@ -119,8 +119,9 @@ def start_page(
     email: str = "",
     why: str = "",
     problem: str | None = None,
+    erasure: str | None = None,
 ) -> web.Response:
-    """Where one begins; *problem*: why nobody is shown."""
+    """Where one begins; *problem*: why nobody is shown, *erasure*: the one that just began."""
     return pages.response(
         request,
         "desk",
@@ -132,6 +133,7 @@ def start_page(
         email=email,
         why=why,
         problem=problem,
+        erasure=erasure,
         csrf=sessions.csrf(request, operator),
     )
 

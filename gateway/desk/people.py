@@ -23,7 +23,7 @@ from gateway.flows.proving.consent_bundle import ConsentBundles
 from gateway.flows.proving.consent_evidence import Evidences, Opening
 from gateway.flows.proving.exports import Exports
 from gateway.flows.rights.dossier import Dossier, Dossiers
-from gateway.flows.rights.handing_out import HandingOut, at_the_desk
+from gateway.flows.rights.handing_out import Asked, HandingOut, at_the_desk
 from gateway.flows.rights.looking import Look, Looking
 from gateway.http import evidence_forms, handed_out, pages, turns
 from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
@@ -144,7 +144,7 @@ async def proof(request: web.Request) -> web.StreamResponse:
             written = await writing.written(evidence, form, pages.locale_of(request))
         if written is None:
             raise NotPublished
-        headers = _file(f"{consent}.{form.ending}", evidence_forms.TYPES[form])
+        headers = file_headers(f"{consent}.{form.ending}", evidence_forms.TYPES[form])
         if isinstance(written, bytes):
             return await turns.hand_over(request, written, headers)
         return await turns.stream(request, written, headers)
@@ -166,20 +166,27 @@ async def dossier(request: web.Request) -> web.StreamResponse:
     operator, fields = found
     subject, why = questions.about(fields)
     form = handed_out.Form(questions.one_of(fields, "format", "pdf", "json"))
-    parts, typesetter = request.app[PARTS], request.app[TYPESETTER]
-    write = handed_out.writer(form, parts.config, pages.locale_of(request), typesetter)
-    asked, paper = at_the_desk(operator.name, why), form is handed_out.Form.PDF
     async with request.app[TURNS].place():
-        async with request.app[TURNS].making:
-            handing = HandingOut(parts, typesetter.aside)
-            body = await handing.of(subject, asked, write, as_paper=paper)
-        if body is None:
-            raise NotFound
-        headers = _file(f"{subject}.{form}", handed_out.TYPES[form])
+        body = await everything(request, subject, at_the_desk(operator.name, why), form)
+        headers = file_headers(f"{subject}.{form}", handed_out.TYPES[form])
         return await turns.hand_over(request, body, headers)
 
 
-def _file(name: str, kind: str) -> dict[str, str]:
+async def everything(
+    request: web.Request, subject: str, asked: Asked, form: handed_out.Form
+) -> bytes:
+    """A person's dossier as a file, told first; raises `NotFound` for who is not live."""
+    parts, typesetter = request.app[PARTS], request.app[TYPESETTER]
+    write = handed_out.writer(form, parts.config, pages.locale_of(request), typesetter)
+    async with request.app[TURNS].making:
+        handing, paper = HandingOut(parts, typesetter.aside), form is handed_out.Form.PDF
+        body = await handing.of(subject, asked, write, as_paper=paper)
+    if body is None:
+        raise NotFound
+    return body
+
+
+def file_headers(name: str, kind: str) -> dict[str, str]:
     return {
         "Content-Type": kind,
         "Content-Disposition": f'attachment; filename="{name}"',

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from audit.kinds import Kind
 from audit.trail import Told
 from consent.model import GroundKind
+from consent.rights import RightsRequest
 from delivery.outbox import Status
 from gateway.config.config import Config
 from gateway.flows.rights.dossier import Dossier
+from gateway.flows.rights.dossier import Held as HeldBack
 from gateway.flows.rights.overview import Held
 from gateway.flows.rights.past_mails import Mail
 from gateway.http import dossier_paper
@@ -67,10 +69,29 @@ def told(dossier: Dossier, config: Config, locale: str) -> Mapping[str, Any]:
         "objected_at": own.objected_at,
         "paused_until": own.paused_until,
         "waiting": own.waiting,
+        "holds": [_hold(one, dossier.events) for one in dossier.holds if one.until > dossier.at],
+        "cases": [_case(one.row, locale) for one in dossier.requests],
         "held_until": max((one.until for one in dossier.holds), default=None),
         "mails": [_mail(one, config, locale) for one in dossier.mails[:MOST]],
         "events": [_line(one, locale) for one in dossier.events[:MOST]],
         "more": max(0, len(dossier.events) - MOST) or dossier.events_left_out,
+    }
+
+
+def _hold(one: HeldBack, events: Sequence[Told]) -> Mapping[str, Any]:
+    """A hold, with why it was placed, as the log has it."""
+    placed = (event for event in events if event.kind is Kind.HOLD_PLACED)
+    why = next((str(e.facts["reason"]) for e in placed if e.facts.get("hold") == one.id), None)
+    return {"id": one.id, "placed_at": one.placed_at, "until": one.until, "why": why}
+
+
+def _case(one: RightsRequest, locale: str) -> Mapping[str, Any]:
+    words = translations(locale)
+    return {
+        "id": one.id,
+        "what": words.gettext(dossier_paper.RIGHTS[one.right]),
+        "state": words.gettext(dossier_paper.PROGRESS[one.progress]),
+        "due_at": one.due_at,
     }
 
 

@@ -21,8 +21,10 @@ from gateway.api import (
     subjects,
     withdrawals,
 )
-from gateway.desk import acts, entrance
+from gateway.desk import acts, defending, entrance, log_pages, taking_out
+from gateway.desk import cases as desk_cases
 from gateway.desk import people as desk_people
+from gateway.desk import sent as desk_sent
 from gateway.people import (
     again,
     confirmations,
@@ -109,6 +111,15 @@ OWN_PAGES = (
     recipients.change_preferences,
 )
 
-DESK = (*entrance.ROWS, *desk_people.ROWS, *acts.ROWS)
+DESK = (
+    *entrance.ROWS,
+    *desk_people.ROWS,
+    *acts.ROWS,
+    *desk_cases.ROWS,
+    *log_pages.ROWS,
+    *taking_out.ROWS,
+    *desk_sent.ROWS,
+    *defending.ROWS,
+)
 
 OPERATIONS = (operations.healthz, operations.readyz, docs.show, docs.show_problem)

@@ -12,6 +12,14 @@ from gateway.http.pages import Brand, Legal
 from gateway.look import markdown, terms
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 from gateway.look.translations import translations
+from tests.support.desk_samples import (
+    CASE,
+    ERASURE,
+    case_samples,
+    defence_samples,
+    log_samples,
+    sent_samples,
+)
 
 AT: Final = datetime(2026, 3, 3, 14, 5, tzinfo=UTC)
 EVENT: Final = "evt_m7goftng890oi21kmo5s8o8n60"
@@ -124,6 +132,7 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "email": "",
         "why": "",
         "problem": None,
+        "erasure": None,
         "csrf": "csrf",
     }
     consent = {
@@ -155,6 +164,11 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "language": locale,
         "profile": [(say("First name"), "Ada")],
         "consents": [consent],
+        "holds": [
+            {"id": "hol_1", "placed_at": AT, "until": AT, "why": "file 17"},
+            {"id": "hol_2", "placed_at": AT, "until": AT, "why": None},
+        ],
+        "cases": [{"id": CASE, "what": say("Access"), "state": say("Waits"), "due_at": AT}],
         "mails": [mail],
         "events": [looked, {**looked, "plainly": True}],
         "more": False,
@@ -166,6 +180,7 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     stopped = dict.fromkeys(("restricted_at", "objected_at", "paused_until", "held_until"), AT)
     full = {**person, **stopped, "did": "object", "waiting": {"asked_at": AT, "until": AT}}
     act = {**about, "purpose": "newsletter", "locked_until": AT, "held_until": None}
+    act |= {"hold": "", "dispute": "", "until": "", "unsaid": False}
     return {
         "desk-ask": ("desk_ask", dict(ask)),
         "desk-over": ("desk_ask", {**ask, "over": True}),
@@ -179,15 +194,31 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             f"desk-{one}": ("desk", {**start, "problem": one})
             for one in ("email", "why", "nobody", "gone", "erased", "held")
         },
+        "desk-certificate": ("desk", {**start, "problem": "erased", "erasure": ERASURE}),
         "desk-person": ("desk_person", dict(person)),
         "desk-person-stopped": ("desk_person", {**full, "consents": [lesser], "may_act": False}),
         "desk-person-nothing": (
             "desk_person",
-            {**person, "consents": [], "mails": [], "events": [], "email": "", "more": True},
+            {
+                **person,
+                "consents": [],
+                "cases": [],
+                "holds": [],
+                "mails": [],
+                "events": [],
+                "email": "",
+                "more": True,
+            },
         ),
         **{
             f"desk-act-{one}": ("desk_act", {**act, "act": one})
-            for one in ("withdraw", "object", "restrict", "erase")
+            for one in ("withdraw", "object", "restrict", "unrestrict", "hold", "erase")
+        },
+        "desk-act-lift-hold": ("desk_act", {**act, "act": "lift_hold", "held_until": AT}),
+        "desk-act-hold-unsaid": ("desk_act", {**act, "act": "hold", "unsaid": True}),
+        **{
+            f"desk-person-{did}": ("desk_person", {**person, "did": did})
+            for did in ("withdraw", "restrict", "unrestrict", "hold", "lift_hold", "nothing")
         },
         "desk-act-held": ("desk_act", {**act, "act": "erase", "held_until": AT}),
         "desk-act-nothing": ("desk_act", {**act, "act": "erase", "locked_until": None}),
@@ -564,6 +595,10 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
             },
         ),
         **desk_samples(locale),
+        **case_samples(locale),
+        **log_samples(locale),
+        **sent_samples(locale),
+        **defence_samples(locale),
         "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),
         "notice": ("notice", notice),

@@ -309,8 +309,23 @@ async def _desk(album: Album, site: Site) -> None:
         await album.take(page, "desk-person", sentence)
         await page.get_by_role("button", name="Erase …").click()
         await album.take(page, "desk-erase", "What will happen is said before.")
+        await _sample(page, "desk-cases")
+        await album.take(
+            page, "desk-cases", "What people wait for, in the order in which it is due."
+        )
+        await _sample(page, "desk-case")
+        await album.take(page, "desk-case", "One case, answered in one click.")
+        await page.goto(f"{site.gateway}/dpo/log")
+        sentence = "A day of the log, its last verification, and how it is taken out."
+        await album.take(page, "desk-log", sentence)
+        await page.goto(f"{site.gateway}/dpo/sent")
+        await album.take(page, "desk-sent", "What became of a day's messages, and to nobody.")
+        await page.goto(f"{site.gateway}/dpo/wordings")
+        await album.take(page, "desk-wordings", "What people agreed to, and how many.")
+        await _sample(page, "desk-defence-ours")
+        await album.take(page, "desk-defence", "A mail that somebody came with is ours.")
     async with album.open(locale="de", dark=True) as page:
-        for state in ("desk-person", "desk-act-withdraw"):
+        for state in ("desk-person", "desk-act-withdraw", "desk-case", "desk-log-failed"):
             await _sample(page, state, "de")
             await album.take(page, f"{state}-de", "In German, in the dark, on a phone.")
 

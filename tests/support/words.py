@@ -18,6 +18,11 @@ _OWN: Final = "http/test_my_data.py::"
 _STOPS: Final = "attacks/test_service_mails.py::"
 
 _DESK: Final = "http/test_dpo.py::"
+_DEFENCE: Final = "http/test_dpo_defence.py::"
+_SENT: Final = "http/test_dpo_sent.py::"
+_LOG: Final = "http/test_dpo_log.py::"
+_HOLDS: Final = "http/test_dpo_holds.py::"
+_CASES: Final = "http/test_dpo_cases.py::"
 _ANEW: Final = "contract/test_ask_anew.py::"
 ANEW: Final = f"{_ANEW}test_who_says_yes_is_mailed_under_what_is_so_now"
 DECLINED: Final = f"{_ANEW}test_who_says_no_is_mailed_under_neither_wording_whatever_comes"
@@ -291,6 +296,155 @@ EVIDENCE_ERASED: Final = (
 )
 
 FACTS: Final = {
+    f"{_DEFENCE}test_a_mail_of_ours_is_answered_and_told_with_operator_and_reason": (
+        "A mail that somebody came with: whether it is ours, and what allowed it.",
+        "Somebody came with a mail, such as a warning letter does. Save it with all its header"
+        " fields (.eml), and drop it here: the page says whether it is ours, and what allowed it.",
+    ),
+    f"{_DEFENCE}test_what_is_too_large_is_not_read_and_nothing_is_kept": (
+        "Up to 16 MB. It is read, answered, and not kept.",
+    ),
+    f"{_SENT}test_a_days_messages_stand_there_by_purpose_state_and_reason_and_to_nobody": (
+        "The messages that were accepted on a day, and what became of each. No address is shown"
+        " here.",
+        "A message that was refused when it was handed in is not kept, and so is not here; the log"
+        " has that it was.",
+        "Messages by purpose, state and reason; what waits, and what stands aside.",
+        "No such message was accepted then.",
+        "Accepted %(moment)s",
+        "ended %(moment)s",
+        "Is being sent",
+    ),
+    f"{_SENT}test_what_waits_and_what_stands_aside_is_said_and_why": (
+        "%(num)s message has not ended.",
+        "The first is due since %(moment)s.",
+        "%(num)s row of %(table)s stands aside",
+        "No row stands aside: everything can be worked off.",
+        "It cannot be read: treat that as an intrusion.",
+        "It is not what the gateway wrote: treat that as an intrusion.",
+        "Its attempts do not fit what was permitted: treat that as an intrusion.",
+        "Its key is missing.",
+        "Its link to leave by is missing.",
+        "Its occasion is of another release.",
+        "Its purpose is not in the configuration any more.",
+        "Its sender is not in the configuration any more.",
+        "Its wording is missing or damaged.",
+        "Working it off failed; the gateway's own log names the error.",
+        "Whoever runs the gateway learns what to do by: gateway doctor",
+    ),
+    f"{_SENT}test_a_day_that_there_is_none_of_is_said_so": ("There is no such day.",),
+    f"{_LOG}test_a_day_is_a_story_and_is_filtered_by_kind_and_minute": (
+        "A day as a story, what its last verification came to, and files for an authority.",
+        "Nothing of that happened then.",
+    ),
+    f"{_LOG}test_what_there_is_no_day_minute_or_kind_of_is_said_so": (
+        "There is no such day, minute or kind.",
+    ),
+    f"{_LOG}test_what_the_last_verification_came_to_is_said_in_words": (
+        "It was not verified by itself yet. The first time is in the night after it began.",
+        "Verified %(moment)s: all well, %(num)s entry.",
+        "Every entry was looked at %(moment)s, and what is newer since.",
+        "The verification failed",
+        "Verified %(moment)s: %(num)s fault.",
+        "The first is at entry %(index)s.",
+        "Whoever runs the gateway sees each by: gateway audit verify",
+    ),
+    f"{_LOG}test_an_authority_gets_its_month_under_the_number_of_its_case": (
+        "For an authority: it says which events are the same person's, under names of this export"
+        " alone.",
+        "It names nobody, and does not say which events are the same person's.",
+        "It stands in the log for ever, and must name nobody.",
+        "That it was taken out, by whom and as what, is in the log before the file begins. What it"
+        " holds of one person is had from their page.",
+    ),
+    f"{_LOG}test_what_makes_no_sense_is_not_taken_out_and_said_why": (
+        "An authority's case needs its number: letters, digits and . _ / : + = -, with at least one"
+        " digit.",
+        "That cannot be a paper: it would be too long, or it is for an authority. Please choose"
+        " another file.",
+        "The last day must not be before the first.",
+    ),
+    f"{_LOG}test_what_the_log_holds_of_a_person_is_had_with_a_reason": (
+        "What the log holds, as a bundle that checks itself",
+    ),
+    f"{_LOG}test_wordings_and_notices_say_how_many_consents_rest_on_each": (
+        "%(num)s consent rests on it.",
+        "%(num)s request waits.",
+        "Confirmed from %(first)s to %(last)s.",
+        "Everything that anybody was asked to agree to, word for word. Counted are confirmed"
+        " consents that stand.",
+        "What people agreed to, and how many consents rest on each.",
+        "Nothing was published yet.",
+        "Published %(moment)s",
+        "Retired %(moment)s",
+    ),
+    f"{_HOLDS}test_a_hold_is_placed_and_lifted_each_at_the_second_step": (
+        "What proves this person's consents is kept for a dispute: an erasure waits until the hold"
+        " ends, and restricts at once. Mails go on as they are.",
+        "The hold stands. An erasure waits for it, and restricts at once.",
+        "The hold is lifted.",
+        "As things stand this person is held until %(day)s.",
+        "Placed %(moment)s, until %(day)s",
+        "The reason is not kept any more.",
+    ),
+    f"{_HOLDS}test_a_hold_without_a_dispute_and_a_day_to_come_is_not_placed": (
+        "Please say which dispute, in one line, and a day that is not over.",
+    ),
+    "contract/test_holds.py::"
+    "test_an_erasure_under_a_hold_restricts_at_once_and_comes_when_it_is_lifted": (
+        "An erasure that waits for this hold is then carried out by itself, unless another one"
+        " stands. That cannot be undone.",
+    ),
+    f"{_HOLDS}test_a_restriction_is_lifted_at_the_second_step_and_names_the_operators_way": (
+        "What the person agreed to counts again, and mails under it start again. Do it only because"
+        " they asked for it, or because you told them that you lift it (Art. 18(3) GDPR).",
+        "The restriction is lifted. What the person agreed to counts again.",
+        "Nothing was changed: it does not stand any more, or an erasure waits.",
+    ),
+    f"{_CASES}test_a_case_that_came_by_letter_is_written_down_and_answered_in_one_click": (
+        "It is written down. Nothing else was done yet.",
+        "It is answered.",
+        "It is kept sealed, under the person's own key.",
+        "It is kept sealed, under the person's own key. Nothing is sent by this: you hand over the"
+        " file.",
+        "The month in which it must be answered counts from that day on.",
+        "What people ask for by right, and by when it is due.",
+    ),
+    f"{_CASES}test_what_waits_is_listed_as_it_is_due_and_without_an_address": (
+        "What people asked for by right and wait for, in the order in which it is due. No address"
+        " is shown here.",
+        "Nobody waits for anything.",
+        "Less than a day left",
+        "Overdue",
+        "%(num)s day left",
+    ),
+    f"{_CASES}test_of_nobody_nothing_is_written_down_and_the_log_has_it": (
+        "Nobody is known by this address: nothing was written down. That you asked is in the audit"
+        " log.",
+    ),
+    f"{_CASES}test_a_decision_takes_a_second_step_and_a_reason": (
+        "It has more time.",
+        "It is refused.",
+        "It was decided, or has its extension, before. Nothing was changed.",
+        "Please write what the person is told, in at most 4000 characters.",
+        "That this case is answered is written down for good. Nothing is done or sent by it.",
+        "That this case is refused is written down for good. The person must be told within the"
+        " month, with the reason and that they may complain (Art. 12(4) GDPR). Nothing is sent by"
+        " it: you tell them.",
+        "It shows first what will happen. Then come back, and say that it is answered.",
+    ),
+    f"{_CASES}test_more_time_is_offered_and_taken_within_the_first_month_alone": (
+        "It is then due on %(moment)s. That can be done once, within the first month, and the"
+        " person must be told within it, with the reason (Art. 12(3) GDPR). Nothing is sent by it:"
+        " you tell them.",
+        "The first month is over: more time can be taken within it only (Art. 12(3) GDPR).",
+    ),
+    f"{_CASES}test_an_erasure_is_answered_by_the_act_and_its_certificate_is_at_hand": (
+        "It shows first what will happen. The erasure answers this case by itself.",
+        "It is done; its certificate names nobody.",
+        "It has begun, and is not done yet. The paper says how far it has come.",
+        "Who asked to be forgotten is answered by the erasure, and by nothing else.",
+    ),
     f"{_DESK}test_a_stranger_gets_the_answer_of_an_operator_and_no_mail": (
         "The link goes only to mailboxes that the configuration names. The answer is the same"
         " for every address.",
@@ -455,6 +609,7 @@ FACTS: Final = {
         ),
     ),
     UNCOVERED: (
+        "It does not cover the mails of today: nobody is mailed under it.",
         (
             "Since then the sender or this text has changed. Under what is shown here we send you "
             "no mails; confirming does not change that. Please sign up anew."
@@ -1516,6 +1671,90 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "%(title)s, a service mail",
+    "Another mail, or the same as a file",
+    "Defend a mail",
+    "Is it ours?",
+    "Please choose the file.",
+    "The mail, as a file",
+    "Messages",
+    "Now",
+    "Older ones",
+    "One by one",
+    "What was sent",
+    "(for an authority alone)",
+    "(left empty: from the first)",
+    "(left empty: the whole day)",
+    "(left empty: up to now)",
+    "As which file",
+    "Bundle that checks itself (zip)",
+    "Current",
+    "Day",
+    "Everything",
+    "For whom",
+    "Former, still valid",
+    "From this day",
+    "From which minute on (UTC)",
+    "Lines for a program (jsonl)",
+    "Number of the authority's case",
+    "Paper (PDF)",
+    "Privacy notices",
+    "Retired",
+    "Show",
+    "Spreadsheet (xlsx)",
+    "Tables (csv)",
+    "Take it out",
+    "The day after",
+    "The day before",
+    "The log",
+    "Up to this day, with it",
+    "What happened then",
+    "What the log holds, as a paper (PDF)",
+    "Wordings and notices",
+    "Wordings and notices, and how many consents rest on each",
+    "entry %(index)s",
+    "Holds",
+    "Lift the hold",
+    "Lift the hold …",
+    "Lift the restriction …",
+    "Place a hold",
+    "Place a hold …",
+    "Until which day",
+    "Which dispute",
+    "(left empty: today)",
+    "All cases",
+    "Also here",
+    "Answer it at once",
+    "Answered …",
+    "Carry it out",
+    "Cases",
+    "Certificate (PDF)",
+    "Decide",
+    "Decided",
+    "Due",
+    "Due %(moment)s",
+    "due %(moment)s",
+    "Enclosed is everything that we hold about you.",
+    "How it stands",
+    "On which day it came",
+    "Open the person",
+    "Received %(day)s, %(channel)s",
+    "Refuse it",
+    "Refuse …",
+    "Say that it is answered",
+    "Take more time",
+    "Take more time …",
+    "Take the file (JSON), and answered",
+    "Take the paper (PDF), and answered",
+    "The erasure",
+    "The person",
+    "The person corrects their details on their personal pages. Once that is done, say that it is"
+    " answered.",
+    "Those that are due later",
+    "What the person asks for",
+    "What the person is told",
+    "Write a case down",
+    "Write it down",
     "As a paper (PDF)",
     "Back to the desk",
     "Back, and change nothing",

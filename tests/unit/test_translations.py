@@ -38,6 +38,7 @@ def used_messages() -> set[str]:
         "look/generated_notices.py",
         "look/terms.py",
         "people/embedding.py",
+        "desk/sent.py",
         "desk/story.py",
         "flows/joining/publish_texts.py",
     ):

@@ -1,0 +1,140 @@
+"""Tasks of whoever answers for the data, in a real browser, counted in clicks from the start page.
+
+A click is a button, a link, or a choice; what is typed is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Site, open_site
+from tests.browser.test_desk_visit import OPERATORS, sign_in
+from tests.browser.test_journey import ADA, DESKTOP, PHONE, Visit, confirm, sign_up, visit
+
+pytestmark = pytest.mark.wide
+MOST = 5
+WORDS = {
+    "en": {
+        "cases": "Cases",
+        "email": "Email address",
+        "kind": "What the person asks for",
+        "write": "Write it down",
+        "written": "It is written down.",
+        "erase": "Erase …",
+        "before": "It cannot be undone.",
+        "sure": "Erase this person",
+        "erased": "The erasure began",
+        "paper": "Certificate (PDF)",
+        "log": "The log",
+        "told": "An operator signed in",
+        "authority": "For an authority",
+        "since": "From this day",
+        "until": "Up to this day, with it",
+        "number": "Number of the authority's case",
+        "take": "Take it out",
+        "back": "Back to the desk",
+    },
+    "de": {
+        "cases": "Fälle",
+        "email": "E-Mail-Adresse",
+        "kind": "Was die Person verlangt",
+        "write": "Eintragen",
+        "written": "Es ist eingetragen.",
+        "erase": "Löschen …",
+        "before": "nicht zurücknehmen",
+        "sure": "Diese Person löschen",
+        "erased": "Die Löschung hat begonnen",
+        "paper": "Bescheinigung (PDF)",
+        "log": "Das Log",
+        "told": "Ein Betreiber hat sich angemeldet",
+        "authority": "Für eine Behörde",
+        "since": "Von diesem Tag",
+        "until": "Bis zu diesem Tag, mit ihm",
+        "number": "Aktenzeichen der Behörde",
+        "take": "Herausnehmen",
+        "back": "Zurück zum Schreibtisch",
+    },
+}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path, more=OPERATORS) as opened:
+        yield opened
+
+
+class Counted:
+    """A visit whose clicks are counted, one task at a time."""
+
+    def __init__(self, person: Visit) -> None:
+        self.person, self.clicks = person, 0
+
+    async def press(self, name: str, role: str = "button") -> None:
+        self.clicks += 1
+        await self.person.press(name, role)
+
+    async def choose(self, label: str, text: str) -> None:
+        self.clicks += 1
+        await self.person.page.get_by_label(label).select_option(text)
+
+    async def tick(self, label: str) -> None:
+        self.clicks += 1
+        await self.person.page.get_by_role("radio", name=label).check()
+
+    async def type(self, label: str, text: str) -> None:
+        await self.person.page.get_by_label(label).fill(text)
+
+
+async def erasure_by_phone(task: Counted, words: dict[str, str]) -> None:
+    person = task.person
+    await task.press(words["cases"], "link")
+    await person.check()
+    await task.type(words["email"], ADA)
+    await task.choose(words["kind"], "erasure")
+    await task.press(words["write"])
+    await person.sees(words["written"])
+    await task.press(words["erase"])
+    await person.sees(words["before"])
+    await task.press(words["sure"])
+    await person.sees(words["erased"])
+
+
+async def may_for_the_authority(task: Counted, words: dict[str, str]) -> str:
+    person = task.person
+    await task.press(words["log"], "link")
+    await person.page.locator(".story").get_by_text(words["told"]).first.wait_for()
+    await person.check()
+    await task.type(words["since"], "2026-05-01")
+    await task.type(words["until"], "2026-05-31")
+    await task.tick(words["authority"])
+    await task.type(words["number"], "17/2026")
+    async with person.page.expect_download() as file:
+        await task.press(words["take"])
+    return str((await file.value).suggested_filename)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with axe", "without scripts"])
+@pytest.mark.parametrize(("locale", "size"), [("en", DESKTOP), ("de", PHONE)], ids=["en", "de"])
+async def test_what_an_authority_wants_and_an_erasure_by_phone_take_no_more_than_five_clicks(
+    chromium: Any, desk: Site, locale: str, size: Any, scripts: bool
+) -> None:
+    words = WORDS[locale]
+    async with visit(chromium, desk, locale, size) as person:
+        await sign_up(person, desk, locale)
+        await confirm(person, await desk.mail(1), locale)
+
+    async with visit(chromium, desk, locale, size, scripts=scripts) as officer:
+        await sign_in(officer, desk, locale, 2)
+        may, phone = Counted(officer), Counted(officer)
+        assert await may_for_the_authority(may, words) == "audit.zip"
+        await officer.press(words["back"], "link")
+        await erasure_by_phone(phone, words)
+        async with officer.page.expect_download() as paper:
+            await officer.press(words["paper"], "link")
+
+    assert (await paper.value).suggested_filename.startswith("era_")
+    assert (may.clicks <= MOST, phone.clicks <= MOST) == (True, True)
