@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from audit.kinds import Actor
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import questions, sessions
 from gateway.desk.entrance import TAGS, brand, see_other, start_page
 from gateway.desk.people import shown_again, tell

@@ -37,7 +37,7 @@ from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from delivery import ahead, campaigns
 from gateway import limits
-from gateway.callers import idempotency
+from gateway.callers import idempotency, visits
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.desk.sign_in import SignIns
@@ -116,7 +116,8 @@ def of(parts: Parts) -> list[Duty]:
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
-    desk = SignIns(*of_mails, parts.lookup, parts.config, Erasing(parts))
+    of_desk = (*of_mails, parts.lookup, parts.marks, parts.config)
+    desk = SignIns(*of_desk, Erasing(parts))
     asked = (partial(intake.work_off, parts), partial(fresh_link.work_off, parts))
     called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off, desk.work_off)
     return [
@@ -191,6 +192,7 @@ async def sweep(parts: Parts) -> int:
         await idempotency.purge(connection, now)
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
+        await visits.forget(connection, now)
         await address_links.forget(connection, now)
         await service_mails.forget(connection, now)
         unconfirmed = parts.config.retention.unconfirmed
