@@ -116,8 +116,7 @@ def of(parts: Parts) -> list[Duty]:
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
-    of_desk = (*of_mails, parts.lookup, parts.marks, parts.config)
-    desk = SignIns(*of_desk, Erasing(parts))
+    desk = SignIns(*of_mails, parts.lookup, parts.marks, parts.config, Erasing(parts))
     asked = (partial(intake.work_off, parts), partial(fresh_link.work_off, parts))
     called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off, desk.work_off)
     return [

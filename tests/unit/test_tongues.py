@@ -10,7 +10,9 @@ from gateway.http import pages
 from tests.support.page_samples import samples
 
 # What these answer cannot be asked for again, and the page before had the switch.
-ANSWERS = {"mail_again", "my_data_asked", "my_data_erased", "thanks", "problem"}
+ANSWERS = {"mail_again", "my_data_asked", "my_data_erased", "thanks", "problem"} | {
+    *("desk_act", "desk_asked", "desk_person"),
+}
 NO_PAGES = {"paper", "notice"}  # a file; and what was published is in one language
 
 
