@@ -7,6 +7,7 @@ asked whether it tells of its end. So a row that was put back whole opens nothin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -65,7 +66,7 @@ class Desk:
             if not await visits.spend(connection, link, now):
                 return None
             raw = await visits.open_session(connection, self.rows, link, now)
-            await self._tell(connection, Kind.OPERATOR_SIGNED_IN, link.operator, link.id)
+            await self._tell(connection, Kind.OPERATOR_SIGNED_IN, link.operator, link.id, now)
         return raw
 
     async def who(self, raw: bytes) -> Operator | None:
@@ -94,8 +95,8 @@ class Desk:
         """End a session at once."""
         async with self.data.begin() as connection:
             if await visits.close(connection, self.rows, raw):
-                link = one.session.link
-                await self._tell(connection, Kind.OPERATOR_SIGNED_OUT, one.id, link)
+                kind, now = Kind.OPERATOR_SIGNED_OUT, await self.clock.now(connection)
+                await self._tell(connection, kind, one.id, one.session.link, now)
 
     async def _link(self, connection: AsyncConnection, token: str) -> DeskLink | None:
         digest = visits.hash_of(token)
@@ -127,9 +128,8 @@ class Desk:
         return operators.standing([one], revoked).get(operator_id)
 
     async def _tell(
-        self, connection: AsyncConnection, kind: Kind, operator_id: str, link: str
+        self, connection: AsyncConnection, kind: Kind, operator_id: str, link: str, now: datetime
     ) -> None:
-        now = await self.clock.now(connection)
         refs = {"operator": operator_id, "link": link}
         event = Event(kind, Actor.OPERATOR, now, refs=refs)
         await self.log.stage(connection, [draft(event, None, self.log.node)])

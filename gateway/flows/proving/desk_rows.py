@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 
 from audit import trail
-from audit.entry import Entry
+from audit.entry import Entry, format_moment
 from audit.kinds import Kind
 from audit.log import Log
 from consent.keys.keystore import KeyStore
@@ -62,15 +62,15 @@ def compare_visits(
     revoked: Collection[str],
 ) -> Iterator[str]:
     """Compare links with what the log tells of their spending, sessions with their ends."""
-    by_kind: dict[Kind, set[str]] = {kind: set() for kind in _VISITS}
+    by_kind: dict[Kind, dict[str, str]] = {kind: {} for kind in _VISITS}
     for event in visited:
-        by_kind[event.kind].add(event.refs.get("link", ""))
+        by_kind[event.kind][event.refs.get("link", "")] = format_moment(event.at)
     spent, left = (by_kind[kind] for kind in _VISITS)
     for link in links:
         if link.operator in revoked:
             yield f"operator_link {link.id}: an old row was put back: its operator was revoked"
-        elif (link.spent_at is not None) != (link.id in spent):
-            yield f"operator_link {link.id}: the log says otherwise whether it was spent"
+        elif spent.get(link.id) != (link.spent_at and format_moment(link.spent_at)):
+            yield f"operator_link {link.id}: the log says otherwise when it was spent, or whether"
     for session in sessions:
         if session.link in left or session.operator in revoked:
             name = session.id_hash.hex()
