@@ -20,6 +20,8 @@ from storage.ids import random_id
 from tests.contract.test_backup_check import taken
 from tests.contract.test_rotation import rotated
 from tests.support.apps import App, sign_ins_of, staff_of
+from tests.support.databases import Databases
+from tests.support.restoring import Site
 from tests.support.rotations import wrapping
 from tests.support.seats import desk_of
 
@@ -189,29 +191,54 @@ async def test_links_and_sessions_go_by_themselves(app: App) -> None:
     assert await left() == (0, 0)
 
 
-async def test_after_a_restore_of_older_data_nobody_stands(app: App) -> None:
-    one, other = await enter(app), await enter(app, "b@acme.example")
-    raw = await desk_of(app.parts).open(one.token)
-    assert raw is not None
+async def test_after_a_restore_of_older_data_nobody_stands(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    """Who was revoked since the backup would sit there again, and nobody could tell."""
+    site = await Site.make(tmp_path, new_database_url, dialect)
+    async with site.started() as app:
+        one, other = await enter(app), await enter(app, "b@acme.example")
+        raw = await desk_of(app.parts).open(one.token)
+        assert raw is not None
+        await app.tick()
+    kept = site.keep()
+    async with site.started() as app:
+        assert await staff_of(app.parts).revoke(one.id)
+        await app.tick()
+    site.put_back(kept, "data")
 
-    assert await staff_of(app.parts).revoke_all("restored") == 2
+    _, done = await site.restore()
 
-    assert await desk_of(app.parts).who(raw) is None
-    assert not await desk_of(app.parts).can_open(other.token)
-    await app.tick()
-    assert (await verify(app.parts)).rows == []
+    assert done.operators == 2
+    async with site.started() as app:
+        assert await desk_of(app.parts).who(raw) is None
+        assert not await desk_of(app.parts).can_open(other.token)
+        assert [one.revoked for one in await staff_of(app.parts).listed()] == [True, True]
+        assert (await verify(app.parts)).rows == []
 
 
-async def test_after_a_restore_of_older_keys_who_has_none_is_nobody(app: App) -> None:
-    one, other = await enter(app), await enter(app, "b@acme.example")
-    await app.parts.keystore.erase([one.id], [Compartment.STAFF], app.parts.clock.wall())
+async def test_after_a_restore_of_older_keys_who_has_none_is_nobody(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    site = await Site.make(tmp_path, new_database_url, dialect)
+    async with site.started() as app:
+        before = await enter(app)
+        await app.tick()
+    kept = site.keep()
+    async with site.started() as app:
+        since = await enter(app, "b@acme.example")
+        await app.subscribe()
+        await app.subscribe("grace@example.org")
+        await app.tick()
+    site.put_back(kept, "keys")
 
-    assert await staff_of(app.parts).forget_unreadable() == 1
+    _, done = await site.restore()
 
-    rows = {one.row.id: one.revoked for one in await staff_of(app.parts).listed()}
-    assert rows == {one.id: True, other.id: False}
-    await app.tick()
-    assert (await verify(app.parts)).rows == []
+    assert done.operators == 1
+    async with site.started() as app:
+        rows = {one.row.id: one.revoked for one in await staff_of(app.parts).listed()}
+        assert rows == {before.id: False, since.id: True}
+        assert (await verify(app.parts)).rows == []
 
 
 async def test_an_identity_opens_in_its_own_row_alone(app: App) -> None:
