@@ -262,7 +262,7 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
         raise  # the data were replaced by older ones below us: nothing more is served or sent
     except StorageAway as error:
         turn = _Turn("away")
-        log.warning("duty.waits", duty=duty.name, store=error.store)
+        log.warning("duty.waits", duty=duty.name, store=error.store, why=error.why)
     except KeyringBehind as error:
         turn = _Turn("behind")
         log.warning("duty.waits", duty=duty.name, key_id=", ".join(error.keys))
