@@ -6,6 +6,8 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from audit import trail
 from audit.kinds import Kind
 from consent import address
@@ -16,13 +18,15 @@ from gateway.flows.desk.staff import Entered, Taken
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
 from gateway.process import backup_check
+from gateway.schema.tables import operator
 from storage.ids import random_id
 from tests.contract.test_backup_check import taken
-from tests.contract.test_rotation import rotated
+from tests.contract.test_rotation import SELDOM_ON_BOTH, rotated
+from tests.contract.test_set_rotation import begun, finished
 from tests.support.apps import App, sign_ins_of, staff_of
 from tests.support.databases import Databases
 from tests.support.restoring import Site
-from tests.support.rotations import wrapping
+from tests.support.rotations import set_states, wrapping
 from tests.support.seats import desk_of
 
 DPO = address.parse("Privacy@Acme.example")
@@ -268,6 +272,29 @@ async def test_after_a_rotation_of_keys_operators_sit_where_they_sat(app: App) -
     who = await desk.who(raw)
     assert who is not None
     assert who.name == "dpo-1"
+
+
+@SELDOM_ON_BOTH
+async def test_under_the_next_key_of_rows_operators_sit_where_they_sat(app: App) -> None:
+    one, desk = await enter(app), desk_of(app.parts)
+    raw = await desk.open(one.token)
+    assert raw is not None
+
+    node = await begun(app, "rows")
+
+    async with app.parts.data.read() as connection:
+        kids = (await connection.execute(select(operator.c.kid))).scalars().all()
+    assert kids == [2]
+    app.step(timedelta(minutes=2))
+    who = await desk.who(raw)
+    assert who is not None
+    await desk.note_step(who)  # what it is found by was made with the old key
+    app.step(visits.IDLE - timedelta(minutes=1))
+    assert await desk.who(raw) is not None
+    app.step(visits.PRINTED_LIFE)
+    await finished(app, node)
+    assert await set_states(app, "rows") == {1: "destroyed", 2: "active"}
+    assert (await verify(app.parts)).rows == []
 
 
 async def test_a_backup_is_found_whole_with_operators_and_a_scratch_has_them(

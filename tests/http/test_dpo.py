@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import make_mocked_request
 
 from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
@@ -19,6 +21,7 @@ from consent import address
 from consent.keys.vault import Compartment
 from gateway.callers import visits
 from gateway.callers.operators import Role
+from gateway.desk import sessions
 from gateway.flows.desk import sign_in
 from gateway.flows.desk.staff import Entered
 from gateway.flows.keeping.retention import RetentionRules
@@ -27,6 +30,7 @@ from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
 from gateway.flows.sending.permission import Question
+from gateway.http.app_keys import PARTS
 from gateway.process import routes
 from tests.support.apps import ADA, App, open_app, sign_ins_of, staff_of
 from tests.support.databases import Databases
@@ -157,6 +161,19 @@ async def test_a_link_works_once_for_half_an_hour(app: App) -> None:
     ]
     cookie = SimpleCookie(first.headers["Set-Cookie"])["dpo"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
+
+
+async def test_over_tls_the_cookie_of_the_desk_is_tied_to_the_host(app: App) -> None:
+    server = app.parts.config.server.model_copy(update={"public_url": "https://mail.example"})
+    config = app.parts.config.model_copy(update={"server": server})
+    secure, response = web.Application(), web.Response()
+    secure[PARTS] = replace(app.parts, config=config)
+
+    sessions.give(make_mocked_request("POST", "/", app=secure), response, b"0" * 32)
+
+    (cookie,) = response.cookies.values()
+    assert (cookie.key, cookie["path"], cookie["domain"]) == ("__Host-dpo", "/", "")
+    assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
 
 
 async def test_a_printed_link_works_once_within_a_day(app: App) -> None:
