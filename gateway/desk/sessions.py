@@ -67,9 +67,10 @@ def raw_id(request: web.Request) -> bytes | None:
 
 
 async def current(request: web.Request) -> Operator | None:
-    """Who sits at the desk, as rows and log have it now."""
+    """Who sits at the desk, as rows and log have it now; that is a step in their session."""
     raw = raw_id(request)
-    return None if raw is None else await request.app[DESK].who(raw)
+    operator = None if raw is None else await request.app[DESK].who(raw)
+    return None if operator is None else await request.app[DESK].note_step(operator)
 
 
 def csrf(request: web.Request, operator: Operator) -> str:
@@ -95,7 +96,6 @@ async def posted(request: web.Request, *roles: Role) -> tuple[Operator, MultiDic
         raise Forged from None
     if said != operator.role or operator.role not in roles:
         raise Forged
-    await request.app[DESK].note_step(operator)
     return operator, fields
 
 

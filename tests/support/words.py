@@ -311,8 +311,8 @@ FACTS: Final = {
     f"{_DESK}test_a_session_ends_half_an_hour_after_the_last_step_and_after_eight_hours": (
         "With the button you open the desk on this device. It closes half an hour after your last"
         " step, and after 8 hours in any case. That you came is written into the audit log.",
-        "You are here as %(name)s, until %(moment)s; with each step half an hour longer, up to 8"
-        " hours.",
+        "You are here as %(name)s, until %(moment)s: half an hour after your last step, 8 hours at"
+        " most.",
     ),
     f"{_DESK}test_nobody_floods_an_operators_mailbox": (
         "To one mailbox at most five such links go within an hour.",

@@ -6,7 +6,7 @@ asked whether it tells of its end. So a row that was put back whole opens nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -83,13 +83,15 @@ class Desk:
         # Of whom nobody can say who they are, nobody could be told who looked.
         return None if said is None else Operator(one.id, said.name, one.role, found)
 
-    async def note_step(self, one: Operator) -> None:
-        """Let the session last, as something is done in it."""
+    async def note_step(self, one: Operator) -> Operator:
+        """Let the session last, as something is done in it; seldom enough to hold nobody up."""
         async with self.data.read() as connection:
             now = await self.clock.now(connection)
-        if visits.is_due(one.session, now):
-            async with self.data.begin() as connection:
-                await visits.note_step(connection, self.rows, one.session, now)
+        if not visits.is_due(one.session, now):
+            return one
+        async with self.data.begin() as connection:
+            await visits.note_step(connection, self.rows, one.session, now)
+        return replace(one, session=replace(one.session, seen_at=now))
 
     async def leave(self, one: Operator, raw: bytes) -> None:
         """End a session at once."""
