@@ -72,6 +72,7 @@ class Kind(StrEnum):
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
     OPERATOR_REVOKED = "operator.revoked"
+    OPERATOR_ACCESSED = "operator.accessed"  # somebody looked who it is
     OPERATOR_FORGOTTEN = "operator.forgotten"  # who it was: nobody reads that any more
     AUDIT_EXPORTED = "audit.exported"
     BACKUP_RESTORED = "backup.restored"

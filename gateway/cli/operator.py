@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.talk import configuration, fail, result, result_json, run, say, table
+from storage import patterns
 
 if TYPE_CHECKING:
     from consent.address import Address
+    from gateway.callers.operators import Identity
     from gateway.config.config import Config
     from gateway.flows.desk.staff import Entered, Listed, Staff, Taken
 
@@ -51,7 +53,8 @@ def create(
     if role not in ROLES:
         said = f"there is no role {role}; known: {', '.join(ROLES)}"
         raise typer.BadParameter(said, param_hint="--role")
-    _check_name(name)
+    if name is not None:
+        _check(name, patterns.NAME, "--name")
     config, email = configuration(context), _address(sys.stdin.readline().strip())
     done = run(_create(config, email, role, name))
     if isinstance(done, Taken):
@@ -81,6 +84,25 @@ def list_operators(
 
 
 @app.command()
+def show(
+    context: typer.Context,
+    operator_id: Annotated[str, typer.Argument(metavar="ID")],
+    case: Annotated[
+        str, typer.Option(help="File number; it stands in the log for ever, and names nobody.")
+    ],
+) -> None:
+    """Say who an operator is, also after they were revoked: name and address.
+
+    For whoever has to answer who looked: the log has their ids. It tells of this, too.
+    """
+    _check(case, patterns.CASE_NUMBER, "--case")
+    said = run(_show(configuration(context), operator_id, case))
+    if said is None:
+        raise fail(f"nobody can say who {operator_id} is: there is none, or it is too long ago")
+    result(f"{said.name} {said.email.mailbox}")
+
+
+@app.command()
 def revoke(
     context: typer.Context, operator_id: Annotated[str, typer.Argument(metavar="ID")]
 ) -> None:
@@ -90,12 +112,9 @@ def revoke(
     say(f"{operator_id}: revoked")
 
 
-def _check_name(name: str | None) -> None:
-    from storage import patterns
-
-    if name is not None and re.fullmatch(patterns.NAME, name) is None:
-        said = f"{patterns.in_words(patterns.NAME)}; such as privacy-1"
-        raise typer.BadParameter(said, param_hint="--name")
+def _check(given: str, pattern: str, option: str) -> None:
+    if re.fullmatch(pattern, given) is None:
+        raise typer.BadParameter(patterns.in_words(pattern), param_hint=option)
 
 
 def _address(typed: str) -> Address:
@@ -133,6 +152,11 @@ async def _create(config: Config, email: Address, role: str, name: str | None) -
 async def _listed(config: Config) -> list[Listed]:
     async with _staff(config) as staff:
         return await staff.listed()
+
+
+async def _show(config: Config, operator_id: str, case: str) -> Identity | None:
+    async with _staff(config) as staff:
+        return await staff.show(operator_id, case)
 
 
 async def _revoke(config: Config, operator_id: str) -> bool:

@@ -71,6 +71,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.OPERATOR_SIGNED_IN: say("An operator signed in"),
     Kind.OPERATOR_SIGNED_OUT: say("An operator signed out"),
     Kind.OPERATOR_REVOKED: say("An operator was revoked"),
+    Kind.OPERATOR_ACCESSED: say("Who an operator is was looked at"),
     Kind.OPERATOR_FORGOTTEN: say("Who an operator was is destroyed"),
     Kind.AUDIT_EXPORTED: say("The log was taken out"),
     Kind.BACKUP_RESTORED: say("A backup was put back"),

@@ -48,6 +48,21 @@ def test_who_is_revoked_is_listed_as_such(run: Run) -> None:
     assert run("audit", "verify").status == 0
 
 
+def test_who_it_is_is_shown_for_a_case_also_after_they_were_revoked(run: Run) -> None:
+    run("init")
+    one = run("operator", "create", "--role", "dpo", "--json", stdin=DPO).json["id"]
+    run("operator", "revoke", one)
+
+    without = run("operator", "show", one)
+    named = run("operator", "show", one, "--case", "Ada")
+    shown = run("operator", "show", one, "--case", "2026-17")
+    nobody = run("operator", "show", "opr_none", "--case", "2026-17")
+
+    assert (without.status, named.status, nobody.status) == (2, 2, 1)
+    assert (shown.status, shown.out) == (0, f"dpo-1 {DPO}\n")
+    assert run("audit", "verify").status == 0
+
+
 def test_neither_mailbox_nor_name_is_given_twice_while_it_stands(run: Run) -> None:
     run("init")
     one = run("operator", "create", "--role", "dpo", "--name", "a", "--json", stdin=DPO).json

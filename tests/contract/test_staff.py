@@ -143,6 +143,19 @@ async def test_the_sweep_of_keys_keeps_those_of_operators_and_of_nobody_else(app
     assert await app.parts.keystore.held([one.id, nobody]) == {(one.id, "staff")}
 
 
+async def test_who_looks_who_an_operator_is_is_told(app: App) -> None:
+    one = await enter(app)
+
+    shown = await staff_of(app.parts).show(one.id, "2026-17")
+
+    assert shown is not None
+    assert shown.email.mailbox == "privacy@acme.example"
+    macs = app.parts.log.macs
+    async with app.parts.data.read() as connection:
+        (said,) = await trail.happenings(connection, macs, [Kind.OPERATOR_ACCESSED])
+    assert said.refs == {"operator": one.id, "case": "2026-17"}
+
+
 async def test_neither_a_mailbox_nor_a_name_is_taken_twice(app: App) -> None:
     staff, one = staff_of(app.parts), await enter(app)
 

@@ -323,6 +323,9 @@ FACTS: Final = {
     "attacks/test_planted_operators.py::test_a_revoked_row_put_back_whole_opens_nothing": (
         "An operator was revoked",
     ),
+    "contract/test_staff.py::test_who_looks_who_an_operator_is_is_told": (
+        "Who an operator is was looked at",
+    ),
     f"{_DESK}test_who_was_revoked_long_ago_is_nobody_to_anybody": (
         "Who an operator was is destroyed",
     ),

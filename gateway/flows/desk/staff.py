@@ -112,6 +112,20 @@ class Staff:
             for one in rows
         ]
 
+    async def show(self, operator_id: str, case: str) -> Identity | None:
+        """Who that is, for a *case*, which the log names; None where nobody can say."""
+        async with self.data.read() as connection:
+            one = await operators.get(connection, self.rows, operator_id)
+        said = None if one is None else (await self._identities([one])).get(operator_id)
+        if said is None:
+            return None
+        async with self.data.begin() as connection:
+            now, refs = await self.clock.now(connection), {"case": case}
+            kind = Kind.OPERATOR_ACCESSED
+            event = _event(kind, operator_id, refs, Actor.OPERATOR, now)
+            await self._stage(connection, [event])
+        return said
+
     async def revoke(self, operator_id: str) -> bool:
         """End their sessions and links at once; False where there is nobody to revoke."""
         async with self.data.begin() as connection:
