@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.exporting import checked
 from gateway.cli.talk import configuration, fail, result, result_json, run, say, table
 from storage import patterns
 
@@ -53,8 +54,9 @@ def create(
     if role not in ROLES:
         said = f"there is no role {role}; known: {', '.join(ROLES)}"
         raise typer.BadParameter(said, param_hint="--role")
-    if name is not None:
-        _check(name, patterns.NAME, "--name")
+    if name is not None and re.fullmatch(patterns.NAME, name) is None:
+        said = f"{patterns.in_words(patterns.NAME)}; such as privacy-1"
+        raise typer.BadParameter(said, param_hint="--name")
     config, email = configuration(context), _address(sys.stdin.readline().strip())
     done = run(_create(config, email, role, name))
     if isinstance(done, Taken):
@@ -95,7 +97,9 @@ def show(
 
     For whoever has to answer who looked: the log has their ids. It tells of this, too.
     """
-    _check(case, patterns.CASE_NUMBER, "--case")
+    from gateway.http.fields import CaseNumber
+
+    checked(CaseNumber, case, "--case: letters, digits and . _ / : + = - with a digit")
     said = run(_show(configuration(context), operator_id, case))
     if said is None:
         raise fail(f"nobody can say who {operator_id} is: there is none, or it is too long ago")
@@ -110,11 +114,6 @@ def revoke(
     if not run(_revoke(configuration(context), operator_id)):
         raise fail(f"there is no operator {operator_id} who could be revoked")
     say(f"{operator_id}: revoked")
-
-
-def _check(given: str, pattern: str, option: str) -> None:
-    if re.fullmatch(pattern, given) is None:
-        raise typer.BadParameter(patterns.in_words(pattern), param_hint=option)
 
 
 def _address(typed: str) -> Address:
