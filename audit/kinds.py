@@ -71,6 +71,9 @@ class Kind(StrEnum):
     OPERATOR_CREATED = "operator.created"
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
+    OPERATOR_REVOKED = "operator.revoked"
+    OPERATOR_ACCESSED = "operator.accessed"  # somebody looked who it is
+    OPERATOR_FORGOTTEN = "operator.forgotten"  # who it was: nobody reads that any more
     AUDIT_EXPORTED = "audit.exported"
     BACKUP_RESTORED = "backup.restored"
     BACKUP_ACCEPTED = "backup.accepted"  # an operator answers for what nobody can know

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +19,7 @@ from audit.entry import (
     batch_root,
     committed,
     facts_of,
+    format_moment,
     item_place,
     parse,
     payload_place,
@@ -182,15 +184,6 @@ async def told_of_items(
     return found
 
 
-async def subjects_of(connection: AsyncConnection, kind: Kind) -> list[str]:
-    """Of whom events of *kind* tell facts that are still kept, as the rows say it."""
-    query = select(audit_payload.c.subject).join(
-        audit_entry, audit_entry.c.eid == audit_payload.c.eid
-    )
-    found = await connection.execute(query.where(audit_entry.c.kind == kind).distinct())
-    return sorted(one for one in found.scalars() if isinstance(one, str))
-
-
 async def places(connection: AsyncConnection, eids: Collection[bytes]) -> dict[bytes, int]:
     """Where these events stand in the log; those that wait for their index are missing."""
     query = select(audit_entry.c.eid, audit_entry.c.leaf_index).where(
@@ -218,14 +211,19 @@ async def happened(connection: AsyncConnection, macs: RowMacs, kind: Kind) -> bo
 
 
 async def happenings(
-    connection: AsyncConnection, macs: RowMacs, kinds: Collection[Kind]
+    connection: AsyncConnection,
+    macs: RowMacs,
+    kinds: Collection[Kind],
+    since: datetime | None = None,
 ) -> list[Entry]:
     """The events of *kinds* that a gateway logged or staged, in order; give such as are few.
 
-    Reads all that is staged: nothing for a request to ask.
+    Reads all that is staged: nothing for a request to ask, but for the desk's, which are rare.
     """
     logged = select(*LOGGED).order_by(audit_entry.c.leaf_index)
     logged = logged.where(audit_entry.c.kind.in_(kinds), sound(audit_entry))
+    if since is not None:
+        logged = logged.where(audit_entry.c.at >= format_moment(since))
     staged = select(*STAGED).order_by(audit_pending.c.n).where(sound(audit_pending))
     found = []
     for query, ours in ((logged, macs.logged), (staged, macs.staged)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -93,14 +93,6 @@ async def spent_of(
     for row in await connection.execute(query.where(among(fresh_link.c.subject, subjects))):
         found.setdefault(row.subject, {})[row.id] = row.spent_at
     return found
-
-
-async def count(connection: AsyncConnection, subject: str, since: datetime) -> int:
-    """How many links somebody got since then, as far as their rows are kept."""
-    query = select(func.count()).where(
-        fresh_link.c.subject == subject, fresh_link.c.created_at > since
-    )
-    return int((await connection.execute(query)).scalar_one())
 
 
 async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) -> FreshLink | None:

@@ -37,24 +37,6 @@ class Accessed:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AtDesk:
-    """An operator was entered, came to the desk by a link, or left it: by which name and role."""
-
-    operator: str
-    role: str
-    link: str | None = None
-    consents: ClassVar[tuple[str, ...]] = ()
-
-    def facts(self) -> Facts:
-        by = {} if self.link is None else {"link": self.link}
-        return {"operator": self.operator, "role": self.role} | by
-
-    @classmethod
-    def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("operator"), stored.text("role"), stored.text_or_none("link"))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
 class Exported:
     """What is kept was handed out: as what, and how long that took from the request on."""
 
@@ -177,12 +159,9 @@ class Kept:
         return cls(stored.text("by"))
 
 
-Told = Accessed | AtDesk | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept
+Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
-    Kind.OPERATOR_CREATED: AtDesk,
-    Kind.OPERATOR_SIGNED_IN: AtDesk,
-    Kind.OPERATOR_SIGNED_OUT: AtDesk,
     Kind.SUBJECT_EXPORTED: Exported,
     Kind.SUBJECT_RECTIFIED: Rectified,
     Kind.SUBJECT_ADDRESS_KEPT: Kept,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.errors import KeyUnusable
 from consent.keys import tables
-from consent.keys.vault import Broken, Compartment, Vault
+from consent.keys.vault import OF_PEOPLE, Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
 from storage import paging
 from storage.database import Database
@@ -48,10 +48,16 @@ class DataKeys:
         self._monotonic = monotonic
         self._cached: dict[str, tuple[float, _Keys]] = {}
 
-    async def create(self, subjects: Iterable[str], now: datetime) -> None:
+    async def create(
+        self,
+        subjects: Iterable[str],
+        now: datetime,
+        compartments: Collection[Compartment] = OF_PEOPLE,
+    ) -> None:
         """Make the keys of people who have none, before anything is stored about them.
 
-        Keys that exist stay. Whoever is in the erasure ledger gets none.
+        Keys that exist stay. Whoever is in the erasure ledger gets none. An operator's are not
+        those of people: name theirs.
         """
         # In one order: two processes that make keys for the same people wait for each other's rows.
         wanted = sorted(set(subjects))
@@ -62,7 +68,7 @@ class DataKeys:
         async with self._database.begin() as connection:
             erased = await _erased(connection, wanted)
             epoch = await self._wrapper.active(connection, self._database.name)
-            made = {subject: _new_keys(subject, erased) for subject in wanted}
+            made = {subject: _new_keys(subject, compartments, erased) for subject in wanted}
             rows = [
                 self._row(epoch, subject, compartment, key, now)
                 for subject, keys in made.items()
@@ -241,11 +247,15 @@ class _Wrapped(Mapping[str, _Keys]):
         return len(self._rows)
 
 
-def _new_keys(subject: str, erased: Collection[tuple[str, Compartment]]) -> dict[str, Secret]:
-    """A key for each compartment but those that the ledger names."""
+def _new_keys(
+    subject: str,
+    compartments: Collection[Compartment],
+    erased: Collection[tuple[str, Compartment]],
+) -> dict[str, Secret]:
+    """A key for each of *compartments* but those that the ledger names."""
     return {
         compartment: Secret(secrets.token_bytes(32))
-        for compartment in Compartment
+        for compartment in compartments
         if (subject, compartment) not in erased
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from consent.errors import KeyMissing, KeyUnusable
 from consent.keys.seal import open_sealed, seal
@@ -18,6 +19,11 @@ class Compartment(StrEnum):
 
     PROFILE = "profile"  # what operations need
     EVIDENCE = "evidence"  # proof of consent; lives longer, read by few
+    STAFF = "staff"  # who an operator is, under a key of theirs as that, and no subject's
+
+
+# Of everybody whom we know. Who asks for all compartments of a person means these.
+OF_PEOPLE: Final = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True)

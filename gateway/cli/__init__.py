@@ -31,6 +31,7 @@ from gateway.cli import (
     forms,
     init,
     keys,
+    operator,
     restore,
     run,
     status,
@@ -62,6 +63,7 @@ app.add_typer(cases.app, name="evidence")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")
+app.add_typer(operator.app, name="operator")
 app.add_typer(dkim.app, name="dkim")
 app.add_typer(texts.app, name="texts")
 app.add_typer(forms.app, name="forms")

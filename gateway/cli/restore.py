@@ -191,7 +191,8 @@ def _tell_plan(plan: _Plan) -> None:
     if found.restored.data:
         result(
             "Requests that wait, links and sessions are dropped; service mails end cancelled,"
-            " marketing that may have been sent uncertain."
+            " marketing that may have been sent uncertain. Operators of the desk are revoked:"
+            " who was since would stand again."
         )
     if not found.reaches:
         result("Who left in that time is not known whole: marketing is held until you accept it.")
@@ -231,6 +232,9 @@ def _tell_done(found: Found, done: Done) -> None:
     )
     if done.damaged:
         result(_damaged(done.damaged))
+    if done.operators:
+        many = counted(done.operators, "operator")
+        result(f"{many} of the desk revoked: enter them anew by `gateway operator create`")
     for gap in done.lost:
         result(gap.says(f"log {gap.generation}"))
     for subject in said.held:

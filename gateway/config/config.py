@@ -173,19 +173,6 @@ class Webhook(Section):
     processor: Name
 
 
-class Role(StrEnum):
-    """What somebody at the desk may do: everything, look alone, or nothing about anybody."""
-
-    DPO = "dpo"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
-
-
-class Operator(Section):
-    email: Mailbox = Field(repr=False)
-    role: Annotated[Role, Field(strict=False)]
-
-
 class Purpose(Section):
     sender: Name
     basis: Literal["consent"]
@@ -255,6 +242,7 @@ class Retention(Section):
     network_data: Duration = timedelta(days=30)
     messages: Duration = timedelta(days=365)
     rights_requests: Duration = timedelta(days=3 * 365)
+    staff: Duration = timedelta(days=3 * 365)
     takings_away: Duration = timedelta(days=90)
 
 
@@ -284,7 +272,6 @@ class Config(Section):
     senders: Annotated[dict[Name, Sender], Field(min_length=1)]
     processors: dict[Name, Processor] = {}
     webhooks: dict[WebhookName, Webhook] = {}
-    operators: dict[Name, Operator] = {}
     purposes: dict[Name, Purpose] = {}
     forms: dict[Name, Form] = {}
     delivery: Delivery
@@ -301,13 +288,6 @@ class Config(Section):
     def checkpoints_to(self) -> Address | None:
         """The mailbox that keeps public checkpoints; None: none is sent any."""
         return None if self.audit.mail is None else address.parse(self.controller.contact)
-
-    def operator_of(self, email: Address) -> str | None:
-        """By which name the configuration has whoever reads this mailbox."""
-        for name, one in self.operators.items():
-            if address.parse(one.email).canonical == email.canonical:
-                return name
-        return None
 
     def form_locales(self, form: str) -> tuple[str, ...]:
         """The languages in which every purpose of *form* has a text, in the first one's order."""

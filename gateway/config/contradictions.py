@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from consent import address
 from gateway.config import advertising, logos
 from gateway.config.countries import EEA
 
@@ -34,7 +33,6 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_webhooks(config)
     yield from _about_audit(config.audit)
     yield from _about_places(config)
-    yield from _about_operators(config)
     if config.storage.url in (config.storage.keystore_url, config.guard_url):
         yield "storage.url: the data must not share a database with the key store or the guard"
     for locale, path in config.controller.notice.items():
@@ -54,16 +52,6 @@ def _about_places(config: Config) -> Iterator[str]:
         place = places[first]
         if place is not None and place == places[second] and place.port:
             yield f"{second}: is where {first} is; give each a port of its own"
-
-
-def _about_operators(config: Config) -> Iterator[str]:
-    """One mailbox opens one role: with two it would be chance which."""
-    known: dict[str, str] = {}
-    for name, one in config.operators.items():
-        canonical = address.parse(one.email).canonical
-        if canonical in known:
-            yield f"operators.{name}.email: is that of operators.{known[canonical]}"
-        known.setdefault(canonical, name)
 
 
 def _problem_of_text(path: Path) -> str | None:

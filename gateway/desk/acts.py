@@ -10,8 +10,8 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from audit.kinds import Actor
+from gateway.callers.operators import Role
 from gateway.config import calendars
-from gateway.config.config import Role
 from gateway.desk import questions, sessions
 from gateway.desk.entrance import TAGS, brand, see_other, start_page
 from gateway.desk.people import shown_again, tell
@@ -91,7 +91,7 @@ async def _hold(
 ) -> str:
     holds = Holds(Erasing(request.app[PARTS]))
     said = (subject, dispute, until, Actor.OPERATOR)
-    placed = await holds.place(*said, caller=operator.name)
+    placed = await holds.place(*said, caller=operator.id)
     return "nothing" if placed is None else "hold"
 
 
@@ -99,7 +99,7 @@ async def _lift_hold(
     request: web.Request, operator: Operator, subject: str, fields: MultiDictProxy[str]
 ) -> str:
     holds, name = Holds(Erasing(request.app[PARTS])), questions.subject_of(fields, "hold")
-    lifted = await holds.lift(name, Actor.OPERATOR, operator.name, subject)
+    lifted = await holds.lift(name, Actor.OPERATOR, operator.id, subject)
     return "lift_hold" if lifted else "nothing"
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from consent.erasures import Stage
 from consent.rights import Right, RightsRequest, Step
 from consent.rights_requests import Place
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import sessions
 from gateway.desk.entrance import brand
 from gateway.flows.desk.sitting import Operator

@@ -16,7 +16,7 @@ from audit.kinds import Actor
 from consent import address
 from consent.errors import AddressError
 from consent.rights import Refusal, Right, RightsRequest, Step
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import case_pages, questions, read_only, sessions
 from gateway.desk.case_pages import FIRST, DueQuery, case_page, list_page
 from gateway.desk.entrance import TAGS, see_other
@@ -63,12 +63,12 @@ async def enter(request: web.Request) -> web.StreamResponse:
     parts, requests = request.app[PARTS], request.app[RIGHTS_REQUESTS]
     right = Right(questions.one_of(fields, "kind", *_RIGHTS))
     channel = questions.one_of(fields, "channel", *questions.CHANNELS)
-    by, question = By(operator.name, Actor.OPERATOR), Question("", email)
+    by, question = By(operator.id, Actor.OPERATOR), Question("", email)
     came = _received(fields, requests)
     new = await requests.record(Asked(question, right, channel, by, came))
     if not isinstance(new, RightsRequest):
         stores = (parts.data, parts.log, parts.clock)
-        await looking.in_vain(*stores, operator.name, Actor.OPERATOR)
+        await looking.in_vain(*stores, operator.id, Actor.OPERATOR)
         return await list_page(request, operator, FIRST, typed=fields, problem="nobody")
     return case_page(request, operator, await _case(request, new.id), did="recorded")
 
@@ -103,7 +103,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
     if reason is None or not sure:
         later = requests.later(case.request) if step is Step.EXTEND else None
         return case_pages.step_page(request, operator, case, step, later, unsaid=sure)
-    by = By(operator.name, Actor.OPERATOR)
+    by = By(operator.id, Actor.OPERATOR)
     became = await requests.decide(case.request.id, step, reason, by)
     if isinstance(became, Refusal):
         return case_page(request, operator, case, problem=became)
@@ -132,9 +132,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
     if refusal is not None or reason is None:
         problem = "reason" if refusal is None else refusal
         return case_page(request, operator, case, problem=problem)
-    name, by = case.request.id, By(operator.name, Actor.OPERATOR)
+    name, by = case.request.id, By(operator.id, Actor.OPERATOR)
     async with request.app[TURNS].place():
-        asked = at_the_desk(operator.name, why)
+        asked = at_the_desk(operator, why)
         body = await everything(request, case.request.subject, asked, form)
         became = await request.app[RIGHTS_REQUESTS].decide(name, Step.ANSWER, reason, by)
         if not isinstance(became, RightsRequest):

@@ -70,7 +70,7 @@ async def defend(request: web.Request) -> web.StreamResponse:
         why = questions.line(said.get("why", ""))
         if why is None or not upload.mail:
             return _page(request, operator, None, "why" if why is None else "mail", said)
-        opening = Opening(Actor.OPERATOR, why, operator=operator.name)
+        opening = Opening(Actor.OPERATOR, why, operator=operator.id, name=operator.name)
         answering = Answering(request.app[PARTS], request.app[TYPESETTER], opens_locked=False)
         async with request.app[TURNS].making:
             made = await answering.of(upload.mail, opening, pages.locale_of(request))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from consent import address, tokens
 from consent.errors import AddressError
 from consent.intakes import IntakeKind
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import sessions
 from gateway.desk.questions import Signed
 from gateway.errors import NotFound, TooMany
@@ -129,7 +129,7 @@ def start_page(
         brand=brand(request),
         operator=operator.name,
         role=operator.role,
-        ends_at=operator.session.expires_at,
+        ends_at=operator.session.ends_at,
         email=email,
         why=why,
         problem=problem,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from audit import witnessed
 from audit.kinds import Kind
 from audit.log import Logged
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import read_only, sessions
 from gateway.desk.entrance import TAGS, brand, see_other
 from gateway.desk.people import READERS

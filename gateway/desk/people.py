@@ -13,7 +13,7 @@ from aiohttp import web
 from audit.kinds import Actor
 from consent import address
 from consent.errors import AddressError
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import questions, sessions, story
 from gateway.desk.entrance import TAGS, brand, see_other, start_page
 from gateway.desk.questions import About, DossierQuestion, ProofQuestion, Search
@@ -50,7 +50,7 @@ async def search(request: web.Request) -> web.StreamResponse:
         return start_page(request, operator, **given, problem="email")
     if why is None:
         return start_page(request, operator, **given, problem="why")
-    look = Look(email, why, operator.name, Actor.OPERATOR)
+    look = Look(email, why, operator.id, Actor.OPERATOR, operator.name)
     async with request.app[TURNS].place(), request.app[TURNS].making:
         person = await Looking(request.app[PARTS]).up(look)
         dossier = None if person is None else await _collected(request, person.subject)
@@ -85,7 +85,7 @@ async def shown_again(
 async def tell(request: web.Request, operator: Operator, subject: str, why: str) -> None:
     """Say in the person's trail who looks, and why; raises `NotFound` for who is not live."""
     handing = HandingOut(request.app[PARTS], request.app[TYPESETTER].aside)
-    if not await handing.tell(subject, at_the_desk(operator.name, why)):
+    if not await handing.tell(subject, at_the_desk(operator, why)):
         raise NotFound
 
 
@@ -133,7 +133,7 @@ async def proof(request: web.Request) -> web.StreamResponse:
     parts, typesetter = request.app[PARTS], request.app[TYPESETTER]
     stores = (parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
     evidences = Evidences(*stores, typesetter.aside)
-    opening = Opening(Actor.OPERATOR, why, operator=operator.name)
+    opening = Opening(Actor.OPERATOR, why, operator=operator.id, name=operator.name)
     async with request.app[TURNS].place():
         async with request.app[TURNS].making:
             evidence = await evidences.of(consent, opening)
@@ -167,7 +167,7 @@ async def dossier(request: web.Request) -> web.StreamResponse:
     subject, why = questions.about(fields)
     form = handed_out.Form(questions.one_of(fields, "format", "pdf", "json"))
     async with request.app[TURNS].place():
-        body = await everything(request, subject, at_the_desk(operator.name, why), form)
+        body = await everything(request, subject, at_the_desk(operator, why), form)
         headers = file_headers(f"{subject}.{form}", handed_out.TYPES[form])
         return await turns.hand_over(request, body, headers)
 

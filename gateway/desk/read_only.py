@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from multidict import MultiDictProxy
 
-from gateway.config.config import Role
+from gateway.callers.operators import Role
 from gateway.desk import sessions
 from gateway.errors import Forged
 from gateway.flows.desk.sitting import Operator

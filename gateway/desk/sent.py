@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from delivery.listing import Count, Listed, Wanted
 from delivery.outbox import Status
 from delivery.outcome import Kind
-from gateway.config.config import Config, Role
+from gateway.callers.operators import Role
+from gateway.config.config import Config
 from gateway.desk import read_only, sessions
 from gateway.desk.entrance import TAGS, brand, see_other
 from gateway.desk.questions import SentWanted

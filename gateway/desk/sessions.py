@@ -1,7 +1,7 @@
 """The session of somebody at the desk: a signed cookie of its own, and what its forms carry.
 
-That of a person's own pages opens nothing here, nor the other way round, though both stand
-in one table: the cookies are signed for different uses.
+That of a person's own pages opens nothing here, nor the other way round: each stands in a table
+of its own, and the cookies are signed for different uses.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from itsdangerous import BadSignature
 from multidict import MultiDictProxy
 
 from consent import tokens
-from consent.fresh_links import SESSION_LIFE
-from gateway.config.config import Role
+from gateway.callers.operators import Role
+from gateway.callers.visits import LONGEST
 from gateway.errors import Forged
 from gateway.flows.desk.sitting import Operator
 from gateway.http.app_keys import DESK, PARTS
@@ -38,7 +38,7 @@ def give(request: web.Request, response: web.StreamResponse, raw: bytes) -> None
     response.set_cookie(
         cookie_name(request),
         signed,
-        max_age=int(SESSION_LIFE.total_seconds()),
+        max_age=int(LONGEST.total_seconds()),
         path="/",
         secure=_is_secure(request),
         httponly=True,
@@ -67,9 +67,10 @@ def raw_id(request: web.Request) -> bytes | None:
 
 
 async def current(request: web.Request) -> Operator | None:
-    """Who sits at the desk, as the configuration and the database have it now."""
+    """Who sits at the desk, as rows and log have it now; that is a step in their session."""
     raw = raw_id(request)
-    return None if raw is None else await request.app[DESK].who(raw)
+    operator = None if raw is None else await request.app[DESK].who(raw)
+    return None if operator is None else await request.app[DESK].note_step(operator)
 
 
 def csrf(request: web.Request, operator: Operator) -> str:

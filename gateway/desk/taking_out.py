@@ -67,7 +67,7 @@ async def export_person(request: web.Request) -> web.StreamResponse:
     operator, fields = found
     subject, why = questions.about(fields)
     form, exports = Form(questions.one_of(fields, "format", *_FORMS)), _exports(request)
-    question, asked = Question("", subject=subject), at_the_desk(operator.name, why)
+    question, asked = Question("", subject=subject), at_the_desk(operator, why)
     async with request.app[TURNS].place():
         export = await exports.of_person(question, asked, form)
         if export is None:
@@ -116,7 +116,7 @@ def _taking(operator: Operator, fields: MultiDictProxy[str]) -> Taking:
     audit_files.check(form, extent, case)
     until = None if last is None else last + timedelta(days=1)
     times = (_begin(first), _begin(until))
-    return Taking(form, Actor.OPERATOR, operator.name, case, *times, extent)
+    return Taking(form, Actor.OPERATOR, operator.id, case, *times, extent)
 
 
 def _begin(day: date | None) -> datetime | None:

@@ -91,8 +91,7 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     app[STEERING] = Steering(app[CAMPAIGNS], parts.permit_wait)
     opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
     app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
-    of_desk = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.config)
-    app[DESK] = Desk(*of_desk)
+    app[DESK] = Desk(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
     app[HEALTH] = health

@@ -18,7 +18,7 @@ from audit.errors import GuardAhead
 from audit.kinds import Actor
 from consent import address
 from consent.address import Address
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.sign_ups import Asked, SignUp
 from consent.texts import text_hash
 from gateway.backups import folders, reading
@@ -106,7 +106,7 @@ async def _erase_and_put_back(config: Config, scratch: Path) -> list[tuple[Shown
         return [
             (Shown.ERASED, erased and keyless),
             (Shown.BACK, await copy.subject() == subject),
-            (Shown.UNREADABLE, not any(vault.has(subject, one) for one in Compartment)),
+            (Shown.UNREADABLE, not any(vault.has(subject, one) for one in OF_PEOPLE)),
             (Shown.NOTICED, await copy.is_noticed()),
             (Shown.NAMED, any(subject in row for row in named)),
         ]

@@ -38,7 +38,7 @@ from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from delivery import ahead, campaigns
 from gateway import limits
-from gateway.callers import idempotency
+from gateway.callers import idempotency, visits
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.desk.sign_in import SignIns
@@ -101,12 +101,7 @@ def of(parts: Parts) -> list[Duty]:
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
     seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
-
-    async def publish() -> int:
-        # However much is new: a checkpoint costs the stores as much as fifty sign-ups.
-        await seen.publish(parts.data, parts.guard, parts.clock)
-        return 0
-
+    publish = partial(_publish, seen, parts.data, parts.guard, parts.clock)
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
@@ -115,20 +110,19 @@ def of(parts: Parts) -> list[Duty]:
     kinds = endings.of(*opened, parts.lookup, parts.keystore, parts.keyring.sets, parts.publisher)
     both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
-    send = Webhooks(webhooks).send
-    telling = Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
-    takings = DueTakings(parts.data, parts.clock, parts.rows, parts.takings)
+    noted = (parts.data, parts.clock, parts.rows)
+    telling = Tellings(*noted, parts.log, told, Webhooks(webhooks).send)
+    takings = DueTakings(*noted, parts.takings)
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
     expansion = Expansion(Stores(*of_mails), partial(quotas.ahead, parts.config))
 
     def duty(name: str, seconds: float, run: Callable[[], Awaitable[int]]) -> Duty:
         return Duty(name, timedelta(seconds=seconds), run)
 
-    desk = SignIns(*of_mails, parts.lookup, parts.config, Erasing(parts))
-    asked = (partial(intake.work_off, parts), partial(fresh_link.work_off, parts))
-    called = _called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off, desk.work_off)
+    desk = SignIns(*of_mails, parts.lookup, parts.marks, parts.config, Erasing(parts))
+    asked = (partial(one.work_off, parts) for one in (intake, fresh_link))
     return [
-        *called,
+        *_called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off, desk.work_off),
         duty("campaigns", 0.5, expansion.work_off),
         duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
@@ -186,6 +180,12 @@ async def _sequence(data: Database, clock: Clock, audit_log: Log) -> int:
     return done if done >= _SEQUENCED else 0
 
 
+async def _publish(seen: HighWater, data: Database, guard: Database, clock: Clock) -> int:
+    """However much is new: a checkpoint costs the stores as much as fifty sign-ups."""
+    await seen.publish(data, guard, clock)
+    return 0
+
+
 async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:
     """The sets first: a process that stood still knows by them which rows are ours."""
     ring.refresh()
@@ -204,6 +204,7 @@ async def sweep(parts: Parts) -> int:
         await idempotency.purge(connection, now)
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
+        await visits.forget(connection, now)
         await address_links.forget(connection, now)
         await service_mails.forget(connection, now)
         unconfirmed = parts.config.retention.unconfirmed

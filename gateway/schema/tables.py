@@ -24,6 +24,46 @@ api_key = Table(
     *honest(),
 )
 
+# Who may sit at the desk (`gateway/callers/operators.py`). Who that is, is sealed under a key of
+# their own; what they looked at outlives whoever they looked at.
+operator = Table(
+    "operator",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("role", String(10), nullable=False),  # dpo | auditor | admin
+    Column("identity", LargeBinary),  # sealed, compartment staff; none once its term is over
+    # Who is on file for the mails with their links alone; none: nobody yet, or for other reasons.
+    Column("mailbox", String(40)),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("eid", LargeBinary, nullable=False),  # the event that made it what it is
+    *honest(),
+)
+# A link to the desk, and the session that its spending opened (`gateway/callers/visits.py`).
+operator_link = Table(
+    "operator_link",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("operator", String(40), nullable=False, index=True),
+    Column("subject", String(40)),  # to whose mailbox it went; none: it was printed
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("spent_at", Moment),
+    *honest(),
+)
+operator_session = Table(
+    "operator_session",
+    metadata,
+    Column("id_hash", LargeBinary, primary_key=True, info=within(32)),
+    Column("operator", String(40), nullable=False, index=True),
+    Column("link", String(40), nullable=False),  # that opened it
+    Column("opened_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    *honest(),
+)
+
 # What was answered under an idempotency key; without a status, its first request runs.
 idempotency = Table(
     "idempotency",

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert
 
 from consent import tables as consents
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from delivery.desk import Ended
 from delivery.journal import Journal, replayable
 from gateway.callers.api_keys import Scope
@@ -131,7 +131,7 @@ async def test_nobody_is_forgotten_by_a_row_that_lost_its_reason_to_be_kept(app:
     await RetentionRules(app.parts).people()
 
     assert await app.subject(ADA) == subject
-    assert (await app.parts.keystore.vault([subject])).has(subject, *Compartment)
+    assert (await app.parts.keystore.vault([subject])).has(subject, *OF_PEOPLE)
 
 
 async def test_what_another_process_works_off_stays_in_the_register(app: App) -> None:

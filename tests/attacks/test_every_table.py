@@ -60,6 +60,9 @@ NAMED = {
     "kek_epoch": "epoch state since proof rewrapped_at released_at mac",
     "live_key": "kind number kid mac",
     "mark": "id address_hash purpose left_at kid mac",
+    "operator": "id role identity mailbox created_at revoked_at eid kid mac",
+    "operator_link": "id token_hash operator subject created_at expires_at spent_at kid mac",
+    "operator_session": "id_hash operator link opened_at seen_at expires_at kid mac",
     "outbox": "id kind subject purpose sender id_domain content status expires_at attempt origin"
     " occasion regarding campaign again created_at kid mac",
     "pace": "subject paused_until apart_days kid mac",
@@ -250,6 +253,8 @@ MAY_BE_GONE = {
     "live_key": "a node that lacks the key goes on until one that has it starts again",
     "mark": "one that was not worked off yet asks whoever left meanwhile, once",
     "node": "it says again what it holds within seconds",
+    "operator_link": "whoever has it asks for another",
+    "operator_session": "whoever sat there asks for a link",
     "pace": "mails that the person agreed to come in their pause, or close together",
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from consent.keys import epochs, tables
 from consent.keys.phases import Declared
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from tests.support.apps import App
 from tests.support.rotations import readable, rotation_of, wrapping
 
@@ -125,7 +125,7 @@ async def test_one_altered_key_under_a_planted_epoch_keeps_nobody_else_waiting(a
 
     vault = await app.parts.keystore.vault(["sub_1", "sub_2"])
 
-    assert vault.has("sub_2", *Compartment)
+    assert vault.has("sub_2", *OF_PEOPLE)
 
 
 @BOTH

@@ -16,7 +16,7 @@ from audit.tables import audit_entry, audit_item
 from consent import address
 from consent import tables as consents
 from consent.keys import tables as keys
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE, Compartment
 from delivery.permits import Spending
 from delivery.tables import outbox, permit
 from gateway.flows.rights.erase import Erasures, Request
@@ -63,7 +63,7 @@ async def test_an_address_pointed_at_somebody_else_has_nobody_else_erased(app: A
 
     await executed(app, delete(index), insert(index).values(names))
     assert await sound(app) != [], "the row is as it was, and nobody sees what happened"
-    assert await keys_of(app, ada) == set(Compartment)
+    assert await keys_of(app, ada) == set(OF_PEOPLE)
 
 
 async def test_a_planted_row_of_an_erasure_keeps_nobody_from_being_erased(app: App) -> None:

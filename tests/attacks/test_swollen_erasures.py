@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from audit.tables import audit_entry, audit_item, audit_payload
 from consent import gates
 from consent.keys import tables as keys
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.tables import subject as person
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
@@ -142,8 +142,7 @@ async def test_a_ledger_that_somebody_filled_in_before_keeps_no_key_alive(app: A
     app.step(31 * DAY)
     ledger = keys.erasure_ledger
     done = [
-        {"subject": bob, "compartment": one, "done_at": app.parts.clock.wall()}
-        for one in Compartment
+        {"subject": bob, "compartment": one, "done_at": app.parts.clock.wall()} for one in OF_PEOPLE
     ]
     async with app.parts.key_database.begin() as connection:
         await connection.execute(insert(ledger), done)

@@ -36,10 +36,11 @@ class Site:
     config: Path
     folder: Folder
 
-    def command(self, *arguments: str) -> str:
+    def command(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
             cwd=_HERE,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Site, open_site
-from tests.browser.test_desk_visit import OPERATORS, sign_in
+from tests.browser.test_desk_visit import enter, sign_in
 from tests.browser.test_journey import ADA, DESKTOP, PHONE, Visit, confirm, sign_up, visit
 
 pytestmark = pytest.mark.wide
@@ -63,7 +63,8 @@ WORDS = {
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path, more=OPERATORS) as opened:
+    async with open_site(tmp_path) as opened:
+        await enter(opened)
         yield opened
 
 

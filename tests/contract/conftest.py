@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,10 @@ def folder(dialect: str, new_database_url: Callable[[str], str], tmp_path: Path)
 
 
 @pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*arguments: str) -> Ran:
+def run(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    def command(*arguments: str, stdin: str | None = None) -> Ran:
+        if stdin is not None:
+            monkeypatch.setattr("sys.stdin", io.StringIO(f"{stdin}\n"))
         with pytest.raises(SystemExit) as exited:
             main([*arguments, "--config", str(folder / "config.toml")])
         captured = capsys.readouterr()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from delivery.desk import Composed, Ended
 from delivery.outcome import Ending, Phase
 from gateway.flows.sending import composing
@@ -102,7 +102,7 @@ async def test_a_key_kept_for_one_mail_opens_nobody_elses(app: App) -> None:
 
     letters = [one.letter.unseal() for one in parcels]
     subjects = {letter.message.subject for letter in letters}
-    known = [{one for one in subjects if letter.vault.has(one, *Compartment)} for letter in letters]
+    known = [{one for one in subjects if letter.vault.has(one, *OF_PEOPLE)} for letter in letters]
     assert known == [{letter.message.subject} for letter in letters]
     assert len(subjects) == 2
 

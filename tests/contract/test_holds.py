@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from audit.tables import audit_payload
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.tables import hold, subject
 from gateway.callers.api_keys import Scope
 from gateway.flows.rights.erasing import Erasing
@@ -92,7 +92,7 @@ async def test_an_erasure_under_a_hold_restricts_at_once_and_comes_when_it_is_li
     await duty(app)
     await run_rules(app)  # it waits, and was not put back by somebody
     assert (await shown(app, begun["erasure_id"]))["state"] == "held"
-    assert await keys_of(app, whom) == set(Compartment)
+    assert await keys_of(app, whom) == set(OF_PEOPLE)
     assert await doubts(app) == []
 
     assert await lift(app, name) == 204
@@ -113,7 +113,7 @@ async def test_a_hold_ends_by_its_date_and_keeps_proof_from_retention_until_then
     assert (await call(app, await app.key(), "POST", "/v1/withdrawals", body))[0] == 200
     app.step(39 * DAY)
     await run_rules(app)  # nothing is kept after a withdrawal, but for the hold
-    assert await keys_of(app, whom) == set(Compartment)
+    assert await keys_of(app, whom) == set(OF_PEOPLE)
     held = await erase(app, whom)
     assert held["state"] == "held"
     app.step(2 * DAY)
@@ -179,7 +179,7 @@ async def test_a_hold_that_somebody_deleted_lets_no_proof_be_destroyed(app: App,
     await duty(app)
 
     assert (await shown(app, begun["erasure_id"]))["state"] == "held"
-    assert await keys_of(app, whom) == set(Compartment)
+    assert await keys_of(app, whom) == set(OF_PEOPLE)
     found = await doubts(app)
     assert any(name in one or "trail" in one for one in found), found
 

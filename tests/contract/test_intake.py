@@ -35,7 +35,7 @@ async def test_one_bad_row_of_each_kind_stops_no_other(app: App, raw: bytes | No
 
 
 async def test_one_look_calls_those_who_work_off_what_waits_and_no_others(app: App) -> None:
-    of_kind = dict(zip(IntakeKind, ("intake", "fresh_links", "addresses"), strict=True))
+    of_kind = dict(zip(IntakeKind, ("intake", "fresh_links", "addresses", "sign_ins"), strict=True))
     everyone = {one.name: one for one in duties.of(app.parts)}
     called = [everyone[name] for name in of_kind.values()]
 

@@ -20,7 +20,7 @@ from sqlalchemy import select, text, update
 from audit.kinds import Actor
 from consent import address, gates
 from consent import tables as consent_tables
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.model import SubjectState
 from delivery import attempts, changing, outbox, permits, tables
 from delivery.desk import Ended, Parcel
@@ -455,7 +455,7 @@ async def test_who_is_being_erased_without_keys_stops_nobody_elses_mail(
     await house.subscribe("bob@example.org", purpose="newsletter")
     refused, sent = await house.queue(ADA), await house.queue("bob@example.org")
     await erase(house.one, ada)
-    await house.one.keystore.erase([ada], set(Compartment), house.one.clock.wall())
+    await house.one.keystore.erase([ada], set(OF_PEOPLE), house.one.clock.wall())
 
     parcels = await claim(house.one, "wrk_one")
 

@@ -20,7 +20,7 @@ from audit.tables import audit_checkpoint
 from consent import gates, personal
 from consent.gates import Newcomer
 from consent.keys import sets, tables
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.tables import subject, subject_index
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
@@ -73,7 +73,7 @@ async def test_a_rotation_that_is_killed_at_each_statement_goes_on_and_loses_nob
             ended = await asyncio.to_thread(killed_at, gateway, statement, *declared)
             async with open_parts(settings) as parts:
                 vault = await parts.keystore.vault(PEOPLE)
-                assert all(vault.has(one, *Compartment) for one in PEOPLE)
+                assert all(vault.has(one, *OF_PEOPLE) for one in PEOPLE)
                 assert await wrapping(parts) <= parts.keyring.keks.keys()
                 found = await epochs_of(parts)
             statement += 1

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import make_mocked_request
 
 from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
-from consent.fresh_links import SESSION_LIFE
+from consent import address
+from consent.keys.vault import Compartment
+from gateway.callers import visits
+from gateway.callers.operators import Role
+from gateway.desk import sessions
 from gateway.flows.desk import sign_in
+from gateway.flows.desk.staff import Entered
+from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving.verify import verify
+from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
+from gateway.flows.sending.permission import Question
+from gateway.http.app_keys import PARTS
 from gateway.process import routes
-from tests.support.apps import ADA, App, open_app, sign_ins_of
+from tests.support.apps import ADA, App, open_app, sign_ins_of, staff_of
 from tests.support.databases import Databases
 from tests.support.desk_routes import ALLOWED, OPENS_BY_A_FILE, OPENS_NOBODY, asked_for
 
@@ -28,24 +40,44 @@ DPO = "privacy@acme.example"
 AUDITOR = "auditor@acme.example"
 ADMIN = "admin@acme.example"
 WHY = "case 2026-17"
-OPERATORS = f"""
-[operators.privacy-1]
-email = "{DPO}"
-role = "dpo"
-[operators.auditor-1]
-email = "{AUDITOR}"
-role = "auditor"
-[operators.admin-1]
-email = "{ADMIN}"
-role = "admin"
-"""
 MAILBOXES = {"dpo": DPO, "auditor": AUDITOR, "admin": ADMIN}
+NAMES = {"dpo": "privacy-1", "auditor": "auditor-1", "admin": "admin-1"}
 
 
 @pytest.fixture
-async def app(tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, "sqlite", more=OPERATORS) as opened:
+async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, dialect) as opened:
+        await enter_all(opened)
         yield opened
+
+
+async def enter_all(app: App) -> None:
+    """One of each role."""
+    for role, email in MAILBOXES.items():
+        await enter(app, email, role, NAMES[role])
+
+
+async def enter(app: App, email: str, role: str = "dpo", name: str | None = None) -> Entered:
+    done = await staff_of(app.parts).enter(address.parse(email), Role(role), name)
+    assert isinstance(done, Entered)
+    return done
+
+
+async def id_of(app: App, name: str = "privacy-1") -> str:
+    """Which operator has that name."""
+    (found,) = [one.row.id for one in await staff_of(app.parts).listed() if one.name == name]
+    return found
+
+
+async def press(app: App, token: str) -> ClientResponse:
+    """The button behind a link."""
+    return await app.http.post(f"/dpo/link/{token}", allow_redirects=False)
+
+
+def sitting_by(app: App, answer: ClientResponse) -> Sitting:
+    assert answer.status == 303
+    ((name, morsel),) = SimpleCookie(answer.headers["Set-Cookie"]).items()
+    return Sitting(app, f"{name}={morsel.value}")
 
 
 async def link(app: App, email: str = DPO) -> str:
@@ -84,11 +116,7 @@ class Sitting:
 
 
 async def sit(app: App, email: str = DPO) -> Sitting:
-    url = f"/dpo/link/{await link(app, email)}"
-    answer = await app.http.post(url, allow_redirects=False)
-    assert answer.status == 303
-    ((name, morsel),) = SimpleCookie(answer.headers["Set-Cookie"]).items()
-    return Sitting(app, f"{name}={morsel.value}")
+    return sitting_by(app, await press(app, await link(app, email)))
 
 
 async def looks(app: App, email: str = ADA) -> list[tuple[Actor, dict[str, Any]]]:
@@ -114,24 +142,75 @@ async def test_a_stranger_gets_the_answer_of_an_operator_and_no_mail(app: App) -
     assert [one.to for one in await app.deliver()] == [DPO]
 
 
-async def test_a_link_works_once_for_a_quarter_of_an_hour_and_its_session_half_an_hour(
+async def test_a_link_works_once_for_half_an_hour(app: App) -> None:
+    token = await link(app)
+    looked = [await app.http.get(f"/dpo/link/{token}") for _ in range(2)]
+    first, again = await press(app, token), await press(app, token)
+    shown = await app.http.get(f"/dpo/link/{token}")
+    late = await link(app)
+    app.step(timedelta(minutes=30))
+    over = await press(app, late)
+
+    assert [one.status for one in (*looked, first, again, shown, over)] == [
+        *(200, 200),
+        *(303, 410, 410, 410),
+    ]
+    cookie = SimpleCookie(first.headers["Set-Cookie"])["dpo"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
+
+
+async def test_over_tls_the_cookie_of_the_desk_is_tied_to_the_host(app: App) -> None:
+    server = app.parts.config.server.model_copy(update={"public_url": "https://mail.example"})
+    config = app.parts.config.model_copy(update={"server": server})
+    secure, response = web.Application(), web.Response()
+    secure[PARTS] = replace(app.parts, config=config)
+
+    sessions.give(make_mocked_request("POST", "/", app=secure), response, b"0" * 32)
+
+    (cookie,) = response.cookies.values()
+    assert (cookie.key, cookie["path"], cookie["domain"]) == ("__Host-dpo", "/", "")
+    assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
+
+
+async def test_a_printed_link_works_once_within_a_day(app: App) -> None:
+    one, other = await enter(app, "a@x.example"), await enter(app, "b@x.example")
+    assert [one.name, other.name] == ["dpo-1", "dpo-2"]
+
+    app.step(timedelta(hours=24) - timedelta(seconds=1))
+    first, again = await press(app, one.token), await press(app, one.token)
+    app.step(timedelta(seconds=1))
+    over = await press(app, other.token)
+
+    assert [answer.status for answer in (first, again, over)] == [303, 410, 410]
+    assert "dpo-1" in await sitting_by(app, first).start()
+
+
+async def test_of_two_who_press_at_once_one_gets_in(app: App) -> None:
+    token = await link(app)
+
+    answers = await asyncio.gather(*(press(app, token) for _ in range(8)))
+
+    assert sorted(one.status for one in answers) == [303, *[410] * 7]
+
+
+async def test_a_session_ends_half_an_hour_after_the_last_step_and_after_eight_hours(
     app: App,
 ) -> None:
-    token = await link(app)
-    shown = await app.http.get(f"/dpo/link/{token}")
-    first = await app.http.post(f"/dpo/link/{token}", allow_redirects=False)
-    again = await app.http.post(f"/dpo/link/{token}", allow_redirects=False)
-    late = await link(app)
-    app.step(timedelta(minutes=15))
-    over = await app.http.post(f"/dpo/link/{late}", allow_redirects=False)
+    await app.subscribe()
+    idle, busy = await sit(app), await sit(app)
 
-    assert [one.status for one in (shown, first, again, over)] == [200, 303, 410, 410]
-    cookie = SimpleCookie(first.headers["Set-Cookie"])["dpo"]
-    assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
-    sitting = Sitting(app, f"dpo={cookie.value}")
-    assert "privacy-1" in await sitting.start()
-    app.step(SESSION_LIFE)
-    assert "privacy-1" not in await sitting.start()
+    for _ in range(2):
+        app.step(visits.IDLE - timedelta(seconds=1))
+        assert "privacy-1" in await busy.start()
+        await busy.person()
+    assert "privacy-1" not in await idle.start()
+    for _ in range(14):
+        app.step(visits.IDLE - timedelta(seconds=1))
+        assert "privacy-1" in await busy.start()
+        await busy.person()
+    app.step(timedelta(seconds=16))
+
+    assert "privacy-1" not in await busy.start()
 
 
 async def test_links_and_cookies_of_ones_own_pages_and_of_the_desk_do_not_open_the_other(
@@ -165,16 +244,13 @@ async def test_nobody_floods_an_operators_mailbox(app: App) -> None:
 async def test_signing_in_and_out_are_events_and_the_rows_fit_the_log(app: App) -> None:
     sitting = await sit(app)
     left = await sitting.post("/dpo/leave")
-    subject = await app.subject(DPO)
-    assert subject is not None
-    vault = await app.parts.keystore.vault([subject])
-    kinds = {Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT}
+    kinds = [Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT]
     async with app.parts.data.read() as connection:
-        told = await audit_trail.told(connection, [subject], kinds, vault)
+        told = await audit_trail.happenings(connection, app.parts.log.macs, kinds)
 
     assert left.status == 303
-    assert [one.kind for one in told] == [Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT]
-    assert {(one.facts["operator"], one.facts["role"]) for one in told} == {("privacy-1", "dpo")}
+    assert [one.kind for one in told] == kinds
+    assert {one.refs["operator"] for one in told} == {await id_of(app)}
     assert "privacy-1" not in await sitting.start()
     await app.tick()
     assert (await verify(app.parts)).rows == []
@@ -278,7 +354,8 @@ async def test_looking_for_nobody_is_told_too_and_looking_without_a_reason_shows
             "SELECT entry FROM audit_entry WHERE kind = 'subject.accessed'"
         )
         entries = [bytes(row[0]) for row in rows]
-    assert any(b'"operator":"privacy-1"' in one and b'"cm"' not in one for one in entries)
+    said = f'"operator":"{await id_of(app)}"'.encode()
+    assert any(said in one and b'"cm"' not in one for one in entries)
 
 
 async def test_the_page_tells_the_story_in_both_languages(app: App) -> None:
@@ -326,30 +403,82 @@ async def test_an_erasure_at_the_desk_forgets_the_person(app: App) -> None:
     assert await app.permission() == "unknown"
 
 
-async def test_who_the_configuration_names_no_more_is_out_at_once(app: App) -> None:
-    sitting = await sit(app)
+async def test_who_is_revoked_is_out_at_once_with_all_links(app: App) -> None:
+    sitting, unspent = await sit(app), await link(app)
+    await app.http.post("/dpo/sign-in", data={"email": DPO})
+    await app.tick()  # one more is on its way
     assert "privacy-1" in await sitting.start()
 
-    app.parts.config.operators.pop("privacy-1")
+    assert await staff_of(app.parts).revoke(await id_of(app))
 
     assert "privacy-1" not in await sitting.start()
     assert (await sitting.post("/dpo/people", email=ADA, why=WHY)).status == 303
+    underway = [one.token("dpo/link") for one in await app.deliver() if one.to == DPO]
+    for token in (unspent, *underway):
+        assert (await press(app, token)).status == 410
+    await app.http.post("/dpo/sign-in", data={"email": DPO})
+    assert [one.to for one in await app.deliver()] == []
+    assert (await verify(app.parts)).rows == []
 
 
-async def test_a_mailbox_that_the_configuration_names_no_more_is_forgotten(app: App) -> None:
+async def test_a_mailbox_of_nobody_who_may_sign_in_is_forgotten(app: App) -> None:
     await app.subscribe(AUDITOR)  # agreed to something, and stays for that
-    for one in (DPO, AUDITOR):
+    for one in MAILBOXES.values():
         await link(app, one)
     assert await sign_ins_of(app.parts).let_go() == 0
 
-    for name in ("privacy-1", "auditor-1"):
-        app.parts.config.operators.pop(name)
+    for name in ("admin-1", "auditor-1"):
+        await staff_of(app.parts).revoke(await id_of(app, name))
     await app.tick()
     await sign_ins_of(app.parts).let_go()
     await app.tick()
 
-    assert await app.subject(DPO) is None
+    assert await app.subject(ADMIN) is None
     assert await app.subject(AUDITOR) is not None
+    assert await app.subject(DPO) is not None
+    assert (await verify(app.parts)).rows == []
+
+
+async def test_an_operator_who_is_erased_as_a_person_is_still_known_as_who_looked(
+    app: App,
+) -> None:
+    await app.subscribe()
+    await app.subscribe(DPO)
+    sitting = await sit(app)
+    await sitting.person()
+    unspent = await link(app)
+    subject = await app.subject(DPO) or ""
+
+    asked = Request(Question("", subject=subject), Actor.OPERATOR, "letter")
+    await Erasures(Erasing(app.parts)).erase(asked)
+    await app.tick()
+
+    assert await app.subject(DPO) is None
+    assert (await press(app, unspent)).status == 410  # it lay in a mailbox that is forgotten
+    *_, (_, said) = await looks(app)
+    assert said["operator"] == "privacy-1"
+    (one,) = [one for one in await staff_of(app.parts).listed() if one.name == "privacy-1"]
+    assert not one.revoked
+    assert "privacy-1" in await sitting.start()
+    assert (await verify(app.parts)).rows == []
+
+
+async def test_who_was_revoked_long_ago_is_nobody_to_anybody(app: App) -> None:
+    operator, staff = await id_of(app), staff_of(app.parts)
+    await staff.revoke(operator)
+    kept = app.parts.config.retention.staff
+
+    app.step(kept - timedelta(seconds=1))
+    assert await RetentionRules(app.parts).staff() == 0
+    assert (await app.parts.keystore.vault([operator])).has(operator, Compartment.STAFF)
+    app.step(timedelta(seconds=1))
+    assert await RetentionRules(app.parts).staff() == 1
+
+    vault = await app.parts.keystore.vault([operator], always=True)
+    assert not vault.has(operator, Compartment.STAFF)
+    (one,) = [one for one in await staff.listed() if one.row.id == operator]
+    assert (one.name, one.revoked) == (None, True)
+    await app.tick()
     assert (await verify(app.parts)).rows == []
 
 

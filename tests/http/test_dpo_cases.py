@@ -14,7 +14,7 @@ from audit import trail as audit_trail
 from audit.kinds import Actor, Kind
 from gateway.desk import case_pages
 from gateway.flows.proving.verify import verify
-from tests.http.test_dpo import AUDITOR, OPERATORS, WHY, Sitting, looks, sit
+from tests.http.test_dpo import AUDITOR, WHY, Sitting, enter_all, id_of, looks, sit
 from tests.support.apps import ADA, App, open_app
 from tests.support.databases import Databases
 
@@ -28,7 +28,8 @@ time_zone = "Europe/Berlin"
 
 @pytest.fixture
 async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect, more=OPERATORS + BERLIN) as opened:
+    async with open_app(tmp_path, new_database_url, dialect, more=BERLIN) as opened:
+        await enter_all(opened)
         await opened.subscribe()
         yield opened
 
@@ -77,7 +78,7 @@ async def test_a_case_that_came_by_letter_is_written_down_and_answered_in_one_cl
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{case}.json"'
     assert "Answered" in after and "Take the paper" not in after
     assert len(await looks(app)) == len(before) + 1
-    refs = {"request": case, "operator": "privacy-1"}
+    refs = {"request": case, "operator": await id_of(app)}
     assert await decided(app) == [
         (Kind.RIGHTS_REQUESTED, Actor.OPERATOR, refs),
         (Kind.RIGHTS_ANSWERED, Actor.OPERATOR, refs),
@@ -120,7 +121,8 @@ async def test_of_nobody_nothing_is_written_down_and_the_log_has_it(app: App) ->
         found = await connection.exec_driver_sql(
             "SELECT entry FROM audit_entry WHERE kind = 'subject.accessed'"
         )
-        assert any(b'"operator":"privacy-1"' in bytes(row[0]) for row in found)
+        named = f'"operator":"{await id_of(app)}"'.encode()
+        assert any(named in bytes(row[0]) for row in found)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, FormData
 
 from audit.kinds import Actor
 from delivery import handed_in
-from tests.http.test_dpo import ADMIN, OPERATORS, WHY, Sitting, looks, sit
+from tests.http.test_dpo import ADMIN, WHY, Sitting, enter_all, looks, sit
 from tests.support.apps import App, open_app
 from tests.support.calls import queue
 from tests.support.databases import Databases
@@ -21,7 +21,8 @@ from tests.support.stores import dump
 
 @pytest.fixture
 async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect, more=OPERATORS) as opened:
+    async with open_app(tmp_path, new_database_url, dialect) as opened:
+        await enter_all(opened)
         await opened.subscribe()
         yield opened
 

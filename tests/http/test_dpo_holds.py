@@ -15,7 +15,7 @@ from consent.holds import Hold
 from gateway.flows.proving.verify import verify
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.holds import Holds
-from tests.http.test_dpo import OPERATORS, WHY, Sitting, sit
+from tests.http.test_dpo import WHY, Sitting, enter_all, sit
 from tests.support.apps import App, open_app
 from tests.support.databases import Databases
 
@@ -24,7 +24,8 @@ GRACE = "grace@example.org"
 
 @pytest.fixture
 async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect, more=OPERATORS) as opened:
+    async with open_app(tmp_path, new_database_url, dialect) as opened:
+        await enter_all(opened)
         await opened.subscribe()
         yield opened
 

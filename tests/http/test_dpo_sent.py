@@ -12,7 +12,7 @@ import pytest
 from gateway.desk import sent as desk_sent
 from gateway.watch.stuck import Why
 from storage import bad_rows
-from tests.http.test_dpo import ADMIN, OPERATORS, Sitting, sit
+from tests.http.test_dpo import ADMIN, Sitting, enter_all, sit
 from tests.support.apps import ADA, App, open_app
 from tests.support.calls import call
 from tests.support.databases import Databases
@@ -20,7 +20,8 @@ from tests.support.databases import Databases
 
 @pytest.fixture
 async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
-    async with open_app(tmp_path, new_database_url, dialect, more=OPERATORS) as opened:
+    async with open_app(tmp_path, new_database_url, dialect) as opened:
+        await enter_all(opened)
         await opened.subscribe()
         yield opened
 

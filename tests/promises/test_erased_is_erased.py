@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE, Compartment
 from consent.tables import consent
 from delivery.tables import outbox
 from gateway.callers.api_keys import Scope
@@ -93,7 +93,7 @@ async def run_rules(app: App) -> None:
 
 async def keys_of(app: App, subject: str) -> set[Compartment]:
     vault = await app.parts.keystore.vault([subject])
-    return {one for one in Compartment if vault.has(subject, one)}
+    return {one for one in OF_PEOPLE if vault.has(subject, one)}
 
 
 async def rows_naming(app: App, subject: str) -> set[str]:

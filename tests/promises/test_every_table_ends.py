@@ -17,7 +17,7 @@ from gateway.process import duties
 from gateway.schema.database_schema import SCHEMAS
 from tests.support import lived as living
 from tests.support import stores
-from tests.support.apps import App, open_app
+from tests.support.apps import App, open_app, staff_of
 from tests.support.calls import call
 from tests.support.databases import Databases
 from tests.support.house import ROOT
@@ -43,6 +43,7 @@ _FOR_EVER = {
     "erasure_ledger": "random ids: what a restore must not bring back",
     "kek_epoch": "which keys there were",
     "live_key": "which keys there are",
+    "operator": "random ids and roles; who they were goes",
     "set_key": "which keys there were",
     "verified_backup": "the newest ten: numbers of keys",
     "privacy_notice": "notices",
@@ -82,6 +83,8 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "hold": ("that a dispute needs somebody's proof", ("proof_held",)),
     "intake": ("acknowledged sign-ups before they are worked off", ("unconfirmed_kept",)),
     "mark": ("that an address was left", ("blocks_kept",)),
+    "operator_link": ("a link to the desk, and a session there", ()),
+    "operator_session": ("a link to the desk, and a session there", ()),
     "outbox": ("what became of a message", ("outcomes_kept",)),
     "pace": ("a pause, or how far apart mails are wanted", ("address_kept",)),
     "permit": ("what became of a message", ("outcomes_kept",)),
@@ -126,6 +129,7 @@ async def test_of_a_life_nothing_is_left_once_its_terms_are_over(
         lived = {name for name, rows in (await _everything(app)).items() if rows}
         await app.deliver()
         await _answer_all(app)  # who waits for an answer is not forgotten
+        assert await staff_of(app.parts).revoke_all("over")
 
         # Until the last consent went unused, then the proof of it, then that its person was erased.
         for _ in range(12):

@@ -22,7 +22,7 @@ import gateway.schema.tables
 from audit import trail
 from audit.tables import audit_entry, audit_item, audit_payload
 from consent import gates
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from delivery.desk import Ended
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
@@ -214,7 +214,7 @@ async def test_a_person_who_never_confirmed_is_gone_after_a_month(app: App) -> N
     assert await app.permission() == "unknown"
     # The ledger alone keeps the random id: a restored key store must not bring the keys back.
     assert await rows_naming(app, subject, index) == ["erasure_ledger"]
-    assert not (await app.parts.keystore.vault([subject])).has(subject, *Compartment)
+    assert not (await app.parts.keystore.vault([subject])).has(subject, *OF_PEOPLE)
     await verified(app)
     kinds = await kinds_of(app)
     assert kinds[-2:] == ["subject.erasure_started", "subject.erased"]
@@ -566,7 +566,7 @@ async def test_an_erasure_that_a_crash_interrupted_is_finished(app: App, gap: st
     await begin_erasure(app, subject)
     if gap == "after the keys":
         await erasing.Erasing(app.parts)._count([subject])  # they go after what is theirs was noted
-        await app.parts.keystore.erase([subject], list(Compartment), app.parts.clock.wall())
+        await app.parts.keystore.erase([subject], list(OF_PEOPLE), app.parts.clock.wall())
     await app.tick()
     await verified(app)
     assert await app.permission() == "unknown"  # by address nobody finds them any more
@@ -589,7 +589,7 @@ async def test_a_message_under_a_lease_is_left_to_its_outcome(app: App) -> None:
 
     await later(app, 31 * DAY)
     assert await count(app.parts.data, outbox) == 1
-    assert not (await app.parts.keystore.vault([subject])).has(subject, *Compartment)
+    assert not (await app.parts.keystore.vault([subject])).has(subject, *OF_PEOPLE)
     taken = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
     await desk.settle("wrk_slow", [Ended(parcel, taken)])
     await run_rules(app)
@@ -612,7 +612,7 @@ async def test_a_message_for_somebody_who_is_being_erased_stops_no_other_mail(ap
         }
         assert (await app.http.post("/v1/messages", json=body, headers=headers)).status == 202
     await begin_erasure(app, ada)
-    await app.parts.keystore.erase([ada], list(Compartment), app.parts.clock.wall())
+    await app.parts.keystore.erase([ada], list(OF_PEOPLE), app.parts.clock.wall())
 
     assert [mail.to for mail in await app.deliver()] == [BOB]
     assert await count(app.parts.data, outbox, outbox.c.status == "refused") == 1
@@ -628,7 +628,7 @@ async def test_keys_that_no_person_names_are_swept_after_a_day(app: App) -> None
     await later(app, timedelta(seconds=1))
 
     assert await rows_naming(app, "sub_orphan") == []
-    assert (await app.parts.keystore.vault([known])).has(known, *Compartment)
+    assert (await app.parts.keystore.vault([known])).has(known, *OF_PEOPLE)
 
 
 async def test_who_waits_for_an_answer_is_kept_until_it_and_the_request_its_own_term(
@@ -691,7 +691,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "consent_text": "for ever: consents name it; no personal data",
         "content": "`message_bodies`",
         "content_key": "within a day of its content",
-        "dek": "with the person, or swept after a day",
+        "dek": "with the person or the operator, or swept after a day",
         "erasure": "`rights_requests` after nothing else is left: random ids",
         "erasure_ledger": "for ever: random ids",
         "fresh_link": "a day after its end",
@@ -705,6 +705,9 @@ async def test_no_table_is_without_a_rule() -> None:
         "live_key": "with its key; no personal data",
         "mark": "ten minutes, and until nothing waits that was received before",
         "node": "a day after its process said something last",
+        "operator": "who it was: `staff`, after they were revoked; a random id and a role for ever",
+        "operator_link": "a day after its end",
+        "operator_session": "at its end",
         "outbox": "`messages`",
         "pace": "with the person, or once nothing is chosen",
         "parked": "two days after its last time",

@@ -27,6 +27,7 @@ from gateway.callers.api_keys import Scope
 from gateway.config import config
 from gateway.config.config import Config
 from gateway.flows.desk.sign_in import SignIns
+from gateway.flows.desk.staff import Staff
 from gateway.flows.joining import intake
 from gateway.flows.keeping import expire
 from gateway.flows.keeping.due_takings import DueTakings
@@ -354,7 +355,12 @@ async def _deaf(_webhook: str, _change: Change) -> bool:
 def sign_ins_of(parts: Parts) -> SignIns:
     """The duty that works off what was asked for at the desk's door."""
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
-    return SignIns(*of_mails, parts.lookup, parts.config, Erasing(parts))
+    return SignIns(*of_mails, parts.lookup, parts.marks, parts.config, Erasing(parts))
+
+
+def staff_of(parts: Parts) -> Staff:
+    """What commands enter and revoke operators by."""
+    return Staff(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
 
 
 def tellings_of(parts: Parts, send: Send = _deaf) -> Tellings:

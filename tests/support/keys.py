@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from sqlalchemy import Table, func, select
 
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from storage.database import Database
 from storage.secret import Secret
 from tests.support.rows import ROWS
 
 PLACE = ("subject", "address", "sub_1")
 KEKS = {1: Secret(b"1" * 32), 2: Secret(b"2" * 32)}
-EVERYTHING = list(Compartment)
+EVERYTHING = list(OF_PEOPLE)
 
 
 class Stopwatch:

@@ -25,7 +25,7 @@ from consent.keys.epochs import Epoch, EpochState, row_of
 from consent.keys.nodes import Held
 from consent.keys.sets import KeyName, SetKey
 from consent.keys.tables import kek_epoch, set_key
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.keys.verified import VerifiedBackup
 from consent.links import Route
 from consent.model import Granted
@@ -62,11 +62,13 @@ from gateway.schema.tables import spent_stamp
 from storage import bad_rows
 from storage.errors import StorageAway
 from storage.keysets import KeyState
+from tests.support import seats
 from tests.support.apps import App, Mail, serve
 from tests.support.campaigns import expand, order_of, stores_of
 from tests.support.clock import SteppedClock
 from tests.support.databases import Urls
 from tests.support.gaps import gap
+from tests.support.seats import Seat
 from tests.support.stores import Rows, dump
 
 PURPOSES = ("newsletter", "updates")
@@ -98,6 +100,7 @@ class Life:
     keys: dict[str, ApiKey]  # by token
     revoked: str
     text: str  # the hash of a wording that is current
+    seats: list[Seat]
     earlier: Earlier
 
 
@@ -191,8 +194,11 @@ async def live(app: App) -> Life:
     asked = [await _ask_by_right(app, one) for one in people]
     await app.tick()
     await _tell(parts)
+    at_desk = await seats.fill(parts)
+    await app.tick()
     earlier = {"data": await dump(parts.data), "keys": await dump(parts.key_database)}
     await _go_on(app, people, old)
+    await seats.empty(parts, at_desk)
     await _decide(app, asked)
     assert await holding.lift(lifted, Actor.API)
     left = [one for number, one in enumerate(people) if number not in GONE]
@@ -209,7 +215,7 @@ async def live(app: App) -> Life:
         await _sign_up(app, f"henry{number}@example.org", "newsletter", CROWD + 1)
     await app.http.post("/my-data", data={"email": people[AGAIN].email})
     (text,) = await app.texts("newsletter")
-    return Life(people, keys, revoked, text, earlier)
+    return Life(people, keys, revoked, text, at_desk, earlier)
 
 
 async def _write_to_all(app: App) -> None:
@@ -280,7 +286,7 @@ async def _seed(parts: Parts) -> None:
         gone = {f"msg_{number:026}": "failed" for number in some}
         await bad_rows.park(connection, "outbox", gone, now)
     strangers = [f"sub_{number:026}" for number in some]
-    await parts.keystore.erase(strangers, list(Compartment), now)
+    await parts.keystore.erase(strangers, list(OF_PEOPLE), now)
     async with parts.key_database.begin() as connection:
         for number in some:
             one = Epoch(10 + number, EpochState.DESTROYED, now)
@@ -391,7 +397,7 @@ async def outcome(lived: Lived, urls: Urls, *, verified: bool = True) -> Outcome
         app = await stack.enter_async_context(serve(parts))
         granted = await _granted(parts, lived.people)
         accepted = await _accepted(parts, lived)
-        opened = await _opened(parts, lived.people)
+        opened = await _opened(parts, lived.people) | await seats.opened(parts, lived.seats)
         failed = [one.name for one in duties.of(parts) if not await _runs(one)]
         mails = Counter(mail.to for mail in await app.send_due())
         answers = await _answers(app, lived)

@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.http import pages
 from tests.browser.conftest import CHROMIUM, QUIET, Site, open_site
-from tests.browser.test_desk_visit import DPO, OPERATORS
+from tests.browser.test_desk_visit import DPO, enter
 from tests.browser.test_journey import ADA, link, sent
 from tests.support.page_samples import samples
 
@@ -292,9 +292,10 @@ async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
 
 async def _desk(album: Album, site: Site) -> None:
     album.chapter("The desk of who answers for the data")
+    await enter(site)
     async with album.open(phone=False) as page:
         await page.goto(f"{site.gateway}/dpo/")
-        sentence = "Signing in at `/dpo/`, by a link to a mailbox that the configuration names."
+        sentence = "Signing in at `/dpo/`, by a link to the mailbox of an operator."
         await album.take(page, "desk-ask", sentence)
         await page.get_by_label("Email address").fill(DPO)
         await page.get_by_role("button", name="Send me a link").click()
@@ -341,7 +342,7 @@ async def main() -> None:
     for old in _OUT.glob("*.png"):
         old.unlink()
     with tempfile.TemporaryDirectory() as folder:
-        async with open_site(Path(folder), more=OPERATORS) as site, async_playwright() as driver:
+        async with open_site(Path(folder)) as site, async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
             album = Album(browser)
             await _sign_up(album, site)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from consent.keys import epochs, sets, tables
 from consent.keys.epochs import EpochState
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE
 from consent.keys.verified import VerifiedBackup, record
 from gateway.flows.keeping import endings
 from gateway.flows.keeping.rotation import Rotation
@@ -80,7 +80,7 @@ async def readable(store: KeyStore, *subjects: str) -> bool:
     """Whether a process that holds nothing yet can open what is kept of these people."""
     store._people.forget(subjects)
     vault = await store.vault(subjects)
-    return all(vault.has(one, *Compartment) for one in subjects)
+    return all(vault.has(one, *OF_PEOPLE) for one in subjects)
 
 
 class Node:

@@ -446,20 +446,27 @@ FACTS: Final = {
         "Who asked to be forgotten is answered by the erasure, and by nothing else.",
     ),
     f"{_DESK}test_a_stranger_gets_the_answer_of_an_operator_and_no_mail": (
-        "The link goes only to mailboxes that the configuration names. The answer is the same"
+        "The link goes only to mailboxes of those who were entered here. The answer is the same"
         " for every address.",
-        "If that mailbox may open the desk, a link is on its way. It works once, and for 15"
-        " minutes.",
     ),
-    f"{_DESK}test_a_link_works_once_for_a_quarter_of_an_hour_and_its_session_half_an_hour": (
-        "This link opens nothing any more: it works once, and for 15 minutes.",
+    f"{_DESK}test_a_link_works_once_for_half_an_hour": (
+        "This link opens nothing any more: it works once, and not for long.",
+        "If that mailbox may open the desk, a link is on its way. It works once, and for half an"
+        " hour.",
+        "It works once, and for half an hour.",
+        "The link works once, and for half an hour.",
+        "The link works once, and for half an hour. If the button does nothing, copy this address"
+        " into your browser:",
         "For whoever answers for the data here, or audits that. There is no password: we send a"
         " link to your mailbox.",
-        "With the button you open the desk for half an hour, on this device. That is written"
-        " into the audit log.",
-        "You are here as %(name)s, until %(moment)s.",
         "Somebody, most likely you, wants to sign in to the data protection desk of"
         " %(controller)s. This link opens it:",
+    ),
+    f"{_DESK}test_a_session_ends_half_an_hour_after_the_last_step_and_after_eight_hours": (
+        "With the button you open the desk on this device. It closes half an hour after your last"
+        " step, and after 8 hours in any case. That you came is written into the audit log.",
+        "You are here as %(name)s, until %(moment)s: half an hour after your last step, 8 hours at"
+        " most.",
     ),
     f"{_DESK}test_nobody_floods_an_operators_mailbox": (
         "To one mailbox at most five such links go within an hour.",
@@ -467,10 +474,19 @@ FACTS: Final = {
     f"{_DESK}test_signing_in_and_out_are_events_and_the_rows_fit_the_log": (
         "An operator signed out",
     ),
+    "attacks/test_planted_operators.py::test_a_revoked_row_put_back_whole_opens_nothing": (
+        "An operator was revoked",
+    ),
+    "contract/test_staff.py::test_who_looks_who_an_operator_is_is_told": (
+        "Who an operator is was looked at",
+    ),
+    f"{_DESK}test_who_was_revoked_long_ago_is_nobody_to_anybody": (
+        "Who an operator was is destroyed",
+    ),
     f"{_DESK}test_each_role_is_answered_what_it_may_and_nothing_else": (
         "You can look, and change nothing.",
         "Your role opens no personal data. Whoever answers for the data, or audits that, has a"
-        " role of their own in the configuration.",
+        " role of their own.",
     ),
     f"{_DESK}test_every_answer_with_personal_data_is_told_before_with_operator_and_reason": (
         "One line, such as a case number. It is kept with the person's data, sealed.",
@@ -1787,7 +1803,6 @@ NO_FACT: Final = (
     "Restrict the use of the data",
     "Restrict the use …",
     "Restricted since",
-    "Role",
     "Sign out",
     "That is on your personal pages.",
     "This wording is damaged and cannot be shown.",

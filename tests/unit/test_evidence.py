@@ -37,7 +37,6 @@ from consent.sign_ups import RE_PERMISSION, Asked, Caller, RenderedBy, SignUp
 from consent.stop_proofs import Lifted, Lifting, Restricting
 from consent.subject_evidence import (
     Accessed,
-    AtDesk,
     Corrected,
     Exported,
     Kept,
@@ -147,9 +146,6 @@ GOLDEN: dict[str, Proof] = {
     },
     "a look by a caller": Accessed("case 17", caller="key_1"),
     "a look at the desk": Accessed("case 17", operator="privacy-1"),
-    "an operator is entered": AtDesk("privacy-1", "dpo"),
-    "an operator signs in": AtDesk("privacy-1", "dpo", "lnk_1"),
-    "an operator signs out": AtDesk("privacy-1", "dpo"),
     "everything taken along": Exported("pdf", timedelta(milliseconds=1234)),
     "proof whose term was over": ProofEnded((0, 2)),
     "locked evidence that was opened for a case": Opened("2026-17", "a lawyer's letter", "key_1"),

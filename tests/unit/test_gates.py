@@ -6,7 +6,7 @@ import pytest
 
 from audit.entry import Place
 from consent.gates import Gate, usable
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from consent.model import SubjectState
 from storage.secret import Secret
 
@@ -21,8 +21,8 @@ def gate(state: SubjectState = SubjectState.LIVE) -> Gate:
 
 @pytest.mark.parametrize("state", [SubjectState.ERASING, SubjectState.ERASED])
 def test_the_keys_of_who_is_being_erased_are_not_used(state: SubjectState) -> None:
-    assert usable(gate(), BOTH, *Compartment)
-    assert not usable(gate(state), BOTH, *Compartment)
+    assert usable(gate(), BOTH, *OF_PEOPLE)
+    assert not usable(gate(state), BOTH, *OF_PEOPLE)
 
 
 def test_nobodys_keys_are_not_used() -> None:

@@ -1,48 +1,48 @@
-"""A link to the desk: asked for by anybody, sent only to a mailbox that the configuration names.
+"""A link to the desk: asked for by anybody, sent only to the mailbox of an operator.
 
 Whoever asks is answered before anybody looks whose address it is (`fresh_link.accept`). The
-mailbox is on file as anybody's whom we mail, without a consent, under a key of its own: that
-somebody looked outlives whoever was looked at.
+mail goes as every mail goes, to somebody on file: where nobody is by that address, the mailbox
+is, without a consent, until the operator is revoked. The link is the operator's all the same.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail as audit_trail
-from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import address, fresh_links, gates, intakes, personal, tokens
+from consent import fresh_links, gates, intakes, kept_outside, personal
 from consent.address import Address
 from consent.consents import Consents
-from consent.fresh_links import LINK_LIFE, FreshLink
+from consent.fresh_links import FreshLink
 from consent.gates import Gate, Newcomer
 from consent.intakes import Intake, IntakeKind
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import Found, LookUp
-from consent.subject_evidence import AtDesk
-from consent.trail import Trail
+from consent.marks import Marks
 from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
+from gateway.callers import operators, visits
+from gateway.callers.operators import Altered, Member
+from gateway.callers.visits import DeskLink
 from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
-from gateway.flows.rights import erasing
+from gateway.flows.desk.staff import identities
+from gateway.flows.rights import erasing, fresh_link
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
-from storage.ids import ordered_id, random_id
+from storage.ids import random_id
 from storage.locks import try_alone
 
 logger = structlog.get_logger()
@@ -53,13 +53,6 @@ AT_ONCE: Final = 50
 MOST: Final = 5  # links to one mailbox within an hour: nobody is to flood it with them
 _WITHIN: Final = timedelta(hours=1)
 _KEYS: Final = (Compartment.PROFILE, Compartment.EVIDENCE)
-_DOMAIN: Final = b"consentgw/desk/v1\0"
-
-
-def hash_of(token: str) -> bytes | None:
-    """What a token of the desk is found by: that of a person's own pages opens nothing here."""
-    digest = tokens.hash_of(token)
-    return None if digest is None else hashlib.sha256(_DOMAIN + digest).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +66,7 @@ class SignIns:
     rows: RowKeys
     consents: Consents
     lookup: LookUp
+    marks: Marks
     config: Config
     eraser: Erasing
 
@@ -89,42 +83,65 @@ class SignIns:
         opened = intakes.open_fresh_links(waiting, keys)
         for one in opened.damaged:
             logger.error("intake_not_opened", key_id=one.key_id)
-        # Several at once, in the name of one mailbox, are one.
-        asked = {said.canonical: said for said in opened.said.values()}
-        theirs = {c: said for c, said in asked.items() if self.config.operator_of(said)}
+        theirs = await self._known()
+        # By the address that they were entered with: what a stranger typed is sent nowhere.
+        asked = {said.canonical for said in opened.said.values()} & theirs.keys()
         async with self.data.read() as connection:
-            found = await self.lookup.find(connection, theirs)
-        altered = {canonical for canonical, one in found.items() if not one.honest}
-        subjects = {c: found[c].subject if c in found else random_id("sub") for c in theirs}
-        await self.keystore.create([subjects[c] for c in theirs if c not in found], self._wall)
-        vault = await self.keystore.vault(subjects.values())
+            found = await self.lookup.find(connection, asked)
+        to = {canonical: _to(theirs[canonical], found.get(canonical)) for canonical in asked}
+        fresh = [one.subject for one in to.values() if one.found is None]
+        await self.keystore.create(fresh, self.clock.wall())
+        vault = await self.keystore.vault([one.subject for one in to.values()])
         async with self.data.begin() as connection:
             # As whoever else admits people does.
             if not await try_alone(connection, "intake"):
                 raise Busy
             there = await intakes.lock(connection, [one.id for one in waiting])
-            for canonical in sorted(theirs, key=subjects.__getitem__):
-                if there and canonical not in altered:
-                    to = _To(theirs[canonical], subjects[canonical], found.get(canonical))
-                    await self._send(connection, to, vault)
+            now = await self.clock.now(connection)
+            rows = [one for one in waiting if one.id in there]
+            still = await fresh_link.standing(
+                connection, self.marks, self.lookup, rows, opened.said, now
+            )
+            # Several at once, in the name of one mailbox, are one.
+            due = {said.canonical for said in still.values()} & to.keys()
+            for canonical in sorted(due, key=lambda one: to[one].subject):
+                await self._send(connection, to[canonical], vault)
             await intakes.remove(connection, sorted(there))
         return len(waiting)
 
-    @property
-    def _wall(self) -> datetime:
-        return self.clock.wall()
+    async def _known(self) -> dict[str, _Theirs]:
+        """Who stands, by address: few, and opened one by one, so nobody finds them by a hash."""
+        async with self.data.read() as connection:
+            rows = await operators.listed(connection, self.rows)
+            standing = operators.standing(rows, await operators.ended(connection, self.log.macs))
+        vault = await self.keystore.vault(standing)
+        over = {one.mailbox for one in _ours(rows) if one.id not in standing} - {None}
+        known: dict[str, _Theirs] = {}
+        for one, identity in identities(standing.values(), vault).items():
+            known.setdefault(identity.email.canonical, _Theirs(one, identity.email, over))
+        return known
 
     async def _send(self, connection: AsyncConnection, to: _To, vault: Vault) -> None:
+        if to.found is not None and not to.found.honest:
+            return  # nobody knows whose mailbox that is
         gate = await self._gate(connection, to, vault)
+        one = await operators.lock(connection, self.rows, to.operator)
         now = await self.clock.now(connection)
+        if not isinstance(one, Member) or one.revoked_at is not None:
+            return
         if not gates.usable(gate, vault, *_KEYS):
             return
-        since = now - _WITHIN
-        if await fresh_links.count(connection, gate.subject, since) >= MOST:
+        if await visits.mailed(connection, one.id, now - _WITHIN) >= MOST:
             return
-        link, message = self._mail(gate, vault, now)
-        await fresh_links.add(connection, self.rows, [link])
+        token, link = visits.new_link(one.id, now, gate.subject)
+        await visits.add(connection, self.rows, link)
+        # What the mail rests on: it ends when the mailbox is another one, or forgotten.
+        carried = FreshLink(link.id, link.token_hash, gate.subject, now, link.expires_at)
+        await fresh_links.add(connection, self.rows, [carried])
+        message = self._message(gate, vault, token, link)
         await outbox.enqueue(connection, self.rows, [message], now)
+        if to.for_it_alone and one.mailbox != gate.subject:
+            await operators.write(connection, self.rows, replace(one, mailbox=gate.subject))
 
     async def _gate(self, connection: AsyncConnection, to: _To, vault: Vault) -> Gate | None:
         """The mailbox's row, held; it is made where nobody is known by that address."""
@@ -133,53 +150,40 @@ class SignIns:
         sealed = personal.seal_mailbox(to.subject, to.email.mailbox, vault)
         language = next(iter(self.config.locales), "en")
         new = [Newcomer(to.subject, to.email.canonical, sealed, language)]
-        now = self._wall
-        admitted = await gates.admit(connection, self.rows, self.lookup, new, now)
-        gate = admitted.get(to.subject)
-        name = self.config.operator_of(to.email)
-        if gate is None or name is None:
-            return None
-        # By this event the mailbox is found again once the configuration names it no more.
-        trail = Trail(self.log, vault, admitted)
-        said, refs = AtDesk(name, self.config.operators[name].role), {"operator": name}
-        kind = Kind.OPERATOR_CREATED
-        trail.record(kind, to.subject, Actor.SYSTEM, now, evidence=said, refs=refs)
-        await trail.stage(connection)
-        return gate
+        now = self.clock.wall()
+        return (await gates.admit(connection, self.rows, self.lookup, new, now)).get(to.subject)
 
-    def _mail(self, gate: Gate, vault: Vault, now: datetime) -> tuple[FreshLink, NewMessage]:
-        """A new link and the mail that carries it; no word in it comes from whoever asked."""
-        token, _ = tokens.new_link_token()
-        digest = hash_of(token)
-        assert digest is not None  # noqa: S101 made a line above
-        link = FreshLink(ordered_id("lnk", now), digest, gate.subject, now, now + LINK_LIFE)
-        links: Mapping[str, str] = {"desk": f"{self.config.server.public_url}/dpo/link/{token}"}
+    def _message(self, gate: Gate, vault: Vault, token: str, link: DeskLink) -> NewMessage:
+        """The mail that carries a link; no word in it comes from whoever asked."""
+        links: Mapping[str, str] = {"desk": url_of(self.config, token)}
         sender = next(iter(self.config.senders))
-        message = new_message(
+        return new_message(
             OurMail("desk", links=links, locale=gate.locale),
             vault,
-            now,
+            link.created_at,
             kind=MailKind.SERVICE,
             subject=gate.subject,
             purpose=PURPOSE,
             sender=sender,
             id_domain=self.config.senders[sender].dkim_domain,
-            due_at=now,
+            due_at=link.created_at,
             expires_at=link.expires_at,
             why=ToOpen(link.id),
         )
-        return link, message
 
     async def let_go(self) -> int:
-        """Forget mailboxes that the configuration names no more; returns how many.
+        """Forget mailboxes that were on file for operators alone who are none any more.
 
-        Who agreed to anything stays for that.
+        Who agreed to anything stays for that; returns how many went.
         """
         async with self.data.read() as connection:
-            entered = await audit_trail.subjects_of(connection, Kind.OPERATOR_CREATED)
-            known = await gates.peek(connection, entered)
+            rows = await operators.listed(connection, self.rows)
+            standing = operators.standing(rows, await operators.ended(connection, self.log.macs))
+            kept = {one.mailbox for one in standing.values()}
+            over = {one.mailbox for one in _ours(rows) if one.id not in standing} - kept
+            known = await gates.peek(connection, {one for one in over if one is not None})
         vault = await self.keystore.vault(known)
-        going = sorted(one for one, gate in known.items() if self._is_over(gate, vault))
+        going = [one for one, gate in known.items() if self._is_over(gate, vault)]
         if not going:
             return 0
         async with self.data.begin() as connection:
@@ -187,21 +191,47 @@ class SignIns:
             consents = await self.consents.of_subjects(connection, held)
             now = await self.clock.now(connection)
             free = [gate for one, gate in held.items() if not consents.get(one)]
-            over = [gate for gate in free if self._is_over(gate, vault)]
-            await erasing.begin(self.log, connection, self.rows, self.lookup, None, over, now)
-        return await self.eraser.finish([gate.subject for gate in over]) if over else 0
+            gone = [gate for gate in free if self._is_over(gate, vault)]
+            await erasing.begin(self.log, connection, self.rows, self.lookup, None, gone, now)
+        return await self.eraser.finish([gate.subject for gate in gone]) if gone else 0
 
-    def _is_over(self, gate: Gate | None, vault: Vault) -> bool:
+    def _is_over(self, gate: Gate, vault: Vault) -> bool:
+        """Whether nothing else keeps a mailbox on file; *vault* is newer."""
         if not gates.usable(gate, vault, *_KEYS):
             return False
-        mailbox = personal.open_mailbox(gate, vault)
-        return mailbox is None or self.config.operator_of(address.parse(mailbox)) is None
+        return not kept_outside.keeps(gate, vault, self.config.checkpoints_to)
+
+
+def url_of(config: Config, token: str) -> str:
+    """Where a link to the desk leads."""
+    return f"{config.server.public_url}/dpo/link/{token}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Theirs:
+    """An operator, their address, and the mailboxes that were on file for those who are none."""
+
+    operator: str
+    email: Address
+    over: Collection[str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _To:
     """Whom a link goes to; *found* is None where the mailbox was not on file yet."""
 
+    operator: str
     email: Address
     subject: str
     found: Found | None
+    for_it_alone: bool
+
+
+def _to(theirs: _Theirs, found: Found | None) -> _To:
+    subject = random_id("sub") if found is None else found.subject
+    alone = found is None or subject in theirs.over
+    return _To(theirs.operator, theirs.email, subject, found, alone)
+
+
+def _ours(rows: Iterable[Member | Altered]) -> list[Member]:
+    return [one for one in rows if isinstance(one, Member)]

@@ -1,123 +1,137 @@
-"""Who sits at the desk: a link is spent, a session opens, and it ends; the log tells of both."""
+"""Who sits at the desk: a link is spent, a session opens, and it ends; the log tells of both.
+
+Rows alone let nobody sit: each is asked for at every request, carries a MAC, and the log is
+asked whether it tells of its end. So a row that was put back whole opens nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import trail as audit_trail
+from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import address, fresh_links, gates, personal
-from consent.fresh_links import FreshLink, Session
-from consent.gates import Gate
+from consent import fresh_links
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Compartment, Vault
-from consent.subject_evidence import AtDesk
-from consent.trail import Trail
-from gateway.config.config import Config, Role
-from gateway.flows.desk import sign_in
+from gateway.callers import operators, visits
+from gateway.callers.operators import Role
+from gateway.callers.visits import DeskLink, Visit
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 
-_KEYS: Final = (Compartment.PROFILE, Compartment.EVIDENCE)
-
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who sits there, as the configuration has them now."""
+    """Who sits there: by the random id in the log, by the name to people."""
 
+    id: str
     name: str
     role: Role
-    session: Session = field(repr=False)
+    session: Visit = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Opens and ends sessions. Who the configuration names no more has none from then on."""
+    """Opens and ends sessions. Who was revoked has none from then on."""
 
     data: Database
     keystore: KeyStore
     clock: Clock
     log: Log
     rows: RowKeys
-    config: Config
 
     async def can_open(self, token: str) -> bool:
         """Whether a link still opens the desk. Changes nothing."""
-        digest = sign_in.hash_of(token)
-        if digest is None:
-            return False
         async with self.data.read() as connection:
-            found = await fresh_links.find(connection, self.rows, digest)
-            now = await self.clock.now(connection)
-        return found is not None and found.spent_at is None and found.expires_at > now
+            link = await self._link(connection, token)
+            return link is not None and await self._is_good(connection, link)
 
     async def open(self, token: str) -> bytes | None:
         """Spend a link and open a session, whose id is returned; None: it opens nothing."""
-        digest = sign_in.hash_of(token)
-        if digest is None:
-            return None
         async with self.data.read() as connection:
-            link = await fresh_links.find(connection, self.rows, digest)
+            link = await self._link(connection, token)
         if link is None:
             return None
-        vault = await self.keystore.vault([link.subject])
         async with self.data.begin() as connection:
-            held = await gates.lock(connection, [link.subject])
+            # First the operator: whoever revokes them holds it, and ends what was opened before.
+            if await operators.lock(connection, self.rows, link.operator) is None:
+                return None
             now = await self.clock.now(connection)
-            name = self._name(held.get(link.subject), vault)
-            if name is None or await _is_spent(connection, link, vault):
+            if not await self._is_good(connection, link):
                 return None
-            if not await fresh_links.spend(connection, link, now):
+            if not await visits.spend(connection, link, now):
                 return None
-            raw = await fresh_links.open_session(connection, self.rows, link.subject, now)
-            trail = Trail(self.log, vault, held)
-            said = AtDesk(name, self.config.operators[name].role, link.id)
-            kind, refs = Kind.OPERATOR_SIGNED_IN, {"operator": name}
-            trail.record(kind, link.subject, Actor.OPERATOR, now, evidence=said, refs=refs)
-            await trail.stage(connection)
+            raw = await visits.open_session(connection, self.rows, link, now)
+            await self._tell(connection, Kind.OPERATOR_SIGNED_IN, link.operator, link.id, now)
         return raw
 
     async def who(self, raw: bytes) -> Operator | None:
         """Who sits there, asked at every request. Changes nothing."""
         async with self.data.read() as connection:
             now = await self.clock.now(connection)
-            found = await fresh_links.session_of(connection, self.rows, raw, now)
-            if found is None:
+            found = await visits.session_of(connection, self.rows, raw, now)
+            if found is None or await visits.is_left(connection, self.log.macs, found):
                 return None
-            gate = (await gates.peek(connection, [found.subject])).get(found.subject)
-        name = self._name(gate, await self.keystore.vault([found.subject]))
-        return None if name is None else Operator(name, self.config.operators[name].role, found)
+            one = await self._standing(connection, found.operator)
+        if one is None:
+            return None
+        said = operators.identity_of(one, await self.keystore.vault([one.id]))
+        # Of whom nobody can say who they are, nobody could be told who looked.
+        return None if said is None else Operator(one.id, said.name, one.role, found)
+
+    async def note_step(self, one: Operator) -> Operator:
+        """Let the session last, as something is done in it; seldom enough to hold nobody up."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+        if not visits.is_due(one.session, now):
+            return one
+        async with self.data.begin() as connection:
+            await visits.note_step(connection, self.rows, one.session, now)
+        return replace(one, session=replace(one.session, seen_at=now))
 
     async def leave(self, one: Operator, raw: bytes) -> None:
         """End a session at once."""
-        subject = one.session.subject
-        vault = await self.keystore.vault([subject])
         async with self.data.begin() as connection:
-            held = await gates.lock(connection, [subject])
-            now = await self.clock.now(connection)
-            await fresh_links.close_session(connection, self.rows, raw)
-            if not gates.usable(held.get(subject), vault, Compartment.EVIDENCE):
-                return
-            trail = Trail(self.log, vault, held)
-            said, refs = AtDesk(one.name, one.role), {"operator": one.name}
-            kind = Kind.OPERATOR_SIGNED_OUT
-            trail.record(kind, subject, Actor.OPERATOR, now, evidence=said, refs=refs)
-            await trail.stage(connection)
+            if await visits.close(connection, self.rows, raw):
+                kind, now = Kind.OPERATOR_SIGNED_OUT, await self.clock.now(connection)
+                await self._tell(connection, kind, one.id, one.session.link, now)
 
-    def _name(self, gate: Gate | None, vault: Vault) -> str | None:
-        """By which name the configuration has the mailbox on file; None: by none."""
-        if not gates.usable(gate, vault, *_KEYS) or not gate.is_honest(self.rows):
+    async def _link(self, connection: AsyncConnection, token: str) -> DeskLink | None:
+        digest = visits.hash_of(token)
+        return None if digest is None else await visits.find(connection, self.rows, digest)
+
+    async def _is_good(self, connection: AsyncConnection, link: DeskLink) -> bool:
+        """Whether it opens the desk now, by its row, by the log, and by the mailbox it went to."""
+        now = await self.clock.now(connection)
+        if link.spent_at is not None or link.expires_at <= now:
+            return False
+        if await self._standing(connection, link.operator) is None:
+            return False
+        if await visits.is_spent(connection, self.log.macs, link):
+            return False
+        if link.subject is None:
+            return True
+        # It ends with the mailbox that it went to: when that is another one, or forgotten.
+        sent = (await fresh_links.get(connection, self.rows, [link.id])).get(link.id)
+        return sent is not None and sent.subject == link.subject and sent.expires_at > now
+
+    async def _standing(
+        self, connection: AsyncConnection, operator_id: str
+    ) -> operators.Member | None:
+        one = await operators.get(connection, self.rows, operator_id)
+        if one is None:
+            self.rows.require_whole()
             return None
-        mailbox = personal.open_mailbox(gate, vault)
-        return None if mailbox is None else self.config.operator_of(address.parse(mailbox))
+        revoked = await operators.ended(connection, self.log.macs)
+        return operators.standing([one], revoked).get(operator_id)
 
-
-async def _is_spent(connection: AsyncConnection, link: FreshLink, vault: Vault) -> bool:
-    """Whether the log tells that it was spent, whatever its row says."""
-    told = await audit_trail.told(connection, [link.subject], {Kind.OPERATOR_SIGNED_IN}, vault)
-    return link.id in (one.facts.get("link") for one in told)
+    async def _tell(
+        self, connection: AsyncConnection, kind: Kind, operator_id: str, link: str, now: datetime
+    ) -> None:
+        refs = {"operator": operator_id, "link": link}
+        event = Event(kind, Actor.OPERATOR, now, refs=refs)
+        await self.log.stage(connection, [draft(event, None, self.log.node)])

@@ -36,7 +36,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.sets import SetKey
 from consent.lookup import LookUp
 from delivery import campaigns, outbox
-from gateway.callers import api_keys
+from gateway.callers import api_keys, operators, visits
 from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import Ending
 from storage.clock import Clock
@@ -62,10 +62,17 @@ OF_DATA = (
     taken_away.DUE,
     feed.SIGNED,
     tellings.SIGNED,
+    operators.SIGNED,
 )
 OF_KEYS = (verified.SIGNED, epochs.SIGNED, sets.SIGNED)
 OF_GUARD = (taken_away.SIGNED, audit_verified.SIGNED)
-KEYED = (signed.FRESH_LINK, signed.SESSION, address_links.SIGNED)
+KEYED = (
+    signed.FRESH_LINK,
+    signed.SESSION,
+    address_links.SIGNED,
+    visits.LINKS,
+    visits.SESSIONS,
+)
 _BESIDE = (leavings.sign_anew, going.sign_anew)  # in the rows of people, with a MAC of their own
 _NEED = (leavings.need, going.need)
 # A process that stood still may have given a link away so long after another key was active.

@@ -27,7 +27,9 @@ from consent.trail import Trail
 from delivery import campaigns as of_campaigns
 from delivery import retention as delivery_rules
 from delivery.retention import Need, OldPermit
+from gateway.callers import operators
 from gateway.flows.bad_rows import each_for_itself, put_aside
+from gateway.flows.desk.staff import Staff
 from gateway.flows.keeping import proofs
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.rights import erasing
@@ -83,6 +85,7 @@ class RetentionRules:
             "facts": self._facts.run,
             "takings away": self.takings_away,
             "changes": self.changes,
+            "staff": self.staff,
         }
 
     async def bodies(self) -> int:
@@ -295,7 +298,8 @@ class RetentionRules:
         async def named(subjects: Sequence[str]) -> set[str]:
             # Must raise where the data is away: whoever is not named loses their keys for good.
             async with parts.data.read() as connection:
-                return await gates.named(connection, subjects)
+                people = await gates.named(connection, subjects)
+                return people | await operators.named(connection, subjects)
 
         return await parts.keystore.sweep(named, now)
 
@@ -303,6 +307,12 @@ class RetentionRules:
         """In the guard's store: what people took away before any backup that is still kept."""
         parts = self._parts
         return await parts.takings.purge(parts.clock, parts.config.retention.takings_away)
+
+    async def staff(self) -> int:
+        """Who an operator was, its term after they were revoked."""
+        parts = self._parts
+        staff = Staff(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
+        return await staff.forget(parts.config.retention.staff)
 
     async def changes(self) -> int:
         """What happened, a month; that others were told what they are owed, as proof, longer."""

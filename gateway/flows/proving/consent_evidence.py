@@ -40,7 +40,8 @@ class Opening:
     why: str = field(repr=False)
     caller: str | None = None  # the id of an API key; none: the command line
     case: str | None = None  # a file number; it stands in the log for ever, and names nobody
-    operator: str | None = None  # the name of who sits at the desk
+    operator: str | None = None  # the id of who sits at the desk
+    name: str | None = None  # and their name, for the person
 
     @property
     def refs(self) -> Mapping[str, str]:
@@ -157,5 +158,5 @@ def told_as(gate: Gate, opening: Opening) -> tuple[Kind, Proof]:
     if gate.state is SubjectState.ERASED and opening.case is not None:
         return Kind.EVIDENCE_OPENED, Opened(opening.case, opening.why, opening.caller)
     return Kind.SUBJECT_ACCESSED, Accessed(
-        opening.why, caller=opening.caller, operator=opening.operator
+        opening.why, caller=opening.caller, operator=opening.name
     )

@@ -13,7 +13,7 @@ from audit.trail import Told
 from consent import address_links, stops
 from consent.consents import Consent
 from consent.gates import Gate
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from consent.model import State
 from gateway.flows.leaving import withdraw
 from gateway.flows.leaving.withdraw import NOT_ME
@@ -62,7 +62,7 @@ def of_trail(known: Known) -> Iterator[str]:
 def _of_keys(
     subject: str, vault: Vault, destroyed: Collection[tuple[str, Compartment]]
 ) -> Iterator[str]:
-    for compartment in Compartment:
+    for compartment in OF_PEOPLE:
         if vault.has(subject, compartment):
             continue
         if (subject, compartment) in destroyed:

@@ -44,14 +44,15 @@ from consent import people as removal
 from consent.consents import Consent, Consents
 from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE, Compartment
 from delivery import campaigns, outbox, permits
 from delivery.permits import Permit
-from gateway.callers import api_keys
+from gateway.callers import api_keys, operators, visits
 from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
     changes,
     consent_proof,
+    desk_rows,
     ended,
     forgotten,
     people,
@@ -93,6 +94,9 @@ _SIGNED = (
     feed.SIGNED,
     tellings.SIGNED,
     api_keys.SIGNED,
+    operators.SIGNED,
+    visits.LINKS,
+    visits.SESSIONS,
 )
 _MOST = 1000  # doubts that are told; the first is enough to fail
 _GRANTS = (Kind.PERMIT_BATCH,)
@@ -148,6 +152,7 @@ async def verify(
         rights.doubts(parts.data, *opened, kept),
         of_holds.doubts(parts.data, parts.rows, parts.log),
         changes.doubts(parts.data, *opened),
+        desk_rows.doubts(parts.data, parts.keystore, *opened),
         of_campaigns.doubts(*stores, parts.rows, parts.log, parts.clock, of_messages),
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
@@ -259,9 +264,7 @@ async def _doubts_of_people(
             yield doubt
         ours = [one for one in about if consents.vouches(one.gate)]
         live = [one for one in ours if one.gate.live]
-        keyless = [
-            one.gate.subject for one in live if not vault.has(one.gate.subject, *Compartment)
-        ]
+        keyless = [one.gate.subject for one in live if not vault.has(one.gate.subject, *OF_PEOPLE)]
         destroyed = await keystore.erased(keyless)
         for one in live:
             for doubt in people.doubts(one, vault, destroyed):

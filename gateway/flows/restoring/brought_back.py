@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from audit.kinds import Actor, Kind
 from consent import erasures, gates, intakes, taken_away
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE, Compartment
 from consent.model import SubjectState
+from gateway.callers import operators
 from gateway.flows.restoring import uncounted
 from gateway.flows.restoring.replay import CHANNEL
 from gateway.flows.rights import erasing
@@ -17,7 +18,7 @@ from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.permission import Question
 
 _AT_ONCE = 1000
-_NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
+_NOT_LOCKED = frozenset(OF_PEOPLE) - {Compartment.EVIDENCE}
 Tell = Callable[[int], None]  # how many people were looked at
 
 
@@ -66,7 +67,8 @@ class Keys:
 
         async def named(subjects: Sequence[str]) -> set[str]:
             async with parts.data.read() as connection:
-                return await gates.named(connection, subjects)
+                people = await gates.named(connection, subjects)
+                return people | await operators.named(connection, subjects)
 
         await parts.keystore.sweep(named, parts.clock.wall())
         await parts.key_database.empty_wal()
@@ -79,7 +81,7 @@ class Keys:
         locked = {one for one, gate in known.items() if gate.state is SubjectState.ERASED}
         done, count = await parts.keystore.erased(subjects), 0
         held = await parts.keystore.held(subjects)
-        for theirs, compartments in ((whole, frozenset(Compartment)), (locked, _NOT_LOCKED)):
+        for theirs, compartments in ((whole, frozenset(OF_PEOPLE)), (locked, _NOT_LOCKED)):
             left = [
                 one
                 for one in theirs
@@ -107,10 +109,10 @@ class Keys:
             held = await parts.keystore.held(live)
             gone += [one for one in live if one in ledger]
             for one in (one for one in live if one not in ledger):
-                there = sum((one, c) in held for c in Compartment)
+                there = sum((one, c) in held for c in OF_PEOPLE)
                 if not there:
                     lost.append(one)
-                damaged += 0 < there < len(Compartment)
+                damaged += 0 < there < len(OF_PEOPLE)
             tell(looked)
 
     async def bring_together(self, apart: Apart) -> None:

@@ -22,6 +22,8 @@ from consent import restored as requests
 from consent import taken_away
 from consent.restored import Dropped
 from delivery.outbox import Status
+from delivery.restored import RESTORED
+from gateway.flows.desk.staff import Staff
 from gateway.flows.restoring import campaigns, ending, older, replay, signs
 from gateway.flows.restoring.brought_back import Keys
 from gateway.flows.restoring.high_water import HighWater
@@ -52,6 +54,7 @@ class Done:
 
     replayed: Replayed = field(default_factory=Replayed)
     dropped: Dropped = field(default_factory=Dropped)
+    operators: int = 0  # who were revoked: whoever was since would stand again
     ended: Mapping[Status, int] = field(default_factory=dict)
     destroyed: int = 0  # people whose keys were destroyed again
     erased: int = 0  # people whom only the ledger told of
@@ -69,6 +72,7 @@ class Done:
             "requests": self.dropped.intake,
             "links": self.dropped.links,
             "sessions": self.dropped.sessions,
+            "operators": self.operators,
             "uncertain": self.ended.get(Status.UNCERTAIN, 0),
             "cancelled": self.ended.get(Status.CANCELLED, 0),
             "keyless": self.keyless,
@@ -156,11 +160,16 @@ class Restoration:
     async def _drop(self, restored: Restored, done: Done, tell: Tell) -> None:
         parts = self.erasing.parts
         tell("requests, links, sessions, messages")
+        staff = Staff(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
+        if restored.keys:
+            done.operators += await staff.forget_unreadable()
         if restored.data:
             done.ended = await ending.end_all(
                 parts.data, parts.keystore, parts.clock, parts.rows, parts.log
             )
             await campaigns.end_all(parts.data, parts.clock, parts.rows, parts.log)
+            # Who was revoked since would sit at the desk again, and nobody knows of it.
+            done.operators += await staff.revoke_all(RESTORED)
             async with parts.data.begin() as connection:
                 done.dropped = await requests.drop(connection)
         elif restored.keys:

@@ -33,7 +33,7 @@ from consent.deadlines import Calendar
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.held_evidence import ErasureHeld, HoldLifted
-from consent.keys.vault import Compartment, Vault
+from consent.keys.vault import OF_PEOPLE, Vault
 from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods, Person
@@ -231,9 +231,7 @@ class Erasures:
             (open_,) = await permits.open_of(connection, [(subject, None)], now)
             # Their row is away for a moment, or nobody can tell whose the address is. Of an id
             # that is nobody's there is no key; without one there would be nobody to mail either.
-            keyless = subject is not None and not any(
-                vault.has(subject, one) for one in Compartment
-            )
+            keyless = subject is not None and not any(vault.has(subject, one) for one in OF_PEOPLE)
             lost = gate is None and found is not None and subject not in before and not keyless
             ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
             # Of who is erased we deleted the permits ourselves, once they had been waited for.

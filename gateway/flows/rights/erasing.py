@@ -36,7 +36,7 @@ from consent import (
 from consent import going as going_note
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
-from consent.keys.vault import Compartment
+from consent.keys.vault import OF_PEOPLE, Compartment
 from consent.lookup import LookUp
 from consent.marks import Left, Marks
 from consent.model import SubjectState
@@ -53,7 +53,7 @@ from storage.honesty import RowKeys
 logger = structlog.get_logger()
 
 ALTERED = "altered"  # in `refs`: how many rows of the person no gateway wrote as they stood
-_NOT_LOCKED = frozenset(Compartment) - {Compartment.EVIDENCE}
+_NOT_LOCKED = frozenset(OF_PEOPLE) - {Compartment.EVIDENCE}
 _PAUSES = (0.05, 0.2)  # seconds
 
 
@@ -280,7 +280,7 @@ class Erasing:
             one for one in subjects if one not in ends.locked or is_gone(one, Compartment.EVIDENCE)
         }
         for theirs, compartments in (
-            (whole, frozenset(Compartment)),
+            (whole, frozenset(OF_PEOPLE)),
             (ends.locked - whole, _NOT_LOCKED),
         ):
             left = [one for one in theirs if not all(is_gone(one, c) for c in compartments)]

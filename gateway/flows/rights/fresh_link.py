@@ -119,7 +119,7 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
         waiting = [intake for intake in waiting if intake.id in there]
         held = await gates.lock(connection, known.values())
         now = await parts.clock.now(connection)
-        asked = await _standing(connection, parts.marks, parts.lookup, waiting, asked, now)
+        asked = await standing(connection, parts.marks, parts.lookup, waiting, asked, now)
         consents = await parts.consents.of_subjects(connection, held)
         limits = await LinkLimits.read(connection, keys, set(asked.values()), now)
         due: list[_Due] = []
@@ -139,7 +139,7 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
     return len(waiting)
 
 
-async def _standing(
+async def standing(
     connection: AsyncConnection,
     marks: Marks,
     lookup: LookUp,

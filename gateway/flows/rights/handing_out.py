@@ -17,6 +17,7 @@ from consent.evidence import Proof
 from consent.keys.vault import Compartment
 from consent.subject_evidence import Accessed, Exported
 from consent.trail import Trail
+from gateway.flows.desk.sitting import Operator
 from gateway.flows.rights.dossier import Aside, Dossier, Dossiers
 from gateway.parts import Parts
 
@@ -49,10 +50,10 @@ def by_a_caller(caller: str, why: str) -> Asked:
     return Asked(Kind.SUBJECT_ACCESSED, Actor.API, lambda: Accessed(why, caller=caller), refs)
 
 
-def at_the_desk(operator: str, why: str) -> Asked:
-    """By somebody at the desk, who said *why*."""
-    refs = {"operator": operator}
-    said = Accessed(why, operator=operator)
+def at_the_desk(operator: Operator, why: str) -> Asked:
+    """By somebody at the desk, who said *why*: the log has their id, the person their name."""
+    refs = {"operator": operator.id}
+    said = Accessed(why, operator=operator.name)
     return Asked(Kind.SUBJECT_ACCESSED, Actor.OPERATOR, lambda: said, refs)
 
 

@@ -31,8 +31,9 @@ class Look:
 
     email: Address = field(repr=False)
     why: str = field(repr=False)
-    caller: str
+    caller: str  # the id of an API key, or of an operator
     actor: Actor = Actor.API
+    name: str | None = None  # of the operator, for the person
 
     @property
     def refs(self) -> Mapping[str, str]:
@@ -105,7 +106,7 @@ class Looking:
             raise StorageAway("key store")  # nobody looks where the log cannot tell of it
         trail = Trail(self.parts.log, vault, {gate.subject: gate})
         at_desk = look.actor is Actor.OPERATOR
-        by = {"operator" if at_desk else "caller": look.caller}
+        by = {"operator": look.name} if at_desk else {"caller": look.caller}
         said, kind = Accessed(look.why, **by), Kind.SUBJECT_ACCESSED
         trail.record(kind, gate.subject, look.actor, now, evidence=said, refs=look.refs)
         await trail.stage(connection)

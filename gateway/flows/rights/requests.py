@@ -57,7 +57,7 @@ _TOLD: Mapping[Step, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who passes on what was asked for, or decides it: a program's key, an operator's name."""
+    """Who passes on what was asked for, or decides it: a program's key, an operator's id."""
 
     name: str
     actor: Actor = Actor.API

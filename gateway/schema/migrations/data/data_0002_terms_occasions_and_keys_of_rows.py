@@ -68,6 +68,7 @@ def upgrade() -> None:
     _keep_what_changes_an_address()
     _keep_campaigns()
     _keep_what_people_were_shown()
+    _keep_who_sits_at_the_desk()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -480,6 +481,54 @@ def _keep_what_people_were_shown() -> None:
         sa.Column("kept_at", types.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
+
+
+def _keep_who_sits_at_the_desk() -> None:
+    """Operators, sealed; links to the desk, and sessions there."""
+    op.create_table(
+        "operator",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=10), nullable=False),
+        sa.Column("identity", sa.LargeBinary(), nullable=True),
+        sa.Column("mailbox", sa.String(length=40), nullable=True),
+        sa.Column("created_at", types.Moment(), nullable=False),
+        sa.Column("revoked_at", types.Moment(), nullable=True),
+        sa.Column("eid", sa.LargeBinary(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "operator_link",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("operator", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=True),
+        sa.Column("created_at", types.Moment(), nullable=False),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.Column("spent_at", types.Moment(), nullable=True),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token_hash"),
+    )
+    op.create_table(
+        "operator_session",
+        sa.Column("id_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("operator", sa.String(length=40), nullable=False),
+        sa.Column("link", sa.String(length=40), nullable=False),
+        sa.Column("opened_at", types.Moment(), nullable=False),
+        sa.Column("seen_at", types.Moment(), nullable=False),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id_hash"),
+    )
+    for table in ("operator_link", "operator_session"):
+        with op.batch_alter_table(table, schema=None) as batch_op:
+            for column in ("operator", "expires_at"):
+                name = batch_op.f(f"ix_{table}_{column}")
+                batch_op.create_index(name, [column], unique=False)
 
 
 def downgrade() -> None:
