@@ -47,9 +47,15 @@ async def test_a_link_opens_one_session_which_ends_after_half_an_hour(
     assert not await fresh_link.look(parts.data, parts.clock, parts.rows, link)
 
     clock.step(SESSION_LIFE - timedelta(seconds=1))
-    assert await session_of(parts.data, parts.clock, parts.rows, opened) is not None
+    assert (
+        await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, opened)
+        is not None
+    )
     clock.step(timedelta(seconds=1))
-    assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
+    assert (
+        await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, opened)
+        is None
+    )
 
 
 async def test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour(
@@ -74,6 +80,9 @@ async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None
     opened = await open_session(parts, link)
     assert opened is not None
 
-    await close_session(parts.data, parts.rows, opened)
+    await close_session(parts.data, parts.keystore.sessions, parts.rows, opened)
 
-    assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
+    assert (
+        await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, opened)
+        is None
+    )

@@ -83,6 +83,7 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "intake": ("acknowledged sign-ups before they are worked off", ("unconfirmed_kept",)),
     "mark": ("that an address was left", ("blocks_kept",)),
     "outbox": ("what became of a message", ("outcomes_kept",)),
+    "own_session": ("a session on their own pages", ("cookie",)),
     "pace": ("a pause, or how far apart mails are wanted", ("address_kept",)),
     "permit": ("what became of a message", ("outcomes_kept",)),
     "rights_request": ("what else somebody asked for by right", ("rights_kept",)),

@@ -706,6 +706,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "mark": "ten minutes, and until nothing waits that was received before",
         "node": "a day after its process said something last",
         "outbox": "`messages`",
+        "own_session": "when its session would be over, or with the person",
         "pace": "with the person, or once nothing is chosen",
         "parked": "two days after its last time",
         "permit": "`messages`, or until cap and `unused_after` need it no more",

@@ -103,6 +103,7 @@ class Moving:
                 await self._move(connection, found)
             (still_open,) = await self._open(connection, found)
         if became is not Became.TAKEN:
+            await parts.keystore.sessions.end_of(link.subject)
             # No connection is held here: whoever waits must not keep others from the database.
             await parts.permit_wait.until_over(still_open)
         return became
