@@ -19,14 +19,12 @@ from audit import histories
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import (
-    address,
     facts,
     gates,
     history,
     policy,
     service_mails,
     stops,
-    suppressions,
     taken_away,
     texts,
 )
@@ -38,13 +36,12 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import Granted
 from consent.policy import Facts
 from consent.stop_proofs import Lifted, Lifting, Restricting
-from consent.suppressions import Stop
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
 from delivery.permit_wait import PermitWait
-from gateway.flows.leaving import hidden, withdraw
-from gateway.flows.rights import waiting
+from gateway.flows.leaving import hidden
+from gateway.flows.rights import unblocking, waiting
 from gateway.flows.rights.waiting import Waiting
 from gateway.takings import Takings
 from storage.clock import Clock
@@ -166,7 +163,7 @@ class Stops:
         False, and nothing written, where it is other ones, nothing was objected to, or an
         erasure waits.
         The mailbox may be asked again, unless somebody with another spelling of it
-        objected too. Raises `StorageAway` as `lift_restriction`.
+        may have said no too. Raises `StorageAway` as `lift_restriction`.
         """
         vault = await self.keystore.vault([subject])
         async with self.data.begin() as connection:
@@ -188,9 +185,8 @@ class Stops:
             said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids), Actor.SUBJECT
             trail.record(Kind.SUPPRESSION_LIFTED, subject, actor, now, evidence=said)
             await stops.lift_objection(connection, self.consents.keys, gate)
-            others = [one for name, one in together.items() if name != subject]
-            if not any(other.objected_at is not None for other in others):
-                await self._unblock(connection, gate, vault)
+            blocking = unblocking.Blocking(self.suppression, gate, vault, known.told, now)
+            await blocking.as_they_lift(connection)
             await trail.stage(connection)
         return True
 
@@ -220,12 +216,6 @@ class Stops:
         _require(known.whole and not any(stops.denied(known.told, gate)))
         _require(not stops.erasure_waits(known.told))  # its row is away, or altered
         return known
-
-    async def _unblock(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> None:
-        mailbox = withdraw.mailbox_of(gate, vault)
-        if mailbox is not None:
-            email = address.parse(mailbox)
-            await suppressions.lift(connection, self.suppression, email, Stop.ASKING)
 
 
 def _unstopped(known: Facts) -> Facts:
