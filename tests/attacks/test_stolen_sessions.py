@@ -103,8 +103,10 @@ async def test_what_a_thief_agreed_to_meanwhile_permits_nothing_once_the_address
     await app.subscribe(THIEF, "updates")
     assert await app.permission(THIEF, "updates") == "granted"
 
-    assert BACK in (await press(app, mails.keep))[1]
+    page = (await press(app, mails.keep))[1]
 
+    assert BACK in page
+    assert "What was confirmed at the other mailbox meanwhile has ended." in page
     assert await app.permission(ADA, "newsletter") == "granted"
     assert await app.permission(ADA, "updates") == "withdrawn"
     assert await sound(app) == []
