@@ -97,7 +97,8 @@ class Stops:
         """Returned when no mail to them can start; repeating it waits the same way.
 
         Consents stand. Nobody is kept from it by a key that is missing, nor by an
-        altered row: that stays stopped, and named.
+        altered row: that stays stopped, and named. It is written anew unless it was said just
+        now: one that was lifted may be back, with all that told of the lifting away.
         """
         keys = self.consents.keys
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
@@ -106,7 +107,7 @@ class Stops:
             gate = await _held(connection, subject)
             now = await self.clock.now(connection)
             trail = Trail(self.log, vault, {subject: gate}, keys)
-            if not gate.gone(keys) and not await self._is_restricted(connection, gate, vault):
+            if not gate.gone(keys) and not await self._said_just_now(connection, gate, vault, now):
                 said, kind = Restricting(channel), Kind.SUBJECT_RESTRICTED
                 trail.record_leaving(kind, subject, actor, now, evidence=said)
                 await stops.restrict(connection, keys, gate, now)
@@ -122,18 +123,16 @@ class Stops:
             raise StorageAway("data")  # it stands; nobody can say yet that it holds
         await self.permit_wait.until_over(still_open)
 
-    async def _is_restricted(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> bool:
-        """Whether the log bears out what the row says; of who has no key it tells nothing.
-
-        What somebody planted could be taken away again, and so could an old row that they put
-        back: then nothing would tell of the restriction that was answered.
-        """
+    async def _said_just_now(
+        self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime
+    ) -> bool:
+        """Whether it stands, and was said a moment ago; of who has no key nobody can tell."""
         if gate.restricted_at is None or not gate.is_honest(self.consents.keys):
             return False
         if not vault.has(gate.subject, Compartment.EVIDENCE):
             return False
         told = await histories.of_people(connection, self.log.macs, [gate.subject], vault)
-        return stops.restriction_stands(told[gate.subject])
+        return stops.said_just_now(told[gate.subject], Kind.SUBJECT_RESTRICTED, now)
 
     async def lift_restriction(self, subject: str) -> bool:
         """Let what the person agreed to count again.
