@@ -330,6 +330,12 @@ async def entries(connection: AsyncConnection) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
+async def waits(connection: AsyncConnection) -> bool:
+    """Whether a staged event has no index yet."""
+    query = select(select(audit_pending.c.n).exists())
+    return bool((await connection.execute(query)).scalar_one())
+
+
 async def pending(connection: AsyncConnection) -> int:
     """How many staged events have no index yet."""
     query = select(func.count()).select_from(audit_pending)

@@ -26,9 +26,10 @@ from consent.texts import text_hash
 from delivery import tables
 from delivery.journal import Journal
 from delivery.outcome import Kind
-from delivery.smtp import Pool
+from delivery.pool import Pool
 from delivery.worker import Pace, Worker
 from gateway.config.config import Config
+from gateway.config.relays import relay_of
 from gateway.flows.campaigning import launch
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Order, Stores
@@ -36,7 +37,6 @@ from gateway.flows.joining import intake, publish_texts, sign_up
 from gateway.flows.joining.sign_up import Posted
 from gateway.parts import Parts
 from gateway.process.desk import Desk
-from gateway.process.processes import relay_of
 from storage.database import Database
 from storage.ids import random_id
 

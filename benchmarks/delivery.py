@@ -22,13 +22,13 @@ from benchmarks.gateway import (
 from delivery import dkim, outbox
 from delivery.dkim import SigningKey
 from delivery.journal import Journal
-from delivery.smtp import Pool
+from delivery.pool import Pool
 from delivery.worker import Pace, Worker
 from gateway.cli.talk import loop_factory
 from gateway.config.config import Config
+from gateway.config.relays import relay_of
 from gateway.parts import Parts
 from gateway.process.desk import Desk
-from gateway.process.processes import relay_of
 from storage.ids import random_id
 
 ROUNDS = 5

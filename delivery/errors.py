@@ -57,12 +57,16 @@ class SigningError(DeliveryError):
 
 
 class RelayAway(DeliveryError):
-    """No connection to the relay: refused, lost, untrusted, or turned away with *code*."""
+    """No connection to the relay: refused, lost, untrusted, or turned away with *code*.
 
-    def __init__(self, problem: str, code: int | None = None) -> None:
+    What it *said* then is for whoever looks at it on a terminal, and for no log.
+    """
+
+    def __init__(self, problem: str, code: int | None = None, said: str = "") -> None:
         super().__init__(f"the relay is away: {problem}")
         self.problem = problem
         self.code = code
+        self.said = said
 
 
 class JournalError(DeliveryError):

@@ -47,10 +47,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Where a transmission ended, and the reply that ended it; None when the connection did."""
+    """Where a transmission ended, and the reply that ended it; None when the connection did.
+
+    *worn*: the session had carried others, and the server would have no more in it.
+    """
 
     phase: Phase
     reply: Reply | None = None
+    worn: bool = False
 
 
 class Outcome(StrEnum):
@@ -69,12 +73,16 @@ class Verdict:
     """What to do with the message; *again* means that it is due once more.
 
     *suppress* is set only where the server says that the mailbox itself does
-    not exist, never for its opinion of the sender or of the content.
+    not exist, never for its opinion of the sender or of the content. Such an
+    opinion is *ours*, for the operator to look at. *at_once*: in a new session,
+    and it was no try of this message.
     """
 
     outcome: Outcome
     again: bool = False
     suppress: bool = False
+    ours: bool = False
+    at_once: bool = False
 
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")  # RFC 3463, section 2
@@ -83,6 +91,17 @@ _MAILBOX_FULL: Final = "5.2.2"  # RFC 3463, section 3.3: it passes
 # About the session or its credentials: for the operator to repair, not a fact about the message.
 _OURS_TO_REPAIR = frozenset({500, 501, 502, 503, 504, 521, 530, 534, 535, 538})
 _LATER = Verdict(Outcome.DEFERRED, again=True)
+_NEXT_SESSION = Verdict(Outcome.DEFERRED, again=True, at_once=True)
+_OURS = Verdict(Outcome.DEFERRED, again=True, ours=True)
+# What servers say where they mean the sender, the relay or the content, whatever code they give.
+_OPINION = re.compile(
+    r"polic(?:y|ies)|\bspam|\bjunk|unsolicited|\babuse|reputation|\brate\b|frequen(?:t|cy)|throttl"
+    r"|too (?:many|fast|much)|\blimit|black ?list|block(?:ed|ing|list)|\blisted\b|\b(?:rbl|dnsbl)\b"
+    r"|spamhaus|(?:access|relay(?:ing)?) (?:is )?denied|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b"
+    r"|virus|malware|content (?:was )?re(?:jected|fused)",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(r"<[^>]*>|\S*@\S*")  # what somebody is called is nobody's opinion
 
 
 def parse_reply(code: int, text: str) -> Reply:
@@ -119,6 +138,8 @@ def judge(ending: Ending, kind: Kind) -> Verdict:
             return _in_doubt(kind)
         case Phase.REPLIED:
             return _in_doubt(kind) if reply is None else _judge_final(reply, kind)
+        case Phase.MAIL if ending.worn:
+            return _NEXT_SESSION
         case Phase.MAIL | Phase.RCPT | Phase.DATA | Phase.BODY as phase:
             return _LATER if reply is None else _judge_refusal(phase, reply)
 
@@ -150,7 +171,13 @@ def _judge_refusal(phase: Phase, reply: Reply) -> Verdict:
         return _LATER
     if reply.enhanced == _MAILBOX_FULL or (reply.code == 552 and _is_about_storage(phase, reply)):
         return _LATER
+    if _is_opinion(reply):
+        return _OURS
     if phase is Phase.MAIL:
         return Verdict(Outcome.FAILED)  # about the sender or the size, not about the recipient
     # Without an enhanced code nobody knows whether a 550 is about the mailbox or about policy.
     return Verdict(Outcome.BOUNCED, suppress=reply.enhanced in _NO_SUCH_MAILBOX)
+
+
+def _is_opinion(reply: Reply) -> bool:
+    return _OPINION.search(_NAMES.sub(" ", reply.text)) is not None

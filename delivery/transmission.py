@@ -124,6 +124,7 @@ class Connection:
         self.phase = Phase.GREETED
         self.ending: Ending | None = None
         self.transmissions = 0
+        self.carried = 0  # those of them that were accepted
         self.used_at = asyncio.get_running_loop().time()
 
     @property
@@ -194,7 +195,9 @@ async def _introduce(connection: Connection, rcpt: bytes) -> Ending | None:
     """The replies to MAIL and RCPT; None when both are a yes."""
     reply = await connection.dialogue.reply(connection.timeouts.mail)
     if reply.digit != 2:
-        return Ending(Phase.MAIL, reply)
+        # It has had its number of mails, or so it says: of the first one that would be no news.
+        worn = reply.code == _CLOSING and connection.carried > 0
+        return Ending(Phase.MAIL, reply, worn=worn)
     reply = await _ask(connection, Phase.RCPT, rcpt, connection.timeouts.rcpt)
     return None if reply.digit == 2 else Ending(Phase.RCPT, reply)
 
@@ -218,6 +221,7 @@ async def _deliver(connection: Connection, start: bytes, data: bytes, guard: Gua
         if reply.digit not in (4, 5):
             raise Lost
     connection.phase = Phase.REPLIED
+    connection.carried += reply.digit == 2
     guard.accepted(reply)
     return Ending(Phase.REPLIED, reply)
 

@@ -23,7 +23,7 @@ from delivery.journal import Journal
 from delivery.lanes import Ask, Lanes
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
-from delivery.smtp import Pool
+from delivery.pool import Pool
 from delivery.transmission import Connection, transmit
 from storage.clock import elapsed
 from storage.errors import StorageAway

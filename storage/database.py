@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from asyncpg import PostgresError
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -19,11 +20,12 @@ from sqlalchemy.util import await_only
 
 from storage import files
 from storage.errors import StorageAway
+from storage.refusals import why
 
-# PostgreSQL classes (its manual, appendix A): connection lost, rolled back for another's sake,
-# out of resources, lock not to be had, operator intervention, system error. The same transaction
-# may succeed later.
-_AWAY_CLASSES = ("08", "40", "53", "55P03", "57", "58")
+# PostgreSQL classes (its manual, appendix A): connection lost, not let in, no such database,
+# rolled back for another's sake, out of resources, lock not to be had, operator intervention,
+# system error. The same transaction may succeed later.
+_AWAY_CLASSES = ("08", "28", "3D", "40", "53", "55P03", "57", "58")
 # SQLite's name for a statement that is wrong; what else its driver calls operational (busy, full,
 # read-only, not to be opened) is about the file, and so is a damaged one.
 _WRONG = "SQLITE_ERROR"
@@ -101,11 +103,11 @@ class Database:
                     connection = await stack.enter_async_context(engine.begin())
                 except (PoolTimeout, OSError, PostgresError) as error:
                     # Drivers raise these unwrapped while connecting.
-                    raise StorageAway(self.name) from error
+                    raise StorageAway(self.name, why(error)) from error
                 yield connection
         except DBAPIError as error:
             if is_away(error):
-                raise StorageAway(self.name) from error
+                raise StorageAway(self.name, why(error)) from error
             raise
 
 
@@ -198,7 +200,7 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
         if not isinstance(context.original_exception, OSError):
             return None
         context.is_disconnect = True
-        return StorageAway(name)
+        return StorageAway(name, why(context.original_exception))
 
     return engine
 
@@ -213,7 +215,7 @@ def _sqlite(url: URL, *, writing: bool, references: bool = True) -> AsyncEngine:
         pool_size=1 if writing else 4,
         max_overflow=0,
         pool_timeout=10,
-        connect_args={"timeout": _SQLITE_PATIENCE},
+        connect_args={"timeout": _SQLITE_PATIENCE, "async_creator_fn": _opened},
     )
 
     @event.listens_for(engine.sync_engine, "do_connect")
@@ -226,23 +228,42 @@ def _sqlite(url: URL, *, writing: bool, references: bool = True) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
-        # Text that is not UTF-8 would fail the whole statement, and pass for a store that is away.
-        connection.driver_connection.text_factory = _text
-        cursor = connection.cursor()
-        _use_wal(cursor)
-        for pragma in ("synchronous=FULL", f"foreign_keys={'ON' if references else 'OFF'}"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.execute("PRAGMA secure_delete=ON")  # deleted means overwritten
-        if not writing:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
+        try:
+            _set_up(connection, writing=writing, references=references)
+        except BaseException:
+            connection.close()  # the pool lets go of it, and its thread would wait for ever
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+async def _opened(*arguments: Any, **settings: Any) -> aiosqlite.Connection:
+    made = aiosqlite.connect(*arguments, **settings)
+    made._thread.daemon = True
+    try:
+        return await made
+    except BaseException:
+        # Its last word would come to a loop that may be closed by then.
+        await asyncio.to_thread(made._thread.join)
+        raise
+
+
+def _set_up(connection: Any, *, writing: bool, references: bool) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    # Text that is not UTF-8 would fail the whole statement, and pass for a store that is away.
+    connection.driver_connection.text_factory = _text
+    cursor = connection.cursor()
+    _use_wal(cursor)
+    for pragma in ("synchronous=FULL", f"foreign_keys={'ON' if references else 'OFF'}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute("PRAGMA secure_delete=ON")  # deleted means overwritten
+    if not writing:
+        cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
 
 
 def _text(stored: bytes) -> str:

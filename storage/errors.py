@@ -14,12 +14,13 @@ class StorageAway(StorageError):
     """The database did not take the transaction: refused, lost, locked or full.
 
     Whether a commit that was under way took effect is not known when the
-    connection is lost during it; callers must be safe to repeat.
+    connection is lost during it; callers must be safe to repeat. *why* quotes nothing.
     """
 
-    def __init__(self, store: str) -> None:
-        super().__init__(f"the {store} database is away")
+    def __init__(self, store: str, why: str = "") -> None:
+        super().__init__(f"the {store} database is away" + (f": {why}" if why else ""))
         self.store = store
+        self.why = why
 
 
 class PartAway(StorageAway):

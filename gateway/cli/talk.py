@@ -109,11 +109,14 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def explain(error: Exception) -> str:
     """What to tell about *error*: our own errors speak for themselves, others by kind and place."""
+    from sqlalchemy.exc import DBAPIError
+
     from audit.errors import AuditError
     from delivery.errors import DeliveryError
     from gateway.errors import ConfigError, GatewayError
     from gateway.watch.logs import place_of
     from storage.errors import StorageError
+    from storage.refusals import why
 
     if isinstance(error, ExceptionGroup):
         return explain(error.exceptions[0])  # the first to fail ended the others
@@ -121,4 +124,6 @@ def explain(error: Exception) -> str:
         return "\n".join(["The configuration is not usable:", *error.problems])
     if isinstance(error, GatewayError | StorageError | AuditError | DeliveryError):
         return f"gateway: {error}"
+    if isinstance(error, DBAPIError) and (said := why(error)):
+        return f"gateway: a database refuses what we do: {said}"
     return f"gateway: {type(error).__name__} at {place_of(error)}"

@@ -24,6 +24,7 @@ from consent.feed import News
 from gateway.config import contradictions, secrets
 from gateway.config.fields import (
     AdminListen,
+    Authorities,
     Ceiling,
     Colour,
     Country,
@@ -201,7 +202,12 @@ class Relay(Section):
     host: Host = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 25
     tls: Literal["none", "starttls", "implicit"] = "none"
+    unencrypted: bool = False
+    ca_file: Authorities | None = None
+    helo: Domain | None = None
     connections: Annotated[int, Field(ge=1, le=1000)] = 20
+    messages_per_connection: Annotated[int, Field(ge=1, le=100_000)] = 100
+    auth: Literal["plain", "login", "cram-md5"] | None = None
     username: Line | None = None
     password: Password = None
     profile: Literal["smtp", "ses"] = "smtp"

@@ -27,6 +27,7 @@ def found(config: Config) -> Iterator[str]:
     yield from _about_words(config)
     yield from _about_forms(config)
     yield from _about_delivery(config)
+    yield from _about_relay(config)
     yield from _about_processors(config)
     yield from _about_rights(config)
     yield from _about_webhooks(config)
@@ -133,17 +134,32 @@ def _about_forms(config: Config) -> Iterator[str]:
 
 
 def _about_delivery(config: Config) -> Iterator[str]:
-    delivery, relay = config.delivery, config.delivery.relay
+    delivery = config.delivery
     if delivery.transport == "direct":
         yield "delivery.transport: direct delivery is not in this release; use a relay"
     if delivery.permit_ttl < timedelta(seconds=1):
         yield "delivery.permit_ttl: at least 1s"
     if delivery.lease <= delivery.permit_ttl:
         yield "delivery.lease: must be longer than permit_ttl"
+
+
+def _about_relay(config: Config) -> Iterator[str]:
+    relay = config.delivery.relay
     if (relay.username is None) != (relay.password is None):
         yield "delivery.relay.username: user name and password come together"
-    if relay.username and relay.tls == "none" and relay.host not in _LOOPBACK:
+    if relay.auth and relay.username is None:
+        yield "delivery.relay.auth: nobody signs in without username and password"
+    if relay.ca_file and relay.tls == "none":
+        yield "delivery.relay.ca_file: there is no certificate without tls"
+    if relay.tls != "none" or relay.host in _LOOPBACK:
+        return
+    if relay.username:
         yield "delivery.relay.tls: the password would travel in clear; use starttls or implicit"
+    elif config.delivery.transport == "relay" and not relay.unencrypted:
+        yield (
+            "delivery.relay.tls: mails would travel in clear; use starttls or implicit, or say "
+            "unencrypted = true where nobody listens on the way"
+        )
 
 
 def _about_rights(config: Config) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -149,6 +150,18 @@ def parse_path(raw: object, info: ValidationInfo) -> Path:
     return Path((info.context or {})["base"], Path(raw).expanduser())
 
 
+def parse_authorities(raw: object, info: ValidationInfo) -> Path:
+    """A file of certificates, read once: a worker would only find out when it connects."""
+    path = parse_path(raw, info)
+    try:
+        ssl.create_default_context(cafile=path)
+    except (ssl.SSLError, OSError) as error:
+        is_other = isinstance(error, ssl.SSLError) or not error.strerror
+        why = "it holds no certificate" if is_other else error.strerror
+        raise ValueError(f"{path} cannot be read: {why}") from None
+    return path
+
+
 def parse_told(raw: object) -> Mapping[str, str]:
     """One line for every language, under the name "", or a line for each."""
     told = {"": raw} if isinstance(raw, str) else raw
@@ -259,6 +272,7 @@ WitnessKey = Annotated[Line, AfterValidator(parse_witness)]
 NoteName = Annotated[Line, AfterValidator(parse_note_name)]
 DatabaseUrl = Annotated[str, AfterValidator(parse_database_url)]
 FilePath = Annotated[Path, PlainValidator(parse_path)]
+Authorities = Annotated[Path, PlainValidator(parse_authorities)]
 Endpoint = Annotated[Listen, PlainValidator(parse_listen)]
 AdminListen = Annotated[Listen | None, PlainValidator(parse_admin_listen)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(parse_network)]

@@ -142,4 +142,5 @@ class CountingDesk(Desk):
         settled = await self._settle(owner, ended)
         for result in settled.written:
             self._counted.outcomes.labels(result.message.kind, result.outcome).inc()
+            self._counted.objections.inc(result.ours)
         return settled.lost

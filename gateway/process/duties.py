@@ -27,6 +27,7 @@ from typing import Literal
 
 import structlog
 
+from audit import log as staged
 from audit import public
 from audit.errors import AllOlder, GuardAhead
 from audit.log import Log
@@ -70,6 +71,7 @@ log = structlog.get_logger()
 # without a line of log for each tick of a damaged row that waits for a person.
 _LONGEST_AWAY = timedelta(seconds=2)
 _LONGEST_FAILED = timedelta(seconds=30)
+_SEQUENCED = 1024  # at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,13 @@ def of(parts: Parts) -> list[Duty]:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
         return await recover.from_journals(parts) + await recover.abandoned(parts)
 
-    publish = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows).publish
+    seen = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
+
+    async def publish() -> int:
+        # However much is new: a checkpoint costs the stores as much as fifty sign-ups.
+        await seen.publish(parts.data, parts.guard, parts.clock)
+        return 0
+
     expiry = expire.Expiry(parts)
     rules = retention.RetentionRules(parts).rules()
     ring = FollowedKeyring(parts.config.keys.keyring, parts.keyring)
@@ -123,7 +131,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("campaigns", 0.5, expansion.work_off),
         duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
-        duty("publisher", 0.5, partial(publish, parts.data, parts.guard, parts.clock)),
+        duty("publisher", 0.5, publish),
         duty("takings_away", 1, takings.work_off),
         duty("changes", 0.5, telling.spread),
         *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
@@ -168,9 +176,14 @@ async def _look(data: Database, lookup: LookUp, calls: Mapping[IntakeKind, async
 
 
 async def _sequence(data: Database, clock: Clock, audit_log: Log) -> int:
+    """Without a pause only while more waits than is taken at once: a pass has its own cost."""
+    async with data.read() as connection:
+        if not await staged.waits(connection):
+            return 0
     async with data.begin() as connection:
         now = await clock.now(connection)
-        return await audit_log.sequence(connection, now=now) or 0
+        done = await audit_log.sequence(connection, _SEQUENCED, now=now) or 0
+    return done if done >= _SEQUENCED else 0
 
 
 async def _keep_keys(ring: FollowedKeyring, sets: SetRotation, keks: Rotation) -> int:
@@ -262,7 +275,7 @@ async def _run(duty: Duty, metrics: Metrics) -> _Turn:
         raise  # the data were replaced by older ones below us: nothing more is served or sent
     except StorageAway as error:
         turn = _Turn("away")
-        log.warning("duty.waits", duty=duty.name, store=error.store)
+        log.warning("duty.waits", duty=duty.name, store=error.store, why=error.why)
     except KeyringBehind as error:
         turn = _Turn("behind")
         log.warning("duty.waits", duty=duty.name, key_id=", ".join(error.keys))

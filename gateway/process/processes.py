@@ -17,12 +17,13 @@ import structlog
 from aiohttp import web
 
 from delivery.journal import Journal
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
 from delivery.worker import Pace, Worker
 from gateway.api import operations
 from gateway.config import calendars
 from gateway.config.config import Config
 from gateway.config.fields import Listen
+from gateway.config.relays import relay_of
 from gateway.errors import ConfigError
 from gateway.flows.proving.checkpoint_mails import CheckpointMails
 from gateway.flows.rights.erasing import Erasing
@@ -317,22 +318,6 @@ async def receiving(config: Config) -> AsyncIterator[OpenInbox | None]:
     records = {record.name: record.value for record in dkim_keys.records(config)}
     async with open_inbox(config.delivery.inbox, records) as inbox:
         yield inbox
-
-
-def relay_of(config: Config) -> Relay:
-    """Where the worker connects to."""
-    if config.delivery.transport == "inbox":
-        smtp = config.delivery.inbox.smtp
-        return Relay(host=smtp.host, port=smtp.port)
-    relay = config.delivery.relay
-    return Relay(
-        host=relay.host,
-        port=relay.port,
-        tls=relay.tls,
-        username=relay.username,
-        password=relay.password,
-        connections=relay.connections,
-    )
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -47,6 +47,9 @@ async def _about_epochs(config: Config, ring: Keyring, database: Database) -> li
         said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
         return [fail("keys", said, "restore the newest backup of the keyring")]
     active = [epoch for epoch in known if epoch.state is EpochState.ACTIVE]
+    if known and not any(epoch.honest for epoch in known):
+        said = "is not that of this key store: nothing there is signed under it"
+        return [fail("keyring", said, "use the one that `gateway init` made with these databases")]
     wrapping = [epoch for epoch in active if epoch.honest] or active
     if not wrapping or not wrapping[-1].held_by(mine):
         said = f"the keyring lacks the epoch that wraps (it has {_numbers(ring.keks)})"

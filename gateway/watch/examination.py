@@ -1,7 +1,7 @@
 """What `gateway doctor` looks at. Each examination reads, and changes nothing.
 
-A finding says what is, and where it is not well, what to do about it. Nothing
-needs the network: what cannot be asked is said to be unknown.
+A finding says what is, and where it is not well, what to do about it. Where DNS
+cannot be asked, that is said to be unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
-from gateway.watch import about_keys, posted, rights, stuck, verification, webhooks, wordings
+from gateway.watch import (
+    about_keys,
+    about_relay,
+    posted,
+    rights,
+    stuck,
+    verification,
+    webhooks,
+    wordings,
+)
 from gateway.watch.findings import Finding, Level, fail, ok, warn
 from storage import files
 from storage.clock import DatabaseClock
@@ -39,6 +48,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _GIB = 1 << 30
 _SKEW = timedelta(seconds=1)
 _OUT_OF_STEP = timedelta(seconds=30)
+_SETTINGS = {"data": "storage.url", "keystore": "storage.keystore_url", "guard": "audit.guard_url"}
 
 
 async def examine(config: Config, resolver: Resolver) -> list[Finding]:
@@ -46,7 +56,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
     found = [
         ok("configuration", "is well-formed"),
         *about_address(config),
-        *about_relay(config),
+        *await about_relay.about(config),
         *about_notice(config),
         *rights.about_calendar(config),
         *about_keyring(config),
@@ -88,23 +98,6 @@ def about_address(config: Config) -> Iterator[Finding]:
             f"answers whoever reaches {admin.host}: metrics move with what single people do",
             "let only your Prometheus reach it, or listen on 127.0.0.1",
         )
-
-
-def about_relay(config: Config) -> Iterator[Finding]:
-    """Nothing is connected to: whether the relay answers is not asked here."""
-    relay = config.delivery.relay
-    if config.delivery.transport == "inbox":
-        yield warn(
-            "transport", "mail goes to the local inbox only", 'set delivery.transport = "relay"'
-        )
-    elif relay.tls == "none" and relay.host not in _LOOPBACK:
-        yield warn(
-            "relay",
-            "mail travels to it in clear",
-            'set delivery.relay.tls to "starttls" or "implicit"',
-        )
-    else:
-        yield ok("relay", f"{relay.host}:{relay.port}, tls {relay.tls}")
 
 
 def about_notice(config: Config) -> Iterator[Finding]:
@@ -276,8 +269,9 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
                 if name != "guard" or url != config.storage.keystore_url:
                     async for finding in _about_settings(database, name):
                         yield finding
-            except StorageAway:
-                yield fail(name, "the database does not answer", "start it, or mend its URL")
+            except StorageAway as away:
+                said = "the database cannot be used" + (f": {away.why}" if away.why else "")
+                yield fail(name, said, f"start it, let us in, or mend its URL ({_SETTINGS[name]})")
 
 
 async def _about_rows(config: Config, database: Database, name: str) -> list[Finding]:

@@ -53,6 +53,11 @@ class Metrics:
         self.outcomes = Counter(
             "gateway_outcomes", "Attempts that ended", ["kind", "outcome"], registry=registry
         )
+        self.objections = Counter(
+            "gateway_relay_objections",
+            "Mails refused for who we are or what we send, not for their mailbox; they are put off",
+            registry=registry,
+        )
         self.failing = Gauge(
             "gateway_duty_failing",
             "1 while a duty fails for another reason than a store that is away",

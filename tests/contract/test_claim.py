@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from consent.keys.vault import Vault
 from delivery import leases, outbox
 from delivery.desk import Ended, Parcel
-from delivery.outcome import Ending, Phase
+from delivery.outcome import Ending, Phase, Reply
 from delivery.sharing import Rank
+from gateway.process.counting import CountingDesk
 from gateway.process.desk import Desk
 from tests.support.apps import App
 
@@ -55,6 +57,40 @@ async def test_what_is_carried_stays_and_what_is_not_goes_back(app: App, parcel:
     assert await status(app, parcel) == "sending"
     await Desk(app.parts).take_back(OWNER, OTHERS)
     assert await status(app, parcel) == "queued"
+
+
+async def test_a_session_that_was_over_costs_a_message_no_try_and_no_time(
+    app: App, parcel: Parcel
+) -> None:
+    desk, over = Desk(app.parts), Reply(421, "4.7.0", "4.7.0 so many and no more")
+
+    await desk.settle(OWNER, [Ended(parcel, Ending(Phase.MAIL, over, worn=True))])
+
+    (again,) = await desk.claim(OWNER, 1)
+    assert (again.message, again.attempt) == (parcel.message, 3)
+    async with app.parts.data.read() as connection:
+        found = await outbox.get(connection, parcel.message)
+    assert found is not None and found.tries == 0
+
+
+async def test_an_opinion_of_us_is_counted_and_told_without_its_words(
+    app: App, parcel: Parcel
+) -> None:
+    reply = Reply(550, "5.1.1", "5.1.1 <ada@example.org>: blocked by policy")
+    desk = CountingDesk(app.parts, app.counted, aside=False)
+
+    with capture_logs() as lines:
+        await desk.settle(OWNER, [Ended(parcel, Ending(Phase.RCPT, reply))])
+
+    (line,) = [one for one in lines if one["event"] == "relay_objects"]
+    assert (line["message"], line["code"], line["enhanced"]) == (parcel.message, 550, "5.1.1")
+    assert "policy" not in str(line)
+    assert "gateway_relay_objections_total 1.0" in app.metrics()
+    assert await status(app, parcel) == "deferred"
+    headers = await app.key("permissions:read")
+    asked = {"to": MESSAGE["to"], "purpose": "newsletter"}
+    answer = await app.http.post("/v1/permissions", json=asked, headers=headers)
+    assert (await answer.json())["granted"] is True, "nobody is suppressed for it"
 
 
 async def test_an_earlier_attempt_says_nothing_of_this_one(app: App, parcel: Parcel) -> None:

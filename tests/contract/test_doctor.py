@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from gateway.keyfiles import keyring
 from tests.support.commands import Run, levels
 
 
@@ -65,6 +66,20 @@ def test_a_keyring_of_another_gateway_fails(run: Run, folder: Path, tmp_path: Pa
     ring.write_text(json.dumps(document))
 
     assert levels(run("doctor", "--json"), "keys") == {"fail"}
+
+
+def test_a_keyring_that_another_init_made_fails(run: Run, folder: Path, tmp_path: Path) -> None:
+    """Its epoch has the same number, and so has everything else in it."""
+    run("init")
+    ring = folder / "var/keyring.json"
+    other = tmp_path / "other.json"
+    keyring.create(other)
+    ring.write_bytes(other.read_bytes())
+
+    examined = run("doctor", "--json")
+
+    assert levels(examined, "keyring") == {"ok", "fail"}
+    assert "is not that of this key store" in examined.out
 
 
 def test_the_doctor_speaks_to_people_too(run: Run) -> None:

@@ -44,6 +44,22 @@ async def test_it_keeps_what_was_published_last_and_is_its_owners_alone(app: App
     assert kept(app).stat().st_mode & 0o777 == 0o600
 
 
+async def test_what_is_new_waits_for_the_turns_of_sequencer_and_publisher(app: App) -> None:
+    """One after another without a pause, both cost a process as much as the sign-ups did."""
+    await app.sign_up()
+    known = {one.name: one for one in duties.of(app.parts)}
+    await known["intake"].run()
+    async with app.parts.data.read() as connection:
+        before = await app.parts.log.size(connection)
+
+    did = [await known["sequencer"].run(), await known["publisher"].run()]
+
+    async with app.parts.data.read() as connection:
+        assert await app.parts.log.size(connection) > before
+    assert of(app).read()[-1].size > before
+    assert did == [0, 0]
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff", b"a/b\n9\nAAAA\n\n", b"x" * 20_000])
 async def test_what_no_key_of_ours_signed_says_nothing_and_is_written_anew(
     app: App, content: bytes

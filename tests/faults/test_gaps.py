@@ -23,7 +23,8 @@ from delivery.desk import Ended, Parcel
 from delivery.journal import Journal
 from delivery.outcome import Phase
 from delivery.permits import Spending
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
+from delivery.relay import Relay
 from delivery.worker import Pace, Worker
 from gateway.flows.joining import intake
 from gateway.process.desk import Desk

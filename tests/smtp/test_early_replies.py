@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from delivery.outcome import Ending, Phase, Reply
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
+from delivery.relay import Relay
 from delivery.transmission import transmit
 from tests.smtp.test_transmission import Fences, mail_to
 from tests.support.connections import take

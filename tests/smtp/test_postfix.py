@@ -15,7 +15,8 @@ import pytest
 from delivery import dkim, mime
 from delivery.mime import Content
 from delivery.outcome import Phase, Reply
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
+from delivery.relay import Relay
 from delivery.transmission import Envelope, transmit
 from tests.smtp.test_opendkim import judged
 from tests.support.connections import take

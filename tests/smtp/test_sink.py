@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from delivery.outcome import Phase
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
+from delivery.relay import Relay
 from delivery.transmission import transmit
 from tests.smtp.test_transmission import DATA, Fences, mail_to
 from tests.support.connections import take

@@ -1,261 +1,33 @@
-"""Connections to the relay: made in time, kept while good, limited, secured."""
+"""A session with the relay: who we say we are, whom we believe, how we sign in."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ssl
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 
 from delivery import smtp
-from delivery.smtp import Pool, Relay
-from delivery.transmission import Connection, Envelope, Timeouts, transmit
+from delivery.errors import RelayAway
+from delivery.pool import Pool
+from delivery.relay import Relay
 from storage.secret import Secret
-from tests.smtp.test_transmission import Fences
+from tests.smtp.test_pool import relay, use
 from tests.support.certificates import loopback_contexts
 from tests.support.connections import take
 from tests.support.sink import Sink, open_sink
 from tests.support.waiting import until
 
-MAIL = Envelope("news@acme.example", "ada@example.test", b"Subject: hello\r\n\r\nhello\r\n")
+SIGNED_IN = b"gateway\0hush"
 
 
-def relay(sink: Sink, **more: Any) -> Relay:
-    settings = {"local_hostname": "gateway.example.test", "timeouts": Timeouts(connect=5)} | more
-    return Relay("127.0.0.1", sink.port, **settings)
+def known(sink: Sink, **more: object) -> Relay:
+    return relay(sink, username="gateway", password=Secret(b"hush"), **more)
 
 
-async def use(pool: Pool, connections: list[Connection]) -> None:
-    for connection in connections:
-        await transmit(connection, MAIL, Fences())
-        pool.give_back(connection)
-
-
-async def test_connections_are_made_up_to_the_limit() -> None:
-    async with open_sink() as sink, Pool(relay(sink, connections=3)) as pool:
-        taken = await take(pool, 2)
-        assert pool.take(5) == []
-        taken += await take(pool, 1)
-
-        assert pool.take(1) == []
-        await asyncio.sleep(0.05)
-        assert sink.connections == 3
-        for connection in taken:
-            pool.give_back(connection)
-
-
-async def test_used_connections_are_used_again() -> None:
-    async with open_sink() as sink, Pool(relay(sink)) as pool:
-        for _ in range(5):
-            await use(pool, await take(pool, 2))
-
-        assert sink.connections == 2
-        assert len(sink.accepted) == 10
-
-
-async def test_without_a_number_the_pool_follows_the_load() -> None:
-    async with open_sink() as sink, Pool(relay(sink, connections=6)) as pool:
-        taken: list[Connection] = []
-        for size in (1, 2, 4, 6, 6):
-            assert pool.take() == []
-            await until(lambda size=size: pool._open == size)
-            taken += pool.take()
-            assert len(taken) == size
-
-        for connection in taken:
-            pool.give_back(connection)
-
-
-async def test_a_worn_connection_is_replaced() -> None:
-    async with open_sink() as sink, Pool(relay(sink, messages_per_connection=2)) as pool:
-        for _ in range(4):
-            await use(pool, await take(pool, 1))
-
-        assert sink.connections == 2
-
-
-async def test_an_idle_connection_is_closed() -> None:
-    async with open_sink() as sink, Pool(relay(sink, idle=0.1)) as pool:
-        await use(pool, await take(pool, 1))
-
-        await until(lambda: "QUIT" in sink.commands)
-
-
-async def test_a_connection_that_the_server_closed_is_not_handed_out() -> None:
-    async with open_sink() as sink, Pool(relay(sink)) as pool:
-        (connection,) = await take(pool, 1)
-        await use(pool, [connection])
-        sink.drop_sessions()
-        await until(lambda: not connection.dialogue.is_open)
-
-        await use(pool, await take(pool, 1))
-
-        assert len(sink.accepted) == 2
-
-
-async def test_a_relay_that_is_away_gives_no_connections_and_is_not_hammered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(smtp, "_SHORTEST_PAUSE", 2.0)
-    async with open_sink() as sink:
-        target = relay(sink)
-    async with Pool(target) as pool:
-        assert pool.take(2) == []
-        await until(lambda: pool.trouble)
-        assert pool.trouble is not None
-        assert "refused" in pool.trouble.problem
-
-        async with open_sink(port=target.port) as again:
-            assert pool.take(1) == []
-            await asyncio.sleep(0.2)
-            assert again.connections == 0
-            await use(pool, await take(pool, 1))
-            assert pool.trouble is None
-
-
-async def test_a_relay_that_turns_us_away_is_told_by_code_alone() -> None:
-    async with open_sink() as sink, Pool(relay(sink)) as pool:
-        sink.greeting = "554 5.7.1 no mail from ada@example.test"
-
-        pool.take(1)
-        await until(lambda: pool.trouble)
-
-        assert pool.trouble is not None
-        assert pool.trouble.code == 554
-        assert "ada" not in str(pool.trouble)
-
-
-async def test_a_relay_that_stays_silent_is_left() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        slow = Relay("127.0.0.1", port, local_hostname="x.example", timeouts=Timeouts(connect=0.2))
-        async with Pool(slow) as pool:
-            pool.take(1)
-            await until(lambda: pool.trouble)
-            assert pool.trouble is not None
-            assert "in time" in pool.trouble.problem
-
-
-async def test_who_is_not_greeted_keeps_nobody_from_being_replaced() -> None:
-    patient = Timeouts(connect=30)
-    async with (
-        open_sink() as sink,
-        Pool(relay(sink, messages_per_connection=1, timeouts=patient)) as pool,
-    ):
-        sink.slots = asyncio.Semaphore(2)
-        taken = await take(pool, 2)
-        assert pool.take(2) == []
-        await until(lambda: sink.sessions == 4)
-
-        async with asyncio.timeout(25):  # an attempt is given up after thirty
-            for _ in range(20):
-                await use(pool, taken)
-                taken = await take(pool, 2)
-
-        assert len(sink.accepted) == 40
-        assert sink.turned_away == 2
-        await use(pool, taken)
-
-
-async def test_a_limit_is_tried_again_ever_more_seldom_and_is_no_trouble() -> None:
-    async with open_sink() as sink, Pool(relay(sink, messages_per_connection=1)) as pool:
-        sink.slots, sink.full = asyncio.Semaphore(2), "421 4.7.0 too many connections"
-        taken = await take(pool, 2)
-        with structlog.testing.capture_logs() as lines:
-            async with asyncio.timeout(30):
-                while sink.turned_away < 6:
-                    assert pool.take() == []
-                    await asyncio.sleep(0.01)
-            await use(pool, taken)  # and both are replaced: successes at the old size
-            began = time.monotonic()
-            taken = await take(pool, 2)
-            while sink.turned_away < 8:
-                assert pool.take() == []
-                await asyncio.sleep(0.01)
-
-        assert time.monotonic() - began > 1.5
-        assert pool.trouble is None
-        assert lines == []
-        for connection in taken:
-            pool.give_back(connection)
-
-
-async def test_a_limit_that_lasts_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "_SHORTEST_PAUSE", 0.05)
-    monkeypatch.setattr(smtp, "_LONGEST_PAUSE", 0.1)
-    async with open_sink() as sink, Pool(relay(sink)) as pool:
-        sink.slots, sink.full = asyncio.Semaphore(1), "421 4.7.0 too many connections"
-        taken = await take(pool, 1)
-        with structlog.testing.capture_logs() as lines:
-            while sink.turned_away < 5:
-                assert pool.take() == []
-                await asyncio.sleep(0.01)
-
-        (line,) = lines
-        problem = "with 1 open, it turned us away"
-        assert (line["event"], line["problem"], line["code"]) == ("relay_limit", problem, 421)
-        for connection in taken:
-            pool.give_back(connection)
-
-
-async def test_the_pool_grows_again_when_the_relay_allows_more() -> None:
-    async with open_sink() as sink, Pool(relay(sink)) as pool:
-        sink.slots, sink.full = asyncio.Semaphore(2), "421 4.7.0 too many connections"
-        taken = await take(pool, 2)
-        pool.take()
-        await until(lambda: sink.turned_away == 2)
-        sink.full, sink.slots = None, asyncio.Semaphore(1000)
-
-        taken += await take(pool, 4)
-
-        for connection in taken:
-            pool.give_back(connection)
-
-
-async def test_who_is_told_need_not_ask_again_and_again() -> None:
-    async with open_sink() as sink, Pool(relay(sink)) as pool:
-        told = asyncio.Event()
-        pool.tell(told.set)
-        assert pool.take(1) == []
-
-        async with asyncio.timeout(5):
-            await told.wait()
-
-        (connection,) = pool.take(1)
-        pool.give_back(connection)
-
-
-async def test_a_pool_that_is_closed_while_it_connects_leaves_nothing_open() -> None:
-    async with open_sink() as sink:
-        sink.slots = asyncio.Semaphore(1)
-        before = asyncio.all_tasks()
-        async with Pool(relay(sink)) as pool:
-            (connection,) = await take(pool, 1)
-            assert pool.take(2) == []
-            await until(lambda: sink.sessions == 3)
-            pool.give_back(connection)
-            began = time.monotonic()
-
-        assert time.monotonic() - began < 4, "an attempt is given up after five"
-        await until(lambda: sink.sessions == 0)
-        assert asyncio.all_tasks() == before
-
-
-async def test_a_bug_in_connecting_is_raised_where_connections_are_taken() -> None:
-    async with open_sink() as sink, Pool(relay(sink, local_hostname="two\nlines")) as pool:
-        pool.take(1)
-
-        with pytest.raises(ValueError, match="local_hostname"):
-            await take(pool, 1)
+async def meet(there: Relay, context: ssl.SSLContext | None = None) -> None:
+    (await smtp.connect(there, context)).dialogue.quit()
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -307,18 +79,83 @@ async def test_starttls_that_is_not_offered_is_not_done_without() -> None:
         assert sink.transactions == []
 
 
+async def test_whoever_its_certificate_is_from_can_be_named(tmp_path: Path) -> None:
+    server, _ = loopback_contexts(tmp_path)
+    async with open_sink() as sink:
+        sink.tls = server
+        named = relay(sink, tls="starttls", ca_file=tmp_path / "loopback.pem")
+
+        await meet(named, smtp.trusted(named))
+
+        assert sink.connections == 1
+
+
+async def test_a_relay_that_takes_no_name_with_the_command_gets_it_when_it_asks() -> None:
+    async with open_sink() as sink:
+        sink.mechanisms = ["LOGIN"]
+
+        await meet(known(sink))
+
+        assert sink.credentials == [SIGNED_IN]
+        assert sink.connections == 1
+
+
+@pytest.mark.parametrize("passes", ["PLAIN", "LOGIN", "CRAM-MD5"])
+async def test_a_way_to_sign_in_that_is_refused_is_not_the_last(passes: str) -> None:
+    async with open_sink() as sink:
+        sink.mechanisms, sink.passes = ["CRAM-MD5", "PLAIN", "LOGIN"], passes
+
+        await meet(known(sink))
+
+        assert len(sink.credentials) == 1
+        assert sink.connections == 1 + ["PLAIN", "LOGIN", "CRAM-MD5"].index(passes)
+
+
+async def test_the_operator_may_name_the_one_way_to_sign_in() -> None:
+    async with open_sink() as sink:
+        sink.mechanisms, sink.passes = ["CRAM-MD5", "PLAIN", "LOGIN"], "LOGIN"
+
+        await meet(known(sink, auth="login"))
+
+        assert (sink.connections, sink.credentials) == (1, [SIGNED_IN])
+
+
+async def test_who_is_refused_in_every_way_is_told_what_the_relay_said_but_no_log_is() -> None:
+    async with open_sink() as sink:
+        sink.mechanisms, sink.passes = ["PLAIN", "LOGIN"], "nobody"
+
+        with pytest.raises(RelayAway) as caught:
+            await meet(known(sink))
+
+        assert (caught.value.problem, caught.value.code) == ("it does not let us sign in", 535)
+        assert caught.value.said == "5.7.8 nobody passes like this"
+        assert "nobody" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
-    ("host", "said"),
+    ("auth", "problem"),
     [
-        pytest.param("mail.example", "mail.example", id="full"),
-        pytest.param("box", "[127.0.0.1]", id="without a dot"),
-        pytest.param("my_box.example", "[127.0.0.1]", id="no name that servers accept"),
-        pytest.param("localhost.localdomain", "[127.0.0.1]", id="everybody's"),
+        (None, "it lets nobody sign in in a way that we know"),
+        ("cram-md5", "it lets nobody sign in by AUTH CRAM-MD5"),
     ],
 )
-def test_what_the_machine_is_called_does_not_keep_it_from_saying_hello(
-    host: str, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(smtp.socket, "getfqdn", lambda: host)
+async def test_who_cannot_sign_in_is_told_why(auth: str | None, problem: str) -> None:
+    async with open_sink() as sink:
+        sink.mechanisms = ["GSSAPI"] if auth is None else ["PLAIN"]
 
-    assert smtp._own_name() == said
+        with pytest.raises(RelayAway) as caught:
+            await meet(known(sink, auth=auth))
+
+        assert caught.value.problem == problem
+        assert sink.credentials == []
+
+
+async def test_words_of_a_server_move_no_cursor() -> None:
+    async with open_sink() as sink:
+        sink.greeting = "554 go\x1b[2J away\x07 \x9b31m" + "x" * 999
+
+        with pytest.raises(RelayAway) as caught:
+            await meet(relay(sink))
+
+        assert caught.value.said.startswith("go [2J away 31mxxx")
+        assert len(caught.value.said) == 200

@@ -10,7 +10,8 @@ import pytest
 
 from delivery.errors import ComposeError, JournalError
 from delivery.outcome import Ending, Phase, Reply
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
+from delivery.relay import Relay
 from delivery.transmission import Connection, Envelope, Timeouts, transmit
 from tests.support.connections import take
 from tests.support.sink import Sink, open_sink

@@ -20,7 +20,8 @@ from delivery.desk import Composed, Ended, Parcel
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
-from delivery.smtp import Pool, Relay
+from delivery.pool import Pool
+from delivery.relay import Relay
 from delivery.transmission import Envelope
 from delivery.worker import Pace, Worker
 from storage.errors import StorageAway
@@ -111,6 +112,23 @@ async def test_a_relay_that_greets_two_gets_what_two_can_carry(tmp_path: Path) -
     assert max(gaps) < 2
     assert took < 2
     assert left == set()
+
+
+@pytest.mark.parametrize("pipelining", [True, False], ids=["together", "one by one"])
+async def test_after_how_many_a_relay_ends_a_session_is_learned(
+    tmp_path: Path, pipelining: bool
+) -> None:
+    desk = YesDesk(islice(mails("fine"), 35))
+    async with open_sink(pipelining=pipelining) as sink:
+        sink.each = 10
+        async with working(desk, sink, tmp_path, connections=1):
+            await until(lambda: len(desk.ended) >= 35)
+
+    over = [one for one in desk.ended if one.ending.worn]
+    assert len(over) == 1  # the relay need not say it again
+    assert over[0].ending.reply == Reply(421, "4.7.0", "4.7.0 so many and no more")
+    assert len(sink.accepted) == 34
+    assert sink.connections == 4
 
 
 async def test_a_refusal_that_was_read_outlives_the_end(tmp_path: Path) -> None:

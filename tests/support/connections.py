@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from delivery.smtp import Pool
+from delivery.pool import Pool
 from delivery.transmission import Connection
 
 

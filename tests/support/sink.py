@@ -79,6 +79,9 @@ class Sink:
         self.full: str | None = None  # or, where it is set, hears this
         self.turned_away = 0
         self.reset_after = 0.0  # seconds that RSET takes
+        self.mechanisms = ["PLAIN"]  # ways to sign in that are offered
+        self.passes: str | None = None  # the only one of them that anybody passes; None: each
+        self.each: int | None = None  # mails in a session; the next is told that it is over
         self._out = out
         self._seen: set[str] = set()
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -169,6 +172,7 @@ class _Session:
         self.writer = writer
         self.current: Transaction | None = None
         self.may_send = False
+        self.sent = 0
 
     async def run(self) -> None:
         if not self.sink.slots.locked():
@@ -197,7 +201,8 @@ class _Session:
                 return
 
     async def on_ehlo(self, command: str) -> bool:
-        offers = ["SIZE 1000000", "8BITMIME", "ENHANCEDSTATUSCODES", "AUTH PLAIN"]
+        offers = ["SIZE 1000000", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        offers += ["AUTH " + " ".join(self.sink.mechanisms)] if self.sink.mechanisms else []
         offers += ["PIPELINING"] if self.sink.pipelining else []
         offers += ["STARTTLS"] if self.sink.tls else []
         await self.say("\r\n".join([f"250-{name}" for name in ("sink", *offers)] + ["250 OK"]))
@@ -210,11 +215,27 @@ class _Session:
         return True
 
     async def on_auth(self, command: str) -> bool:
-        self.sink.credentials.append(base64.b64decode(command.split()[-1]))
+        _, way, *initial = command.split()
+        if way == "LOGIN" and initial:  # as some relays have it
+            await self.say("501 5.5.4 syntax: AUTH LOGIN")
+            return True
+        said = initial or [await self.asked(way) for _ in range(2 if way == "LOGIN" else 1)]
+        if self.sink.passes not in (None, way):
+            await self.say("535 5.7.8 nobody passes like this")
+            return False
+        self.sink.credentials.append(b"\0".join(base64.b64decode(one) for one in said))
         await self.say("235 2.7.0 welcome")
         return True
 
+    async def asked(self, way: str) -> str:
+        self.sink.commands.append(way)
+        await self.say("334 PDEyMzRAc2luay5leGFtcGxlLnRlc3Q+")
+        return (await self.reader.readline()).decode("ascii").strip()
+
     async def on_mail(self, command: str) -> bool:
+        if self.sink.each is not None and self.sent >= self.sink.each:
+            await self.say("421 4.7.0 so many and no more")
+            return False
         sender = command[len("MAIL FROM:<") :].partition(">")[0]
         self.current, self.may_send = Transaction(sender, self.number, time.monotonic()), False
         self.sink.transactions.append(self.current)
@@ -259,6 +280,7 @@ class _Session:
             self.sink.note("dot", current, accepted=False)
             return False
         refusal = REFUSALS.get(current.fault)
+        self.sent += 1
         current.accepted = not (refusal and refusal[0] == "dot" and refusal[1][0] in "45")
         raw = base64.b64encode(current.raw).decode()
         self.sink.note("dot", current, accepted=current.accepted, raw=raw)

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config import config as configuration
 from gateway.config.config import Config
+from gateway.config.relays import relay_of
 from gateway.errors import ConfigError
 from gateway.look import resources
 from gateway.look.claims import (
@@ -22,7 +23,6 @@ from gateway.look.claims import (
 )
 from gateway.look.generated_notices import generate
 from gateway.look.notices import notice, problems
-from gateway.process.processes import relay_of
 
 RELAY = ('transport = "inbox"    ', 'transport = "relay"    ')
 OWN_RELAY = ('processor = "relay"', 'processor = "none"')

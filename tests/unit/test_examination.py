@@ -82,14 +82,6 @@ def test_numbers_that_the_network_can_ask_for_are_told(
     assert ("admin_listen" in abouts) is told
 
 
-def test_mail_in_clear_to_another_machine_is_told(tmp_path: Path) -> None:
-    relayed = config(
-        tmp_path, RELAYED, OWN_RELAY, ('host = "127.0.0.1"', 'host = "relay.acme.example"')
-    )
-
-    assert levels(list(examination.about_relay(relayed))) == ["warn"]
-
-
 def test_a_keyring_that_others_may_read_fails(tmp_path: Path) -> None:
     given = config(tmp_path)
     keyring.create(given.keys.keyring_file)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from delivery.outcome import Ending, Kind, Outcome, Phase, Reply, Verdict, judge, parse_reply
 
 LATER = Verdict(Outcome.DEFERRED, again=True)
+OURS = Verdict(Outcome.DEFERRED, again=True, ours=True)
 BEFORE_DOT = [Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.BODY]
 
 
@@ -49,6 +50,55 @@ def test_an_ending_means_the_same_for_both_kinds(
     ending: Ending, verdict: Verdict, kind: Kind
 ) -> None:
     assert judge(ending, kind) == verdict
+
+
+@pytest.mark.parametrize("phase", [*BEFORE_DOT, Phase.REPLIED])
+@pytest.mark.parametrize("enhanced", [None, "5.1.1", "5.7.1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Connection frequency limited",
+        "<ada@example.test>: Recipient address rejected: refused by spam policy",
+        "blocked, see https://bl.example/?ip=192.0.2.1",
+        "Our system has detected that this message is likely unsolicited mail",
+        "too many connections from your host",
+        "low reputation of the sending domain",
+        "this host is listed in a DNSBL",
+        "Relay access denied",
+        "messages that fail DMARC are not accepted",
+        "rate of mails exceeded",
+    ],
+)
+def test_an_opinion_of_us_is_put_off_and_suppresses_nobody(
+    phase: Phase, enhanced: str | None, words: str
+) -> None:
+    reply = Reply(550, enhanced, f"{enhanced or ''} {words}".strip())
+
+    assert judge(Ending(phase, reply), Kind.MARKETING) == OURS
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "5.1.1 <ada@example.test>: Recipient address rejected: User unknown in the table",
+        "5.1.1 The email account that you tried to reach does not exist",
+        "5.1.1 <spam-policy@example.test>: no such user",
+        "5.1.1 abuse.blocked@example.test unknown",
+        "5.1.1 user moderated@example.test disabled for corporate reasons",
+    ],
+)
+def test_what_is_plainly_about_the_mailbox_suppresses_it(words: str) -> None:
+    bounced = Verdict(Outcome.BOUNCED, suppress=True)
+
+    assert judge(Ending(Phase.RCPT, Reply(550, "5.1.1", words)), Kind.SERVICE) == bounced
+
+
+def test_a_session_that_is_over_was_no_try_of_the_next_mail() -> None:
+    ending = Ending(Phase.MAIL, Reply(421, "4.7.0"), worn=True)
+
+    verdict = judge(ending, Kind.MARKETING)
+
+    assert verdict == Verdict(Outcome.DEFERRED, again=True, at_once=True)
 
 
 @pytest.mark.parametrize("phase", BEFORE_DOT)

@@ -55,8 +55,8 @@ class HighWater:
         """Of the newest log."""
         return next(reversed(self.read()), None)
 
-    async def publish(self, data: Database, guard: Database, clock: Clock) -> int:
-        """Publish what is new, and remember what the guard says by now; 1 where that is news.
+    async def publish(self, data: Database, guard: Database, clock: Clock) -> None:
+        """Publish what is new, and remember what the guard says by now.
 
         Raises what `Publisher.publish` does, `AllOlder` where the guard stands before what this
         machine saw, and `LogRefuted`, having looked at all that, where nothing may be signed.
@@ -67,22 +67,19 @@ class HighWater:
             ended = await verified.known(connection, self._keys, self._publisher.verifier.name)
         refuted = verified.refuted(ended, self._publisher.log.generation)
         await self._publisher.publish(data, guard, clock, sign=refuted is None)
-        news = await self._remember(before)
+        await self._remember(before)
         if refuted is not None:
             raise LogRefuted(refuted.at, refuted.first_bad)
-        return news
 
-    async def _remember(self, before: Seen | None) -> int:
+    async def _remember(self, before: Seen | None) -> None:
         note = self._publisher.held
         now = None if note is None else seen.read(note, self._publisher.verifier)
         if now is None:
-            return 0
+            return
         if before is not None and before[:2] > now[:2]:
             raise AllOlder(now.size, now.size)
-        if before is not None and now[:2] == before[:2]:
-            return 0
-        await asyncio.to_thread(self._write, now)
-        return 1
+        if before is None or now[:2] != before[:2]:
+            await asyncio.to_thread(self._write, now)
 
     def _write(self, one: Seen) -> None:
         """Without it less is noticed; nothing stands still for that."""

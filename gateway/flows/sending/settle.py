@@ -58,6 +58,7 @@ class Result:
     digest: str | None = None
     signature: str | None = None
     suppress: bool = False
+    ours: bool = False
     kept: Kept | None = None
     peer: Peer | None = None
 
@@ -111,8 +112,13 @@ async def settle(parts: Parts, owner: str, ended: Sequence[Ended[object]]) -> Se
 
     vault = await parts.keystore.vault({one.parcel.subject for one in ended})
     outcomes = [(one.parcel.message, one) for one in ended]
-    written, lost = await severally(parts.data, parts.clock, outcomes, vault, write)
-    return Settled([result for some in written for result in some], lost)
+    groups, lost = await severally(parts.data, parts.clock, outcomes, vault, write)
+    written = [result for some in groups for result in some]
+    for one in written:
+        if one.ours and (reply := one.reply) is not None:
+            name = one.message.id
+            log.warning("relay_objects", message=name, code=reply.code, enhanced=reply.enhanced)
+    return Settled(written, lost)
 
 
 async def severally(
@@ -217,6 +223,7 @@ def _result(one: Ended[object], message: Message, verdict: Verdict, now: datetim
         digest=one.digest,
         signature=one.signature,
         suppress=verdict.suppress,
+        ours=verdict.ours,
         kept=one.kept,
         peer=one.peer,
     )
@@ -227,6 +234,8 @@ def _change(one: Ended[object], message: Message, verdict: Verdict, now: datetim
         return Change(message.id, Status.QUEUED, due_at=now, tried=True)
     if not verdict.again:
         return Change(message.id, Status(verdict.outcome.value), tried=True)
+    if verdict.at_once:
+        return Change(message.id, Status.QUEUED, due_at=now)
     doubt = verdict.outcome is Outcome.UNCERTAIN
     due = next_due(message.tries + 1, now, message.id, in_doubt=doubt)
     # At its expiry it is claimed once more, and ends there.

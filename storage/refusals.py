@@ -1,0 +1,70 @@
+"""Why a database could not be used, in words that somebody can act on and that quote nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Final
+
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# By PostgreSQL's codes (its manual, appendix A), the longest that fits first.
+_POSTGRESQL: Final = {
+    "28P01": "it does not know this user with this password",
+    "28": "it does not let this user in from here (pg_hba.conf)",
+    "3D": "there is no database of that name",
+    "53100": "its disk is full",
+    "53300": "it has no connection left for us",
+    "53": "it has no room left",
+    "55P03": "somebody holds a lock for too long",
+    "57P03": "it is starting or stopping",
+    "57": "its operator ended what we did",
+    "25006": "it takes no writes",
+    "40": "it undid what we did for somebody else's sake",
+    "42501": "this user may not do that there",
+    "42P01": "tables are missing: run `gateway init`, or `gateway db upgrade`",
+}
+_SQLITE: Final = {
+    "SQLITE_FULL": "its disk is full",
+    "SQLITE_CANTOPEN": "its file cannot be opened: see who owns it, its folder too",
+    "SQLITE_READONLY": "its file cannot be written: see who owns it, its folder too",
+    "SQLITE_BUSY": "another process holds it for too long",
+    "SQLITE_NOTADB": "its file is no database",
+    "SQLITE_CORRUPT": "its file is damaged",
+    "SQLITE_IOERR": "its disk fails",
+}
+
+
+def why(error: BaseException) -> str:
+    """Say why by the kind of an error alone; empty where the kind says nothing."""
+    return next(filter(None, map(_of_one, _chain(error))), "")
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = getattr(error, "orig", None) or error.__cause__
+    return chain
+
+
+def _of_one(error: BaseException) -> str:
+    state = str(getattr(error, "sqlstate", None) or "")
+    if state:
+        return _longest(_POSTGRESQL, state)
+    if named := str(getattr(error, "sqlite_errorname", None) or ""):
+        return _longest(_SQLITE, named)
+    if isinstance(error, PoolTimeout):
+        return "all our connections to it are in use"
+    if isinstance(error, socket.gaierror):
+        return "the name of its host is not known"
+    if isinstance(error, TimeoutError):
+        return "it does not answer in time"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return ""
+
+
+def _longest(words: dict[str, str], code: str) -> str:
+    fitting = [one for one in words if code.startswith(one)]
+    return words[max(fitting, key=len)] if fitting else ""
