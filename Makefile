@@ -1,3 +1,6 @@
 .PHONY: setup run check test test-wide test-long bench format lock
-setup run check test test-wide test-long bench format lock:
+setup check test test-wide test-long bench format lock:
 	@python3 dev.py $@
+
+run:
+	@python3 dev.py run $(if $(PORT),--port $(PORT))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.talk import configuration, named, run
+from gateway.cli.talk import configuration, fail, named, run
 
 
 def serve(
@@ -50,16 +50,34 @@ def worker(
 
 def demo(
     directory: Annotated[
-        Path, typer.Option(help="Where the demo keeps everything; delete it to begin anew.")
-    ] = Path("var/demo"),
+        Path | None,
+        typer.Option(
+            help="Where the demo keeps everything; delete it to begin anew.",
+            show_default="var/demo, with --port var/demo-PORT",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1024,
+            max=65531,
+            help="Listen at this port and the next four: gateway, landing page, inbox, its SMTP,"
+            " metrics.",
+        ),
+    ] = None,
 ) -> None:
     """Try everything on this machine: a landing page, the gateway, an inbox. Nothing leaves it.
 
     It listens on 127.0.0.1 at 8080 (the gateway), 9180 (its metrics), 8090 (the landing
-    page), 8025 and 2525 (the inbox). All but the landing page's are set in its config.toml.
+    page), 8025 and 2525 (the inbox), as its config.toml says.
     """
     from gateway.demo import demo as demonstration
 
+    if directory is None:
+        directory = Path("var/demo" if port is None else f"var/demo-{port}")
     with named(directory, "written", "give --directory a folder of yours"):
-        demonstration.prepare(directory)
+        try:
+            demonstration.prepare(directory, port)
+        except ValueError as error:
+            raise fail(str(error)) from None
     run(demonstration.demonstrate(directory))

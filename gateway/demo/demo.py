@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
@@ -12,7 +14,7 @@ from audit.log import Log
 from gateway.callers import api_keys
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.config import config
-from gateway.demo.landing import Landing, next_steps, open_landing
+from gateway.demo.landing import Landing, next_steps, open_landing, place_of_landing
 from gateway.process import initialise, processes
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.processes import Process
@@ -23,6 +25,8 @@ from storage.database import Database
 from storage.honesty import RowKeys
 
 _KEY_NAME = "demo"
+# What the embedded default listens at, and how far behind one number that is to move all of them.
+_PORTS: Final = {8080: 0, 8090: 1, 8025: 2, 2525: 3, 9180: 4}
 
 
 async def demonstrate(directory: Path) -> None:
@@ -36,7 +40,7 @@ async def demonstrate(directory: Path) -> None:
         places = await stack.enter_async_context(processes.places_of(loaded))
         inbox = await stack.enter_async_context(processes.receiving(loaded))
         landing = Landing.of(loaded, inbox.url if inbox else "")
-        url = await stack.enter_async_context(open_landing(landing))
+        url = await stack.enter_async_context(open_landing(landing, *place_of_landing(loaded)))
         parts = await stack.enter_async_context(open_parts(loaded))
         await put_in_order(parts)
         process = Process(parts, Metrics(), processes.stop_on_signals())
@@ -47,17 +51,28 @@ async def demonstrate(directory: Path) -> None:
         _say("Stopping ...")
 
 
-def prepare(directory: Path) -> Path:
+def prepare(directory: Path, port: int | None = None) -> Path:
     """Make the folder and its configuration, where they are missing; returns the file.
 
-    It is the embedded default: later commands name it, and whoever wants may change it.
+    It is the embedded default: later commands name it, and whoever wants may change it. With a
+    *port* it listens there and at the next four; raises ValueError where the file says otherwise.
     """
     files.make_folder(directory)
     path = directory / "config.toml"
     if not path.exists():
         with open(path, "x", encoding="utf-8", opener=files.opener) as file:
-            file.write(config.embedded_default())
+            file.write(_moved(config.embedded_default(), port))
+    if port is not None and config.load(path).server.listen.port != port:
+        raise ValueError(f"{path} listens elsewhere; change it there, or give another --directory")
     return path
+
+
+def _moved(raw: str, port: int | None) -> str:
+    if port is None:
+        return raw
+    for old, offset in _PORTS.items():
+        raw = re.sub(rf"(127\.0\.0\.1|localhost):{old}\b", rf"\g<1>:{port + offset}", raw)
+    return raw
 
 
 async def _fresh_key(data: Database, clock: Clock, keys: RowKeys, log: Log) -> str:

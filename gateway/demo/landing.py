@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -31,8 +31,7 @@ from gateway.look import resources
 if TYPE_CHECKING:
     from gateway.config.config import Config
 
-LANDING_HOST: Final = "127.0.0.1"
-LANDING_PORT: Final = 8090
+_USUAL: Final = Listen("127.0.0.1", 8090)
 _PATIENCE: Final = aiohttp.ClientTimeout(total=5)
 
 
@@ -74,7 +73,7 @@ def landing_app(landing: Landing) -> web.Application:
 
 @asynccontextmanager
 async def open_landing(
-    landing: Landing, host: str = LANDING_HOST, port: int = LANDING_PORT
+    landing: Landing, host: str = _USUAL.host, port: int = _USUAL.port
 ) -> AsyncIterator[str]:
     """Serve the landing page until the block is left; yields its URL. Port 0 takes any free one."""
     async with taken(Listen(host, port), None) as place:
@@ -85,6 +84,14 @@ async def open_landing(
             yield "http://{}:{}".format(*place.bound)
         finally:
             await runner.cleanup()
+
+
+def place_of_landing(config: Config) -> Listen:
+    """Where the page's own script may post from: the first origin of its form on this machine."""
+    form = config.forms[next(iter(config.forms))]
+    ours = (urlsplit(origin) for origin in form.origins)
+    ports = (one.port for one in ours if one.hostname == _USUAL.host and one.port is not None)
+    return Listen(_USUAL.host, next(ports, _USUAL.port))
 
 
 def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -> str:

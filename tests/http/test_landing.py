@@ -9,7 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.config import config as configuration
-from gateway.demo.landing import Landing, next_steps, open_landing
+from gateway.demo import demo
+from gateway.demo.landing import Landing, next_steps, open_landing, place_of_landing
 from tests.support.page_samples import BRAND, HASH
 
 
@@ -68,6 +69,26 @@ async def test_a_plain_form_ends_on_a_page_of_thanks(gateway_url: str) -> None:
 
     assert "Please look into your mailbox" in text
     assert "<form" not in text
+
+
+def test_one_number_moves_every_port_of_a_demo(tmp_path: Path) -> None:
+    loaded = configuration.load(demo.prepare(tmp_path / "moved", 9000))
+
+    server, inbox = loaded.server, loaded.delivery.inbox
+    assert server.admin_listen is not None
+    places = [
+        server.listen,
+        place_of_landing(loaded),
+        inbox.listen,
+        inbox.smtp,
+        server.admin_listen,
+    ]
+    assert [one.port for one in places] == [9000, 9001, 9002, 9003, 9004]
+    assert server.public_url == "http://localhost:9000"
+    assert "http://127.0.0.1:9001" in loaded.forms["newsletter"].origins
+    assert place_of_landing(configuration.load(demo.prepare(tmp_path / "usual"))).port == 8090
+    with pytest.raises(ValueError, match="listens elsewhere"):
+        demo.prepare(tmp_path / "usual", 9000)
 
 
 def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:
