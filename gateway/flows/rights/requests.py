@@ -36,6 +36,7 @@ from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
+from gateway.flows.leaving import withdraw
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from storage.clock import Clock
@@ -96,7 +97,7 @@ class RightsRequests:
             held = await gates.lock(connection, [found.subject])
             now = await self.clock.now(connection)
             gate = held.get(found.subject)
-            if gate is None or not gate.live:
+            if gate is None or not gate.live or not _is_meant(asked.question, gate, vault):
                 await idempotency.end(connection, taken, None)
                 return None
             trail = Trail(self.log, _with_key(vault, gate), held)
@@ -204,6 +205,11 @@ class RightsRequests:
             trail.record(kind, request.subject, Actor.API, now, evidence=said, refs=refs)
             await trail.stage(connection)
         return rights_requests.open_reason(request, vault)
+
+
+def _is_meant(question: Question, gate: Gate, vault: Vault) -> bool:
+    """Whether somebody is who was named: an address of before may still lead to them."""
+    return question.email is None or withdraw.may_be_at(gate, vault, question.email)
 
 
 def _refs(request: str, caller: str | None) -> dict[str, str]:
