@@ -332,8 +332,7 @@ async def entries(connection: AsyncConnection) -> int:
 
 async def waits(connection: AsyncConnection) -> bool:
     """Whether a staged event has no index yet."""
-    query = select(select(audit_pending.c.n).exists())
-    return bool((await connection.execute(query)).scalar_one())
+    return bool((await connection.execute(select(select(audit_pending.c.n).exists()))).scalar_one())
 
 
 async def pending(connection: AsyncConnection) -> int:

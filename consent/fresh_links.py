@@ -1,7 +1,8 @@
 """Links that a mailbox asks for to see its data, and the short sessions that they open.
 
 Of a link and of a session only a keyed hash is kept, so that who writes rows can
-make neither; both end by the database's clock.
+make neither; both end by the database's clock. That one was spent or ended the key
+store has too (`consent/keys/own_sessions.py`): a row can be put back.
 """
 
 from __future__ import annotations
@@ -122,19 +123,15 @@ async def spend(connection: AsyncConnection, link: FreshLink, now: datetime) -> 
 
 async def open_session(
     connection: AsyncConnection, keys: RowKeys, subject: str, now: datetime
-) -> bytes:
-    """Open a session and return its id, which is kept nowhere but in the person's browser."""
+) -> tuple[bytes, Session]:
+    """Open a session; its id comes first, which is kept nowhere but in the person's browser."""
     raw = secrets.token_bytes(32)
-    row = {
-        "id_hash": keys.keyed(_SESSION, raw).mac,
-        "subject": subject,
-        "opened_at": now,
-        "expires_at": now + SESSION_LIFE,
-    }
+    new = Session(keys.keyed(_SESSION, raw).mac, subject, now, now + SESSION_LIFE)
+    row = {name: getattr(new, name) for name in _OF_SESSION}
     await connection.execute(
         insert(session), [row | keys.sign(session.name, *row.values())._asdict()]
     )
-    return raw
+    return raw, new
 
 
 async def session_of(
@@ -145,7 +142,7 @@ async def session_of(
     One that opens later than now is from a clock that ran ahead, and would last
     until then.
     """
-    kept = keys.all_keyed(_SESSION, raw).values()
+    kept = names_of(keys, raw)
     lasts = and_(session.c.opened_at <= now, session.c.expires_at > now)
     query = select(session).where(session.c.id_hash.in_(kept), lasts)
     row = (await connection.execute(query)).first()
@@ -157,8 +154,12 @@ async def session_of(
 
 
 async def close_session(connection: AsyncConnection, keys: RowKeys, raw: bytes) -> None:
-    kept = keys.all_keyed(_SESSION, raw).values()
-    await connection.execute(delete(session).where(session.c.id_hash.in_(kept)))
+    await connection.execute(delete(session).where(session.c.id_hash.in_(names_of(keys, raw))))
+
+
+def names_of(keys: RowKeys, raw: bytes) -> list[bytes]:
+    """What a session's row may be found by, under each key that made one."""
+    return list(keys.all_keyed(_SESSION, raw).values())
 
 
 async def end(connection: AsyncConnection, keys: RowKeys, subject: str, now: datetime) -> None:
@@ -187,6 +188,7 @@ async def forget(connection: AsyncConnection, now: datetime) -> None:
 
 
 _SIGNED = ("id", "token_hash", "subject", "created_at", "expires_at")
+_OF_SESSION = ("id_hash", "subject", "opened_at", "expires_at")
 
 
 def granting(row: Any) -> tuple[Value, ...]:
@@ -196,7 +198,7 @@ def granting(row: Any) -> tuple[Value, ...]:
 
 def granting_session(row: Any) -> tuple[Value, ...]:
     """What is signed of a session's row."""
-    return (row.id_hash, row.subject, row.opened_at, row.expires_at)
+    return tuple(getattr(row, name) for name in _OF_SESSION)
 
 
 def kept(keys: RowKeys, row: Any) -> dict[str, object]:

@@ -174,6 +174,23 @@ class LookUp:
         rows = (await connection.execute(query)).all()
         return {subject: self._names(rows, subject) for subject in {row.subject for row in rows}}
 
+    async def elsewhere(
+        self, connection: AsyncConnection, addresses: Mapping[str, str]
+    ) -> set[str]:
+        """Those subjects that an honest row finds by another address than their canonical one.
+
+        By rows of keys that our keyring lacks nobody can tell.
+        """
+        keys, found = self._set.live, set()
+        query = select(index).where(among(index.c.subject, addresses))
+        for row in await connection.execute(query):
+            key = keys.get(row.kid)
+            if key is None or blind.blind_index(key, addresses[row.subject]) == row.hash:
+                continue
+            if SIGNED.fits(self.keys, row):
+                found.add(row.subject)
+        return found
+
     async def forget(
         self, connection: AsyncConnection, subjects: Collection[str]
     ) -> dict[str, Names]:

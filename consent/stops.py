@@ -6,9 +6,9 @@ does asks the log first (`denied`): the row may be an old one that somebody put 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from consent.gates import Gate
 from consent.stop_proofs import Lifted
 from storage.honesty import RowKeys
 
+_MOMENT = timedelta(minutes=1)
 # An erasure that waits for a hold restricts.
 _RESTRICTS = frozenset({Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_HELD})
 
@@ -47,9 +48,14 @@ def erasure_waits(told: Iterable[Told]) -> bool:
     return any(event.kind is Kind.SUBJECT_ERASURE_HELD for event in told)
 
 
-def restriction_stands(told: Iterable[Told]) -> bool:
-    """Whether somebody is restricted by the log, which has every event of the person in order."""
-    return _heard(told, _RESTRICTS, _lifts_restriction)[0]
+def said_just_now(told: Sequence[Told], kind: Kind, now: datetime) -> bool:
+    """Whether the last that the log has of somebody is this stop, of a moment ago.
+
+    Who repeats it tells nothing new. Of an older one nobody knows: a stop that was lifted may be
+    back, with all that told of the lifting away.
+    """
+    last = told[-1] if told else None
+    return last is not None and last.kind is kind and last.entry.at > now - _MOMENT
 
 
 def objected_at(told: Iterable[Told]) -> datetime | None:

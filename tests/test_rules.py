@@ -481,6 +481,8 @@ TESTED_FROM_OUTSIDE = {
     "gateway/cli/audit.py": "promises/test_log_cannot_lie.py",
     "gateway/cli/drill.py": "contract/test_drill.py",
     "gateway/cli/rotating.py": "contract/test_keys.py",
+    "gateway/cli/run.py": "http/test_operations.py",
+    "gateway/demo/demo.py": "http/test_landing.py",
     "gateway/cli/cases.py": "contract/test_cli_erase.py",
     "gateway/config/contradictions.py": "unit/test_config.py",
     "gateway/config/fields.py": "unit/test_config.py",

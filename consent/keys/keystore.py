@@ -1,5 +1,6 @@
 """The key store: keys of people, of what is no one's, and of weeks, in a database of its own.
 
+Beside them the sessions that stand, which nobody opens by writing into the data.
 Nothing here joins a data transaction: fetch keys before gates are locked.
 Every method may raise `StorageAway`, and is safe to repeat then.
 """
@@ -14,6 +15,7 @@ from consent.keys.content_keys import ContentKeys
 from consent.keys.data_keys import DataKeys
 from consent.keys.intake_keys import IntakeKeys
 from consent.keys.limit_keys import LimitKeys
+from consent.keys.own_sessions import OwnSessions
 from consent.keys.vault import Compartment
 from consent.keys.wrapping import Wrapper
 from storage.clock import elapsed
@@ -53,6 +55,7 @@ class KeyStore:
         self.sweep_content_keys = contents.sweep
         limits = LimitKeys(database, wrapper)
         self.limit_keys, self.standing_limit_keys = limits.current, limits.standing
+        self.sessions = OwnSessions(database)
 
     async def copies_read(self, keys: RowKeys, destroyed_at: datetime) -> bool:
         """Whether copies of store and keyring give what was destroyed then, as far as is known."""
@@ -76,6 +79,7 @@ class KeyStore:
         async with self._database.begin() as connection:
             await self._people.destroy(connection, pairs, now)
             await self._intake.close(connection, now)
+            await self.sessions.forget(connection, wanted)
         # After the commit: whoever asked before it would fetch the keys again, and keep them.
         self._intake.forget()
         self._people.forget(wanted)

@@ -99,6 +99,16 @@ limit_key = Table(
     Column("wrapped", LargeBinary, nullable=False),
 )
 
+# Which session of their own pages each personal link opened, until that would be over.
+own_session = Table(
+    "own_session",
+    metadata,
+    Column("link", String(40), primary_key=True),
+    Column("subject", String(40), nullable=False, index=True),
+    Column("id_hash", LargeBinary, unique=True),  # as the data has it; none: it was ended
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
 # What was destroyed. Says nothing about anybody: the ids were random and are gone elsewhere.
 erasure_ledger = Table(
     "erasure_ledger",

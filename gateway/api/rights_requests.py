@@ -155,7 +155,7 @@ async def get_request(request: web.Request) -> web.StreamResponse:
         raise NotFound(_NO_REQUEST)
     if why is None or found.reason is None:
         return answer(_view(found))
-    return answer(_view(found, await requests.open_reason(found, why, By(request[CALLER].id))))
+    return answer(_view(found, await requests.open_reason(found, why, request[CALLER].id)))
 
 
 @endpoint(

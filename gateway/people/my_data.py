@@ -227,7 +227,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
         fields = await read_fields(request)
         sessions.require_own(request, session, fields.get(sessions.CSRF_FIELD))
         parts = request.app[PARTS]
-        await close_session(parts.data, parts.rows, raw)
+        await close_session(parts.data, parts.keystore.sessions, parts.rows, raw)
     response = see_other("/my-data", request)
     sessions.take(request, response)
     return response

@@ -262,7 +262,7 @@ async def _erased_page(request: web.Request, begun: Erasure) -> web.Response:
     asked = Waiting(begun.asked_at, None) if begun.state is Stage.HELD else None
     try:
         if raw is not None:
-            await close_session(parts.data, parts.rows, raw)
+            await close_session(parts.data, parts.keystore.sessions, parts.rows, raw)
         erasure, shown = await _looked_up(request, begun.id) or (begun, None)
         asked = await _waiting(parts.data, parts.clock, parts.rows, begun.subject)
     except StorageAway as error:

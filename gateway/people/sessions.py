@@ -69,7 +69,10 @@ async def current(request: web.Request) -> Session | None:
     """The session of this request while it lasts."""
     raw = raw_id(request)
     parts = request.app[PARTS]
-    return None if raw is None else await session_of(parts.data, parts.clock, parts.rows, raw)
+    if raw is None:
+        return None
+    sessions = parts.keystore.sessions
+    return await session_of(parts.data, sessions, parts.clock, parts.rows, raw)
 
 
 def csrf(request: web.Request, session: Session) -> str:

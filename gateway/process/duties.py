@@ -213,6 +213,7 @@ async def sweep(parts: Parts) -> int:
         await bad_rows.purge(connection, now)
     if given_up:
         log.error("intake_given_up", rows=given_up)
+    await parts.keystore.sessions.sweep(parts.clock.wall())
     await _sweep_content_keys(parts.data, parts.keystore, parts.clock)
     closed = await parts.keystore.closed_intake_keys(parts.clock.wall())
     async with parts.data.read() as connection:

@@ -124,7 +124,12 @@ async def test_a_link_and_a_session_of_those_days_open_nothing(app: App) -> None
         app.step(-timedelta(days=1))
 
     assert used is not None
-    assert await session_of(app.parts.data, app.parts.clock, app.parts.rows, used) is None
+    assert (
+        await session_of(
+            app.parts.data, app.parts.keystore.sessions, app.parts.clock, app.parts.rows, used
+        )
+        is None
+    )
     async with app.http.get(f"/my-data/{mail.token('my-data')}") as page:
         assert page.status == 410
     assert await open_session(app.parts, mail.token("my-data")) is None

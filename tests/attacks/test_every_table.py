@@ -179,6 +179,12 @@ HARMLESS = {
         "dated_at": "the date in the mail",
         "ended_at": "when it is deleted",
     },
+    "own_session": {
+        "link": "a link that was spent opens nothing: the data and the log have it too",
+        "subject": "whose sessions end at once when their address changes: the data's end too",
+        "id_hash": "a session ends; the data has none of another hash",
+        "expires_at": "when it is swept, within a day",
+    },
     "parked": {
         name: "when a row is looked at again, within a day"
         for name in ("table", "row", "tries", "next_at")
@@ -255,6 +261,7 @@ MAY_BE_GONE = {
     "node": "it says again what it holds within seconds",
     "operator_link": "whoever has it asks for another",
     "operator_session": "whoever sat there asks for a link",
+    "own_session": "a person asks for another link",
     "pace": "mails that the person agreed to come in their pause, or close together",
     "parked": "its row is looked at at once",
     "rate_limit": _COUNTS,
@@ -279,7 +286,8 @@ MAY_BE_BACK = {
     "node": "of a process that ended: waited for a minute at most",
     "parked": "its row is looked at again within a day",
     "service_mail": "a link from an earlier mail stops such mails again",
-    "session": "somebody who has its cookie looks for the rest of its half hour",
+    "own_session": "the data has no such session any more",
+    "session": "the key store says that it was ended",
     "set_key": "what the keyring's file says is further on",
     "spent_stamp": "a stamp that was used once only asserts, as it did",
     "suppression": "somebody is not asked",

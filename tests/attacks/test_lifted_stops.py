@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from audit.kinds import Actor
+from audit.tables import audit_payload, audit_pending
 from consent import tables as consents
 from consent.erasures import Stage
 from delivery.tables import permit
@@ -227,3 +228,52 @@ async def test_who_objects_again_while_a_row_of_before_stands_has_objected(app: 
     assert any("tells of an objection" in doubt for doubt in await named(app))
     async with app.parts.data.begin() as connection:
         assert await rows(connection, consents.suppression) != []  # nor is she asked
+
+
+async def _row(app: App) -> dict[str, Any]:
+    async with app.parts.data.read() as connection:
+        (row,) = await rows(connection, subject)
+    return row
+
+
+async def _without_last(app: App) -> list[dict[str, Any]]:
+    """Take out the facts of the event that was told last; they are returned."""
+    async with app.parts.data.begin() as connection:
+        last = max(await rows(connection, audit_pending), key=lambda row: row["n"])["eid"]
+        facts = [row for row in await rows(connection, audit_payload) if row["eid"] == last]
+        await connection.execute(delete(audit_payload).where(audit_payload.c.eid == last))
+    return facts
+
+
+@pytest.mark.parametrize("stop", ["restriction", "objection"])
+async def test_a_stop_answered_while_its_lifting_was_away_is_not_lost_unseen(
+    app: App, stop: str
+) -> None:
+    """The row from before the lifting is put back whole, and what the log tells of that is away."""
+    await app.subscribe(ADA, "newsletter", "updates")
+    one, lifting = await ada(app), stops_of(app.parts)
+
+    async def say() -> None:
+        if stop == "restriction":
+            await lifting.restrict(one)
+        else:
+            await object_by_letter(app, "newsletter")
+
+    await say()
+    stopped = await _row(app)
+    await app.tick()
+    if stop == "restriction":
+        assert await lifting.lift_restriction(one)
+    else:
+        assert await lifting.lift_objection(one, ["updates"])
+    free = await _row(app)
+    lifted = await _without_last(app)
+    await put(app, stopped)
+    app.step(timedelta(minutes=1, seconds=1))
+
+    await say()
+
+    await put(app, free)
+    async with app.parts.data.begin() as connection:
+        await connection.execute(insert(audit_payload), lifted)
+    assert await app.permission(ADA, "updates") != "granted" or await named(app) != []

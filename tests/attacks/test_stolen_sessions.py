@@ -89,3 +89,41 @@ async def test_who_asks_for_somebodys_address_ends_nothing_that_waits_to_ask_the
     await me.post("/my-data/object")
 
     assert [one.to for one in await app.deliver() if b"/confirm/" in one.raw] == [NEW]
+
+
+async def test_what_a_thief_agreed_to_meanwhile_permits_nothing_once_the_address_is_back(
+    app: App,
+) -> None:
+    """Else who takes theirs back is mailed what they never agreed to, with proof that they did."""
+    await app.subscribe()
+    mails = await asked(await visit(app))
+    await app.deliver()
+    await press(app, mails.new)
+    app.step(timedelta(minutes=1))
+    await app.subscribe(THIEF, "updates")
+    assert await app.permission(THIEF, "updates") == "granted"
+
+    page = (await press(app, mails.keep))[1]
+
+    assert BACK in page
+    assert "What was confirmed at the other mailbox meanwhile has ended." in page
+    assert await app.permission(ADA, "newsletter") == "granted"
+    assert await app.permission(ADA, "updates") == "withdrawn"
+    assert await sound(app) == []
+
+
+async def test_what_was_agreed_to_before_the_change_stands_once_the_address_is_back(
+    app: App,
+) -> None:
+    """Also between the mail that told of the change and the change itself."""
+    await app.subscribe()
+    mails = await asked(await visit(app))
+    await app.subscribe(ADA, "updates")
+    app.step(timedelta(minutes=1))
+    await press(app, mails.new)
+    app.step(timedelta(minutes=1))
+
+    assert BACK in (await press(app, mails.keep))[1]
+
+    assert await app.permission(ADA, "newsletter") == "granted"
+    assert await app.permission(ADA, "updates") == "granted"

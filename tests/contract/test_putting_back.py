@@ -243,7 +243,7 @@ def as_first(lines: Iterable[Any]) -> Iterator[Any]:
                 line["columns"] = line["columns"][:columns]
         if isinstance(line, dict) and "rows" in line:
             line["rows"] -= gone
-        elif table in ("content_key", "verified_backup", "node", "set_key"):
+        elif table in ("content_key", "verified_backup", "node", "own_session", "set_key"):
             gone += len(line) if isinstance(line, list) else 0
             continue
         yield [row[:columns] for row in line] if isinstance(line, list) else line

@@ -12,9 +12,11 @@ from consent.fresh_links import LINK_LIFE, SESSION_LIFE
 from gateway.flows.rights import fresh_link
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.parts import Parts
+from storage.errors import StorageAway
 from tests.support.apps import ADA, App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.fresh_links import ask, sent_links
+from tests.support.gaps import gap
 
 
 @pytest.fixture
@@ -47,9 +49,15 @@ async def test_a_link_opens_one_session_which_ends_after_half_an_hour(
     assert not await fresh_link.look(parts.data, parts.clock, parts.rows, link)
 
     clock.step(SESSION_LIFE - timedelta(seconds=1))
-    assert await session_of(parts.data, parts.clock, parts.rows, opened) is not None
+    assert (
+        await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, opened)
+        is not None
+    )
     clock.step(timedelta(seconds=1))
-    assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
+    assert (
+        await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, opened)
+        is None
+    )
 
 
 async def test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour(
@@ -74,6 +82,44 @@ async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None
     opened = await open_session(parts, link)
     assert opened is not None
 
-    await close_session(parts.data, parts.rows, opened)
+    await close_session(parts.data, parts.keystore.sessions, parts.rows, opened)
 
-    assert await session_of(parts.data, parts.clock, parts.rows, opened) is None
+    assert (
+        await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, opened)
+        is None
+    )
+
+
+@pytest.mark.parametrize("happened", [False, True], ids=["not done", "done"])
+async def test_a_session_that_the_key_store_may_not_know_of_opens_nothing(
+    app: App, parts: Parts, happened: bool
+) -> None:
+    await app.sign_up(ADA)
+    await app.tick()
+    await ask(parts, ADA)
+    (link,) = await sent_links(parts)
+
+    with gap(parts.key_database, 1, happened=happened), pytest.raises(StorageAway):
+        await open_session(parts, link)
+
+    # Nobody was given its id; the link is spent, as when the answer is lost on its way.
+    assert await open_session(parts, link) is None
+
+
+@pytest.mark.parametrize("happened", [False, True], ids=["not done", "done"])
+async def test_a_session_is_ended_though_the_key_store_was_away(
+    app: App, parts: Parts, happened: bool
+) -> None:
+    await app.sign_up(ADA)
+    await app.tick()
+    await ask(parts, ADA)
+    (link,) = await sent_links(parts)
+    sessions = parts.keystore.sessions
+    opened = await open_session(parts, link)
+    assert opened is not None
+
+    with gap(parts.key_database, 1, happened=happened), pytest.raises(StorageAway):
+        await close_session(parts.data, sessions, parts.rows, opened)
+
+    assert await session_of(parts.data, sessions, parts.clock, parts.rows, opened) is None
+    await close_session(parts.data, sessions, parts.rows, opened)  # repeating is safe

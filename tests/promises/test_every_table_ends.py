@@ -86,6 +86,7 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "operator_link": ("a link to the desk, and a session there", ()),
     "operator_session": ("a link to the desk, and a session there", ()),
     "outbox": ("what became of a message", ("outcomes_kept",)),
+    "own_session": ("a session on their own pages", ("cookie",)),
     "pace": ("a pause, or how far apart mails are wanted", ("address_kept",)),
     "permit": ("what became of a message", ("outcomes_kept",)),
     "rights_request": ("what else somebody asked for by right", ("rights_kept",)),

@@ -709,6 +709,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "operator_link": "a day after its end",
         "operator_session": "at its end",
         "outbox": "`messages`",
+        "own_session": "when its session would be over, or with the person",
         "pace": "with the person, or once nothing is chosen",
         "parked": "two days after its last time",
         "permit": "`messages`, or until cap and `unused_after` need it no more",

@@ -262,7 +262,9 @@ async def _open_sessions(app: App, people: list[Person]) -> None:
         one.spent = token
         raw = await open_session(parts, token)
         assert raw is not None
-        session = await session_of(parts.data, parts.clock, parts.rows, raw)
+        session = await session_of(
+            parts.data, parts.keystore.sessions, parts.clock, parts.rows, raw
+        )
         assert session is not None
         one.session, one.subject = raw, session.subject
 
@@ -381,7 +383,7 @@ async def _go_on(app: App, people: list[Person], old: str) -> None:
     ) as page:
         assert page.status == 200
     assert await open_session(parts, people[SPENT].link) is not None
-    await close_session(parts.data, parts.rows, people[LEFT].session)
+    await close_session(parts.data, parts.keystore.sessions, parts.rows, people[LEFT].session)
     await _erase(parts, people[ERASED].subject)
     await _retire(parts, old)
     app.step(11 * _MINUTE)
@@ -445,7 +447,9 @@ async def _opened(parts: Parts, people: list[Person]) -> set[tuple[str, str]]:
     """Whose data every link and session that ever was leads to."""
     opened: set[tuple[str, str]] = set()
     for one in people:
-        found = await session_of(parts.data, parts.clock, parts.rows, one.session)
+        found = await session_of(
+            parts.data, parts.keystore.sessions, parts.clock, parts.rows, one.session
+        )
         if found is not None:
             opened.add((f"session of {one.email}", found.subject))
         for route in (Route.WHY, Route.PREFERENCES):

@@ -1384,6 +1384,7 @@ FACTS: Final = {
         ),
         "Then keep your address by this link; for 14 days it works also after the change:",
         "Then take your address back by this link; it works for 14 days:",
+        "What was confirmed at the other mailbox meanwhile has ended.",
         (
             "Your address has not been changed, and the change that was asked for can no longer "
             "be confirmed."

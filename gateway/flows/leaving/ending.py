@@ -138,14 +138,16 @@ class Ending:
     def _object(self, gate: Gate, withdrawal: Withdrawal) -> None:
         """Art. 21(2) and (3) GDPR: no direct marketing any more, whatever the consent.
 
-        What somebody planted could be taken away again, and so could an old row that they put
-        back: unless the log bears it out, nothing would tell of the objection that was answered.
+        Told also where it seems to stand: one that was lifted may be back, with all that told
+        of the lifting away, and then nothing would tell of the objection that was answered.
         """
         known = self.known.get(gate.subject)
-        since = None if known is None else stops.objected_at(known.told)
-        stands = gate.objected_at is not None and gate.is_honest(self.keys) and since is not None
-        if stands or gate.subject in self.objecting:
+        told = [] if known is None else known.told
+        stands = gate.objected_at is not None and gate.is_honest(self.keys)
+        just_now = stands and stops.said_just_now(told, Kind.CONSENT_OBJECTED, self.now)
+        if just_now or gate.subject in self.objecting:
             return
+        since = stops.objected_at(told)
         self.objecting[gate.subject] = (gate, since or self.now)
         consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
         evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)

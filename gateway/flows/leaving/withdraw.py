@@ -78,6 +78,18 @@ def _require_there(leaving: Sequence[Leaving], held: Mapping[str, Gate]) -> None
         raise PartAway("data")
 
 
+def _require_theirs(leaving: Sequence[Leaving], held: Mapping[str, Gate], vault: Vault) -> None:
+    """Raise `PartAway` where an address leads to somebody who is mailed at another one.
+
+    Whoever is told that they left would go on being mailed, and that somebody no more.
+    """
+    for one in leaving:
+        gate = held.get(one.subject or "")
+        if one.email is not None and gate is not None and not may_be_at(gate, vault, one.email):
+            log.error("address_elsewhere")
+            raise PartAway("data")
+
+
 def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[Address]:
     """Addresses that leave and are nobody's; all of them, or those that object."""
     return [
@@ -150,6 +162,16 @@ def mailbox_of(gate: Gate, vault: Vault) -> str | None:
     except SealError:
         log.error("address_not_opened")
         return None
+
+
+def may_be_at(gate: Gate, vault: Vault, email: Address) -> bool:
+    """Whether an address may be somebody's, whatever leads from it to them; yes without a key.
+
+    The row that they were found by before their address changed may be put back: who speaks
+    for that address speaks for somebody else.
+    """
+    mailbox = mailbox_of(gate, vault)
+    return mailbox is None or address.recognised(mailbox) == email.canonical
 
 
 async def _block_mailboxes(
@@ -321,6 +343,7 @@ class Withdrawals:
             together = await gates.lock(connection, subjects | sharing)
             held = {one: gate for one, gate in together.items() if one in subjects}
             _require_there(leaving, held)
+            _require_theirs(leaving, held, vault)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
             _tell_of_missing_keys(held, vault)

@@ -25,6 +25,7 @@ from consent.history import History
 from consent.keys.vault import Compartment
 from consent.specimens import Specimen
 from gateway.flows.errors import NoSuchExport, PersonEnded
+from gateway.flows.leaving import withdraw
 from gateway.flows.proving import consent_proof, export_forms
 from gateway.flows.proving.export_forms import Bytes, Export, Files, Form, Order, Source
 from gateway.flows.proving.unanswered import Unanswered
@@ -151,6 +152,9 @@ class Exports:
             known = await history.read(connection, parts.log.macs, gate, vault, rows)
             if subject not in known:
                 return None  # without a key nobody reads what it holds
+            email = question.email
+            if email is not None and not withdraw.may_be_at(gate[subject], vault, email):
+                return None  # as where nobody can tell whose the address is
             named = consent_proof.named_by(known[subject].told)
             shown = await specimens.get(connection, named)
 

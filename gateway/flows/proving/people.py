@@ -32,6 +32,7 @@ class Known:
     handles: Mapping[tuple[str, str], bytes]  # by whose and for what: the hash of its link
     links: Mapping[str, datetime | None]  # fresh ones, and when each was spent
     pressed: Sequence[Any]  # rows of those about their address
+    elsewhere: bool  # an address finds them that is not theirs
 
 
 def doubts(
@@ -47,6 +48,8 @@ def doubts(
     yield from _of_ended(known)
     if address_links.lives_elsewhere(withdraw.mailbox_of(known.gate, vault), known.told):
         yield f"subject {subject}: an old row was put back: the log tells of another address"
+    if known.elsewhere:
+        yield f"subject_index of {subject}: an old row was put back: their address is another one"
 
 
 def of_trail(known: Known) -> Iterator[str]:

@@ -24,6 +24,7 @@ from audit.report import Report, Since
 from audit.trail import Told
 from audit.verify import Progress
 from consent import (
+    address,
     address_links,
     erasures,
     feed,
@@ -44,10 +45,11 @@ from consent import people as removal
 from consent.consents import Consent, Consents
 from consent.keys import epochs, sets, verified
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import OF_PEOPLE, Compartment
+from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from delivery import campaigns, outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys, operators, visits
+from gateway.flows.leaving import withdraw
 from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
     changes,
@@ -157,7 +159,8 @@ async def verify(
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
-    async for doubt in _doubts(parts.consents, parts.log, messages, signed_tables, beside):
+    found_by, log = parts.lookup, parts.log
+    async for doubt in _doubts(parts.consents, found_by, log, messages, signed_tables, beside):
         rows.append(doubt)
         if len(rows) == _MOST:
             break
@@ -183,6 +186,7 @@ def _signed_tables(
 
 async def _doubts(
     consents: Consents,
+    found_by: lookup.LookUp,
     log: Log,
     messages: Messages,
     signed_tables: Iterable[tuple[SignedTable, RowKeys]],
@@ -196,7 +200,7 @@ async def _doubts(
         *beside,
         unread.doubts(data, consents.keys, log),
         ended.doubts(data, log, keystore.vault),
-        _doubts_of_people(data, consents, keystore),
+        _doubts_of_people(data, consents, found_by, keystore),
         _doubts_of_permits(data, keystore),
         messages.doubts(),
     ):
@@ -241,7 +245,7 @@ async def _doubts_of_rows(
 
 
 async def _doubts_of_people(
-    data: Database, consents: Consents, keystore: KeyStore
+    data: Database, consents: Consents, found_by: lookup.LookUp, keystore: KeyStore
 ) -> AsyncIterator[str]:
     after: str | None = None
     while True:
@@ -254,7 +258,7 @@ async def _doubts_of_people(
         async with data.snapshot() as connection:
             rows = await consents.of_subjects(connection, page)
             told = await trail.told(connection, page, frozenset(Kind), vault)
-            about = await _people(connection, page, rows, told)
+            about = await _people(connection, page, rows, told, found_by, vault)
             named = {event.eid for event in told}
             missing = {one.eid for theirs in rows.values() for one in theirs} - named
             untold = await trail.untold(connection, missing)
@@ -280,6 +284,8 @@ async def _people(
     subjects: Sequence[str],
     rows: Mapping[str, Sequence[Consent]],
     told: Sequence[Told],
+    found_by: lookup.LookUp,
+    vault: Vault,
 ) -> list[Known]:
     events: dict[str, list[Told]] = {}
     for event in told:
@@ -287,6 +293,11 @@ async def _people(
     handles = await links.with_handle(connection, subjects)
     spent = await fresh_links.spent_of(connection, subjects)
     pressed = await address_links.of_people(connection, subjects)
+    peeked = await gates.peek(connection, subjects)
+    mailboxes = {one: withdraw.mailbox_of(gate, vault) for one, gate in peeked.items()}
+    elsewhere = await found_by.elsewhere(
+        connection, {one: address.recognised(box) for one, box in mailboxes.items() if box}
+    )
     return [
         Known(
             gate,
@@ -295,8 +306,9 @@ async def _people(
             handles,
             spent.get(subject, {}),
             pressed.get(subject, ()),
+            subject in elsewhere,
         )
-        for subject, gate in (await gates.peek(connection, subjects)).items()
+        for subject, gate in peeked.items()
     ]
 
 

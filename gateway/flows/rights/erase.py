@@ -24,7 +24,6 @@ from consent import (
     gates,
     holds,
     stops,
-    suppressions,
     taken_away,
 )
 from consent import retention as consent_rules
@@ -38,7 +37,6 @@ from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods, Person
 from consent.rights import Right, RightsRequest
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
@@ -46,10 +44,9 @@ from delivery.permits import Open
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.config import calendars
-from gateway.config.config import Suppress
 from gateway.flows.leaving import ending, hidden, withdraw
 from gateway.flows.leaving.ending import Withdrawal
-from gateway.flows.rights import erasing
+from gateway.flows.rights import erasing, unblocking
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -214,6 +211,7 @@ class Erasures:
             held = await gates.lock(connection, subjects)
             now = await parts.clock.now(connection)
             gate = held.get(subject or "")
+            _require_theirs(request.question, gate, vault)
             mailboxes = [withdraw.mailbox_of(one, vault) for one in held.values()]
             known = [address.parse(one) for one in mailboxes if one is not None]
             # Also what was said: whoever writes rows may have altered what people are found by.
@@ -258,7 +256,9 @@ class Erasures:
         dates = await self._dates(connection, gate, told[subject])
         new = _new(request, gate, consents, dates, now, waiting)
         objected = dates.person.objected_at is not None
-        await self._suppress(connection, gate, vault, now, objected=objected)
+        blocking = unblocking.Blocking(parts.keyring.suppression, gate, vault, told[subject], now)
+        policy = parts.config.rights.suppress_after_erasure
+        await blocking.as_they_are_erased(connection, policy, objected=objected)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)
         ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
         held_back = await hidden.holders(connection, macs, vault, {subject}, now, ttl)
@@ -350,27 +350,13 @@ class Erasures:
                 )
         await holds.remove(connection, [one.id for one in over])
 
-    async def _suppress(
-        self,
-        connection: AsyncConnection,
-        gate: Gate,
-        vault: Vault,
-        now: datetime,
-        *,
-        objected: bool,
-    ) -> None:
-        """Keep or forget that the mailbox is not to be asked, as the configuration has it."""
-        mailbox = withdraw.mailbox_of(gate, vault)
-        if mailbox is None:
-            return
-        policy = self._parts.config.rights.suppress_after_erasure
-        email, keys = address.parse(mailbox), self._parts.keyring.suppression
-        if policy is Suppress.NONE:
-            await suppressions.lift(connection, keys, email)
-        elif policy is Suppress.ALWAYS or objected:
-            digest = suppressions.mailbox_hash(keys.secret, email)
-            block = Suppression(digest, Stop.ASKING, now + ASKING_BLOCK, kid=keys.kid)
-            await suppressions.add(connection, [block], now)
+
+def _require_theirs(question: Question, gate: Gate | None, vault: Vault) -> None:
+    """Raise `StorageAway` where an address leads to somebody who is mailed at another one."""
+    email = question.email
+    if email is not None and gate is not None and not withdraw.may_be_at(gate, vault, email):
+        log.error("address_elsewhere")
+        raise StorageAway("data")
 
 
 def _new(

@@ -9,7 +9,7 @@ objection and every link to leave by. Every session and personal link of theirs 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,7 @@ from consent import (
     policy,
     service_mails,
     suppressions,
+    taken_away,
     tokens,
 )
 from consent.address import Address
@@ -41,7 +42,8 @@ from consent.suppressions import ASKING_BLOCK, Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import ending, withdraw
+from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import address_mails, erasing
 from gateway.flows.rights.address_mails import About
 from gateway.parts import Parts
@@ -53,6 +55,7 @@ log = structlog.get_logger()
 _CHANGES = (Compartment.PROFILE, Compartment.EVIDENCE)  # the address is sealed, and told of
 _CHANNEL = {Towards.NEW: "address-link", Towards.OLD: "address-taken-back"}
 _LINKS = (Towards.NEW, Towards.OLD)
+_TICK = timedelta(milliseconds=1)  # entries cut off what is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class _Found:
     about: About
     to: Address
     other: Gate | None  # whose the address is that it leads to, if it is somebody else's
-    whole: bool  # the log lacks nothing of theirs, that it was ended neither
+    known: History  # what the log tells of them
     now: datetime
 
 
@@ -99,10 +102,13 @@ class Moving:
             if became is Became.KEPT:
                 await self._keep(connection, found)
             elif became in (Became.MOVED, Became.BACK):
-                _require(found.whole)
+                _require(found.known.whole)  # it tells also whether the link was ended
                 await self._move(connection, found)
             (still_open,) = await self._open(connection, found)
+            taken = await taken_away.due_of(connection, parts.rows, [link.subject])
+        await parts.takings.tell(taken)
         if became is not Became.TAKEN:
+            await parts.keystore.sessions.end_of(link.subject)
             # No connection is held here: whoever waits must not keep others from the database.
             await parts.permit_wait.until_over(still_open)
         return became
@@ -143,7 +149,7 @@ class Moving:
         other = next((held[one] for one in others if one in held), None)
         if others and other is None:  # its row is away for a moment
             raise StorageAway("data")
-        return _Found(link, about, to, other, known[gate.subject].whole, now)
+        return _Found(link, about, to, other, known[gate.subject], now)
 
     async def _whose(self, connection: AsyncConnection, found: _Found) -> Whose:
         parts, to, now = self.parts, found.to, found.now
@@ -187,6 +193,8 @@ class Moving:
         if before is None or before.canonical != found.to.canonical:
             await self._find_elsewhere(connection, found, before)
             await self._leave_behind(connection, found, trail)
+        if found.link.kind is Towards.OLD:
+            await self._take_back(connection, found, trail)
         sealed = personal.seal_mailbox(gate.subject, found.to.mailbox, vault)
         await gates.set_address(connection, gate.subject, sealed)
         await address_links.spend(connection, found.link, now)
@@ -241,6 +249,20 @@ class Moving:
         ]
         await self.parts.consents.write(connection, ended)
 
+    async def _take_back(self, connection: AsyncConnection, found: _Found, trail: Trail) -> None:
+        """Nothing stands that was agreed to at the mailbox that they were moved to.
+
+        Who takes their address back never agreed to it, whatever its proof says.
+        """
+        meanwhile = _agreed_since(found.known, found.link.created_at)
+        rows = [one for one in found.about.consents if one.id in meanwhile]
+        # One that is away for a moment would be back when mails go out.
+        standing = meanwhile & found.known.standing(None).keys()
+        _require(standing <= {one.id for one in rows})
+        leave = Withdrawal(None, Actor.SUBJECT, _CHANNEL[Towards.OLD])
+        ended = [ending.take_back(one, leave, trail, found.now) for one in rows]
+        await self.parts.consents.write(connection, [one for one in ended if one is not None])
+
     async def _end_links(self, connection: AsyncConnection, found: _Found) -> None:
         """Personal links and sessions; and those about addresses that this one outdoes.
 
@@ -265,6 +287,19 @@ class Moving:
     async def _open(self, connection: AsyncConnection, found: _Found) -> list[Open]:
         """Permits that carry the address of before: what is claimed later sees the new one."""
         return await permits.open_of(connection, [(found.about.gate.subject, None)], found.now)
+
+
+def _agreed_since(known: History, made_at: datetime) -> set[str]:
+    """The consents that were confirmed after the first change that a link made then undoes."""
+    found: set[str] = set()
+    moved = False
+    for event in known.told:
+        changes_it = event.facts.get("what") == Corrected.ADDRESS
+        if event.kind is Kind.SUBJECT_RECTIFIED and changes_it:
+            moved = moved or event.entry.at + _TICK > made_at
+        elif moved and event.kind is Kind.CONSENT_CONFIRMED:
+            found.update(history.concerned(event))
+    return found
 
 
 def _is_over(link: AddressLink, told: History) -> bool:

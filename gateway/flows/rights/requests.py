@@ -38,6 +38,7 @@ from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
+from gateway.flows.leaving import withdraw
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from storage.clock import Clock
@@ -128,7 +129,7 @@ class RightsRequests:
             held = await gates.lock(connection, [found.subject])
             now = await self.clock.now(connection)
             gate = held.get(found.subject)
-            if gate is None or not gate.live:
+            if gate is None or not gate.live or not _is_meant(asked.question, gate, vault):
                 await idempotency.end(connection, taken, None)
                 return None
             trail = Trail(self.log, _with_key(vault, gate), held)
@@ -238,7 +239,7 @@ class RightsRequests:
             erased = await erasures.of_subjects(connection, self.rows, [found.subject])
         return Case(found, erased.get(found.subject), now)
 
-    async def open_reason(self, request: RightsRequest, why: str, by: By) -> str | None:
+    async def open_reason(self, request: RightsRequest, why: str, caller: str) -> str | None:
         """The reason of its decision, once the log holds who looked, and *why*.
 
         Of who is being erased, or was, it stays shut: what is left of them is locked.
@@ -250,12 +251,16 @@ class RightsRequests:
             if not gates.usable(held.get(request.subject), vault, Compartment.EVIDENCE):
                 return None
             trail = Trail(self.log, vault, held)
-            named = {"operator" if by.actor is Actor.OPERATOR else "caller": by.name}
-            refs, said = {"request": request.id}, Accessed(why, **named)
+            refs, said = {"request": request.id}, Accessed(why, caller=caller)
             kind = Kind.SUBJECT_ACCESSED
-            trail.record(kind, request.subject, by.actor, now, evidence=said, refs=refs)
+            trail.record(kind, request.subject, Actor.API, now, evidence=said, refs=refs)
             await trail.stage(connection)
         return rights_requests.open_reason(request, vault)
+
+
+def _is_meant(question: Question, gate: Gate, vault: Vault) -> bool:
+    """Whether somebody is who was named: an address of before may still lead to them."""
+    return question.email is None or withdraw.may_be_at(gate, vault, question.email)
 
 
 def _refs(request: str, by: By) -> dict[str, str]:

@@ -19,14 +19,12 @@ from audit import histories
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import (
-    address,
     facts,
     gates,
     history,
     policy,
     service_mails,
     stops,
-    suppressions,
     taken_away,
     texts,
 )
@@ -38,13 +36,12 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import Granted
 from consent.policy import Facts
 from consent.stop_proofs import Lifted, Lifting, Restricting
-from consent.suppressions import Stop
 from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
 from delivery.permit_wait import PermitWait
-from gateway.flows.leaving import hidden, withdraw
-from gateway.flows.rights import waiting
+from gateway.flows.leaving import hidden
+from gateway.flows.rights import unblocking, waiting
 from gateway.flows.rights.waiting import Waiting
 from gateway.takings import Takings
 from storage.clock import Clock
@@ -100,7 +97,8 @@ class Stops:
         """Returned when no mail to them can start; repeating it waits the same way.
 
         Consents stand. Nobody is kept from it by a key that is missing, nor by an
-        altered row: that stays stopped, and named.
+        altered row: that stays stopped, and named. It is written anew unless it was said just
+        now: one that was lifted may be back, with all that told of the lifting away.
         """
         keys = self.consents.keys
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
@@ -109,7 +107,7 @@ class Stops:
             gate = await _held(connection, subject)
             now = await self.clock.now(connection)
             trail = Trail(self.log, vault, {subject: gate}, keys)
-            if not gate.gone(keys) and not await self._is_restricted(connection, gate, vault):
+            if not gate.gone(keys) and not await self._said_just_now(connection, gate, vault, now):
                 said, kind = Restricting(channel), Kind.SUBJECT_RESTRICTED
                 trail.record_leaving(kind, subject, actor, now, evidence=said)
                 await stops.restrict(connection, keys, gate, now)
@@ -125,18 +123,16 @@ class Stops:
             raise StorageAway("data")  # it stands; nobody can say yet that it holds
         await self.permit_wait.until_over(still_open)
 
-    async def _is_restricted(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> bool:
-        """Whether the log bears out what the row says; of who has no key it tells nothing.
-
-        What somebody planted could be taken away again, and so could an old row that they put
-        back: then nothing would tell of the restriction that was answered.
-        """
+    async def _said_just_now(
+        self, connection: AsyncConnection, gate: Gate, vault: Vault, now: datetime
+    ) -> bool:
+        """Whether it stands, and was said a moment ago; of who has no key nobody can tell."""
         if gate.restricted_at is None or not gate.is_honest(self.consents.keys):
             return False
         if not vault.has(gate.subject, Compartment.EVIDENCE):
             return False
         told = await histories.of_people(connection, self.log.macs, [gate.subject], vault)
-        return stops.restriction_stands(told[gate.subject])
+        return stops.said_just_now(told[gate.subject], Kind.SUBJECT_RESTRICTED, now)
 
     async def lift_restriction(
         self, subject: str, channel: str = CHANNEL, actor: Actor = Actor.SUBJECT
@@ -168,7 +164,7 @@ class Stops:
         False, and nothing written, where it is other ones, nothing was objected to, or an
         erasure waits.
         The mailbox may be asked again, unless somebody with another spelling of it
-        objected too. Raises `StorageAway` as `lift_restriction`.
+        may have said no too. Raises `StorageAway` as `lift_restriction`.
         """
         vault = await self.keystore.vault([subject])
         async with self.data.begin() as connection:
@@ -190,9 +186,8 @@ class Stops:
             said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids), Actor.SUBJECT
             trail.record(Kind.SUPPRESSION_LIFTED, subject, actor, now, evidence=said)
             await stops.lift_objection(connection, self.consents.keys, gate)
-            others = [one for name, one in together.items() if name != subject]
-            if not any(other.objected_at is not None for other in others):
-                await self._unblock(connection, gate, vault)
+            blocking = unblocking.Blocking(self.suppression, gate, vault, known.told, now)
+            await blocking.as_they_lift(connection)
             await trail.stage(connection)
         return True
 
@@ -222,12 +217,6 @@ class Stops:
         _require(known.whole and not any(stops.denied(known.told, gate)))
         _require(not stops.erasure_waits(known.told))  # its row is away, or altered
         return known
-
-    async def _unblock(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> None:
-        mailbox = withdraw.mailbox_of(gate, vault)
-        if mailbox is not None:
-            email = address.parse(mailbox)
-            await suppressions.lift(connection, self.suppression, email, Stop.ASKING)
 
 
 def _unstopped(known: Facts) -> Facts:

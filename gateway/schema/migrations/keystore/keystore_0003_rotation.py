@@ -1,4 +1,4 @@
-"""rotation: how far epochs and keys of sets are, which process holds which; keys of contents."""
+"""rotation: how far keys are, which process holds which; keys of contents; sessions that stand."""
 
 from __future__ import annotations
 
@@ -54,6 +54,18 @@ def upgrade() -> None:
         sa.Column("seen_at", types.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "own_session",
+        sa.Column("link", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("id_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("expires_at", types.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("link"),
+        sa.UniqueConstraint("id_hash"),
+    )
+    with op.batch_alter_table("own_session", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_own_session_subject"), ["subject"], unique=False)
+        batch_op.create_index(batch_op.f("ix_own_session_expires_at"), ["expires_at"], unique=False)
 
 
 def downgrade() -> None:
