@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gateway.http.endpoints import Endpoint
 from gateway.process import routes
 
-ROWS = (*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.OPERATIONS)
+ROWS = (*routes.API, *routes.PAGES, *routes.OWN_PAGES, *routes.DESK, *routes.OPERATIONS)
 
 # What a stranger puts where a path wants something; none of it is theirs. A new kind of part has
 # to be told here.

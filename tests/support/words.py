@@ -2012,6 +2012,7 @@ NO_FACT: Final = (
     "not needed any more",
     "mails that ask to confirm",
     "mails that ask to confirm, and personal links",
+    "by %(who)s",
     "by letter",
     "by phone",
     "by a reply to a mail",
