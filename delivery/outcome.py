@@ -97,11 +97,18 @@ _OURS = Verdict(Outcome.DEFERRED, again=True, ours=True)
 _OPINION = re.compile(
     r"polic(?:y|ies)|\bspam|\bjunk|unsolicited|\babuse|reputation|\brate\b|frequen(?:t|cy)|throttl"
     r"|too (?:many|fast|much)|\blimit|black ?list|block(?:ed|ing|list)|\blisted\b|\b(?:rbl|dnsbl)\b"
-    r"|spamhaus|(?:access|relay(?:ing)?) (?:is )?denied|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b"
+    r"|spamhaus|(?:access|relay(?:ing)?) (?:is )?(?:denied|not (?:permitted|allowed))"
+    r"|unable to relay|\b(?:spf|dkim|dmarc)\b|reverse dns|\bptr\b"
     r"|virus|malware|content (?:was )?re(?:jected|fused)",
     re.IGNORECASE,
 )
-_NAMES = re.compile(r"<[^>]*>|\S*@\S*")  # what somebody is called is nobody's opinion
+# What somebody is called is nobody's opinion, nor is what a mailbox is, in the words of an opinion.
+_NO_OPINION = re.compile(
+    r"<[^>]*>|\S*@\S*|recipient address rejected: access denied"
+    r"|(?:mailbox|account|user)(?: is| has been)? (?:blocked|over its limit)",
+    re.IGNORECASE,
+)
+_TOO_LARGE = frozenset({"5.2.3", "5.3.4"})  # RFC 3463, sections 3.3 and 3.4: it will be so again
 
 
 def parse_reply(code: int, text: str) -> Reply:
@@ -180,4 +187,6 @@ def _judge_refusal(phase: Phase, reply: Reply) -> Verdict:
 
 
 def _is_opinion(reply: Reply) -> bool:
-    return _OPINION.search(_NAMES.sub(" ", reply.text)) is not None
+    if reply.enhanced in _TOO_LARGE:
+        return False
+    return _OPINION.search(_NO_OPINION.sub(" ", reply.text)) is not None

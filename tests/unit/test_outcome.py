@@ -65,6 +65,8 @@ def test_an_ending_means_the_same_for_both_kinds(
         "low reputation of the sending domain",
         "this host is listed in a DNSBL",
         "Relay access denied",
+        "Unable to relay for this domain",
+        "Client host [192.0.2.1] blocked using bl.example",
         "messages that fail DMARC are not accepted",
         "rate of mails exceeded",
     ],
@@ -91,6 +93,20 @@ def test_what_is_plainly_about_the_mailbox_suppresses_it(words: str) -> None:
     bounced = Verdict(Outcome.BOUNCED, suppress=True)
 
     assert judge(Ending(Phase.RCPT, Reply(550, "5.1.1", words)), Kind.SERVICE) == bounced
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(550, "5.4.1", "5.4.1 Recipient address rejected: Access denied. [x.example]"),
+        Reply(550, "5.2.1", "5.2.1 the account is blocked"),
+        Reply(552, "5.3.4", "5.3.4 Message size exceeds fixed limit"),
+        Reply(550, "5.2.3", "5.2.3 Message length exceeds administrative limit"),
+    ],
+    ids=["nobody of that name", "a closed mailbox", "too large", "too large for them"],
+)
+def test_what_will_be_so_again_is_not_tried_again(reply: Reply) -> None:
+    assert judge(Ending(Phase.REPLIED, reply), Kind.MARKETING).outcome is Outcome.BOUNCED
 
 
 def test_a_session_that_is_over_was_no_try_of_the_next_mail() -> None:
