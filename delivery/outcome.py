@@ -85,7 +85,7 @@ class Verdict:
     at_once: bool = False
 
 
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")  # RFC 3463, section 2
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)", re.ASCII)  # RFC 3463, section 2
 _NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 _MAILBOX_FULL: Final = "5.2.2"  # RFC 3463, section 3.3: it passes
 # About the session or its credentials: for the operator to repair, not a fact about the message.
@@ -108,6 +108,7 @@ _NO_OPINION = re.compile(
     r"|(?:mailbox|account|user)(?: is| has been)? (?:blocked|over its limit)",
     re.IGNORECASE,
 )
+_READ: Final = 1000  # characters of a reply: looking at them costs their square
 _TOO_LARGE = frozenset({"5.2.3", "5.3.4"})  # RFC 3463, sections 3.3 and 3.4: it will be so again
 
 
@@ -189,4 +190,4 @@ def _judge_refusal(phase: Phase, reply: Reply) -> Verdict:
 def _is_opinion(reply: Reply) -> bool:
     if reply.enhanced in _TOO_LARGE:
         return False
-    return _OPINION.search(_NO_OPINION.sub(" ", reply.text)) is not None
+    return _OPINION.search(_NO_OPINION.sub(" ", reply.text[:_READ])) is not None

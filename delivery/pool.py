@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 _SHORTEST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
+_REMEMBERED: Final = 600.0
+_AT_ONCE: Final = 5.0
 
 
 class _Pauses:
@@ -77,7 +79,8 @@ class Pool:
         self._listener: Callable[[], None] = lambda: None
         self._bug: BaseException | None = None
         self._sweep: asyncio.TimerHandle | None = None
-        self._each = relay.messages_per_connection  # as far as the relay has shown
+        self._each = relay.messages_per_connection  # as far as the relay has shown lately
+        self._each_until = 0.0
         self.trouble: RelayAway | None = None
 
     async def __aenter__(self) -> Self:
@@ -129,16 +132,20 @@ class Pool:
 
     def fit(self, connection: Connection) -> bool:
         """Whether *connection* may carry another mail: neither worn nor broken."""
+        if asyncio.get_running_loop().time() > self._each_until:
+            self._each = self._relay.messages_per_connection
         worn = connection.transmissions >= self._each
         return connection.dialogue.is_quiet and not worn
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next mail, or close it when it cannot carry one.
 
-        After how many the relay would have no more in it is remembered: the next ones end before.
+        After how many the relay would have no more in it is remembered for a while, for it may just
+        have been stopping: the next ones end before.
         """
         if connection.ending is not None and connection.ending.worn:
             self._each = min(self._each, connection.carried)
+            self._each_until = asyncio.get_running_loop().time() + _REMEMBERED
         if not self.fit(connection):
             self._discard(connection)
             return
@@ -211,4 +218,8 @@ class Pool:
 
     def _discard(self, connection: Connection) -> None:
         self._open -= 1
+        young = asyncio.get_running_loop().time() - connection.used_at < _AT_ONCE
+        if young and not connection.transmissions and not connection.dialogue.is_open:
+            # Else a relay that lets us in and hangs up would be called without a pause.
+            self._note(RelayAway("it hung up before any mail"), self._open + 1)
         connection.dialogue.quit()

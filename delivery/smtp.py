@@ -9,7 +9,6 @@ import asyncio
 import base64
 import hashlib
 import os
-import re
 import socket
 import ssl
 from collections.abc import Collection, Mapping
@@ -197,5 +196,5 @@ def _away(error: aiosmtplib.SMTPException | OSError) -> RelayAway:
 
 def _said(message: str) -> str:
     """A server's words on one line of a terminal, whatever they are."""
-    plain = re.sub(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]+", " ", message)
+    plain = "".join(one if one.isprintable() else " " for one in message)
     return " ".join(plain.split())[:_LONGEST_SAID]

@@ -1,7 +1,9 @@
 """Which session each personal link opened, and which stand: where who writes the data has no hand.
 
 A row of the data can be put back, of a link before it was spent, or of a session before it was
-ended, and what the log tells of it be deleted. So both are asked for here as well.
+ended, and what the log tells of it be deleted. So both are asked for here as well. The desk's
+are here too, of an operator in the place of a subject; a revoked one has a row named by
+themselves, until their key goes.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys import tables
@@ -62,6 +64,21 @@ class OwnSessions:
         async with self._database.begin() as connection:
             await connection.execute(ended)
 
+    async def revoke(self, operator: str, now: datetime) -> None:
+        """Let nothing of an operator open anything from now on, whatever rows say."""
+        row = {"link": operator, "subject": operator, "id_hash": None, "expires_at": now}
+        async with self._database.begin() as connection:
+            statement = upsert(connection, table).values(row).on_conflict_do_nothing()
+            await connection.execute(statement)
+            ended = update(table).where(table.c.subject == operator).values(id_hash=None)
+            await connection.execute(ended)
+
+    async def revoked(self, operators: Collection[str]) -> set[str]:
+        """Those of them who were."""
+        query = select(table.c.link).where(among(table.c.link, operators))
+        async with self._database.read() as connection:
+            return set((await connection.execute(query)).scalars())
+
     async def forget(self, connection: AsyncConnection, subjects: Collection[str]) -> None:
         """Delete what is of people whose keys are destroyed: no link of theirs opens anything."""
         await connection.execute(delete(table).where(among(table.c.subject, subjects)))
@@ -70,4 +87,4 @@ class OwnSessions:
         """Delete what is over; also what a clock dated that ran ahead, which opens nothing."""
         over = or_(table.c.expires_at <= now, table.c.expires_at > now + _LONGEST)
         async with self._database.begin() as connection:
-            await delete_free(connection, table, over)
+            await delete_free(connection, table, and_(over, table.c.link != table.c.subject))

@@ -31,6 +31,7 @@ PRINTED_LIFE: Final = timedelta(hours=24)
 IDLE: Final = timedelta(minutes=30)  # a session ends so long after the last step in it
 LONGEST: Final = timedelta(hours=8)
 _SELDOM: Final = timedelta(minutes=1)  # a step is noted once in so long
+_STEPPED_BACK: Final = timedelta(days=1)  # a clock may have been, between two events
 _DOMAIN: Final = b"consentgw/desk/v1\0"
 _TOKEN, _SESSION = "operator_link.token", "operator_session.id"
 
@@ -120,7 +121,7 @@ async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) ->
 async def is_spent(connection: AsyncConnection, macs: RowMacs, link: DeskLink) -> bool:
     """Whether the log tells that it was spent, whatever its row says."""
     kinds = [Kind.OPERATOR_SIGNED_IN]
-    told = await trail.happenings(connection, macs, kinds, link.created_at)
+    told = await trail.happenings(connection, macs, kinds, link.created_at - _STEPPED_BACK)
     return any(one.refs.get("link") == link.id for one in told)
 
 
@@ -136,11 +137,15 @@ async def spend(connection: AsyncConnection, link: DeskLink, now: datetime) -> b
 
 async def open_session(
     connection: AsyncConnection, keys: RowKeys, link: DeskLink, now: datetime
-) -> bytes:
-    """Open a session and return its id, which goes into the browser's cookie and nowhere else."""
+) -> tuple[bytes, bytes]:
+    """Open a session; its id, which goes into the browser's cookie alone, and what is kept of it.
+
+    It does not stand before the key store has it too (`consent/keys/own_sessions.py`).
+    """
     raw = secrets.token_bytes(32)
+    kept = keys.keyed(_SESSION, raw).mac
     row = {
-        "id_hash": keys.keyed(_SESSION, raw).mac,
+        "id_hash": kept,
         "operator": link.operator,
         "link": link.id,
         "opened_at": now,
@@ -149,7 +154,7 @@ async def open_session(
     }
     signed = row | keys.sign(operator_session.name, *row.values())._asdict()
     await connection.execute(insert(operator_session).values(signed))
-    return raw
+    return raw, kept
 
 
 async def session_of(
@@ -163,13 +168,13 @@ async def session_of(
     if not SESSIONS.fits(keys, row):
         return None
     found = _session(row)
-    return found if found.ends_at > now else None
+    return found if found.opened_at <= now < found.ends_at else None
 
 
 async def is_left(connection: AsyncConnection, macs: RowMacs, session: Visit) -> bool:
     """Whether the log tells that somebody signed out of it, whatever rows there are."""
     kinds = [Kind.OPERATOR_SIGNED_OUT]
-    told = await trail.happenings(connection, macs, kinds, session.opened_at)
+    told = await trail.happenings(connection, macs, kinds, session.opened_at - _STEPPED_BACK)
     return any(one.refs.get("link") == session.link for one in told)
 
 
@@ -187,6 +192,11 @@ async def note_step(
     this = operator_session.c.id_hash == session.id_hash
     changed = update(operator_session).where(this, operator_session.c.seen_at < now)
     await connection.execute(changed.values(seen_at=now, **signed._asdict()))
+
+
+def names_of(keys: RowKeys, raw: bytes) -> list[bytes]:
+    """What a session's row may be called, under each of our keys."""
+    return [*keys.all_keyed(_SESSION, raw).values()]
 
 
 async def close(connection: AsyncConnection, keys: RowKeys, raw: bytes) -> bool:

@@ -66,7 +66,12 @@ async def defend(request: web.Request) -> web.StreamResponse:
     async with request.app[TURNS].place():
         upload = await _read(request)
         said = upload.said
-        _require(compare_digest(said.get("csrf", ""), sessions.csrf(request, operator)))
+        # Again: who was revoked while the mail was on its way does nothing any more.
+        operator = await sessions.current(request)
+        if operator is None:
+            return see_other(request)
+        given = said.get("csrf", "").encode(errors="surrogatepass")
+        _require(compare_digest(given, sessions.csrf(request, operator).encode()))
         why = questions.line(said.get("why", ""))
         if why is None or not upload.mail:
             return _page(request, operator, None, "why" if why is None else "mail", said)

@@ -83,11 +83,12 @@ async def posted(request: web.Request, *roles: Role) -> tuple[Operator, MultiDic
 
     Raises `Forged` for the form of another session or site, and for a role that may not.
     """
+    require_same_site(request)
+    fields = await read_fields(request)
+    # Now, and not before the body came: who was revoked meanwhile does nothing any more.
     operator = await current(request)
     if operator is None:
         return None
-    require_same_site(request)
-    fields = await read_fields(request)
     try:
         said = serializer(request.app[PARTS].keyring, _salt(operator)).loads(
             fields.get(CSRF_FIELD, "")

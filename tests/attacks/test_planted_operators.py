@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, delete, insert, select, update
 
+from audit.kinds import Kind
+from audit.tables import audit_entry, audit_pending
+from consent import personal
 from consent.keys import tables as keystore
+from consent.tables import subject as of_people
 from gateway.callers import visits
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.proving import verify
@@ -59,6 +63,13 @@ async def alter(app: App, table: Table, of: str = "", **values: Any) -> None:
     these = update(table).values(**values)
     async with app.parts.data.begin() as connection:
         await connection.execute(these.where(table.c.id == of) if of else these)
+
+
+async def hide(app: App, kind: Kind) -> None:
+    """Take away what the log tells of it, placed or not."""
+    async with app.parts.data.begin() as connection:
+        await connection.execute(delete(audit_pending))
+        await connection.execute(delete(audit_entry).where(audit_entry.c.kind == kind))
 
 
 async def doubts(app: App) -> list[str]:
@@ -151,6 +162,54 @@ async def test_a_revoked_row_put_back_whole_opens_nothing(app: App) -> None:
     # Revoked again, it fits.
     assert await staff_of(app.parts).revoke(officer)
     assert await doubts(app) == []
+
+
+async def test_a_revoked_row_put_back_opens_nothing_without_the_word_of_the_log(app: App) -> None:
+    await app.subscribe()
+    sitting, unspent = await sit(app), await link(app)
+    before = await rows_of(app, *TABLES)
+    await app.tick()
+    assert await staff_of(app.parts).revoke(await id_of(app))
+
+    await hide(app, Kind.OPERATOR_REVOKED)
+    await put_back(app, before)
+
+    assert await sees_nothing(app, sitting)
+    assert (await press(app, unspent)).status == 410
+    await app.http.post("/dpo/sign-in", data={"email": DPO})
+    assert [one.to for one in await app.deliver() if b"/dpo/link/" in one.raw] == []
+
+
+async def test_what_was_spent_and_left_opens_nothing_without_the_word_of_the_log(app: App) -> None:
+    await app.subscribe()
+    token = await link(app)
+    unspent = await rows_of(app, operator_link)
+    sitting = sitting_by(app, await press(app, token))
+    there = await rows_of(app, operator_session)
+    assert (await sitting.post("/dpo/leave")).status == 303
+
+    for kind in (Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT):
+        await hide(app, kind)
+    await put_back(app, [*unspent, *there])
+
+    assert await sees_nothing(app, sitting)
+    assert (await press(app, token)).status == 410
+
+
+async def test_no_link_goes_to_whom_an_operators_address_leads_by_an_old_row(app: App) -> None:
+    """Whoever has the mailbox of now would sit there as the operator."""
+    await app.subscribe(DPO)
+    subject = await app.subject(DPO)
+    assert subject is not None
+    vault = await app.parts.keystore.vault([subject])
+    elsewhere = personal.seal_mailbox(subject, ADA, vault)
+    async with app.parts.data.begin() as connection:
+        these = update(of_people).where(of_people.c.id == subject)
+        await connection.execute(these.values(address=elsewhere))
+
+    await app.http.post("/dpo/sign-in", data={"email": DPO})
+
+    assert [one.to for one in await app.deliver() if b"/dpo/link/" in one.raw] == []
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["put back whole", "said to be unspent"])

@@ -439,6 +439,27 @@ async def test_a_mailbox_of_nobody_who_may_sign_in_is_forgotten(app: App) -> Non
     assert (await verify(app.parts)).rows == []
 
 
+async def test_who_has_a_stop_a_hold_or_a_case_is_not_forgotten_with_their_seat(app: App) -> None:
+    for one in MAILBOXES.values():
+        await link(app, one)
+    await app.tick()
+    stopped, waits = await app.subject(DPO), await app.subject(AUDITOR)
+    assert stopped is not None and waits is not None
+    headers = await app.key()
+    body = {"to": {"email": DPO}, "all": True, "kind": "object", "channel": "letter"}
+    assert (await app.http.post("/v1/withdrawals", json=body, headers=headers)).status == 200
+    case = {"email": AUDITOR, "kind": "access", "channel": "letter"}
+    assert (await app.http.post("/v1/rights-requests", json=case, headers=headers)).status == 201
+
+    for name in NAMES.values():
+        await staff_of(app.parts).revoke(await id_of(app, name))
+    await app.tick()
+    await sign_ins_of(app.parts).let_go()
+
+    assert await app.subject(ADMIN) is None
+    assert [await app.subject(DPO), await app.subject(AUDITOR)] == [stopped, waits]
+
+
 async def test_an_operator_who_is_erased_as_a_person_is_still_known_as_who_looked(
     app: App,
 ) -> None:

@@ -126,6 +126,37 @@ async def test_a_relay_that_turns_us_away_is_told_by_code_alone() -> None:
         assert "ada" not in str(pool.trouble)
 
 
+async def test_a_relay_that_lets_us_in_and_hangs_up_is_not_hammered() -> None:
+    async with open_sink() as sink, Pool(relay(sink)) as pool:
+        sink.hangs_up = True
+        for _ in range(100):
+            for connection in pool.take(1):
+                pool.give_back(connection)
+            await asyncio.sleep(0.01)
+
+        assert pool.trouble is not None
+        assert pool.trouble.problem == "it hung up before any mail"
+        assert sink.connections < 8
+
+
+async def test_after_how_many_a_relay_ended_a_session_is_forgotten_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pooling, "_REMEMBERED", 0.3)
+    async with open_sink() as sink, Pool(relay(sink)) as pool:
+        sink.each = 1
+        for _ in range(2):
+            await use(pool, await take(pool, 1))
+        sink.each = None
+        (shorn,) = await take(pool, 1)
+        await transmit(shorn, MAIL, Fences())
+        assert not pool.fit(shorn), "one is all that a session takes"
+        await asyncio.sleep(0.35)
+
+        assert pool.fit(shorn)
+        pool.give_back(shorn)
+
+
 async def test_a_relay_that_stays_silent_is_left() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

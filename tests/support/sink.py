@@ -81,6 +81,7 @@ class Sink:
         self.reset_after = 0.0  # seconds that RSET takes
         self.mechanisms = ["PLAIN"]  # ways to sign in that are offered
         self.passes: str | None = None  # the only one of them that anybody passes; None: each
+        self.hangs_up = False  # once it has said what it offers
         self.each: int | None = None  # mails in a session; the next is told that it is over
         self._out = out
         self._seen: set[str] = set()
@@ -206,7 +207,7 @@ class _Session:
         offers += ["PIPELINING"] if self.sink.pipelining else []
         offers += ["STARTTLS"] if self.sink.tls else []
         await self.say("\r\n".join([f"250-{name}" for name in ("sink", *offers)] + ["250 OK"]))
-        return True
+        return not self.sink.hangs_up
 
     async def on_starttls(self, command: str) -> bool:
         assert self.sink.tls is not None

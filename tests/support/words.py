@@ -469,7 +469,7 @@ FACTS: Final = {
         " most.",
     ),
     f"{_DESK}test_nobody_floods_an_operators_mailbox": (
-        "To one mailbox at most five such links go within an hour.",
+        "To one mailbox at most five such links go within half an hour.",
     ),
     f"{_DESK}test_signing_in_and_out_are_events_and_the_rows_fit_the_log": (
         "An operator signed out",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +109,15 @@ def test_what_is_plainly_about_the_mailbox_suppresses_it(words: str) -> None:
 )
 def test_what_will_be_so_again_is_not_tried_again(reply: Reply) -> None:
     assert judge(Ending(Phase.REPLIED, reply), Kind.MARKETING).outcome is Outcome.BOUNCED
+
+
+def test_a_long_answer_is_judged_by_its_beginning() -> None:
+    reply = Reply(550, "5.7.1", "5.7.1 blocked " + "<" * 60_000 + "x" * 60_000)
+
+    begun = time.process_time()
+
+    assert judge(Ending(Phase.RCPT, reply), Kind.MARKETING) == OURS
+    assert time.process_time() - begun < 1
 
 
 def test_a_session_that_is_over_was_no_try_of_the_next_mail() -> None:

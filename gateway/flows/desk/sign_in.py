@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -35,7 +34,8 @@ from gateway.callers.visits import DeskLink
 from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.desk.staff import identities
-from gateway.flows.rights import erasing, fresh_link
+from gateway.flows.leaving import withdraw
+from gateway.flows.rights import erasing, fresh_link, still_needed
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
@@ -50,8 +50,10 @@ logger = structlog.get_logger()
 # No purpose can be called so: a name in the configuration has no dot.
 PURPOSE: Final = "service.desk"
 AT_ONCE: Final = 50
-MOST: Final = 5  # links to one mailbox within an hour: nobody is to flood it with them
-_WITHIN: Final = timedelta(hours=1)
+# Links to one mailbox within the life of one: nobody is to flood it with them, nor, by asking for
+# so many, to keep its operator without one that works.
+MOST: Final = 5
+_WITHIN: Final = visits.MAILED_LIFE
 _KEYS: Final = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
@@ -114,6 +116,8 @@ class SignIns:
         async with self.data.read() as connection:
             rows = await operators.listed(connection, self.rows)
             standing = operators.standing(rows, await operators.ended(connection, self.log.macs))
+        gone = await self.keystore.sessions.revoked(standing)
+        standing = {one: row for one, row in standing.items() if one not in gone}
         vault = await self.keystore.vault(standing)
         over = {one.mailbox for one in _ours(rows) if one.id not in standing} - {None}
         known: dict[str, _Theirs] = {}
@@ -131,6 +135,8 @@ class SignIns:
             return
         if not gates.usable(gate, vault, *_KEYS):
             return
+        if not withdraw.may_be_at(gate, vault, to.email):
+            return  # it would go to whatever mailbox is theirs now
         if await visits.mailed(connection, one.id, now - _WITHIN) >= MOST:
             return
         token, link = visits.new_link(one.id, now, gate.subject)
@@ -174,7 +180,8 @@ class SignIns:
     async def let_go(self) -> int:
         """Forget mailboxes that were on file for operators alone who are none any more.
 
-        Who agreed to anything stays for that; returns how many went.
+        Who agreed to anything, has a stop or a hold, or waits for an answer stays for that;
+        returns how many went.
         """
         async with self.data.read() as connection:
             rows = await operators.listed(connection, self.rows)
@@ -190,7 +197,10 @@ class SignIns:
             held = await gates.lock(connection, going)
             consents = await self.consents.of_subjects(connection, held)
             now = await self.clock.now(connection)
-            free = [gate for one, gate in held.items() if not consents.get(one)]
+            needed = await still_needed.of(
+                connection, self.rows, self.log.macs, held, consents, vault, now
+            )
+            free = [gate for one, gate in held.items() if one not in needed]
             gone = [gate for gate in free if self._is_over(gate, vault)]
             await erasing.begin(self.log, connection, self.rows, self.lookup, None, gone, now)
         return await self.eraser.finish([gate.subject for gate in gone]) if gone else 0

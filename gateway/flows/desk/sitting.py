@@ -48,13 +48,14 @@ class Desk:
         """Whether a link still opens the desk. Changes nothing."""
         async with self.data.read() as connection:
             link = await self._link(connection, token)
-            return link is not None and await self._is_good(connection, link)
+            good = link is not None and await self._is_good(connection, link)
+        return good and link is not None and not await self._is_used(link)
 
     async def open(self, token: str) -> bytes | None:
         """Spend a link and open a session, whose id is returned; None: it opens nothing."""
         async with self.data.read() as connection:
             link = await self._link(connection, token)
-        if link is None:
+        if link is None or await self._is_used(link):
             return None
         async with self.data.begin() as connection:
             # First the operator: whoever revokes them holds it, and ends what was opened before.
@@ -65,9 +66,17 @@ class Desk:
                 return None
             if not await visits.spend(connection, link, now):
                 return None
-            raw = await visits.open_session(connection, self.rows, link, now)
+            raw, kept = await visits.open_session(connection, self.rows, link, now)
             await self._tell(connection, Kind.OPERATOR_SIGNED_IN, link.operator, link.id, now)
-        return raw
+        # After the commit: a crash before it leaves a row that opens nothing.
+        last = max(now + visits.LONGEST, link.expires_at)
+        opened = await self.keystore.sessions.open(link.id, link.operator, kept, last)
+        return raw if opened else None
+
+    async def _is_used(self, link: DeskLink) -> bool:
+        """Whether it opened a session, or its operator was revoked, whatever rows and log say."""
+        sessions = self.keystore.sessions
+        return await sessions.spent(link.id) or bool(await sessions.revoked([link.operator]))
 
     async def who(self, raw: bytes) -> Operator | None:
         """Who sits there, asked at every request. Changes nothing."""
@@ -77,7 +86,9 @@ class Desk:
             if found is None or await visits.is_left(connection, self.log.macs, found):
                 return None
             one = await self._standing(connection, found.operator)
-        if one is None:
+        if one is None or not await self.keystore.sessions.stands(found.id_hash):
+            return None
+        if await self.keystore.sessions.revoked([one.id]):
             return None
         said = operators.identity_of(one, await self.keystore.vault([one.id]))
         # Of whom nobody can say who they are, nobody could be told who looked.
@@ -99,6 +110,7 @@ class Desk:
             if await visits.close(connection, self.rows, raw):
                 kind, now = Kind.OPERATOR_SIGNED_OUT, await self.clock.now(connection)
                 await self._tell(connection, kind, one.id, one.session.link, now)
+        await self.keystore.sessions.end(visits.names_of(self.rows, raw))
 
     async def _link(self, connection: AsyncConnection, token: str) -> DeskLink | None:
         digest = visits.hash_of(token)

@@ -128,6 +128,13 @@ class Staff:
 
     async def revoke(self, operator_id: str) -> bool:
         """End their sessions and links at once; False where there is nobody to revoke."""
+        async with self.data.read() as connection:
+            rows = {one.id: one for one in await operators.listed(connection, self.rows)}
+        if (there := rows.get(operator_id)) is None:
+            return False
+        if isinstance(there, Altered) or there.identity is not None:
+            # First: interrupted after it they sit nowhere, and are revoked when this is run again.
+            await self.keystore.sessions.revoke(operator_id, self.clock.wall())
         async with self.data.begin() as connection:
             one = await operators.lock(connection, self.rows, operator_id)
             told = await operators.ended(connection, self.log.macs)
@@ -146,6 +153,8 @@ class Staff:
                 one = await operators.lock(connection, self.rows, row.id)
                 if one is not None and _stands(one):
                     await self._revoke(connection, one, {"reason": why})
+            if isinstance(row, Member) and row.identity is not None:
+                await self.keystore.sessions.revoke(row.id, self.clock.wall())
         async with self.data.begin() as connection:
             await visits.end(connection)  # whoever wrote them
         return sum(map(_stands, rows))

@@ -34,7 +34,7 @@ from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from delivery.schedule import LIFE
 from gateway.config.config import Config
-from gateway.flows.rights import erasing
+from gateway.flows.rights import erasing, still_needed
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToKeep
@@ -172,7 +172,7 @@ class CheckpointMails:
     async def let_go(self) -> int:
         """Forget mailboxes that were sent checkpoints and are not any more; returns how many.
 
-        Who agreed to anything stays for that.
+        Who agreed to anything, has a stop or a hold, or waits for an answer stays for that.
         """
         async with self.data.read() as connection:
             eids = [one.eid for one in await mailed.newest(connection, self.log.macs, _BEFORE)]
@@ -187,11 +187,11 @@ class CheckpointMails:
             held = await gates.lock(connection, going)
             consents = await self.consents.of_subjects(connection, held)
             now = await self.clock.now(connection)
-            over = [
-                gate
-                for subject, gate in held.items()
-                if not consents.get(subject) and self._is_over(gate, vault)
-            ]
+            kept = await still_needed.of(
+                connection, self._rows, self.log.macs, held, consents, vault, now
+            )
+            free = [gate for subject, gate in held.items() if subject not in kept]
+            over = [gate for gate in free if self._is_over(gate, vault)]
             await erasing.begin(self.log, connection, self._rows, self.lookup, None, over, now)
         return await self.eraser.finish([gate.subject for gate in over]) if over else 0
 
