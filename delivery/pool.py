@@ -80,7 +80,7 @@ class Pool:
         self._bug: BaseException | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._each = relay.messages_per_connection  # as far as the relay has shown lately
-        self._each_until = 0.0
+        self._each_until: float | None = None
         self.trouble: RelayAway | None = None
 
     async def __aenter__(self) -> Self:
@@ -132,8 +132,9 @@ class Pool:
 
     def fit(self, connection: Connection) -> bool:
         """Whether *connection* may carry another mail: neither worn nor broken."""
-        if asyncio.get_running_loop().time() > self._each_until:
-            self._each = self._relay.messages_per_connection
+        now = asyncio.get_running_loop().time()
+        if self._each_until is not None and now > self._each_until:
+            self._each, self._each_until = self._relay.messages_per_connection, None
         worn = connection.transmissions >= self._each
         return connection.dialogue.is_quiet and not worn
 

@@ -457,6 +457,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/reindex.py": "contract/test_reindexing.py",
     "consent/keys/sets.py": "contract/test_set_rotation.py",
     "consent/marks.py": "attacks/test_left_before.py",
+    "consent/keys/own_sessions.py": "attacks/test_pages_put_back.py",
     "consent/model.py": "unit/test_policy.py",  # words that only decisions give a meaning
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
     "consent/rights_requests.py": "contract/test_rights_requests.py",
