@@ -262,8 +262,18 @@ def test_no_byte_that_is_signed_may_change(data: st.DataObject) -> None:
 
     found = judged(changed)
 
-    same = raw[at : at + 1].lower() == byte
+    same = raw[at : at + 1].lower() == byte or signature_in(changed) == signature_in(raw)
     assert isinstance(found, NotOurs) or same or changed.lower() == raw.lower()
+
+
+def signature_in(raw: bytes) -> tuple[bytes, bytes | None]:
+    """The signature as it is decoded, whose last letter has bits that say nothing; and the rest."""
+    head, _, rest = raw.partition(b" b=")
+    letters, _, others = rest.partition(b"\r\nFrom:")
+    try:
+        return head + others, base64.b64decode(b"".join(letters.split()))
+    except ValueError:
+        return head + others, None
 
 
 @settings(max_examples=50, deadline=timedelta(seconds=2))
