@@ -52,6 +52,13 @@ async def held_size(guard: Database, origin: str) -> int | None:
     return size
 
 
+async def held_notes(guard: Database) -> list[str]:
+    """What the guard holds of every log, whoever signed it."""
+    async with guard.read() as connection:
+        query = select(audit_guard.c.note).where(sound(audit_guard))
+        return [*(await connection.execute(query)).scalars()]
+
+
 class _Walked(NamedTuple):
     """The right edge over entries that this process has authenticated, behind a guard's tree."""
 

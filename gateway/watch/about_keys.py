@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from audit import publish, seen
 from consent.keys import epochs, phases, set_phases, sets, verified
 from consent.keys.epochs import EpochState
 from consent.keys.wrapping import proofs
@@ -35,7 +36,18 @@ async def about(config: Config, name: str, database: Database) -> list[Finding]:
             *await _about_sets(ring, database),
         ]
         return [*known, await _about_backups(RowKeys(ring.rows), database)]
-    return [await _about_lookup(ring, database)] if name == "data" else []
+    if name == "guard":
+        return await _about_guard(ring, config.audit.origin, database)
+    return [await _about_lookup(ring, database)]
+
+
+async def _about_guard(ring: Keyring, origin: str, guard: Database) -> list[Finding]:
+    """That of another gateway may have the same numbers; what it signed is not the same."""
+    notes, verifier = await publish.held_notes(guard), ring.signers(origin).verifier
+    if not notes or any(seen.read(note, verifier) for note in notes):
+        return []
+    said = "did not sign what the guard holds: it is another gateway's, or one of before"
+    return [fail("keyring", said, "use the newest keyring of these databases")]
 
 
 async def _about_epochs(config: Config, ring: Keyring, database: Database) -> list[Finding]:
@@ -47,9 +59,6 @@ async def _about_epochs(config: Config, ring: Keyring, database: Database) -> li
         said = f"epochs {', '.join(map(str, lost))} wrap data keys and are not in the keyring"
         return [fail("keys", said, "restore the newest backup of the keyring")]
     active = [epoch for epoch in known if epoch.state is EpochState.ACTIVE]
-    if known and not any(epoch.honest for epoch in known):
-        said = "is not that of this key store: nothing there is signed under it"
-        return [fail("keyring", said, "use the one that `gateway init` made with these databases")]
     wrapping = [epoch for epoch in active if epoch.honest] or active
     if not wrapping or not wrapping[-1].held_by(mine):
         said = f"the keyring lacks the epoch that wraps (it has {_numbers(ring.keks)})"

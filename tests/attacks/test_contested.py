@@ -310,6 +310,8 @@ async def test_nothing_of_a_flood_is_shown_though_what_tells_of_it_is_deleted(ap
 
     assert held.contested
     nothing_of_theirs(str([step.said.facts() for step in held.story]))
-    cookie = await own_session(app)
-    async with app.http.get("/my-data/why", headers=cookie) as page:
-        assert "What tells of your confirmation is missing." in await page.text()
+    async with app.http.post("/my-data", data={"email": HER}) as asked_for:
+        assert asked_for.status == 200
+    (mail,) = await app.deliver()
+    async with app.http.post(f"/my-data/{mail.token('my-data')}") as page:
+        nothing_of_theirs(await page.text())

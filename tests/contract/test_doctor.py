@@ -79,7 +79,7 @@ def test_a_keyring_that_another_init_made_fails(run: Run, folder: Path, tmp_path
     examined = run("doctor", "--json")
 
     assert levels(examined, "keyring") == {"ok", "fail"}
-    assert "is not that of this key store" in examined.out
+    assert "did not sign what the guard holds" in examined.out
 
 
 def test_the_doctor_speaks_to_people_too(run: Run) -> None:
