@@ -83,9 +83,11 @@ async def posted(request: web.Request, *roles: Role) -> tuple[Operator, MultiDic
 
     Raises `Forged` for the form of another session or site, and for a role that may not.
     """
+    if await current(request) is None:
+        return None  # of a stranger nothing is read
     require_same_site(request)
     fields = await read_fields(request)
-    # Now, and not before the body came: who was revoked meanwhile does nothing any more.
+    # Again: who was revoked while the body was on its way does nothing any more.
     operator = await current(request)
     if operator is None:
         return None
