@@ -23,7 +23,7 @@ MOST = 1.0
 TEMPLATES = sorted(path.parent.name for path in resources.templates().glob("mail/*/subject.txt"))
 OF_OUR_OWN = {
     *("address_asked", "address_changed", "address_confirm"),
-    *("checkpoint", "confirmation", "my_data", "re_permission", "withdrawal"),
+    *("checkpoint", "confirmation", "desk", "my_data", "re_permission", "withdrawal"),
 }
 SEALED = {
     "log": "mail.acme.example/audit/gateway",
@@ -65,7 +65,8 @@ def composed(name: str, locale: str, **look: Any) -> bytes:
         "controller": {"name": "Acme GmbH"},
         "look": mail_look(look.get("accent"), look.get("band")),
         "links": {
-            route: f"{BASE}/{route.replace('_', '-')}/{token}" for route, token in TOKENS.items()
+            **{at: f"{BASE}/{at.replace('_', '-')}/{token}" for at, token in TOKENS.items()},
+            "desk": f"{BASE}/dpo/link/{TOKENS['my_data']}",
         },
         "consents": [
             consent(
