@@ -72,12 +72,27 @@ include-path-regex = "^/(confirm|my-data|why|preferences)"
 checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.enabled = false
 
+# Who has no session there is sent to the door, whatever they post.
+[[operations]]
+include-path-regex = "^/dpo/($|act|cases$|cases/(answer|decide)|defence|dossier|leave|link|log|people|person|proof|sent|sign-in|wordings)"
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-path = "/dpo/cases/{{id}}"
+"parameters" = {{ "path.id" = "req_{nobody}" }}
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-path-regex = "^/dpo/erasures/"
+"parameters" = {{ "path.id" = "era_{nobody}" }}
+checks.negative_data_rejection.enabled = false
+
 [[operations]]
 include-path-regex = "^/unsubscribe"
 "parameters" = {{ "path.token" = "{unsubscribe}" }}
 checks.negative_data_rejection.enabled = false
 checks.positive_data_acceptance.enabled = false
-"""
+"""  # noqa: E501 one pattern is long
 
 
 # A mail in a file is of a type that it does not know how to write.
