@@ -27,6 +27,7 @@ from gateway.callers.api_keys import Scope
 from gateway.flows.rights import erasing
 from gateway.people import forms
 from gateway.people.stamps import HEADER as STAMP
+from gateway.process import routes
 from tests.support.apps import ORIGIN, App, open_app
 from tests.support.databases import Databases
 from tests.support.served import ROWS, requests
@@ -129,6 +130,13 @@ async def ask(app: App, email: str, network: str, headers: dict[str, str] | None
     return await _asked(app, "/my-data", network, headers, data={"email": email})
 
 
+async def ask_at_the_desk(
+    app: App, email: str, network: str, headers: dict[str, str] | None = None
+) -> Answer:
+    """Ask for an operator's link, as if somebody were one."""
+    return await _asked(app, "/dpo/sign-in", network, headers, data={"email": email})
+
+
 async def _fields(app: App, email: str) -> dict[str, str]:
     return {"email": email, "purpose": "newsletter", "text": (await wordings(app))[0]}
 
@@ -145,6 +153,7 @@ async def _asked(
 ASKING: dict[tuple[str, str], tuple[Callable[..., Awaitable[Answer]], ...]] = {
     ("POST", forms.PATH): (post, post_plain, post_parts),
     ("POST", "/my-data"): (ask,),
+    ("POST", "/dpo/sign-in"): (ask_at_the_desk,),
 }
 
 
@@ -202,6 +211,7 @@ def test_every_endpoint_that_takes_an_address_of_a_stranger_is_asked_here() -> N
         and (row.scope is None or row.open_to_all)
         and "{token:" not in row.path
         and row.path not in of_owners
+        and (row not in routes.DESK or row.path == "/dpo/sign-in")  # the others: in a session
     }
 
     assert open_to_all == set(ASKING)

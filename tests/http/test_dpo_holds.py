@@ -119,5 +119,5 @@ async def test_a_restriction_is_lifted_at_the_second_step_and_names_the_operator
     assert "mails under it start again" in first
     assert "The restriction is lifted" in second
     assert "Nothing was changed" in again
-    assert re.search(r"A restriction was lifted <span class=\"quiet\">\(an operator\)", second)
+    assert re.search(r"A restriction was lifted <span class=\"quiet\">\(by an operator\)", second)
     assert await well(app)
