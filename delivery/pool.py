@@ -79,8 +79,7 @@ class Pool:
         self._listener: Callable[[], None] = lambda: None
         self._bug: BaseException | None = None
         self._sweep: asyncio.TimerHandle | None = None
-        self._each = relay.messages_per_connection  # as far as the relay has shown lately
-        self._each_until: float | None = None
+        self._shown: tuple[int, float] | None = None  # how many it took in a session; until when
         self.trouble: RelayAway | None = None
 
     async def __aenter__(self) -> Self:
@@ -132,11 +131,16 @@ class Pool:
 
     def fit(self, connection: Connection) -> bool:
         """Whether *connection* may carry another mail: neither worn nor broken."""
-        now = asyncio.get_running_loop().time()
-        if self._each_until is not None and now > self._each_until:
-            self._each, self._each_until = self._relay.messages_per_connection, None
         worn = connection.transmissions >= self._each
         return connection.dialogue.is_quiet and not worn
+
+    @property
+    def _each(self) -> int:
+        """How many mails a session carries, as far as the relay has shown lately."""
+        most = self._relay.messages_per_connection
+        if self._shown is None or asyncio.get_running_loop().time() > self._shown[1]:
+            return most
+        return min(most, self._shown[0])
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next mail, or close it when it cannot carry one.
@@ -145,8 +149,8 @@ class Pool:
         have been stopping: the next ones end before.
         """
         if connection.ending is not None and connection.ending.worn:
-            self._each = min(self._each, connection.carried)
-            self._each_until = asyncio.get_running_loop().time() + _REMEMBERED
+            until = asyncio.get_running_loop().time() + _REMEMBERED
+            self._shown = min(self._each, connection.carried), until
         if not self.fit(connection):
             self._discard(connection)
             return

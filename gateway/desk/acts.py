@@ -12,10 +12,11 @@ from multidict import MultiDictProxy
 from audit.kinds import Actor
 from gateway.callers.operators import Role
 from gateway.config import calendars
-from gateway.desk import questions, sessions
-from gateway.desk.entrance import TAGS, brand, see_other, start_page
+from gateway.desk import questions, seated, sessions
+from gateway.desk.entrance import TAGS, brand, start_page
 from gateway.desk.people import shown_again, tell
 from gateway.desk.questions import Act
+from gateway.desk.seated import Fields
 from gateway.errors import Invalid, NotFound
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.leaving.ending import Withdrawal
@@ -41,12 +42,9 @@ _LAST_SECOND: Final = time(23, 59, 59)
     statuses=(200, 303),
     tags=TAGS,
 )
-async def act(request: web.Request) -> web.StreamResponse:
+@seated.posts(Role.DPO)
+async def act(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     """Answered when nothing that it ends can start any more."""
-    found = await sessions.posted(request, Role.DPO)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     subject, why = questions.about(fields)
     what = questions.one_of(fields, "act", *_ACTS)
     if "act" not in fields:

@@ -17,12 +17,14 @@ from consent import address
 from consent.errors import AddressError
 from consent.rights import Refusal, Right, RightsRequest, Step
 from gateway.callers.operators import Role
-from gateway.desk import case_pages, questions, read_only, sessions
+from gateway.desk import case_pages, questions, seated
 from gateway.desk.case_pages import FIRST, DueQuery, case_page, list_page
-from gateway.desk.entrance import TAGS, see_other
+from gateway.desk.entrance import TAGS
 from gateway.desk.people import READERS, everything, file_headers
 from gateway.desk.questions import CaseAnswer, CaseStep, NewCase
+from gateway.desk.seated import Fields
 from gateway.errors import NotFound
+from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving import certificate
 from gateway.flows.rights import looking
 from gateway.flows.rights.handing_out import at_the_desk
@@ -42,20 +44,15 @@ _NOON: Final = time(12)
 
 
 @page("GET", "/dpo/cases", "Cases that wait, in the order in which they are due", tags=TAGS)
-async def list_cases(request: web.Request) -> web.StreamResponse:
-    operator = await read_only.reader(request, *READERS)
-    if operator is None:
-        return see_other(request)
+@seated.reads(*READERS)
+async def list_cases(request: web.Request, operator: Operator) -> web.StreamResponse:
     return await list_page(request, operator, read_query(request, DueQuery).place)
 
 
 @page("POST", "/dpo/cases", "Write a case down", form=NewCase, statuses=_SEEN, tags=TAGS)
-async def enter(request: web.Request) -> web.StreamResponse:
+@seated.posts(Role.DPO)
+async def enter(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     """What came by letter or phone; that nobody is known by an address is told in the log."""
-    found = await sessions.posted(request, Role.DPO)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     try:
         email = address.parse(fields.get("email", ""))
     except AddressError:
@@ -74,10 +71,8 @@ async def enter(request: web.Request) -> web.StreamResponse:
 
 
 @page("GET", case_pages.ONE, "One case, without its person", tags=TAGS)
-async def show_case(request: web.Request) -> web.StreamResponse:
-    operator = await read_only.reader(request, *READERS)
-    if operator is None:
-        return see_other(request)
+@seated.reads(*READERS)
+async def show_case(request: web.Request, operator: Operator) -> web.StreamResponse:
     return case_page(request, operator, await _case(request, request.match_info["id"]))
 
 
@@ -89,12 +84,9 @@ async def show_case(request: web.Request) -> web.StreamResponse:
     statuses=_SEEN,
     tags=TAGS,
 )
-async def decide(request: web.Request) -> web.StreamResponse:
+@seated.posts(Role.DPO)
+async def decide(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     """In two steps, by the rules that a program's decisions have."""
-    found = await sessions.posted(request, Role.DPO)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     case, requests = await _named(request, fields), request.app[RIGHTS_REQUESTS]
     step = Step(questions.one_of(fields, "step", *_STEPS))
     if (refusal := case.request.refusal(step, case.now)) is not None:
@@ -119,12 +111,9 @@ async def decide(request: web.Request) -> web.StreamResponse:
     people=True,
     tags=TAGS,
 )
-async def answer(request: web.Request) -> web.StreamResponse:
+@seated.posts(Role.DPO)
+async def answer(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     """In one click: told, written, marked as answered, and only then handed over."""
-    found = await sessions.posted(request, Role.DPO)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     case, why = await _named(request, fields), questions.required_why(fields)
     reason = questions.reason_of(fields)
     form = handed_out.Form(questions.one_of(fields, "format", "pdf", "json"))
@@ -151,10 +140,8 @@ async def answer(request: web.Request) -> web.StreamResponse:
     people=True,
     tags=TAGS,
 )
-async def show_certificate(request: web.Request) -> web.StreamResponse:
-    operator = await read_only.reader(request, *READERS)
-    if operator is None:
-        return see_other(request)
+@seated.reads(*READERS)
+async def show_certificate(request: web.Request, operator: Operator) -> web.StreamResponse:
     parts = request.app[PARTS]
     told, stores = receivers_of(parts.config), (parts.data, parts.keystore)
     about = request.match_info["id"]

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from audit.kinds import Actor
 from delivery import handed_in
-from gateway.desk import questions, read_only, sessions
+from gateway.desk import questions, seated, sessions
 from gateway.desk.entrance import TAGS, brand, see_other
 from gateway.desk.people import READERS, file_headers
 from gateway.desk.questions import MailQuestion
@@ -40,10 +40,8 @@ class Upload:
 
 
 @page("GET", "/dpo/defence", "Where a mail is dropped to be defended", tags=TAGS)
-async def show_defence(request: web.Request) -> web.StreamResponse:
-    operator = await read_only.reader(request, *READERS)
-    if operator is None:
-        return see_other(request)
+@seated.reads(*READERS)
+async def show_defence(request: web.Request, operator: Operator) -> web.StreamResponse:
     return _page(request, operator, None)
 
 

@@ -16,10 +16,11 @@ from audit import witnessed
 from audit.kinds import Kind
 from audit.log import Logged
 from gateway.callers.operators import Role
-from gateway.desk import read_only, sessions
-from gateway.desk.entrance import TAGS, brand, see_other
+from gateway.desk import seated, sessions
+from gateway.desk.entrance import TAGS, brand
 from gateway.desk.people import READERS
 from gateway.desk.questions import DayWanted
+from gateway.desk.seated import Fields
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving import agreed, audit_log
 from gateway.flows.proving.audit_log import EventsWanted
@@ -65,19 +66,17 @@ class DayQuery(BaseModel):
 
 
 @page("GET", "/dpo/log", "A day of the audit log as a story", statuses=(200, 303, 422), tags=TAGS)
-async def show_log(request: web.Request) -> web.StreamResponse:
-    operator = await read_only.reader(request, *Role)
-    if operator is None:
-        return see_other(request)
+@seated.reads(*Role)
+async def show_log(request: web.Request, operator: Operator) -> web.StreamResponse:
     return await log_page(request, operator, read_query(request, DayQuery))
 
 
 @page("POST", "/dpo/log", "Choose a day of the log", form=DayWanted, statuses=(303,), tags=TAGS)
-async def choose_day(request: web.Request) -> web.StreamResponse:
-    found = await sessions.posted(request, *Role)
-    if found is None:
-        return see_other(request)
-    return read_only.asked_for(request, found[1], "/dpo/log", "day", "at", "kind")
+@seated.posts(*Role)
+async def choose_day(
+    request: web.Request, operator: Operator, fields: Fields
+) -> web.StreamResponse:
+    return seated.lead_on(request, fields, "/dpo/log", "day", "at", "kind")
 
 
 async def log_page(
@@ -140,10 +139,8 @@ async def _checked(request: web.Request, locale: str) -> dict[str, Any]:
 
 
 @page("GET", "/dpo/wordings", "Wordings and notices, and how many consents rest on each", tags=TAGS)
-async def show_wordings(request: web.Request) -> web.StreamResponse:
-    operator = await read_only.reader(request, *Role)
-    if operator is None:
-        return see_other(request)
+@seated.reads(*Role)
+async def show_wordings(request: web.Request, operator: Operator) -> web.StreamResponse:
     parts = request.app[PARTS]
     texts, notices = await agreed.look(parts.data, parts.config, parts.log.macs)
     return pages.response(

@@ -14,9 +14,10 @@ from audit.kinds import Actor
 from consent import address
 from consent.errors import AddressError
 from gateway.callers.operators import Role
-from gateway.desk import questions, sessions, story
-from gateway.desk.entrance import TAGS, brand, see_other, start_page
+from gateway.desk import questions, seated, sessions, story
+from gateway.desk.entrance import TAGS, brand, start_page
 from gateway.desk.questions import About, DossierQuestion, ProofQuestion, Search
+from gateway.desk.seated import Fields
 from gateway.errors import NotFound, NotPublished
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving.consent_bundle import ConsentBundles
@@ -36,12 +37,9 @@ _SEEN: Final = (200, 303, 422)
 
 
 @page("POST", "/dpo/people", "Look a person up", form=Search, statuses=_SEEN, tags=TAGS)
-async def search(request: web.Request) -> web.StreamResponse:
+@seated.posts(*READERS)
+async def search(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     """By address and with a reason; who is nobody's is told in the log, too."""
-    found = await sessions.posted(request, *READERS)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     typed, why = fields.get("email", ""), questions.why_of(fields)
     given = {"email": typed, "why": fields.get("why", "")}
     try:
@@ -60,12 +58,9 @@ async def search(request: web.Request) -> web.StreamResponse:
 
 
 @page("POST", "/dpo/person", "A person again", form=About, statuses=(200, 303), tags=TAGS)
-async def again(request: web.Request) -> web.StreamResponse:
+@seated.posts(*READERS)
+async def again(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     """The same page, as it is by now: that is a look of its own."""
-    found = await sessions.posted(request, *READERS)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     subject, why = questions.about(fields)
     return await shown_again(request, operator, subject, why)
 
@@ -122,11 +117,8 @@ async def _collected(request: web.Request, subject: str) -> Dossier | None:
     people=True,
     tags=TAGS,
 )
-async def proof(request: web.Request) -> web.StreamResponse:
-    found = await sessions.posted(request, *READERS)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
+@seated.posts(*READERS)
+async def proof(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     _, why = questions.about(fields)
     form = evidence_forms.Form(questions.one_of(fields, "format", "pdf", "bundle"))
     consent = questions.subject_of(fields, "consent")
@@ -159,11 +151,8 @@ async def proof(request: web.Request) -> web.StreamResponse:
     people=True,
     tags=TAGS,
 )
-async def dossier(request: web.Request) -> web.StreamResponse:
-    found = await sessions.posted(request, *READERS)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
+@seated.posts(*READERS)
+async def dossier(request: web.Request, operator: Operator, fields: Fields) -> web.StreamResponse:
     subject, why = questions.about(fields)
     form = handed_out.Form(questions.one_of(fields, "format", "pdf", "json"))
     async with request.app[TURNS].place():

@@ -14,10 +14,12 @@ from delivery.outbox import Status
 from delivery.outcome import Kind
 from gateway.callers.operators import Role
 from gateway.config.config import Config
-from gateway.desk import read_only, sessions
-from gateway.desk.entrance import TAGS, brand, see_other
+from gateway.desk import seated, sessions
+from gateway.desk.entrance import TAGS, brand
 from gateway.desk.questions import SentWanted
+from gateway.desk.seated import Fields
 from gateway.desk.story import BECAME, WAITS
+from gateway.flows.desk.sitting import Operator
 from gateway.flows.sending import sent
 from gateway.http import dossier_paper, pages
 from gateway.http.app_keys import PARTS
@@ -85,11 +87,9 @@ class SentQuery(BaseModel):
 
 
 @page("GET", "/dpo/sent", "What became of a day's messages", statuses=(200, 303, 422), tags=TAGS)
-async def show_sent(request: web.Request) -> web.StreamResponse:
+@seated.reads(*Role)
+async def show_sent(request: web.Request, operator: Operator) -> web.StreamResponse:
     """Every role sees it: it is about nobody."""
-    operator = await read_only.reader(request, *Role)
-    if operator is None:
-        return see_other(request)
     parts, query, locale = (
         request.app[PARTS],
         read_query(request, SentQuery),
@@ -126,11 +126,11 @@ async def show_sent(request: web.Request) -> web.StreamResponse:
 
 
 @page("POST", "/dpo/sent", "Choose a day", form=SentWanted, statuses=(303,), tags=TAGS)
-async def choose_sent(request: web.Request) -> web.StreamResponse:
-    found = await sessions.posted(request, *Role)
-    if found is None:
-        return see_other(request)
-    return read_only.asked_for(request, found[1], "/dpo/sent", "day", "purpose", "status")
+@seated.posts(*Role)
+async def choose_sent(
+    request: web.Request, operator: Operator, fields: Fields
+) -> web.StreamResponse:
+    return seated.lead_on(request, fields, "/dpo/sent", "day", "purpose", "status")
 
 
 class _Words:

@@ -9,11 +9,12 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from audit.kinds import Actor
-from gateway.desk import questions, sessions
-from gateway.desk.entrance import TAGS, see_other
+from gateway.desk import questions, seated
+from gateway.desk.entrance import TAGS
 from gateway.desk.log_pages import DayQuery, log_page
 from gateway.desk.people import READERS
 from gateway.desk.questions import LogExport, PersonLog
+from gateway.desk.seated import Fields
 from gateway.errors import Invalid, NotFound, NotPublished
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving.export_forms import Export, Form
@@ -37,12 +38,11 @@ _EXTENTS: Final = tuple(str(one) for one in Extent)
     people=True,
     tags=TAGS,
 )
-async def export_log(request: web.Request) -> web.StreamResponse:
+@seated.posts(*READERS)
+async def export_log(
+    request: web.Request, operator: Operator, fields: Fields
+) -> web.StreamResponse:
     """Told in the log before its first byte; without personal data."""
-    found = await sessions.posted(request, *READERS)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
     try:
         taking = _taking(operator, fields)
         return await _handed_over(request, taking)
@@ -60,11 +60,10 @@ async def export_log(request: web.Request) -> web.StreamResponse:
     people=True,
     tags=TAGS,
 )
-async def export_person(request: web.Request) -> web.StreamResponse:
-    found = await sessions.posted(request, *READERS)
-    if found is None:
-        return see_other(request)
-    operator, fields = found
+@seated.posts(*READERS)
+async def export_person(
+    request: web.Request, operator: Operator, fields: Fields
+) -> web.StreamResponse:
     subject, why = questions.about(fields)
     form, exports = Form(questions.one_of(fields, "format", *_FORMS)), _exports(request)
     question, asked = Question("", subject=subject), at_the_desk(operator, why)

@@ -5,15 +5,15 @@ A click is a button, a link, or a choice; what is typed is none.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Site, open_site
-from tests.browser.test_desk_visit import enter, sign_in
+from tests.browser.conftest import Site
+from tests.browser.test_desk_visit import desk, sign_in
 from tests.browser.test_journey import ADA, DESKTOP, PHONE, Visit, confirm, sign_up, visit
+
+__all__ = ["desk"]
 
 pytestmark = pytest.mark.wide
 MOST = 5
@@ -59,13 +59,6 @@ WORDS = {
         "back": "Zurück zum Schreibtisch",
     },
 }
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Site]:
-    async with open_site(tmp_path) as opened:
-        await enter(opened)
-        yield opened
 
 
 class Counted:

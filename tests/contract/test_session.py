@@ -32,6 +32,15 @@ def parts(app: App) -> Parts:
     return app.parts
 
 
+async def sent_link(app: App, parts: Parts) -> str:
+    """Somebody new asks for the link to their own pages."""
+    await app.sign_up(ADA)
+    await app.tick()
+    await ask(parts, ADA)
+    (link,) = await sent_links(parts)
+    return link
+
+
 async def test_a_link_opens_one_session_which_ends_after_half_an_hour(
     app: App, parts: Parts, clock: SteppedClock
 ) -> None:
@@ -63,10 +72,7 @@ async def test_a_link_opens_one_session_which_ends_after_half_an_hour(
 async def test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour(
     app: App, parts: Parts, clock: SteppedClock
 ) -> None:
-    await app.sign_up(ADA)
-    await app.tick()
-    await ask(parts, ADA)
-    (link,) = await sent_links(parts)
+    link = await sent_link(app, parts)
 
     clock.step(LINK_LIFE)
 
@@ -75,10 +81,7 @@ async def test_a_link_that_nobody_opened_ends_after_a_quarter_of_an_hour(
 
 
 async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None:
-    await app.sign_up(ADA)
-    await app.tick()
-    await ask(parts, ADA)
-    (link,) = await sent_links(parts)
+    link = await sent_link(app, parts)
     opened = await open_session(parts, link)
     assert opened is not None
 
@@ -94,10 +97,7 @@ async def test_a_session_that_was_closed_is_over(app: App, parts: Parts) -> None
 async def test_a_session_that_the_key_store_may_not_know_of_opens_nothing(
     app: App, parts: Parts, happened: bool
 ) -> None:
-    await app.sign_up(ADA)
-    await app.tick()
-    await ask(parts, ADA)
-    (link,) = await sent_links(parts)
+    link = await sent_link(app, parts)
 
     with gap(parts.key_database, 1, happened=happened), pytest.raises(StorageAway):
         await open_session(parts, link)
@@ -110,10 +110,7 @@ async def test_a_session_that_the_key_store_may_not_know_of_opens_nothing(
 async def test_a_session_is_ended_though_the_key_store_was_away(
     app: App, parts: Parts, happened: bool
 ) -> None:
-    await app.sign_up(ADA)
-    await app.tick()
-    await ask(parts, ADA)
-    (link,) = await sent_links(parts)
+    link = await sent_link(app, parts)
     sessions = parts.keystore.sessions
     opened = await open_session(parts, link)
     assert opened is not None
