@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, result, result_json, run, say
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def defend(
         str | None,
         typer.Option(metavar="NUMBER", help="Your file number, for the log; it must name nobody."),
     ] = None,
-    locale: Annotated[str, typer.Option(help="The language of the paper: en or de.")] = "en",
+    locale: Annotated[str, typer.Option(help=LOCALE, callback=spoken)] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Say whether a mail is ours, under which permit and consent it went out, and with what proof.

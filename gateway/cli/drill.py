@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import backup as backups
+from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, progress, result, run, say
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def drill(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The page for the auditor.")
     ] = Path("drill.html"),
-    locale: Annotated[Literal["de", "en"], typer.Option(help="Its language.")] = "en",
+    locale: Annotated[str, typer.Option(help=LOCALE, callback=spoken)] = "en",
     identity: Annotated[
         Path | None, typer.Option(help="Of an encrypted one: a file with its age identity.")
     ] = None,

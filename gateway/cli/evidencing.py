@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.exporting import checked
 from gateway.cli.output import ELSEWHERE, opened
+from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, run, say
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def evidence(
         Literal["json", "pdf", "bundle", "jsonld"],
         typer.Option(help="A paper to read, values, or a zip that checks itself."),
     ] = "json",
-    locale: Annotated[str, typer.Option(help="The language of a paper: de or en.")] = "en",
+    locale: Annotated[str, typer.Option(help=LOCALE, callback=spoken)] = "en",
     case: Annotated[
         str | None,
         typer.Option(

@@ -64,7 +64,7 @@ def export(
         typer.Option(help="Whose local time stands beside UTC, such as Europe/Berlin."),
     ] = None,
     locale: Annotated[
-        str | None, typer.Option(help="In which language a report is: en or de.")
+        str | None, typer.Option(help="In which language a report is; default: en.")
     ] = None,
     case: Annotated[
         str | None,

@@ -119,7 +119,7 @@ class WitnessSection(Section):
 
 class AuditMail(Section):
     every: Duration
-    language: Literal["en", "de"] = "en"
+    language: Locale = "en"
 
 
 class Audit(Section):
@@ -158,6 +158,7 @@ class Sender(Section):
     band: Colour | None = None
     logo: FilePath | None = None
     warm_up: WarmUp | None = None
+    time_zone: TimeZone | None = None
 
 
 class Processor(Section):

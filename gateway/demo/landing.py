@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +27,7 @@ from gateway.config.fields import Listen
 from gateway.http import pages
 from gateway.http.places import taken
 from gateway.look import resources
+from gateway.look.translations import choose_locale
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
@@ -45,6 +46,7 @@ class Landing:
     brand: pages.Brand
     inbox_url: str
     inbox_folder: Path
+    locales: Sequence[str]
 
     @classmethod
     def of(cls, config: Config, inbox_url: str) -> Landing:
@@ -59,6 +61,7 @@ class Landing:
             brand=pages.Brand.of(config.controller, [sender]),
             inbox_url=inbox_url,
             inbox_folder=config.delivery.inbox.folder,
+            locales=config.form_locales(form),
         )
 
 
@@ -163,12 +166,17 @@ class _Site:
 
     async def start(self, request: web.Request) -> web.Response:
         """The page with the form; without the gateway it says so instead of failing."""
-        locale = pages.locale_of(request)
+        locale = self._locale(request)
         form = await self._description(locale)
         return self._page(locale, form=form, state="open" if form else "away")
 
     async def thanks(self, request: web.Request) -> web.Response:
-        return self._page(pages.locale_of(request), form=None, state="sent")
+        return self._page(self._locale(request), form=None, state="sent")
+
+    def _locale(self, request: web.Request) -> str:
+        """One that the form has: else the page around it would be in another."""
+        header, wanted = request.headers.get("Accept-Language"), request.query.get("locale")
+        return choose_locale(header, wanted, self._landing.locales)
 
     async def _description(self, locale: str) -> dict[str, Any] | None:
         """The form as the gateway describes it: the wording and its hash are never our own."""
@@ -195,6 +203,7 @@ class _Site:
             landing=landing,
             form=form,
             state=state,
+            others=pages.other_tongues(landing.locales, locale),
             sheet=style,
             script=script,
         )

@@ -5,6 +5,8 @@ Whether a mailbox is an operator's is not looked at before the answer, as with a
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC
 from typing import Final
 
 from aiohttp import web
@@ -40,7 +42,8 @@ class SignInQuestion(BaseModel):
 
 
 def brand(request: web.Request) -> Brand:
-    return Brand.neutral(request.app[PARTS].config)
+    """Its times are by UTC, as those are by which the log is asked."""
+    return replace(Brand.neutral(request.app[PARTS].config), zone=UTC)
 
 
 def see_other(request: web.Request) -> web.Response:

@@ -29,7 +29,7 @@ from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.fields import Locale
 from gateway.http.parsing import read_query
-from gateway.look import event_words
+from gateway.look import event_words, moments
 from gateway.look.translations import translations
 from gateway.watch import verification
 from storage.ids import named
@@ -100,7 +100,7 @@ async def log_page(
         422 if problem or wanted is None else 200,
         brand=brand(request),
         day=day,
-        said=pages.day(_midnight(day), locale),
+        said=moments.day(_midnight(day), locale),
         before=_other(day, -1),
         behind=_other(day, 1) if day < today else None,
         at=query.at,

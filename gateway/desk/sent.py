@@ -26,7 +26,7 @@ from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.fields import Identifier, Locale
 from gateway.http.parsing import read_query
-from gateway.look import terms
+from gateway.look import moments, terms
 from gateway.look.translations import choose_locale, translations
 from gateway.watch.stuck import Why
 from storage.bad_rows import Standing
@@ -107,7 +107,7 @@ async def show_sent(request: web.Request, operator: Operator) -> web.StreamRespo
         200 if wanted else 422,
         brand=brand(request),
         day=shown.since.date(),
-        said=pages.day(shown.since, locale),
+        said=moments.day(shown.since, locale),
         before=(shown.since - _DAY).date(),
         behind=shown.until.date() if shown.since.date() < today else None,
         purpose=query.purpose,

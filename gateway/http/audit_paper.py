@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Final
 
-from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 
 from audit.canonical import encode
 from audit.checkpoints import Checkpoint
 from gateway.config.config import Controller
 from gateway.flows.proving.reports import Happening, Report
+from gateway.look import moments
 from gateway.look.event_words import ACTORS, FACTS, KINDS
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations
@@ -51,9 +51,6 @@ _TITLES: Final = {
 }
 _EVERYWHERE: Final = frozenset({"sub", "sseq"})
 _SAYS_NOTHING: Final = frozenset({"", "null"})
-_DAY: Final = "EEEE, d MMMM y"
-_DAYS: Final = {"en": _DAY, "de": "EEEE, d. MMMM y"}
-_TIMES: Final = {"en": "d MMMM y, HH:mm:ss", "de": "d. MMMM y, HH:mm:ss"}
 
 
 def paper(report: Report, controller: Controller, locale: str, case: str | None = None) -> Paper:
@@ -177,7 +174,7 @@ class _Writer:
         utc = say("Times are UTC.")
         yield Words(utc if self._zone is UTC else zone % {"zone": str(self._zone)})
         for day, events in groupby(self._report.happenings, self._day):
-            yield Heading(format_date(day, self._pattern(_DAYS), self._locale), 2)
+            yield Heading(moments.weekday(day, self._locale), 2)
             if self._report.facts:
                 for one in events:
                     yield from self._with_facts(one)
@@ -223,15 +220,11 @@ class _Writer:
         return utc if self._zone is UTC else f"{at.astimezone(self._zone):%H:%M:%S} ({utc})"
 
     def _both(self, at: datetime) -> str:
-        utc, pattern = at.astimezone(UTC), self._pattern(_TIMES)
-        said = f"{format_datetime(utc, pattern, locale=self._locale)} UTC"
+        said = f"{moments.second(at.astimezone(UTC), self._locale)} UTC"
         if self._zone is UTC:
             return said
-        local = format_datetime(at.astimezone(self._zone), pattern, locale=self._locale)
+        local = moments.second(at.astimezone(self._zone), self._locale)
         return f"{local} ({said})"
-
-    def _pattern(self, patterns: dict[str, str]) -> str:
-        return patterns.get(self._locale.partition("-")[0], patterns["en"])
 
     def _number(self, count: int) -> str:
         return format_decimal(count, locale=self._locale.replace("-", "_"))

@@ -18,7 +18,7 @@ from gateway.http.fields import Locale
 from gateway.http.models import Incoming
 from gateway.http.parsing import read_query
 from gateway.http.typesetter import PDF
-from gateway.look import terms
+from gateway.look import moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import translations
 
@@ -169,7 +169,7 @@ class _Writer:
         return say("%(name)s: not acknowledged yet") % {"name": one.name}
 
     def _moment(self, at: datetime) -> str:
-        return pages.moment(at, self._locale)
+        return moments.moment(at, self._locale)
 
     def _day(self, at: datetime) -> str:
-        return pages.day(at, self._locale)
+        return moments.day(at, self._locale)

@@ -6,7 +6,7 @@ Each sentence stands in the catalogues, as those of pages do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from audit.kinds import Kind
@@ -22,9 +22,9 @@ from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
 from gateway.http import pages
-from gateway.look import generated_notices, terms
+from gateway.look import generated_notices, moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
-from gateway.look.translations import choose_locale, translations
+from gateway.look.translations import choose_locale, name_of_language, translations
 
 
 def say(message: str) -> str:
@@ -124,20 +124,22 @@ def answers(said: Mapping[str, str], config: Config, locale: str) -> list[tuple[
 
 
 def mail_rows(
-    mails: Sequence[Mail], own: OwnData, config: Config, locale: str
+    mails: Sequence[Mail], own: OwnData, config: Config, locale: str, zone: tzinfo = UTC
 ) -> list[Sequence[str]]:
     """When, what for, by whom, what allowed it and what became of it: of each mail, in words."""
     requested = {
-        held.consent.id: pages.day(held.consent.requested_at, locale)
+        held.consent.id: moments.day(held.consent.requested_at, locale, zone)
         for held in own.consents
         if not held.contested
     }
-    rows = _MailRows(requested, config, locale)
+    rows = _MailRows(requested, config, locale, zone)
     return [rows.of(one) for one in mails]
 
 
 class _MailRows:
-    def __init__(self, requested: Mapping[str, str], config: Config, locale: str) -> None:
+    def __init__(
+        self, requested: Mapping[str, str], config: Config, locale: str, zone: tzinfo
+    ) -> None:
         self._requested = requested
         self._senders = {name: one.name for name, one in config.senders.items()}
         self._titles = {
@@ -145,6 +147,7 @@ class _MailRows:
             for name, one in config.purposes.items()
         }
         self._locale = locale
+        self._zone = zone
         self._words = translations(locale)
 
     def of(self, mail: Mail) -> Sequence[str]:
@@ -152,7 +155,7 @@ class _MailRows:
         became = self._words.gettext(_BECAME.get(mail.status, _WAITS))
         what, line = self._what(mail), mail.subject_line
         return (
-            pages.moment(mail.at, self._locale),
+            moments.moment(mail.at, self._locale, self._zone),
             f"{what}: {line}" if line else what,
             self._senders.get(mail.sender or "", mail.sender or ""),
             "; ".join(grounds) or self._words.gettext(_NO_GROUND),
@@ -181,6 +184,7 @@ class _Writer:
         self._dossier = dossier
         self._config = config
         self._locale = locale
+        self._zone = pages.Brand.neutral(config).zone
         self._words = translations(locale)
 
     def paper(self) -> Paper:
@@ -202,10 +206,10 @@ class _Writer:
         return Paper(say("Your data"), self._locale, controller.name, foot, blocks)
 
     def _moment(self, at: datetime) -> str:
-        return pages.moment(at, self._locale)
+        return moments.moment(at, self._locale, self._zone)
 
     def _day(self, at: datetime) -> str:
-        return pages.day(at, self._locale)
+        return moments.day(at, self._locale, self._zone)
 
     def _left_out(self) -> Iterator[Block]:
         dossier, say = self._dossier, self._words.gettext
@@ -226,7 +230,7 @@ class _Writer:
     def _about(self) -> Iterator[Block]:
         dossier, own, say = self._dossier, self._dossier.own, self._words.gettext
         yield Heading(say("About you"))
-        language = terms.in_words(terms.LANGUAGES, own.locale.partition("-")[0], self._locale)
+        language = name_of_language(own.locale, self._locale)
         facts = [(say("Email address"), own.email), (say("Language"), language)]
         facts += answers(own.profile, self._config, self._locale)
         facts += [(say("Number"), dossier.subject)]
@@ -301,7 +305,7 @@ class _Writer:
             yield Words(say("We keep no message to you."))
             return
         head = [say("When"), say("What for"), say("Sender"), say("What allowed it")]
-        rows = mail_rows(mails, self._dossier.own, self._config, self._locale)
+        rows = mail_rows(mails, self._dossier.own, self._config, self._locale, self._zone)
         yield Table([*head, say("What became of it")], rows)
 
     def _asked(self) -> Iterator[Block]:

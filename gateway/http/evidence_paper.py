@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
-
 from audit import succession
 from audit.kinds import Kind
 from consent.evidence import Confirmed, EndedByItself, MailSent, Objected, Requested, TakenBack
@@ -24,9 +22,9 @@ from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
 from gateway.http import evidences
 from gateway.http.evidence_words import FAULTS, UNKNOWN
-from gateway.look import terms
+from gateway.look import moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
-from gateway.look.translations import choose_locale, languages, translations
+from gateway.look.translations import translations
 from storage.ids import named
 
 
@@ -36,7 +34,6 @@ def say(message: str) -> str:
 
 
 _CONTROLLER: Final = ("name", "postal_address", "contact")
-_MOMENT: Final = {"de": "d. MMMM y, HH:mm:ss 'Uhr'", "en": "d MMMM y, HH:mm:ss"}
 _STATES: Final = {
     State.PENDING: say("Asked for, and not confirmed: this is no consent."),
     State.CONFIRMED: say("Confirmed: the consent stands."),
@@ -81,7 +78,6 @@ class _Writer:
         self._found = found
         self._config = config
         self._locale = locale
-        self._language = choose_locale(None, locale, languages())
         self._words = translations(locale)
         zone = config.rights.time_zone
         self._zone = None if zone is None else ZoneInfo(zone)
@@ -123,8 +119,8 @@ class _Writer:
         utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         if self._zone is None:
             return utc
-        pattern, local = _MOMENT[self._language], at.astimezone(self._zone)
-        return f"{format_datetime(local, pattern, locale=self._language)} {self._zone.key} ({utc})"
+        local = moments.second(at.astimezone(self._zone), self._locale)
+        return f"{local} {self._zone.key} ({utc})"
 
     def _faults(self) -> Iterator[Block]:
         if self._found.faults:

@@ -11,28 +11,34 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from babel.dates import format_date, format_datetime
-from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.bccache import Bucket
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from gateway.config import logos
-from gateway.look import colours, looks, resources
-from gateway.look.translations import choose_locale, languages, translations
+from gateway.look import colours, looks, moments, resources
+from gateway.look.translations import (
+    choose_locale,
+    languages,
+    name_of_language,
+    tongues,
+    translations,
+)
 
 __all__ = [
     "Brand",
-    "day",
     "error",
     "languages",
     "linked",
     "locale_of",
-    "moment",
+    "other_tongues",
     "page_headers",
     "prepare",
     "render",
@@ -44,8 +50,6 @@ if TYPE_CHECKING:
     from gateway.config.config import Config, Controller, Sender
 
 _LINK: Final = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
-_DAY: Final = {"de": "d. MMMM y", "en": "d MMMM y"}
-_MOMENT: Final = {"de": "d. MMMM y, HH:mm 'Uhr (UTC)'", "en": "d MMMM y, HH:mm 'UTC'"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Brand:
     accent: str | None = None
     band: str | None = None
     logo: str | None = None  # a data: URL
+    zone: tzinfo = UTC  # whose clock its times are by
 
     @classmethod
     def of(cls, controller: Controller, senders: Sequence[Sender]) -> Brand:
@@ -81,6 +86,7 @@ class Brand:
             accent=sender.accent,
             band=sender.band,
             logo=logos.data_url(sender.logo) if sender.logo else None,
+            zone=_zone(senders),
         )
 
     @classmethod
@@ -92,12 +98,20 @@ class Brand:
         controller, senders = config.controller, list(config.senders.values())
         if len(senders) == 1:
             return cls.of(controller, senders)
-        return cls(controller.name, None, controller.postal_address, _legal(senders))
+        postal, legal = controller.postal_address, _legal(senders)
+        return cls(controller.name, None, postal, legal, zone=_zone(senders))
 
 
 def _legal(senders: Sequence[Sender]) -> tuple[Legal, ...]:
     each = (Legal(one.name, one.imprint_url, one.privacy_url) for one in senders)
     return tuple(dict.fromkeys(each))
+
+
+def _zone(senders: Sequence[Sender]) -> tzinfo:
+    """The clock of all of them; UTC where they have none, or not the same."""
+    zones = {one.time_zone for one in senders}
+    name = zones.pop() if len(zones) == 1 else None
+    return UTC if name is None else ZoneInfo(name)
 
 
 def prepare() -> None:
@@ -178,16 +192,9 @@ def locale_of(request: web.Request, wanted: str | None = None) -> str:
     return choose_locale(request.headers.get("Accept-Language"), wanted, languages())
 
 
-def day(at: datetime, locale: str) -> str:
-    """A day as its reader's language has it, in UTC."""
-    language = _language(locale)
-    return format_date(_utc(at), _DAY[language], language)
-
-
-def moment(at: datetime, locale: str) -> str:
-    """A moment, likewise."""
-    language = _language(locale)
-    return format_datetime(_utc(at), _MOMENT[language], locale=language)
+def other_tongues(spoken: Sequence[str], locale: str) -> list[tuple[str, str]]:
+    """The languages of a page that has not all of them, but this one, each by its own name."""
+    return [(one, name_of_language(one, one)) for one in spoken if one != locale]
 
 
 def page_headers(style: str, form_targets: Sequence[str] = ()) -> dict[str, str]:
@@ -245,8 +252,10 @@ def _environment(language: str) -> Environment:
         translations(language), newstyle=True
     )
     environment.filters["linked"] = linked
-    environment.filters["day"] = partial(day, locale=language)
-    environment.filters["moment"] = partial(moment, locale=language)
+    environment.filters["day"] = _day
+    environment.filters["moment"] = _moment
+    environment.filters["language"] = partial(name_of_language, locale=language)
+    environment.globals["tongues"] = [one for one in tongues() if one[0] != language]
     return environment
 
 
@@ -275,5 +284,15 @@ def _language(locale: str) -> str:
     return choose_locale(None, locale, languages())
 
 
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC)
+@pass_context
+def _day(page: Context, at: datetime) -> str:
+    return moments.day(at, page["locale"], _zone_of(page["brand"]))
+
+
+@pass_context
+def _moment(page: Context, at: datetime) -> str:
+    return moments.moment(at, page["locale"], _zone_of(page["brand"]))
+
+
+def _zone_of(brand: Brand | None) -> tzinfo:
+    return UTC if brand is None else brand.zone

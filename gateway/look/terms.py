@@ -76,7 +76,6 @@ FORMS: Final[Mapping[str, str]] = {
     RE_PERMISSION: say("our question, after the wording or who sends these mails had changed"),
     SWITCHED_ON: say("a switch on your preferences page"),
 }
-LANGUAGES: Final[Mapping[str, str]] = {"de": say("German"), "en": say("English")}
 OWN_LOOK: Final = "the person's own look, by a fresh link"  # as the log has it
 LOOKS: Final[Mapping[str, str]] = {OWN_LOOK: say("You yourself, by a personal link")}
 

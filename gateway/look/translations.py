@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
+from babel import Locale, UnknownLocaleError
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -42,6 +43,27 @@ def translations(locale: str) -> gettext.NullTranslations:
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+@cache
+def tongues() -> tuple[tuple[str, str], ...]:
+    """Each of them with the name that who speaks it has for it."""
+    return tuple((language, name_of_language(language, language)) for language in languages())
+
+
+def name_of_language(tag: str, locale: str) -> str:
+    """What *locale* calls a language; its tag where nobody has a name for it."""
+    spoken = _closest(locale, languages()) or SOURCE
+    try:
+        found = Locale.parse(tag.partition("-")[0]).get_language_name(spoken.partition("-")[0])
+    except (UnknownLocaleError, ValueError):
+        found = None
+    return tag if found is None else found[:1].upper() + found[1:]
+
+
+def is_spoken(locale: str) -> bool:
+    """Whether *locale* has a catalogue, or its language has."""
+    return _closest(locale, languages()) is not None
 
 
 def choose_locale(accept_language: str | None, wanted: str | None, available: Sequence[str]) -> str:

@@ -77,6 +77,7 @@ def _facts(
         "stamp": stamp,
         "page_url": f"{config.server.public_url}/forms/{form}",
         "notice_url": f"/notices/{bundle['notice']}",
+        "others": pages.other_tongues(config.form_locales(form), locale),
         "shown": {
             "withdraw": bundle["withdraw"],
             "controller": bundle["controller"]["name"],

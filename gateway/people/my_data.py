@@ -65,11 +65,11 @@ async def start(request: web.Request) -> web.StreamResponse:
     if seen is None:
         return _ask_page(request)
     mails, count = await past_mails.newest(parts.data, parts.keystore, session.subject, _NEWEST)
-    locale = pages.locale_of(request)
+    locale, shown = pages.locale_of(request), brand(request)
     return pages.response(
         request,
         "my_data",
-        brand=brand(request),
+        brand=shown,
         email=seen.email,
         language=seen.locale,
         profile=dossier_paper.answers(seen.profile, parts.config, locale),
@@ -80,7 +80,7 @@ async def start(request: web.Request) -> web.StreamResponse:
         paused_until=seen.paused_until,
         waiting=seen.waiting,
         processors=processors(parts.config.processors, locale),
-        mails=dossier_paper.mail_rows(mails, seen, parts.config, locale),
+        mails=dossier_paper.mail_rows(mails, seen, parts.config, locale, shown.zone),
         more_mails=count - len(mails),
         periods=dossier_paper.periods(parts.config, locale),
     )

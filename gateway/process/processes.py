@@ -34,7 +34,7 @@ from gateway.http.app_keys import HEALTH
 from gateway.http.places import Place, taken, taken_if_wanted
 from gateway.http.runner import Runner
 from gateway.keyfiles import dkim_keys
-from gateway.look import notices
+from gateway.look import notices, uncatalogued
 from gateway.parts import Parts
 from gateway.process import counting, duties
 from gateway.process.app import create_app, prepare
@@ -124,9 +124,15 @@ async def places_of(config: Config) -> AsyncIterator[Places]:
 def _require_startable(config: Config) -> None:
     """Raise ConfigError before anything is touched.
 
-    For a privacy notice that says what is not so, and for holidays that nobody knows.
+    For a privacy notice that says what is not so, for holidays that nobody knows, and for
+    a language that only half of a page would be in.
     """
-    if problems := [*notices.problems(config), *calendars.problems(config.rights)]:
+    problems = [
+        *uncatalogued.problems(config),
+        *notices.problems(config),
+        *calendars.problems(config.rights),
+    ]
+    if problems:
         raise ConfigError(problems)
 
 

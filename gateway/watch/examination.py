@@ -25,7 +25,7 @@ from gateway.errors import KeyFileError
 from gateway.keyfiles import dkim_keys, dkim_rotation, keyring
 from gateway.keyfiles.dkim_rotation import Resolver
 from gateway.keyfiles.keyring import Adoption
-from gateway.look import notices
+from gateway.look import notices, uncatalogued
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
 from gateway.watch import (
@@ -57,6 +57,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         ok("configuration", "is well-formed"),
         *about_address(config),
         *await about_relay.about(config),
+        *about_languages(config),
         *about_notice(config),
         *rights.about_calendar(config),
         *about_keyring(config),
@@ -98,6 +99,16 @@ def about_address(config: Config) -> Iterator[Finding]:
             f"answers whoever reaches {admin.host}: metrics move with what single people do",
             "let only your Prometheus reach it, or listen on 127.0.0.1",
         )
+
+
+def about_languages(config: Config) -> Iterator[Finding]:
+    """What a start refuses: pages would show two languages at once."""
+    found = list(uncatalogued.problems(config))
+    for problem in found:
+        way_out = "take its texts out, or add its catalogue: docs/landing-pages.md, Languages"
+        yield fail("languages", problem, way_out)
+    if not found:
+        yield ok("languages", f"have a catalogue each: {', '.join(config.locales)}")
 
 
 def about_notice(config: Config) -> Iterator[Finding]:

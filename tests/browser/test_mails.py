@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.callers.api_keys import Scope
+from gateway.look.translations import languages
 from tests.support.apps import ADA, App, open_app
 from tests.unit.test_our_mails import OURS, mail
 
@@ -58,7 +59,7 @@ def html(raw: bytes) -> str:
     return str(part.get_content())
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 async def test_every_mail_is_accessible_fits_and_loads_nothing(
     chromium: Any, tmp_path: Path, new_database_url: Callable[[str], str], locale: str
 ) -> None:

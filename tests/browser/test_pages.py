@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.http import pages
+from gateway.look.translations import languages
 from tests.support.page_samples import samples
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -44,7 +45,7 @@ def page() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 @pytest.mark.parametrize("state", sorted(samples("en")))
 def test_a_page_is_accessible_and_fits(page: Any, state: str, locale: str) -> None:
     name, facts = samples(locale)[state]

@@ -61,7 +61,7 @@ TOGETHER = {
     ("--zone", "Europe/Berlin"): "which csv, xlsx and pdf have",
     ("--zone", "Atlantis/City", "--format", "csv"): "this machine knows",
     ("--locale", "de"): "say --format pdf",
-    ("--locale", "tlh", "--format", "pdf"): "one of en, de",
+    ("--locale", "tlh", "--format", "pdf"): "one of en, de, fr",
 }
 
 

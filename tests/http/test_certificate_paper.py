@@ -12,8 +12,9 @@ import pytest
 
 from gateway.callers.api_keys import Scope
 from gateway.config.config import Controller
-from gateway.http import certificate_paper, pages
+from gateway.http import certificate_paper
 from gateway.http.certificates import CertificateView, ErasureView, LockedEvidence, ToldView
+from gateway.look import moments
 from gateway.look.translations import translations
 from tests.http.test_people_rights import visit
 from tests.support.apps import ADA, App, open_app
@@ -102,10 +103,10 @@ async def test_a_persons_own_page_and_the_api_give_the_paper_with_every_fact_of_
         paper = said(view, locale)
         assert view.erasure_id in paper
         assert made.event_id in paper
-        moments = [view.received_at, view.asked_at, made.done_at]
-        assert all(pages.moment(at, locale) in paper for at in moments)
+        told = [view.received_at, view.asked_at, made.done_at]
+        assert all(moments.moment(at, locale) in paper for at in told)
         for day in (view.due_at, made.copies_until, made.locked_evidence.until):
-            assert pages.day(day, locale) in paper
+            assert moments.day(day, locale) in paper
         assert [one.name for one in made.recipients] == ["Mail Relay GmbH"]
         assert "Mail Relay GmbH" in paper
         assert ADA not in paper
@@ -134,14 +135,16 @@ def test_each_state_is_said_as_it_is(locale: str) -> None:
     assert say("Told that the data is erased:") in heard
     assert say("Told that the data is erased:") not in nothing
     acknowledged = say("%(name)s: acknowledged on %(moment)s")
-    assert acknowledged % {"name": "Customer File AG", "moment": pages.moment(AT, locale)} in heard
+    assert (
+        acknowledged % {"name": "Customer File AG", "moment": moments.moment(AT, locale)} in heard
+    )
     assert say("%(name)s: not acknowledged yet") % {"name": "Second AG"} in heard
     assert say("%(name)s: not acknowledged, and asked no more") % {"name": "Third AG"} in heard
     assert say("Nothing: no proof of a consent is kept.") in nothing
     assert say(PROOF_GONE) in nothing
     assert '"12"' in nothing
     assert say(PROOF_GONE) not in something
-    assert pages.day(locked.until, locale) in something
+    assert moments.day(locked.until, locale) in something
     assert say("Keys and data are being destroyed; that goes on by itself.") in begun
     assert say(WAITS) in held
     assert say("Mails that were received stay in the mailbox.") not in held

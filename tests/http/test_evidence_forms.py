@@ -49,7 +49,7 @@ async def test_a_bundle_of_one_consent_convinces_who_has_nothing_of_ours(
     assert files[f"mails/{sha256(mail.raw).hexdigest()}.eml"] == mail.raw
     assert json.loads(files["about.json"])["kind"] == "consent"
     assert json.loads(files["evidence.json"])["consent"]["consent_id"] == name
-    assert all(files[f"evidence.{one}.pdf"].startswith(b"%PDF-") for one in ("de", "en"))
+    assert all(files[f"evidence.{one}.pdf"].startswith(b"%PDF-") for one in ("de", "en", "fr"))
     # That there are others of theirs is said; what they say is not.
     told = facts_in(raw)
     named = {one["consent"] for one in told if "consent" in one}

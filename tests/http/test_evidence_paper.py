@@ -91,7 +91,7 @@ async def test_the_paper_says_what_happened_who_served_and_what_is_not_known(ber
     assert "23 November 2026, 10:00:00 Europe/Berlin (2026-11-23 09:00:00 UTC)" in paper
     assert "What does not fit" not in paper
     german = said(app, made, "de")
-    assert "23. November 2026, 10:00:00 Uhr Europe/Berlin (2026-11-23 09:00:00 UTC)" in german
+    assert "23. November 2026, 10:00:00 Europe/Berlin (2026-11-23 09:00:00 UTC)" in german
     assert "Bytegenau wiederhergestellt" in german
     assert not [one for one in paper.split("\n") if one in german and one in english_only()]
 

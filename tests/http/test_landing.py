@@ -34,7 +34,8 @@ async def gateway_url() -> AsyncIterator[str]:
 
 def landing(gateway_url: str) -> Landing:
     inbox = "http://127.0.0.1:8025"
-    return Landing(gateway_url, "newsletter", "newsletter", BRAND, inbox, Path("var/inbox"))
+    spoken = ["en", "de"]
+    return Landing(gateway_url, "newsletter", "newsletter", BRAND, inbox, Path("var/inbox"), spoken)
 
 
 async def get(url: str) -> tuple[str, str]:

@@ -65,7 +65,12 @@ async def test_a_failure_has_a_page_with_the_same_protection(client: Client) -> 
 
 @pytest.mark.parametrize(
     ("query", "header", "language"),
-    [("", "de-AT", "de"), ("?locale=en", "de", "en"), ("?locale=%3Cx", "fr", "en")],
+    [
+        ("", "de-AT", "de"),
+        ("?locale=en", "de", "en"),
+        ("?locale=%3Cx", "it", "en"),
+        ("", "fr-CA", "fr"),
+    ],
 )
 async def test_a_page_speaks_the_visitors_language(
     client: Client, query: str, header: str, language: str

@@ -12,7 +12,8 @@ from consent.texts import PublishedNotice, Text
 from delivery.authorship import Why
 from gateway.flows.proving.agreed import Noticed
 from gateway.flows.proving.defend import Reach
-from gateway.http import audit_paper, defence_words, pages
+from gateway.http import audit_paper, defence_words
+from gateway.look import moments
 from gateway.look.translations import translations
 from gateway.watch.wordings import Listed
 
@@ -126,7 +127,7 @@ def log_samples(locale: str) -> Samples:
     looked |= {"who": say("an operator"), "said": [(say("Which operator"), "privacy-1")]}
     log = {
         "day": AT.date(),
-        "said": pages.day(AT, locale),
+        "said": moments.day(AT, locale),
         "before": AT.date(),
         "behind": AT.date(),
         "at": "",
@@ -147,7 +148,10 @@ def log_samples(locale: str) -> Samples:
         f"sha256:{'5e' * 32}",
         "newsletter",
         locale,
-        {"title": "Newsletter", "text": "Ja, bitte." if locale == "de" else "Yes, please."},
+        {
+            "title": "Newsletter",
+            "text": {"de": "Ja, bitte.", "fr": "Oui, volontiers."}.get(locale, "Yes, please."),
+        },
         current=True,
         published_at=AT,
         retired_at=None,
@@ -184,7 +188,7 @@ def sent_samples(locale: str) -> Samples:
     parked = {"what": "outbox", "rows": 2, "why": say("Its key is missing."), "since": AT}
     sent = {
         "day": AT.date(),
-        "said": pages.day(AT, locale),
+        "said": moments.day(AT, locale),
         "before": AT.date(),
         "behind": AT.date(),
         "purpose": "",

@@ -11,7 +11,7 @@ from consent.model import Reason
 from gateway.http.pages import Brand, Legal
 from gateway.look import markdown, terms
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
-from gateway.look.translations import translations
+from gateway.look.translations import tongues, translations
 from tests.support.desk_samples import (
     CASE,
     ERASURE,
@@ -59,12 +59,16 @@ BRANDED: Final = replace(
 _TEXT: Final = {
     "en": "Yes, send me the Acme newsletter with product news and offers by email, about twice a "
     "month. I can withdraw my consent at any time, with the link in every mail.",
+    "fr": "Oui, envoyez-moi la lettre d’information d’Acme avec des nouveautés et des offres par "
+    "e-mail, environ deux fois par mois.",
     "de": "Ja, ich möchte den Acme-Newsletter mit Produktneuigkeiten und Angeboten per E-Mail "
     "erhalten, etwa zweimal im Monat. Ich kann meine Einwilligung jederzeit widerrufen, über "
     "den Link in jeder E-Mail.",
 }
+_LABEL: Final = {"en": "First name", "de": "Vorname", "fr": "Prénom"}
 _WITHDRAW: Final = {
     "en": "You can withdraw your consent at any time, by the link in every mail.",
+    "fr": "Vous pouvez retirer votre consentement à tout moment, par le lien de chaque e-mail.",
     "de": "Sie können Ihre Einwilligung jederzeit widerrufen, über den Link in jeder E-Mail.",
 }
 
@@ -80,7 +84,7 @@ _LOGGED: Final = ("1 March 2026", "updates", "", "Nothing allowed it so far", "W
 def paper(locale: str) -> Paper:
     """A paper with every kind of block."""
     return Paper(
-        "Ihre Daten" if locale == "de" else "Your data",
+        translations(locale).gettext("Your data"),
         locale,
         "Acme GmbH",
         "Acme GmbH",
@@ -303,7 +307,7 @@ def _rectify_samples() -> dict[str, tuple[str, dict[str, Any]]]:
     details = {
         "email": "ada@example.org",
         "language": "en",
-        "languages": ["en", "de", "fr"],
+        "languages": ["en", "de", "fr", "zxx"],
         "fields": [{"name": "first_name", "label": "First name", "value": "Ada", "max_length": 80}],
         "typed": "",
         "problem": None,
@@ -384,7 +388,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     overview = {
         "email": "ada@example.org",
         "language": locale,
-        "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
+        "profile": [(_LABEL[locale], "Ada")],
         "consents": [fresh, contested, {**ended, "title": "Updates"}],
         "csrf": "token",
         "restricted_at": None,
@@ -407,7 +411,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "name": "first_name",
         "required": False,
         "max_length": 80,
-        "label": "Vorname" if locale == "de" else "First name",
+        "label": _LABEL[locale],
     }
     form = {
         "form": "newsletter",
@@ -419,6 +423,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "stamp": "stamp",
         "page_url": "http://localhost:8080/forms/newsletter",
         "notice_url": f"/notices/{HASH}",
+        "others": [one for one in tongues() if one[0] != locale],
         "shown": {
             "withdraw": _WITHDRAW[locale],
             "controller": BRAND.controller,

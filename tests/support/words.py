@@ -2053,6 +2053,7 @@ NO_FACT: Final = (
     "%(num)s day",
     "%(num)s hour",
     "%(num)s year",
+    "%(day)s, %(time)s %(zone)s",
     "(no subject)",
     "About this demo",
     "About you",
@@ -2077,14 +2078,12 @@ NO_FACT: Final = (
     "Email address",
     "Ended by itself",
     "Ends",
-    "English",
     "Entered with this sign-up",
     "Error %(code)s",
     (
         "From now on you hear from us: what is new, what we learned, and what may be of use to "
         "you. Short enough for one cup of coffee."
     ),
-    "German",
     "Get the letter",
     "Gone when you like",
     "Good tools deserve good words.",

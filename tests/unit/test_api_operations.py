@@ -22,7 +22,7 @@ def test_it_names_the_controllers_contact_and_ends_within_the_year() -> None:
     assert lines(DEFAULT) == {
         "Contact": "mailto:privacy@acme.example",
         "Expires": "2027-02-25T00:00:00Z",
-        "Preferred-Languages": "en, de",
+        "Preferred-Languages": "en, de, fr",
         "Canonical": "http://localhost:8080/.well-known/security.txt",
     }
 

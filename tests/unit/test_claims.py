@@ -23,6 +23,7 @@ from gateway.look.claims import (
 )
 from gateway.look.generated_notices import generate
 from gateway.look.notices import notice, problems
+from gateway.look.translations import languages
 
 RELAY = ('transport = "inbox"    ', 'transport = "relay"    ')
 OWN_RELAY = ('processor = "relay"', 'processor = "none"')
@@ -51,7 +52,7 @@ def said(config: Config, locale: str = "en") -> dict[str, str]:
     return {one.claim: one.text for one in statements(generate(config, locale))}
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_the_built_in_notice_claims_what_the_gateway_does_and_all_of_it(
     changes: list[tuple[str, str]], locale: str, tmp_path: Path

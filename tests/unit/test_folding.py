@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from delivery.folding import FoldingEnvironment, leaves
 from gateway.look import resources
-from gateway.look.translations import translations
+from gateway.look.translations import languages, translations
 
 MAILS = resources.templates() / "mail"
 FRAME: dict[str, Any] = {
@@ -90,7 +90,7 @@ def both(loader: jinja2.BaseLoader, language: gettext.NullTranslations) -> tuple
     return plain, folding
 
 
-@pytest.mark.parametrize(("file", "locale"), list(product(FILES, ["en", "de"])))
+@pytest.mark.parametrize(("file", "locale"), list(product(FILES, languages())))
 def test_every_mail_of_ours_renders_as_by_jinja_alone(file: str, locale: str) -> None:
     plain, folding = both(jinja2.FileSystemLoader(MAILS), translations(locale))
 

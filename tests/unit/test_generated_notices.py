@@ -14,6 +14,7 @@ from gateway.config.config import Config
 from gateway.look.generated_notices import plain, spell
 from gateway.look.markdown import to_html
 from gateway.look.notices import notice
+from gateway.look.translations import languages
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def config(tmp_path: Path) -> Config:
     return configuration.parse(configuration.embedded_default(), base=tmp_path)
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 def test_the_built_in_notice_names_the_facts(config: Config, locale: str) -> None:
     text = notice(config, locale)
 
@@ -59,6 +60,19 @@ def test_the_built_in_notice_names_the_facts(config: Config, locale: str) -> Non
                 "Art. 77",
             ],
         ),
+        (
+            "fr",
+            [
+                "par.\u00a01, point\u00a0a)",
+                "par.\u00a01, point\u00a0f)",
+                "par.\u00a03, point\u00a0e)",
+                "§\u00a025, al.\u00a02",
+                "art.\u00a015",
+                "art.\u00a020",
+                "art.\u00a021",
+                "art.\u00a077",
+            ],
+        ),
     ],
 )
 def test_the_built_in_notice_has_what_article_13_asks_for(
@@ -79,6 +93,7 @@ def test_the_notice_says_how_long(config: Config) -> None:
     [
         ("en", "brings you a personal link: 1 year after that mail"),
         ("de", "persönlichen Link bringt: 1 Jahr nach dieser E-Mail"),
+        ("fr", "apporte un lien personnel\u00a0: 1 an après cet e-mail"),
     ],
 )
 def test_the_notice_says_what_is_kept_of_mails_that_anybody_can_ask_for(
@@ -86,26 +101,29 @@ def test_the_notice_says_what_is_kept_of_mails_that_anybody_can_ask_for(
 ) -> None:
     text = notice(config, locale)
 
-    assert text.count({"en": "keyed checksum", "de": "Prüfsumme"}[locale]) >= 1
+    assert (
+        text.count({"en": "keyed checksum", "de": "Prüfsumme", "fr": "empreinte à clé"}[locale])
+        >= 1
+    )
     assert kept in text, "as long as its rows and its link to stop such mails are kept"
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 def test_the_right_to_object_stands_in_a_box_of_its_own(config: Config, locale: str) -> None:
     (box,) = re.findall(r"<blockquote>.*?</blockquote>", to_html(notice(config, locale)), re.DOTALL)
 
-    assert "Art. 21" in box
+    assert re.search(r"(?i)art.\s21", box)
     assert config.controller.contact in box
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 def test_the_notice_presumes_no_data_protection_officer(config: Config, locale: str) -> None:
-    assert not re.search("officer|Datenschutzbeauftragt", notice(config, locale))
+    assert not re.search("officer|Datenschutzbeauftragt|délégué", notice(config, locale))
 
 
 def test_the_same_configuration_gives_the_same_bytes(config: Config) -> None:
     assert notice(config, "de") == notice(config, "de-AT")
-    assert notice(config, "fr") == notice(config, "en")
+    assert notice(config, "it") == notice(config, "en")
 
 
 def test_a_notice_of_ones_own_comes_first(config: Config, tmp_path: Path) -> None:
@@ -225,7 +243,7 @@ def test_periods_are_said_as_they_run(change: tuple[str, str], said: str, tmp_pa
     assert said in notice(changed(tmp_path, change), "en")
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 def test_rights_are_asked_for_by_message_and_only_pages_that_exist_are_named(
     config: Config, locale: str
 ) -> None:
@@ -251,6 +269,8 @@ def test_a_name_reads_as_it_is_written(name: str) -> None:
         (timedelta(days=3 * 365), "de", "3 Jahre"),
         (timedelta(days=1), "de", "1 Tag"),
         (timedelta(hours=72), "en", "3 days"),
+        (timedelta(hours=1), "fr", "1 heure"),
+        (timedelta(days=2), "fr", "2 jours"),
         (timedelta(minutes=61), "en", "2 hours"),
         (timedelta(), "en", "not at all"),
     ],

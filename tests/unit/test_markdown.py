@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.config import config as configuration
 from gateway.look.markdown import to_html
 from gateway.look.notices import notice
+from gateway.look.translations import languages
 
 # What the built-in notice is made of, in each language.
 LOOK = {"h1": 1, "h2": 8, "blockquote": 1, "p": 12, "ul": 3, "li": 25, "strong": 18, "a": 6}
@@ -75,7 +76,7 @@ def test_only_our_own_tags_come_out(text: str) -> None:
     assert all(allowed.fullmatch(tag) for tag in tags), tags
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 def test_the_built_in_notice_has_its_look_and_no_mark_is_left(locale: str, tmp_path: Path) -> None:
     config = configuration.parse(configuration.embedded_default(), base=tmp_path)
 

@@ -10,7 +10,7 @@ from delivery.mime import Content
 from delivery.templates import Templates
 from gateway.look import resources
 from gateway.look.looks import mail_look
-from gateway.look.translations import translations
+from gateway.look.translations import languages, translations
 from tests.support.page_samples import SEAL, consent
 
 BEFORE = {"before": "Yes, send me the letter.", "before_sender": "Workshop (Acme Werke AG)"}
@@ -125,7 +125,7 @@ def test_the_confirmation_mail_carries_nothing_that_the_form_was_given() -> None
     assert filled == plain
 
 
-@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("locale", languages())
 def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> None:
     content = mail("welcome", locale, footer=True, first_name="Ada")
 

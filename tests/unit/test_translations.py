@@ -7,15 +7,39 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_file
+from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.look import resources
-from gateway.look.translations import choose_locale, languages, translations
+from gateway.look import generated_notices, resources
+from gateway.look.translations import (
+    SOURCE,
+    choose_locale,
+    languages,
+    name_of_language,
+    translations,
+)
 
 _KEYWORDS = {"_": None, "gettext": None, "say": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+_IN_CODE = re.compile(r"^\[python: gateway/(\S+)\]$", re.MULTILINE)
 _PLACE = re.compile(r"%\(\w+\)s|<[^>]+>")
+
+
+TRANSLATED = [language for language in languages() if language != SOURCE]
+# Words that a language has in common with English.
+SAME_WORDS = {
+    "de": {"Bundle", "Checkpoint", "Definition", "Log", "Message-ID", "Pause", "Person"},
+    "fr": {
+        "%(number)s message.",
+        "Date",
+        "Message-ID",
+        "Messages",
+        "Page",
+        "Pause",
+        "Rectification",
+    },
+}
 
 
 def used_messages() -> set[str]:
@@ -25,23 +49,7 @@ def used_messages() -> set[str]:
         if path.suffix in (".html", ".txt"):
             found |= set(_extracted(path, "jinja2", {"trimmed": "true"}))
     package = Path(resources.__file__).parents[1]
-    for name in (
-        "http/audit_paper.py",
-        "http/certificate_paper.py",
-        "http/defence_paper.py",
-        "http/defence_words.py",
-        "http/dossier_paper.py",
-        "look/event_words.py",
-        "http/evidence_paper.py",
-        "http/evidence_words.py",
-        "look/exercise_page.py",
-        "look/generated_notices.py",
-        "look/terms.py",
-        "people/embedding.py",
-        "desk/sent.py",
-        "desk/story.py",
-        "flows/joining/publish_texts.py",
-    ):
+    for name in _IN_CODE.findall((resources.catalogues() / "babel.cfg").read_text("utf-8")):
         found |= set(_extracted(package / name, "python", {}))
     return found
 
@@ -56,34 +64,85 @@ def _extracted(path: Path, method: str, options: dict[str, str]) -> Iterator[str
         yield message if isinstance(message, str) else message[0]
 
 
-def german() -> list[Message]:
-    path = resources.catalogues() / "de" / "LC_MESSAGES" / "messages.po"
+def catalogue(language: str) -> list[Message]:
+    path = resources.catalogues() / language / "LC_MESSAGES" / "messages.po"
     with path.open("rb") as file:
-        return [message for message in read_po(file, locale="de") if message.id]
+        return [message for message in read_po(file, locale=language) if message.id]
 
 
 def forms(value: str | tuple[str, ...] | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def test_every_message_has_a_german_form_and_none_is_left_over() -> None:
-    assert {forms(message.id)[0] for message in german()} == used_messages()
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_message_has_its_form_in_each_catalogue_and_none_is_left_over(language: str) -> None:
+    assert {forms(message.id)[0] for message in catalogue(language)} == used_messages()
 
 
-def test_no_german_form_is_empty_or_guessed() -> None:
-    assert [m.id for m in german() if m.fuzzy or not all(forms(m.string))] == []
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_form_is_empty_or_guessed(language: str) -> None:
+    assert [m.id for m in catalogue(language) if m.fuzzy or not all(forms(m.string))] == []
 
 
-def test_translations_keep_places_and_markup() -> None:
-    for message in german():
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_each_number_that_a_language_tells_apart_has_a_form(language: str) -> None:
+    counted = [m for m in catalogue(language) if not isinstance(m.id, str)]
+
+    assert {len(m.string) for m in counted} == {get_plural(language).num_plurals}
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_translations_keep_places_and_markup(language: str) -> None:
+    for message in catalogue(language):
         wanted = sorted(_PLACE.findall(forms(message.id)[-1]))
         for translated in forms(message.string):
             assert sorted(_PLACE.findall(translated)) == wanted, message.id
 
 
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_nothing_is_left_in_english(language: str) -> None:
+    same = {
+        forms(message.id)[0]
+        for message in catalogue(language)
+        if set(forms(message.id)) & set(forms(message.string))
+    }
+
+    assert same == SAME_WORDS[language]
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_whoever_reads_a_language_has_the_notice_in_it(language: str) -> None:
+    assert generated_notices.template(language).stem == language
+
+
+def test_no_code_and_no_template_names_a_language_of_the_catalogues() -> None:
+    """Which there are is known by the files alone; else the next one would be half there."""
+    named = re.compile("|".join(f"[\"']{language}[\"']" for language in TRANSLATED))
+    package = Path(resources.__file__).parents[1]
+    files = [*package.rglob("*.py"), *resources.templates().rglob("*.html")]
+
+    assert [path.name for path in files if named.search(path.read_text("utf-8"))] == []
+
+
+def test_french_is_set_as_the_french_set_it() -> None:
+    """Blanks that do not break before : ; ! ? and in guillemets; the apostrophe of printers."""
+    notice = (resources.templates() / "notice" / "fr.md").read_text("utf-8")
+    prose = re.sub(r"\{\{.*?\}\}|\{[%#].*?[%#]\}|\]\(.*?\)", "X", notice)
+    said = [_PLACE.sub("X", one) for m in catalogue("fr") for one in forms(m.string)]
+    loose = re.compile(r" [:;!?»]|« |[^\W\d][:;!?](?!//)|['\u201c\u201d\"]")
+
+    assert [one for one in [*said, *prose.splitlines()] if loose.search(one)] == []
+
+
 @pytest.mark.parametrize(
     ("locale", "expected"),
-    [("de", "Abmelden"), ("de-AT", "Abmelden"), ("en", "Unsubscribe"), ("fr", "Unsubscribe")],
+    [
+        ("de", "Abmelden"),
+        ("de-AT", "Abmelden"),
+        ("fr-CA", "Se désinscrire"),
+        ("en", "Unsubscribe"),
+        ("it", "Unsubscribe"),
+    ],
 )
 def test_a_region_reads_its_language_and_a_stranger_english(locale: str, expected: str) -> None:
     assert translations(locale).gettext("Unsubscribe") == expected
@@ -108,6 +167,25 @@ def test_the_language_is_chosen(header: str | None, wanted: str | None, expected
 
 def test_a_region_is_chosen_exactly_where_there_is_one() -> None:
     assert choose_locale("de-CH", None, ("en", "de", "de-CH")) == "de-CH"
+
+
+@pytest.mark.parametrize(
+    ("tag", "locale", "expected"),
+    [
+        ("fr", "fr", "Français"),
+        ("fr", "de-AT", "Französisch"),
+        ("de-CH", "en", "German"),
+        ("en", "fr-CA", "Anglais"),
+        ("it", "de", "Italienisch"),
+        ("klingon", "en", "klingon"),
+        ("", "en", ""),
+        ("../de", "en", "../de"),
+    ],
+)
+def test_a_language_has_the_name_that_its_reader_has_for_it(
+    tag: str, locale: str, expected: str
+) -> None:
+    assert name_of_language(tag, locale) == expected
 
 
 @given(st.text(max_size=200), st.text(max_size=20))

@@ -1,0 +1,44 @@
+"""Days and moments as a reader's language writes them, by what CLDR knows of it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, get_timezone_name
+
+from gateway.look.translations import SOURCE, choose_locale, languages, translations
+
+_EUROPEAN: Final = {SOURCE: "en_GB"}  # else English would have the month before the day
+
+
+def day(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
+    """The day that it is in *zone*."""
+    return format_date(at.astimezone(zone), "long", _cldr(locale))
+
+
+def weekday(one: date, locale: str) -> str:
+    """A day, with its name."""
+    return format_date(one, "full", _cldr(locale))
+
+
+def second(at: datetime, locale: str) -> str:
+    """To the second, by the clock that *at* has; whoever asks says which one that is."""
+    return f"{format_date(at, 'long', _cldr(locale))}, {at:%H:%M:%S}"
+
+
+def moment(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
+    """To the minute, by the clock of *zone*, which is named."""
+    local = at.astimezone(zone)
+    named = "UTC" if zone is UTC else get_timezone_name(local, "long", locale=_cldr(locale))
+    said = {"day": day(at, locale, zone), "time": f"{local:%H:%M}", "zone": named}
+    return translations(locale).gettext("%(day)s, %(time)s %(zone)s") % said
+
+
+@lru_cache(maxsize=64)
+def _cldr(locale: str) -> Locale:
+    """What the words around it are in, too: the catalogue's language, not the reader's region."""
+    language = choose_locale(None, locale, languages())
+    return Locale.parse(_EUROPEAN.get(language, language).replace("-", "_"))
