@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from jinja2 import Environment, UndefinedError
 
+from gateway.config import config
 from gateway.http import pages
 from gateway.http.pages import Brand, Legal
 from gateway.look.translations import SOURCE, languages
@@ -13,6 +18,7 @@ from tests.support.page_samples import BRAND, HASH, samples
 
 STATES = sorted(samples("en"))
 LANGUAGES = languages()
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def page(state: str, locale: str = "en", **changed: object) -> str:
@@ -180,6 +186,38 @@ def test_a_brands_band_and_logo_reach_the_page() -> None:
 def test_a_colour_that_is_none_does_not_reach_the_page() -> None:
     with pytest.raises(ValueError, match="#rrggbb"):
         page("thanks", brand=Brand(name="Blue", accent="red}body{display:none"))
+
+
+def test_moments_are_by_the_senders_clock_and_say_so() -> None:
+    there = replace(BRAND, zone=BERLIN)
+
+    assert "3 March 2026, 14:05 UTC" in page("why-fresh")
+    shown = page("why-fresh", brand=there)
+    assert "3 March 2026, 15:05 Central European Standard Time" in shown
+    assert "UTC" not in shown
+
+
+@pytest.mark.parametrize(
+    ("clocks", "zone"),
+    [
+        pytest.param(['"Europe/Berlin"'], BERLIN, id="one sender"),
+        pytest.param(['"Europe/Berlin"', '"Europe/Berlin"'], BERLIN, id="the same of two"),
+        pytest.param(['"Europe/Berlin"', '"Europe/Paris"'], UTC, id="two of two"),
+        pytest.param([], UTC, id="none"),
+    ],
+)
+def test_the_clock_of_a_page_is_its_senders(
+    clocks: list[str], zone: tzinfo, tmp_path: Path
+) -> None:
+    text = config.embedded_default()
+    ours, end = text.index("[senders.acme]"), text.index("# [processors.relay]")
+    for number, clock in enumerate(clocks):
+        more = f"time_zone = {clock}\n"
+        another = text[ours:end].replace("[senders.acme]", f"[senders.other{number}]") + more
+        text = text[:end] + more + text[end:] if number == 0 else text + another
+    loaded = config.parse(text, base=tmp_path)
+
+    assert Brand.neutral(loaded).zone == zone
 
 
 def test_links_in_text_become_links_and_nothing_else_does() -> None:

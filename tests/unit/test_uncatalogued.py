@@ -16,7 +16,7 @@ DEFAULT = config.embedded_default()
 
 def speaking(folder: Path, locale: str, mail: str = "") -> config.Config:
     title, text = f'title = {{ {locale} = "Novità" }}', f'[purposes.news.text]\n{locale} = "Sì."\n'
-    purpose = f'\n[purposes.news]\nsender = "acme"\n{title}\n{text}{mail}'
+    purpose = f'\n[purposes.news]\nsender = "acme"\nbasis = "consent"\n{title}\n{text}{mail}'
     path = folder / "config.toml"
     path.write_text(DEFAULT + purpose, encoding="utf-8")
     return config.load(path)
