@@ -31,7 +31,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.links import Route
 from consent.lookup import LookUp, Names
 from consent.marks import Left
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.suppressions import Stop, Suppression
 from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
@@ -181,7 +181,7 @@ async def _block_mailboxes(
     now: datetime,
     stop: Stop,
 ) -> None:
-    until = now + ASKING_BLOCK
+    until = suppressions.blocked_until(now)
     hashes = {suppressions.mailbox_hash(keys.secret, email) for email in mailboxes}
     blocks = [Suppression(digest, stop, until, kid=keys.kid) for digest in hashes]
     await suppressions.add(connection, blocks, now)

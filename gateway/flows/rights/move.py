@@ -38,7 +38,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.moving import Became, Towards, Whose
 from consent.subject_evidence import Corrected, Kept, Rectified
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.suppressions import Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
@@ -229,7 +229,8 @@ class Moving:
         objected_at = found.about.gate.objected_at
         if objected_at is not None:  # it stays where it was, too
             digest = suppressions.mailbox_hash(keys.secret, found.to)
-            block = Suppression(digest, Stop.ASKING, objected_at + ASKING_BLOCK, kid=keys.kid)
+            until = suppressions.blocked_until(objected_at)
+            block = Suppression(digest, Stop.ASKING, until, kid=keys.kid)
             await suppressions.add(connection, [block], found.now)
 
     async def _leave_behind(self, connection: AsyncConnection, found: _Found, trail: Trail) -> None:
