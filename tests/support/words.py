@@ -212,6 +212,10 @@ OBJECTS: Final = f"{_RIGHTS}test_an_objection_ends_everything_and_only_its_mailb
 NAMED_AGAIN: Final = f"{_RIGHTS}test_nothing_counts_again_that_the_page_did_not_name"
 BOTH_STAND: Final = f"{_RIGHTS}test_both_stops_stand_until_each_is_lifted"
 ERASES: Final = f"{_RIGHTS}test_an_erasure_takes_two_steps_and_shows_what_it_did"
+STOPPED_STAYS: Final = (
+    "http/test_certificate_paper.py::"
+    "test_what_a_mailbox_had_stopped_stays_as_a_checksum_and_is_named"
+)
 KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
 WAITS_FOR_A_HOLD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
 ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
@@ -1305,6 +1309,18 @@ FACTS: Final = {
             "a case alone, which is recorded, and after that day it goes the same way."
         ),
         "locked until %(day)s, then destroyed",
+    ),
+    STOPPED_STAYS: (
+        (
+            "Where this mailbox chose “This was not me” or stopped such mails: a keyed checksum of "
+            "your address, until twelve months after that."
+        ),
+        "What stays of the address",
+        (
+            "Where mails to the address were objected to or stopped: a keyed checksum of it, for "
+            "twelve months at most, so that nobody has it asked again."
+        ),
+        "A keyed checksum of the address, for twelve months, so that nobody has it asked again.",
     ),
     KEPT_NOTHING: (
         "nothing is kept",
