@@ -228,6 +228,7 @@ MOVED: Final = (
 TAKEN_BACK: Final = (
     f"{_RECTIFY}test_the_mailbox_of_before_keeps_its_address_and_takes_it_back_for_two_weeks"
 )
+STOPS_AGAIN: Final = "attacks/test_stolen_sessions.py::test_a_stop_that_a_thief_lifted_stands_again"
 ADDRESS_LIFE: Final = (
     f"{_RECTIFY}test_a_link_works_for_72_hours_and_the_mailboxes_are_written_to_seldom"
 )
@@ -1405,6 +1406,9 @@ FACTS: Final = {
             "Your address has not been changed, and the change that was asked for can no longer "
             "be confirmed."
         ),
+    ),
+    STOPS_AGAIN: (
+        "If a restriction or an objection of yours was lifted in that time, it stands again.",
     ),
     ADDRESS_LIFE: (
         "The link works for 72 hours.",
