@@ -44,7 +44,7 @@ from delivery.permits import Open
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.config import calendars
-from gateway.flows.leaving import ending, hidden, withdraw
+from gateway.flows.leaving import ending, hidden, unfound, whereabouts, withdraw
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import erasing, unblocking
 from gateway.flows.rights.erasing import Erasing
@@ -196,13 +196,13 @@ class Erasures:
         doubted = found is not None and not found.honest
         subject = None if found is None or doubted else found.subject
         subjects = set() if subject is None else {subject}
+        strangers = [question.email] if found is None and question.email is not None else []
+        stores = (parts.data, parts.keystore, parts.lookup, parts.rows)
+        await unfound.require_none(*stores, parts.keyring.suppression, strangers)
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            stranger = question.email if found is None else None
-            if stranger is not None and await withdraw.have_appeared(
-                connection, parts.lookup, [stranger]
-            ):
+            if await withdraw.have_appeared(connection, parts.lookup, strangers):
                 return None
             now = await parts.clock.now(connection)
             taken_name = await idempotency.take_new(connection, request.name, now)
@@ -212,7 +212,7 @@ class Erasures:
             now = await parts.clock.now(connection)
             gate = held.get(subject or "")
             _require_theirs(request.question, gate, vault)
-            mailboxes = [withdraw.mailbox_of(one, vault) for one in held.values()]
+            mailboxes = [whereabouts.mailbox_of(one, vault) for one in held.values()]
             known = [address.parse(one) for one in mailboxes if one is not None]
             # Also what was said: whoever writes rows may have altered what people are found by.
             named = known if question.email is None else [*known, question.email]
@@ -354,7 +354,7 @@ class Erasures:
 def _require_theirs(question: Question, gate: Gate | None, vault: Vault) -> None:
     """Raise `StorageAway` where an address leads to somebody who is mailed at another one."""
     email = question.email
-    if email is not None and gate is not None and not withdraw.may_be_at(gate, vault, email):
+    if email is not None and gate is not None and not whereabouts.may_be_at(gate, vault, email):
         log.error("address_elsewhere")
         raise StorageAway("data")
 

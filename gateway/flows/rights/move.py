@@ -43,7 +43,7 @@ from consent.suppressions import Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import ending, withdraw
+from gateway.flows.leaving import ending, whereabouts
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import address_mails, erasing
 from gateway.flows.rights.address_mails import About
@@ -146,7 +146,7 @@ class Moving:
         if _is_over(link, known[gate.subject]):
             return None
         # With one of before, put back for a moment, who takes theirs back would seem to have it.
-        mailbox = withdraw.mailbox_of(gate, vault)
+        mailbox = whereabouts.mailbox_of(gate, vault)
         _require(not address_links.lives_elsewhere(mailbox, known[gate.subject].told))
         about = About(gate, vault, rows)
         other = next((held[one] for one in others if one in held), None)

@@ -20,7 +20,7 @@ from consent.gates import Gate
 from consent.keys.vault import Vault
 from consent.suppressions import Stop, Suppression
 from gateway.config.config import Suppress
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts, withdraw
 from storage.keysets import KeySet
 
 
@@ -75,7 +75,7 @@ class Blocking:
 
     @property
     def _email(self) -> Address | None:
-        mailbox = withdraw.mailbox_of(self.gate, self.vault)
+        mailbox = whereabouts.mailbox_of(self.gate, self.vault)
         return None if mailbox is None else address.parse(mailbox)
 
     @property
