@@ -285,7 +285,7 @@ class Withdrawals:
         """
         parts = self._parts
         said = ((leaver.subject, leaver.withdrawal) for leaver in leaving)
-        untold = {subject for subject, word in said if word.objection or word.replayed}
+        untold = {subject for subject, word in said if word.objection or word.said_at}
         ended = (one for one in ending.changed.values() if one.subject not in untold)
         told = acknowledging.withdrawn(parts.config, ended)
         mailboxes = {one: whereabouts.mailbox_of(ending.held[one], vault) for one in told}

@@ -38,6 +38,7 @@ from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
+from gateway.flows.by import By
 from gateway.flows.leaving import whereabouts
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -54,18 +55,6 @@ _TOLD: Mapping[Step, Kind] = {
     Step.EXTEND: Kind.RIGHTS_EXTENDED,
     Step.REFUSE: Kind.RIGHTS_REFUSED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who passes on what was asked for, or decides it: a program's key, an operator's id."""
-
-    name: str
-    actor: Actor = Actor.API
-
-    @property
-    def refs(self) -> Mapping[str, str]:
-        return {"operator" if self.actor is Actor.OPERATOR else "api_key": self.name}
 
 
 @dataclass(frozen=True, slots=True)
