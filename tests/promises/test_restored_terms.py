@@ -23,7 +23,7 @@ ADA, BOB = "ada@example.org", "bob@example.org"
 OTHERS = [f"person{number}@example.org" for number in range(4)]
 _STORES = [
     pytest.param(("data",), id="data"),
-    pytest.param(("data", "keys"), id="data and key store"),
+    pytest.param(("data", "keys"), id="data and key store", marks=pytest.mark.long),
 ]
 
 
