@@ -295,6 +295,10 @@ EVIDENCE_TERM: Final = (
     "contract/test_consent_evidence.py::"
     "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
 )
+DEFENDED_ERASED: Final = (
+    "contract/test_defend.py::"
+    "test_of_who_was_erased_it_reaches_as_far_and_as_long_as_what_is_locked"
+)
 EVIDENCE_ERASED: Final = (
     "contract/test_consent_evidence.py::"
     "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
@@ -1563,7 +1567,7 @@ FACTS: Final = {
         ),
     ),
     EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
-    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+    DEFENDED_ERASED: (
         (
             "Our key signed this mail, and it is as it was signed. Its person was erased; what "
             "proves it is locked, and opened by who may open evidence for a case."
