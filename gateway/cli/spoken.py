@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typer import CallbackParam
-
-LOCALE = "Its language: en, or one that has a catalogue (gateway/look/locale)."
+LOCALE = "In which language: en, or another that has a catalogue."
 
 
-def spoken(_: CallbackParam, locale: str) -> str:
+def spoken(locale: str) -> str:
     """One that has a catalogue, or a region of it; else the command says which there are."""
     from typer import BadParameter
 

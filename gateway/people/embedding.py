@@ -17,6 +17,7 @@ from gateway.look.translations import translations
 from gateway.people.forms import label_of
 
 _SPACE = re.compile(r"\s*\n\s*")
+_FOR_US = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)  # remarks, and how deep a line stands
 
 
 def script(config: Config, form: str) -> str:
@@ -30,7 +31,7 @@ def script(config: Config, form: str) -> str:
     }
     # "<" could end a script that somebody copies into a page.
     raw = json.dumps(settings, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
-    return _source("embed.js").replace("/*settings*/", raw, 1)
+    return _FOR_US.sub("", _source("embed.js")).replace("/*settings*/", raw, 1)
 
 
 def snippet(config: Config, form: str, locale: str) -> str:

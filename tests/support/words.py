@@ -2079,6 +2079,7 @@ NO_FACT: Final = (
     "%(num)s year",
     "%(day)s, %(time)s %(zone)s",
     "(no subject)",
+    ":",
     "About this demo",
     "About you",
     "All header fields",

@@ -29,7 +29,7 @@ _PLACE = re.compile(r"%\(\w+\)s|<[^>]+>")
 TRANSLATED = [language for language in languages() if language != SOURCE]
 # Words that a language has in common with English.
 SAME_WORDS = {
-    "de": {"Bundle", "Checkpoint", "Definition", "Log", "Message-ID", "Pause", "Person"},
+    "de": {":", "Bundle", "Checkpoint", "Definition", "Log", "Message-ID", "Pause", "Person"},
     "fr": {
         "%(number)s message.",
         "Date",
