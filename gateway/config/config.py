@@ -81,6 +81,7 @@ class Controller(Section):
     name: Line
     postal_address: Line
     contact: Mailbox
+    officer: Line | None = None
     was: tuple[Line, ...] = ()
     notice: dict[Locale, FilePath] = {}
 
