@@ -39,7 +39,7 @@ async def look(config: Config, stores: Stores) -> Running:
         kept = await epochs.standing(connection, stores.rows)
         backup = await verified.newest(connection, stores.rows)
     active = _active(kept)
-    relay, last = config.delivery.relay, nights.last
+    relay, storage, last = config.delivery.relay, config.storage, nights.last
     return Running(
         at=now,
         https=config.server.public_url.startswith("https://"),
@@ -47,7 +47,7 @@ async def look(config: Config, stores: Stores) -> Running:
         relay_tls=relay.tls != "none",
         relay_here=_is_here(relay.host),
         file_keyring=config.keys.keyring_file is not None,
-        files=config.storage.url.startswith("sqlite:"),
+        files=all(one.startswith("sqlite:") for one in (storage.url, storage.keystore_url)),
         guard_apart=config.guard_url != config.storage.keystore_url,
         limits=config.limits.enabled,
         admin_here=_is_told_here(config.server.admin_listen),
