@@ -125,4 +125,10 @@ DESK = (
     *desk_papers.ROWS,
 )
 
-OPERATIONS = (operations.healthz, operations.readyz, docs.show, docs.show_problem)
+OPERATIONS = (
+    operations.healthz,
+    operations.readyz,
+    operations.show_security,
+    docs.show,
+    docs.show_problem,
+)
