@@ -37,7 +37,7 @@ WORDS = {
         "draft": "Entwurf: Meldung einer Verletzung",
         "paper": "Papier (PDF)",
         "papers": "Papiere",
-        "record": "Verzeichnis von Verarbeitungstätigkeiten",
+        "record": "Verzeichnis der Verarbeitung",
         "newsletter": "Das Formular newsletter fragt nach",
         "back": "Zurück zum Schreibtisch",
     },
