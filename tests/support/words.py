@@ -23,6 +23,7 @@ _SENT: Final = "http/test_dpo_sent.py::"
 _LOG: Final = "http/test_dpo_log.py::"
 _HOLDS: Final = "http/test_dpo_holds.py::"
 _CASES: Final = "http/test_dpo_cases.py::"
+_DEFEND: Final = "contract/test_defend.py::"
 _BREACH: Final = "http/test_dpo_breach.py::"
 _PAPERS: Final = "http/test_live_papers.py::"
 _ANEW: Final = "contract/test_ask_anew.py::"
@@ -1574,7 +1575,7 @@ FACTS: Final = {
         ),
     ),
     EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
-    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+    f"{_DEFEND}test_of_who_was_erased_it_reaches_as_far_and_as_long_as_what_is_locked": (
         (
             "Our key signed this mail, and it is as it was signed. Its person was erased; what "
             "proves it is locked, and opened by who may open evidence for a case."
