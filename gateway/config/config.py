@@ -82,6 +82,7 @@ class Controller(Section):
     name: Line
     postal_address: Line
     contact: Mailbox
+    officer: Line | None = None
     was: tuple[Line, ...] = ()
     notice: dict[Locale, FilePath] = {}
 

@@ -15,6 +15,7 @@ from gateway.look.translations import tongues, translations
 from tests.support.desk_samples import (
     CASE,
     ERASURE,
+    breach_samples,
     case_samples,
     defence_samples,
     log_samples,
@@ -605,6 +606,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         **log_samples(locale),
         **sent_samples(locale),
         **defence_samples(locale),
+        **breach_samples(paper(locale).document()),
         "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),
         "notice": ("notice", notice),

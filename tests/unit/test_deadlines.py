@@ -98,6 +98,29 @@ def test_a_start_names_what_it_knows_no_holidays_of(rights: Rights, problem: str
 
 
 @pytest.mark.parametrize(
+    ("rights", "known", "due"),
+    [
+        pytest.param(BERLIN, "2026-11-27T09:20Z", "2026-11-30T10:00Z", id="over a weekend"),
+        pytest.param(BERLIN, "2026-11-27T09:00Z", "2026-11-30T10:00Z", id="on the hour"),
+        pytest.param(BERLIN, "2026-12-24T22:59:59Z", "2026-12-27T23:00Z", id="over Christmas"),
+        pytest.param(BERLIN, "2027-03-27T10:10Z", "2027-03-30T11:00Z", id="over summer time"),
+        pytest.param(
+            Rights(time_zone="Asia/Kolkata", country="IN"),
+            "2026-11-27T09:20Z",
+            "2026-11-30T09:30Z",
+            id="where hours begin at half past",
+        ),
+    ],
+)
+def test_a_breach_is_told_within_72_hours_from_the_next_full_one(
+    rights: Rights, known: str, due: str
+) -> None:
+    found = deadlines.due_by_hours(datetime.fromisoformat(known), calendars.of(rights))
+
+    assert found == datetime.fromisoformat(due)
+
+
+@pytest.mark.parametrize(
     ("said_at", "until"),
     [
         ("2026-11-27T18:00:00+00:00", "2027-11-27T18:00:00+00:00"),

@@ -78,6 +78,15 @@ class DuePage:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedPage:
+    """Some of what is decided, and before which one the next page begins."""
+
+    requests: Sequence[RightsRequest]
+    further: str | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One request at *now*, and whether its person was erased, or waits for that."""
 
@@ -217,6 +226,13 @@ class RightsRequests:
             now = await self.clock.now(connection)
             found, further = await rights_requests.due_page(connection, self.rows, after, limit)
         return DuePage(found, further, now)
+
+    async def decided_page(self, before: str | None, limit: int) -> DecidedPage:
+        """The next that are decided, the last recorded first."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+            found, last = await rights_requests.decided_page(connection, self.rows, before, limit)
+        return DecidedPage(found, last, now)
 
     async def case(self, request: str) -> Case | None:
         """One request, and the erasure of whoever asked, if there is one; without its reason."""
