@@ -231,6 +231,10 @@ class Delivery(Section):
     inbox: Inbox
 
 
+class OwnTemplates(Section):
+    directory: FilePath | None = None
+
+
 class Limits(Section):
     enabled: bool = True
 
@@ -275,6 +279,7 @@ class Config(Section):
     purposes: dict[Name, Purpose] = {}
     forms: dict[Name, Form] = {}
     delivery: Delivery
+    templates: OwnTemplates = OwnTemplates()
     limits: Limits = Limits()
     retention: Retention = Retention()
     rights: Rights = Rights()
