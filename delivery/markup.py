@@ -44,15 +44,15 @@ _FRAMELESS: Final = '<body class="mail-frameless" style="margin:0;padding:0">\n'
 _PLAIN_ROOT: Final = '<div class="mail-body">'
 _TABLE: Final = (
     '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
-    "{}><tr><td {}>"
+    ' style="table-layout:fixed{}"><tr><td {}>'  # what is wider does not make it so
 )
 _FONT: Final = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _CARD: Final = _TABLE.format(
     "", 'class="mail-ground" align="center" style="padding:24px 16px;background:#f4f6f4"'
 ) + _TABLE.format(
-    ' style="max-width:600px"',
+    ";max-width:600px",
     'class="mail-card" align="left" style="padding:32px 36px;background:#ffffff;border:1px solid'
-    f' #dfe5e1;border-radius:14px;color:#18221e;font:16px/1.6 {_FONT}"',
+    f' #dfe5e1;border-radius:14px;color:#18221e;font:16px/1.6 {_FONT};overflow-wrap:break-word"',
 )
 _CARD_END: Final = "</td></tr></table></td></tr></table>"
 _FRAME_END: Final = "</div></div></div>\n"

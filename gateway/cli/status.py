@@ -131,13 +131,8 @@ def _document(seen: Overview) -> dict[str, object]:
         },
         "intake_waiting": seen.intake,
         "parked": [
-            {
-                "table": one.table,
-                "reason": one.reason,
-                "rows": one.rows,
-                "since": _moment(one.since),
-            }
-            for one in seen.parked
+            {"table": one.table, "reason": one.reason, "rows": one.rows, "since": since}
+            for one, since in ((parked, _moment(parked.since)) for parked in seen.parked)
         ],
         "workers": [
             {
