@@ -50,7 +50,7 @@ _FONT: Final = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Ari
 _CARD: Final = _TABLE.format(
     "", 'class="mail-ground" align="center" style="padding:24px 16px;background:#f4f6f4"'
 ) + _TABLE.format(
-    ";max-width:600px",
+    ";max-width:560px",
     'class="mail-card" align="left" style="padding:32px 36px;background:#ffffff;border:1px solid'
     f' #dfe5e1;border-radius:14px;color:#18221e;font:16px/1.6 {_FONT};overflow-wrap:break-word"',
 )

@@ -179,7 +179,7 @@ async def test_content_without_a_frame_looks_right(chromium: Any, width: int, sc
     await page.close()
 
     dark = scheme == "dark"
-    assert look.pop("wide") == pytest.approx(600 if width > 600 else width - 24, abs=2)
+    assert look.pop("wide") == pytest.approx(560 if width > 600 else width - 24, abs=2)
     assert look == {
         "scrolls": False,
         "ground": "rgb(23, 30, 27)" if dark else "rgb(255, 255, 255)",
