@@ -82,9 +82,9 @@ def test_a_text_takes_as_long_as_it_is(seed: str) -> None:
     def seconds(size: int) -> float:
         text = seed * (size // len(seed))
         said = Content(text, text, None)
-        began = time.perf_counter()
+        began = time.thread_time()
         of_mail(said, said, None)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     seconds(10_000)
     small, large = min(seconds(20_000) for _ in range(3)), min(seconds(400_000) for _ in range(2))
