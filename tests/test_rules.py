@@ -467,7 +467,6 @@ TESTED_FROM_OUTSIDE = {
     "consent/people.py": "promises/test_nothing_is_kept_longer.py",
     "consent/rights_requests.py": "contract/test_rights_requests.py",
     "consent/subject_evidence.py": "unit/test_evidence.py",
-    "consent/stops.py": "attacks/test_lifted_stops.py",
     "consent/stored.py": "unit/test_evidence.py",
     "consent/suppressions.py": "promises/test_it_is_no_weapon.py",
     "consent/taken_away.py": "contract/test_takings_away.py",

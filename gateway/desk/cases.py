@@ -24,11 +24,12 @@ from gateway.desk.people import READERS, everything, file_headers
 from gateway.desk.questions import CaseAnswer, CaseStep, NewCase
 from gateway.desk.seated import Fields
 from gateway.errors import NotFound
+from gateway.flows.by import By
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving import certificate
 from gateway.flows.rights import looking
 from gateway.flows.rights.handing_out import at_the_desk
-from gateway.flows.rights.requests import Asked, By, Case, RightsRequests
+from gateway.flows.rights.requests import Asked, Case, RightsRequests
 from gateway.flows.rights.telling import receivers_of
 from gateway.flows.sending.permission import Question
 from gateway.http import certificate_paper, certificates, handed_out, pages, turns

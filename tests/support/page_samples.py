@@ -241,6 +241,7 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
         "locked_until": AT,
         "held_until": None,
         "blocked": True,
+        "stopped": True,
         "kept": "3 years",
         "processors": _PROCESSORS,
         "contact": "privacy@acme.example",

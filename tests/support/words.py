@@ -212,6 +212,10 @@ OBJECTS: Final = f"{_RIGHTS}test_an_objection_ends_everything_and_only_its_mailb
 NAMED_AGAIN: Final = f"{_RIGHTS}test_nothing_counts_again_that_the_page_did_not_name"
 BOTH_STAND: Final = f"{_RIGHTS}test_both_stops_stand_until_each_is_lifted"
 ERASES: Final = f"{_RIGHTS}test_an_erasure_takes_two_steps_and_shows_what_it_did"
+STOPPED_STAYS: Final = (
+    "http/test_certificate_paper.py::"
+    "test_what_a_mailbox_had_stopped_stays_as_a_checksum_and_is_named"
+)
 KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
 WAITS_FOR_A_HOLD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
 ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
@@ -224,6 +228,7 @@ MOVED: Final = (
 TAKEN_BACK: Final = (
     f"{_RECTIFY}test_the_mailbox_of_before_keeps_its_address_and_takes_it_back_for_two_weeks"
 )
+STOPS_AGAIN: Final = "attacks/test_stolen_sessions.py::test_a_stop_that_a_thief_lifted_stands_again"
 ADDRESS_LIFE: Final = (
     f"{_RECTIFY}test_a_link_works_for_72_hours_and_the_mailboxes_are_written_to_seldom"
 )
@@ -289,6 +294,10 @@ EVIDENCE_WITHHELD: Final = (
 EVIDENCE_TERM: Final = (
     "contract/test_consent_evidence.py::"
     "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
+)
+DEFENDED_ERASED: Final = (
+    "contract/test_defend.py::"
+    "test_of_who_was_erased_it_reaches_as_far_and_as_long_as_what_is_locked"
 )
 EVIDENCE_ERASED: Final = (
     "contract/test_consent_evidence.py::"
@@ -1306,6 +1315,18 @@ FACTS: Final = {
         ),
         "locked until %(day)s, then destroyed",
     ),
+    STOPPED_STAYS: (
+        (
+            "Where this mailbox chose “This was not me” or stopped such mails: a keyed checksum of "
+            "your address, until twelve months after that."
+        ),
+        "What stays of the address",
+        (
+            "Where mails to the address were objected to or stopped: a keyed checksum of it, for "
+            "twelve months at most, so that nobody has it asked again."
+        ),
+        "A keyed checksum of the address, for twelve months, so that nobody has it asked again.",
+    ),
     KEPT_NOTHING: (
         "nothing is kept",
         "A keyed checksum of your address, for twelve months, so that nobody has you asked again.",
@@ -1389,6 +1410,9 @@ FACTS: Final = {
             "Your address has not been changed, and the change that was asked for can no longer "
             "be confirmed."
         ),
+    ),
+    STOPS_AGAIN: (
+        "If a restriction or an objection of yours was lifted in that time, it stands again.",
     ),
     ADDRESS_LIFE: (
         "The link works for 72 hours.",
@@ -1543,7 +1567,7 @@ FACTS: Final = {
         ),
     ),
     EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
-    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+    DEFENDED_ERASED: (
         (
             "Our key signed this mail, and it is as it was signed. Its person was erased; what "
             "proves it is locked, and opened by who may open evidence for a case."

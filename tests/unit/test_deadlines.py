@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consent import deadlines
 from consent.deadlines import EXTENDED, FIRST, Calendar
+from consent.suppressions import blocked_until
 from gateway.config import calendars
 from gateway.config.config import Rights
 from tests.support.clock import START
@@ -94,3 +95,16 @@ def test_a_start_names_what_it_knows_no_holidays_of(rights: Rights, problem: str
     (found,) = calendars.problems(rights)
 
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("said_at", "until"),
+    [
+        ("2026-11-27T18:00:00+00:00", "2027-11-27T18:00:00+00:00"),
+        ("2027-03-01T00:00:01+00:00", "2028-03-01T00:00:01+00:00"),
+        ("2028-02-29T12:00:00+00:00", "2029-02-28T12:00:00+00:00"),
+    ],
+    ids=["a year of 365 days", "one of 366", "a day that comes in four years"],
+)
+def test_a_mailbox_is_not_asked_for_twelve_months(said_at: str, until: str) -> None:
+    assert blocked_until(datetime.fromisoformat(said_at)) == datetime.fromisoformat(until)
