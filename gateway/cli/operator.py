@@ -57,7 +57,7 @@ def create(
     if name is not None and re.fullmatch(patterns.NAME, name) is None:
         said = f"{patterns.in_words(patterns.NAME)}; such as privacy-1"
         raise typer.BadParameter(said, param_hint="--name")
-    config, email = configuration(context), _address(sys.stdin.readline().strip())
+    config, email = configuration(context), address_of(sys.stdin.readline().strip())
     done = run(_create(config, email, role, name))
     if isinstance(done, Taken):
         raise fail(_why_not(done))
@@ -116,7 +116,7 @@ def revoke(
     say(f"{operator_id}: revoked")
 
 
-def _address(typed: str) -> Address:
+def address_of(typed: str) -> Address:
     from consent import address
     from consent.errors import AddressError
 

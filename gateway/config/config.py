@@ -233,6 +233,10 @@ class Delivery(Section):
     inbox: Inbox
 
 
+class OwnTemplates(Section):
+    directory: FilePath | None = None
+
+
 class Limits(Section):
     enabled: bool = True
 
@@ -277,6 +281,7 @@ class Config(Section):
     purposes: dict[Name, Purpose] = {}
     forms: dict[Name, Form] = {}
     delivery: Delivery
+    templates: OwnTemplates = OwnTemplates()
     limits: Limits = Limits()
     retention: Retention = Retention()
     rights: Rights = Rights()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.api import (
+    audience,
     audit,
     batches,
     campaigns,
@@ -51,6 +52,7 @@ API = (
     messages.get_message,
     messages.delete_message,
     *campaigns.ROWS,
+    audience.get_audience,
     permissions.post_permission,
     withdrawals.post_withdrawal,
     erasures.post_erasure,

@@ -62,11 +62,15 @@ class OurMail:
 
 @dataclass(frozen=True, slots=True)
 class CallersTemplate:
-    """A template that a caller chose, with the caller's data."""
+    """A template that a caller chose, with the caller's data.
+
+    *version*: of one of the operator's own, by the hash of what it was then.
+    """
 
     template: str
     data: Mapping[str, Any] = field(repr=False)
     reference: str | None = field(default=None, repr=False)
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ Content = OurMail | Callers
 def of_caller(said: Mapping[str, Any], reference: str | None) -> Callers:
     """What a caller handed in, checked for shape: a template with data, or parts."""
     if "template" in said:
-        return CallersTemplate(said["template"], said["data"], reference)
+        return CallersTemplate(said["template"], said["data"], reference, said.get("version"))
     whole = said.get("whole") is True
     return CallersParts(said["subject"], said.get("html"), said.get("text"), reference, whole)
 
@@ -111,8 +115,9 @@ def write(content: Content) -> bytes:
             document |= {} if locale is None else {"locale": locale}
             document["links"] = dict(links)
             document |= {"consents": [one.written() for one in consents]} if consents else {}
-        case CallersTemplate(template, data, reference):
+        case CallersTemplate(template, data, reference, version):
             document = {"template": template, "data": data, "reference": reference}
+            document |= {} if version is None else {"version": version}
         case CallersParts(subject, html, text, reference, whole):
             parts = {"subject": subject, "html": html, "text": text}
             document = {name: part for name, part in parts.items() if part is not None}
