@@ -62,6 +62,9 @@ PURE = [
     "delivery/relaxed.py",
     "delivery/signatures.py",
     "gateway/flows/restoring/signs.py",
+    "gateway/oidc/handshake.py",
+    "gateway/oidc/id_token.py",
+    "gateway/oidc/metadata.py",
     "gateway/flows/sending/pacing.py",
     "gateway/look/claims.py",
     "storage/domains.py",
@@ -153,6 +156,8 @@ GUESSABLE = {
     "gateway/people/sessions.py": 1,  # the token of a session's form
     "gateway/desk/defending.py": 1,  # likewise, of a form with a file
     "gateway/callers/idempotency.py": 2,
+    "gateway/oidc/handshake.py": 1,  # which browser an answer is for
+    "gateway/oidc/id_token.py": 1,  # the nonce
     "storage/honesty.py": 1,  # the MAC of a row
     "storage/secret.py": 1,
 }
