@@ -21,7 +21,7 @@ from gateway.api import (
     subjects,
     withdrawals,
 )
-from gateway.desk import acts, defending, entrance, log_pages, taking_out
+from gateway.desk import acts, by_provider, defending, entrance, log_pages, taking_out
 from gateway.desk import cases as desk_cases
 from gateway.desk import people as desk_people
 from gateway.desk import sent as desk_sent
@@ -113,6 +113,7 @@ OWN_PAGES = (
 
 DESK = (
     *entrance.ROWS,
+    *by_provider.ROWS,
     *desk_people.ROWS,
     *acts.ROWS,
     *desk_cases.ROWS,
