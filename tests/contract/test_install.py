@@ -45,7 +45,8 @@ _ROOT = """
 mount -t overlay overlay -o lowerdir=/,upperdir={0}/upper,workdir={0}/work {0}/root
 mount -t proc proc {0}/root/proc
 mount --rbind /dev {0}/root/dev
-mount -t tmpfs tmpfs {0}/root/tmp
+mount --bind {1} {0}/root/repository
+mount --bind {2} {0}/root/postgresql
 exec chroot {0}/root sh -eu /install
 """
 # As Debian's packages of PostgreSQL would have left it.
@@ -53,7 +54,7 @@ _POSTGRES = """
 id postgres >/dev/null 2>&1 || useradd --system postgres
 cat > /usr/local/bin/psql <<'PSQL'
 #!/bin/sh
-exec {binaries}/psql -h 127.0.0.1 -p {port} -U postgres "$@"
+exec /postgresql/{binaries}/psql -h 127.0.0.1 -p {port} -U postgres "$@"
 PSQL
 chmod 755 /usr/local/bin/psql
 """
@@ -105,8 +106,8 @@ def script(server: Postgres, ports: Ports) -> str:
     assert not Path("/opt/gateway").exists(), "something of it is here already"
     return "\n".join(
         [
-            _POSTGRES.format(binaries=server.binaries, port=ports.database),
-            f"repository={ROOT} relay_password=secret",
+            _POSTGRES.format(binaries=_below(server.binaries), port=ports.database),
+            "repository=/repository relay_password=secret",
             system.replace("git clone", "git -c safe.directory='*' clone"),
             databases,
             configuration,
@@ -124,42 +125,53 @@ def server() -> Iterator[tuple[Postgres, int]]:
         yield server, port
 
 
+def _below(binaries: Path) -> Path:
+    return binaries.relative_to(binaries.parents[2])  # where its libraries are, too
+
+
+@dataclass
+class Installed:
+    """What types on a root of its own, and what it prints."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+
+    async def answers(self, port: int, seconds: float = 200) -> None:
+        """Return once somebody answers there that all is well."""
+        async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
+            while True:
+                assert self.process.poll() is None, self.out.read_text()
+                with suppress(aiohttp.ClientError):
+                    async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.2)
+
+
 @contextmanager
-def installed(folder: Path, said: str, certificate: Path) -> Iterator[Path]:
-    """Type what is *said* on a root of its own; yields what it prints."""
-    for one in ("upper", "work", "root"):
+def installed(folder: Path, said: str, binaries: Path) -> Iterator[Installed]:
+    """Type what is *said* on a root of its own."""
+    for one in ("upper", "work", "root", "upper/repository", "upper/postgresql"):
         (folder / one).mkdir()
     (folder / "upper/install").write_text(said)
-    shutil.copy(certificate, folder / "upper/relay.pem")
+    shutil.copy(folder / "loopback.pem", folder / "upper/relay.pem")
     (folder / "upper/relay.pem").chmod(0o644)
     kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
     out = folder / "out"
     with out.open("wb") as printed:
         process = subprocess.Popen(
-            [*command, "sh", "-eu", "-c", _ROOT.format(folder)],
+            [*command, "sh", "-eu", "-c", _ROOT.format(folder, ROOT, binaries.parents[2])],
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,
             env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", **kept},
         )
         try:
-            yield out
-            assert process.poll() is None, out.read_text()
+            yield Installed(process, out)
         finally:
             process.kill()
             process.wait()
-
-
-async def answers(url: str, seconds: float = 200) -> None:
-    """Return once somebody answers there that all is well."""
-    async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
-        while True:
-            with suppress(aiohttp.ClientError):
-                async with http.get(url) as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.2)
 
 
 def link(raw: bytes, route: str, base: str) -> str:
@@ -179,12 +191,12 @@ async def test_what_is_written_is_typed_and_the_first_mail_arrives(
         first, second = free_port(), free_port()
         ports = Ports(server[1], relay.port, free_port(), free_port(), (first, second))
         said = script(server[0], ports)
-        with installed(tmp_path, said, tmp_path / "loopback.pem") as out:
+        with installed(tmp_path, said, server[0].binaries) as typed:
             for port in (ports.admin, *ports.workers):
-                await answers(f"http://127.0.0.1:{port}/readyz")
-            key = re.findall(r"^cgw_\S+$", out.read_text(), re.MULTILINE)[-1]
+                await typed.answers(port)
+            key = re.findall(r"^cgw_\S+$", typed.out.read_text(), re.MULTILINE)[-1]
             await first_mail(f"http://127.0.0.1:{ports.public}", key, relay)
-        printed = out.read_text()
+        printed = typed.out.read_text()
 
     assert {one for one in relay.credentials} == {b"\0gateway\0secret"}
     assert printed.count("made: ") >= 7
