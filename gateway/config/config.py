@@ -75,6 +75,7 @@ class Server(Section):
     public_url: PublicUrl
     trusted_proxies: tuple[Network, ...] = ()
     admin_listen: AdminListen = Listen("127.0.0.1", 9180)
+    security_contact: Mailbox | None = None
 
 
 class Controller(Section):
