@@ -312,13 +312,13 @@ async def test_the_language_in_which_it_began_comes_back(app: App) -> None:
     path = await browser.at_provider(begun.headers["Location"])
 
     page = await browser.ask("GET", path)
-    answers = await browser.come_back(path)
-    answer = await browser.ask("POST", "/dpo/oidc", **answers)
-
     text = await page.text()
     switch = re.search(r'class="tongue" href="([^"]+)"', text)
     assert "Schreibtisch öffnen" in text and switch is not None
     other = await browser.ask("GET", html.unescape(switch[1]))
+    answers = await browser.come_back(path)
+    answer = await browser.ask("POST", "/dpo/oidc", **answers)
+
     assert "Open the desk" in await other.text()
     assert answer.headers["Location"] == "/dpo/?locale=de"
 
