@@ -76,6 +76,7 @@ class Kind(StrEnum):
     OPERATOR_ACCESSED = "operator.accessed"  # somebody looked who it is
     OPERATOR_FORGOTTEN = "operator.forgotten"  # who it was: nobody reads that any more
     AUDIT_EXPORTED = "audit.exported"
+    BREACH_ASSESSED = "breach.assessed"  # what was in reach of whoever took something
     BACKUP_RESTORED = "backup.restored"
     BACKUP_ACCEPTED = "backup.accepted"  # an operator answers for what nobody can know
     DRILL_HELD = "drill.held"  # a restore was exercised beside the gateway

@@ -12,6 +12,7 @@ from benchmarks import (
     claims,
     defences,
     delivery,
+    desk,
     exports,
     log,
     markup,
@@ -33,6 +34,7 @@ ALL = {
     "bodies": bodies,
     "bundles": bundles,
     "exports": exports,
+    "desk": desk,
     "rewrapping": rewrapping,
     "reindexing": reindexing,
 }

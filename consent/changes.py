@@ -99,16 +99,34 @@ def confirm(
 
 
 def take_back(
-    consent: Consent, evidence: TakenBack, actor: Actor, trail: Trail, now: datetime
+    consent: Consent,
+    evidence: TakenBack,
+    actor: Actor,
+    trail: Trail,
+    now: datetime,
+    *,
+    by: Mapping[str, str] | None = None,
+    said_at: datetime | None = None,
 ) -> Consent | None:
-    """The consent after a withdrawal or a "not me"; None: nothing changes. Needs no key."""
+    """The consent after a withdrawal or a "not me"; None: nothing changes. Needs no key.
+
+    *by* names who passed it on. Of what was said before, and is said again, the terms of
+    keeping count from *said_at*.
+    """
     state = policy.withdraw(consent.state)
     if state is None:
         return None
+    refs = {**_refs(consent), **(by or {})}
     eid = trail.record_leaving(
-        EVENTS[state], consent.subject, actor, now, evidence=evidence, refs=_refs(consent)
+        EVENTS[state], consent.subject, actor, now, evidence=evidence, refs=refs
     )
-    return replace(consent, state=state, decided_at=now, eid=eid)
+    return replace(consent, state=state, decided_at=_decided_at(consent, said_at, now), eid=eid)
+
+
+def _decided_at(consent: Consent, said_at: datetime | None, now: datetime) -> datetime:
+    # Not before what it ended: else that would be the newest decision.
+    before = consent.decided_at or consent.requested_at
+    return now if said_at is None else min(max(said_at, before), now)
 
 
 def supersede(consent: Consent, trail: Trail, now: datetime) -> Consent:

@@ -1,4 +1,7 @@
-"""Until when a request must be answered: Reg. (EEC, Euratom) 1182/71 and Art. 12(3) GDPR. Pure."""
+"""Until when a request must be answered, or a breach told: Reg. (EEC, Euratom) 1182/71. Pure.
+
+The months are those of Art. 12(3) GDPR, the hours those of Art. 33(1).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 FIRST = 1  # month, of Art. 12(3) GDPR
 EXTENDED = 3  # months in all: two further ones
+NOTIFY = 72  # hours, of Art. 33(1) GDPR
 _DAY = timedelta(days=1)
 _LAST_SECOND = time(23, 59, 59)
 _SATURDAY = 5
@@ -37,6 +41,19 @@ def due(received_at: datetime, kept: Calendar, months: int = FIRST) -> datetime:
     while not kept.is_working(day):
         day += _DAY
     return datetime.combine(day, _LAST_SECOND, kept.zone).astimezone(UTC)
+
+
+def due_by_hours(known_at: datetime, kept: Calendar, hours: int = NOTIFY) -> datetime:
+    """When a period of *hours* ends that runs from *known_at* on.
+
+    The hour during which it became known does not count (Art. 3(1)): the period begins
+    with the next full one where the notice is due. Saturdays, Sundays and holidays
+    count (Art. 3(3)), and nothing is put off by them: Art. 3(4) is of other periods.
+    """
+    local = known_at.astimezone(kept.zone)
+    begun = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    first = known_at.astimezone(UTC) - begun + timedelta(hours=1)
+    return first + timedelta(hours=hours)
 
 
 def months_after(day: date, months: int) -> date:

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, literal_column, select, update
+from sqlalchemy import and_, delete, exists, func, insert, literal_column, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
@@ -119,11 +119,14 @@ async def finish(
 
 
 async def purge(connection: AsyncConnection, before: datetime) -> int:
-    """Delete what was done up to *before*, counted from the end of what was locked."""
+    """Delete what was done up to *before*, counted from the end of what was locked.
+
+    Not while anything of the person is there: without it what is locked would stay for ever.
+    """
     ended = func.coalesce(erasure.c.locked_until, erasure.c.done_at)
-    return await delete_free(
-        connection, erasure, and_(erasure.c.done_at <= before, ended <= before)
-    )
+    there = exists().where(tables.subject.c.id == erasure.c.subject)
+    over = and_(erasure.c.done_at <= before, ended <= before, not_(there))
+    return await delete_free(connection, erasure, over)
 
 
 async def under_way(

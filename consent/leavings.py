@@ -28,6 +28,8 @@ _UNREADABLE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _MOST = 100  # whoever says it again is told that the key store is away
 
+Acting = tuple[Actor, Mapping[str, str]]  # who said it, and how the event names who passed it on
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -67,7 +69,7 @@ async def note(
     keys: RowKeys,
     trail: Trail,
     held: Mapping[str, Gate],
-    said: Mapping[tuple[str, str | None], Actor],
+    said: Mapping[tuple[str, str | None], Acting],
     now: datetime,
 ) -> None:
     """Keep what was *said*, by subject and purpose, under their gates, and tell the log of it.
@@ -76,9 +78,9 @@ async def note(
     """
     for subject in {subject for subject, _ in said}:
         left = list(of(held[subject])) if is_ours(keys, held[subject]) else []
-        for (who, purpose), actor in said.items():
+        for (who, purpose), (actor, refs) in said.items():
             if who == subject:
-                eid = trail.record_unnamed(Kind.CONSENT_LEFT, who, purpose, actor, now)
+                eid = trail.record_unnamed(Kind.CONSENT_LEFT, who, purpose, actor, now, refs)
                 left.append(Left(eid, purpose, now))
         if len(left) > _MOST:
             raise PartAway("key store")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -29,6 +29,7 @@ rights_request = tables.rights_request
 Place = tuple[datetime, str]  # of a request among those that wait: its due date, its id
 REMIND_WITHIN = timedelta(days=7)
 _AGAIN_AFTER = timedelta(days=1)
+_FIRST, _LAST = "req_", "req_~"  # all ids of ours lie between
 
 
 def seal_reason(request: RightsRequest, reason: str, sealer: Sealer) -> bytes:
@@ -95,6 +96,17 @@ async def due_page(
     rows = (await connection.execute(query)).all()
     found = [one for row in rows if (one := _read(keys, row)) is not None]
     return found, (rows[-1].due_at, rows[-1].id) if len(rows) == limit else None
+
+
+async def decided_page(
+    connection: AsyncConnection, keys: RowKeys, before: str | None, limit: int
+) -> tuple[list[RightsRequest], str | None]:
+    """The next that are decided or ended, the last recorded first, and where the page ends."""
+    key = rights_request.c.id
+    query = paging.between(select(rights_request).where(not_(_WAITS)), key, _FIRST, before or _LAST)
+    rows = (await connection.execute(query.order_by(key.desc()).limit(limit))).all()
+    found = [one for row in rows if (one := _read(keys, row)) is not None]
+    return found, rows[-1].id if len(rows) == limit else None
 
 
 async def waiting_of(

@@ -7,7 +7,7 @@ does asks the log first (`denied`): the row may be an old one that somebody put 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,7 +55,29 @@ def said_just_now(told: Sequence[Told], kind: Kind, now: datetime) -> bool:
     back, with all that told of the lifting away.
     """
     last = told[-1] if told else None
-    return last is not None and last.kind is kind and last.entry.at > now - _MOMENT
+    if last is None or last.kind is not kind:
+        return False
+    # One that is dated ahead was said before the clock was set back: nobody knows how long ago.
+    return now - _MOMENT < last.entry.at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedStops:
+    """Which stops were lifted, and not said again after that."""
+
+    restriction: bool = False
+    objection: bool = False
+
+
+def lifted_since(told: Iterable[Told], moment: datetime) -> LiftedStops:
+    """What of a person was lifted from *moment* on, by every event of theirs in order."""
+    found = LiftedStops()
+    for event in (one for one in told if one.entry.at >= moment):
+        if _lifts_restriction(event) or event.kind in _RESTRICTS:
+            found = replace(found, restriction=_lifts_restriction(event))
+        elif _lifts_objection(event) or event.kind is Kind.CONSENT_OBJECTED:
+            found = replace(found, objection=_lifts_objection(event))
+    return found
 
 
 def objected_at(told: Iterable[Told]) -> datetime | None:

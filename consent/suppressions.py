@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import and_, case, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, tables
+from consent import address, deadlines, tables
 from consent.address import Address
 from consent.keys import blind
 from storage.ids import ordered_id
@@ -27,7 +27,7 @@ from storage.writing import insert_all
 suppression = tables.suppression
 counted = tables.confirmation_count
 
-ASKING_BLOCK = timedelta(days=365)
+_BLOCKED_MONTHS = 12
 CONFIRMATIONS_A_WEEK = 3
 TAGGED_CONFIRMATIONS_A_WEEK = 2  # so that tags, which cost nothing, leave one for the plain address
 KEPT_CONFIRMATIONS = 1  # of the week's, for a neighbourhood that has not asked for the mailbox yet
@@ -49,6 +49,12 @@ class Suppression:
     kind: Stop
     until: datetime | None = None
     kid: int = field(kw_only=True)  # of the set `suppression`: what made the hash
+
+
+def blocked_until(said_at: datetime) -> datetime:
+    """Twelve months later, as pages and notices say: a leap year has a day more."""
+    day = deadlines.months_after(said_at.date(), _BLOCKED_MONTHS)
+    return datetime.combine(day, said_at.timetz())
 
 
 def mailbox_hash(key: Secret, email: Address) -> bytes:

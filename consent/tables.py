@@ -35,6 +35,8 @@ def _taking_away() -> tuple[Column[Any], ...]:
         Column("purpose", String(64)),  # none: all of them
         Column("kind", String(32), nullable=False),  # of the event
         Column("at", Moment, nullable=False, index=True),
+        Column("erasure", String(40)),  # that was asked for
+        Column("locked_until", Moment),  # as its person was told
     )
 
 
@@ -202,8 +204,7 @@ session = Table(
     *honest(),
 )
 
-# A mail about somebody's address, which does not go to the one on file
-# (`consent/address_links.py`): to the new one, or to the one of before.
+# A mail to a new address of somebody's, or to that of before (`consent/address_links.py`).
 address_link = Table(
     "address_link",
     metadata,
@@ -341,8 +342,7 @@ confirmation_count = Table(
     Column("sent_at", Moment, nullable=False, index=True),
 )
 
-# A confirmation mail, a fresh link or what tells of a withdrawal, by its link to stop such mails
-# (`consent/service_mails.py`).
+# A mail that somebody asked for, by its link to stop such mails (`consent/service_mails.py`).
 service_mail = Table(
     "service_mail",
     metadata,

@@ -49,6 +49,10 @@ class TakingAway:
     purpose: str | None  # none: all of them
     kind: str  # of the event
     at: datetime
+    # Of an erasure that was asked for: its id, and until when something stays, as its person
+    # was told. A restore must not make that later.
+    erasure: str | None = None
+    locked_until: datetime | None = None
 
 
 def is_purpose(said: object) -> bool:
@@ -179,6 +183,6 @@ def _granting(row: Any) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in _COVERED)
 
 
-_COVERED = ("eid", "subject", "purpose", "kind", "at")
+_COVERED = ("eid", "subject", "purpose", "kind", "at", "erasure", "locked_until")
 SIGNED = SignedTable(tables.taking_away, select(tables.taking_away), _granting)
 DUE = SignedTable(tables.taking_away_due, select(tables.taking_away_due), _granting)

@@ -33,6 +33,13 @@ async def ended_since(connection: AsyncConnection, since: datetime) -> Mapping[s
     return {status: number for status, number in rows}
 
 
+async def accepted_until(connection: AsyncConnection, until: datetime) -> int:
+    """How many messages of those that are kept were accepted by then. Goes through all of them."""
+    query = select(func.count()).where(outbox.c.created_at <= until)
+    number: int = (await connection.execute(query)).scalar_one()
+    return number
+
+
 async def oldest_due(connection: AsyncConnection, now: datetime) -> datetime | None:
     """Since when the longest-waiting message is due; None when nothing is."""
     query = select(func.min(outbox.c.due_at)).where(

@@ -8,7 +8,9 @@ GatewayError
 │   └── TargetInUse         there is something where it was to be put
 ├── StoresApart             data and key store are not of one moment: one was restored
 ├── OthersRun               what needs every process stopped was asked for beside one
+├── AnotherServes           a second process was started on SQLite
 ├── CannotListen            an address of ours is taken or not this machine's
+├── CannotListenAnywhere    several of them are
 └── RequestError            a request; `problems.py` has the answer to each
     ├── MalformedJson
     ├── WrongContentType
@@ -40,6 +42,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 
 class GatewayError(Exception):
@@ -104,6 +107,17 @@ class OthersRun(GatewayError):
         )
 
 
+class AnotherServes(GatewayError):
+    """The data are a file of SQLite, and another process serves or delivers from it."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(
+            f"another gateway process has {data}: on SQLite there is one, which does everything."
+            " Stop that one first; for more than one move the data to PostgreSQL"
+            " (docs/operations.md)"
+        )
+
+
 class BackupError(GatewayError):
     """A backup cannot be made or read, or does not hold what it must; nothing was changed."""
 
@@ -130,6 +144,13 @@ class CannotListen(GatewayError):
         super().__init__(f"cannot listen on {host}:{port}: {why}; {', or '.join(ways)}")
         self.host = host
         self.port = port
+
+
+class CannotListenAnywhere(GatewayError):
+    """Several servers cannot be opened: each is named, so that one look mends them all."""
+
+    def __init__(self, refused: Sequence[CannotListen]) -> None:
+        super().__init__("\n".join(map(str, refused)))
 
 
 class RequestError(GatewayError):

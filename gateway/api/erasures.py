@@ -12,6 +12,7 @@ from gateway.api.targets import ADA, Target
 from gateway.callers.api_keys import Scope
 from gateway.callers.idempotency import Clash
 from gateway.errors import NotFound
+from gateway.flows.by import By
 from gateway.flows.proving import certificate
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
@@ -50,8 +51,8 @@ class ErasureRequest(Target):
 async def post_erasure(request: web.Request) -> web.StreamResponse:
     said, name = await repeats.read_named(request, ErasureRequest, status=202)
     require_unbound(request)
-    question, caller = Question("", said.email, said.subject_id), request[CALLER].id
-    asked = Request(question, Actor.API, said.channel, said.received_at, caller)
+    question, by = Question("", said.email, said.subject_id), By(request[CALLER].id)
+    asked = Request(question, Actor.API, said.channel, said.received_at, by)
     erasures = Erasures(Erasing(request.app[PARTS]))
     begun = await (erasures.erase_once(asked, name) if name else erasures.erase(asked))
     if isinstance(begun, Clash):

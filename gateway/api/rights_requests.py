@@ -24,7 +24,8 @@ from gateway.errors import (
     RequestError,
     TooLateToExtend,
 )
-from gateway.flows.rights.requests import Asked, By
+from gateway.flows.by import By
+from gateway.flows.rights.requests import Asked
 from gateway.flows.sending.permission import Question
 from gateway.http import reasons, repeats
 from gateway.http.answers import answer

@@ -11,6 +11,7 @@ from audit.kinds import Actor
 from gateway.api.targets import ADA, Target, question, require_covered
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid, OutsideKey
+from gateway.flows.by import By
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
@@ -70,7 +71,8 @@ async def post_withdrawal(request: web.Request) -> web.StreamResponse:
         "received_at": said.received_at.isoformat() if said.received_at else None,
         "reference": said.reference,
     }
-    leave = Withdrawal(said.purpose, Actor.API, said.channel, said.kind == "object", facts)
+    objects, by = said.kind == "object", By(request[CALLER].id)
+    leave = Withdrawal(said.purpose, Actor.API, said.channel, objects, facts, by)
     await request.app[WITHDRAWALS].withdraw(question(said.to, said.purpose or ""), leave)
     return answer(WithdrawalAnswer())
 

@@ -19,6 +19,7 @@ from gateway.cli import (
     api_key,
     audit,
     backup,
+    breach,
     campaign,
     cases,
     db,
@@ -56,6 +57,7 @@ app.command("backup")(backup.backup)
 app.command("drill")(drill.drill)
 app.command("restore")(restore.restore)
 app.command("defend")(defending.defend)
+app.command("breach")(breach.breach)
 app.command("erase")(erase.erase)
 app.add_typer(erasures.app, name="erasures")
 app.add_typer(campaign.app, name="campaign")

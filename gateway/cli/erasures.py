@@ -10,7 +10,7 @@ from gateway.cli.talk import configuration, fail, result, result_json, run, say
 
 if TYPE_CHECKING:
     from consent.erasures import Erasure
-    from gateway.config.config import Config
+    from gateway.config.config import Config, Suppress
     from gateway.flows.proving.certificate import Certificate
 
 app = typer.Typer(help="Erasures that were asked for.", no_args_is_help=True)
@@ -40,7 +40,7 @@ def show(
     if shown is None:
         say(f"due by {asked.due_at.isoformat()}; there is no certificate yet")
         return
-    for line in _lines(shown):
+    for line in _lines(shown, config.rights.suppress_after_erasure):
         result(line)
 
 
@@ -51,12 +51,12 @@ def document(erasure: Erasure, shown: Certificate | None, config: Config) -> dic
     return view(erasure, shown, config).model_dump(mode="json")
 
 
-def _lines(shown: Certificate) -> list[str]:
+def _lines(shown: Certificate, suppress: Suppress) -> list[str]:
     from gateway.flows.proving import certificate
     from storage.ids import named
 
     done = f"Done {shown.done_at.isoformat()}, event {named('evt', shown.eid)} of the audit log."
-    return [done, *certificate.in_words(shown)]
+    return [done, *certificate.in_words(shown, suppress)]
 
 
 async def _look_up(config: Config, erasure: str) -> tuple[Erasure, Certificate | None] | None:

@@ -82,6 +82,7 @@ class Controller(Section):
     name: Line
     postal_address: Line
     contact: Mailbox
+    officer: Line | None = None
     was: tuple[Line, ...] = ()
     notice: dict[Locale, FilePath] = {}
 
@@ -315,7 +316,9 @@ def load(path: Path) -> Config:
         raw = path.read_text(encoding="utf-8")
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else type(error).__name__
-        way_out = "name yours by --config or GATEWAY_CONFIG"
+        way_out = (
+            "name yours by --config or GATEWAY_CONFIG; in an empty folder `gateway init` makes one"
+        )
         raise ConfigError([f"{path}: cannot be read: {why}; {way_out}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: cannot be read: it is not text in UTF-8"]) from None

@@ -17,6 +17,7 @@ from gateway.config import config
 from gateway.demo.landing import Landing, next_steps, open_landing, place_of_landing
 from gateway.process import initialise, processes
 from gateway.process.lifespan import open_parts, put_in_order
+from gateway.process.only_one import only_one
 from gateway.process.processes import Process
 from gateway.watch.metrics import Metrics
 from storage import files
@@ -36,11 +37,14 @@ async def demonstrate(directory: Path) -> None:
     _say("Setting up ...")
     await initialise.initialise(loaded, DatabaseClock())
     async with AsyncExitStack() as stack:
+        stack.enter_context(only_one(loaded.storage.url))
         # All of them first: what cannot listen has published nothing.
-        places = await stack.enter_async_context(processes.places_of(loaded))
+        landing_at = place_of_landing(loaded)
+        beside = [(landing_at, None)]
+        places = await stack.enter_async_context(processes.places_of(loaded, beside))
         inbox = await stack.enter_async_context(processes.receiving(loaded))
         landing = Landing.of(loaded, inbox.url if inbox else "")
-        url = await stack.enter_async_context(open_landing(landing, *place_of_landing(loaded)))
+        url = await stack.enter_async_context(open_landing(landing, *landing_at))
         parts = await stack.enter_async_context(open_parts(loaded))
         await put_in_order(parts)
         process = Process(parts, Metrics(), processes.stop_on_signals())

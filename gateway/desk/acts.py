@@ -18,6 +18,7 @@ from gateway.desk.people import shown_again, tell
 from gateway.desk.questions import Act
 from gateway.desk.seated import Fields
 from gateway.errors import Invalid, NotFound
+from gateway.flows.by import By
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import erase, erasing
@@ -63,23 +64,26 @@ async def act(request: web.Request, operator: Operator, fields: Fields) -> web.S
     elif what == "lift_hold":
         did = await _lift_hold(request, operator, subject, fields)
     else:
-        did = await _stop(request, subject, why, fields)
+        did = await _stop(request, operator, subject, why, fields)
     return await shown_again(request, operator, subject, why, did)
 
 
-async def _stop(request: web.Request, subject: str, why: str, fields: MultiDictProxy[str]) -> str:
+async def _stop(
+    request: web.Request, operator: Operator, subject: str, why: str, fields: Fields
+) -> str:
     """Take down what the person said; the act that was done, or `nothing`."""
     what, channel = fields["act"], questions.one_of(fields, "channel", *questions.CHANNELS)
+    by = By(operator.id, Actor.OPERATOR)
     if what == "restrict":
-        await _stops(request).restrict(subject, channel, Actor.OPERATOR)
+        await _stops(request).restrict(subject, channel, by.actor, by)
     elif what == "unrestrict":
-        lifted = await _stops(request).lift_restriction(subject, channel, Actor.OPERATOR)
+        lifted = await _stops(request).lift_restriction(subject, channel, by.actor, by)
         return what if lifted else "nothing"
     else:
         objects = what == "object"
         purpose = None if objects else fields.get("purpose") or None
         told = {"reference": why}
-        said = Withdrawal(purpose, Actor.OPERATOR, channel, objects, told)
+        said = Withdrawal(purpose, by.actor, channel, objects, told, by)
         await request.app[WITHDRAWALS].by_subject(subject, said)
     return what
 
@@ -145,7 +149,8 @@ async def _before(
 async def _erase(
     request: web.Request, operator: Operator, subject: str, channel: str
 ) -> web.Response:
-    asked = Request(Question("", subject=subject), Actor.OPERATOR, channel)
+    by = By(operator.id, Actor.OPERATOR)
+    asked = Request(Question("", subject=subject), by.actor, channel, by=by)
     begun = await Erasures(Erasing(request.app[PARTS])).erase(asked)
     if begun is None:
         raise NotFound

@@ -46,6 +46,28 @@ class DueQuery(BaseModel):
         return None if self.due is None or self.after is None else (self.due, self.after)
 
 
+class DecidedQuery(BaseModel):
+    """Before which case a page of the decided ones begins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    before: Annotated[str, StringConstraints(pattern=patterns.REQUEST)] | None = None
+    locale: Locale | None = None
+
+
+async def decided_page(request: web.Request, before: str | None) -> web.Response:
+    """Those that are decided, the last first."""
+    found = await request.app[RIGHTS_REQUESTS].decided_page(before, AT_ONCE)
+    locale = pages.locale_of(request)
+    return pages.response(
+        request,
+        "desk_cases_decided",
+        brand=brand(request),
+        cases=[facts(one, found.now, locale) for one in found.requests],
+        further=found.further,
+    )
+
+
 async def list_page(
     request: web.Request,
     operator: Operator,

@@ -18,17 +18,18 @@ from consent.errors import AddressError
 from consent.rights import Refusal, Right, RightsRequest, Step
 from gateway.callers.operators import Role
 from gateway.desk import case_pages, questions, seated
-from gateway.desk.case_pages import FIRST, DueQuery, case_page, list_page
+from gateway.desk.case_pages import FIRST, DecidedQuery, DueQuery, case_page, list_page
 from gateway.desk.entrance import TAGS
 from gateway.desk.people import READERS, everything, file_headers
 from gateway.desk.questions import CaseAnswer, CaseStep, NewCase
 from gateway.desk.seated import Fields
 from gateway.errors import NotFound
+from gateway.flows.by import By
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving import certificate
 from gateway.flows.rights import looking
 from gateway.flows.rights.handing_out import at_the_desk
-from gateway.flows.rights.requests import Asked, By, Case, RightsRequests
+from gateway.flows.rights.requests import Asked, Case, RightsRequests
 from gateway.flows.rights.telling import receivers_of
 from gateway.flows.sending.permission import Question
 from gateway.http import certificate_paper, certificates, handed_out, pages, turns
@@ -47,6 +48,12 @@ _NOON: Final = time(12)
 @seated.reads(*READERS)
 async def list_cases(request: web.Request, operator: Operator) -> web.StreamResponse:
     return await list_page(request, operator, read_query(request, DueQuery).place)
+
+
+@page("GET", "/dpo/cases/decided", "Cases that are decided, the last first", tags=TAGS)
+@seated.reads(*READERS)
+async def list_decided(request: web.Request, operator: Operator) -> web.StreamResponse:
+    return await case_pages.decided_page(request, read_query(request, DecidedQuery).before)
 
 
 @page("POST", "/dpo/cases", "Write a case down", form=NewCase, statuses=_SEEN, tags=TAGS)
@@ -171,4 +178,4 @@ def _received(fields: MultiDictProxy[str], requests: RightsRequests) -> datetime
     return datetime.combine(day, _NOON, requests.calendar.zone).astimezone(UTC)
 
 
-ROWS: Final = (list_cases, enter, show_case, decide, answer, show_certificate)
+ROWS: Final = (list_cases, list_decided, enter, show_case, decide, answer, show_certificate)

@@ -114,6 +114,23 @@ class LogExport(Signed):
     format: Literal["bundle", "jsonl", "csv", "xlsx", "pdf"] = "bundle"
 
 
+class BreachQuestion(Signed):
+    """What was taken, of which day where it was a copy, in which time, and since when one knows."""
+
+    case: CaseNumber
+    took: list[Literal["data", "keystore", "keyring", "guard", "logs", "exports"]]
+    data_on: date | None = None
+    keystore_on: date | None = None
+    keyring_on: date | None = None
+    since: date | None = None
+    until: date | None = None
+    known_on: date | None = None
+    known_at: str = ""
+    happened: str = ""
+    done: str = ""
+    format: Literal["page", "pdf", "json"] = "page"
+
+
 class PersonLog(About):
     """What the log holds of somebody, as which file."""
 

@@ -36,6 +36,17 @@ _DESTROYED: Final[Mapping[str, str]] = {
 }
 
 
+_CHECKSUMS: Final[Mapping[str, str]] = {
+    "objection": say(
+        "Where mails to the address were objected to or stopped: a keyed checksum of it, for twelve"
+        " months at most, so that nobody has it asked again."
+    ),
+    "always": say(
+        "A keyed checksum of the address, for twelve months, so that nobody has it asked again."
+    ),
+}
+
+
 class CertificateQuery(Incoming):
     """In which form a certificate is to be had, and in which language a paper is."""
 
@@ -111,6 +122,7 @@ class _Writer:
         yield from self._destroyed(made)
         yield from self._copies(made)
         yield from self._locked(made)
+        yield from self._checksum(made)
         yield from self._recipients(made)
 
     def _destroyed(self, made: CertificateView) -> Iterator[Block]:
@@ -147,6 +159,12 @@ class _Writer:
             " case alone, which is recorded, and after that day it goes the same way."
         )
         yield Words(line % {"day": self._day(locked.until)})
+
+    def _checksum(self, made: CertificateView) -> Iterator[Block]:
+        say = self._words.gettext
+        if made.address_checksum is not None:
+            yield Heading(say("What stays of the address"))
+            yield Words(say(_CHECKSUMS[made.address_checksum]))
 
     def _recipients(self, made: CertificateView) -> Iterator[Block]:
         say = self._words.gettext

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from consent.erasures import Erasure
-from gateway.config.config import Config
+from gateway.config.config import Config, Suppress
 from gateway.flows.proving import certificate
 from gateway.flows.proving.certificate import Certificate
 from gateway.http.models import Answer
@@ -45,6 +45,8 @@ class CertificateView(Answer):
     """What was destroyed, and what the log has of it; names nobody. `meaning` says it in words.
 
     `copies_until`: when, by what the controller says of its backups, no copy can be read any more.
+    `address_checksum`: whose address leaves a keyed checksum, for twelve months at most, so that
+    nobody has it asked again: of everybody (`always`), or where mails were objected to or stopped.
     The counts are for who answers for the data: a person's own certificate has none, for by a mail
     more or less it would tell whether somebody else's mailbox may be asked.
     """
@@ -60,6 +62,7 @@ class CertificateView(Answer):
     copies_until: datetime
     recipients: list[RecipientView]
     locked_evidence: LockedEvidence | None = None
+    address_checksum: Literal["objection", "always"] | None = None
 
 
 class ErasureView(Answer):
@@ -100,13 +103,15 @@ def view(
 def _shown(made: Certificate, config: Config, locale: str, *, counted: bool) -> CertificateView:
     until = made.locked_until
     handled = generated_notices.processors(config.processors, locale)
+    suppress = config.rights.suppress_after_erasure
     return CertificateView(
         done_at=made.done_at,
         keys_destroyed=list(made.keys_destroyed),
         payloads_deleted=made.payloads if counted else None,
         items_deleted=made.items if counted else None,
         event_id=named("evt", made.eid),
-        meaning=certificate.in_words(made, counted=counted),
+        meaning=certificate.in_words(made, suppress, counted=counted),
+        address_checksum=None if suppress is Suppress.NONE else suppress.value,
         copies=certificate.copies(made),
         told=[
             ToldView(

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +18,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.config.fields import Listen
-from gateway.errors import CannotListen
+from gateway.errors import CannotListen, CannotListenAnywhere
 
 _BACKLOG: Final = 128  # connections that wait to be taken; what aiohttp asks for too
 
@@ -71,8 +71,29 @@ async def taken(listen: Listen, setting: str | None) -> AsyncIterator[Place]:
             one.close()
 
 
+async def require_free(wanted: Iterable[tuple[Listen | None, str | None]]) -> None:
+    """Raise CannotListen, or CannotListenAnywhere where several of these addresses are taken.
+
+    Each with what sets it. Somebody may take one the moment after: `taken` says so then.
+    """
+    refused: list[CannotListen] = []
+    for listen, setting in wanted:
+        try:
+            async with taken_if_wanted(listen, setting) as place:
+                if place is not None:
+                    place.open()
+        except CannotListen as error:
+            refused.append(error)
+    if len(refused) > 1:
+        raise CannotListenAnywhere(refused)
+    if refused:
+        raise refused[0]
+
+
 @asynccontextmanager
-async def taken_if_wanted(listen: Listen | None, setting: str) -> AsyncIterator[Place | None]:
+async def taken_if_wanted(
+    listen: Listen | None, setting: str | None
+) -> AsyncIterator[Place | None]:
     """`taken`, or none where none is wanted."""
     if listen is None:
         yield None

@@ -75,6 +75,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.OPERATOR_ACCESSED: say("Who an operator is was looked at"),
     Kind.OPERATOR_FORGOTTEN: say("Who an operator was is destroyed"),
     Kind.AUDIT_EXPORTED: say("The log was taken out"),
+    Kind.BREACH_ASSESSED: say("It was worked out what a breach reached"),
     Kind.BACKUP_RESTORED: say("A backup was put back"),
     Kind.BACKUP_ACCEPTED: say("An operator answered for what a backup does not know"),
     Kind.DRILL_HELD: say("Putting a backup back was exercised"),

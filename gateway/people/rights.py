@@ -248,6 +248,7 @@ async def _erasure_page(request: web.Request, session: Session | None) -> web.St
         locked_until=foreseen.locked_until,
         held_until=foreseen.held_until,
         blocked=blocked == "always" or (blocked == "objection" and foreseen.objected),
+        stopped=blocked == "objection",
         kept=generated_notices.spell(config.retention.rights_requests, locale),
         processors=generated_notices.processors(config.processors, locale),
         contact=config.controller.contact,

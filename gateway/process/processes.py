@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from delivery.pool import Pool
 from delivery.worker import Pace, Worker
 from gateway.api import operations
 from gateway.config import calendars
-from gateway.config.config import Config
+from gateway.config.config import Config, Server
 from gateway.config.fields import Listen
 from gateway.config.relays import relay_of
 from gateway.errors import ConfigError
@@ -31,7 +31,7 @@ from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
 from gateway.http import hosts
 from gateway.http.app_keys import HEALTH
-from gateway.http.places import Place, taken, taken_if_wanted
+from gateway.http.places import Place, require_free, taken, taken_if_wanted
 from gateway.http.runner import Runner
 from gateway.keyfiles import dkim_keys
 from gateway.look import notices
@@ -41,6 +41,7 @@ from gateway.process.app import create_app, prepare
 from gateway.process.counting import CountingDesk
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.nightly import Nightly, nightly
+from gateway.process.only_one import only_one
 from gateway.process.outside import Outside
 from gateway.smtp.inbox import OpenInbox, open_inbox
 from gateway.watch import logs, metrics
@@ -79,6 +80,13 @@ async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None
     """HTTP and duties until SIGTERM or SIGINT; with a worker, delivery too."""
     _require_startable(config)
     stopping = stop_on_signals()
+    with only_one(config.storage.url):
+        await _serve(config, clock, stopping, with_worker=with_worker)
+
+
+async def _serve(
+    config: Config, clock: Clock | None, stopping: asyncio.Event, *, with_worker: bool
+) -> None:
     async with (
         places_of(config) as places,
         receiving(config),
@@ -97,6 +105,13 @@ async def work(config: Config, *, listen: Listen | None = None, clock: Clock | N
     """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*."""
     _require_startable(config)
     stopping = stop_on_signals()
+    with only_one(config.storage.url):
+        await _work(config, listen, clock, stopping)
+
+
+async def _work(
+    config: Config, listen: Listen | None, clock: Clock | None, stopping: asyncio.Event
+) -> None:
     async with (
         taken_if_wanted(listen, "--listen") as admin,
         opened(config, clock, stopping) as parts,
@@ -111,14 +126,31 @@ async def work(config: Config, *, listen: Listen | None = None, clock: Clock | N
 
 
 @asynccontextmanager
-async def places_of(config: Config) -> AsyncIterator[Places]:
-    """Take what `serve` listens at, for the life of the block."""
-    server = config.server
-    async with (
-        taken(server.listen, "server.listen") as public,
-        taken_if_wanted(server.admin_listen, 'server.admin_listen ("off" for none)') as admin,
-    ):
-        yield Places(public, admin)
+async def places_of(
+    config: Config, beside: Sequence[tuple[Listen, str | None]] = ()
+) -> AsyncIterator[Places]:
+    """Take what `serve` listens at, for the life of the block.
+
+    Whatever of it, of the inbox and of what is *beside* it is taken already is named at once.
+    """
+    inbox, ours = config.delivery.inbox, _of_server(config.server)
+    if config.delivery.transport == "inbox":
+        beside = [
+            (inbox.smtp, "delivery.inbox.smtp"),
+            (inbox.listen, "delivery.inbox.listen"),
+            *beside,
+        ]
+    await require_free([*ours, *beside])
+    public, admin = ours
+    async with taken(*public) as at_public, taken_if_wanted(*admin) as at_admin:
+        yield Places(at_public, at_admin)
+
+
+def _of_server(
+    server: Server,
+) -> tuple[tuple[Listen, str], tuple[Listen | None, str]]:
+    admin = 'server.admin_listen ("off" for none)'
+    return (server.listen, "server.listen"), (server.admin_listen, admin)
 
 
 def _require_startable(config: Config) -> None:

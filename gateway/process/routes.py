@@ -21,8 +21,9 @@ from gateway.api import (
     subjects,
     withdrawals,
 )
-from gateway.desk import acts, by_provider, defending, entrance, log_pages, taking_out
+from gateway.desk import acts, breach, by_provider, defending, entrance, log_pages, taking_out
 from gateway.desk import cases as desk_cases
+from gateway.desk import papers as desk_papers
 from gateway.desk import people as desk_people
 from gateway.desk import sent as desk_sent
 from gateway.people import (
@@ -121,6 +122,8 @@ DESK = (
     *taking_out.ROWS,
     *desk_sent.ROWS,
     *defending.ROWS,
+    *breach.ROWS,
+    *desk_papers.ROWS,
 )
 
 OPERATIONS = (

@@ -53,6 +53,7 @@ ROUTES = {
     **{f"/dpo/log{what}": {303} for what in ("", "/export", "/person")},
     "/dpo/sent": {303},
     "/dpo/defence": {303},
+    "/dpo/breach": {303},
     "/again/" + "A" * 22: {413},
     "/address/" + "A" * 43: {410},
     "/v1/campaigns": {401},

@@ -76,8 +76,8 @@ NAMED = {
     "subject": "id state restricted_at objected_at suppressed asking_blocked_at"
     " trail_length trail_last left_unread kid mac",
     "subject_index": "hash kid subject mac",
-    "taking_away": "eid subject purpose kind at kid mac",
-    "taking_away_due": "eid subject purpose kind at kid mac",
+    "taking_away": "eid subject purpose kind at erasure locked_until kid mac",
+    "taking_away_due": "eid subject purpose kind at erasure locked_until kid mac",
     "telling": "change webhook subject kind place at state told_at kid mac",
     "verified_backup": "id taken_at verified_at epochs wrapping kid mac",
 }

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from audit.kinds import Actor
 from gateway.flows.keeping.retention import RetentionRules
-from tests.http.test_my_data import fresh_link
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
+from tests.http.test_my_data import csrf, fresh_link
 from tests.http.test_people_rectify import BACK, OVER
-from tests.http.test_people_rights import sound, visit
+from tests.http.test_people_rights import Visit, sound, visit
 from tests.support.addresses import NEW, asked, press
 from tests.support.apps import ADA, App
+from tests.support.stops import stops_of
 
 THIEF = NEW
 
@@ -127,3 +133,52 @@ async def test_what_was_agreed_to_before_the_change_stands_once_the_address_is_b
 
     assert await app.permission(ADA, "newsletter") == "granted"
     assert await app.permission(ADA, "updates") == "granted"
+
+
+async def _opened(app: App, link: str) -> Visit:
+    answer = await app.http.post(f"/my-data/{link}", allow_redirects=False)
+    cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    return Visit(app, cookie, await csrf(app, cookie))
+
+
+async def _lift(thief: Visit) -> None:
+    await thief.post("/my-data/restrict", answer="lift")
+    await thief.post("/my-data/object", answer="lift")
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["kept", "taken-back"])
+async def test_a_stop_that_a_thief_lifted_stands_again(app: App, moved: bool) -> None:
+    """In the session that was stolen, or in one of the mailbox that they changed the address to."""
+    await app.subscribe()
+    subject = await app.subject()
+    assert subject is not None
+    stops = stops_of(app.parts)
+    await stops.restrict(subject)
+    leave = Withdrawal(None, Actor.SUBJECT, "my-data", objection=True)
+    await Withdrawals(app.parts).by_subject(subject, leave)
+    app.step(timedelta(seconds=1))
+    stolen = await visit(app)
+    if moved:
+        mails = await asked(stolen)
+        await app.deliver()
+        app.step(timedelta(hours=50))
+        await press(app, mails.new)
+        app.step(timedelta(minutes=1))
+        keep = next(one.token("address") for one in await app.deliver() if one.to == ADA)
+        await _lift(await _opened(app, await fresh_link(app, THIEF)))
+    else:
+        await _lift(stolen)
+        keep = (await asked(stolen)).keep
+    assert await app.permission(THIEF if moved else ADA) == "withdrawn"
+    app.step(timedelta(minutes=1))
+
+    page = (await press(app, keep))[1]
+
+    assert "was lifted in that time, it stands again" in page
+    seen = await stops.look(subject)
+    assert seen is not None
+    assert None not in (seen.restricted_at, seen.objected_at)
+    assert await app.permission() == "restricted"
+    await app.sign_up(ADA, "updates")
+    assert b"/confirm/" not in b"".join(one.raw for one in await app.deliver())
+    assert await sound(app) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from audit.tables import audit_entry
 from consent.keys.vault import Vault
 from gateway.api import cases
 from gateway.callers.api_keys import Scope
+from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.rights import overview
 from tests.promises.test_erased_is_erased import BOB, YEAR, erase, rows_naming, run_rules, sound
-from tests.support.apps import ADA, App
+from tests.support.apps import ADA, App, open_app
 from tests.support.calls import call, queue
+from tests.support.clock import SteppedClock
+from tests.support.databases import Databases
 
 PATH = "/v1/evidence/search"
 WHY = "letter of a lawyer"
@@ -177,3 +181,25 @@ async def test_nothing_else_reads_what_is_locked(app: App, monkeypatch: pytest.M
     assert len((await opened(app))[1]["found"]) == 1
 
     assert subject in whose
+
+
+async def test_what_is_locked_goes_on_its_date_however_short_it_is_kept_that_somebody_asked(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    """The row that says until when goes behind it: without it nothing that is locked would go."""
+    more = '[retention]\nrights_requests = "0d"\n'
+    clock = SteppedClock()
+    async with open_app(tmp_path, new_database_url, dialect, clock=clock, more=more) as app:
+        await app.subscribe()
+        subject = await app.subject()
+        assert subject is not None
+        assert (await erase(app))[0] == 202
+        app.step(timedelta(days=3 * 365, seconds=1))
+        rules = RetentionRules(app.parts)
+
+        assert await rules.requests() == 0
+        assert await app.parts.keystore.held([subject])
+        assert await rules.locked_evidence() == 1
+        assert not await app.parts.keystore.held([subject])
+        assert await rules.requests() == 1
+        assert await sound(app) == []

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import histories, within
+from audit import histories, takers, within
 from audit import person as audit_person
 from audit.kinds import Kind
 from consent import erasures, gates, links, paces, resting, rights_requests, service_mails, shares
@@ -111,6 +111,12 @@ LOOKS: dict[str, Look] = {
     ),
     "rights requests due": lambda app, c: rights_requests.count_due(c, app.parts.clock.wall()),
     "requests under way": lambda app, c: erasures.under_way(c, app.parts.rows, "era_0", 10),
+    "cases that are decided": lambda app, c: rights_requests.decided_page(
+        c, app.parts.rows, "req_1", 10
+    ),
+    "who took data out": lambda app, c: takers.between(
+        c, app.parts.log.macs, app.parts.clock.wall(), app.parts.clock.wall()
+    ),
     "people checked": lambda app, c: gates.after(c, "sub_0", 10),
     "permits checked": lambda app, c: permits.after(c, "per_0", 10),
     "messages checked": lambda app, c: account.after(c, "msg_0", 10),

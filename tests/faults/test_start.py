@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from tests.support.gateways import Gateway, open_gateway
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 ADA = "ada@example.org"
@@ -180,5 +181,22 @@ async def test_a_notice_that_says_what_is_not_so_is_named_and_nothing_starts(
     assert "serving" not in tried[0].stderr
 
     gateway.config.write_text(raw)
+    await gateway.start("serve", "serve")
+    assert await gateway.sign_up(ADA) == 202
+
+
+async def test_on_sqlite_a_second_process_is_refused_while_the_first_lives(
+    gateway: Gateway, dialect: str
+) -> None:
+    await gateway.start("serve", "serve")
+    place = f"127.0.0.1:{free_port()}"
+
+    if dialect == "postgresql":
+        await gateway.start("worker", "worker", "--listen", place)
+        return
+    refused = await asyncio.to_thread(gateway.try_command, "worker", "--listen", place)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "another gateway process has" in refused.stderr
+    gateway.kill("serve")
     await gateway.start("serve", "serve")
     assert await gateway.sign_up(ADA) == 202

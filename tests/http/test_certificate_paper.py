@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from consent import suppressions
+from consent.tables import suppression
 from gateway.callers.api_keys import Scope
 from gateway.config.config import Controller
 from gateway.http import certificate_paper, pages
@@ -145,3 +148,51 @@ def test_each_state_is_said_as_it_is(locale: str) -> None:
     assert say("Keys and data are being destroyed; that goes on by itself.") in begun
     assert say(WAITS) in held
     assert say("Mails that were received stay in the mailbox.") not in held
+
+
+@pytest.mark.parametrize(
+    ("policy", "on_the_page", "on_the_paper", "left"),
+    [
+        ("none", "", "", 0),
+        ("objection", "stopped such mails: a keyed checksum", "objected to or stopped: a keyed", 1),
+        ("always", "for twelve months, so that", "A keyed checksum of the address, for twelve", 2),
+    ],
+)
+async def test_what_a_mailbox_had_stopped_stays_as_a_checksum_and_is_named(
+    policy: str,
+    on_the_page: str,
+    on_the_paper: str,
+    left: int,
+    tmp_path: Path,
+    new_database_url: Databases,
+) -> None:
+    """Also where they had not objected: what they stopped is respected for its year."""
+    more = f'[rights]\nsuppress_after_erasure = "{policy}"\n'
+    async with open_app(tmp_path, new_database_url, "sqlite", more=more) as app:
+        await app.subscribe()
+        me = await visit(app)
+        await app.sign_up(ADA, "updates")
+        (mail,) = await app.deliver()
+        async with app.http.post(f"/stop/{mail.token('stop')}") as answer:
+            assert answer.status == 200
+
+        before = await me.get("/my-data/erase")
+        after = await me.post("/my-data/erase", answer="erase")
+
+        (link,) = re.findall(r'href="(/my-data/certificate/[^"?]+)"', after)
+        async with app.http.get(link) as answer:
+            view = ErasureView.model_validate(await answer.json())
+        assert ("keyed checksum" in before) is (policy != "none")
+        assert on_the_page in before
+        assert on_the_paper in said(view, "en")
+        assert ("What stays of the address" in said(view, "en")) is (policy != "none")
+        assert await _blocks(app) == left
+        app.step(timedelta(days=366))
+        async with app.parts.data.begin() as connection:
+            await suppressions.purge(connection, app.parts.clock.wall())
+        assert await _blocks(app) == 0
+
+
+async def _blocks(app: App) -> int:
+    async with app.parts.data.read() as connection:
+        return len((await connection.execute(select(suppression))).all())

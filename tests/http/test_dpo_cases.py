@@ -179,6 +179,35 @@ async def test_an_erasure_is_answered_by_the_act_and_its_certificate_is_at_hand(
     assert (await paper.read()).startswith(b"%PDF")
 
 
+async def test_what_is_decided_is_listed_the_last_first_and_page_by_page(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await app.subscribe(GRACE)
+    sitting = await sit(app)
+    cases = []
+    for kind, email in (("access", ADA), ("access", GRACE), ("portability", ADA)):
+        cases.append(await entered(sitting, kind, email))
+        app.step(timedelta(seconds=1))
+    first, waits, last = cases
+    for case in (first, last):
+        done = {"request": case, "step": "refuse", "reason": "Unfounded.", "sure": "yes"}
+        assert (await sitting.post("/dpo/cases/decide", **done)).status == 200
+
+    whole = await shown(sitting, "/dpo/cases/decided?locale=de")
+    monkeypatch.setattr(case_pages, "AT_ONCE", 1)
+    top = await shown(sitting, "/dpo/cases/decided")
+    (further,) = re.findall(r'href="(/dpo/cases/decided\?before=[^"]+)"', top)
+    below = await shown(sitting, further.replace("&amp;", "&"))
+
+    def listed(page: str) -> list[str]:
+        return re.findall(r'href="/dpo/cases/(req_[0-9a-v]{26})', page)
+
+    assert listed(whole) == [last, first] and "Entschieden" in whole
+    assert (listed(top), listed(below)) == ([last], [first])
+    assert ADA not in whole and waits not in whole
+    assert "/dpo/cases/decided" in await shown(sitting, "/dpo/cases")
+
+
 async def test_an_auditor_sees_cases_and_decides_none(app: App) -> None:
     officer = await sit(app)
     case = await entered(officer)

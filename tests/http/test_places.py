@@ -10,8 +10,8 @@ import uvloop
 from aiohttp import web
 
 from gateway.config.fields import Listen
-from gateway.errors import CannotListen
-from gateway.http.places import taken
+from gateway.errors import CannotListen, CannotListenAnywhere
+from gateway.http.places import require_free, taken
 from gateway.http.runner import Runner
 
 _ANY = Listen("127.0.0.1", 0)
@@ -50,6 +50,24 @@ def test_of_two_who_hold_a_port_the_second_to_listen_is_told(
             await runner.cleanup()
 
     assert _refusal_of(two, loop).endswith("set another address: server.listen")
+
+
+@_LOOPS
+def test_every_address_that_is_taken_is_named_at_once(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def three() -> str:
+        async with taken(_ANY, None) as first, taken(_ANY, None) as second:
+            first.open()
+            second.open()
+            wanted = [(first.bound, "server.listen"), (None, "off"), (_ANY, "free")]
+            with pytest.raises(CannotListenAnywhere) as caught:
+                await require_free([*wanted, (second.bound, "inbox.smtp")])
+        return str(caught.value)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        lines = runner.run(three()).splitlines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["server.listen", "inbox.smtp"]
 
 
 def _refusal_of(act: Callable[[], object], loop: Callable[[], asyncio.AbstractEventLoop]) -> str:

@@ -74,12 +74,17 @@ checks.positive_data_acceptance.enabled = false
 
 # Who has no session there is sent to the door, whatever they post.
 [[operations]]
-include-path-regex = "^/dpo/($|act|cases$|cases/(answer|decide)|defence|dossier|leave|link|log|oidc|people|person|proof|sent|sign-in|wordings)"
+include-path-regex = "^/dpo/($|act|breach|cases$|cases/(answer|decide|decided)|defence|dossier|leave|link|log|oidc|papers$|people|person|proof|sent|sign-in|wordings)"
 checks.negative_data_rejection.enabled = false
 
 [[operations]]
 include-path = "/dpo/cases/{{id}}"
 "parameters" = {{ "path.id" = "req_{nobody}" }}
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-path-regex = "^/dpo/papers/"
+"parameters" = {{ "path.name" = "record" }}
 checks.negative_data_rejection.enabled = false
 
 [[operations]]

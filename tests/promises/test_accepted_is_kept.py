@@ -121,7 +121,11 @@ async def test_every_acknowledged_sign_up_gets_its_mail_when_http_is_killed_afte
         acknowledged += got
         await gateway.start("serve", *arguments)
 
-    await gateway.start("worker", "worker")
+    if dialect == "sqlite":  # where there is one process
+        gateway.kill("serve")
+        await gateway.start("serve", "serve")
+    else:
+        await gateway.start("worker", "worker")
 
     for address in acknowledged:
         await gateway.await_mail(address, seconds=60)

@@ -22,6 +22,7 @@ ALLOWED: Final[dict[tuple[str, str], set[str] | None]] = {
     ("POST", "/dpo/dossier"): LOOKING,
     ("POST", "/dpo/act"): {"dpo"},
     ("GET", "/dpo/cases"): LOOKING,
+    ("GET", "/dpo/cases/decided"): LOOKING,
     ("POST", "/dpo/cases"): {"dpo"},
     ("GET", "/dpo/cases/{id}"): LOOKING,
     ("POST", "/dpo/cases/decide"): {"dpo"},
@@ -34,6 +35,11 @@ ALLOWED: Final[dict[tuple[str, str], set[str] | None]] = {
     ("POST", "/dpo/sent"): EVERYBODY,
     ("GET", "/dpo/defence"): LOOKING,
     ("POST", "/dpo/defence"): LOOKING,
+    ("GET", "/dpo/breach"): {"dpo"},
+    ("POST", "/dpo/breach"): {"dpo"},
+    ("GET", "/dpo/papers"): EVERYBODY,
+    ("GET", "/dpo/papers/{name}"): EVERYBODY,
+    ("GET", "/dpo/papers/{name}.pdf"): EVERYBODY,
     ("POST", "/dpo/log/export"): LOOKING,
     ("POST", "/dpo/log/person"): LOOKING,
 }
@@ -49,6 +55,7 @@ OPENS_NOBODY: Final = {
     "/dpo/log",
     "/dpo/log/export",
     "/dpo/sent",
+    "/dpo/breach",
 }
 OPENS_BY_A_FILE: Final = {"/dpo/defence"}  # told as its own test says
 EXAMPLE: Final = {"/dpo/cases/": "req_" + "0" * 26, "/dpo/erasures/": "era_" + "0" * 26}
@@ -56,5 +63,5 @@ EXAMPLE: Final = {"/dpo/cases/": "req_" + "0" * 26, "/dpo/erasures/": "era_" + "
 
 def asked_for(path: str) -> str:
     """The path, with a number of nobody's where it wants one."""
-    before, _, rest = path.partition("{id}")
-    return path if before == path else before + EXAMPLE[before] + rest
+    before, _, rest = path.replace("{name}", "record").partition("{id}")
+    return before + EXAMPLE[before] + rest if "{id}" in path else before

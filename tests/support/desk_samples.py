@@ -74,6 +74,11 @@ def case_samples(locale: str) -> Samples:
             "desk_cases",
             {**listed, "problem": "nobody", "further": {"due": AT.isoformat(), "after": CASE}},
         ),
+        "desk-cases-decided": (
+            "desk_cases_decided",
+            {"cases": [answered, {**answered, "decided_at": None}], "further": CASE},
+        ),
+        "desk-cases-decided-none": ("desk_cases_decided", {"cases": [], "further": None}),
         "desk-case": ("desk_case", dict(one)),
         "desk-case-erasure": ("desk_case", {**to_do, "case": over}),
         "desk-case-objection": ("desk_case", {**to_do, "case": today}),
@@ -241,4 +246,28 @@ def defence_samples(locale: str) -> Samples:
             f"desk-defence-no-{what}": ("desk_defence", {**drop, "problem": what})
             for what in ("why", "mail")
         },
+    }
+
+
+def breach_samples(paper: dict[str, Any]) -> Samples:
+    """Where a breach is worked out, what came of it, and the papers of the running gateway."""
+    names = ("case", "since", "until", "known_on", "known_at", "happened", "done")
+    asked = {
+        "typed": dict.fromkeys(names, ""),
+        "days": {"data": "2026-03-03", "keystore": "", "keyring": ""},
+        "took": ["exports", "data"],
+        "zone": "Europe/Berlin",
+        "problem": None,
+        "csrf": "csrf",
+    }
+    found = {"paper": paper, "typed": [("case", "1"), ("took", "data")], "csrf": "csrf"}
+    return {
+        "desk-breach": ("desk_breach", dict(asked)),
+        **{
+            f"desk-breach-{why.replace('_', '-')}": ("desk_breach", {**asked, "problem": why})
+            for why in ("case", "took", "until", "known_at", "data_on")
+        },
+        "desk-breach-found": ("desk_breach_found", found),
+        "desk-papers": ("desk_papers", {}),
+        "desk-paper": ("desk_paper", {"paper": paper, "which": "record"}),
     }

@@ -15,6 +15,7 @@ from gateway.look.translations import translations
 from tests.support.desk_samples import (
     CASE,
     ERASURE,
+    breach_samples,
     case_samples,
     defence_samples,
     log_samples,
@@ -249,6 +250,7 @@ def rights_samples(one: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]
         "locked_until": AT,
         "held_until": None,
         "blocked": True,
+        "stopped": True,
         "kept": "3 years",
         "processors": _PROCESSORS,
         "contact": "privacy@acme.example",
@@ -607,6 +609,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         **log_samples(locale),
         **sent_samples(locale),
         **defence_samples(locale),
+        **breach_samples(paper(locale).document()),
         "paper": ("paper", {"paper": paper(locale).document()}),
         **rights_samples(one),
         "notice": ("notice", notice),

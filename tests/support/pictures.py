@@ -325,6 +325,22 @@ async def _desk(album: Album, site: Site) -> None:
         await album.take(page, "desk-wordings", "What people agreed to, and how many.")
         await _sample(page, "desk-defence-ours")
         await album.take(page, "desk-defence", "A mail that somebody came with is ours.")
+        await page.goto(f"{site.gateway}/dpo/breach")
+        await page.get_by_label("Your file number for it").fill("INC-2026-7")
+        await page.get_by_role("checkbox", name="A laptop, phone or mailbox").check()
+        sentence = "Something was lost: what was taken, in which time, and since when one knows."
+        await album.take(page, "desk-breach", sentence)
+        await page.get_by_role("checkbox", name="The data database").check()
+        await page.get_by_role("checkbox", name="The key store").check()
+        await page.get_by_role("button", name="Work it out").click()
+        sentence = (
+            "Whose data it is, whether it reads, by when it is told, and drafts of both notices."
+        )
+        await album.take(page, "desk-breach-found", sentence)
+        await page.goto(f"{site.gateway}/dpo/papers")
+        await album.take(page, "desk-papers", "Papers of the configuration that runs.")
+        await page.goto(f"{site.gateway}/dpo/papers/measures")
+        await album.take(page, "desk-measures", "What is so at this moment, and what is missing.")
     async with album.open(locale="de", dark=True) as page:
         for state in ("desk-person", "desk-act-withdraw", "desk-case", "desk-log-failed"):
             await _sample(page, state, "de")

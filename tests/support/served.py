@@ -19,6 +19,7 @@ PARTS = {
     "hash": ("sha256:" + "0" * 64,),
     "id": tuple(kind + "_" + "0" * 26 for kind in ("msg", "evt", "req", "era", "hol", "cmp")),
     "signed": ("A" * 43,),
+    "name": ("record",),
 }
 _PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 

@@ -25,6 +25,8 @@ _SENT: Final = "http/test_dpo_sent.py::"
 _LOG: Final = "http/test_dpo_log.py::"
 _HOLDS: Final = "http/test_dpo_holds.py::"
 _CASES: Final = "http/test_dpo_cases.py::"
+_BREACH: Final = "http/test_dpo_breach.py::"
+_PAPERS: Final = "http/test_live_papers.py::"
 _ANEW: Final = "contract/test_ask_anew.py::"
 ANEW: Final = f"{_ANEW}test_who_says_yes_is_mailed_under_what_is_so_now"
 DECLINED: Final = f"{_ANEW}test_who_says_no_is_mailed_under_neither_wording_whatever_comes"
@@ -214,6 +216,10 @@ OBJECTS: Final = f"{_RIGHTS}test_an_objection_ends_everything_and_only_its_mailb
 NAMED_AGAIN: Final = f"{_RIGHTS}test_nothing_counts_again_that_the_page_did_not_name"
 BOTH_STAND: Final = f"{_RIGHTS}test_both_stops_stand_until_each_is_lifted"
 ERASES: Final = f"{_RIGHTS}test_an_erasure_takes_two_steps_and_shows_what_it_did"
+STOPPED_STAYS: Final = (
+    "http/test_certificate_paper.py::"
+    "test_what_a_mailbox_had_stopped_stays_as_a_checksum_and_is_named"
+)
 KEPT_NOTHING: Final = f"{_RIGHTS}test_with_nothing_to_keep_the_page_says_so"
 WAITS_FOR_A_HOLD: Final = f"{_RIGHTS}test_who_waits_for_a_hold_is_told_so_and_lifts_nothing"
 ERASED_LATER: Final = f"{_RIGHTS}test_what_a_store_that_is_away_leaves_undone_is_said_to_go_on"
@@ -226,6 +232,7 @@ MOVED: Final = (
 TAKEN_BACK: Final = (
     f"{_RECTIFY}test_the_mailbox_of_before_keeps_its_address_and_takes_it_back_for_two_weeks"
 )
+STOPS_AGAIN: Final = "attacks/test_stolen_sessions.py::test_a_stop_that_a_thief_lifted_stands_again"
 ADDRESS_LIFE: Final = (
     f"{_RECTIFY}test_a_link_works_for_72_hours_and_the_mailboxes_are_written_to_seldom"
 )
@@ -291,6 +298,10 @@ EVIDENCE_WITHHELD: Final = (
 EVIDENCE_TERM: Final = (
     "contract/test_consent_evidence.py::"
     "test_a_consent_that_ended_is_proven_like_one_that_stands_until_its_term_is_over"
+)
+DEFENDED_ERASED: Final = (
+    "contract/test_defend.py::"
+    "test_of_who_was_erased_it_reaches_as_far_and_as_long_as_what_is_locked"
 )
 EVIDENCE_ERASED: Final = (
     "contract/test_consent_evidence.py::"
@@ -552,6 +563,35 @@ FACTS: Final = {
         "The erasure began: no mail to this person starts any more. The rest is done by itself.",
         "No proof of a consent stays.",
         "What proves their consents stays locked until %(day)s, and goes then by itself.",
+    ),
+    f"{_BREACH}test_a_breach_is_told_in_the_log_with_operator_and_file_number_alone": (
+        "It was worked out what a breach reached",
+        "Each file is worked out anew, and told in the log.",
+    ),
+    f"{_BREACH}test_what_was_typed_stands_in_the_drafts_and_nowhere_else": (
+        "Both stand in the drafts alone, and are not kept.",
+    ),
+    f"{_BREACH}test_a_stolen_laptop_says_whose_data_was_on_it_and_drafts_both_notices": (
+        "A laptop stolen, a backup lost: whose data it is, whether it reads, and what to tell"
+        " by when.",
+        "Say what was taken, lost or seen. At once you have whose data it is, whether it reads,"
+        " by when the authority must be told, and first drafts of what to tell.",
+    ),
+    f"{_BREACH}test_a_backup_holds_data_and_keys_that_open_with_the_keyring_alone": (
+        "A backup holds data and key store. One that was made for a recipient (age) counts only"
+        " where its identity was taken, too.",
+    ),
+    f"{_PAPERS}test_each_paper_is_of_the_configuration_that_runs_as_page_and_pdf": (
+        "Made of the configuration that runs, at this moment. What the law wants and the"
+        " configuration lacks is named in each.",
+        "Record of processing, measures, processors and privacy notice, of the configuration"
+        " that runs.",
+    ),
+    f"{_PAPERS}test_the_measures_say_what_is_so_and_name_what_is_missing": (
+        "Art. 32 GDPR: what is so now, and what is missing.",
+    ),
+    f"{_CASES}test_what_is_decided_is_listed_the_last_first_and_page_by_page": (
+        "What was asked for by right and is decided, the last first. No address is shown here.",
     ),
     f"{_DESK}test_under_a_hold_an_erasure_waits_and_restricts": (
         "A hold stands until %(day)s: the person is restricted now, and is erased once it ends.",
@@ -1340,6 +1380,18 @@ FACTS: Final = {
         ),
         "locked until %(day)s, then destroyed",
     ),
+    STOPPED_STAYS: (
+        (
+            "Where this mailbox chose “This was not me” or stopped such mails: a keyed checksum of "
+            "your address, until twelve months after that."
+        ),
+        "What stays of the address",
+        (
+            "Where mails to the address were objected to or stopped: a keyed checksum of it, for "
+            "twelve months at most, so that nobody has it asked again."
+        ),
+        "A keyed checksum of the address, for twelve months, so that nobody has it asked again.",
+    ),
     KEPT_NOTHING: (
         "nothing is kept",
         "A keyed checksum of your address, for twelve months, so that nobody has you asked again.",
@@ -1423,6 +1475,9 @@ FACTS: Final = {
             "Your address has not been changed, and the change that was asked for can no longer "
             "be confirmed."
         ),
+    ),
+    STOPS_AGAIN: (
+        "If a restriction or an objection of yours was lifted in that time, it stands again.",
     ),
     ADDRESS_LIFE: (
         "The link works for 72 hours.",
@@ -1577,7 +1632,7 @@ FACTS: Final = {
         ),
     ),
     EVIDENCE_ERASED: ("The person was erased; this evidence stays locked until %(moment)s",),
-    "contract/test_defend.py::test_of_who_was_erased_it_reaches_as_far_as_what_is_locked": (
+    DEFENDED_ERASED: (
         (
             "Our key signed this mail, and it is as it was signed. Its person was erased; what "
             "proves it is locked, and opened by who may open evidence for a case."
@@ -1722,6 +1777,40 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Decided cases",
+    "Decided %(moment)s",
+    "Nothing was decided yet.",
+    "Those before",
+    "Cases that wait",
+    "Papers",
+    "Record of processing activities",
+    "Art. 30 GDPR: what is processed for which purpose, for how long, and who receives it.",
+    "Technical and organisational measures",
+    "Processors and recipients",
+    "Art. 28 GDPR: who else handles the data.",
+    "Art. 13 and 14 GDPR: what people are told.",
+    "A breach",
+    "Of which day the copy is",
+    "(left empty: not a copy, but the thing itself)",
+    "Something of this cannot be read: a day, or a text of more than 4000 characters.",
+    "Your file number for it",
+    "It needs a number: letters, digits and . _ / : + = -, with at least one digit.",
+    "What was taken",
+    "Please say what was taken.",
+    "A laptop, phone or mailbox: files that were taken out, and what was looked at",
+    "The data database",
+    "The key store",
+    "The keyring",
+    "The guard's store",
+    "Log lines and journals",
+    "Known since this day",
+    "At which minute (%(zone)s)",
+    "There is no such time, or it is yet to come.",
+    "What happened, for the drafts",
+    "What is done about it, for the drafts",
+    "(left empty: named as missing)",
+    "Work it out",
+    "Another one",
     "%(title)s, a service mail",
     "Another mail, or the same as a file",
     "Defend a mail",
@@ -2415,3 +2504,83 @@ NOTICE_NO_FACT: Final = (
     "- **Access** to your data",
     "- **Complain** to a",
 )
+
+# What papers of the running gateway say (`gateway/look/measures.py`), by the name of the sentence.
+PAPER_FACTS: Final = {
+    "sealed": (
+        "promises/test_nothing_personal_in_the_clear.py::test_a_canary_person_is_found_nowhere"
+    ),
+    "own_keys": (
+        "promises/test_erased_is_erased.py::"
+        "test_with_nothing_to_keep_nothing_about_the_person_is_left"
+    ),
+    "keys_apart": "contract/test_backup.py::test_a_backup_is_made_verified_and_told_of",
+    "keyring_private": "attacks/test_files.py::test_nothing_that_a_gateway_makes_is_open_to_others",
+    "private_files": "attacks/test_files.py::test_nothing_that_a_gateway_makes_is_open_to_others",
+    "https": "http/test_dpo.py::test_over_tls_the_cookie_of_the_desk_is_tied_to_the_host",
+    "relay_tls": "smtp/test_smtp.py::test_an_untrusted_certificate_gets_no_mail",
+    "relay_here": "unit/test_measures.py::test_a_sentence_is_said_where_it_is_so_and_nowhere_else",
+    "inbox": "unit/test_measures.py::test_a_sentence_is_said_where_it_is_so_and_nowhere_else",
+    "data_here": "unit/test_measures.py::test_a_sentence_is_said_where_it_is_so_and_nowhere_else",
+    "guard_apart": "unit/test_measures.py::test_a_sentence_is_said_where_it_is_so_and_nowhere_else",
+    "numbers_here": "http/test_operations.py::test_the_public_is_told_no_numbers",
+    "keyring_handed": (
+        "unit/test_measures.py::test_a_sentence_is_said_where_it_is_so_and_nowhere_else"
+    ),
+    "signed_mail": "unit/test_dkim.py::test_a_mail_that_must_not_leave_gets_no_signature",
+    "roles": "http/test_dpo.py::test_each_role_is_answered_what_it_may_and_nothing_else",
+    "sessions": (
+        "http/test_dpo.py::"
+        "test_a_session_ends_half_an_hour_after_the_last_step_and_after_eight_hours"
+    ),
+    "looks_told": (
+        "http/test_dpo.py::"
+        "test_every_answer_with_personal_data_is_told_before_with_operator_and_reason"
+    ),
+    "api_keys": "contract/test_api_keys.py::test_the_token_itself_is_stored_nowhere",
+    "no_words_in_logs": "unit/test_logs.py::test_what_is_not_on_the_list_is_not_written",
+    "log": "promises/test_nothing_personal_in_the_clear.py::test_a_canary_person_is_found_nowhere",
+    "verified": (
+        "contract/test_audit_verified.py::test_it_is_due_each_night_by_one_process_at_a_time"
+    ),
+    "witnesses": (
+        "promises/test_witnesses.py::"
+        "test_each_public_checkpoint_is_cosigned_and_no_other_is_shown_to_them"
+    ),
+    "checkpoint_mails": (
+        "promises/test_checkpoint_mails.py::test_it_carries_the_public_checkpoint_and_nobody"
+    ),
+    "kept": (
+        "promises/test_accepted_is_kept.py::"
+        "test_every_accepted_message_outlives_five_kills_in_full_delivery"
+    ),
+    "limits": "promises/test_it_is_no_weapon.py::test_the_cap_holds_for_a_week_and_not_for_ever",
+    "permits": (
+        "promises/test_no_permit_no_mail.py::"
+        "test_every_mail_that_the_relay_saw_began_under_an_open_permit_of_its_own"
+    ),
+    "backup": "contract/test_backup_check.py::test_a_whole_backup_is_found_whole_and_written_down",
+    "restore": "promises/test_restore.py::test_a_data_backup_brings_nobody_back",
+    "key_young": "contract/test_rotation.py::test_each_state_is_told_to_the_log",
+    "erasure": (
+        "promises/test_erased_is_erased.py::"
+        "test_locked_evidence_stays_to_its_date_and_goes_the_same_way"
+    ),
+    "retention": "promises/test_nothing_is_kept_longer.py::test_no_table_is_without_a_rule",
+    "evidence_locked": (
+        "contract/test_locked_evidence.py::"
+        "test_the_whole_proof_is_opened_under_a_case_and_goes_on_its_date"
+    ),
+    "double_opt_in": (
+        "promises/test_looking_changes_nothing.py::"
+        "test_looking_at_every_link_in_every_way_changes_nothing"
+    ),
+    "withdrawal": (
+        "promises/test_withdrawal_is_final.py::"
+        "test_no_mail_is_begun_after_the_earlier_of_two_answers_under_load"
+    ),
+    "rights_due": (
+        "http/test_dpo_cases.py::test_what_waits_is_listed_as_it_is_due_and_without_an_address"
+    ),
+    "staff_kept": "http/test_dpo.py::test_who_was_revoked_long_ago_is_nobody_to_anybody",
+}

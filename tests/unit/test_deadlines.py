@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consent import deadlines
 from consent.deadlines import EXTENDED, FIRST, Calendar
+from consent.suppressions import blocked_until
 from gateway.config import calendars
 from gateway.config.config import Rights
 from tests.support.clock import START
@@ -94,3 +95,39 @@ def test_a_start_names_what_it_knows_no_holidays_of(rights: Rights, problem: str
     (found,) = calendars.problems(rights)
 
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("rights", "known", "due"),
+    [
+        pytest.param(BERLIN, "2026-11-27T09:20Z", "2026-11-30T10:00Z", id="over a weekend"),
+        pytest.param(BERLIN, "2026-11-27T09:00Z", "2026-11-30T10:00Z", id="on the hour"),
+        pytest.param(BERLIN, "2026-12-24T22:59:59Z", "2026-12-27T23:00Z", id="over Christmas"),
+        pytest.param(BERLIN, "2027-03-27T10:10Z", "2027-03-30T11:00Z", id="over summer time"),
+        pytest.param(
+            Rights(time_zone="Asia/Kolkata", country="IN"),
+            "2026-11-27T09:20Z",
+            "2026-11-30T09:30Z",
+            id="where hours begin at half past",
+        ),
+    ],
+)
+def test_a_breach_is_told_within_72_hours_from_the_next_full_one(
+    rights: Rights, known: str, due: str
+) -> None:
+    found = deadlines.due_by_hours(datetime.fromisoformat(known), calendars.of(rights))
+
+    assert found == datetime.fromisoformat(due)
+
+
+@pytest.mark.parametrize(
+    ("said_at", "until"),
+    [
+        ("2026-11-27T18:00:00+00:00", "2027-11-27T18:00:00+00:00"),
+        ("2027-03-01T00:00:01+00:00", "2028-03-01T00:00:01+00:00"),
+        ("2028-02-29T12:00:00+00:00", "2029-02-28T12:00:00+00:00"),
+    ],
+    ids=["a year of 365 days", "one of 366", "a day that comes in four years"],
+)
+def test_a_mailbox_is_not_asked_for_twelve_months(said_at: str, until: str) -> None:
+    assert blocked_until(datetime.fromisoformat(said_at)) == datetime.fromisoformat(until)

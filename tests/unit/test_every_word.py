@@ -21,7 +21,7 @@ _CLAIM = re.compile(r"\{\{ claim\.([a-z_]+) \}\}")
 
 def named_tests() -> set[str]:
     listed = {name for names in words.NOTICE_FACTS.values() for name in names}
-    return listed | set(words.FACTS)
+    return listed | set(words.FACTS) | set(words.PAPER_FACTS.values())
 
 
 def lines_of_notice(language: str) -> list[str]:

@@ -34,7 +34,7 @@ from gateway.callers.visits import DeskLink
 from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.desk.staff import identities
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.flows.rights import erasing, fresh_link, still_needed
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.content import OurMail, new_message
@@ -135,7 +135,7 @@ class SignIns:
             return
         if not gates.usable(gate, vault, *_KEYS):
             return
-        if not withdraw.may_be_at(gate, vault, to.email):
+        if not whereabouts.may_be_at(gate, vault, to.email):
             return  # it would go to whatever mailbox is theirs now
         if await visits.mailed(connection, one.id, now - _WITHIN) >= MOST:
             return

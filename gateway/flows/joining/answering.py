@@ -30,6 +30,7 @@ from consent.errors import SealError
 from consent.gates import Gate
 from consent.history import History
 from consent.keys.vault import Compartment, Vault
+from consent.leavings import Acting
 from consent.links import Confirmation, Handle
 from consent.model import SubjectState
 from consent.specimens import Specimen
@@ -234,7 +235,8 @@ class Act:
         asked = set(self.found.consents)
         purposes = {one.purpose for one in meant} if asked and asked <= there else {None}
         gate, keys = self.gate, self.consents.keys
-        said = {(gate.subject, purpose): actor for purpose in purposes}
+        acting: Acting = (actor, {})
+        said = {(gate.subject, purpose): acting for purpose in purposes}
         held = {gate.subject: gate}
         await leavings.note(self.connection, keys, self.trail, held, said, self.now)
 

@@ -19,8 +19,10 @@ from consent.evidence import Objected, PassedOn, TakenBack
 from consent.gates import Gate
 from consent.history import History
 from consent.keys.vault import Vault
+from consent.leavings import Acting
 from consent.stored import Stored
 from consent.trail import Trail
+from gateway.flows.by import By, refs_of
 from gateway.flows.leaving import away
 from gateway.flows.leaving.away import Away
 from storage.honesty import RowKeys
@@ -37,11 +39,14 @@ class Withdrawal:
     channel: str
     objection: bool = False
     facts: Mapping[str, Any] | None = field(default=None, repr=False)  # into the sealed evidence
-    replayed: bool = False  # a restore says it again; the person was told of it then
+    by: By | None = None  # who passed it on
+    said_at: datetime | None = None  # a restore says again what its person was told of then
 
     @property
     def passed_on(self) -> PassedOn | None:
-        """What a caller told of it; None where the person said it to us."""
+        """What a caller, or a restore, told of it; None where the person says it to us."""
+        if self.said_at is not None:
+            return PassedOn(self.said_at, None)
         return None if self.facts is None else PassedOn.read(Stored(dict(self.facts)))
 
     def concerns(self, consent: Consent) -> bool:
@@ -77,7 +82,7 @@ class Ending:
     changed: dict[str, Consent] = field(default_factory=dict)  # by id
     objecting: dict[str, tuple[Gate, datetime]] = field(default_factory=dict)  # and since when
     told: set[tuple[str, str | None, str | None]] = field(default_factory=set)  # what was away
-    unread: dict[tuple[str, str | None], Actor] = field(default_factory=dict)  # without a key
+    unread: dict[tuple[str, str | None], Acting] = field(default_factory=dict)  # without a key
 
     @classmethod
     async def of(
@@ -118,7 +123,8 @@ class Ending:
     def _tell_of_what_is_away(self, gate: Gate, withdrawal: Withdrawal) -> None:
         known = self.known.get(gate.subject)
         if known is None:  # without a key nobody can say what there was
-            self.unread.setdefault((gate.subject, withdrawal.purpose), withdrawal.actor)
+            acting = (withdrawal.actor, refs_of(withdrawal.by))
+            self.unread.setdefault((gate.subject, withdrawal.purpose), acting)
             return
         there = there_are(self.found.get(gate.subject, ()), self.changed)
         theirs = {purpose for subject, purpose in self.handles if subject == gate.subject}
@@ -151,8 +157,8 @@ class Ending:
         self.objecting[gate.subject] = (gate, since or self.now)
         consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
         evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
-        actor, kind = withdrawal.actor, Kind.CONSENT_OBJECTED
-        self.trail.record_leaving(kind, gate.subject, actor, self.now, evidence=evidence)
+        said = (Kind.CONSENT_OBJECTED, gate.subject, withdrawal.actor, self.now)
+        self.trail.record_leaving(*said, evidence=evidence, refs=refs_of(withdrawal.by))
 
 
 def take_back(
@@ -160,7 +166,9 @@ def take_back(
 ) -> Consent | None:
     """The consent after it was taken back, its event recorded; None: nothing changes."""
     evidence = TakenBack(consent.id, consent.purpose, withdrawal.channel, withdrawal.passed_on)
-    return changes.take_back(consent, evidence, withdrawal.actor, trail, now)
+    said = (consent, evidence, withdrawal.actor, trail, now)
+    by, said_at = refs_of(withdrawal.by), withdrawal.said_at
+    return changes.take_back(*said, by=by, said_at=said_at)
 
 
 def there_are(rows: Iterable[Consent], ended: Collection[str]) -> set[str]:
@@ -172,5 +180,5 @@ def tell_of(one: Away, subject: str, withdrawal: Withdrawal, trail: Trail, now: 
     """Record that *subject* left what no row tells of just now."""
     log.error("consent_away")
     evidence = TakenBack(one.consent, one.purpose, withdrawal.channel, withdrawal.passed_on)
-    kind, actor = changes.EVENTS[one.state], withdrawal.actor
-    trail.record_leaving(kind, subject, actor, now, evidence=evidence, refs=one.refs)
+    said = (changes.EVENTS[one.state], subject, withdrawal.actor, now)
+    trail.record_leaving(*said, evidence=evidence, refs={**one.refs, **refs_of(withdrawal.by)})

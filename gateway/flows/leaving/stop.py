@@ -11,7 +11,7 @@ from audit.rowmac import RowMacs
 from consent import gates, service_mails, suppressions, tokens
 from consent.keys.keystore import KeyStore
 from consent.service_mails import StopLink
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.suppressions import Stop, Suppression
 from delivery import permits
 from delivery.permit_wait import PermitWait
 from gateway.flows.leaving import hidden, withdraw
@@ -63,7 +63,7 @@ async def stop(
         now = await clock.now(connection)
         kind = Stop.SERVICE
         if link.address_hash is not None:  # it went elsewhere than to the mailbox on file
-            until = now + ASKING_BLOCK
+            until = suppressions.blocked_until(now)
             block = Suppression(link.address_hash, kind, until, kid=link.kid)
             await suppressions.add(connection, [block], now)
             await gates.block_asking(connection, rows, held, now)

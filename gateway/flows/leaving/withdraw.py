@@ -19,24 +19,22 @@ from consent import (
     address,
     gates,
     links,
-    personal,
     service_mails,
     suppressions,
     taken_away,
 )
 from consent.address import Address
-from consent.errors import SealError
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.links import Route
 from consent.lookup import LookUp, Names
 from consent.marks import Left
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.suppressions import Stop, Suppression
 from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import acknowledging, hidden
+from gateway.flows.leaving import acknowledging, hidden, unfound, whereabouts
 from gateway.flows.leaving.acknowledging import Leaver
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
@@ -85,7 +83,11 @@ def _require_theirs(leaving: Sequence[Leaving], held: Mapping[str, Gate], vault:
     """
     for one in leaving:
         gate = held.get(one.subject or "")
-        if one.email is not None and gate is not None and not may_be_at(gate, vault, one.email):
+        if (
+            one.email is not None
+            and gate is not None
+            and not whereabouts.may_be_at(gate, vault, one.email)
+        ):
             log.error("address_elsewhere")
             raise PartAway("data")
 
@@ -123,7 +125,7 @@ def _indexes(gate: Gate, names: Names, lookup: LookUp, vault: Vault) -> list[byt
     Where somebody altered that, also what the sealed address gives: they leave
     from what is asked for in their name, whatever rows say of it.
     """
-    mailbox = None if names.whole else mailbox_of(gate, vault)
+    mailbox = None if names.whole else whereabouts.mailbox_of(gate, vault)
     made = [] if mailbox is None else lookup.hashes(address.parse(mailbox).canonical)
     return [*names.hashes, *made]
 
@@ -145,33 +147,9 @@ async def block_asking(
     nobody is kept from leaving for it.
     """
     await gates.block_asking(connection, keys, held, now)
-    known = [mailbox_of(gate, vault) for gate in held]
+    known = [whereabouts.mailbox_of(gate, vault) for gate in held]
     mailboxes = [address.parse(mailbox) for mailbox in known if mailbox is not None]
     await _block_mailboxes(connection, suppression, mailboxes, now, stop)
-
-
-def mailbox_of(gate: Gate, vault: Vault) -> str | None:
-    """The sealed address of somebody who leaves, whatever state and types their row shows.
-
-    None where it does not open: nobody is kept from leaving for it.
-    """
-    if not isinstance(gate.address, bytes) or not vault.has(gate.subject, Compartment.PROFILE):
-        return None
-    try:
-        return personal.open_mailbox(gate, vault)
-    except SealError:
-        log.error("address_not_opened")
-        return None
-
-
-def may_be_at(gate: Gate, vault: Vault, email: Address) -> bool:
-    """Whether an address may be somebody's, whatever leads from it to them; yes without a key.
-
-    The row that they were found by before their address changed may be put back: who speaks
-    for that address speaks for somebody else.
-    """
-    mailbox = mailbox_of(gate, vault)
-    return mailbox is None or address.recognised(mailbox) == email.canonical
 
 
 async def _block_mailboxes(
@@ -181,7 +159,7 @@ async def _block_mailboxes(
     now: datetime,
     stop: Stop,
 ) -> None:
-    until = now + ASKING_BLOCK
+    until = suppressions.blocked_until(now)
     hashes = {suppressions.mailbox_hash(keys.secret, email) for email in mailboxes}
     blocks = [Suppression(digest, stop, until, kid=keys.kid) for digest in hashes]
     await suppressions.add(connection, blocks, now)
@@ -270,6 +248,9 @@ class Withdrawals:
             Leaving(word.withdrawal, subject, word.question.email)
             for word, subject in zip(said, subjects, strict=True)
         ]
+        parts, strangers = self._parts, _strangers(leaving)
+        stores = (parts.data, parts.keystore, parts.lookup, parts.rows)
+        await unfound.require_none(*stores, parts.keyring.suppression, strangers)
         return await self._commit(leaving)
 
     async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
@@ -304,10 +285,10 @@ class Withdrawals:
         """
         parts = self._parts
         said = ((leaver.subject, leaver.withdrawal) for leaver in leaving)
-        untold = {subject for subject, word in said if word.objection or word.replayed}
+        untold = {subject for subject, word in said if word.objection or word.said_at}
         ended = (one for one in ending.changed.values() if one.subject not in untold)
         told = acknowledging.withdrawn(parts.config, ended)
-        mailboxes = {one: mailbox_of(ending.held[one], vault) for one in told}
+        mailboxes = {one: whereabouts.mailbox_of(ending.held[one], vault) for one in told}
         left = [
             Leaver(ending.held[one], told[one], address.parse(mailbox))
             for one, mailbox in mailboxes.items()

@@ -14,6 +14,7 @@ from consent import erasures
 from consent.erasures import Erasure
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
+from gateway.config.config import Suppress
 from gateway.flows.proving import recipients
 from gateway.flows.proving.recipients import Told
 from gateway.flows.rights.telling import Receiver
@@ -71,8 +72,11 @@ def copies_until(shown: Certificate, oldest: timedelta) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def in_words(shown: Certificate, *, counted: bool = True) -> list[str]:
-    """What each fact of the certificate means; *counted* for whoever has to tell the person."""
+def in_words(shown: Certificate, suppress: Suppress, *, counted: bool = True) -> list[str]:
+    """What each fact of the certificate means; *counted* for whoever has to tell the person.
+
+    *suppress*: whose mailbox is not asked again, as the configuration has it.
+    """
     lines = [f"The keys of {_KEPT[one]} were destroyed." for one in shown.keys_destroyed]
     if shown.payloads or shown.items:
         gone = _number(shown.payloads + shown.items, "sealed fact") if counted else "Sealed facts"
@@ -84,7 +88,14 @@ def in_words(shown: Certificate, *, counted: bool = True) -> list[str]:
     if shown.locked_until is not None:
         until = shown.locked_until.isoformat()
         lines.append(f"{EVIDENCE[0].upper()}{EVIDENCE[1:]}, stays locked until {until}, then goes.")
+    if (stays := checksum(suppress)) is not None:
+        lines.append(stays)
     return [*lines, *map(recipients.in_words, shown.told), copies(shown)]
+
+
+def checksum(suppress: Suppress) -> str | None:
+    """What stays of the address; whether anything does of this very one would be a neighbour's."""
+    return _CHECKSUMS.get(suppress)
 
 
 def copies(shown: Certificate) -> str:
@@ -95,6 +106,16 @@ def copies(shown: Certificate) -> str:
 _KEPT: Mapping[Compartment, str] = {
     Compartment.PROFILE: "the address, the answers in forms, and the messages (profile)",
     Compartment.EVIDENCE: "what proved the consents, and the mails sent under them (evidence)",
+}
+_CHECKSUMS: Mapping[Suppress, str] = {
+    Suppress.OBJECTION: (
+        "Where mails to the address were objected to or stopped, a keyed checksum of it stays, for"
+        " twelve months at most, so that nobody has it asked again."
+    ),
+    Suppress.ALWAYS: (
+        "A keyed checksum of the address stays for twelve months, so that nobody has it asked"
+        " again."
+    ),
 }
 COPIES: Final = (
     "Backups of the key store that are older than this still hold the keys: until they are"

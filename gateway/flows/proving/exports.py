@@ -25,7 +25,7 @@ from consent.history import History
 from consent.keys.vault import Compartment
 from consent.specimens import Specimen
 from gateway.flows.errors import NoSuchExport, PersonEnded
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.flows.proving import consent_proof, export_forms
 from gateway.flows.proving.export_forms import Bytes, Export, Files, Form, Order, Source
 from gateway.flows.proving.unanswered import Unanswered
@@ -153,7 +153,7 @@ class Exports:
             if subject not in known:
                 return None  # without a key nobody reads what it holds
             email = question.email
-            if email is not None and not withdraw.may_be_at(gate[subject], vault, email):
+            if email is not None and not whereabouts.may_be_at(gate[subject], vault, email):
                 return None  # as where nobody can tell whose the address is
             named = consent_proof.named_by(known[subject].told)
             shown = await specimens.get(connection, named)

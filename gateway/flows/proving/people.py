@@ -15,7 +15,7 @@ from consent.consents import Consent
 from consent.gates import Gate
 from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from consent.model import State
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.flows.leaving.withdraw import NOT_ME
 
 # Confirmed once: by then they had a handle, which is kept for ever.
@@ -46,7 +46,7 @@ def doubts(
     yield from of_trail(known)
     yield from _of_links(known)
     yield from _of_ended(known)
-    if address_links.lives_elsewhere(withdraw.mailbox_of(known.gate, vault), known.told):
+    if address_links.lives_elsewhere(whereabouts.mailbox_of(known.gate, vault), known.told):
         yield f"subject {subject}: an old row was put back: the log tells of another address"
     if known.elsewhere:
         yield f"subject_index of {subject}: an old row was put back: their address is another one"

@@ -49,7 +49,7 @@ from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from delivery import campaigns, outbox, permits
 from delivery.permits import Permit
 from gateway.callers import api_keys, operators, visits
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
     changes,
@@ -294,7 +294,7 @@ async def _people(
     spent = await fresh_links.spent_of(connection, subjects)
     pressed = await address_links.of_people(connection, subjects)
     peeked = await gates.peek(connection, subjects)
-    mailboxes = {one: withdraw.mailbox_of(gate, vault) for one, gate in peeked.items()}
+    mailboxes = {one: whereabouts.mailbox_of(gate, vault) for one, gate in peeked.items()}
     elsewhere = await found_by.elsewhere(
         connection, {one: address.recognised(box) for one, box in mailboxes.items() if box}
     )

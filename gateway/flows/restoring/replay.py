@@ -65,7 +65,10 @@ class Acts:
 async def unheard(
     data: Database, guard: Database, keys: RowKeys, log: Log
 ) -> AsyncIterator[Sequence[tuple[TakingAway, bool]]]:
-    """Words that no event of ours tells of, page by page, and whether their person is here."""
+    """Words that no event of ours tells of, page by page, and whether their person is here.
+
+    In no order of time.
+    """
     last: bytes | None = None
     while True:
         async with guard.read() as connection:
@@ -80,21 +83,23 @@ async def unheard(
 
 
 async def replay(data: Database, guard: Database, keys: RowKeys, log: Log, acts: Acts) -> Replayed:
-    """Take away again what nobody of ours has heard of."""
+    """Take away again what nobody of ours has heard of.
+
+    Erasures come last: words come in no order, and what an erasure leaves of somebody depends
+    on whether they had objected.
+    """
     done = Replayed()
     async for page in unheard(data, guard, keys, log):
         done.strangers += sum(not here for _, here in page)
         words = [word for word, here in page if here]
         for word in words:
             done.count(word.kind)
-        # Of one moment: withdrawals share a transaction. Erasures go one after another.
+        # Of one moment: withdrawals share a transaction.
         await _leave_all(words, acts)
-        for word in words:
-            if word.kind in (Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_HELD):
-                await acts.stops.restrict(word.subject, CHANNEL, Actor.SYSTEM)
-            if word.kind == Kind.SUBJECT_ERASURE_HELD:
-                done.held.append(word.subject)
-            if word.kind == Kind.SUBJECT_ERASURE_STARTED:
+        await _restrict_all(words, acts, done)
+    async for page in unheard(data, guard, keys, log):
+        for word, here in page:
+            if here and word.kind == Kind.SUBJECT_ERASURE_STARTED:
                 await _erase(word, acts, done)
     return done
 
@@ -107,19 +112,27 @@ async def _leave_all(words: Sequence[TakingAway], acts: Acts) -> None:
             raise error
 
 
+async def _restrict_all(words: Sequence[TakingAway], acts: Acts, done: Replayed) -> None:
+    for word in words:
+        if word.kind in (Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_HELD):
+            await acts.stops.restrict(word.subject, CHANNEL, Actor.SYSTEM)
+        if word.kind == Kind.SUBJECT_ERASURE_HELD:
+            done.held.append(word.subject)
+
+
 async def _leave(word: TakingAway, acts: Acts) -> None:
     if word.kind in (Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_ERASURE_STARTED):
         return
     objects = word.kind == Kind.CONSENT_OBJECTED
     purpose = None if objects else word.purpose
-    said = Withdrawal(purpose, Actor.SYSTEM, CHANNEL, objection=objects, replayed=True)
+    said = Withdrawal(purpose, Actor.SYSTEM, CHANNEL, objection=objects, said_at=word.at)
     await acts.withdrawals.by_subject(word.subject, said)
 
 
 async def _erase(word: TakingAway, acts: Acts, done: Replayed) -> None:
     await uncounted.note(acts.erasing, [word.subject])
     question = Question("", subject=word.subject)
-    asked = Request(question, Actor.SYSTEM, CHANNEL, received_at=word.at)
+    asked = Request(question, Actor.SYSTEM, CHANNEL, received_at=word.at, again=word)
     erasure = await acts.erasures.erase(asked)
     if erasure is not None and erasure.state is Stage.HELD:
         done.held.append(word.subject)  # the hold stood at the backup, and was lifted since

@@ -30,7 +30,7 @@ from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.flows.rights import fresh_link
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToAddress
@@ -206,7 +206,7 @@ class AddressMails:
 
 def on_file(gate: Gate, vault: Vault) -> Address | None:
     """The address that somebody is mailed at; None where it does not open."""
-    mailbox = withdraw.mailbox_of(gate, vault)
+    mailbox = whereabouts.mailbox_of(gate, vault)
     try:
         return None if mailbox is None else address.parse(mailbox)
     except AddressError:

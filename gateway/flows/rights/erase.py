@@ -44,7 +44,8 @@ from delivery.permits import Open
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.config import calendars
-from gateway.flows.leaving import ending, hidden, withdraw
+from gateway.flows.by import By, refs_of
+from gateway.flows.leaving import ending, hidden, unfound, whereabouts, withdraw
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import erasing, unblocking
 from gateway.flows.rights.erasing import Erasing
@@ -68,8 +69,9 @@ class Request:
     actor: Actor
     channel: str
     received_at: datetime | None = None  # by whoever passed it on; none: now
-    caller: str | None = None  # the API key of whoever did
+    by: By | None = None  # whoever did
     name: Name | None = None  # under which it may be repeated
+    again: TakingAway | None = None  # of a restore, which says it once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,14 @@ class _Dates:
         before = [one.received_at for one in self.waiting if one.right is Right.ERASURE]
         return min(request.received_at or now, now, *before)
 
-    def locked_until(self, consents: Sequence[Consent], now: datetime) -> datetime | None:
-        return consent_rules.locked_until(self.person, consents, self.periods, now)
+    def locked_until(
+        self, request: Request, consents: Sequence[Consent], now: datetime
+    ) -> datetime | None:
+        if request.again is None:
+            return consent_rules.locked_until(self.person, consents, self.periods, now)
+        # What they were told holds, whatever follows from rows that a restore ended only now.
+        told = request.again.locked_until
+        return told if told is not None and told > now else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +204,13 @@ class Erasures:
         doubted = found is not None and not found.honest
         subject = None if found is None or doubted else found.subject
         subjects = set() if subject is None else {subject}
+        strangers = [question.email] if found is None and question.email is not None else []
+        stores = (parts.data, parts.keystore, parts.lookup, parts.rows)
+        await unfound.require_none(*stores, parts.keyring.suppression, strangers)
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         vault = await parts.keystore.vault(subjects)
         async with parts.data.begin() as connection:
-            stranger = question.email if found is None else None
-            if stranger is not None and await withdraw.have_appeared(
-                connection, parts.lookup, [stranger]
-            ):
+            if await withdraw.have_appeared(connection, parts.lookup, strangers):
                 return None
             now = await parts.clock.now(connection)
             taken_name = await idempotency.take_new(connection, request.name, now)
@@ -212,7 +220,7 @@ class Erasures:
             now = await parts.clock.now(connection)
             gate = held.get(subject or "")
             _require_theirs(request.question, gate, vault)
-            mailboxes = [withdraw.mailbox_of(one, vault) for one in held.values()]
+            mailboxes = [whereabouts.mailbox_of(one, vault) for one in held.values()]
             known = [address.parse(one) for one in mailboxes if one is not None]
             # Also what was said: whoever writes rows may have altered what people are found by.
             named = known if question.email is None else [*known, question.email]
@@ -252,7 +260,7 @@ class Erasures:
             return await self._hold(connection, request, gate, vault, now, waiting, dates)
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
         await self._end_holds(connection, trail, told, now)
-        consents = await self._take_back(connection, subject, request.actor, trail, now)
+        consents = await self._take_back(connection, subject, request, trail, now)
         dates = await self._dates(connection, gate, told[subject])
         new = _new(request, gate, consents, dates, now, waiting)
         objected = dates.person.objected_at is not None
@@ -265,7 +273,7 @@ class Erasures:
         await trail.stage(connection)
         log, keys, people = parts.log, parts.rows, [gate]
         by, altered = {subject: new}, sum(not one.honest for one in consents)
-        lookup, marks, caller = parts.lookup, parts.marks, request.caller
+        lookup, marks, passed_on = parts.lookup, parts.marks, refs_of(request.by)
         await erasing.begin(
             log,
             connection,
@@ -276,7 +284,7 @@ class Erasures:
             now,
             asked=by,
             altered=altered,
-            caller=caller,
+            by=passed_on,
         )
         taken = await taken_away.due_of(connection, parts.rows, [subject])
         return _Begun(new, still_open, bool(held_back), taken)
@@ -285,12 +293,13 @@ class Erasures:
         self,
         connection: AsyncConnection,
         subject: str,
-        actor: Actor,
+        request: Request,
         trail: Trail,
         now: datetime,
     ) -> list[Consent]:
         """End every consent of theirs; returns them all as they are then."""
-        consents, leaving = self._parts.consents, Withdrawal(None, actor, _CHANNEL)
+        leaving = Withdrawal(None, request.actor, _CHANNEL, by=request.by)
+        consents = self._parts.consents
         stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
         ended = {one.id: ending.take_back(one, leaving, trail, now) for one in stored}
         await consents.write(connection, [one for one in ended.values() if one is not None])
@@ -310,11 +319,11 @@ class Erasures:
         parts, subject = self._parts, gate.subject
         trail = Trail(parts.log, vault, {subject: gate}, parts.rows)
         # The restriction stands in one row, which somebody may put back; these are told one by one.
-        await self._take_back(connection, subject, request.actor, trail, now)
+        await self._take_back(connection, subject, request, trail, now)
         if waiting is None:
             new = _new(request, gate, (), dates, now)
             kind, said = Kind.SUBJECT_ERASURE_HELD, ErasureHeld(new.id)
-            refs = {"erasure": new.id} | erasing.by(request.caller)
+            refs = {"erasure": new.id, **refs_of(request.by)}
             eid = trail.record_leaving(kind, subject, request.actor, now, evidence=said, refs=refs)
             waiting = erasures.waiting(new, eid)
             await erasures.add(connection, parts.rows, waiting)
@@ -354,7 +363,7 @@ class Erasures:
 def _require_theirs(question: Question, gate: Gate | None, vault: Vault) -> None:
     """Raise `StorageAway` where an address leads to somebody who is mailed at another one."""
     email = question.email
-    if email is not None and gate is not None and not withdraw.may_be_at(gate, vault, email):
+    if email is not None and gate is not None and not whereabouts.may_be_at(gate, vault, email):
         log.error("address_elsewhere")
         raise StorageAway("data")
 
@@ -367,17 +376,18 @@ def _new(
     now: datetime,
     waiting: Erasure | None = None,
 ) -> Erasure:
-    locked_until = dates.locked_until(consents, now)
+    locked_until, again = dates.locked_until(request, consents, now), request.again
     if waiting is not None:  # what was asked for while a hold stood
         return erasures.carried_out(waiting, locked_until)
     received_at = dates.received_at(request, now)
     return Erasure(
-        id=random_id("era"),
+        # Under its first name and moment: its person has a link to the certificate.
+        id=(again and again.erasure) or random_id("era"),
         subject=gate.subject,
         state=Stage.ERASING,
         channel=request.channel,
         received_at=received_at,
-        asked_at=now,
+        asked_at=now if again is None else again.at,
         due_at=deadlines.due(received_at, dates.calendar),
         locked_until=locked_until,
         eid=b"",  # known once it is begun

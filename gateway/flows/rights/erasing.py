@@ -68,7 +68,7 @@ async def begin(
     *,
     asked: Mapping[str, Erasure] | None = None,
     altered: int = 0,
-    caller: str | None = None,
+    by: Mapping[str, str] | None = None,
 ) -> None:
     """First step, under their gates; stages its events, so it is the last in its transaction.
 
@@ -76,8 +76,7 @@ async def begin(
     nobody comes to be known by what was asked for in their name before: for that
     give *marks*, but not where they did not end it, who may be asking again. What
     somebody *asked* for is kept beside it, by whose it is; rows of theirs that were found
-    *altered* beside their own go with it, and are named by it. *caller* is the API key that
-    passed it on.
+    *altered* beside their own go with it, and are named by it. *by* names who passed it on.
     """
     # Who signs up again is somebody new, with new keys.
     names = await lookup.forget(connection, [gate.subject for gate in held])
@@ -92,15 +91,21 @@ async def begin(
         request = (asked or {}).get(gate.subject)
         # From here on a gateway's row stands there, and then none: only the log can tell of it.
         found = {ALTERED: str(strange[gate.subject])} if strange[gate.subject] else {}
-        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | found | by(caller))
+        event = _event(Kind.SUBJECT_ERASURE_STARTED, now, _named(request) | found | dict(by or {}))
         if found and request is not None:
             await put_aside(connection, erasures.TABLE, {request.id: Why.ALTERED}, now)
         if request is not None:
             await erasures.add(connection, keys, replace(request, eid=event.eid))
         events.append(event)
-        said.append(TakingAway(event.eid, gate.subject, None, event.kind, now))
+        said.append(_taken_away(event, gate.subject, request))
     await taken_away.add(connection, keys, said)
     await _stage(log, connection, events)
+
+
+def _taken_away(event: Event, subject: str, request: Erasure | None) -> TakingAway:
+    """For the guard's store: what was asked for, with what the person is told of it."""
+    said = (None, None) if request is None else (request.id, request.locked_until)
+    return TakingAway(event.eid, subject, None, event.kind, event.at, *said)
 
 
 async def _end_requests(
@@ -364,11 +369,6 @@ def _is_erased(gate: Gate) -> bool:
 def _ended(gate: Gate) -> Kind:
     """What its end is called in the log: of who was erased before, only the evidence goes now."""
     return Kind.EVIDENCE_ENDED if _is_erased(gate) else Kind.SUBJECT_ERASED
-
-
-def by(caller: str | None) -> dict[str, str]:
-    """How an event names the API key by which somebody asked for it."""
-    return {} if caller is None else {"api_key": caller}
 
 
 def _named(request: Erasure | None) -> dict[str, str]:

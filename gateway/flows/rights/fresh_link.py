@@ -38,7 +38,7 @@ from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
 from gateway.door import Visit
 from gateway.flows.bad_rows import Busy, each_for_itself
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.flows.rights.link_limits import LinkLimits
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
@@ -131,7 +131,7 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
             gate = held.get(known.get(email.canonical, ""))
             if not gates.usable(gate, vault, Compartment.PROFILE):
                 continue
-            if not withdraw.may_be_at(gate, vault, email):
+            if not whereabouts.may_be_at(gate, vault, email):
                 continue  # counted as that of before, it would be sent to the one of now
             theirs = consents.get(gate.subject, [])
             if limits.allow(email, theirs):

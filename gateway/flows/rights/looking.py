@@ -19,7 +19,7 @@ from consent.keys.vault import Compartment, Vault
 from consent.model import State, SubjectState
 from consent.subject_evidence import Accessed
 from consent.trail import Trail
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
@@ -82,7 +82,7 @@ class Looking:
             here = subject is not None and await self._subject(connection, look.email) == subject
             now = await parts.clock.now(connection)
             gate = held.get(subject or "") if here else None
-            if gate is None or not gate.live or not withdraw.may_be_at(gate, vault, look.email):
+            if gate is None or not gate.live or not whereabouts.may_be_at(gate, vault, look.email):
                 await _nobody(connection, parts.log, look.actor, look.refs, now)
                 return None
             seen = await self._seen(connection, gate.subject, now)

@@ -32,22 +32,25 @@ from consent import (
 )
 from consent.address import Address
 from consent.address_links import AddressLink
+from consent.fresh_links import SESSION_LIFE
 from consent.gates import Gate
 from consent.history import History
 from consent.keys.vault import Compartment, Vault
 from consent.marks import Left
 from consent.moving import Became, Towards, Whose
 from consent.subject_evidence import Corrected, Kept, Rectified
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.suppressions import Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import ending, withdraw
+from gateway.flows.leaving import ending, whereabouts
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import address_mails, erasing
 from gateway.flows.rights.address_mails import About
+from gateway.flows.rights.stopped_again import StoppingAgain
 from gateway.parts import Parts
 from storage.errors import StorageAway
+from storage.ids import moment_of
 from storage.locks import keep_out
 
 log = structlog.get_logger()
@@ -143,7 +146,7 @@ class Moving:
         if _is_over(link, known[gate.subject]):
             return None
         # With one of before, put back for a moment, who takes theirs back would seem to have it.
-        mailbox = withdraw.mailbox_of(gate, vault)
+        mailbox = whereabouts.mailbox_of(gate, vault)
         _require(not address_links.lives_elsewhere(mailbox, known[gate.subject].told))
         about = About(gate, vault, rows)
         other = next((held[one] for one in others if one in held), None)
@@ -183,6 +186,7 @@ class Moving:
         trail = Trail(parts.log, found.about.vault, {gate.subject: gate}, parts.rows)
         said, kind = Kept(found.link.id), Kind.SUBJECT_ADDRESS_KEPT
         trail.record(kind, gate.subject, Actor.SUBJECT, found.now, evidence=said)
+        await self._stop_again(connection, found, trail)
         await self._end_links(connection, found)
         await trail.stage(connection)
 
@@ -195,6 +199,7 @@ class Moving:
             await self._leave_behind(connection, found, trail)
         if found.link.kind is Towards.OLD:
             await self._take_back(connection, found, trail)
+            await self._stop_again(connection, found, trail)
         sealed = personal.seal_mailbox(gate.subject, found.to.mailbox, vault)
         await gates.set_address(connection, gate.subject, sealed)
         await address_links.spend(connection, found.link, now)
@@ -229,7 +234,8 @@ class Moving:
         objected_at = found.about.gate.objected_at
         if objected_at is not None:  # it stays where it was, too
             digest = suppressions.mailbox_hash(keys.secret, found.to)
-            block = Suppression(digest, Stop.ASKING, objected_at + ASKING_BLOCK, kid=keys.kid)
+            until = suppressions.blocked_until(objected_at)
+            block = Suppression(digest, Stop.ASKING, until, kid=keys.kid)
             await suppressions.add(connection, [block], found.now)
 
     async def _leave_behind(self, connection: AsyncConnection, found: _Found, trail: Trail) -> None:
@@ -262,6 +268,15 @@ class Moving:
         leave = Withdrawal(None, Actor.SUBJECT, _CHANNEL[Towards.OLD])
         ended = [ending.take_back(one, leave, trail, found.now) for one in rows]
         await self.parts.consents.write(connection, [one for one in ended if one is not None])
+
+    async def _stop_again(self, connection: AsyncConnection, found: _Found, trail: Trail) -> None:
+        """What was lifted in the session of whoever asked for the change, or since."""
+        parts, known = self.parts, found.known
+        keys, blocking = parts.rows, parts.keyring.suppression
+        theirs = (found.about.gate, found.to, _CHANNEL[Towards.OLD], found.now)
+        again = StoppingAgain(keys, blocking, *theirs)
+        since = _asked_at(known, found.link.created_at) - SESSION_LIFE
+        await again.of_lifted(connection, trail, known.told, since)
 
     async def _end_links(self, connection: AsyncConnection, found: _Found) -> None:
         """Personal links and sessions; and those about addresses that this one outdoes.
@@ -300,6 +315,16 @@ def _agreed_since(known: History, made_at: datetime) -> set[str]:
         elif moved and event.kind is Kind.CONSENT_CONFIRMED:
             found.update(history.concerned(event))
     return found
+
+
+def _asked_at(known: History, made_at: datetime) -> datetime:
+    """When the first change was asked for that a link made then undoes, or could."""
+    changes_made = (
+        event
+        for event in known.told
+        if event.facts.get("what") == Corrected.ADDRESS and event.entry.at + _TICK > made_at
+    )
+    return min([made_at, *(moment_of(event.facts["link"]) for event in changes_made)])
 
 
 def _is_over(link: AddressLink, told: History) -> bool:

@@ -38,7 +38,8 @@ from consent.subject_evidence import Accessed
 from consent.trail import Trail
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered
-from gateway.flows.leaving import withdraw
+from gateway.flows.by import By
+from gateway.flows.leaving import whereabouts
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from storage.clock import Clock
@@ -54,18 +55,6 @@ _TOLD: Mapping[Step, Kind] = {
     Step.EXTEND: Kind.RIGHTS_EXTENDED,
     Step.REFUSE: Kind.RIGHTS_REFUSED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who passes on what was asked for, or decides it: a program's key, an operator's id."""
-
-    name: str
-    actor: Actor = Actor.API
-
-    @property
-    def refs(self) -> Mapping[str, str]:
-        return {"operator" if self.actor is Actor.OPERATOR else "api_key": self.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +74,15 @@ class DuePage:
 
     requests: Sequence[RightsRequest]
     further: Place | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedPage:
+    """Some of what is decided, and before which one the next page begins."""
+
+    requests: Sequence[RightsRequest]
+    further: str | None
     now: datetime
 
 
@@ -229,6 +227,13 @@ class RightsRequests:
             found, further = await rights_requests.due_page(connection, self.rows, after, limit)
         return DuePage(found, further, now)
 
+    async def decided_page(self, before: str | None, limit: int) -> DecidedPage:
+        """The next that are decided, the last recorded first."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+            found, last = await rights_requests.decided_page(connection, self.rows, before, limit)
+        return DecidedPage(found, last, now)
+
     async def case(self, request: str) -> Case | None:
         """One request, and the erasure of whoever asked, if there is one; without its reason."""
         async with self.data.read() as connection:
@@ -260,7 +265,7 @@ class RightsRequests:
 
 def _is_meant(question: Question, gate: Gate, vault: Vault) -> bool:
     """Whether somebody is who was named: an address of before may still lead to them."""
-    return question.email is None or withdraw.may_be_at(gate, vault, question.email)
+    return question.email is None or whereabouts.may_be_at(gate, vault, question.email)
 
 
 def _refs(request: str, by: By) -> dict[str, str]:

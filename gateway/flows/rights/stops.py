@@ -40,6 +40,7 @@ from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
 from delivery.permit_wait import PermitWait
+from gateway.flows.by import By, refs_of
 from gateway.flows.leaving import hidden
 from gateway.flows.rights import unblocking, waiting
 from gateway.flows.rights.waiting import Waiting
@@ -92,7 +93,11 @@ class Stops:
         return Stopped(gate.restricted_at, gate.objected_at, wordings, asked)
 
     async def restrict(
-        self, subject: str, channel: str = CHANNEL, actor: Actor = Actor.SUBJECT
+        self,
+        subject: str,
+        channel: str = CHANNEL,
+        actor: Actor = Actor.SUBJECT,
+        by: By | None = None,
     ) -> None:
         """Returned when no mail to them can start; repeating it waits the same way.
 
@@ -109,7 +114,8 @@ class Stops:
             trail = Trail(self.log, vault, {subject: gate}, keys)
             if not gate.gone(keys) and not await self._said_just_now(connection, gate, vault, now):
                 said, kind = Restricting(channel), Kind.SUBJECT_RESTRICTED
-                trail.record_leaving(kind, subject, actor, now, evidence=said)
+                refs = refs_of(by)
+                trail.record_leaving(kind, subject, actor, now, evidence=said, refs=refs)
                 await stops.restrict(connection, keys, gate, now)
             (still_open,) = await permits.open_of(connection, [(subject, None)], now)
             macs, ttl = self.log.macs, self.permit_ttl
@@ -135,7 +141,11 @@ class Stops:
         return stops.said_just_now(told[gate.subject], Kind.SUBJECT_RESTRICTED, now)
 
     async def lift_restriction(
-        self, subject: str, channel: str = CHANNEL, actor: Actor = Actor.SUBJECT
+        self,
+        subject: str,
+        channel: str = CHANNEL,
+        actor: Actor = Actor.SUBJECT,
+        by: By | None = None,
     ) -> bool:
         """Let what the person agreed to count again.
 
@@ -152,8 +162,8 @@ class Stops:
                 return False
             await self._vouched(connection, gate, vault)
             trail = Trail(self.log, vault, {subject: gate}, self.consents.keys)
-            said = Restricting(channel)
-            trail.record(Kind.SUBJECT_UNRESTRICTED, subject, actor, now, evidence=said)
+            said, kind = Restricting(channel), Kind.SUBJECT_UNRESTRICTED
+            trail.record(kind, subject, actor, now, evidence=said, refs=refs_of(by))
             await stops.lift_restriction(connection, self.consents.keys, gate)
             await trail.stage(connection)
         return True

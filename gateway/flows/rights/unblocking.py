@@ -18,9 +18,9 @@ from consent import address, gates, neighbours, service_mails, suppressions
 from consent.address import Address
 from consent.gates import Gate
 from consent.keys.vault import Vault
-from consent.suppressions import ASKING_BLOCK, Stop, Suppression
+from consent.suppressions import Stop, Suppression
 from gateway.config.config import Suppress
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import whereabouts, withdraw
 from storage.keysets import KeySet
 
 
@@ -45,7 +45,7 @@ class Blocking:
             await self._lift(connection, email, self._said_at)
         elif policy is Suppress.ALWAYS or objected:
             digest = suppressions.mailbox_hash(self.keys.secret, email)
-            until = self.now + ASKING_BLOCK
+            until = suppressions.blocked_until(self.now)
             block = Suppression(digest, Stop.ASKING, until, kid=self.keys.kid)
             await suppressions.add(connection, [block], self.now)
 
@@ -75,7 +75,7 @@ class Blocking:
 
     @property
     def _email(self) -> Address | None:
-        mailbox = withdraw.mailbox_of(self.gate, self.vault)
+        mailbox = whereabouts.mailbox_of(self.gate, self.vault)
         return None if mailbox is None else address.parse(mailbox)
 
     @property

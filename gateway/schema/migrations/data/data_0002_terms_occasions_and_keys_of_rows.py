@@ -276,6 +276,8 @@ def _keep_what_the_guard_must_hear_of() -> None:
         sa.Column("purpose", sa.String(length=64), nullable=True),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("erasure", sa.String(length=40), nullable=True),
+        sa.Column("locked_until", types.Moment(), nullable=True),
         sa.Column("kid", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("eid"),

@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.Column("purpose", sa.String(length=64), nullable=True),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("at", types.Moment(), nullable=False),
+        sa.Column("erasure", sa.String(length=40), nullable=True),
+        sa.Column("locked_until", types.Moment(), nullable=True),
         sa.Column("kid", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("eid"),

@@ -1,0 +1,1 @@
+"""Breaches of personal data: what was in reach, of whom, and by when it must be told."""
