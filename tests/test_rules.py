@@ -66,6 +66,9 @@ PURE = [
     "delivery/signatures.py",
     "gateway/flows/breaches/readable.py",
     "gateway/flows/restoring/signs.py",
+    "gateway/oidc/handshake.py",
+    "gateway/oidc/id_token.py",
+    "gateway/oidc/metadata.py",
     "gateway/flows/sending/pacing.py",
     "gateway/look/claims.py",
     "gateway/look/measures.py",
@@ -158,6 +161,8 @@ GUESSABLE = {
     "gateway/people/sessions.py": 1,  # the token of a session's form
     "gateway/desk/defending.py": 1,  # likewise, of a form with a file
     "gateway/callers/idempotency.py": 2,
+    "gateway/oidc/handshake.py": 1,  # which browser an answer is for
+    "gateway/oidc/id_token.py": 1,  # the nonce
     "storage/honesty.py": 1,  # the MAC of a row
     "storage/secret.py": 1,
 }

@@ -16,12 +16,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from consent import address
 from consent.address import Address
 from consent.feed import News
 from gateway.config import contradictions, secrets
+from gateway.config.desk import Desk
 from gateway.config.fields import (
     AdminListen,
     Authorities,
@@ -58,6 +59,7 @@ from gateway.config.fields import (
     Wording,
 )
 from gateway.config.secrets import Fetched
+from gateway.config.section import SECTION
 from gateway.errors import ConfigError
 from storage import patterns
 
@@ -65,9 +67,7 @@ from storage import patterns
 class Section(BaseModel):
     """A table of the file; a key that it does not know stops the start."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True
-    )
+    model_config = SECTION
 
 
 class Server(Section):
@@ -285,6 +285,7 @@ class Config(Section):
     limits: Limits = Limits()
     retention: Retention = Retention()
     rights: Rights = Rights()
+    desk: Desk = Desk()
 
     @property
     def guard_url(self) -> str:

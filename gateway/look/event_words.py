@@ -68,6 +68,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.API_KEY_CREATED: say("A key for a program was made"),
     Kind.API_KEY_REVOKED: say("A program's key was revoked"),
     Kind.OPERATOR_CREATED: say("An operator was entered"),
+    Kind.OPERATOR_BOUND: say("An operator was bound to their account at the identity provider"),
     Kind.OPERATOR_SIGNED_IN: say("An operator signed in"),
     Kind.OPERATOR_SIGNED_OUT: say("An operator signed out"),
     Kind.OPERATOR_REVOKED: say("An operator was revoked"),

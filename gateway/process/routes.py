@@ -22,7 +22,7 @@ from gateway.api import (
     subjects,
     withdrawals,
 )
-from gateway.desk import acts, breach, defending, entrance, log_pages, taking_out
+from gateway.desk import acts, breach, by_provider, defending, entrance, log_pages, taking_out
 from gateway.desk import cases as desk_cases
 from gateway.desk import papers as desk_papers
 from gateway.desk import people as desk_people
@@ -116,6 +116,7 @@ OWN_PAGES = (
 
 DESK = (
     *entrance.ROWS,
+    *by_provider.ROWS,
     *desk_people.ROWS,
     *acts.ROWS,
     *desk_cases.ROWS,

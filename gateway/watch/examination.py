@@ -30,6 +30,7 @@ from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
 from gateway.watch import (
     about_keys,
+    about_provider,
     about_relay,
     posted,
     rights,
@@ -58,6 +59,7 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         ok("configuration", "is well-formed"),
         *about_address(config),
         *await about_relay.about(config),
+        *await about_provider.about(config),
         *about_notice(config),
         *rights.about_calendar(config),
         *templates.about(config),

@@ -12,7 +12,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, assert_never
 
-from consent import links, personal
+from consent import address, links, personal
 from consent.links import Route
 from delivery import dkim, mime
 from delivery.desk import Composed, Parcel
@@ -159,6 +159,8 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
         feedback_id=_feedback_id(message),
     )
     said = content.read(opened)
+    if not _may_go(said, mailbox):
+        raise LookupError("another mailbox is on file than the one that it was made for")
     mail = mime.compose(header, _render(tools, sealed, said, ways))
     signature = tools.signers[message.sender].sign(mail.fields, mail.body, sealed.dated_at)
     raw = mail.wire([signature])
@@ -181,6 +183,13 @@ def _mailbox(sealed: Sealed) -> str | None:
         return personal.open_mailbox(sealed.gate, sealed.vault)
     email = sealed.to.opened(sealed.vault)
     return None if email is None else email.mailbox
+
+
+def _may_go(said: content.Content, mailbox: str) -> bool:
+    """Whether it goes where it was made for: the row of a person may be another one by now."""
+    if not isinstance(said, OurMail) or said.only_to is None:
+        return True
+    return address.recognised(mailbox) == said.only_to
 
 
 def _render(

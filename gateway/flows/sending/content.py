@@ -51,13 +51,18 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class OurMail:
-    """A mail of the gateway's own: a template, and what in it is this mail's alone."""
+    """A mail of the gateway's own: a template, and what in it is this mail's alone.
+
+    *only_to*: the canonical address that it was made for, where it must go nowhere else,
+    whatever is on file when it is sent.
+    """
 
     template: str
     links: Mapping[str, str] = field(repr=False)
     locale: str | None = None  # none: the recipient's
     consents: Sequence[Wording] = ()
     data: Mapping[str, str] = field(default_factory=dict, repr=False)
+    only_to: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +115,12 @@ def write(content: Content) -> bytes:
     """The bytes that `read` reads."""
     document: dict[str, Any]
     match content:
-        case OurMail(template, links, locale, consents, data):
+        case OurMail(template, links, locale, consents, data, only_to):
             document = {"template": template, "data": dict(data)}
             document |= {} if locale is None else {"locale": locale}
             document["links"] = dict(links)
             document |= {"consents": [one.written() for one in consents]} if consents else {}
+            document |= {} if only_to is None else {"only_to": only_to}
         case CallersTemplate(template, data, reference, version):
             document = {"template": template, "data": data, "reference": reference}
             document |= {} if version is None else {"version": version}
@@ -139,6 +145,7 @@ def read(raw: bytes) -> Content:
             locale=document.get("locale"),
             consents=tuple(_wording(one) for one in asked),
             data=dict(document.get("data", {})),
+            only_to=document.get("only_to"),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ContentError from None
