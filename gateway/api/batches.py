@@ -126,7 +126,7 @@ def _check(read: _Read, raw: dict[str, JsonValue]) -> Wanted | Told:
 def _result(outcome: Outcome) -> BatchResult:
     match outcome:
         case Queued():
-            return BatchQueued(message_id=outcome.message)
+            return BatchQueued(message_id=outcome.message, send_at_passed=outcome.send_at_passed)
         case Refused():
             return BatchRefused(reason=outcome.reason, refusal_class=outcome.refusal_class)
         case Told():

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validat
 from consent.model import Refused
 from delivery import markup
 from delivery.attempts import Attempt
-from delivery.outbox import Status
+from delivery.outbox import Message, Status
 from delivery.permits import Permit
 from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
@@ -117,6 +117,8 @@ class MessageRequest(Incoming):
 class MessageAccepted(Answer):
     message_id: str
     status: Literal["queued"] = "queued"
+    # The time that was asked for was over: it is sent at once.
+    send_at_passed: bool = Field(default=False, exclude_if=lambda passed: not passed)
 
 
 class PermitView(Answer):
@@ -150,6 +152,10 @@ class MessageView(Answer):
     message_id: str
     status: MessageStatus
     reason: Omissible = None
+    purpose: str
+    reference: Omissible = None
+    created_at: datetime
+    send_at: datetime | None
     permit: PermitView | None = None
     attempts: list[AttemptView] = Field(default=[])
     message_id_header: Omissible = None
@@ -177,7 +183,10 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     count(request, [wanted], taken)
     match taken.outcomes:
         case [Queued() as queued]:
-            return answer(MessageAccepted(message_id=queued.message), 202)
+            return answer(
+                MessageAccepted(message_id=queued.message, send_at_passed=queued.send_at_passed),
+                202,
+            )
         case [Refused() as refused]:
             raise PermissionRefused(refused.reason, refused.refusal_class)
         case _:
@@ -194,15 +203,19 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 )
 async def get_message(request: web.Request) -> web.StreamResponse:
     parts, wanted = request.app[PARTS], request.match_info["id"]
-    seen = await messages.look(parts.data, wanted, request[CALLER].id)
+    seen = await messages.look(parts.data, parts.keystore, wanted, request[CALLER].id)
     if seen is None:
         raise NotFound(_NO_MESSAGE)
     header = seen.message_id_header
     return answer(
         MessageView(
             message_id=seen.message.id,
-            status=_status(seen.message.status),
-            reason=_PAUSED if seen.message.status is Status.PAUSED else seen.message.reason,
+            status=status_of(seen.message.status),
+            reason=reason_of(seen.message),
+            purpose=seen.message.purpose,
+            reference=seen.reference,
+            created_at=seen.message.created_at,
+            send_at=seen.message.send_at,
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
             message_id_header=None if header is None else f"<{header}>",
@@ -210,7 +223,11 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _status(status: Status) -> MessageStatus:
+def reason_of(message: Message) -> str | None:
+    return _PAUSED if message.status is Status.PAUSED else message.reason
+
+
+def status_of(status: Status) -> MessageStatus:
     """In the words of the API: one that stands still with its campaign is put off."""
     deferred = status is Status.PAUSED
     return MessageStatus.DEFERRED if deferred else MessageStatus(status.value)
@@ -277,6 +294,7 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         send_at=message.send_at,
         expires_at=message.expires_at,
         reference=message.reference,
+        found_by=None if message.reference is None else caller.found_by(message.reference),
     )
 
 

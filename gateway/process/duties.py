@@ -51,6 +51,7 @@ from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.following import identified
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import quotas, recover
@@ -111,7 +112,8 @@ def of(parts: Parts) -> list[Duty]:
     both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     noted = (parts.data, parts.clock, parts.rows)
-    telling = Tellings(*noted, parts.log, told, Webhooks(webhooks).send)
+    called = partial(identified, parts.data, parts.keystore)
+    telling = Tellings(*noted, parts.log, told, Webhooks(webhooks).send, called)
     takings = DueTakings(*noted, parts.takings)
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
     expansion = Expansion(Stores(*of_mails), partial(quotas.ahead, parts.config))

@@ -39,6 +39,7 @@ OF_MAILS = (
     Kind.DELIVERY_BATCH,
     Kind.MESSAGE_REFUSED,
     Kind.PERMISSION_ASKED,
+    Kind.ADDRESSES_RELEASED,
     Kind.MESSAGE_CANCELLED,
 )
 # An objection stands by itself, whatever became of the consents that it ended.

@@ -67,6 +67,7 @@ class Wanted:
     send_at: datetime | None = None
     expires_at: datetime | None = None
     reference: str | None = field(default=None, repr=False)
+    found_by: bytes | None = field(default=None, repr=False)  # the reference, keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,8 @@ async def enqueue(
             continue
         message = _message(parts.config, one, given, vault, now)
         messages.append(message)
-        outcome.append(Queued(message.id))
+        passed = one.send_at is not None and one.send_at < now
+        outcome.append(Queued(message.id, send_at_passed=passed))
     await outbox.enqueue(connection, parts.rows, messages, now)
     await _audit_refusals(connection, parts.log, wanted, advice, outcome, vault, now)
     return outcome
@@ -244,6 +246,7 @@ def _message(config: Config, one: Wanted, given: Advice, vault: Vault, now: date
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,
+        reference=one.found_by,
     )
 
 
