@@ -9,6 +9,7 @@
     python3 dev.py test-long [ARGS]   minutes of load, kills and statistics
     python3 dev.py bench [ARGS]       benchmarks
     python3 dev.py format             rewrite the code in the house format
+    python3 dev.py release            dist/: package, list of what it needs (CycloneDX), checksums
     python3 dev.py lock               renew the locks from pyproject.toml (needs the network)
 
 PYTHON=/path/to/python picks the interpreter; DEV_INSTALLER=pip does without uv.
@@ -47,12 +48,14 @@ TASKS = {
     "test-long": ("dev", [[*NARROW, "-m", "long and not wide"]]),
     "bench": ("dev", [["-m", "benchmarks"]]),
     "format": ("dev", [["-m", "ruff", "format", *CODE], ["-m", "ruff", "check", "--fix", *CODE]]),
+    "release": ("release", [["-m", "build", "--no-isolation", "--outdir", "dist"]]),
     "lock": ("uv", []),
 }
 LOCKS = {
     "run": "requirements.lock",
     "dev": "requirements-dev.lock",
     "wide": "requirements-wide.lock",
+    "release": "requirements-release.lock",
 }
 
 
@@ -210,6 +213,8 @@ def lock():
             constraint = []
         if not quiet(*base, *constraint, *wanted, *target):
             sys.exit("dev: could not resolve %s" % level)
+    if not quiet(*base, "-c", LOCKS["wide"], "--group", "release", "-o", LOCKS["release"]):
+        sys.exit("dev: could not resolve release")
     for name, package in {"uv": "uv", "client": "openapi-python-client"}.items():
         wanted = os.path.join(VENV, name + ".in")
         with open(wanted, "w") as handle:
@@ -234,6 +239,33 @@ def run(command):
             continue  # going now would leave it half-stopped, or kill it
 
 
+def release(build):
+    """Build the package, list by hash what it is installed with, and sum both up.
+
+    The same commit gives the same bytes: files are dated as it is.
+    """
+    dist = os.path.join(ROOT, "dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    of_commit = ["git", "log", "-1", "--format=%ct"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        dated = subprocess.check_output(of_commit, cwd=ROOT, stderr=subprocess.DEVNULL)
+        os.environ.setdefault("SOURCE_DATE_EPOCH", dated.decode().strip())
+    # It warns of what no lock says: which of these needs which.
+    listing = [VPY, "-W", "ignore", "-m", "cyclonedx_py", "requirements", LOCKS["run"]]
+    listing += ["--pyproject", "pyproject.toml", "--output-reproducible"]
+    listing += ["--output-file", os.path.join("dist", "sbom.cdx.json")]
+    for command in ([VPY, *build], listing):
+        if status := run(command):
+            return status
+    names = sorted(os.listdir(dist))
+    with open(os.path.join(dist, "SHA256SUMS"), "w") as sums:
+        for name in names:
+            with open(os.path.join(dist, name), "rb") as handle:
+                sums.write("%s  %s\n" % (hashlib.sha256(handle.read()).hexdigest(), name))
+    say("dist/: %s, SHA256SUMS" % ", ".join(names))
+    return 0
+
+
 def main(arguments):
     if not arguments or arguments[0] not in TASKS:
         sys.exit(__doc__)
@@ -241,6 +273,8 @@ def main(arguments):
     if level == "uv":
         return lock()
     ensure(level)
+    if level == "release":
+        return release(commands[0])
     for command in commands:
         runner = command if command[0].startswith(BIN) else [VPY, *command]
         status = run([*runner, *arguments[1:]])

@@ -10,7 +10,7 @@ planted, or filled again, would else account for one that he deletes elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -43,7 +43,7 @@ _PLACES = 5000  # of one statement
 class Stretch:
     """The next batch events whose term is over: *through* is the last, *looked* the last row."""
 
-    eids: Sequence[bytes]
+    kinds: Mapping[bytes, Kind]  # by eid, in their order
     through: int
     looked: int | None  # None: behind it is none whose term is over
 
@@ -113,17 +113,17 @@ async def over(
     index = audit_entry.c.leaf_index
     query = select(*LOGGED).where(audit_entry.c.kind.in_(kinds), index > after, sound(audit_entry))
     rows = (await connection.execute(query.order_by(index).limit(limit))).all()
-    eids: list[bytes] = []
+    found: dict[bytes, Kind] = {}
     through = after
     for row in rows:
         said = log.logged(row)
         if said is None or said.entry.kind not in kinds:
             continue
         if said.entry.at > before:
-            return Stretch(eids, through, None)
-        eids.append(said.entry.eid)
+            return Stretch(found, through, None)
+        found[said.entry.eid] = said.entry.kind
         through = said.place
-    return Stretch(eids, through, rows[-1].leaf_index if len(rows) == limit else None)
+    return Stretch(found, through, rows[-1].leaf_index if len(rows) == limit else None)
 
 
 async def vouched(
@@ -160,7 +160,7 @@ async def left(
 ) -> Sequence[Any]:
     """The next items that are somebody's of events of *kinds* up to *through*, by their places."""
     place = audit_entry.c.leaf_index, audit_item.c.position
-    query = select(audit_entry.c.leaf_index, *audit_item.c).join_from(
+    query = select(audit_entry.c.leaf_index, audit_entry.c.kind, *audit_item.c).join_from(
         audit_entry, audit_item, audit_item.c.eid == audit_entry.c.eid
     )
     query = query.where(

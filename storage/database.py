@@ -54,9 +54,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads; on SQLite it does not queue behind writers.
+        """Statements that only read, each as of its own moment; it does not queue behind writers.
 
-        Never decide a permission here: nothing is locked.
+        Never decide a permission here: nothing is locked. On PostgreSQL it is no transaction,
+        whose beginning and end would be two more round trips: no lock outlives its statement.
         """
         async with self._transaction(self._reader) as connection:
             yield connection
@@ -64,8 +65,9 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """As `read`, and every statement sees the same moment."""
-        async with self._transaction(self._reader) as connection:
-            if self.dialect == "postgresql":
+        in_sqlite = self.dialect == "sqlite"
+        async with self._transaction(self._reader if in_sqlite else self._writer) as connection:
+            if not in_sqlite:
                 level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
                 await connection.execute(text(level))
             yield connection
@@ -144,7 +146,8 @@ async def open_database(
         database = Database(name, writer, _sqlite(parsed, writing=False))
     else:
         engine = _postgresql(name, parsed, connections, patience)
-        database = Database(name, engine, engine)
+        # Of the same connections.
+        database = Database(name, engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
     try:
         yield database
     finally:

@@ -155,7 +155,7 @@ async def chosen(data: Database, part: Part, wanted: Wanted) -> list[Range]:
     place, at = audit_entry.c.leaf_index, audit_entry.c.at
     inside = (place >= part.base, place < part.base + part.size, sound(audit_entry))
     always = select(place).where(audit_entry.c.kind.in_(_ALWAYS), *inside)
-    async with data.read() as connection:
+    async with data.snapshot() as connection:
         found = _runs(part, (await connection.execute(always.order_by(place))).scalars())
         if wanted.person is not None:
             theirs = await wanted.person.places(connection, part.base, part.size)

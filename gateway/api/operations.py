@@ -1,15 +1,19 @@
-"""What the operator's machines ask: alive, ready."""
+"""What the operator's machines ask: alive, ready; and whom somebody tells of a fault."""
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from urllib.parse import quote
 
 from aiohttp import web
 
+from gateway.config.config import Config
 from gateway.http.answers import answer
-from gateway.http.app_keys import HEALTH
-from gateway.http.endpoints import endpoint
+from gateway.http.app_keys import HEALTH, PARTS
+from gateway.http.endpoints import Media, endpoint
 from gateway.http.models import Answer
+from gateway.look.translations import languages
 
 _TAGS = ("operator",)
 
@@ -46,3 +50,32 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     if lacking:
         response.headers["Retry-After"] = "5"
     return response
+
+
+@endpoint(
+    "GET",
+    "/.well-known/security.txt",
+    summary="Whom to tell of a security fault",
+    responses={200: Media("text/plain")},
+    tags=_TAGS,
+)
+async def show_security(request: web.Request) -> web.StreamResponse:
+    """Whom to tell of a security fault of this installation (RFC 9116)."""
+    parts = request.app[PARTS]
+    return web.Response(text=security_txt(parts.config, parts.clock.wall()))
+
+
+_GOOD_FOR: Final = timedelta(days=90)  # section 2.5.5 advises less than a year
+
+
+def security_txt(config: Config, now: datetime) -> str:
+    """The file as of *now*; the configuration that it is made of is the one that runs."""
+    until = (now + _GOOD_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
+    contact = config.server.security_contact or config.controller.contact
+    lines = {
+        "Contact": f"mailto:{quote(contact, safe='@')}",
+        "Expires": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Preferred-Languages": ", ".join(languages()),
+        "Canonical": f"{config.server.public_url}/.well-known/security.txt",
+    }
+    return "".join(f"{name}: {value}\r\n" for name, value in lines.items())

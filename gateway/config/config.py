@@ -75,6 +75,7 @@ class Server(Section):
     public_url: PublicUrl
     trusted_proxies: tuple[Network, ...] = ()
     admin_listen: AdminListen = Listen("127.0.0.1", 9180)
+    security_contact: Mailbox | None = None
 
 
 class Controller(Section):
@@ -313,7 +314,9 @@ def load(path: Path) -> Config:
         raw = path.read_text(encoding="utf-8")
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else type(error).__name__
-        way_out = "name yours by --config or GATEWAY_CONFIG"
+        way_out = (
+            "name yours by --config or GATEWAY_CONFIG; in an empty folder `gateway init` makes one"
+        )
         raise ConfigError([f"{path}: cannot be read: {why}; {way_out}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: cannot be read: it is not text in UTF-8"]) from None

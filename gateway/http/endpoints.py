@@ -130,6 +130,9 @@ class Table:
         if row is not None:
             return row.people and not (row.request is not None and posts_data)
         word = _first(request.path)
+        if word not in self.of_people and word not in self.of_programs:
+            # Nothing of ours is there, and who asks says it: a browser, an address typed by hand.
+            return "text/html" in request.headers.get("Accept", "")
         by_program = word in self.of_programs and (
             posts_data or request.path.endswith(self.endings)
         )

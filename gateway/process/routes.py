@@ -126,4 +126,10 @@ DESK = (
     *defending.ROWS,
 )
 
-OPERATIONS = (operations.healthz, operations.readyz, docs.show, docs.show_problem)
+OPERATIONS = (
+    operations.healthz,
+    operations.readyz,
+    operations.show_security,
+    docs.show,
+    docs.show_problem,
+)

@@ -42,9 +42,8 @@ async def test_an_item_that_is_committed_after_its_person_went_is_no_tampering(
     # As `permission.ask` does it; between its look and its commit the other one is done.
     async with parts.data.begin() as connection:
         (advice,) = await permission.advise(parts, connection, [question])
-        now = await parts.clock.now(connection)
         assert (await erase(app, email=BOB))[0] == 202
-        look = draft(permission._look(question, advice, vault, "key", now), vault, parts.log.node)
+        look = draft(permission._look(question, advice, vault, "key"), vault, parts.log.node)
         await parts.log.stage(connection, [look])
     assert await sound(app) == []
     await run_rules(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from gateway.config import config
 from gateway.keyfiles import keyring
 from tests.support.commands import Run
 
@@ -45,3 +46,27 @@ def test_init_that_stopped_half_way_is_continued(run: Run, folder: Path) -> None
 
     assert run("init").status == 0
     assert run("api-key", "list").status == 0
+
+
+def test_in_an_empty_folder_it_writes_a_configuration_and_then_all_the_rest(
+    run: Run, folder: Path
+) -> None:
+    (folder / "config.toml").unlink()
+
+    first = run("init")
+    written = (folder / "config.toml").read_text()
+    second = run("init")
+
+    assert (first.status, first.err.count("made: ")) == (0, 1)
+    assert written == config.embedded_default()
+    assert (second.status, (folder / "var/keyring.json").exists()) == (0, True)
+
+
+def test_where_something_is_it_writes_no_configuration(run: Run, folder: Path) -> None:
+    (folder / "config.toml").rename(folder / "gateway.toml")
+
+    refused = run("init")
+
+    assert refused.status == 1
+    assert "name yours by --config" in refused.err
+    assert [one.name for one in folder.iterdir()] == ["gateway.toml"]

@@ -266,6 +266,16 @@ async def test_people_get_pages_and_programs_get_problems(client: Client) -> Non
     assert (missing.status, missing.content_type) == (404, "text/html")
 
 
+async def test_a_browser_gets_a_page_where_nothing_is_and_a_program_a_problem(
+    client: Client,
+) -> None:
+    browsed = await client.get("/nope", headers={"Accept": "text/html,*/*;q=0.8"})
+    asked = await client.get("/v1/nope", headers={"Accept": "text/html,*/*;q=0.8"})
+
+    assert (browsed.status, browsed.content_type) == (404, "text/html")
+    assert (await problem_of(asked))["status"] == 404
+
+
 @pytest.mark.parametrize(
     ("body", "headers"),
     [

@@ -46,6 +46,20 @@ async def test_every_page_leads_to_imprint_and_privacy_policy_of_every_sender(
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
+async def test_so_does_the_page_of_what_is_not_there_which_has_a_way_out(
+    embedded: App, language: str
+) -> None:
+    headers = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": language}
+
+    for path in ("/nope", "/confirm/nope/more", "/wp-login.php"):
+        async with embedded.http.get(path, headers=headers) as page:
+            text = await page.text()
+        assert (page.status, page.content_type, missing(text, language)) == (404, "text/html", [])
+        async with embedded.http.get(f"/?locale={language}") as start:
+            assert (start.status, f'href="/?locale={language}"' in text) == (200, True)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
 async def test_so_do_the_pages_behind_tokens_and_in_a_session(app: App, language: str) -> None:
     links = [f"/{route}/{token}" for route, token in (await nurture(app)).items()]
     waiting = f"/confirm/{await app.confirmation('bob@example.org')}"

@@ -2158,6 +2158,7 @@ NO_FACT: Final = (
     ),
     "The bytes as they arrived",
     "There is no such page",
+    "Who mails from here, and how to leave",
     "This form is not set up as we expect. Please tell whoever runs the page.",
     "This is too long.",
     "This request is settled",

@@ -21,7 +21,7 @@ from audit.forgetting import Theirs
 from audit.kinds import Actor, Kind
 from audit.log import LetGo, Log
 from audit.trail import Told
-from consent import evidence, people
+from consent import evidence, gates, people
 from consent.consents import Consent
 from consent.errors import StoredError
 from consent.keys.vault import Compartment, Vault
@@ -31,6 +31,7 @@ from delivery import retention as delivery_rules
 from delivery.retention import OldPermit
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 from storage.locks import try_alone
 
 # What asks for a mail, too: who asked whether one may go, as who was told that it may not.
@@ -42,6 +43,8 @@ OF_MAILS = (
     Kind.ADDRESSES_RELEASED,
     Kind.MESSAGE_CANCELLED,
 )
+# Of who was erased these are part of what stays locked: by them a mail is defended (ADR 0038).
+_SENT = (Kind.PERMIT_BATCH, Kind.DELIVERY_BATCH)
 # An objection stands by itself, whatever became of the consents that it ended.
 _OF_CONSENTS = frozenset(Kind) - {Kind.CONSENT_OBJECTED}
 _AT_ONCE = 50  # batch events; one more tells of them
@@ -104,6 +107,24 @@ def _named(event: Told) -> frozenset[str]:
     return frozenset() if said is None else frozenset(said.consents)
 
 
+async def outliving(
+    connection: AsyncConnection, keys: RowKeys, pairs: Mapping[tuple[bytes, str], Kind]
+) -> set[tuple[bytes, str]]:
+    """Of which of these events and people the facts stay, though their term is over.
+
+    A permit that something still needs, its event grants. Of who was erased the mails that were
+    sent are locked evidence, and end with it.
+    """
+    granted = await delivery_rules.granted_by(connection, pairs.keys())
+    held = await gates.peek(connection, {subject for _, subject in pairs})
+    erased = {subject for subject, gate in held.items() if gate.gone(keys)}
+    return granted | {
+        (eid, subject)
+        for (eid, subject), kind in pairs.items()
+        if subject in erased and kind in _SENT
+    }
+
+
 @dataclass
 class MailFacts:
     """What the log says of each person's mails goes as what became of them does.
@@ -116,6 +137,7 @@ class MailFacts:
     vault: Callable[[Collection[str]], Awaitable[Vault]]
     clock: Clock
     log: Log
+    keys: RowKeys
     kept: timedelta
     _begun_at: datetime | None = None
     _more: bool = False  # of this day's turn
@@ -140,9 +162,9 @@ class MailFacts:
             before = await self.clock.now(connection) - self.kept
             after = max(reached, self._beyond)
             stretch = await forgetting.over(connection, self.log, OF_MAILS, before, after, _AT_ONCE)
-            rows = await forgetting.stored(connection, stretch.eids)
+            rows = await forgetting.stored(connection, stretch.kinds.keys())
         self._more = stretch.looked is not None
-        if not stretch.eids:
+        if not stretch.kinds:
             self._beyond = -1 if stretch.looked is None else stretch.looked
             return 0
         theirs = await self._opened(rows)
@@ -152,7 +174,7 @@ class MailFacts:
             if not alone or await forgetting.reached(connection, self.log) != reached:
                 self._more = False  # another process goes on with it
                 return 0
-            let_go = await self._let_go(connection, theirs)
+            let_go = await self._let_go(connection, theirs, stretch.kinds)
             await self._account(connection, let_go.refs | stretch.refs)
         return let_go.items
 
@@ -161,9 +183,12 @@ class MailFacts:
         vault = await self.vault({row.subject for row in rows})
         return await asyncio.to_thread(forgetting.opened, rows, vault)
 
-    async def _let_go(self, connection: AsyncConnection, theirs: Sequence[Theirs]) -> LetGo:
-        """Empty these items, but those of permits that are kept."""
-        keep = await delivery_rules.granted_by(connection, {(t.eid, t.subject) for t in theirs})
+    async def _let_go(
+        self, connection: AsyncConnection, theirs: Sequence[Theirs], kinds: Mapping[bytes, Kind]
+    ) -> LetGo:
+        """Empty these items of events of those *kinds*, but what outlives its term."""
+        pairs = {(one.eid, one.subject): kinds[one.eid] for one in theirs}
+        keep = await outliving(connection, self.keys, pairs)
         going = [one for one in theirs if (one.eid, one.subject) not in keep]
         return await forgetting.items(connection, going)
 
@@ -178,7 +203,9 @@ class MailFacts:
             await delivery_rules.drop_permits(connection, [permit.id for permit in permits])
             before = await self.clock.now(connection) - self.kept
             old = await forgetting.vouched(connection, self.log, eids, before)
-            let_go = await self._let_go(connection, [one for one in theirs if one.eid in old])
+            granting = dict.fromkeys(old, Kind.PERMIT_BATCH)
+            going = [one for one in theirs if one.eid in old]
+            let_go = await self._let_go(connection, going, granting)
             if let_go.items:
                 await self._account(connection, let_go.refs)
         return len(permits)

@@ -63,7 +63,7 @@ class OfLookUp:
 
     async def renew(self, old: int) -> int | None:
         """Let the next people be found by the active key, too; how many."""
-        async with self._data.read() as alone:
+        async with self._data.snapshot() as alone:
             # To the end of this turn: two processes would open the same addresses.
             if not await try_alone(alone, _DUTY):
                 return None

@@ -76,7 +76,7 @@ class RetentionRules:
         self._locked: Walk[str] = Walk(_AT_ONCE)
         self._called: Walk[str] = Walk(_AT_ONCE)
         self._facts = proofs.MailFacts(
-            parts.data, parts.keystore.vault, parts.clock, parts.log, kept.messages
+            parts.data, parts.keystore.vault, parts.clock, parts.log, parts.rows, kept.messages
         )
         self._keys_at: datetime | None = None
 

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 from audit import forgetting
+from audit.kinds import Kind
 from audit.log import Log
 from consent.keys.vault import Vault
-from delivery import retention
-from gateway.flows.keeping.proofs import OF_MAILS
+from gateway.flows.keeping import proofs
 from storage.database import Database
+from storage.honesty import RowKeys
 
 _AT_ONCE = 500
 
 
 async def doubts(
-    data: Database, log: Log, vault: Callable[[Collection[str]], Awaitable[Vault]]
+    data: Database, log: Log, keys: RowKeys, vault: Callable[[Collection[str]], Awaitable[Vault]]
 ) -> AsyncIterator[str]:
-    """Items of people whose term is over, and that no permit needs any more."""
+    """Items of people whose term is over, and that nothing needs any more."""
     async with data.read() as connection:
         through = await forgetting.reached(connection, log)
     after = (-1, -1)
     while True:
         # Of one moment: what goes with its permit between two statements would seem put back.
         async with data.snapshot() as connection:
-            rows = await forgetting.left(connection, OF_MAILS, through, after, _AT_ONCE)
-            keep = await retention.granted_by(connection, {(row.eid, row.subject) for row in rows})
+            rows = await forgetting.left(connection, proofs.OF_MAILS, through, after, _AT_ONCE)
+            kinds = {(row.eid, row.subject): Kind(row.kind) for row in rows}
+            keep = await proofs.outliving(connection, keys, kinds)
         if not rows:
             return
         over = [row for row in rows if (row.eid, row.subject) not in keep]

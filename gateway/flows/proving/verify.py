@@ -199,7 +199,7 @@ async def _doubts(
         registry.doubts(data, log),
         *beside,
         unread.doubts(data, consents.keys, log),
-        ended.doubts(data, log, keystore.vault),
+        ended.doubts(data, log, consents.keys, keystore.vault),
         _doubts_of_people(data, consents, found_by, keystore),
         _doubts_of_permits(data, keystore),
         messages.doubts(),

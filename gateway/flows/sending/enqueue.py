@@ -198,8 +198,10 @@ async def enqueue(
     *vault* holds the keys of `known_subjects`; somebody who appeared since is
     not yet known. The caller commits.
     """
+    if not wanted:
+        return []
     advice = await permission.advise(parts, connection, [one.to for one in wanted])
-    now = await parts.clock.now(connection)
+    now = advice[0].at
     outcome: list[Queued | Refused] = []
     messages: list[NewMessage] = []
     for one, given in zip(wanted, advice, strict=True):

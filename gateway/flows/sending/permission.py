@@ -36,6 +36,7 @@ class Advice:
 
     decision: Granted | Refused
     gate: Gate | None
+    at: datetime  # by the database's clock, once nobody who was known could be removed
 
     def about(self, vault: Vault) -> str | None:
         """Whom an event may tell of with this answer; None where nobody is known, or no key."""
@@ -52,35 +53,37 @@ async def ask(parts: Parts, question: Question, caller: str) -> Granted | Refuse
         found = await find_subjects(connection, parts.lookup, [question])
     vault = await parts.keystore.vault({one.subject for one in found if one is not None})
     async with parts.data.begin() as connection:
-        (advice,) = await advise(parts, connection, [question], known_by=shares.look)
-        now = await parts.clock.now(connection)
-        look = draft(_look(question, advice, vault, caller, now), vault, parts.log.node)
+        (advice,) = await advise(parts, connection, [question], found, known_by=shares.look)
+        look = draft(_look(question, advice, vault, caller), vault, parts.log.node)
         await parts.log.stage(connection, [look])
     return advice.decision
 
 
-def _look(question: Question, advice: Advice, vault: Vault, caller: str, now: datetime) -> Event:
+def _look(question: Question, advice: Advice, vault: Vault, caller: str) -> Event:
     """Of nobody, too, there is one, with as many items: that somebody is known shows in none."""
     refused = advice.decision if isinstance(advice.decision, Refused) else None
     facts = {"purpose": question.purpose, "answer": refused.reason if refused else "granted"}
     item = Item(advice.about(vault), facts)
     refs = {"api_key": caller}
-    return Event(Kind.PERMISSION_ASKED, Actor.API, now, refs=refs, items=[item])
+    return Event(Kind.PERMISSION_ASKED, Actor.API, advice.at, refs=refs, items=[item])
 
 
 async def advise(
     parts: Parts,
     connection: AsyncConnection,
     questions: Sequence[Question],
+    found: Sequence[Found | None] | None = None,
     *,
     known_by: Known = shares.share,
 ) -> list[Advice]:
     """Answer in order; never a reason to send. What this transaction writes of them goes with them.
 
     An erasure that finished between a look and its commit would leave what tells of nobody:
-    *known_by* keeps it from that, and a look takes what touches no gate.
+    *known_by* keeps it from that, and a look takes what touches no gate. For advice alone it is
+    enough whom the questions meant a moment ago: *found*.
     """
-    found = await find_subjects(connection, parts.lookup, questions)
+    if found is None:
+        found = await find_subjects(connection, parts.lookup, questions)
     subjects = [one.subject if one is not None else None for one in found]
     known = await known_by(connection, {one for one in subjects if one is not None})
     pairs = {
@@ -98,7 +101,8 @@ async def advise(
         decision = Refused(Reason.UNPROVEN) if doubted else policy.decide(about, now)
         if question.purpose not in parts.config.purposes:
             decision = Refused(Reason.PURPOSE_UNKNOWN)
-        advice.append(Advice(decision, known.get(one.subject) if one is not None else None))
+        gate = known.get(one.subject) if one is not None else None
+        advice.append(Advice(decision, gate, now))
     return advice
 
 
