@@ -176,7 +176,7 @@ async def page(
     """
     query = select(change).where(literal_column("change.receivers IS NOT NULL"), READABLE)
     key = (change.c.place, change.c.id)
-    last = None if after is None else (after.place, after.id)
+    last = (-1, "") if after is None else (after.place, after.id)  # else the index is not used
     found: list[Change] = []
     while len(found) < limit:
         rows = (await connection.execute(paging.page(query, key, last, limit))).all()

@@ -93,6 +93,11 @@ async def _known(gateway: Gateway) -> dict[str, Any]:
     _, log = await gateway.call(key, "GET", "/v1/audit/events?kind=consent.confirmed")
     async with gateway.http.get(f"{gateway.base}/forms/signup.json") as answer:
         form = await answer.json()
+    event = log["events"][0]["event_id"]
+    for _ in range(100):  # until a checkpoint covers it
+        if (await gateway.call(key, "GET", f"/v1/audit/events/{event}/proof"))[0] != 409:
+            break
+        await asyncio.sleep(0.2)
     subject, wording = person["subject_id"], form["purposes"][0]
     sign_up = {
         "form": "signup",
@@ -117,7 +122,7 @@ async def _known(gateway: Gateway) -> dict[str, Any]:
             "purpose": "newsletter",
             "subject_id": subject,
             "consent_id": person["consents"][0]["consent_id"],
-            "event_id": log["events"][0]["event_id"],
+            "event_id": event,
         },
     }
 

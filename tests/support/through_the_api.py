@@ -40,7 +40,8 @@ class Caller:
         self._package = package
         self._client = client
         self._bodies = known["bodies"]
-        self._values = known["values"]
+        self._given = known["values"]
+        self._learnt: dict[str, Any] = {}
 
     def call(self, path: str, operation: dict[str, Any]) -> dict[str, Any]:
         name = operation["operationId"]
@@ -70,7 +71,7 @@ class Caller:
     def _value(self, name: str, path: str) -> Any:
         if name == "id":
             name = next(one for start, one in IDS.items() if path.startswith(start))
-        return self._values[name]
+        return self._given.get(name) or self._learnt[name]
 
     def _body(self, module: Any, operation: dict[str, Any]) -> Any:
         content = operation["requestBody"]["content"]
@@ -87,7 +88,7 @@ class Caller:
         if isinstance(said, dict):
             for name, value in said.items():
                 if name.endswith("_id") and isinstance(value, str):
-                    self._values[name] = value
+                    self._learnt[name] = value
                 self._learn(value)
         elif isinstance(said, list):
             for one in said:
