@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
     PERMIT_BATCH = "permit.batch"
     DELIVERY_BATCH = "delivery.batch"
+    ADDRESSES_RELEASED = "addresses.released"  # of changes, to a caller
     PERMISSION_ASKED = "permission.asked"
     MESSAGE_REFUSED = "message.refused"
     MESSAGE_BOUNCED = "message.bounced"

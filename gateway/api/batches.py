@@ -128,8 +128,11 @@ def _check(read: _Read, raw: dict[str, JsonValue]) -> Wanted | Told:
 def _result(asked: Wanted | Told, outcome: Outcome) -> BatchResult:
     match outcome:
         case Queued():
-            blemishes = asked.blemishes if isinstance(asked, Wanted) else ()
-            return BatchQueued(message_id=outcome.message, warnings=warnings_of(blemishes))
+            return BatchQueued(
+                message_id=outcome.message,
+                send_at_passed=outcome.send_at_passed,
+                warnings=warnings_of(asked.blemishes if isinstance(asked, Wanted) else ()),
+            )
         case Refused():
             return BatchRefused(reason=outcome.reason, refusal_class=outcome.refusal_class)
         case Told():

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from audit.kinds import Actor
 from consent.audience import Audience
@@ -55,6 +55,8 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 _Answer = Annotated[FormAnswer, Field(max_length=200)]
 _Locale = Annotated[str, Field(pattern=patterns.LOCALE)]
+# Spelled out: the name of the type is that of a consent's, too.
+_Status = Annotated[State, WithJsonSchema({"type": "string", "enum": list(State)})]
 _Values = Annotated[list[_Answer], Field(min_length=1, max_length=_MOST_VALUES)]
 
 
@@ -98,7 +100,7 @@ class DryRunCounting(DryRun):
 
 class CampaignView(Answer):
     campaign_id: str
-    status: State
+    status: _Status
     purpose: str
     reference: Omissible = None
     created_at: datetime

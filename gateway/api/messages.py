@@ -13,7 +13,7 @@ from pydantic import Field
 
 from consent.model import Refused
 from delivery.attempts import Attempt
-from delivery.outbox import Status
+from delivery.outbox import Message, Status
 from delivery.permits import Permit
 from delivery.schedule import LIFE
 from gateway.api.contents import Content, Warnings, said_by, warnings_of
@@ -64,6 +64,8 @@ class MessageAccepted(Answer):
     message_id: str
     status: Literal["queued"] = "queued"
     warnings: Warnings
+    # The time that was asked for was over: it is sent at once.
+    send_at_passed: bool = Field(default=False, exclude_if=lambda passed: not passed)
 
 
 class PermitView(Answer):
@@ -97,6 +99,10 @@ class MessageView(Answer):
     message_id: str
     status: MessageStatus
     reason: Omissible = None
+    purpose: str
+    reference: Omissible = None
+    created_at: datetime
+    send_at: datetime | None
     permit: PermitView | None = None
     attempts: list[AttemptView] = Field(default=[])
     message_id_header: Omissible = None
@@ -124,8 +130,12 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     count(request, [wanted], taken)
     match taken.outcomes:
         case [Queued() as queued]:
-            warnings = warnings_of(wanted.blemishes)
-            return answer(MessageAccepted(message_id=queued.message, warnings=warnings), 202)
+            accepted = MessageAccepted(
+                message_id=queued.message,
+                send_at_passed=queued.send_at_passed,
+                warnings=warnings_of(wanted.blemishes),
+            )
+            return answer(accepted, 202)
         case [Refused() as refused]:
             raise PermissionRefused(refused.reason, refused.refusal_class)
         case _:
@@ -142,15 +152,19 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 )
 async def get_message(request: web.Request) -> web.StreamResponse:
     parts, wanted = request.app[PARTS], request.match_info["id"]
-    seen = await messages.look(parts.data, wanted, request[CALLER].id)
+    seen = await messages.look(parts.data, parts.keystore, wanted, request[CALLER].id)
     if seen is None:
         raise NotFound(_NO_MESSAGE)
     header = seen.message_id_header
     return answer(
         MessageView(
             message_id=seen.message.id,
-            status=_status(seen.message.status),
-            reason=_PAUSED if seen.message.status is Status.PAUSED else seen.message.reason,
+            status=status_of(seen.message.status),
+            reason=reason_of(seen.message),
+            purpose=seen.message.purpose,
+            reference=seen.reference,
+            created_at=seen.message.created_at,
+            send_at=seen.message.send_at,
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
             message_id_header=None if header is None else f"<{header}>",
@@ -158,7 +172,11 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _status(status: Status) -> MessageStatus:
+def reason_of(message: Message) -> str | None:
+    return _PAUSED if message.status is Status.PAUSED else message.reason
+
+
+def status_of(status: Status) -> MessageStatus:
     """In the words of the API: one that stands still with its campaign is put off."""
     deferred = status is Status.PAUSED
     return MessageStatus.DEFERRED if deferred else MessageStatus(status.value)
@@ -227,6 +245,7 @@ def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
         reference=message.reference,
         kept=said.kept,
         blemishes=said.blemishes,
+        found_by=None if message.reference is None else caller.found_by(message.reference),
     )
 
 

@@ -152,7 +152,7 @@ def _document(seen: Overview) -> dict[str, object]:
                 "webhook": one.webhook,
                 "waiting": one.changes,
                 "since": one.since.isoformat(),
-                "tries": one.tries,
+                **{"tries": one.tries, "why": one.why},
             }
             for one in seen.webhooks
         ],

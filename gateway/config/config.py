@@ -172,7 +172,7 @@ class Webhook(Section):
     url: PageUrl = Field(repr=False)  # may hold what only its receiver knows
     secret: WebhookSecrets
     kinds: Annotated[tuple[Annotated[News, Field(strict=False)], ...], Field(min_length=1)]
-    processor: Name
+    processor: Name = "none"  # a server of one's own, which is nobody else's
 
 
 class Purpose(Section):

@@ -26,6 +26,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.CONSENT_LEFT: say("Somebody left while their key was missing"),
     Kind.PERMIT_BATCH: say("It was decided which messages may go"),
     Kind.DELIVERY_BATCH: say("It was written down what became of messages"),
+    Kind.ADDRESSES_RELEASED: say("Addresses were handed to a caller with what changed"),
     Kind.PERMISSION_ASKED: say("It was asked whether somebody may be mailed"),
     Kind.MESSAGE_REFUSED: say("Messages were refused"),
     Kind.MESSAGE_BOUNCED: say("A mailbox refused a message"),

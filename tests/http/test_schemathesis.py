@@ -20,6 +20,8 @@ SCOPES = (
     "permissions:read",
     "consents:withdraw",
     "signups:create",
+    "changes:read",
+    "changes:addresses",
     "audit:read",
 )
 # Sign-ups name hashes, and links tokens, that no schema can make up: valid by

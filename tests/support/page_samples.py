@@ -395,6 +395,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "email": "ada@example.org",
         "language": locale,
         "profile": [("Vorname" if locale == "de" else "First name", "Ada")],
+        "identifiers": [("Kennung in „crm“" if locale == "de" else "Identifier in “crm”", "4711")],
         "consents": [fresh, contested, {**ended, "title": "Updates"}],
         "csrf": "token",
         "restricted_at": None,
@@ -592,7 +593,14 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-overview": ("my_data", overview),
         "my-data-nothing": (
             "my_data",
-            {**overview, "consents": [], "profile": [], "mails": [], "more_mails": 0},
+            {
+                **overview,
+                "consents": [],
+                "profile": [],
+                "identifiers": [],
+                "mails": [],
+                "more_mails": 0,
+            },
         ),
         "my-data-stopped": (
             "my_data",

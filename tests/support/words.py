@@ -87,6 +87,9 @@ TWO: Final = (
     "http/test_two_senders.py::"
     "test_mail_and_confirmation_page_name_each_sender_with_imprint_and_notice"
 )
+_FOLLOWS: Final = "contract/test_following.py::"
+CALLED: Final = f"{_FOLLOWS}test_what_a_caller_calls_somebody_is_told_once_they_confirmed"
+CALLED_KEPT: Final = f"{_FOLLOWS}test_they_go_a_month_after_what_they_came_with_ended"
 PURPOSE: Final = f"{_TRUE}test_a_mail_goes_only_for_what_was_agreed_to"
 SEALED: Final = (
     "promises/test_nothing_personal_in_the_clear.py::test_a_canary_person_is_found_nowhere"
@@ -2001,6 +2004,7 @@ NO_FACT: Final = (
     "An operator answered for what a backup does not know",
     "An operator signed in",
     "An operator was entered",
+    "Addresses were handed to a caller with what changed",
     "It was asked whether somebody may be mailed",
     "It was decided which messages may go",
     "It was written down what became of messages",
@@ -2393,6 +2397,7 @@ NO_FACT: Final = (
     "Mails that were received stay in the mailbox.",
     "Mails to this mailbox blocked until",
     "Mails to you, and what allowed each",
+    "Identifier in “%(system)s”",
     "Needed for legal claims until",
     "Not accepted by your mailbox",
     "Not permitted, not sent",
@@ -2436,6 +2441,7 @@ NO_FACT: Final = (
 NOTICE_FACTS: Final = {
     "objection": (HINDERED, STILL),
     "what_was_agreed": (PURPOSE,),
+    "called": (CALLED,),
     "proof": (PROVEN,),
     "proof_after_end": (FORGOTTEN,),
     "outcomes": (PROVEN,),
@@ -2462,6 +2468,7 @@ NOTICE_FACTS: Final = {
     "asked_anew_kept": (UNANSWERED,),
     "bodies_kept": (BODIES, EVIDENCE_TERM),
     "outcomes_kept": (MAILS, UNUSED),
+    "called_kept": (CALLED_KEPT,),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
     "proof_ends": (NO_EVIDENCE,),

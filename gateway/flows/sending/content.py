@@ -214,6 +214,7 @@ def new_message(
     due_at: datetime,
     expires_at: datetime,
     origin: str | None = None,
+    reference: bytes | None = None,
     why: Occasion | None = None,
 ) -> NewMessage:
     """A message to enqueue, its content sealed under the recipient's key."""
@@ -231,5 +232,6 @@ def new_message(
         due_at=due_at,
         expires_at=expires_at,
         origin=origin,
+        reference=reference,
         **occasion.columns(why),
     )

@@ -53,6 +53,7 @@ class Wanted:
     reference: str | None = field(default=None, repr=False)
     kept: Specimen | None = field(default=None, repr=False)  # the template that it names
     blemishes: Sequence[Blemish] = ()  # what its caller is told beside
+    found_by: bytes | None = field(default=None, repr=False)  # the reference, keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +151,9 @@ async def enqueue(
             continue
         message = _message(parts.config, one, given, vault, now)
         messages.append(message)
-        outcome.append(Queued(message.id))
-    queued = (
-        one for one, became in zip(wanted, outcome, strict=True) if isinstance(became, Queued)
-    )
-    named = [one.kept for one in queued if one.kept is not None]
-    await specimens.keep(connection, named, now)
+        passed = one.send_at is not None and one.send_at < now
+        outcome.append(Queued(message.id, send_at_passed=passed))
+    await _keep_templates(connection, wanted, outcome, now)
     await outbox.enqueue(connection, parts.rows, messages, now)
     await _audit_refusals(connection, parts.log, wanted, advice, outcome, vault, now)
     return outcome
@@ -203,6 +201,7 @@ def _message(config: Config, one: Wanted, given: Advice, vault: Vault, now: date
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,
+        reference=one.found_by,
     )
 
 
