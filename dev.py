@@ -178,6 +178,27 @@ def ensure(level):
     sys.exit("dev: set-up failed; see the lines above")
 
 
+def apart(name):
+    """Where the commands of a tool are whose packages do not go with ours: .venv/NAME."""
+    folder, lock_file = os.path.join(VENV, name), "requirements-%s.lock" % name
+    commands = os.path.join(folder, "Scripts" if os.name == "nt" else "bin")
+    with open(os.path.join(ROOT, lock_file), "rb") as handle:
+        wanted = hashlib.sha256(handle.read()).hexdigest()
+    stamp = os.path.join(folder, ".ready")
+    with alone():
+        with contextlib.suppress(OSError), open(stamp) as handle:
+            if handle.read() == wanted:
+                return commands
+        uv = find_uv(find_python()) or sys.exit("dev: no uv")
+        made = quiet(uv, "venv", "-q", "--clear", "--python", VPY, folder)
+        install = [uv, "pip", "install", "-q", "--python", folder, "--require-hashes"]
+        if not made or not quiet(*install, "-r", lock_file):
+            sys.exit("dev: set-up of %s failed; see the lines above" % name)
+        with open(stamp, "w") as handle:
+            handle.write(wanted)
+    return commands
+
+
 def lock():
     """Resolve once for every platform; each lock holds what the smaller one holds."""
     uv = find_uv(find_python()) or sys.exit("dev: no uv")
@@ -194,11 +215,12 @@ def lock():
             sys.exit("dev: could not resolve %s" % level)
     if not quiet(*base, "-c", LOCKS["wide"], "--group", "release", "-o", LOCKS["release"]):
         sys.exit("dev: could not resolve release")
-    uv_in = os.path.join(VENV, "uv.in")
-    with open(uv_in, "w") as handle:
-        handle.write("uv\n")
-    if not quiet(*base, uv_in, "-o", "requirements-uv.lock"):
-        sys.exit("dev: could not resolve uv")
+    for name, package in {"uv": "uv", "client": "openapi-python-client"}.items():
+        wanted = os.path.join(VENV, name + ".in")
+        with open(wanted, "w") as handle:
+            handle.write(package + "\n")
+        if not quiet(*base, wanted, "-o", "requirements-%s.lock" % name):
+            sys.exit("dev: could not resolve %s" % name)
 
 
 def environment():

@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
     PERMIT_BATCH = "permit.batch"
     DELIVERY_BATCH = "delivery.batch"
+    ADDRESSES_RELEASED = "addresses.released"  # of changes, to a caller
     PERMISSION_ASKED = "permission.asked"
     MESSAGE_REFUSED = "message.refused"
     MESSAGE_BOUNCED = "message.bounced"
@@ -69,6 +70,7 @@ class Kind(StrEnum):
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"
+    OPERATOR_BOUND = "operator.bound"  # to their account at the identity provider
     OPERATOR_SIGNED_IN = "operator.signed_in"
     OPERATOR_SIGNED_OUT = "operator.signed_out"
     OPERATOR_REVOKED = "operator.revoked"

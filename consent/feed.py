@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import roll
 from audit.kinds import Kind
 from consent import tables
+from consent.model import State
 from consent.telling_tables import change, telling
 from storage import bad_rows, paging
 from storage.honesty import RowKeys
@@ -153,6 +154,55 @@ async def get(
     these = and_(among(change.c.id, ids), READABLE)
     rows = await connection.execute(select(change).where(these))
     return {one.id: one for row in rows if (one := read(keys, row)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The change that a reader of all of them saw last; no two stand at one place."""
+
+    place: int
+    id: str
+
+
+async def page(
+    connection: AsyncConnection, keys: RowKeys, after: Position | None, limit: int
+) -> list[Change]:
+    """The next changes that were spread, in the order of the log.
+
+    One process at a time spreads them, in that order, and each event has its place only once
+    its change is there: so none ever comes to stand before one that was read. Rows that no
+    gateway wrote are passed over, and nobody comes to stand behind one: with a place of the
+    future it would hide what happens until then.
+    """
+    query = select(change).where(literal_column("change.receivers IS NOT NULL"), READABLE)
+    key = (change.c.place, change.c.id)
+    last = (-1, "") if after is None else (after.place, after.id)  # else the index is not used
+    found: list[Change] = []
+    while len(found) < limit:
+        rows = (await connection.execute(paging.page(query, key, last, limit))).all()
+        found += [one for row in rows if (one := read(keys, row)) is not None]
+        if len(rows) < limit:
+            break
+        last = (rows[-1].place, rows[-1].id)
+    return found[:limit]
+
+
+async def agreed(
+    connection: AsyncConnection, subjects: Collection[str], purposes: Collection[str]
+) -> set[str]:
+    """Those of these people who agreed to one of these purposes, whatever became of it since."""
+    consent = tables.consent
+    decided = [one for one in State if one.decided]
+    query = (
+        select(consent.c.subject)
+        .distinct()
+        .where(
+            among(consent.c.subject, subjects),
+            consent.c.purpose.in_(purposes),
+            consent.c.state.in_(decided),
+        )
+    )
+    return set((await connection.execute(query)).scalars())
 
 
 async def awaits_its_place(connection: AsyncConnection, eid: bytes) -> bool:

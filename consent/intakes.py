@@ -127,6 +127,8 @@ def _document(form: SignUp) -> dict[str, object]:
         document["caller"] = form.caller.facts()
     if form.network is not None:
         document["network"] = form.network
+    if form.external_ids:
+        document["external_ids"] = dict(form.external_ids)
     if form.origins:
         document["origins"] = list(form.origins)
     return document
@@ -215,6 +217,7 @@ def _sign_up(stored: Stored) -> SignUp:
         form_digest=stored.text_or_none("form_digest"),
         client=stored.text_or_none("client"),
         profile=stored.answers("profile"),
+        external_ids=stored.answers("external_ids"),
         by_mailbox=stored.flag("by_mailbox"),
         by_link=stored.flag("by_link"),
         shown=stored.text_or_none("shown"),

@@ -8,6 +8,7 @@ from sqlalchemy import and_, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from consent.external_id_tables import external_id
 from consent.model import State
 from storage import bad_rows
 from storage.types import among
@@ -23,6 +24,7 @@ _THEIRS = (
     tables.handle,
     tables.hold,
     tables.pace,
+    external_id,
     tables.consent,
 )
 
@@ -36,6 +38,7 @@ async def forget_consents(connection: AsyncConnection, consents: Collection[str]
     await connection.execute(delete(named).where(named.c.consent.in_(consents)))
     asks_more = exists().where(named.c.token_hash == link.c.token_hash)
     await connection.execute(delete(link).where(link.c.token_hash.in_(tokens), ~asks_more))
+    await connection.execute(delete(external_id).where(external_id.c.consent.in_(consents)))
     await bad_rows.forget(connection, tables.consent.c.id, tables.consent.c.id.in_(consents))
     await connection.execute(delete(tables.consent).where(tables.consent.c.id.in_(consents)))
 

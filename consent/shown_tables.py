@@ -12,7 +12,7 @@ specimen = Table(
     "specimen",
     metadata,
     Column("hash", String(71), primary_key=True),
-    Column("what", String(12), nullable=False),  # mail | form | script | definition | page
+    Column("what", String(12), nullable=False),  # `specimens.What`
     Column("body", LargeBinary, nullable=False),
     Column("kept_at", Moment, nullable=False),
 )

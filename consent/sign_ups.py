@@ -67,6 +67,8 @@ class SignUp:
     form_digest: str | None = None
     client: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # What the caller calls who it is about, by the name of the system.
+    external_ids: Mapping[str, str] = field(default_factory=dict, repr=False)
     by_mailbox: bool = False  # who asks has just opened a link in that mailbox
     shown: str | None = None  # the specimen of what showed the wording, by its hash
     caller: Caller | None = None

@@ -1,4 +1,4 @@
-"""What was shown to people, or sent, without what was theirs: forms, pages, mails.
+"""What was shown to people, or sent, without what was theirs: forms, pages, mails, templates.
 
 Named by the hash of its bytes, as wordings are, and hashed again whenever it is read: a row
 whose bytes are not what it is named by shows nothing. Proof of a consent names it.
@@ -28,6 +28,7 @@ class What(StrEnum):
     SCRIPT = "script"  # our script, which shows a form on another page
     DEFINITION = "definition"  # what a form asks, for what, in which words
     PAGE = "page"  # the page behind a confirmation mail's link, without answers
+    TEMPLATE = "template"  # a version of an operator's template: `delivery.template_source`
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ change = Table(
     Column("kind", String(32), nullable=False, info=within(1, 32)),
     Column("purpose", String(64), info=within(1, 64)),  # none: of no purpose, or of all
     Column("at", Moment, nullable=False, index=True),
-    Column("place", BigInteger),  # of the event in the log; none yet: not spread
+    # Of the event in the log; none yet: not spread.
+    Column("place", BigInteger, info=within(0, 2**63 - 1)),
     Column("receivers", Text, info=within(0, 1 << 16)),  # names with spaces between them
     *honest(),
     Index(
@@ -39,6 +40,13 @@ change = Table(
         "id",
         sqlite_where=text("receivers IS NULL"),
         postgresql_where=text("receivers IS NULL"),
+    ),
+    Index(
+        "change_spread",
+        "place",
+        "id",
+        sqlite_where=text("receivers IS NOT NULL"),
+        postgresql_where=text("receivers IS NOT NULL"),
     ),
 )
 
@@ -54,7 +62,9 @@ telling = Table(
     Column("at", Moment, nullable=False),  # of the change
     Column("state", String(10), nullable=False),  # waiting | aside | told | given_up
     Column("told_at", Moment),
-    Column("tries", Integer, nullable=False),  # neither this nor the next is signed
+    # Neither this nor what follows is signed.
+    Column("tries", Integer, nullable=False),
+    Column("failed", String(24)),  # why the last try was in vain
     Column("due_at", Moment, nullable=False),
     *honest(),
     Index("telling_kept", "kind", "at"),

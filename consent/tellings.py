@@ -8,9 +8,11 @@ back what came later of the same person, and of nobody else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -55,6 +57,31 @@ def wait(tries: int) -> timedelta:
     return min(_FIRST[-1] * (1 << min(tries - len(_FIRST), _DOUBLINGS)), _LONGEST)
 
 
+class Trouble(StrEnum):
+    """Why there was no answer."""
+
+    UNREACHABLE = "unreachable"
+    UNKNOWN_NAME = "unknown name"
+    CERTIFICATE = "certificate"
+    TIMEOUT = "timeout"
+    HUNG_UP = "hung up"
+    OTHER = "other"
+
+
+_FAILURE: Final = re.compile(f"status [1-9][0-9]{{2}}|{'|'.join(Trouble)}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try was in vain: that of a connection in a word, or the status of the answer."""
+
+    status: int | None = None
+    trouble: Trouble | None = None
+
+    def __str__(self) -> str:
+        return f"status {self.status}" if self.trouble is None else self.trouble
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One receiver's turn to be told; *tries* counts this one."""
@@ -80,6 +107,7 @@ class Behind:
     changes: int
     since: datetime  # when the first of them happened
     tries: int  # of that one which was tried most often
+    why: str | None = None  # why the newest try was in vain
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, spread: Iterable[Change]) -> None:
@@ -141,14 +169,18 @@ def _due(webhook: str, now: datetime) -> ColumnElement[bool]:
 
 
 async def put_off(
-    connection: AsyncConnection, webhook: str, claims: Iterable[Claim], now: datetime
+    connection: AsyncConnection, webhook: str, claims: Mapping[Claim, Failure], now: datetime
 ) -> None:
     """Try these again, each later than the time before, unless somebody has taken them since."""
-    await _put_off(connection, webhook, {one: now + wait(one.tries) for one in claims})
+    failed = {one: str(why) for one, why in claims.items()}
+    await _put_off(connection, webhook, {one: now + wait(one.tries) for one in claims}, failed)
 
 
 async def _put_off(
-    connection: AsyncConnection, webhook: str, due: Mapping[Claim, datetime]
+    connection: AsyncConnection,
+    webhook: str,
+    due: Mapping[Claim, datetime],
+    failed: Mapping[Claim, str] | None = None,
 ) -> None:
     rows = [{"of": one.change, "n": one.tries, "next": at} for one, at in due.items()]
     if not rows:
@@ -160,6 +192,9 @@ async def _put_off(
         telling.c.tries <= bindparam("n"),
     )
     values: dict[str, Any] = {"tries": bindparam("n"), "due_at": bindparam("next")}
+    if failed is not None:
+        rows = [row | {"why": failed[one]} for row, one in zip(rows, due, strict=True)]
+        values["failed"] = bindparam("why")
     # In one order for everybody, or two processes could wait for each other's rows.
     rows.sort(key=lambda row: str(row["of"]))
     await connection.execute(update(telling).where(this).values(values), rows)
@@ -234,6 +269,20 @@ async def behind(connection: AsyncConnection) -> list[Behind]:
     query = select(name, func.count(), func.min(telling.c.at), func.max(telling.c.tries))
     query = query.where(_OPEN).group_by(name).order_by(name)
     return [Behind(*row) for row in await connection.execute(query)]
+
+
+async def last_failure(connection: AsyncConnection, webhook: str) -> str | None:
+    """Why the newest try to tell a receiver of what waits was in vain; None: none was."""
+    query = select(telling.c.failed).where(
+        telling.c.webhook == webhook, _OPEN, telling.c.failed.is_not(None)
+    )
+    row = (await connection.execute(query.order_by(telling.c.due_at.desc()).limit(1))).first()
+    return None if row is None else _known(row.failed)
+
+
+def _known(failed: object) -> str | None:
+    """In our words: whoever writes rows must not choose what an operator is told."""
+    return failed if isinstance(failed, str) and _FAILURE.fullmatch(failed) else None
 
 
 async def purge(connection: AsyncConnection, now: datetime, proof: timedelta) -> int:

@@ -82,7 +82,8 @@ class Desk(Protocol[L]):
         """The mail of *parcel*, asked for right before it begins; None where it has no form as one.
 
         Nothing else opens the address. Ask once: the letter is empty then. What
-        is *following* in the hand, while it is there, may be composed ahead.
+        is *following* in the hand, while it is there, may be composed ahead. Raises
+        `StorageAway` where what it is made of cannot be read now.
         """
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:

@@ -3,6 +3,7 @@
 DeliveryError
 ├── ComposeError    a value that has no safe form in a mail; nothing was composed
 ├── TemplateError   a template that is not there or cannot be rendered
+├── VersionAway     a version of a template that this process has not read yet
 ├── SpecimenError   bytes that no mail was ever taken apart into
 ├── SigningError    a key that cannot sign, or a mail that must not leave as it is
 ├── RelayAway       no connection to the relay; nothing was sent
@@ -46,6 +47,14 @@ class TemplateError(DeliveryError):
         self.problem = problem
         self.missing = missing
         self.unprintable = unprintable
+
+
+class VersionAway(DeliveryError):
+    """A *version* of an operator's template that this process has not read yet."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__("a version of a template is not here")
+        self.version = version
 
 
 class SpecimenError(DeliveryError):

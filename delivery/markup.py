@@ -6,6 +6,10 @@ written anew in a subset that every browser reads alike: known elements, each cl
 where it must be, quoted attributes, no comments; all of it in a frame, below which the
 footer stands. What is read otherwise than by a browser costs looks, never the footer.
 
+What comes without a frame of its own (no html, body or style sheet, and not a table
+first) is given one as it leaves: a width, a margin, and colours for dark screens where it
+brings none that would not fit them.
+
 No tree is built: those that follow the standard take time that grows with the square
 of what is nested (`docs/adr/0019-foreign-markup.md`).
 """
@@ -30,9 +34,27 @@ _LEFT_OUT: Final = names(
 )
 _FOREIGN: Final = ("math", "svg")  # where a tag may end itself
 _NOTED: Final = ("content", "media", "name")
+_ALT: Final = ("alt",)
+_COLOURS: Final = re.compile(r"colou?r|background|text\s*=", re.IGNORECASE)
 _SCHEMES: Final = re.compile(r"[a-z ]{1,40}")
 _COLOUR: Final = re.compile(r"#?[A-Za-z0-9]{1,30}")
 _HEAD_END: Final = "</head>\n"
+_BODY: Final = '<body style="margin:0;padding:0">\n'
+_FRAMELESS: Final = '<body class="mail-frameless" style="margin:0;padding:0">\n'
+_PLAIN_ROOT: Final = '<div class="mail-body">'
+_TABLE: Final = (
+    '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
+    ' style="table-layout:fixed{}"><tr><td {}>'  # what is wider does not make it so
+)
+_FONT: Final = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
+_CARD: Final = _TABLE.format(
+    "", 'class="mail-ground" align="center" style="padding:24px 16px;background:#f4f6f4"'
+) + _TABLE.format(
+    ";max-width:560px",
+    'class="mail-card" align="left" style="padding:32px 36px;background:#ffffff;border:1px solid'
+    f' #dfe5e1;border-radius:14px;color:#18221e;font:16px/1.6 {_FONT};overflow-wrap:break-word"',
+)
+_CARD_END: Final = "</td></tr></table></td></tr></table>"
 _FRAME_END: Final = "</div></div></div>\n"
 _END: Final = "</body>\n</html>\n"
 # As high as what is in it, and no higher than browsers count: nothing in it moves what is below.
@@ -44,11 +66,25 @@ _MOST_KEPT: Final = 64  # mails' tags
 
 
 @dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a sender is told of their markup: which of their images were *taken_out*, and the like.
+
+    Images are counted from 1, in the order in which they were written.
+    """
+
+    taken_out: Sequence[int] = ()
+    without_alt: Sequence[int] = ()
+    has_frame: bool = False
+    has_language: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A page for `with_footer`; *flaw* says what of the markup nobody would see, None: nothing."""
 
     page: str
     flaw: str | None
+    remarks: Remarks = Remarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +96,7 @@ class _Shape:
     unseen: Sequence[int]
     after: str
     flaw: str | None
+    remarks: Remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +113,7 @@ class _Known:
     written: Sequence[str]  # in place of what the pieces begin with
     after: str
     flaw: str | None
+    remarks: Remarks
 
     def read(self, pieces: Sequence[str]) -> Read | None:
         """The page of a mail that was cut so; None where its tags are others."""
@@ -88,7 +126,7 @@ class _Known:
             texts[n] = ""
         page = [self.after] * (2 * len(texts) + 1)
         page[:-1:2], page[1::2] = self.written, texts
-        return _read(page, self.flaw)
+        return _read(page, self.flaw, self.remarks)
 
 
 def _known(tokens: Sequence[str], shape: _Shape) -> _Known | None:
@@ -104,7 +142,7 @@ def _known(tokens: Sequence[str], shape: _Shape) -> _Known | None:
         written += tag, *[""] * (len(pieces) - 1)
         if n * 2 in shape.unseen:
             unseen.append(len(begins) - 1)
-    return _Known(begins, alone, unseen, written, shape.after, shape.flaw)
+    return _Known(begins, alone, unseen, written, shape.after, shape.flaw, shape.remarks)
 
 
 class Shapes:
@@ -158,20 +196,33 @@ def _written(pieces: list[str], shape: _Shape) -> Read:
             pieces[n] = pieces[n].replace("<", "&lt;")
     for n in shape.unseen:
         pieces[n] = ""
-    return _read((shape.before, *pieces, shape.after), shape.flaw)
+    return _read((shape.before, *pieces, shape.after), shape.flaw, shape.remarks)
 
 
-def _read(pieces: Iterable[str], flaw: str | None) -> Read:
+def _read(pieces: Iterable[str], flaw: str | None, remarks: Remarks) -> Read:
     page = "".join(pieces)
     too_long = "is too long, with each element closed and each sign written out"
-    return Read(page, flaw or (too_long if len(page) > LONGEST_PAGE else None))
+    return Read(page, flaw or (too_long if len(page) > LONGEST_PAGE else None), remarks)
 
 
-def with_footer(page: str, style: str, footer: str) -> str:
-    """A page that `read` wrote, with the footer below its frame; *style* is the footer's own."""
+def with_footer(page: str, style: str, footer: str, locale: str) -> str:
+    """A page that `read` wrote, with the footer below its frame; *style* is of what is ours.
+
+    One without a frame of its own gets ours, and says the language of its recipient.
+    """
     head, body = page.split(_HEAD_END, 1)
     framed = body.removesuffix(_END)
+    if has_our_frame(page):
+        head = head.replace("<html>", tags.write("html", {"lang": locale}), 1)
+        before, within = framed.removesuffix(_FRAME_END).split(_PLAIN_ROOT, 1)
+        framed = f"{before}{_PLAIN_ROOT}{_CARD}{within}{_CARD_END}{_FRAME_END}"
     return f"{head}<style>\n{style}\n</style>\n{_HEAD_END}{framed}{footer}{_END}"
+
+
+def has_our_frame(page: str) -> bool:
+    """Whether the sender's part has none of its own; a release before knew no such pages."""
+    at = page.find(_HEAD_END)
+    return page.startswith(_FRAMELESS, at + len(_HEAD_END))
 
 
 def is_dark(page: str) -> bool:
@@ -188,7 +239,7 @@ def _shape(tokens: Sequence[str]) -> _Shape:
         if writer.leaves_out:
             unseen.append(n * 2)
     after = writer.nesting.close_all() + _FRAME_END + _END
-    return _Shape(writer.before(), written, unseen, after, writer.flaw())
+    return _Shape(writer.before(), written, unseen, after, writer.flaw(), writer.remarks())
 
 
 class _Writer:
@@ -203,6 +254,11 @@ class _Writer:
         self._left_out = ""  # the element that is left out
         self._depth = 0  # of elements of that name
         self._unended = ""
+        self._first = ""
+        self._images = 0
+        self._taken_out: list[int] = []
+        self._without_alt: list[int] = []
+        self._is_coloured = False
 
     @property
     def leaves_out(self) -> bool:
@@ -242,16 +298,26 @@ class _Writer:
     def _known(self, tag: Tag) -> str:
         """One that mails may have; where nobody sees it, nothing is loaded for it."""
         name, written = tag.name, tag.attributes
+        self._first = self._first or name
+        self._is_coloured = self._is_coloured or bool(_COLOURS.search(written))
+        if name == "img":
+            self._count(written)
         hides = hidden.says_hidden(name, written)
         if not hides and not self.nesting.is_hidden:
             return self.nesting.open(name, tags.rewritten(name, written))
         kept = hidden.without_images(name, tags.attributes(written))
         if kept is None:
+            self._taken_out.append(self._images)
             return ""
         opened = self.nesting.open(name, tags.write(name, kept))
         if hides and name not in VOID:
             self.nesting.hide()
         return opened
+
+    def _count(self, written: str) -> None:
+        self._images += 1
+        if "alt" not in tags.attributes(written, _ALT):
+            self._without_alt.append(self._images)
 
     def _note(self, tag: Tag) -> None:
         """Keep what an element says of the whole mail; of all others nothing is kept."""
@@ -271,7 +337,9 @@ class _Writer:
         """The page up to the first piece of the sender's."""
         html, body = self._roots.get("html", {}), self._roots.get("body", {})
         said = {name: value for name, value in html.items() if name in ("lang", "dir")}
-        scheme = f'<meta name="color-scheme" content="{self._scheme}">\n' if self._scheme else ""
+        framed = self._has_frame
+        known = self._scheme or ("" if framed or self._is_coloured else "light dark")
+        scheme = f'<meta name="color-scheme" content="{known}">\n' if known else ""
         sheet = "".join(map(scoped, self._sheets))
         return (
             f"<!doctype html>\n{tags.write('html', said)}\n<head>\n"
@@ -279,8 +347,21 @@ class _Writer:
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"{scheme}<title>{self._title}</title>\n"
             + (f"<style>\n{sheet}</style>\n" if sheet else "")
-            + f'{_HEAD_END}<body style="margin:0;padding:0">\n'
+            + f"{_HEAD_END}{_BODY if framed else _FRAMELESS}"
             f'<div class="{FRAME}" style="{_FRAME_STYLE}">{_root(HTML, html)}{_root(BODY, body)}'
+        )
+
+    @property
+    def _has_frame(self) -> bool:
+        return bool(self._roots or self._sheets) or self._first == "table"
+
+    def remarks(self) -> Remarks:
+        taken_out = set(self._taken_out)
+        return Remarks(
+            taken_out=self._taken_out,
+            without_alt=[one for one in self._without_alt if one not in taken_out],
+            has_frame=self._has_frame,
+            has_language=any(one.get("lang") for one in self._roots.values()),
         )
 
     def flaw(self) -> str | None:

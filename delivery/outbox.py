@@ -7,7 +7,7 @@ holding a gate: a claim takes outbox rows first and gates after.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -122,6 +122,7 @@ class NewMessage:
     due_at: datetime
     expires_at: datetime
     origin: str | None = None
+    reference: bytes | None = field(default=None, repr=False)  # keyed, to be found by
     occasion: str | None = None  # why a service mail is sent, to who enqueues it
     regarding: str | None = None  # and about what
     campaign: str | None = None
@@ -153,6 +154,7 @@ class Message:
     id_domain: str | None = None
     campaign: str | None = None
     again: int | None = None  # up to this attempt, one that may have sent it does not matter
+    send_at: datetime | None = None  # none: an earlier release did not keep it
     honest: bool = True  # the row is what was accepted; only `lock_due` looks
 
 
@@ -186,6 +188,8 @@ def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any
         "attempt": 0,
         "tries": 0,
         "origin": message.origin,
+        "reference": message.reference,
+        "send_at": message.due_at,
         "occasion": message.occasion,
         "regarding": message.regarding,
         "campaign": message.campaign,
@@ -340,6 +344,7 @@ def message_of(row: Any, *, honest: bool = True) -> Message:
         created_at=read.created_at,
         campaign=read.campaign,
         again=read.again,
+        send_at=read.send_at,
         honest=honest and read is row,
     )
 

@@ -55,6 +55,8 @@ outbox = Table(
     Column("owner", String(40), index=True),  # the worker whose lease holds it
     Column("dated_at", Moment),  # the Date header: the first claim, the same on every retry
     Column("origin", String(40)),  # the API key that accepted it
+    Column("reference", LargeBinary),  # keyed with that API key, for who brings it to find it by
+    Column("send_at", Moment),  # from when on; none: earlier releases did not keep it
     # Why a service mail was enqueued, and what it is about, in the words of who did so.
     Column("occasion", String(16)),
     Column("regarding", String(64)),
@@ -71,6 +73,13 @@ outbox = Table(
         "id",
         sqlite_where=text("status IN ('queued', 'deferred')"),
         postgresql_where=text("status IN ('queued', 'deferred')"),
+    ),
+    Index(
+        "outbox_reference",
+        "reference",
+        "id",
+        sqlite_where=text("reference IS NOT NULL"),
+        postgresql_where=text("reference IS NOT NULL"),
     ),
     Index(
         "outbox_of_campaign",

@@ -1,8 +1,9 @@
-"""Mail templates: one folder per mail, in every language through gettext.
+"""Mail templates: one folder per mail; ours in every language through gettext.
 
 Templates are the operator's, data is a stranger's: the sandbox keeps templates
 from reaching into the process, autoescaping keeps data from becoming markup,
-and a variable that is missing is an error, not an empty place in a mail.
+and a variable that is missing is an error, not an empty place in a mail. Those of
+the operator's own directory are rendered from the version that was accepted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from gettext import NullTranslations
 from itertools import islice
@@ -20,18 +21,21 @@ from typing import Any, Final
 
 import jinja2
 
-from delivery import markup
-from delivery.errors import TemplateError
+from delivery import markup, template_language, template_source
+from delivery.errors import TemplateError, VersionAway
 from delivery.folding import FRAME, Constant, FoldingEnvironment, leaves
 from delivery.mime import Content
+from delivery.own_templates import NAME, Shelf
 from delivery.plain_text import plain_text
 from delivery.printable import TESTS, NotWords, path_of, printable_data
+from delivery.template_language import OwnEnvironment, Reads
+from delivery.template_source import PARTS, Source
 
 LONGEST_PART: Final = 512 * 1024  # characters
 LONGEST_TIME: Final = 0.25  # seconds of CPU for a try at one part: a permit lives for two
 _MOST_KEPT: Final = 64  # environments
+_MOST_VERSIONS: Final = 256
 _AT_ONCE: Final = 16  # pieces of a part between two looks at its size and at the clock
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MISSING: Final = re.compile(r"'([A-Za-z_]\w{0,63})' is undefined|attribute '([A-Za-z_]\w{0,63})'")
 _OF_ONE_MAIL: Final = ("links", "consents")  # what in the frame is not the sender's
 _PLACEHOLDERS: Final = {
@@ -45,26 +49,81 @@ _PLACEHOLDERS: Final = {
 Values = Mapping[str, Any]
 
 
+_Parts = tuple[str, str | None, str | None]  # subject, text, HTML
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail, what of it a template *said*, and what was *read* of the HTML in that, if any."""
+
+    content: Content
+    said: Content
+    read: markup.Read | None
+
+
 class Templates:
     """The mails under *directory*: `<name>/{subject.txt,body.txt,body.html}`.
 
     Compiled once per language and frame, and kept; a changed file is seen after a
     restart. Templates see the data by its names, and as `frame` who writes (the
     same for all mails of a sender), the `links` and the `consents` of this one.
+    *own* are the operator's, of which a version is taken when a mail is accepted.
     """
 
-    def __init__(self, directory: Path, translations: Callable[[str], NullTranslations]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        translations: Callable[[str], NullTranslations],
+        own: Shelf | None = None,
+    ) -> None:
         self._directory = directory
         self._translations = translations
+        self.own = own
+        self._versions: dict[str, Source] = {}
         self._environment = lru_cache(maxsize=_MOST_KEPT)(self._make_environment)
+        self._own_environment = lru_cache(maxsize=_MOST_KEPT)(self._make_own_environment)
         # The last frame in each language: that it is the same is seen sooner than which it is.
-        self._last: dict[str, tuple[Values, jinja2.Environment]] = {}
+        self._last: dict[tuple[str, bool], tuple[Values, jinja2.Environment]] = {}
         self._shapes = markup.Shapes()
         # Everything in it but `dark` is the same for all mails of a frame, and put in already.
         self._footer_style = lru_cache(maxsize=128)(
-            lambda environment, dark: _render(environment, "_footer.css", {"dark": dark})
+            lambda environment, dark, framed: "\n".join(
+                _render(environment, file, {"dark": dark})
+                for file in ("_footer.css", *(["_frame.css"] if framed else []))
+            )
         )
         self._has = lru_cache(maxsize=512)(lambda file: (self._directory / file).is_file())
+        self._reads = lru_cache(maxsize=64)(self._read_by_ours)
+
+    def current(self, name: str) -> str | None:
+        """The version of an operator's template that is sent from now on; None: there is none.
+
+        Raises `TemplateError` where there is one, and nothing of it was ever sound.
+        """
+        source = None if self.own is None else self.own.current(name)
+        return None if source is None else self.take(template_source.write(source))
+
+    def take(self, raw: bytes) -> str:
+        """Take in what a version was written as; it is known by the hash of just these bytes."""
+        version, source = template_source.version_of(raw), template_source.read(raw)
+        if version not in self._versions:
+            while len(self._versions) >= _MOST_VERSIONS:
+                self._versions.pop(next(iter(self._versions)), None)
+            self._versions[version] = source
+        return version
+
+    def source(self, version: str) -> Source:
+        """Raises `VersionAway` for one that this process has not read yet."""
+        source = self._versions.get(version)
+        if source is None:
+            raise VersionAway(version)
+        return source
+
+    def reads(self, name: str, version: str | None) -> Reads:
+        """The data that a template looks at."""
+        if version is None:
+            return self._reads(name)
+        return template_language.reads(self.source(version))
 
     def render(
         self,
@@ -74,45 +133,89 @@ class Templates:
         frame: Values,
         *,
         footer: bool,
-        whole: bool = False,
+        version: str | None = None,
     ) -> Content:
         """Render a mail; *footer* adds what every marketing mail ends with.
 
         Without a `body.html` it is a text mail; without a `body.txt` the text
-        is taken from the HTML. With *whole*, HTML that nobody would see whole
-        is a `TemplateError` too.
+        is taken from the HTML. A *version* is of an operator's template.
         """
-        if not _NAME.fullmatch(name) or not self._has(f"{name}/subject.txt"):
-            raise TemplateError(name if _NAME.fullmatch(name) else "?", "-", "does not exist")
+        return self._rendered(name, version, locale, data, frame, footer=footer).content
+
+    def _rendered(
+        self,
+        name: str,
+        version: str | None,
+        locale: str,
+        data: Values,
+        frame: Values,
+        *,
+        footer: bool,
+    ) -> Rendered:
         values = {**printable_data(data), FRAME: frame}
-        environment = self._environment_for(locale, frame)
+        made = self._ours(name, locale, values) if version is None else None
+        subject, text, html = made or self._owns(name, version or "", locale, values)
+        read = None
+        if html is not None and (text is None or footer):
+            read = markup.read(html, self._shapes)
+            text = plain_text(read.page) if text is None else text
+        page = read.page if read is not None and footer else html
+        mail = said = Content(subject.strip(), text or "", page)
+        if footer:
+            mail = self._with_footer(said, self._environment_for(locale, frame), frame)
+        return Rendered(mail, said, read)
+
+    def _ours(self, name: str, locale: str, values: Values) -> _Parts:
+        self._require(name)
+        environment = self._environment_for(locale, values[FRAME])
         subject = _render(environment, f"{name}/subject.txt", values)
         text, html = (
             _render(environment, file, values) if self._has(file) else None
             for file in (f"{name}/body.txt", f"{name}/body.html")
         )
-        if html is None or (text is not None and not footer):
-            page = html
-        else:
-            read = markup.read(html, self._shapes)
-            if whole and read.flaw is not None:
-                raise TemplateError(name, "body.html", read.flaw)
-            page, text = read.page, plain_text(read.page) if text is None else text
-        said = Content(subject.strip(), text or "", page if footer else html)
-        return self._with_footer(said, environment, frame) if footer else said
+        return subject, text, html
 
-    def check(self, name: str, locale: str, data: Values, frame: Values, *, footer: bool) -> None:
+    def _owns(self, name: str, version: str, locale: str, values: Values) -> _Parts:
+        source = self.source(version)
+        environment = self._environment_for(locale, values[FRAME], own=True)
+        subject = _render(environment, f"{version}/subject.txt", values, name)
+        text, html = (
+            None
+            if source.part(file) is None
+            else _render(environment, f"{version}/{file}", values, name)
+            for file in ("body.txt", "body.html")
+        )
+        return " ".join(subject.split()), text, html  # one line, whatever data holds
+
+    def check(
+        self,
+        name: str,
+        locale: str,
+        data: Values,
+        frame: Values,
+        *,
+        footer: bool,
+        version: str | None = None,
+    ) -> Rendered:
         """Render for a recipient without a profile and with links that lead nowhere.
 
         Whatever is missing then is a `TemplateError` now, while the caller can
-        still be told, and not when the mail is due.
+        still be told, and not when the mail is due; so is HTML that nobody would
+        see whole.
         """
-        frame = {**_PLACEHOLDERS, **frame}
-        self.render(name, locale, {"profile": {}, **data}, frame, footer=footer, whole=True)
+        frame, data = {**_PLACEHOLDERS, **frame}, {"profile": {}, **data}
+        made = self._rendered(name, version, locale, data, frame, footer=footer)
+        if made.read is not None and made.read.flaw is not None:
+            raise TemplateError(name, "body.html", made.read.flaw)
+        return made
 
     def inline(self, said: Content, *, locale: str, frame: Values) -> Content:
         """Marketing content that came ready-made, its HTML as `markup.read` writes it."""
         return self._with_footer(said, self._environment_for(locale, frame), frame)
+
+    def try_inline(self, said: Content, *, locale: str, frame: Values) -> Content:
+        """As `inline`, for a recipient whose links lead nowhere."""
+        return self.inline(said, locale=locale, frame={**_PLACEHOLDERS, **frame})
 
     def _with_footer(
         self, said: Content, environment: jinja2.Environment, frame: Values
@@ -122,18 +225,55 @@ class Templates:
         if said.html is None:
             return replace(said, subject=said.subject.strip(), text=text)
         footer = _render(environment, "_footer.html", values)
-        style = self._footer_style(environment, markup.is_dark(said.html))
-        return Content(said.subject.strip(), text, markup.with_footer(said.html, style, footer))
+        dark, framed = markup.is_dark(said.html), markup.has_our_frame(said.html)
+        style = self._footer_style(environment, dark, framed)
+        page = markup.with_footer(said.html, style, footer, frame["locale"])
+        return Content(said.subject.strip(), text, page)
 
-    def _environment_for(self, locale: str, frame: Values) -> jinja2.Environment:
+    def _environment_for(
+        self, locale: str, frame: Values, *, own: bool = False
+    ) -> jinja2.Environment:
         same = {name: value for name, value in frame.items() if name not in _OF_ONE_MAIL}
-        before, environment = self._last.get(locale, ({}, None))
+        before, environment = self._last.get((locale, own), ({}, None))
         if environment is None or same != before:
-            environment = self._environment(locale, frozenset(leaves(same)))
+            make = self._own_environment if own else self._environment
+            environment = make(locale, frozenset(leaves(same)))
             if len(self._last) >= _MOST_KEPT:
                 self._last.clear()
-            self._last[locale] = same, environment
+            self._last[locale, own] = same, environment
         return environment
+
+    def _make_own_environment(
+        self, _locale: str, constants: frozenset[tuple[str, Constant]]
+    ) -> jinja2.Environment:
+        return OwnEnvironment(
+            dict(constants),
+            loader=jinja2.FunctionLoader(self._load),
+            autoescape=lambda file: file is not None and file.endswith(".html"),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+
+    def _load(self, path: str) -> tuple[str, str, Callable[[], bool]] | None:
+        """A part of a version, under the name of its file, which errors then say."""
+        version, _, file = path.partition("/")
+        held = self.source(version).part(file) if file in PARTS else None
+        return None if held is None else (held, file, lambda: True)
+
+    def _require(self, name: str) -> None:
+        if not NAME.fullmatch(name) or not self._has(f"{name}/subject.txt"):
+            raise TemplateError(name if NAME.fullmatch(name) else "?", "-", "does not exist")
+
+    def _read_by_ours(self, name: str) -> Reads:
+        self._require(name)
+        environment = self._environment("en", frozenset())
+        found = [
+            template_language.reads_of(environment.parse((self._directory / file).read_text()))
+            for file in (f"{name}/{part}" for part in PARTS)
+            if self._has(file)
+        ]
+        return {key: within for one in found for key, within in one.items()}
 
     def _make_environment(
         self, locale: str, constants: frozenset[tuple[str, Constant]]
@@ -157,9 +297,11 @@ class Templates:
         return environment
 
 
-def _render(environment: jinja2.Environment, file: str, values: Values) -> str:
+def _render(
+    environment: jinja2.Environment, file: str, values: Values, called: str | None = None
+) -> str:
     name, _, part = file.rpartition("/")
-    name = name or part
+    name = called or name or part
     try:
         template = environment.get_template(file)
         # Again: the first time may have compiled what it includes, or met a collection of garbage.

@@ -221,7 +221,13 @@ class Worker(Generic[L]):
         try:
             while (taken := self._next()) is not None:
                 parcel, deadline = taken
-                mail = await self._desk.compose(parcel, self._lanes)
+                try:
+                    mail = await self._desk.compose(parcel, self._lanes)
+                except StorageAway as error:
+                    log.warning("not_composed_yet", store=error.store)
+                    self._lanes.ended(parcel)
+                    self._end_unbegun([parcel])
+                    continue
                 if mail is None:
                     ended = Ended(parcel, _UNBEGUN, unsendable=True)
                 else:

@@ -56,6 +56,8 @@ EVIDENCE_SEARCHES = Limit("evidence searches", burst=120, interval=timedelta(sec
 # Of one session on a person's own pages, in one process. Each leaves an event for as long as they
 # are known.
 EXPORTS = Limit("exports", burst=9, interval=timedelta(minutes=2))
+# Of one network, in one process: each has the identity provider asked what a code stands for.
+CODES = Limit("codes", burst=20, interval=timedelta(seconds=6))
 # What counts a network, and is empty for so long, has not seen it before.
 SEEN_FOR = timedelta(days=1)
 

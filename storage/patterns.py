@@ -17,8 +17,11 @@ EVENT_KIND: Final = r"^[a-z_]{1,32}\.[a-z_]{1,32}$"
 CASE_NUMBER: Final = r"^[A-Za-z0-9._/:+=-]*[0-9][A-Za-z0-9._/:+=-]*$"
 TEXT_HASH: Final = r"^sha256:[0-9a-f]{64}$"
 STAMP: Final = r"^[A-Za-z0-9_.-]{1,16000}$"
+# Printable ASCII without space and @: no address.
+EXTERNAL_ID: Final = r"^[!-?A-~]{1,128}$"
 LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"
 FILLED_LINE: Final = r"^[^\x00-\x1f\x7f\u2028\u2029]+$"
+CURSOR: Final = r"^[0-9]{1,9}_[A-Za-z0-9_-]{1,400}$"
 LOCALE: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 COLOUR: Final = r"^#[0-9a-fA-F]{6}$"
 ZONE: Final = r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$"
@@ -36,8 +39,10 @@ _WORDS: Final = {
     CASE_NUMBER: "must be letters, digits and . _ / : + = -, with at least one digit, at most 64",
     TEXT_HASH: "must be a hash: sha256: and 64 of 0 to 9 and a to f",
     STAMP: "must be a stamp as the form had it",
+    EXTERNAL_ID: "must be 1 to 128 letters, digits and signs without space and @: no address",
     LINE: "must be one line without control characters",
     FILLED_LINE: "must be one line without control characters",
+    CURSOR: "must be what `next` of the page before was",
     LOCALE: "must be a language, such as de or de-AT",
     COLOUR: "must be a colour, such as #0b5fff",
     ZONE: "must be the name of a time zone, such as Europe/Berlin",

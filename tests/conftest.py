@@ -34,6 +34,7 @@ _LONG_ON_BOTH = {
     *("test_consent_texts", "test_content", "test_coverage", "test_doctor", "test_expire"),
     *("test_behind", "test_holds", "test_missing_keys", "test_public", "test_rights_requests"),
     *("test_audit_verified", "test_consent_evidence", "test_operator"),
+    "test_template",
 }
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from consent.model import Reason, RefusalClass, Refused
 from gateway.api import messages
+from gateway.api.contents import warnings_of
 from gateway.api.messages import MessageAccepted, MessageRequest, count, read_body, wanted_of
 from gateway.callers.api_keys import Scope
 from gateway.callers.idempotency import Clash, Name
@@ -101,7 +102,8 @@ async def post_batch(request: web.Request) -> web.StreamResponse:
     if isinstance(taken, Clash):
         raise repeats.refusal(taken)
     count(request, checked, taken)
-    return answer(BatchAnswer(results=[_result(outcome) for outcome in taken.outcomes]))
+    results = map(_result, checked, taken.outcomes)
+    return answer(BatchAnswer(results=list(results)))
 
 
 def _asked(request: web.Request, body: bytes) -> tuple[BatchRequest, Name | None]:
@@ -123,10 +125,14 @@ def _check(read: _Read, raw: dict[str, JsonValue]) -> Wanted | Told:
     return Told(BatchInvalid(errors=problems).model_dump())
 
 
-def _result(outcome: Outcome) -> BatchResult:
+def _result(asked: Wanted | Told, outcome: Outcome) -> BatchResult:
     match outcome:
         case Queued():
-            return BatchQueued(message_id=outcome.message)
+            return BatchQueued(
+                message_id=outcome.message,
+                send_at_passed=outcome.send_at_passed,
+                warnings=warnings_of(asked.blemishes if isinstance(asked, Wanted) else ()),
+            )
         case Refused():
             return BatchRefused(reason=outcome.reason, refusal_class=outcome.refusal_class)
         case Told():

@@ -8,14 +8,15 @@ from time import monotonic
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from audit.kinds import Actor
 from consent.audience import Audience
 from delivery.campaigns import State
 from delivery.templates import Templates
+from gateway.api.contents import Content, Warnings, said_by, warnings_of
 from gateway.api.messages import EXAMPLE as MESSAGE
-from gateway.api.messages import Content, read_body, said_by
+from gateway.api.messages import read_body
 from gateway.api.permissions import require_turn
 from gateway.api.targets import require_covered
 from gateway.callers.api_keys import ApiKey, Scope
@@ -54,6 +55,8 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 _Answer = Annotated[FormAnswer, Field(max_length=200)]
 _Locale = Annotated[str, Field(pattern=patterns.LOCALE)]
+# Spelled out: the name of the type is that of a consent's, too.
+_Status = Annotated[State, WithJsonSchema({"type": "string", "enum": list(State)})]
 _Values = Annotated[list[_Answer], Field(min_length=1, max_length=_MOST_VALUES)]
 
 
@@ -78,6 +81,7 @@ class CampaignRequest(Incoming):
 
 class CampaignAccepted(Answer):
     campaign_id: str
+    warnings: Warnings
 
 
 class DryRun(Answer):
@@ -85,6 +89,7 @@ class DryRun(Answer):
 
     recipients: int
     refused: dict[str, int]
+    warnings: Warnings
 
 
 class DryRunCounting(DryRun):
@@ -95,7 +100,7 @@ class DryRunCounting(DryRun):
 
 class CampaignView(Answer):
     campaign_id: str
-    status: State
+    status: _Status
     purpose: str
     reference: Omissible = None
     created_at: datetime
@@ -113,12 +118,6 @@ class CampaignsQuery(Incoming):
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
-class AudienceQuery(Incoming):
-    """Of which purpose."""
-
-    purpose: Name
-
-
 class CampaignsView(Answer):
     campaigns: list[CampaignView]
     next: str | None
@@ -126,22 +125,6 @@ class CampaignsView(Answer):
 
 class Resent(Answer):
     messages: int
-
-
-class AudienceView(Answer):
-    """Consents by their state; those confirmed are permitted, or what stops their person."""
-
-    permitted: int = 0
-    pending: int = 0
-    rejected: int = 0
-    lapsed: int = 0
-    withdrawn: int = 0
-    expired: int = 0
-    restricted: int = 0
-    objected: int = 0
-    suppressed_bounce: int = 0
-    suppressed_complaint: int = 0
-    erasing: int = 0
 
 
 @endpoint(
@@ -168,13 +151,18 @@ async def post_campaign(request: web.Request) -> web.StreamResponse:
     made = await launch.launch(stores, order, name)
     if isinstance(made, Clash):
         raise repeats.refusal(made)
-    return answer(CampaignAccepted(campaign_id=made), 202)
+    warnings = warnings_of(order.blemishes)
+    return answer(CampaignAccepted(campaign_id=made, warnings=warnings), 202)
 
 
 async def _dry_run(stores: Stores, order: Order) -> web.StreamResponse:
     ends = monotonic() + _COUNTED_WITHIN
     found = await reach.reach(stores, order, lambda: monotonic() < ends)
-    said = {"recipients": found.recipients, "refused": dict(sorted(found.refused.items()))}
+    said: dict[str, Any] = {
+        "recipients": found.recipients,
+        "refused": dict(sorted(found.refused.items())),
+        "warnings": warnings_of(order.blemishes),
+    }
     if not found.whole:
         return answer(DryRunCounting(**said), 202)
     return answer(DryRun(**said))
@@ -204,16 +192,19 @@ def order_of(
         raise Invalid.at("/purpose", "is not in the configuration")
     if said.send_at is not None and said.send_at > now + _AHEAD:
         raise Invalid.at("/send_at", "must be within a year")
+    content = said_by(config, templates, said.purpose, said.content)
     return Order(
         purpose=said.purpose,
         sender=purpose.sender,
         id_domain=config.sender_of(said.purpose).dkim_domain,
-        content=said_by(config, templates, said.purpose, said.content),
+        content=content.content,
         audience=audience_of(config, said.purpose, said.audience),
         reference=said.reference,
         starts_at=said.send_at,
         per_hour=said.per_hour,
         origin=origin,
+        kept=content.kept,
+        blemishes=content.blemishes,
     )
 
 
@@ -318,24 +309,6 @@ async def post_resend(request: web.Request) -> web.StreamResponse:
     return answer(Resent(messages=became), 202)
 
 
-@endpoint(
-    "GET",
-    "/v1/audience",
-    summary="How many consents a purpose has, by where they stand",
-    query=AudienceQuery,
-    responses={200: AudienceView},
-    scope=Scope.AUDIENCE_READ,
-    tags=_TAGS,
-)
-async def get_audience(request: web.Request) -> web.StreamResponse:
-    parts, purpose = request.app[PARTS], read_query(request, AudienceQuery).purpose
-    require_turn(request, parts.config.limits, parts.clock.wall())
-    require_covered(parts.config, request[CALLER], purpose)
-    if purpose not in parts.config.purposes:
-        raise Invalid.at("/purpose", "is not in the configuration")
-    return answer(AudienceView(**await standing.audience_of(request.app[CAMPAIGNS], purpose)))
-
-
 ROWS = (
     post_campaign,
     get_campaigns,
@@ -344,7 +317,6 @@ ROWS = (
     post_resume,
     post_cancel,
     post_resend,
-    get_audience,
 )
 
 

@@ -6,49 +6,32 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from aiohttp import web
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field
 
 from consent.model import Refused
-from delivery import markup
 from delivery.attempts import Attempt
-from delivery.outbox import Status
+from delivery.outbox import Message, Status
 from delivery.permits import Permit
-from delivery.plain_text import plain_text
 from delivery.schedule import LIFE
-from delivery.templates import Templates
+from gateway.api.contents import Content, Warnings, said_by, warnings_of
 from gateway.api.targets import ADA, GroundView, Target, question, require_covered
 from gateway.callers import idempotency
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Clash
-from gateway.config.config import Config
 from gateway.errors import Conflict, Invalid, NotFound, PermissionRefused, WrongContentType
 from gateway.flows.sending import enqueue, messages
 from gateway.flows.sending.accepted import Queued, Told
-from gateway.flows.sending.enqueue import (
-    Cancellation,
-    ContentFlaw,
-    ContentProblem,
-    Done,
-    Handed,
-    Wanted,
-)
+from gateway.flows.sending.enqueue import Cancellation, Done, Handed, Wanted
 from gateway.http import repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import MESSAGES, PARTS, READING
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import Body, Label, Line, Moment, Name, Template, small
-from gateway.http.models import (
-    NOT_SAID,
-    SAID,
-    Answer,
-    Incoming,
-    Omissible,
-    exactly_one,
-)
+from gateway.http.fields import Label, Moment, Name
+from gateway.http.models import Answer, Incoming, Omissible
 from gateway.http.parsing import parse_json, read_bytes
 from gateway.http.values import MOST_OF_ONE
 from gateway.parts import Parts
@@ -60,49 +43,12 @@ _LARGEST_BODY = 16 * 1024 * 1024  # of mails inline; whoever sends so much has s
 _PATIENCE = 120.0
 _PAUSED: Final = "campaign_paused"
 _AHEAD = timedelta(days=366)  # later is a mistake, and what waits is kept
-_TEMPLATE_OR_PARTS: Any = {
-    "oneOf": [
-        {
-            "required": ["template"],
-            "properties": {"template": SAID} | dict.fromkeys(("subject", "html", "text"), NOT_SAID),
-        },
-        {
-            "required": ["subject"],
-            "properties": {"subject": SAID, "template": NOT_SAID, "data": {"maxProperties": 0}},
-            "anyOf": [
-                {"required": [part], "properties": {part: SAID}} for part in ("html", "text")
-            ],
-        },
-    ]
-}
 EXAMPLE: Final[dict[str, Any]] = {
     "to": ADA,
     "purpose": "newsletter",
     "content": {"template": "welcome", "data": {"first_name": "Ada"}},
     "reference": "welcome-1",
 }
-
-
-class Content(Incoming):
-    """What is said: a template with its data, or the parts themselves."""
-
-    model_config = ConfigDict(json_schema_extra=_TEMPLATE_OR_PARTS)
-
-    template: Template | None = None
-    data: Annotated[dict[str, JsonValue], AfterValidator(small)] = Field(default={})
-    subject: Line | None = None
-    html: Body | None = None
-    text: Body | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        exactly_one(self, "template", "subject")
-        has_parts = self.html is not None or self.text is not None
-        if self.template is not None and has_parts:
-            raise ValueError("html and text do not go with a template")
-        if self.subject is not None and (not has_parts or self.data):
-            raise ValueError("subject goes with html or text or both, and without data")
-        return self
 
 
 class MessageRequest(Incoming):
@@ -117,6 +63,9 @@ class MessageRequest(Incoming):
 class MessageAccepted(Answer):
     message_id: str
     status: Literal["queued"] = "queued"
+    warnings: Warnings
+    # The time that was asked for was over: it is sent at once.
+    send_at_passed: bool = Field(default=False, exclude_if=lambda passed: not passed)
 
 
 class PermitView(Answer):
@@ -150,6 +99,10 @@ class MessageView(Answer):
     message_id: str
     status: MessageStatus
     reason: Omissible = None
+    purpose: str
+    reference: Omissible = None
+    created_at: datetime
+    send_at: datetime | None
     permit: PermitView | None = None
     attempts: list[AttemptView] = Field(default=[])
     message_id_header: Omissible = None
@@ -177,7 +130,12 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     count(request, [wanted], taken)
     match taken.outcomes:
         case [Queued() as queued]:
-            return answer(MessageAccepted(message_id=queued.message), 202)
+            accepted = MessageAccepted(
+                message_id=queued.message,
+                send_at_passed=queued.send_at_passed,
+                warnings=warnings_of(wanted.blemishes),
+            )
+            return answer(accepted, 202)
         case [Refused() as refused]:
             raise PermissionRefused(refused.reason, refused.refusal_class)
         case _:
@@ -194,15 +152,19 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 )
 async def get_message(request: web.Request) -> web.StreamResponse:
     parts, wanted = request.app[PARTS], request.match_info["id"]
-    seen = await messages.look(parts.data, wanted, request[CALLER].id)
+    seen = await messages.look(parts.data, parts.keystore, wanted, request[CALLER].id)
     if seen is None:
         raise NotFound(_NO_MESSAGE)
     header = seen.message_id_header
     return answer(
         MessageView(
             message_id=seen.message.id,
-            status=_status(seen.message.status),
-            reason=_PAUSED if seen.message.status is Status.PAUSED else seen.message.reason,
+            status=status_of(seen.message.status),
+            reason=reason_of(seen.message),
+            purpose=seen.message.purpose,
+            reference=seen.reference,
+            created_at=seen.message.created_at,
+            send_at=seen.message.send_at,
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
             message_id_header=None if header is None else f"<{header}>",
@@ -210,7 +172,11 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _status(status: Status) -> MessageStatus:
+def reason_of(message: Message) -> str | None:
+    return _PAUSED if message.status is Status.PAUSED else message.reason
+
+
+def status_of(status: Status) -> MessageStatus:
     """In the words of the API: one that stands still with its campaign is put off."""
     deferred = status is Status.PAUSED
     return MessageStatus.DEFERRED if deferred else MessageStatus(status.value)
@@ -268,55 +234,19 @@ async def read_body(request: web.Request) -> bytes:
 def wanted_of(parts: Parts, caller: ApiKey, message: MessageRequest) -> Wanted:
     """What a caller asks for, if its key covers it and the template can be rendered."""
     require_covered(parts.config, caller, message.purpose)
-    content = said_by(parts.config, parts.templates, message.purpose, message.content)
+    said = said_by(parts.config, parts.templates, message.purpose, message.content)
     _require_near(message, parts.clock.wall())
     return Wanted(
         to=question(message.to, message.purpose),
-        content=content,
+        content=said.content,
         origin=caller.id,
         send_at=message.send_at,
         expires_at=message.expires_at,
         reference=message.reference,
+        kept=said.kept,
+        blemishes=said.blemishes,
+        found_by=None if message.reference is None else caller.found_by(message.reference),
     )
-
-
-def said_by(config: Config, templates: Templates, purpose: str, given: Content) -> dict[str, Any]:
-    """What a caller says, ready to be composed; Invalid where it cannot be."""
-    said = given.model_dump(exclude_unset=True)
-    content: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-    if "template" in content:
-        content.setdefault("data", {})
-    elif "html" in content:
-        content |= _whole(content["html"], content.get("text"))  # not once a permit runs
-    problem = enqueue.check_content(config, templates, purpose, content)
-    if problem is not None:
-        raise _invalid(problem)
-    return content
-
-
-def _whole(html: str, text: str | None) -> dict[str, Any]:
-    """A caller's HTML as a page in which our footer is seen, and a text, if there is none."""
-    read = markup.read(html)
-    if read.flaw is not None:
-        raise Invalid.at("/content/html", read.flaw)
-    return {
-        "html": read.page,
-        "whole": True,
-        "text": plain_text(read.page) if text is None else text,
-    }
-
-
-def _invalid(problem: ContentProblem) -> Invalid:
-    match problem.flaw:
-        case ContentFlaw.RESERVED:
-            return Invalid.at("/content/template", "is for the gateway's own mails")
-        case ContentFlaw.TEMPLATE:
-            return Invalid.at("/content/template", problem.about)
-        case ContentFlaw.VARIABLE:
-            return Invalid.at(f"/content/data/{problem.about}", "is required")
-        case ContentFlaw.VALUE:
-            detail = "must be text or a number: the template prints it"
-            return Invalid.at(f"/content/data{problem.about}", detail)
 
 
 def _require_near(message: MessageRequest, now: datetime) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from aiohttp import web
+from pydantic import Field
 
 from consent.sign_ups import Caller
 from gateway.api.targets import require_covered
@@ -16,7 +17,7 @@ from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import Label, Name
+from gateway.http.fields import ExternalId, Label, Name
 from gateway.http.networks import visitor_network
 from gateway.http.parsing import read_json
 from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
@@ -25,15 +26,21 @@ EXAMPLE: Final[dict[str, Any]] = {
     "form": sign_ups.EXAMPLE_FORM,
     **sign_ups.EXAMPLE,
     "visitor_network": "192.0.2.0/24",
+    "external_ids": {"crm": "4711"},
 }
 _CLIENT = "api"
 
 
 class BackendSignUp(SignUpRequest):
-    """A sign-up that a back end passes on; the limits count *visitor_network*."""
+    """A sign-up that a back end passes on; the limits count *visitor_network*.
+
+    *external_ids* is what its systems call the person: they wait for the confirmation, and
+    then stand with each change (`/v1/changes`).
+    """
 
     form: Name
     visitor_network: Label | None = None
+    external_ids: Annotated[dict[Name, ExternalId], Field(max_length=10)] = Field(default={})
 
 
 @endpoint(
@@ -54,7 +61,7 @@ async def post_signup(request: web.Request) -> web.StreamResponse:
     network = _network(posted)
     key = request[CALLER]
     checked = await sign_ups.checked(request, posted.form, posted, client=_CLIENT)
-    checked = replace(checked, caller=Caller(key.id, key.name))
+    checked = replace(checked, caller=Caller(key.id, key.name), external_ids=posted.external_ids)
     for asked in checked.asked:
         require_covered(config, key, asked.purpose)
     if not posted.homepage:

@@ -18,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.schema.tables import api_key
 from storage.honesty import RowKeys
 from storage.ids import random_id
+from storage.secret import Secret
 from storage.signed import Adopter, SignedTable
 
 _USE = "api_key.token"
+_FINDING = b"consentgw/reference/v1"
 TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -30,6 +32,8 @@ class Scope(StrEnum):
     AUDIENCE_READ = "audience:read"
     PERMISSIONS_READ = "permissions:read"
     CONSENTS_WITHDRAW = "consents:withdraw"
+    CHANGES_READ = "changes:read"
+    CHANGES_ADDRESSES = "changes:addresses"
     SIGNUPS_CREATE = "signups:create"
     AUDIT_READ = "audit:read"
     SUBJECTS_MANAGE = "subjects:manage"
@@ -49,12 +53,18 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     kid: int | None = field(default=None, compare=False)  # what its token's hash was made with
+    # What the references of its messages are found by: nobody has it but who shows the token.
+    finding: Secret | None = field(default=None, compare=False, repr=False)
 
     def covers(self, purpose: str, sender: str | None) -> bool:
         """Whether it may speak for *purpose*; *sender* is the purpose's."""
         return (not self.purposes or purpose in self.purposes) and (
             not self.senders or sender is None or sender in self.senders
         )
+
+    def found_by(self, reference: str) -> bytes | None:
+        """What a message of this reference is found by; None for a key that nobody showed."""
+        return None if self.finding is None else self.finding.mac(reference.encode())[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,9 @@ async def find(connection: AsyncConnection, keys: RowKeys, token: str) -> ApiKey
     if row is None:
         keys.require_whole()
         return None
-    return _key(row) if row.revoked_at is None and is_honest(keys, row) else None
+    if row.revoked_at is not None or not is_honest(keys, row):
+        return None
+    return replace(_key(row), finding=Secret(Secret(token.encode()).mac(_FINDING)))
 
 
 async def listed(connection: AsyncConnection, keys: RowKeys) -> list[ApiKey | Altered]:

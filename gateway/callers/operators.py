@@ -25,12 +25,21 @@ from audit.rowmac import RowMacs
 from consent import address
 from consent.address import Address
 from consent.keys.vault import Compartment
+from gateway.oidc.id_token import Account
 from gateway.schema.tables import operator
 from storage.honesty import RowKeys
 from storage.signed import SignedTable
 from storage.types import among
 
 _STAFF: Final = Compartment.STAFF
+# What the rows tell of, each by its last one.
+STATES: Final = (
+    Kind.OPERATOR_CREATED,
+    Kind.OPERATOR_BOUND,
+    Kind.OPERATOR_REVOKED,
+    Kind.OPERATOR_FORGOTTEN,
+)
+ROLL: Final = "operators"  # the lock of whoever enters or binds somebody: of two one is first
 
 
 class Role(StrEnum):
@@ -60,6 +69,7 @@ class Identity:
 
     email: Address
     name: str = field(repr=False)
+    account: Account | None = None  # at the identity provider, since they first came by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,11 @@ class Altered:
 
 def seal(operator_id: str, identity: Identity, sealer: Sealer) -> bytes:
     """An identity, for the row."""
-    raw = json.dumps({"email": identity.email.mailbox, "name": identity.name}).encode()
-    return sealer.seal(operator_id, _STAFF, _place(operator_id), raw)
+    said: dict[str, Any] = {"email": identity.email.mailbox, "name": identity.name}
+    if identity.account is not None:
+        at = identity.account
+        said["account"] = {"issuer": at.issuer, "subject": at.subject}
+    return sealer.seal(operator_id, _STAFF, _place(operator_id), json.dumps(said).encode())
 
 
 def identity_of(one: Member, opener: Opener) -> Identity | None:
@@ -86,7 +99,8 @@ def identity_of(one: Member, opener: Opener) -> Identity | None:
     if raw is None:
         return None
     said = json.loads(raw)
-    return Identity(address.parse(said["email"]), said["name"])
+    account = Account(**said["account"]) if "account" in said else None
+    return Identity(address.parse(said["email"]), said["name"], account)
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, one: Member) -> None:
@@ -138,6 +152,13 @@ async def ended(connection: AsyncConnection, macs: RowMacs) -> set[str]:
     """Who was revoked, as the log tells: a row that was put back whole says otherwise."""
     told = await trail.happenings(connection, macs, [Kind.OPERATOR_REVOKED])
     return {one.refs.get("operator", "") for one in told}
+
+
+async def written_by(connection: AsyncConnection, macs: RowMacs, operator_id: str) -> bytes | None:
+    """By which event the row is what it is, as the log tells: one that was put back has another."""
+    told = await trail.happenings(connection, macs, STATES)
+    eids = [one.eid for one in told if one.refs.get("operator") == operator_id]
+    return eids[-1] if eids else None
 
 
 def standing(rows: Iterable[Member | Altered], revoked: Collection[str]) -> Mapping[str, Member]:

@@ -33,6 +33,7 @@ LONGEST: Final = timedelta(hours=8)
 _SELDOM: Final = timedelta(minutes=1)  # a step is noted once in so long
 _STEPPED_BACK: Final = timedelta(days=1)  # a clock may have been, between two events
 _DOMAIN: Final = b"consentgw/desk/v1\0"
+_BY_PROVIDER: Final = b"consentgw/desk/provider/v1\0"
 _TOKEN, _SESSION = "operator_link.token", "operator_session.id"
 
 
@@ -82,6 +83,15 @@ def new_link(operator: str, now: datetime, subject: str | None = None) -> tuple[
     return token, DeskLink(ordered_id("lnk", now), digest, operator, subject, now, now + life)
 
 
+def by_provider(seed: bytes, operator: str, now: datetime) -> DeskLink:
+    """What stands for a sign-in by the identity provider: spent, and found by its attempt.
+
+    So it opens no second session, and ends, is told and counted as a link is.
+    """
+    digest = hashlib.sha256(_BY_PROVIDER + seed).digest()
+    return DeskLink(ordered_id("lnk", now), digest, operator, None, now, now, now)
+
+
 async def add(connection: AsyncConnection, keys: RowKeys, link: DeskLink) -> None:
     row = {
         "id": link.id,
@@ -92,7 +102,7 @@ async def add(connection: AsyncConnection, keys: RowKeys, link: DeskLink) -> Non
         "expires_at": link.expires_at,
     }
     signed = row | keys.sign(operator_link.name, *row.values())._asdict()
-    await connection.execute(insert(operator_link).values(signed))
+    await connection.execute(insert(operator_link).values(**signed, spent_at=link.spent_at))
 
 
 async def mailed(connection: AsyncConnection, operator: str, since: datetime) -> int:

@@ -36,6 +36,7 @@ from gateway.cli import (
     restore,
     run,
     status,
+    template,
     texts,
 )
 from gateway.cli.talk import explain, say
@@ -67,6 +68,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(operator.app, name="operator")
 app.add_typer(dkim.app, name="dkim")
+app.add_typer(template.app, name="template")
 app.add_typer(texts.app, name="texts")
 app.add_typer(forms.app, name="forms")
 app.add_typer(audit.app, name="audit")

@@ -19,6 +19,8 @@ SCOPES = {
     "audience:read": "count the consents of a purpose",
     "permissions:read": "ask whether somebody may be mailed",
     "consents:withdraw": "tell of a withdrawal or objection that did not come by link",
+    "changes:read": "follow who confirmed, left, was restricted or erased",
+    "changes:addresses": "see whose address that is, too; each of these stands in the log",
     "signups:create": "sign people up, for back ends that show the form themselves",
     "audit:read": "read events, checkpoints and proofs of the audit log",
     "subjects:read": "look people up, read their dossiers and what they asked for by right",

@@ -131,7 +131,7 @@ def test_(
     what became of it; the id of the message is alone on stdout.
     """
     said = {"purpose": purpose, "content": _read(content)}
-    sent = run(_try_out(configuration(context), said, sys.stdin.readline().strip()))
+    sent = run(try_out(configuration(context), said, sys.stdin.readline().strip()))
     result(sent)
 
 
@@ -252,7 +252,7 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
         return str(await launch.launch(stores, order))
 
 
-async def _try_out(config: Config, said: dict[str, Any], email: str) -> str:
+async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
     from consent import address
     from consent.errors import AddressError
     from gateway.flows.sending.accepted import Queued
@@ -266,7 +266,8 @@ async def _try_out(config: Config, said: dict[str, Any], email: str) -> str:
         raise fail(f"that is no address: {error}") from None
     async with open_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
-        wanted = Wanted(question, order.content, None, expires_at=parts.clock.wall() + _TRIED)
+        until = parts.clock.wall() + _TRIED
+        wanted = Wanted(question, order.content, None, expires_at=until, kept=order.kept)
         (taken,) = await accept_all(parts, [Handed([wanted])])
         assert isinstance(taken, Done)  # noqa: S101 it has no name
         (became,) = taken.outcomes
@@ -318,6 +319,8 @@ def _tell(order: Order, found: Reach) -> None:
     say(f"{found.recipients} people would be mailed {when}{pace}, as {order.sender}.")
     for reason, number in sorted(found.refused.items()):
         say(f"  {number} would not: {reason}")
+    for one in order.blemishes:
+        say(f"  mind that /content/{one.part} {one.detail}")
     say("Each is decided again when the mail is sent: who leaves meanwhile gets none.")
 
 

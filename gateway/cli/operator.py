@@ -57,7 +57,7 @@ def create(
     if name is not None and re.fullmatch(patterns.NAME, name) is None:
         said = f"{patterns.in_words(patterns.NAME)}; such as privacy-1"
         raise typer.BadParameter(said, param_hint="--name")
-    config, email = configuration(context), _address(sys.stdin.readline().strip())
+    config, email = configuration(context), address_of(sys.stdin.readline().strip())
     done = run(_create(config, email, role, name))
     if isinstance(done, Taken):
         raise fail(_why_not(done))
@@ -76,7 +76,8 @@ def list_operators(
 ) -> None:
     """List the operators by id, name and role; addresses are shown to nobody.
 
-    An altered one was written by no gateway as it stands; it opens nothing.
+    An altered one was written by no gateway as it stands; it opens nothing. Who came by the
+    identity provider is bound to the account there: for another one, revoke and enter anew.
     """
     rows = [_row(one) for one in run(_listed(configuration(context)))]
     if as_json:
@@ -116,7 +117,7 @@ def revoke(
     say(f"{operator_id}: revoked")
 
 
-def _address(typed: str) -> Address:
+def address_of(typed: str) -> Address:
     from consent import address
     from consent.errors import AddressError
 
@@ -176,6 +177,7 @@ def _row(one: Listed) -> dict[str, Any]:
         "created_at": one.row.created_at.isoformat(),
         "revoked_at": one.row.revoked_at and one.row.revoked_at.isoformat(),
         "revoked": one.revoked,
+        "bound": one.bound,
     }
 
 
@@ -183,5 +185,7 @@ def _cells(one: dict[str, Any]) -> tuple[str, ...]:
     if one["altered"]:
         said = "altered in the database; revoke it, and enter them anew"
         return one["id"], "-", "-", "revoked" if one["revoked"] else said
-    state = f"revoked {one['revoked_at'] or ''}".rstrip() if one["revoked"] else "may sign in"
+    state = "may sign in, also by the provider" if one["bound"] else "may sign in"
+    if one["revoked"]:
+        state = f"revoked {one['revoked_at'] or ''}".rstrip()
     return one["id"], one["name"] or "-", one["role"], state

@@ -74,6 +74,8 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
         remark = keys.remark(epoch)
         line = f"epoch {epoch.epoch} {epoch.state}, {epoch.keys} data keys"
         yield "" if number else "Keys", f"{line}; {remark}" if remark else line
+    for number, flaw in enumerate(seen.templates):
+        yield "" if number else "TEMPLATES", flaw
     yield "Backup", "none verified" if seen.backup is None else _backup(seen.backup, seen.at)
 
 
@@ -129,13 +131,8 @@ def _document(seen: Overview) -> dict[str, object]:
         },
         "intake_waiting": seen.intake,
         "parked": [
-            {
-                "table": one.table,
-                "reason": one.reason,
-                "rows": one.rows,
-                "since": _moment(one.since),
-            }
-            for one in seen.parked
+            {"table": one.table, "reason": one.reason, "rows": one.rows, "since": since}
+            for one, since in ((parked, _moment(parked.since)) for parked in seen.parked)
         ],
         "workers": [
             {
@@ -155,7 +152,7 @@ def _document(seen: Overview) -> dict[str, object]:
                 "webhook": one.webhook,
                 "waiting": one.changes,
                 "since": one.since.isoformat(),
-                "tries": one.tries,
+                **{"tries": one.tries, "why": one.why},
             }
             for one in seen.webhooks
         ],
@@ -169,6 +166,7 @@ def _document(seen: Overview) -> dict[str, object]:
         },
         "marketing_held": None if seen.held is None else dict(seen.held.refs),
         "keys": [keys.row(epoch) for epoch in seen.epochs],
+        "templates": list(seen.templates),
         "verified_backup": seen.backup and _verified(seen.backup),
     }
 

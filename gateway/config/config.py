@@ -16,12 +16,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from consent import address
 from consent.address import Address
 from consent.feed import News
 from gateway.config import contradictions, secrets
+from gateway.config.desk import Desk
 from gateway.config.fields import (
     AdminListen,
     Authorities,
@@ -58,6 +59,7 @@ from gateway.config.fields import (
     Wording,
 )
 from gateway.config.secrets import Fetched
+from gateway.config.section import SECTION
 from gateway.errors import ConfigError
 from storage import patterns
 
@@ -65,9 +67,7 @@ from storage import patterns
 class Section(BaseModel):
     """A table of the file; a key that it does not know stops the start."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True
-    )
+    model_config = SECTION
 
 
 class Server(Section):
@@ -173,7 +173,7 @@ class Webhook(Section):
     url: PageUrl = Field(repr=False)  # may hold what only its receiver knows
     secret: WebhookSecrets
     kinds: Annotated[tuple[Annotated[News, Field(strict=False)], ...], Field(min_length=1)]
-    processor: Name
+    processor: Name = "none"  # a server of one's own, which is nobody else's
 
 
 class Purpose(Section):
@@ -234,6 +234,10 @@ class Delivery(Section):
     inbox: Inbox
 
 
+class OwnTemplates(Section):
+    directory: FilePath | None = None
+
+
 class Limits(Section):
     enabled: bool = True
 
@@ -278,9 +282,11 @@ class Config(Section):
     purposes: dict[Name, Purpose] = {}
     forms: dict[Name, Form] = {}
     delivery: Delivery
+    templates: OwnTemplates = OwnTemplates()
     limits: Limits = Limits()
     retention: Retention = Retention()
     rights: Rights = Rights()
+    desk: Desk = Desk()
 
     @property
     def guard_url(self) -> str:

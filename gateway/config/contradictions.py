@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from gateway.config import advertising, logos
 from gateway.config.countries import EEA
+from gateway.config.fields import is_loopback
 
 if TYPE_CHECKING:
     from gateway.config.config import Audit, Config
@@ -175,7 +175,7 @@ def _about_webhooks(config: Config) -> Iterator[str]:
     """Whoever is told receives data, and is named; what is told travels in the clear nowhere."""
     for name, one in config.webhooks.items():
         url = urlsplit(one.url)
-        if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
             yield f"webhooks.{name}.url: must be https; http is for this machine alone"
         if one.processor not in {*config.processors, OWN_SERVER}:
             yield (
@@ -192,19 +192,12 @@ def _about_audit(audit: Audit) -> Iterator[str]:
     names = [one.vkey.partition("+")[0] for one in audit.witnesses.values()]
     for name, one in audit.witnesses.items():
         url = urlsplit(one.url)
-        if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
             yield f"audit.witnesses.{name}.url: must be https; http is for this machine alone"
         if names.count(one.vkey.partition("+")[0]) > 1:
             yield f"audit.witnesses.{name}.vkey: another witness has the same name"
     if audit.quorum > len(names):
         yield f"audit.witnesses_needed: {audit.quorum} of {len(names)} cannot be had"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _about_processors(config: Config) -> Iterator[str]:

@@ -88,6 +88,32 @@ def parse_public_url(raw: str) -> str:
         ) from None
 
 
+def parse_issuer(raw: str) -> str:
+    """An identity provider's name, byte by byte as it writes it: answers are compared with it."""
+    parts = _split(raw)
+    if parts is None or parts.query or parts.fragment or re.search(r"[\s\x00-\x1f\x7f?#]", raw):
+        raise ValueError("write the provider's issuer as its documents have it: an https URL")
+    if not is_private_way(raw):
+        raise ValueError("must be https; http is for this machine alone")
+    return raw
+
+
+def is_private_way(url: str) -> bool:
+    """Whether nobody on the way reads or changes what goes there: https, or this machine."""
+    parts = _split(url)
+    if parts is None:
+        return False
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether that is this machine, by an address or by the one name for it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def parse_domain(raw: str) -> str:
     """The domain in its A-label form, lower case."""
     try:
@@ -253,6 +279,7 @@ _MOST_SECRETS = 2
 _LINE = r"[^\x00-\x1f\x7f\u2028\u2029]"
 _LOCALE = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=patterns.FILLED_LINE)]
+Caption = Annotated[Line, StringConstraints(max_length=60)]
 Wording = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=patterns.NAME)]
 WebhookName = Annotated[str, StringConstraints(pattern=patterns.SHORT_NAME)]
@@ -267,6 +294,7 @@ Mailbox = Annotated[str, AfterValidator(parse_mailbox)]
 PageUrl = Annotated[str, AfterValidator(parse_page)]
 Former = Annotated[Line, AfterValidator(parse_former)]
 Origin = Annotated[str, AfterValidator(parse_origin)]
+IssuerUrl = Annotated[Line, AfterValidator(parse_issuer)]
 PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
 WitnessKey = Annotated[Line, AfterValidator(parse_witness)]
 NoteName = Annotated[Line, AfterValidator(parse_note_name)]

@@ -13,7 +13,7 @@ from gateway.config.fields import holds_password
 # `url` may be given as `url_file` or `url_env` instead; a password only so, and what webhooks are
 # signed with.
 _URLS = (("storage", "url"), ("storage", "keystore_url"), ("audit", "guard_url"))
-_PASSWORDS = (("delivery", "relay", "password"),)
+_PASSWORDS = (("delivery", "relay", "password"), ("desk", "oidc", "client_secret"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _check_written(table: dict[str, Any], key: str, *, secret: bool) -> None:
     if key not in table or not (secret or holds_password(str(table[key]))):
         return
     del table[key]
-    kind = "secret" if key == "secret" else "password"
+    kind = "secret" if key.endswith("secret") else "password"
     raise ValueError(f"{key}: a {kind} must not stand here; use {key}_file or {key}_env")
 
 

@@ -22,13 +22,15 @@ from gateway.errors import NotFound, TooMany
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.rights import fresh_link
 from gateway.http import pages
-from gateway.http.app_keys import DESK, PARTS
+from gateway.http.app_keys import DESK, PARTS, PROVIDER
 from gateway.http.endpoints import page
 from gateway.http.fields import MailAddress
 from gateway.http.frame import LINK
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
+from gateway.oidc.errors import ProviderAway
+from gateway.watch import logs
 
 START: Final = "/dpo/"
 TAGS: Final = ("data protection officer",)
@@ -57,7 +59,7 @@ async def show_desk(request: web.Request) -> web.StreamResponse:
     """Where one begins: to look for a person, or to sign in."""
     operator = await sessions.current(request)
     if operator is None:
-        return ask_page(request)
+        return await ask_page(request)
     return start_page(request, operator)
 
 
@@ -76,7 +78,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
     try:
         email = address.parse(typed)
     except AddressError:
-        return ask_page(request, typed, "email_invalid" if typed.strip() else "email_missing")
+        return await ask_page(request, typed, "email_invalid" if typed.strip() else "email_missing")
     network = client_network(request, parts.config.server.trusted_proxies)
     wait = await fresh_link.accept(parts, email, network, IntakeKind.SIGN_IN)
     if wait is not None:
@@ -88,7 +90,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 async def show_link(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
     if not await request.app[DESK].can_open(_token(request)):
-        return ask_page(request, over=True)
+        return await ask_page(request, over=True)
     return pages.response(request, "desk_open", brand=brand(request))
 
 
@@ -97,7 +99,7 @@ async def open_link(request: web.Request) -> web.StreamResponse:
     sessions.require_same_site(request)
     raw = await request.app[DESK].open(_token(request))
     if raw is None:
-        return ask_page(request, over=True)
+        return await ask_page(request, over=True)
     response = see_other(request)
     sessions.give(request, response, raw)
     return response
@@ -141,14 +143,37 @@ def start_page(
     )
 
 
-def ask_page(
+async def ask_page(
     request: web.Request, email: str = "", problem: str | None = None, *, over: bool = False
 ) -> web.Response:
-    """Where one asks for a link; *over*: one was followed that opens nothing any more."""
-    status = 410 if over else 200 if problem is None else 422
+    """Where one asks for a link; *over*: one was followed that opens nothing any more.
+
+    Its form for the identity provider leads there: the browser has to be told so.
+    """
+    provider, origin = request.app.get(PROVIDER), await _origin(request)
     return pages.response(
-        request, "desk_ask", status, brand=brand(request), email=email, problem=problem, over=over
+        request,
+        "desk_ask",
+        410 if over else 200 if problem is None else 422,
+        form_targets=[] if origin is None else [origin],
+        brand=brand(request),
+        email=email,
+        problem=problem,
+        over=over,
+        provider=None if provider is None else provider.ours.name,
+        answers=origin is not None,
     )
+
+
+async def _origin(request: web.Request) -> str | None:
+    """Where the identity provider asks who somebody is; None where there is none, or it is away."""
+    if PROVIDER not in request.app:
+        return None
+    try:
+        return (await request.app[PROVIDER].known()).described.origin
+    except ProviderAway as error:
+        logs.event("desk.provider_away", why=error.why)
+        return None
 
 
 def _token(request: web.Request) -> str:

@@ -29,7 +29,7 @@ _SAME_SITE: Final = "same-origin"
 
 def cookie_name(request: web.Request) -> str:
     """Only over TLS a browser takes the prefix that ties a cookie to its host (RFC 6265bis)."""
-    return "__Host-dpo" if _is_secure(request) else "dpo"
+    return "__Host-dpo" if is_secure(request) else "dpo"
 
 
 def give(request: web.Request, response: web.StreamResponse, raw: bytes) -> None:
@@ -40,7 +40,7 @@ def give(request: web.Request, response: web.StreamResponse, raw: bytes) -> None
         signed,
         max_age=int(LONGEST.total_seconds()),
         path="/",
-        secure=_is_secure(request),
+        secure=is_secure(request),
         httponly=True,
         samesite="Strict",
     )
@@ -48,7 +48,7 @@ def give(request: web.Request, response: web.StreamResponse, raw: bytes) -> None
 
 def take(request: web.Request, response: web.StreamResponse) -> None:
     """Let the browser forget the cookie."""
-    secure = _is_secure(request)
+    secure = is_secure(request)
     response.del_cookie(
         cookie_name(request), path="/", secure=secure, httponly=True, samesite="Strict"
     )
@@ -113,5 +113,5 @@ def _salt(operator: Operator) -> str:
     return f"{_CSRF}/{operator.session.id_hash.hex()}"
 
 
-def _is_secure(request: web.Request) -> bool:
+def is_secure(request: web.Request) -> bool:
     return request.app[PARTS].base.startswith("https:")

@@ -63,7 +63,8 @@ def told(dossier: Dossier, config: Config, locale: str) -> Mapping[str, Any]:
         "subject": dossier.subject,
         "email": own.email,
         "language": own.locale,
-        "profile": dossier_paper.answers(own.profile, config, locale),
+        "profile": dossier_paper.answers(own.profile, config, locale)
+        + dossier_paper.identifiers(own, locale),
         "consents": [_consent(one, locale) for one in own.consents],
         "restricted_at": own.restricted_at,
         "objected_at": own.objected_at,

@@ -19,6 +19,7 @@ from gateway.http.turns import Turns
 from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter, Wait
+from gateway.oidc.provider import Provider
 from gateway.parts import Parts
 from gateway.watch.health import Health
 from storage.grouping import Grouped
@@ -33,6 +34,9 @@ RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 CAMPAIGNS = web.AppKey("campaigns", Stores)
 STEERING = web.AppKey("steering", Steering)
 DESK = web.AppKey("desk", Desk)
+PROVIDER = web.AppKey("provider", Provider)  # only where the configuration has one
+CODES = web.AppKey("codes", Meter)
+CODE_TURNS = web.AppKey("code_turns", Turns)
 WITHDRAWALS = web.AppKey("withdrawals", Withdrawals)
 QUESTIONS = web.AppKey("questions", Meter)
 EVIDENCE_SEARCHES = web.AppKey("evidence_searches", Meter)

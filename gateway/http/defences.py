@@ -35,7 +35,7 @@ class SignedView(Answer):
     as_it_was_sent: bool | None
 
 
-class PermitView(Answer):
+class DefencePermit(Answer):
     """One permit: what the log says of it, and where; the outcome, where there is one."""
 
     event_id: str
@@ -53,7 +53,7 @@ class PermitView(Answer):
     enhanced: str | None
 
 
-class GroundView(Answer):
+class DefenceGround(Answer):
     """What allowed it."""
 
     kind: str
@@ -79,9 +79,9 @@ class OursView(Answer):
     subject_id: str | None
     erased: bool
     to_its_address: bool | None
-    permit: PermitView | None
-    permits: list[PermitView]
-    ground: GroundView | None
+    permit: DefencePermit | None
+    permits: list[DefencePermit]
+    ground: DefenceGround | None
     consent: dict[str, Any] | None
 
 
@@ -177,10 +177,10 @@ def _signed(one: Signed, as_it_was_sent: bool | None) -> SignedView:
     )
 
 
-def _permit(one: Transmission) -> PermitView:
+def _permit(one: Transmission) -> DefencePermit:
     entry, place = one.permit.of.entry, one.permit.of.place
     end = one.outcome
-    return PermitView(
+    return DefencePermit(
         event_id=named("evt", entry.eid),
         decided_at=entry.at,
         purpose=one.purpose,
@@ -197,8 +197,8 @@ def _permit(one: Transmission) -> PermitView:
     )
 
 
-def _ground(sent: Sequence[Transmission]) -> GroundView | None:
+def _ground(sent: Sequence[Transmission]) -> DefenceGround | None:
     if not sent:
         return None
     kind, name = sent[-1].ground
-    return GroundView(kind=kind, id=name)
+    return DefenceGround(kind=kind, id=name)

@@ -123,6 +123,14 @@ def answers(said: Mapping[str, str], config: Config, locale: str) -> list[tuple[
     return [(labels.get(k) or k.replace("_", " ").capitalize(), v) for k, v in said.items()]
 
 
+def identifiers(own: OwnData, locale: str) -> list[tuple[str, str]]:
+    """What other systems call them, under the names of these; of what they confirmed."""
+    say = translations(locale).gettext
+    decided = [held.consent.id for held in own.consents if held.consent.state.decided]
+    called = {pair for one in decided for pair in own.external_ids.get(one, {}).items()}
+    return [(say("Identifier in “%(system)s”") % {"system": n}, v) for n, v in sorted(called)]
+
+
 def mail_rows(
     mails: Sequence[Mail], own: OwnData, config: Config, locale: str, zone: tzinfo = UTC
 ) -> list[Sequence[str]]:
@@ -233,6 +241,7 @@ class _Writer:
         language = name_of_language(own.locale, self._locale)
         facts = [(say("Email address"), own.email), (say("Language"), language)]
         facts += answers(own.profile, self._config, self._locale)
+        facts += identifiers(own, self._locale)
         facts += [(say("Number"), dossier.subject)]
         if own.restricted_at:
             facts.append((say("Restricted"), self._moment(own.restricted_at)))

@@ -95,6 +95,7 @@ def _head(dossier: Dossier, config: Config) -> dict[str, Any]:
             "contents": sum(one.left_out for one in dossier.mails),
             "older_events": dossier.events_left_out,
         },
+        "external_ids": {name: dict(ids) for name, ids in own.external_ids.items()},
         "answers_that_wait": {name: dict(said) for name, said in dossier.answers.items()},
     }
 

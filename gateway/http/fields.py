@@ -131,6 +131,8 @@ Decision = Annotated[
 ]
 Name = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]
 Identifier = Annotated[str, StringConstraints(pattern=patterns.IDENTIFIER), _Edges]
+PageCursor = Annotated[str, StringConstraints(pattern=patterns.CURSOR), _Edges]
+ExternalId = Annotated[str, StringConstraints(pattern=patterns.EXTERNAL_ID), _Edges]
 CaseNumber = Annotated[str, StringConstraints(max_length=64, pattern=patterns.CASE_NUMBER), _Edges]
 ZoneName = Annotated[
     str, StringConstraints(pattern=patterns.ZONE), AfterValidator(_known_zone), _Edges

@@ -185,7 +185,7 @@ def _bodies(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
         if row.example is not None:
             bodies["application/json"]["example"] = row.example
     if row.body is not None:
-        bodies[row.body.kind] = {"schema": {"type": "string"}, "example": row.example}
+        bodies[row.body.kind] = {"schema": _raw(row.body.kind), "example": row.example}
     if row.form is not None:
         bodies |= {kind: {"schema": refs[row.form, "validation"]} for kind in FORM_TYPES}
     return bodies
@@ -211,13 +211,22 @@ def _response(status: int, answer: Any, refs: Mapping[Any, Any]) -> dict[str, An
     content = {}
     for shape in _kinds(answer):
         if isinstance(shape, Media):
-            content[shape.kind] = {"schema": {"type": "string"}}
+            kind = shape.kind.partition(";")[0]  # without its charset
+            content[kind] = {"schema": _raw(kind)}
         else:
             content["application/json"] = {"schema": refs[shape, "serialization"]}
     if content.get("application/json") == {"schema": {"type": "string"}}:
         content["application/json"] = {"schema": {"type": "object"}}
     described = {"description": _DESCRIPTIONS.get(status, f"Status {status}")}
     return described | ({"content": content} if content else {})
+
+
+def _raw(kind: str) -> dict[str, Any]:
+    """An object, text, or bytes that nobody must read as text."""
+    if kind.endswith("+json"):
+        return {"type": "object"}
+    is_text = kind.startswith("text/") or kind in ("application/json", "application/jsonl")
+    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
 
 
 def _path_parameters(row: Endpoint) -> list[Mapping[str, Any]]:

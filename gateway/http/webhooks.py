@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 
 from consent.feed import Change
+from consent.tellings import Failure, Trouble
 from gateway.config.config import Webhook
 from storage.secret import Secret
 
@@ -34,9 +35,11 @@ class Webhooks:
         self._webhooks = webhooks
         self._patience = patience
 
-    async def send(self, name: str, change: Change) -> bool:
-        """Say whether the receiver acknowledged it, by any status of success."""
-        webhook, body = self._webhooks[name], body_of(change)
+    async def send(
+        self, name: str, change: Change, external_ids: Mapping[str, str]
+    ) -> Failure | None:
+        """Say why the receiver did not acknowledge it, by any status of success; None: it did."""
+        webhook, body = self._webhooks[name], body_of(change, external_ids)
         headers = signed(webhook.secret, change.id, int(time.time()), body)
         headers["Content-Type"] = "application/json"
         headers["User-Agent"] = "consent-gateway"
@@ -51,21 +54,39 @@ class Webhooks:
                 status = answer.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.warning("webhook.failed", webhook=name, change=change.id, why=type(error).__name__)
-            return False
+            return Failure(trouble=_trouble(error))
         if 200 <= status < 300:
-            return True
+            return None
         log.warning("webhook.failed", webhook=name, change=change.id, status=status)
-        return False
+        return Failure(status=status)
 
 
-def body_of(change: Change) -> bytes:
-    """What is told; the same bytes each time."""
+def _trouble(error: Exception) -> Trouble:
+    """Why there was no answer, in a word that quotes nothing of it."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return Trouble.UNKNOWN_NAME
+        case aiohttp.ClientSSLError():
+            return Trouble.CERTIFICATE
+        case TimeoutError():
+            return Trouble.TIMEOUT
+        case aiohttp.ClientConnectorError():
+            return Trouble.UNREACHABLE
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return Trouble.HUNG_UP
+        case _:
+            return Trouble.OTHER
+
+
+def body_of(change: Change, external_ids: Mapping[str, str]) -> bytes:
+    """What is told; the same bytes each time, while the person is called the same."""
     said = {
         "change_id": change.id,
         "at": change.at.isoformat().replace("+00:00", "Z"),
         "kind": change.kind,
         "subject_id": change.subject,
         "purpose": change.purpose,
+        "external_ids": dict(external_ids),
     }
     return json.dumps(said, separators=(",", ":")).encode()
 

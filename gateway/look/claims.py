@@ -43,6 +43,7 @@ class Capability(StrEnum):
     BLOCKS_WHO_OBJECTED = "asks nobody anew who had objected and was erased, for a year"
     BLOCKS_WHO_WAS_ERASED = "asks nobody anew who was erased, for a year"
     OWN_KEYS = "encrypts under keys of each person, and destroys them"
+    CALLED = "tells callers what becomes of people, by their own names for them"
     ACKNOWLEDGES = "tells of a withdrawal by one mail"
     WITHDRAWALS = "takes withdrawals and objections, by link and passed on, and keeps to them"
 
@@ -51,6 +52,8 @@ class Capability(StrEnum):
 CLAIMS: Final[Mapping[str, Capability]] = {
     "objection": Capability.WITHDRAWALS,
     "what_was_agreed": Capability.PERMITS,
+    "called": Capability.CALLED,
+    "called_kept": Capability.CALLED,
     "proof": Capability.PROOF,
     "proof_after_end": Capability.PROOF_AFTER_END,
     "outcomes": Capability.OUTCOMES,

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent  # where the wheel puts what is not code
+
+# The gateway's own mails, which no caller may use, nor an operator replace.
+SERVICE: Final = frozenset(
+    {
+        "address_asked",
+        "address_changed",
+        "address_confirm",
+        "asked_again",
+        "checkpoint",
+        "confirmation",
+        "desk",
+        "my_data",
+        "re_permission",
+        "withdrawal",
+    }
+)
 
 
 @cache

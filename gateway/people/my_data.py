@@ -73,6 +73,7 @@ async def start(request: web.Request) -> web.StreamResponse:
         email=seen.email,
         language=seen.locale,
         profile=dossier_paper.answers(seen.profile, parts.config, locale),
+        identifiers=dossier_paper.identifiers(seen, locale),
         consents=_shown(seen.consents, locale),
         csrf=sessions.csrf(request, session),
         restricted_at=seen.restricted_at,

@@ -20,6 +20,8 @@ from gateway.flows.sending.enqueue import Handed, Taken
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
     CAMPAIGNS,
+    CODE_TURNS,
+    CODES,
     DESK,
     EVIDENCE_SEARCHES,
     EVIDENCE_TURN,
@@ -28,6 +30,7 @@ from gateway.http.app_keys import (
     HEALTH,
     MESSAGES,
     PARTS,
+    PROVIDER,
     QUESTIONS,
     READING,
     RIGHTS_REQUESTS,
@@ -47,6 +50,7 @@ from gateway.http.turns import Turns
 from gateway.http.typesetter import Typesetter
 from gateway.http.wordings import Wordings
 from gateway.limits import Meter
+from gateway.oidc.provider import Provider
 from gateway.parts import Parts
 from gateway.people import cors, docs, form_specimens, forms
 from gateway.process import routes
@@ -54,6 +58,8 @@ from gateway.watch import metrics
 from gateway.watch.health import Health
 from gateway.watch.metrics import METRICS, Metrics
 from storage.grouping import Grouped, Write, severally
+
+_CODES_AT_ONCE = 8  # each waits for the identity provider, for seconds where that hangs
 
 
 def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Application:
@@ -92,6 +98,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
     app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
     app[DESK] = Desk(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
+    if parts.config.desk.oidc is not None:
+        app[PROVIDER] = Provider(parts.config.desk.oidc)
+    app[CODES], app[CODE_TURNS] = Meter(limits.CODES), Turns(_CODES_AT_ONCE)
     app[AUTHENTICATION] = Authentication(parts.data, parts.rows)
     app[METRICS] = counted
     app[HEALTH] = health

@@ -73,11 +73,14 @@ async def measure(
     later = due.waiting - due.soon - due.overdue
     for when, number in (("later", later), ("soon", due.soon), ("overdue", due.overdue)):
         counted.rights_requests.labels(when).set(number)
+    counted.webhook_failing.clear()  # by another reason, or by none
     for name in {*named, webhooks.OTHER}:
         late = behind.get(name)
         counted.webhooks.labels(name).set(late.changes if late else 0)
         age = (now - late.since).total_seconds() if late else 0
         counted.webhook_age.labels(name).set(max(age, 0))
+        if late is not None and late.why is not None:
+            counted.webhook_failing.labels(name, late.why).set(1)
     counted.audit_pending.set(pending)
     counted.audit_size.set(0 if newest is None else newest.checkpoint.size)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from consent import specimens
 from delivery import journal, leases, permits
 from delivery.desk import Composed, Ended, Parcel
 from delivery.permits import Spending
@@ -24,7 +25,7 @@ class Desk:
     def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
         tools = Tools(parts.config, parts.templates, parts.signers)
-        self._composer = Composer(tools, aside=aside)
+        self._composer = Composer(tools, self._version, aside=aside)
         self._hold = MarketingHold(parts.data, parts.log)
 
     async def register(self, owner: str) -> None:
@@ -50,6 +51,12 @@ class Desk:
         self, parcel: Parcel[Letter], following: Iterable[Parcel[Letter]] = ()
     ) -> Composed | None:
         return await self._composer.mail(parcel.letter, following)
+
+    async def _version(self, version: str) -> bytes | None:
+        """What a version of a template was written as; None where it is not that any more."""
+        async with self._parts.data.read() as connection:
+            found = (await specimens.get(connection, [version])).get(version)
+        return None if found is None else found.body
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
         async with self._parts.data.begin() as connection:

@@ -51,6 +51,7 @@ from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.following import identified
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import quotas, recover
@@ -111,8 +112,8 @@ def of(parts: Parts) -> list[Duty]:
     both = (SetRotation(*stores, FollowedSets(ring), kinds), Rotation(*stores, ring))
     webhooks, told = parts.config.webhooks, receivers_of(parts.config)
     noted = (parts.data, parts.clock, parts.rows)
-    telling = Tellings(*noted, parts.log, told, Webhooks(webhooks).send)
-    takings = DueTakings(*noted, parts.takings)
+    send, called = Webhooks(webhooks).send, partial(identified, parts.data, parts.keystore)
+    telling = Tellings(*noted, parts.log, told, send, called)
     of_mails = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
     expansion = Expansion(Stores(*of_mails), partial(quotas.ahead, parts.config))
 
@@ -127,7 +128,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
         duty("public_checkpoint", 10, show),
         duty("publisher", 0.5, publish),
-        duty("takings_away", 1, takings.work_off),
+        duty("takings_away", 1, DueTakings(*noted, parts.takings).work_off),
         duty("changes", 0.5, telling.spread),
         *(duty(f"webhook {name}", 1, partial(telling.tell, name)) for name in webhooks),
         duty("expiry", 5, expiry.by_date),

@@ -21,6 +21,7 @@ from consent.lookup import LookUp
 from consent.marks import Marks
 from consent.wordings import Wordings
 from delivery import dkim, due, permits
+from delivery.own_templates import Shelf
 from delivery.permit_wait import PermitWait
 from delivery.templates import Templates
 from gateway.config.config import Config
@@ -45,9 +46,18 @@ from storage.honesty import RowKeys
 
 
 @cache
-def _mail_templates(directory: Path) -> Templates:
+def _mail_templates(directory: Path, own: Path | None) -> Templates:
     """One for all parts of a process: compiling them takes longer than opening a gateway."""
-    return Templates(directory, translations)
+    if own is None:
+        return Templates(directory, translations)
+    shelf = Shelf(own, resources.SERVICE)
+    shelf.learn()
+    return Templates(directory, translations, shelf)
+
+
+def mail_templates(config: Config) -> Templates:
+    """Ours, and the operator's."""
+    return _mail_templates(resources.templates() / "mail", config.templates.directory)
 
 
 @asynccontextmanager
@@ -89,7 +99,7 @@ async def open_parts(config: Config, clock: Clock | None = None) -> AsyncIterato
             takings=Takings(data, guard, rows),
             permit_wait=PermitWait(data, clock),
             door=Door(enabled=config.limits.enabled),
-            templates=_mail_templates(resources.templates() / "mail"),
+            templates=mail_templates(config),
             signers=signers,
         )
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from gateway.api import (
+    audience,
     audit,
     batches,
     campaigns,
     cases,
+    changes,
     defences,
     dossiers,
     erasures,
     evidence,
     exports,
     holds,
+    message_list,
     messages,
     operations,
     permissions,
@@ -21,7 +24,7 @@ from gateway.api import (
     subjects,
     withdrawals,
 )
-from gateway.desk import acts, breach, defending, entrance, log_pages, taking_out
+from gateway.desk import acts, breach, by_provider, defending, entrance, log_pages, taking_out
 from gateway.desk import cases as desk_cases
 from gateway.desk import papers as desk_papers
 from gateway.desk import people as desk_people
@@ -48,9 +51,12 @@ API = (
     signups.post_signup,
     messages.post_message,
     batches.post_batch,
+    message_list.get_messages,
     messages.get_message,
     messages.delete_message,
     *campaigns.ROWS,
+    audience.get_audience,
+    changes.get_changes,
     permissions.post_permission,
     withdrawals.post_withdrawal,
     erasures.post_erasure,
@@ -114,6 +120,7 @@ OWN_PAGES = (
 
 DESK = (
     *entrance.ROWS,
+    *by_provider.ROWS,
     *desk_people.ROWS,
     *acts.ROWS,
     *desk_cases.ROWS,

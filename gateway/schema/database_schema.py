@@ -24,6 +24,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import audit.tables
+import consent.external_id_tables  # with the tables of `consent`
 import consent.keys.tables
 import consent.shown_tables
 import consent.tables

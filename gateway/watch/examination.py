@@ -30,10 +30,12 @@ from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
 from gateway.watch import (
     about_keys,
+    about_provider,
     about_relay,
     posted,
     rights,
     stuck,
+    templates,
     verification,
     webhooks,
     wordings,
@@ -58,8 +60,10 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         *about_address(config),
         *await about_relay.about(config),
         *about_languages(config),
+        *await about_provider.about(config),
         *about_notice(config),
         *rights.about_calendar(config),
+        *templates.about(config),
         *about_keyring(config),
         *about_data_files(config),
         *about_dkim(config, resolver),

@@ -107,6 +107,12 @@ class Metrics:
             ["webhook"],
             registry=registry,
         )
+        self.webhook_failing = Gauge(
+            "gateway_webhook_failing",
+            "1 while the last try to tell a receiver was in vain, by why",
+            ["webhook", "why"],
+            registry=registry,
+        )
         self.backup_age = Gauge(
             "gateway_backup_age_seconds",
             "How old the newest verified backup is; infinite where none was ever verified",

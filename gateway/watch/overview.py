@@ -23,7 +23,7 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import marketing, posted, stuck, verification, webhooks
+from gateway.watch import marketing, posted, stuck, templates, verification, webhooks
 from gateway.watch.marketing import Period
 from gateway.watch.posted import Posted
 from gateway.watch.verification import Nights
@@ -63,6 +63,7 @@ class Overview:
     held: Period | None  # for which marketing waits for an operator
     epochs: Sequence[KeyEpoch]
     backup: VerifiedBackup | None  # the newest that was found whole
+    templates: Sequence[str]  # what is wrong with the operator's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ async def look(parts: Parts) -> Overview:
                 parts.keyring.keks,
             ),
             backup=backup,
+            templates=templates.flaws(parts.templates.own),
         )
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from delivery import template_files
 from gateway.callers.api_keys import Scope
 from gateway.http.parsing import SMALL
 from gateway.http.values import MOST_OF_ONE, MOST_VALUES
-from tests.support.apps import ADA, App
+from tests.support.apps import ADA, App, open_app
+from tests.support.databases import Databases
 from tests.support.posts import kept
 
 SIZE = 16 * 1024 * 1024
@@ -80,22 +83,30 @@ def rich(fields: int) -> dict[str, Any]:
     return {
         "to": {"email": ADA},
         "purpose": "newsletter",
-        "content": {"template": "welcome", "data": {"first_name": "Ada", **said}},
+        "content": {"template": "rich", "data": {"first_name": "Ada", "said": said}},
         "send_at": "2027-01-04T08:00:00Z",
         "reference": "welcome-1",
     }
 
 
-async def test_a_thousand_messages_with_much_data_are_taken(app: App) -> None:
-    key = await app.key(Scope.MESSAGES_SEND)
-    await app.subscribe()
+async def test_a_thousand_messages_with_much_data_are_taken(
+    dialect: str, tmp_path: Path, new_database_url: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(template_files, "SETTLED", 0.0)
+    (folder := tmp_path / "own" / "rich").mkdir(parents=True)
+    (folder / "subject.txt").write_text("For {{ first_name }}")
+    (folder / "body.txt").write_text("{% for name in said %}{{ name }}{% endfor %}")
     batch = {"messages": [rich(80)] * 1000}
     assert len(json.dumps(batch)) > 2_000_000
-
     data = BytesIO(json.dumps(batch).encode())
-    headers = key | {"Content-Type": "application/json"}
-    async with app.http.post("/v1/messages/batch", data=data, headers=headers) as answer:
-        results = (await answer.json())["results"]
+    more = '[templates]\ndirectory = "own"\n'
+
+    async with open_app(tmp_path, new_database_url, dialect, more=more) as app:
+        await app.subscribe()
+        key = await app.key(Scope.MESSAGES_SEND)
+        headers = key | {"Content-Type": "application/json"}
+        async with app.http.post("/v1/messages/batch", data=data, headers=headers) as answer:
+            results = (await answer.json())["results"]
 
     assert answer.status == 200
     assert {one["status"] for one in results} == {"queued"}

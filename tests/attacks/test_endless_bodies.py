@@ -40,6 +40,8 @@ ROUTES = {
     "/my-data/rectify": {303},
     "/my-data/export": {303},
     "/dpo/sign-in": {413},
+    "/dpo/oidc/start": {404},  # without a provider
+    "/dpo/oidc": {404},
     "/dpo/link/" + "A" * 43: {410},
     "/dpo/leave": {303},
     "/dpo/people": {303},

@@ -87,6 +87,13 @@ _SHOWN = "it is shown, and nothing is decided by it"
 _SEALED = "it opens in its own row only; what does not open is not sent, and not shown"
 # What a column that is not named can do, which is to take away, or to be shown.
 HARMLESS = {
+    "external_id": {
+        "consent": "of another request it does not open",
+        "subject": "of another person it does not open",
+        "purpose": "under which of the purposes they are called so",
+        "state": "it opens in one of the two alone",
+        "sealed": "what does not open calls nobody anything",
+    },
     "attempt": {
         "owner": _SHOWN,
         "started_at": _SHOWN,
@@ -175,6 +182,8 @@ HARMLESS = {
         "reason": _SHOWN,
         "due_at": "when, before it expires",
         "tries": "how far apart tries are",
+        "reference": "what its caller finds it by: another finds it, or nobody, and reads no more",
+        "send_at": "what its caller is shown of it",
         "owner": "nobody settles or spends what another one holds; it is taken over",
         "dated_at": "the date in the mail",
         "ended_at": "when it is deleted",
@@ -233,6 +242,7 @@ HARMLESS = {
     },
     "telling": {
         "tries": "when its receiver is told again, within six hours",
+        "failed": "what an operator is told of the last try, in words of ours",
         "due_at": "as the tries",
     },
     "worker": {
@@ -243,6 +253,7 @@ HARMLESS = {
 _COUNTS = "a count, which begins anew"
 # Tables whose rows may be deleted without a word of the verification.
 MAY_BE_GONE = {
+    "external_id": "callers hear of changes without their own names for the person",
     "address_link": "nobody's address is changed by what is gone, and who asked asks again",
     "audit_checkpoint": "an earlier one: the newest covers it, and who kept it has it",
     "audit_cosignature": "there is none yet; whoever signed is asked again, and says so again",
@@ -275,6 +286,7 @@ MAY_BE_GONE = {
 }
 # Tables of which an old row may be put back without a word of the verification.
 MAY_BE_BACK = {
+    "external_id": "callers hear of changes by their own names of before",
     "audit_item": "of who was erased: nobody has the key",
     "audit_payload": "of who was erased: nobody has the key",
     "audit_pending": "it is in the log already: nothing is sequenced until somebody looked",

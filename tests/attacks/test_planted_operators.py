@@ -212,6 +212,23 @@ async def test_no_link_goes_to_whom_an_operators_address_leads_by_an_old_row(app
     assert [one.to for one in await app.deliver() if b"/dpo/link/" in one.raw] == []
 
 
+async def test_a_link_that_waits_does_not_go_to_whom_a_row_leads_by_then(app: App) -> None:
+    """In the second between queueing and claim; the person's own row, for a mailbox of theirs."""
+    await app.subscribe(DPO)
+    subject = await app.subject(DPO)
+    assert subject is not None
+    await app.http.post("/dpo/sign-in", data={"email": DPO})
+    await app.tick()
+
+    vault = await app.parts.keystore.vault([subject])
+    elsewhere = personal.seal_mailbox(subject, ADA, vault)
+    async with app.parts.data.begin() as connection:
+        these = update(of_people).where(of_people.c.id == subject)
+        await connection.execute(these.values(address=elsewhere))
+
+    assert [one.to for one in await app.deliver() if b"/dpo/link/" in one.raw] == []
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["put back whole", "said to be unspent"])
 async def test_a_spent_link_opens_nothing_again(app: App, whole: bool) -> None:
     token = await link(app)

@@ -115,6 +115,79 @@ async def test_a_footer_that_a_sender_hides_would_be_noticed(chromium: Any) -> N
     await page.close()
 
 
+# Of each word of the footer, how its colour stands out from what is behind it (WCAG 2.2, 1.4.3).
+CONTRAST = """() => {
+  const parts = (c) => (c.match(/[0-9.]+/g) || []).map(Number);
+  const light = (c) => parts(c).slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor;
+      const p = parts(c);
+      if (p.length === 3 || p[3] === 1) return c;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return [...document.querySelectorAll('.mail-footer p, .mail-footer a')].map((e) => {
+    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_footer_can_be_read_on_screens_of_both_kinds(chromium: Any, scheme: str) -> None:
+    page = await chromium.new_page(color_scheme=scheme)
+    await page.route("**/*", lambda route: route.abort())
+    unread = {}
+    for name, source in CASES.items():
+        await page.set_content(mail(source), wait_until="domcontentloaded")
+        found = min(await page.evaluate(CONTRAST), default=0)
+        if found < 4.5:
+            unread[name] = found
+    await page.close()
+
+    assert unread == {}
+
+
+FRAMELESS = (
+    "<h2>Bread of the week</h2><p>Rye, spelt, and one more. "
+    + "A sentence that goes on for a while. " * 8
+    + '<a href="https://www.acme.example/">To the shop</a></p>'
+    '<p><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="1400" height="20" alt=""></p>'
+)
+FRAMED_LOOK = """() => {
+  const card = document.querySelector('.mail-card');
+  const style = getComputedStyle(card);
+  return {
+    wide: card.getBoundingClientRect().width,
+    scrolls: document.scrollingElement.scrollWidth > innerWidth,
+    ground: style.backgroundColor,
+    ink: style.color,
+    lang: document.documentElement.lang,
+  };
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_content_without_a_frame_looks_right(chromium: Any, width: int, scheme: str) -> None:
+    page = await chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    await page.set_content(mail(FRAMELESS))
+    look = await page.evaluate(FRAMED_LOOK)
+    await page.close()
+
+    dark = scheme == "dark"
+    assert look.pop("wide") == pytest.approx(560 if width > 600 else width - 24, abs=2)
+    assert look == {
+        "scrolls": False,
+        "ground": "rgb(23, 30, 27)" if dark else "rgb(255, 255, 255)",
+        "ink": "rgb(230, 236, 233)" if dark else "rgb(24, 34, 30)",
+        "lang": "en",
+    }
+
+
 SENDERS = """<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
 "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
 <html xmlns="http://www.w3.org/1999/xhtml" lang="de"><head>

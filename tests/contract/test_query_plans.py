@@ -13,11 +13,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import histories, takers, within
 from audit import person as audit_person
 from audit.kinds import Kind
-from consent import erasures, gates, links, paces, resting, rights_requests, service_mails, shares
+from consent import (
+    erasures,
+    external_ids,
+    feed,
+    gates,
+    links,
+    paces,
+    resting,
+    rights_requests,
+    service_mails,
+    shares,
+    tellings,
+)
 from consent.consents import Deadline, Page
+from consent.feed import Position
 from consent.model import SubjectState
 from consent.rights import Progress
-from delivery import account, attempts, due, outbox, overview, past, permits, retention
+from delivery import (
+    account,
+    attempts,
+    due,
+    outbox,
+    overview,
+    own_messages,
+    past,
+    permits,
+    retention,
+)
+from delivery.own_messages import Asked
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -86,7 +110,27 @@ async def defence(app: App, connection: AsyncConnection) -> None:
     await outbox.get(connection, "msg_0")
 
 
+async def followed(app: App, connection: AsyncConnection) -> None:
+    """What callers who poll read, each time."""
+    await feed.page(connection, app.parts.rows, Position(1, "chg_0"), 10)
+    await feed.page(connection, app.parts.rows, None, 10)
+    await feed.agreed(connection, ["sub_0"], ["newsletter"])
+    await external_ids.of(connection, ["sub_0", "sub_1"])
+    for reference in (None, b"r" * 16):
+        asked = Asked("key_0", reference=reference, before="msg_0")
+        await own_messages.page(connection, asked, 10)
+
+
+async def called(app: App, connection: AsyncConnection) -> None:
+    """What callers call people, once that is over."""
+    await external_ids.next_page(connection, "con_0", 10)
+    await external_ids.purge(connection, ["con_0", "con_1"], app.parts.clock.wall())
+
+
 LOOKS: dict[str, Look] = {
+    "changes followed": followed,
+    "external ids": called,
+    "why a webhook is behind": lambda app, c: tellings.last_failure(c, "crm"),
     "defence": defence,
     "people of a claim": people,
     "told of people": told,

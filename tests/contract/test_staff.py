@@ -38,6 +38,22 @@ async def enter(app: App, email: str = "privacy@acme.example", role: Role = Role
     return done
 
 
+async def test_of_several_who_are_entered_at_once_no_two_have_one_name_or_one_mailbox(
+    app: App,
+) -> None:
+    staff = staff_of(app.parts)
+    emails = [address.parse(f"p{number % 2}@acme.example") for number in range(6)]
+
+    done = await asyncio.gather(*(staff.enter(one, Role.DPO, None) for one in emails))
+    named = await asyncio.gather(
+        *(staff.enter(address.parse(f"q{n}@acme.example"), Role.DPO, "privacy") for n in range(3))
+    )
+
+    assert sorted(one.name for one in done if isinstance(one, Entered)) == ["dpo-1", "dpo-2"]
+    assert [one.what for one in done if isinstance(one, Taken)] == ["mailbox"] * 4
+    assert sorted(type(one).__name__ for one in named) == ["Entered", "Taken", "Taken"]
+
+
 async def told(app: App) -> list[Kind]:
     kinds = [one for one in Kind if one.startswith("operator.")]
     async with app.parts.data.read() as connection:

@@ -13,11 +13,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from audit.kinds import Actor
 from consent import tellings
 from consent.feed import News
 from gateway.callers.api_keys import Scope
 from gateway.cli import status
 from gateway.flows.keeping.retention import RetentionRules
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving.verify import verify
 from gateway.flows.rights.telling import Tellings
 from gateway.http.webhooks import Webhooks
@@ -26,7 +29,8 @@ from gateway.watch import overview, webhooks
 from tests.support.apps import ADA, App, open_app, tellings_of
 from tests.support.calls import call
 from tests.support.databases import Databases
-from tests.support.receivers import SECRET, Receiver, receiving, section
+from tests.support.ports import free_port
+from tests.support.receivers import SECRET, Elsewhere, Receiver, receiving, section
 from tests.support.stops import stops_of
 from tests.support.stores import dump
 
@@ -34,6 +38,12 @@ DAY = timedelta(days=1)
 ALL = [str(one) for one in News]
 OWED = [str(one) for one in tellings.OWED]
 BOB = "bob@example.org"
+WHY = {
+    "fails": "status 500",
+    "redirects": "status 307",
+    "hangs": "timeout",
+    "ends never": "status 503",
+}
 
 
 @dataclass
@@ -119,7 +129,7 @@ async def test_a_whole_life_is_told_in_order_signed_and_without_an_address(scene
     life = ["consent.confirmed"] * 2 + ["subject.restricted", "subject.unrestricted", *ends]
     assert scene.crm.kinds() == [*life, "subject.erased"]
     assert scene.shop.kinds() == ["subject.restricted", "subject.unrestricted", "subject.erased"]
-    names = {"change_id", "at", "kind", "subject_id", "purpose"}
+    names = {"change_id", "at", "kind", "subject_id", "purpose", "external_ids"}
     assert {frozenset(one) for one in scene.crm.heard} == {frozenset(names)}
     assert {one["subject_id"] for one in scene.crm.heard} == {subject}
     assert {one["purpose"] for one in scene.crm.heard[:2]} == {"newsletter", "updates"}
@@ -147,7 +157,7 @@ async def test_a_receiver_that_misbehaves_is_told_later_and_keeps_no_other_one_w
     await scene.erase(BOB)
     await scene.erase()
 
-    for tries, how in enumerate(("fails", "redirects", "hangs", "ends never"), 1):
+    for tries, how in enumerate(WHY, 1):
         crm.how = how
         called = len(crm.called)
         await scene.tell()
@@ -155,6 +165,8 @@ async def test_a_receiver_that_misbehaves_is_told_later_and_keeps_no_other_one_w
         assert [one["kind"] for one in crm.called[called:]] == ["consent.withdrawn"] * 2
         assert await scene.tell() == 0
         assert len(crm.called) == called + 2  # not before its time
+        (behind,) = (await overview.look(app.parts)).webhooks
+        assert behind.why == WHY[how]
         app.step(tellings.wait(tries))
     assert (crm.heard, crm.strayed) == ([], 0)
     assert scene.shop.kinds() == ["subject.erased"] * 2
@@ -167,6 +179,7 @@ async def test_a_receiver_that_misbehaves_is_told_later_and_keeps_no_other_one_w
         app.parts.data, app.parts.clock, verifier, app.parts.lookup, app.counted, named
     )
     assert 'gateway_webhook_waiting{webhook="crm"} 4.0' in app.metrics()
+    assert 'gateway_webhook_failing{webhook="crm",why="status 503"} 1.0' in app.metrics()
     found = webhooks.told(seen.webhooks, named, seen.at + DAY)
     assert [one.level for one in found] == ["warn"]
 
@@ -219,3 +232,67 @@ async def test_two_nodes_tell_each_change_once(scene: Scene) -> None:
     told = await asyncio.gather(one.tell("crm"), two.tell("crm"), one.tell("crm"))
 
     assert (sum(spread), sum(told), len(scene.crm.called)) == (1, 1, 1)
+
+
+async def test_a_receiver_that_was_killed_for_an_hour_hears_everything_once_in_order(
+    dialect: str, tmp_path: Path, new_database_url: Databases
+) -> None:
+    """It is a process of its own, and killed; the hour is the clock's."""
+    (tmp_path / "webhook.secret").write_text(SECRET)
+    elsewhere = Elsewhere(free_port(), tmp_path / "heard.jsonl")
+    more = section("crm", f"http://127.0.0.1:{elsewhere.port}/hook", *ALL)
+    async with open_app(tmp_path, new_database_url, dialect, more=more) as app:
+        scene = Scene(app, Receiver(), Receiver())
+        try:
+            await elsewhere.start()
+            await app.subscribe(ADA, "newsletter", "updates")
+            await app.subscribe(BOB)
+            assert await scene.tell() == 3
+
+            elsewhere.kill()
+            for minute in range(0, 60, 5):
+                await _go_on(app, minute)
+                await scene.tell()
+                app.step(timedelta(minutes=5))
+            assert len(elsewhere.heard()) == 3
+            (behind,) = (await overview.look(app.parts)).webhooks
+            assert webhooks.said(behind).endswith("UTC: nobody listens there")
+            await elsewhere.start()
+            for _ in range(8):  # the longest wait so far was a quarter of an hour
+                await scene.tell()
+                app.step(timedelta(minutes=5))
+        finally:
+            elsewhere.kill()
+
+        key = await app.key(Scope.CHANGES_READ)
+        _, feed = await call(app, key, "GET", "/v1/changes?limit=1000")
+        heard = elsewhere.heard()
+        assert len(feed["changes"]) == 3 + 6
+        assert sorted(heard, key=str) == sorted(feed["changes"], key=str)
+        for subject in {one["subject_id"] for one in heard}:
+            assert _of(subject, heard) == _of(subject, feed["changes"])
+
+
+def _of(subject: str, said: list[Any]) -> list[Any]:
+    return [one for one in said if one["subject_id"] == subject]
+
+
+async def _go_on(app: App, minute: int) -> None:
+    """What happens while nobody listens."""
+    ada, bob = await app.subject(ADA), await app.subject(BOB)
+    assert ada is not None
+    assert bob is not None
+    stops = stops_of(app.parts)
+    match minute:
+        case 5:
+            await stops.restrict(ada)
+        case 20:
+            await stops.lift_restriction(ada)
+        case 30:
+            await stops.restrict(bob)
+        case 40:
+            await stops.lift_restriction(bob)
+        case 50 | 55:
+            withdrawal = Withdrawal("newsletter", Actor.SUBJECT, "letter")
+            leaving = ada if minute == 50 else bob
+            await Withdrawals(app.parts).by_subject(leaving, withdrawal)

@@ -20,6 +20,8 @@ SCOPES = (
     "permissions:read",
     "consents:withdraw",
     "signups:create",
+    "changes:read",
+    "changes:addresses",
     "audit:read",
 )
 # Sign-ups name hashes, and links tokens, that no schema can make up: valid by
@@ -74,7 +76,7 @@ checks.positive_data_acceptance.enabled = false
 
 # Who has no session there is sent to the door, whatever they post.
 [[operations]]
-include-path-regex = "^/dpo/($|act|breach|cases$|cases/(answer|decide|decided)|defence|dossier|leave|link|log|papers$|people|person|proof|sent|sign-in|wordings)"
+include-path-regex = "^/dpo/($|act|breach|cases$|cases/(answer|decide|decided)|defence|dossier|leave|link|log|oidc|papers$|people|person|proof|sent|sign-in|wordings)"
 checks.negative_data_rejection.enabled = false
 
 [[operations]]

@@ -78,6 +78,7 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "content_key": ("content of messages, after their end", ("bodies_kept",)),
     "dek": ("the person's keys are destroyed with the last of it", ("own_keys",)),
     "erasure": ("that somebody asked to be erased", ("requests_kept",)),
+    "external_id": ("what a back end calls a person", ("called_kept",)),
     "fresh_link": ("that a confirmation mail, a fresh link", ("service_mails_kept",)),
     "handle": ("the links of a person's mails", ("own_keys",)),
     "hold": ("that a dispute needs somebody's proof", ("proof_held",)),

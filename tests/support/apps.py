@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from prometheus_client import generate_latest
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address
+from consent.external_ids import Ids
 from consent.feed import Change
+from consent.tellings import Failure
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
 from delivery.permits import Spending
@@ -35,6 +38,7 @@ from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link
 from gateway.flows.rights.address_mails import AddressMails
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.following import identified
 from gateway.flows.rights.telling import Send, Tellings, receivers_of
 from gateway.http.runner import Runner
 from gateway.parts import Parts
@@ -348,8 +352,8 @@ def _noted_in(begun: list[str]) -> Middleware:
     return note
 
 
-async def _deaf(_webhook: str, _change: Change) -> bool:
-    return False
+async def _deaf(_webhook: str, _change: Change, _ids: Ids) -> Failure:
+    return Failure(status=503)
 
 
 def sign_ins_of(parts: Parts) -> SignIns:
@@ -366,7 +370,8 @@ def staff_of(parts: Parts) -> Staff:
 def tellings_of(parts: Parts, send: Send = _deaf) -> Tellings:
     """What tells others; unless *send* says how, nobody hears."""
     told = receivers_of(parts.config)
-    return Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send)
+    identify = partial(identified, parts.data, parts.keystore)
+    return Tellings(parts.data, parts.clock, parts.rows, parts.log, told, send, identify)
 
 
 async def _carry(desk: Desk, parcel: Parcel) -> tuple[Ended, Mail | None]:

@@ -10,6 +10,9 @@ EVERYBODY: Final = {"dpo", "auditor", "admin"}
 ALLOWED: Final[dict[tuple[str, str], set[str] | None]] = {
     ("GET", "/dpo/"): None,
     ("POST", "/dpo/sign-in"): None,
+    ("POST", "/dpo/oidc/start"): None,
+    ("GET", "/dpo/oidc"): None,
+    ("POST", "/dpo/oidc"): None,
     ("GET", "/dpo/link/{token}"): None,
     ("POST", "/dpo/link/{token}"): None,
     ("POST", "/dpo/leave"): EVERYBODY,
@@ -43,6 +46,8 @@ ALLOWED: Final[dict[tuple[str, str], set[str] | None]] = {
 # What is posted and opens nobody: it signs in or out, or tells of no person.
 OPENS_NOBODY: Final = {
     "/dpo/sign-in",
+    "/dpo/oidc/start",
+    "/dpo/oidc",
     "/dpo/link/{token}",
     "/dpo/leave",
     "/dpo/cases",

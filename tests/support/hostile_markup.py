@@ -84,6 +84,46 @@ CASES = {
         '<img src="x" onerror="document.body.innerHTML=\'\'">Hello'
     ),
     "numbers without end": f'<title>&#{"1" * 5000}</title><a href="&#{"1" * 5000}">&#{"1" * 5000}',
+    "all that is important": "<style>*{display:none!important}</style><p>Hello</p>",
+    "all that a footer is": (
+        "<style>footer,div,table,td,p,a{display:none!important;font-size:0!important}</style>Hello"
+    ),
+    "the last of the body": (
+        "<style>body>*:last-child,body>div+div,html>body>div:nth-child(n)"
+        "{position:absolute!important;left:-9999px!important}</style><p>Hello</p>"
+    ),
+    "all of every screen": (
+        "<style>@media all{@media (min-width:0){*{visibility:hidden!important;font-size:0}}}"
+        "@supports (display:grid){body *{opacity:0!important}}</style><p>Hello</p>"
+    ),
+    "a root without letters": (
+        '<html style="font-size:0;line-height:0;color:transparent"><body style="font:0/0 a">Hello'
+    ),
+    "a root that is dark": (
+        '<html style="color-scheme:only dark"><style>:root{color-scheme:dark;'
+        "--accent:#000;background:#000!important}*{color:#000!important}</style>Hello"
+    ),
+    "a room that is too small": (
+        '<body style="height:1px;max-height:1px;overflow:hidden;position:fixed"><div'
+        ' style="margin:-500px;margin-bottom:-99999px;height:100vh">Hello'
+    ),
+    "all that has a name of ours": (
+        "<style>.mail-footer,.mail-footer-ground,.mail-footer-words,.mail-card,.mail-ground,"
+        ".mail-frameless,[class^=mail],[lang],:not(p){all:unset!important;display:none!important}"
+        "</style><p>Hello</p>"
+    ),
+    "a container that looks": (
+        "<style>body:has(p){display:none}@container (min-width:0){*{display:none}}"
+        ":is(*,div)>:where(*){scale:0}::part(x){a:b}:host{display:none}</style><p>Hello</p>"
+    ),
+    "pictures on top": (
+        '<img style="position:fixed;top:0;left:0;width:100vw;height:100vh;z-index:2147483647"'
+        ' alt="Hello" src="data:image/png;base64,x">'
+    ),
+    "a mode of mixing": (
+        '<div style="mix-blend-mode:difference;filter:invert(1);backdrop-filter:blur(90px);'
+        'position:fixed;inset:0;z-index:2147483647">Hello</div>'
+    ),
     "very deep": '<div style="display:none">' * 700,
 }
 _PIECES = (

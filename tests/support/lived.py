@@ -19,6 +19,7 @@ from sqlalchemy import insert
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from consent import address, fresh_links, gates, policy, suppressions, texts, tokens
+from consent.external_ids import Ids
 from consent.feed import Change
 from consent.keys import nodes, sets, verified
 from consent.keys.epochs import Epoch, EpochState, row_of
@@ -30,6 +31,7 @@ from consent.keys.verified import VerifiedBackup
 from consent.links import Route
 from consent.model import Granted
 from consent.suppressions import Stop, Suppression
+from consent.tellings import Failure
 from delivery import leases
 from delivery.desk import Ended
 from delivery.outcome import Ending, Phase, Reply
@@ -50,7 +52,7 @@ from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.pace import Apart, Paces
 from gateway.flows.rights.rectify import Rectifying
 from gateway.flows.rights.session import close_session, open_session, session_of
-from gateway.flows.rights.telling import Tellings, receivers_of
+from gateway.flows.rights.telling import receivers_of
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
@@ -63,7 +65,7 @@ from storage import bad_rows
 from storage.errors import StorageAway
 from storage.keysets import KeyState
 from tests.support import seats
-from tests.support.apps import App, Mail, serve
+from tests.support.apps import App, Mail, serve, tellings_of
 from tests.support.campaigns import expand, order_of, stores_of
 from tests.support.clock import SteppedClock
 from tests.support.databases import Urls
@@ -239,11 +241,12 @@ async def _write_to_all(app: App) -> None:
 async def _tell(parts: Parts) -> None:
     """Others hear of what happened; some of it is acknowledged."""
 
-    async def send(_: str, change: Change) -> bool:
-        return int(sha256(change.id.encode()).hexdigest(), 16) % 2 == 0
+    async def send(_: str, change: Change, _ids: Ids) -> Failure | None:
+        hears = int(sha256(change.id.encode()).hexdigest(), 16) % 2 == 0
+        return None if hears else Failure(status=503)
 
     receivers = receivers_of(parts.config)
-    told = Tellings(parts.data, parts.clock, parts.rows, parts.log, receivers, send)
+    told = tellings_of(parts, send)
     await told.spread()
     for name in receivers:
         await told.tell(name)
@@ -351,8 +354,13 @@ async def _leave_untold(app: App) -> None:
 
 async def _sign_up(app: App, email: str, purpose: str, number: int) -> None:
     body = await app.posted(email, purpose, profile={"first_name": "Ada"})
-    network = {"X-Forwarded-For": f"198.51.100.{number}"}
-    async with app.http.post("/forms/signup", json=body, headers=network) as answer:
+    network = f"198.51.100.{number}"
+    headers, path = {"X-Forwarded-For": network}, "/forms/signup"
+    if number % 4 == 0:  # a back end passes it on
+        body |= {"form": "signup", "visitor_network": network, "external_ids": {"crm": "4711"}}
+        headers = {"Authorization": f"Bearer {(await _key(app.parts, 'shop'))[0]}"}
+        path = "/v1/signups"
+    async with app.http.post(path, json=body, headers=headers) as answer:
         assert answer.status == 202
 
 

@@ -129,7 +129,8 @@ def step(kind: str, **more: Any) -> dict[str, Any]:
 
 def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """The pages of whoever answers for the data."""
-    ask = {"email": "", "problem": None, "over": False}
+    ask = {"email": "", "problem": None, "over": False, "provider": None, "answers": False}
+    answer = {"code": "code", "state": "state", "iss": "https://login.example"}
     start = {
         "operator": "privacy-1",
         "role": "dpo",
@@ -190,6 +191,13 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "desk-ask": ("desk_ask", dict(ask)),
         "desk-over": ("desk_ask", {**ask, "over": True}),
         "desk-ask-wrong": ("desk_ask", {**ask, "email": "ada", "problem": "email_invalid"}),
+        "desk-ask-provider": ("desk_ask", {**ask, "provider": "Acme Login", "answers": True}),
+        "desk-ask-away": ("desk_ask", {**ask, "provider": "Acme Login", "answers": False}),
+        "desk-vouched": ("desk_vouched", {"provider": "Acme Login", "answer": answer}),
+        **{
+            f"desk-unvouched-{one}": ("desk_unvouched", {"provider": "Acme Login", "problem": one})
+            for one in ("over", "declined", "refused", "unbelieved", "away")
+        },
         "desk-asked": ("desk_asked", {}),
         "desk-open": ("desk_open", {}),
         "desk": ("desk", dict(start)),
@@ -391,6 +399,9 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "email": "ada@example.org",
         "language": locale,
         "profile": [(_LABEL[locale], "Ada")],
+        "identifiers": [
+            (translations(locale).gettext("Identifier in “%(system)s”") % {"system": "crm"}, "4711")
+        ],
         "consents": [fresh, contested, {**ended, "title": "Updates"}],
         "csrf": "token",
         "restricted_at": None,
@@ -589,7 +600,14 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-overview": ("my_data", overview),
         "my-data-nothing": (
             "my_data",
-            {**overview, "consents": [], "profile": [], "mails": [], "more_mails": 0},
+            {
+                **overview,
+                "consents": [],
+                "profile": [],
+                "identifiers": [],
+                "mails": [],
+                "more_mails": 0,
+            },
         ),
         "my-data-stopped": (
             "my_data",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from standardwebhooks import Webhook
+
+from tests.support.waiting import until
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -77,6 +83,54 @@ async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
+@dataclass
+class Elsewhere:
+    """A receiver that is a process of its own; what it heard stands in a file, a line each."""
+
+    port: int
+    file: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        command = [sys.executable, "-m", __name__, str(self.port), str(self.file)]
+        self.process = subprocess.Popen(command)  # noqa: ASYNC220 it goes on beside us
+        await until(lambda: answers(self.port), 30)
+
+    def kill(self) -> None:
+        """As kill -9 does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def heard(self) -> list[Any]:
+        return [json.loads(line) for line in self.file.read_text().splitlines()]
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def _listen(port: int, file: Path) -> None:
+    """Hear what comes, and write it down before it is acknowledged."""
+    async with receiving(port) as receiver:
+        with file.open("a") as heard:
+            receiver.heard = _Lines(heard)
+            await asyncio.Event().wait()
+
+
+class _Lines(list[Any]):
+    def __init__(self, file: Any) -> None:
+        super().__init__()
+        self._file = file
+
+    def append(self, said: Any) -> None:
+        self._file.write(json.dumps(said) + "\n")
+        self._file.flush()
+
+
 def section(name: str, url: str, *kinds: str, processor: str = "relay") -> str:
     """What the configuration says of one; its secret is in the file `webhook.secret`."""
     return f"""
@@ -86,3 +140,7 @@ secret_file = "webhook.secret"
 kinds = {json.dumps(kinds)}
 processor = "{processor}"
 """
+
+
+if __name__ == "__main__":
+    asyncio.run(_listen(int(sys.argv[1]), Path(sys.argv[2])))

@@ -18,6 +18,8 @@ _OWN: Final = "http/test_my_data.py::"
 _STOPS: Final = "attacks/test_service_mails.py::"
 
 _DESK: Final = "http/test_dpo.py::"
+_DOOR: Final = "http/test_by_provider.py::"
+_CODES: Final = "attacks/test_other_peoples_codes.py::"
 _DEFENCE: Final = "http/test_dpo_defence.py::"
 _SENT: Final = "http/test_dpo_sent.py::"
 _LOG: Final = "http/test_dpo_log.py::"
@@ -85,6 +87,9 @@ TWO: Final = (
     "http/test_two_senders.py::"
     "test_mail_and_confirmation_page_name_each_sender_with_imprint_and_notice"
 )
+_FOLLOWS: Final = "contract/test_following.py::"
+CALLED: Final = f"{_FOLLOWS}test_what_a_caller_calls_somebody_is_told_once_they_confirmed"
+CALLED_KEPT: Final = f"{_FOLLOWS}test_they_go_a_month_after_what_they_came_with_ended"
 PURPOSE: Final = f"{_TRUE}test_a_mail_goes_only_for_what_was_agreed_to"
 SEALED: Final = (
     "promises/test_nothing_personal_in_the_clear.py::test_a_canary_person_is_found_nowhere"
@@ -478,6 +483,38 @@ FACTS: Final = {
         " step, and after 8 hours in any case. That you came is written into the audit log.",
         "You are here as %(name)s, until %(moment)s: half an hour after your last step, 8 hours at"
         " most.",
+    ),
+    f"{_DOOR}test_who_the_provider_says_it_is_sits_at_the_desk_in_our_role": (
+        "For whoever answers for the data here, or audits that. There is no password here: you"
+        " sign in where you do already, or by a link to your mailbox.",
+        "An operator was bound to their account at the identity provider",
+    ),
+    f"{_DOOR}test_where_the_provider_is_away_the_door_says_so_and_the_mail_works": (
+        "%(provider)s does not answer at the moment. A link to your mailbox opens the desk, too.",
+        "%(provider)s does not answer as it should. Nothing was opened.",
+        "Whoever may open the desk gets there by a link to their mailbox, too.",
+    ),
+    f"{_DOOR}test_looking_at_the_way_back_changes_nothing": (
+        "%(provider)s has sent you here. You did not sign in there? Then close the page; without"
+        " the button nothing happens.",
+    ),
+    f"{_DOOR}test_an_attempt_ends_after_ten_minutes": (
+        "It was begun in another browser, was used already, or took longer than ten minutes."
+        " Nothing was opened.",
+    ),
+    f"{_DOOR}test_who_declined_there_is_told_so_in_our_words": (
+        "%(provider)s sent you back without having signed you in. Nothing was opened.",
+    ),
+    f"{_DOOR}test_everybody_else_gets_one_page_and_no_session": (
+        "%(provider)s has said who you are, and nobody who may open the desk goes by that account."
+        " Nothing was opened.",
+        "Whoever runs this gateway enters people, by their mailbox, and revokes them. Your"
+        " provider must say that it checked that mailbox, and it must be the account that you came"
+        " by first.",
+    ),
+    f"{_CODES}test_a_token_that_is_not_of_this_attempt_lets_nobody_in": (
+        "What %(provider)s answered is not for this attempt, or not as it must be. Nothing was"
+        " opened.",
     ),
     f"{_DESK}test_nobody_floods_an_operators_mailbox": (
         "To one mailbox at most five such links go within half an hour.",
@@ -1967,6 +2004,7 @@ NO_FACT: Final = (
     "An operator answered for what a backup does not know",
     "An operator signed in",
     "An operator was entered",
+    "Addresses were handed to a caller with what changed",
     "It was asked whether somebody may be mailed",
     "It was decided which messages may go",
     "It was written down what became of messages",
@@ -2225,6 +2263,13 @@ NO_FACT: Final = (
     "Requested %(moment)s",
     "Save",
     "Send me a link",
+    "Sign in with %(provider)s",
+    "By a link to your mailbox",
+    "This attempt to sign in is over",
+    "You were not signed in there",
+    "This account does not open the desk",
+    "Nobody can be asked at the moment",
+    "That was not enough to let you in",
     "Send me a new mail",
     "Sign up",
     "Since %(moment)s",
@@ -2352,6 +2397,7 @@ NO_FACT: Final = (
     "Mails that were received stay in the mailbox.",
     "Mails to this mailbox blocked until",
     "Mails to you, and what allowed each",
+    "Identifier in “%(system)s”",
     "Needed for legal claims until",
     "Not accepted by your mailbox",
     "Not permitted, not sent",
@@ -2395,6 +2441,7 @@ NO_FACT: Final = (
 NOTICE_FACTS: Final = {
     "objection": (HINDERED, STILL),
     "what_was_agreed": (PURPOSE,),
+    "called": (CALLED,),
     "proof": (PROVEN,),
     "proof_after_end": (FORGOTTEN,),
     "outcomes": (PROVEN,),
@@ -2421,6 +2468,7 @@ NOTICE_FACTS: Final = {
     "asked_anew_kept": (UNANSWERED,),
     "bodies_kept": (BODIES, EVIDENCE_TERM),
     "outcomes_kept": (MAILS, UNUSED),
+    "called_kept": (CALLED_KEPT,),
     "profile_kept": (PROFILE, OWN_END),
     "proof_kept": (OWN_END, FORGOTTEN, OBJECTION_KEPT),
     "proof_ends": (NO_EVIDENCE,),

@@ -93,9 +93,21 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_public_names_are_those_of_the_contract() -> None:
-    shown = MessageView(message_id="msg_1", status="queued").model_dump(mode="json")
+    at = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    view = MessageView(
+        message_id="msg_1", status="queued", purpose="newsletter", created_at=at, send_at=None
+    )
+    shown = view.model_dump(mode="json")
 
-    assert shown == {"message_id": "msg_1", "status": "queued", "permit": None, "attempts": []}
+    assert shown == {
+        "message_id": "msg_1",
+        "status": "queued",
+        "purpose": "newsletter",
+        "created_at": "2026-11-23T09:00:00Z",
+        "send_at": None,
+        "permit": None,
+        "attempts": [],
+    }
 
 
 @given(st.binary(max_size=200))

@@ -89,15 +89,50 @@ def test_what_is_said_of_the_whole_mail_stands_where_it_belongs() -> None:
     assert '<div class="mail-html" dir="ltr" lang="de">' in page
     assert '<div class="mail-body wide" style="background-color:#fff;margin:0">' in page
     assert markup.is_dark(page)
-    assert not markup.is_dark(read("<p>color-scheme</p>").page)
+    assert not markup.is_dark(read("<body><p>color-scheme</p>").page)
 
 
 def test_the_footer_is_the_last_of_the_body_and_brings_its_style() -> None:
-    page = markup.with_footer(read("</head><p>x</body>").page, "p{}", FOOTER)
+    page = markup.with_footer(read("</head><body><p>x</body>").page, "p{}", FOOTER, "de")
 
     assert page.count("</head>") == page.count("</body>") == 1
     assert page.endswith(f"<p>x</p></div></div></div>\n{FOOTER}</body>\n</html>\n")
     assert page.index("<style>\np{}\n</style>") < page.index("</head>")
+
+
+@pytest.mark.parametrize(
+    ("source", "framed", "dark"),
+    [
+        ("Hello", True, True),
+        ("<p>Hello <b>you</b></p><table><tr><td>x</table>", True, True),
+        ('<p style="color:#222">Hello', True, False),
+        ('<p><font color="red">Hello', True, False),
+        ('<table bgcolor="#fff"><tr><td>Hello', False, False),
+        ("<body><p>Hello", False, False),
+        ("<style>p{margin:0}</style><p>Hello", False, False),
+    ],
+)
+def test_content_without_a_frame_gets_ours_and_the_language_of_its_recipient(
+    source: str, framed: bool, dark: bool
+) -> None:
+    page = read(source).page
+
+    whole = markup.with_footer(page, "p{}", FOOTER, "de")
+
+    assert markup.has_our_frame(page) == ('class="mail-card"' in whole) == framed
+    assert whole.startswith('<!doctype html>\n<html lang="de">') == framed
+    assert markup.is_dark(page) == dark
+    assert balanced(whole.split("<body", 1)[1].split(">", 1)[1].removesuffix("</body>\n</html>\n"))
+    assert whole.endswith(f"{FOOTER}</body>\n</html>\n")
+
+
+def test_a_page_that_an_earlier_release_kept_stays_as_it_was() -> None:
+    page = read("<p>Hello").page.replace(' class="mail-frameless"', "")
+
+    whole = markup.with_footer(page, "p{}", FOOTER, "de")
+
+    assert "mail-card" not in whole
+    assert "<html>" in whole
 
 
 @pytest.mark.parametrize(

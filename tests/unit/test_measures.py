@@ -122,7 +122,7 @@ def test_with_nothing_missing_no_gap_is_named(config: Config, locale: str) -> No
 
 @pytest.mark.parametrize(
     ("locale", "gap"),
-    [("en", "The name of"), ("de", "Name und Telefon"), ("fr", "Le nom du délégué")],
+    [("en", "The name of"), ("de", "Name und Telefon"), ("fr", "Le nom du d")],
 )
 def test_who_the_officer_is_stands_in_the_record_or_is_missing(
     config: Config, locale: str, gap: str

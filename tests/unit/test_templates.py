@@ -23,6 +23,7 @@ FRAME: Values = {
 FILES = {
     "_footer.txt": "-- \nLeave: {{ frame.links.unsubscribe }}\n",
     "_footer.css": "p {}\n",
+    "_frame.css": "b {}\n",
     "_footer.html": '<p><a href="{{ frame.links.unsubscribe }}">Leave</a></p>',
     "hello/subject.txt": '{{ gettext("Hello %(name)s", name=first_name) }}\n',
     "hello/body.txt": "{{ first_name }} of {{ frame.sender.name }}\n",
@@ -108,7 +109,9 @@ def test_ready_made_content_is_no_template_and_gets_the_footer(templates: Templa
     assert content.subject == "{{ 1 }}"
     assert content.text.startswith("{{ 3 }}\n\n-- \nLeave: ")
     assert content.html is not None
-    assert "<p>{{ 2 }}</p></div></div></div>\n<p><a href=" in content.html
+    assert "<p>{{ 2 }}</p></td></tr></table></td></tr></table></div></div></div>\n" in content.html
+    assert "<style>\np {}\nb {}\n</style>" in content.html
+    assert content.html.startswith('<!doctype html>\n<html lang="en">\n')
 
 
 def test_a_template_cannot_swallow_the_footer(templates: Templates) -> None:

@@ -11,7 +11,17 @@ from gateway.look.translations import languages
 from tests.support.page_samples import samples
 
 # What these answer cannot be asked for again, and the page before had the switch.
-ANSWERS = {"desk_asked", "mail_again", "my_data_asked", "my_data_erased", "thanks", "problem"}
+ANSWERS = {
+    *(
+        "desk_asked",
+        "desk_breach_found",
+        "desk_unvouched",
+        "mail_again",
+        "my_data_asked",
+        "my_data_erased",
+    ),
+    *("thanks", "problem"),
+}
 NO_PAGES = {"paper", "notice"}  # a file; and what was published is in one language
 
 

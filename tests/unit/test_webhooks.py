@@ -23,7 +23,7 @@ SAID = Change("chg_1", b"", "sub_1", News.SUBJECT_ERASED, None, datetime(2026, 1
 
 def test_receivers_verify_what_we_signed_under_the_new_and_the_old_secret() -> None:
     keys = [Secret(base64.b64decode(one.removeprefix("whsec_"))) for one in (SECRET, OLD)]
-    body = webhooks.body_of(SAID)
+    body = webhooks.body_of(SAID, {"crm": "4711"})
 
     headers = webhooks.signed(keys, SAID.id, int(time.time()), body)
 

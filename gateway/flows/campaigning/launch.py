@@ -6,7 +6,7 @@ Nothing is sent by that. `expansion.py` makes its messages, and the claim decide
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,13 @@ from audit.canonical import encode
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import audience
+from consent import audience, specimens
 from consent.audience import Audience
 from consent.consents import Consents
 from consent.keys.keystore import KeyStore
+from consent.specimens import Specimen
 from delivery import campaigns
+from delivery.blemishes import Blemish
 from delivery.campaigns import Campaign, State
 from delivery.outcome import Kind as MailKind
 from gateway.callers import idempotency
@@ -59,6 +61,8 @@ class Order:
     starts_at: datetime | None = None  # none: now
     per_hour: int | None = None
     origin: str | None = None  # the API key; none: an operator
+    kept: Specimen | None = field(default=None, repr=False)  # the template that it names
+    blemishes: Sequence[Blemish] = ()  # what who asks is told beside
 
 
 async def launch(stores: Stores, order: Order, name: Name | None = None) -> str | Clash:
@@ -78,6 +82,7 @@ async def launch(stores: Stores, order: Order, name: Name | None = None) -> str 
         sealed = content.seal_shared(key, said, *place)
         event = _created(new, order, now, key, said, whom)
         row = _row(new, content_id, order, event, key, whom)
+        await specimens.keep(connection, [] if order.kept is None else [order.kept], now)
         await campaigns.add_content(connection, content_id, key_name, sealed, now)
         await campaigns.add(connection, stores.rows, row)
         await idempotency.end(connection, taken, new)

@@ -144,7 +144,7 @@ class SignIns:
         # What the mail rests on: it ends when the mailbox is another one, or forgotten.
         carried = FreshLink(link.id, link.token_hash, gate.subject, now, link.expires_at)
         await fresh_links.add(connection, self.rows, [carried])
-        message = self._message(gate, vault, token, link)
+        message = self._message(gate, vault, token, link, to.email)
         await outbox.enqueue(connection, self.rows, [message], now)
         if to.for_it_alone and one.mailbox != gate.subject:
             await operators.write(connection, self.rows, replace(one, mailbox=gate.subject))
@@ -159,12 +159,15 @@ class SignIns:
         now = self.clock.wall()
         return (await gates.admit(connection, self.rows, self.lookup, new, now)).get(to.subject)
 
-    def _message(self, gate: Gate, vault: Vault, token: str, link: DeskLink) -> NewMessage:
+    def _message(
+        self, gate: Gate, vault: Vault, token: str, link: DeskLink, email: Address
+    ) -> NewMessage:
         """The mail that carries a link; no word in it comes from whoever asked."""
         links: Mapping[str, str] = {"desk": url_of(self.config, token)}
         sender = next(iter(self.config.senders))
         return new_message(
-            OurMail("desk", links=links, locale=gate.locale),
+            # Whoever writes rows may have the person be at another mailbox when it is sent.
+            OurMail("desk", links=links, locale=gate.locale, only_to=email.canonical),
             vault,
             link.created_at,
             kind=MailKind.SERVICE,

@@ -6,6 +6,7 @@ asked whether it tells of its end. So a row that was put back whole opens nothin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -32,6 +33,16 @@ class Operator:
     name: str
     role: Role
     session: Visit = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that is in the data, and opens nothing before the key store has it too."""
+
+    raw: bytes = field(repr=False)
+    kept: bytes = field(repr=False)
+    link: DeskLink
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +77,42 @@ class Desk:
                 return None
             if not await visits.spend(connection, link, now):
                 return None
-            raw, kept = await visits.open_session(connection, self.rows, link, now)
-            await self._tell(connection, Kind.OPERATOR_SIGNED_IN, link.operator, link.id, now)
-        # After the commit: a crash before it leaves a row that opens nothing.
-        last = max(now + visits.LONGEST, link.expires_at)
-        opened = await self.keystore.sessions.open(link.id, link.operator, kept, last)
-        return raw if opened else None
+            opened = await self._begin(connection, link, now, _how(link))
+        return await self.let_stand(opened)
+
+    async def open_by(
+        self, connection: AsyncConnection, operator_id: str, seed: bytes
+    ) -> Opened | None:
+        """Open a session by an attempt at the identity provider; None: it opened one before.
+
+        Hold the operator's row; the session stands once `let_stand` said so, after the commit.
+        """
+        now = await self.clock.now(connection)
+        link = visits.by_provider(seed, operator_id, now)
+        if await visits.find(connection, self.rows, link.token_hash) is not None:
+            return None
+        await visits.add(connection, self.rows, replace(link, spent_at=now))
+        return await self._begin(connection, link, now, "provider")
+
+    async def let_stand(self, opened: Opened) -> bytes | None:
+        """Say to the key store that a session stands; None: its link opened another one.
+
+        After the commit: a crash before it leaves a row that opens nothing.
+        """
+        link = opened.link
+        last = max(opened.at + visits.LONGEST, link.expires_at)
+        sessions = self.keystore.sessions
+        return (
+            opened.raw if await sessions.open(link.id, link.operator, opened.kept, last) else None
+        )
+
+    async def _begin(
+        self, connection: AsyncConnection, link: DeskLink, now: datetime, how: str
+    ) -> Opened:
+        raw, kept = await visits.open_session(connection, self.rows, link, now)
+        refs = {"operator": link.operator, "link": link.id, "how": how}
+        await self._tell(connection, Kind.OPERATOR_SIGNED_IN, refs, now)
+        return Opened(raw, kept, link, now)
 
     async def _is_used(self, link: DeskLink) -> bool:
         """Whether it opened a session, or its operator was revoked, whatever rows and log say."""
@@ -109,7 +150,8 @@ class Desk:
         async with self.data.begin() as connection:
             if await visits.close(connection, self.rows, raw):
                 kind, now = Kind.OPERATOR_SIGNED_OUT, await self.clock.now(connection)
-                await self._tell(connection, kind, one.id, one.session.link, now)
+                refs = {"operator": one.id, "link": one.session.link}
+                await self._tell(connection, kind, refs, now)
         await self.keystore.sessions.end(visits.names_of(self.rows, raw))
 
     async def _link(self, connection: AsyncConnection, token: str) -> DeskLink | None:
@@ -142,8 +184,12 @@ class Desk:
         return operators.standing([one], revoked).get(operator_id)
 
     async def _tell(
-        self, connection: AsyncConnection, kind: Kind, operator_id: str, link: str, now: datetime
+        self, connection: AsyncConnection, kind: Kind, refs: Mapping[str, str], now: datetime
     ) -> None:
-        refs = {"operator": operator_id, "link": link}
         event = Event(kind, Actor.OPERATOR, now, refs=refs)
         await self.log.stage(connection, [draft(event, None, self.log.node)])
+
+
+def _how(link: DeskLink) -> str:
+    """By which kind of link somebody came."""
+    return "printed" if link.subject is None else "mail"

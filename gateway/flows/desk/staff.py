@@ -6,7 +6,7 @@ stands in their row, under a key of their own (compartment `staff`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,11 +20,12 @@ from consent.address import Address
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from gateway.callers import operators, visits
-from gateway.callers.operators import Altered, Identity, Member, Role
+from gateway.callers.operators import ROLL, Altered, Identity, Member, Role
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 from storage.ids import random_id
+from storage.locks import keep_out
 
 _STAFF: Final = (Compartment.STAFF,)
 
@@ -53,6 +54,20 @@ class Listed:
     row: Member | Altered
     name: str | None  # none: nobody can read it (any more)
     revoked: bool  # as the log has it, whatever the row says
+    bound: bool  # to an account at the identity provider
+
+
+@dataclass(frozen=True, slots=True)
+class _Roll:
+    """Everybody there ever was, who of them stands, and who they are where that can be read."""
+
+    rows: Sequence[Member | Altered]
+    standing: Collection[str]
+    known: Mapping[str, Identity]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        return {identity.name: one for one, identity in self.known.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +83,42 @@ class Staff:
     async def enter(self, email: Address, role: Role, name: str | None) -> Entered | Taken:
         """Enter somebody; their first link is for whoever runs this to hand over.
 
-        No two that stand have one mailbox, and no two whose names can be read one name: by
-        it, people are told who looked.
+        No two that stand have one mailbox, and no two whose names can be read one name, also
+        where several are entered at once: by it, people are told who looked.
         """
-        new, now = random_id("opr"), self.clock.wall()
+        new, roll = random_id("opr"), await self._roll()
+        if (taken := _taken(roll, email, name)) is not None:
+            return taken
+        # Before the row: a key that nobody took up is swept.
+        await self.keystore.create([new], self.clock.wall(), _STAFF)
+        vault = await self.keystore.vault([new])
+        while (taken := _taken(roll, email, name)) is None:
+            identity = Identity(email, name or _first_free(role, roll.names))
+            async with self.data.begin() as connection:
+                await keep_out(connection, ROLL)
+                if await operators.listed(connection, self.rows) == roll.rows:
+                    sealed = operators.seal(new, identity, vault)
+                    token = await self._add(connection, new, role, sealed)
+                    return Entered(new, identity.name, token)
+            roll = await self._roll()  # somebody came, or went, since it was read
+        return taken
+
+    async def _add(self, connection: AsyncConnection, new: str, role: Role, sealed: bytes) -> str:
+        """Write somebody down, with their first link, whose token is returned."""
+        now = await self.clock.now(connection)
+        event = _event(Kind.OPERATOR_CREATED, new, {"role": role}, Actor.OPERATOR, now)
+        row = Member(new, role, sealed, None, now, None, event.eid)
+        token, link = visits.new_link(new, now)
+        await operators.add(connection, self.rows, row)
+        await visits.add(connection, self.rows, link)
+        await self._stage(connection, [event])
+        return token
+
+    async def _roll(self) -> _Roll:
         async with self.data.read() as connection:
             rows = await operators.listed(connection, self.rows)
             revoked = await operators.ended(connection, self.log.macs)
-        known = await self._identities(rows)
-        for one in operators.standing(rows, revoked):
-            if one in known and known[one].email.canonical == email.canonical:
-                return Taken(one, "mailbox")
-        names = {identity.name: one for one, identity in known.items()}
-        if name in names:
-            return Taken(names[name], "name")
-        identity = Identity(email, name or _first_free(role, names))
-        # Before the row: a key that nobody took up is swept.
-        await self.keystore.create([new], now, _STAFF)
-        vault = await self.keystore.vault([new])
-        async with self.data.begin() as connection:
-            now = await self.clock.now(connection)
-            event = _event(Kind.OPERATOR_CREATED, new, {"role": role}, Actor.OPERATOR, now)
-            sealed = operators.seal(new, identity, vault)
-            row = Member(new, role, sealed, None, now, None, event.eid)
-            token, link = visits.new_link(new, now)
-            await operators.add(connection, self.rows, row)
-            await visits.add(connection, self.rows, link)
-            await self._stage(connection, [event])
-        return Entered(new, identity.name, token)
+        return _Roll(rows, operators.standing(rows, revoked), await self._identities(rows))
 
     async def listed(self) -> list[Listed]:
         """Everybody there ever was, oldest first."""
@@ -108,6 +131,7 @@ class Staff:
                 one,
                 known[one.id].name if one.id in known else None,
                 one.id in revoked or (isinstance(one, Member) and one.revoked_at is not None),
+                one.id in known and known[one.id].account is not None,
             )
             for one in rows
         ]
@@ -239,6 +263,15 @@ def _event(
 
 def _stands(one: Member | Altered) -> bool:
     return isinstance(one, Altered) or one.revoked_at is None
+
+
+def _taken(roll: _Roll, email: Address, name: str | None) -> Taken | None:
+    """Who has that mailbox and stands, or was ever told of by that name."""
+    for one in roll.standing:
+        if one in roll.known and roll.known[one].email.canonical == email.canonical:
+            return Taken(one, "mailbox")
+    other = None if name is None else roll.names.get(name)
+    return None if other is None else Taken(other, "name")
 
 
 def _first_free(role: Role, names: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from audit.rowmac import RowMacs
 from consent import (
     answers,
     changes,
+    external_ids,
     gates,
     history,
     leavings,
@@ -174,6 +175,9 @@ class Act:
             pages = [] if self.choice.shown is None else [self.choice.shown]
             await specimens.keep(self.connection, pages, self.now)
             await self._keep_profile([said[one.id] for one in confirmed], confirmed[-1].locale)
+            await external_ids.settle(
+                self.connection, confirmed, self.vault, contested=self.contested
+            )
 
     async def decline(self) -> Open | None:
         """Reject or withdraw; the permits to wait for, also if it was done before."""

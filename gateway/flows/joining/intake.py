@@ -14,7 +14,18 @@ from functools import partial
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import changes, gates, intakes, links, people, personal, policy, service_mails, texts
+from consent import (
+    changes,
+    external_ids,
+    gates,
+    intakes,
+    links,
+    people,
+    personal,
+    policy,
+    service_mails,
+    texts,
+)
 from consent.address import Address
 from consent.consents import Consent, Consents
 from consent.evidence import Requested
@@ -240,6 +251,7 @@ class _Batch:
     wordings: Mapping[str, Text]  # of these sign-ups, retired or not
     now: datetime
     mails: list[_Mail] = field(default_factory=list)
+    called: list[external_ids.Row] = field(default_factory=list)
 
     async def apply(
         self,
@@ -293,6 +305,9 @@ class _Batch:
             return
         requests = [self._request(subject, form, asked, received_at) for asked in wanted]
         person.new += requests
+        if form.external_ids:
+            ids = form.external_ids
+            self.called += [external_ids.waiting(one, ids, self.vault) for one in requests]
         made_from = contested.made_from(form)
         kind = Kind.ASKED_AGAIN if form.by_link else Kind.CONFIRMATION
         by_form = not (form.by_link or form.by_mailbox)
@@ -339,6 +354,7 @@ class _Batch:
 
     async def write(self, connection: AsyncConnection) -> None:
         await self.consents.add(connection, [one for mail in self.mails for one in mail.asked])
+        await external_ids.add(connection, self.called)
         known = self.askable
         stops = [
             self.limits.stop(mail.asked[0].subject, mail.email, mail.kind) for mail in self.mails

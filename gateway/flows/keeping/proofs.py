@@ -40,6 +40,7 @@ OF_MAILS = (
     Kind.DELIVERY_BATCH,
     Kind.MESSAGE_REFUSED,
     Kind.PERMISSION_ASKED,
+    Kind.ADDRESSES_RELEASED,
     Kind.MESSAGE_CANCELLED,
 )
 # Of who was erased these are part of what stays locked: by them a mail is defended (ADR 0038).

@@ -16,7 +16,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.trail import Told
-from consent import erasures, feed, gates, history, holds, intakes, rights_requests, tellings
+from consent import (
+    erasures,
+    external_ids,
+    feed,
+    gates,
+    history,
+    holds,
+    intakes,
+    rights_requests,
+    tellings,
+)
 from consent import retention as consent_rules
 from consent.consents import Consent, Deadline, Page
 from consent.gates import Gate
@@ -64,6 +74,7 @@ class RetentionRules:
         self._erasing: Walk[str] = Walk(_AT_ONCE)
         self._requests: Walk[str] = Walk(_AT_ONCE)
         self._locked: Walk[str] = Walk(_AT_ONCE)
+        self._called: Walk[str] = Walk(_AT_ONCE)
         self._facts = proofs.MailFacts(
             parts.data, parts.keystore.vault, parts.clock, parts.log, parts.rows, kept.messages
         )
@@ -85,6 +96,7 @@ class RetentionRules:
             "facts": self._facts.run,
             "takings away": self.takings_away,
             "changes": self.changes,
+            "external ids": self.external_ids,
             "staff": self.staff,
         }
 
@@ -326,6 +338,21 @@ class RetentionRules:
         if given_up:
             log.error("tellings_given_up", rows=given_up)
         return given_up + gone
+
+    async def external_ids(self) -> int:
+        """What callers call people, a month after what it came with ended."""
+        return await stroll(self._called, self._external_ids_page)
+
+    async def _external_ids_page(self) -> int:
+        parts, walk = self._parts, self._called
+        async with parts.data.read() as connection:
+            page = await external_ids.next_page(connection, walk.after, walk.limit)
+        walk.move(page)
+        if not page:
+            return 0
+        async with parts.data.begin() as connection:
+            now = await parts.clock.now(connection)
+            return await external_ids.purge(connection, page, now)
 
     async def marks(self) -> int:
         """Marks of who left, as soon as nothing waits that was received before."""

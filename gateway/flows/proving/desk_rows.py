@@ -21,7 +21,7 @@ from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
 
-_STATES = (Kind.OPERATOR_CREATED, Kind.OPERATOR_REVOKED, Kind.OPERATOR_FORGOTTEN)
+_ENDS = (Kind.OPERATOR_REVOKED, Kind.OPERATOR_FORGOTTEN)
 _VISITS = (Kind.OPERATOR_SIGNED_IN, Kind.OPERATOR_SIGNED_OUT)
 
 
@@ -31,13 +31,13 @@ async def doubts(
     """Name what does not fit; rows that no gateway wrote are named elsewhere."""
     async with data.snapshot() as connection:
         rows = await operators.listed(connection, keys)
-        told = await trail.happenings(connection, log.macs, _STATES)
+        told = await trail.happenings(connection, log.macs, operators.STATES)
         links, sessions = await visits.kept(connection, keys)
         moments = [one.created_at for one in links] + [one.opened_at for one in sessions]
         since = min(moments, default=await clock.now(connection))
         visited = await trail.happenings(connection, log.macs, _VISITS, since)
     last = {one.refs.get("operator", ""): one for one in told}
-    revoked = {name for name, one in last.items() if one.kind is not Kind.OPERATOR_CREATED}
+    revoked = {name for name, one in last.items() if one.kind in _ENDS}
     for doubt in (*compare(last, rows), *compare_visits(links, sessions, visited, revoked)):
         yield doubt
     async for doubt in _of_keys(keystore, rows):

@@ -15,6 +15,7 @@ from audit.kinds import Actor, Kind
 from audit.trail import Told
 from consent import (
     evidence,
+    external_ids,
     facts,
     gates,
     paces,
@@ -112,6 +113,8 @@ class OwnData:
     objected_at: datetime | None = None
     paused_until: datetime | None = None
     waiting: Waiting | None = None  # an erasure
+    # What callers call them in their own systems, by the consent that it came with.
+    external_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
 
 async def look(parts: Parts, subject: str) -> OwnData | None:
@@ -133,6 +136,7 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         read = await facts.read(connection, parts.consents, {subject: gate}, pairs, now)
         choices = await _choices(connection, read, gate.locale, now)
         asked = await waiting.look(connection, parts.rows, subject, now)
+        called = await external_ids.of(connection, [subject])
     periods = erasing.periods_of(parts.config.retention)
     held = [
         Held.of(
@@ -157,6 +161,7 @@ async def look(parts: Parts, subject: str) -> OwnData | None:
         objected_at=gate.objected_at,
         paused_until=pace.paused_until if pace.is_paused(now) else None,
         waiting=asked,
+        external_ids={row.consent: external_ids.opened(row, vault) for row in called},
     )
 
 

@@ -22,8 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import roll
 from audit.log import Log
 from consent import feed, tellings
+from consent.external_ids import Ids
 from consent.feed import Change, News, Telling
-from consent.tellings import Claim
+from consent.tellings import Claim, Failure
 from gateway.config.config import Config
 from gateway.config.contradictions import OWN_SERVER
 from gateway.flows.bad_rows import put_aside
@@ -47,8 +48,9 @@ class Receiver:
     kinds: frozenset[News]
 
 
-# Returns whether it was acknowledged, soon and whatever happens; raises nothing.
-Send = Callable[[str, Change], Awaitable[bool]]
+# Returns why it was not acknowledged, soon and whatever happens; None: it was. Raises nothing.
+Send = Callable[[str, Change, Ids], Awaitable[Failure | None]]
+Identify = Callable[[Sequence[Change]], Awaitable[Mapping[str, Ids]]]  # by change
 
 
 def receivers_of(config: Config) -> dict[str, Receiver]:
@@ -75,6 +77,7 @@ class Tellings:
         log: Log,
         receivers: Mapping[str, Receiver],
         send: Send,
+        identify: Identify,
     ) -> None:
         self._data = data
         self._clock = clock
@@ -82,6 +85,7 @@ class Tellings:
         self._log = log
         self._receivers = receivers
         self._send = send
+        self._identify = identify
 
     async def spread(self) -> int:
         """Decide who is told of what has a place in the log; one process at a time, in its order.
@@ -97,9 +101,11 @@ class Tellings:
             rows = await feed.unspread(connection, now, _PAGE)
             read = {row.id: feed.read(self._keys, row) for row in rows}
             stuck = {name: Why.ALTERED for name, one in read.items() if one is None}
-            await put_aside(connection, "change", stuck, now)
             ours = [one for one in read.values() if one is not None]
             places = await roll.places_of(connection, self._log.macs, [one.eid for one in ours])
+            # Each has a place: in front of the others, one with another's entry would stay there.
+            stuck |= {one.id: Why.ALTERED for one in ours if one.eid not in places}
+            await put_aside(connection, "change", stuck, now)
             placed = [(places[one.eid][0], one) for one in ours if one.eid in places]
             ready = sorted(placed, key=itemgetter(0))  # changes have no order of their own
             spread = [
@@ -136,12 +142,16 @@ class Tellings:
                 log.error("tellings_aside", webhook=webhook, rows=len(aside))
                 await tellings.put_aside(connection, webhook, aside, now)
         # No connection is held here: whoever is slow to listen must not keep others from it.
-        said = await asyncio.gather(*(self._send(webhook, one) for one in due.values()))
+        ids = await self._identify([*due.values()])
+        sent = (self._send(webhook, one, ids.get(one.id, {})) for one in due.values())
+        said = await asyncio.gather(*sent)
         return await self._settle(webhook, due, said)
 
-    async def _settle(self, webhook: str, due: Mapping[Claim, Change], said: Sequence[bool]) -> int:
-        told = [one for one, heard in zip(due.values(), said, strict=True) if heard]
-        again = [one for one, heard in zip(due, said, strict=True) if not heard]
+    async def _settle(
+        self, webhook: str, due: Mapping[Claim, Change], said: Sequence[Failure | None]
+    ) -> int:
+        again = {one: why for one, why in zip(due, said, strict=True) if why is not None}
+        told = [change for one, change in due.items() if one not in again]
         async with self._data.begin() as connection:
             now = await self._clock.now(connection)
             await tellings.end(connection, self._keys, webhook, told, Telling.TOLD, now)

@@ -19,6 +19,7 @@ from consent.model import Reason, Refused
 @dataclass(frozen=True, slots=True)
 class Queued:
     message: str
+    send_at_passed: bool = False  # it was to be sent earlier, and is now
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def _written(said: Mapping[str, Any]) -> bytes:
 def _item(outcome: Outcome) -> Mapping[str, Any]:
     match outcome:
         case Queued():
-            return {"message_id": outcome.message, "status": "queued"}
+            queued = {"message_id": outcome.message, "status": "queued"}
+            return queued | ({"send_at_passed": True} if outcome.send_at_passed else {})
         case Refused():
             refused = {"reason": outcome.reason, "class": outcome.refusal_class}
             return {"status": "refused", **refused}
@@ -66,7 +68,7 @@ def _item(outcome: Outcome) -> Mapping[str, Any]:
 def _outcome(item: Mapping[str, Any]) -> Outcome:
     match item["status"]:
         case "queued":
-            return Queued(item["message_id"])
+            return Queued(item["message_id"], send_at_passed=item.get("send_at_passed", False))
         case "refused":
             return Refused(Reason(item["reason"]))
         case _:

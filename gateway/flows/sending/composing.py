@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from time import perf_counter
 from typing import Any, assert_never
 
-from consent import links, personal
+from consent import address, links, personal
 from consent.links import Route
 from delivery import dkim, mime
 from delivery.desk import Composed, Parcel
 from delivery.dkim import Signer
+from delivery.errors import VersionAway
 from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.plain_text import plain_text
+from delivery.template_source import NoSource
 from delivery.templates import Templates
 from delivery.transmission import Envelope
 from gateway.config.config import Config
@@ -48,8 +51,14 @@ class Tools:
         return self.config.server.public_url
 
 
+_Work = Callable[[Sealed], Composed | None]
+Fetch = Callable[[str], Awaitable[bytes | None]]  # what a version of a template was written as
+
+
 class Composer:
     """Composes and signs permitted letters as they are asked for.
+
+    A version of a template that no mail of this process was made of yet is fetched first.
 
     With *aside* in a thread: where the same loop answers strangers it must be,
     for signing would delay the next answer. Elsewhere a thread only fights for
@@ -58,8 +67,10 @@ class Composer:
     sixth less while code and templates stay in the processor's caches.
     """
 
-    def __init__(self, tools: Tools, *, aside: bool) -> None:
+    def __init__(self, tools: Tools, fetch: Fetch, *, aside: bool) -> None:
         self._compose = partial(_compose, tools)
+        self._templates = tools.templates
+        self._fetch = fetch
         self._aside = aside
         self._going_on = False
         self._taken = 0  # since the last look ahead
@@ -68,17 +79,33 @@ class Composer:
         """The mail of a letter; None where it has none, for whatever reason. Ask once.
 
         *following* is what will be asked for next, in order, whenever it is looked at.
+        Raises what fetching does; then nothing of the mail was begun.
         """
         if self._aside:
-            return await asyncio.to_thread(self._compose, letter.unseal())
+            beside = partial(asyncio.to_thread, letter.compose, self._compose)
+            await self._with_version(letter, beside)
+            return letter.take()
         self._taken += 1
         if letter.is_sealed:
-            letter.compose(self._compose)
+            await self._with_version(letter, partial(_here, letter.compose, self._compose))
             self._taken = _LOOK_AFTER
         if self._taken >= _LOOK_AFTER and not self._going_on:
             self._taken, self._going_on = 0, True
             asyncio.get_running_loop().call_soon(self._go_on, following)
         return letter.take()
+
+    async def _with_version(self, letter: Letter, compose: Callable[[], Awaitable[None]]) -> None:
+        """Compose, if need be again once the version that was lacking is here."""
+        try:
+            await compose()
+        except VersionAway as away:
+            raw = await self._fetch(away.version)
+            try:
+                self._templates.take(raw or b"")
+                await compose()
+            except (NoSource, VersionAway) as gone:
+                logs.failed("not_composed", gone)
+                letter.give_up()
 
     def _go_on(self, following: Iterable[Parcel[Letter]]) -> None:
         """Compose what will be asked for next, some at a time, until there is enough of it."""
@@ -89,13 +116,20 @@ class Composer:
             if perf_counter() > ends_at:
                 asyncio.get_running_loop().call_soon(self._go_on, following)
                 return
-            parcel.letter.compose(self._compose)
+            with suppress(VersionAway):  # fetched once it is its turn
+                parcel.letter.compose(self._compose)
         self._going_on = False
+
+
+async def _here(work: Callable[[_Work], None], what: _Work) -> None:
+    work(what)
 
 
 def _compose(tools: Tools, sealed: Sealed) -> Composed | None:
     try:
         return _composed(tools, sealed)
+    except VersionAway:
+        raise
     except Exception as error:  # noqa: BLE001 it would end the worker, and be claimed first again
         logs.failed("not_composed", error, message=sealed.message.id)
         return None
@@ -125,6 +159,8 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
         feedback_id=_feedback_id(message),
     )
     said = content.read(opened)
+    if not _may_go(said, mailbox):
+        raise LookupError("another mailbox is on file than the one that it was made for")
     mail = mime.compose(header, _render(tools, sealed, said, ways))
     signature = tools.signers[message.sender].sign(mail.fields, mail.body, sealed.dated_at)
     raw = mail.wire([signature])
@@ -149,6 +185,13 @@ def _mailbox(sealed: Sealed) -> str | None:
     return None if email is None else email.mailbox
 
 
+def _may_go(said: content.Content, mailbox: str) -> bool:
+    """Whether it goes where it was made for: the row of a person may be another one by now."""
+    if not isinstance(said, OurMail) or said.only_to is None:
+        return True
+    return address.recognised(mailbox) == said.only_to
+
+
 def _render(
     tools: Tools, sealed: Sealed, said: content.Content, ways: Mapping[Route, str]
 ) -> mime.Content:
@@ -164,9 +207,9 @@ def _render(
             text = plain_text(page or "") if text is None else text
             parts = mime.Content(subject, text, page)
             return templates.inline(parts, locale=locale, frame=framed)
-        case CallersTemplate(template, data):
+        case CallersTemplate(template, data, version=version):
             data = {"profile": personal.open_profile(gate, sealed.vault), **data}
-            return templates.render(template, locale, data, framed, footer=True)
+            return templates.render(template, locale, data, framed, footer=True, version=version)
         case OurMail(template):
             locale = said.locale or locale
             framed |= {"locale": locale, "consents": said.consents}

@@ -51,22 +51,31 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class OurMail:
-    """A mail of the gateway's own: a template, and what in it is this mail's alone."""
+    """A mail of the gateway's own: a template, and what in it is this mail's alone.
+
+    *only_to*: the canonical address that it was made for, where it must go nowhere else,
+    whatever is on file when it is sent.
+    """
 
     template: str
     links: Mapping[str, str] = field(repr=False)
     locale: str | None = None  # none: the recipient's
     consents: Sequence[Wording] = ()
     data: Mapping[str, str] = field(default_factory=dict, repr=False)
+    only_to: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CallersTemplate:
-    """A template that a caller chose, with the caller's data."""
+    """A template that a caller chose, with the caller's data.
+
+    *version*: of one of the operator's own, by the hash of what it was then.
+    """
 
     template: str
     data: Mapping[str, Any] = field(repr=False)
     reference: str | None = field(default=None, repr=False)
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ Content = OurMail | Callers
 def of_caller(said: Mapping[str, Any], reference: str | None) -> Callers:
     """What a caller handed in, checked for shape: a template with data, or parts."""
     if "template" in said:
-        return CallersTemplate(said["template"], said["data"], reference)
+        return CallersTemplate(said["template"], said["data"], reference, said.get("version"))
     whole = said.get("whole") is True
     return CallersParts(said["subject"], said.get("html"), said.get("text"), reference, whole)
 
@@ -106,13 +115,15 @@ def write(content: Content) -> bytes:
     """The bytes that `read` reads."""
     document: dict[str, Any]
     match content:
-        case OurMail(template, links, locale, consents, data):
+        case OurMail(template, links, locale, consents, data, only_to):
             document = {"template": template, "data": dict(data)}
             document |= {} if locale is None else {"locale": locale}
             document["links"] = dict(links)
             document |= {"consents": [one.written() for one in consents]} if consents else {}
-        case CallersTemplate(template, data, reference):
+            document |= {} if only_to is None else {"only_to": only_to}
+        case CallersTemplate(template, data, reference, version):
             document = {"template": template, "data": data, "reference": reference}
+            document |= {} if version is None else {"version": version}
         case CallersParts(subject, html, text, reference, whole):
             parts = {"subject": subject, "html": html, "text": text}
             document = {name: part for name, part in parts.items() if part is not None}
@@ -134,6 +145,7 @@ def read(raw: bytes) -> Content:
             locale=document.get("locale"),
             consents=tuple(_wording(one) for one in asked),
             data=dict(document.get("data", {})),
+            only_to=document.get("only_to"),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ContentError from None
@@ -202,6 +214,7 @@ def new_message(
     due_at: datetime,
     expires_at: datetime,
     origin: str | None = None,
+    reference: bytes | None = None,
     why: Occasion | None = None,
 ) -> NewMessage:
     """A message to enqueue, its content sealed under the recipient's key."""
@@ -219,5 +232,6 @@ def new_message(
         due_at=due_at,
         expires_at=expires_at,
         origin=origin,
+        reference=reference,
         **occasion.columns(why),
     )

@@ -17,43 +17,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import gates
+from consent import gates, specimens
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.model import Reason, Refused
+from consent.specimens import Specimen
 from delivery import changing, outbox
-from delivery.errors import TemplateError
+from delivery.blemishes import Blemish
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from delivery.schedule import LIFE
-from delivery.templates import Templates
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered, Ticket
 from gateway.config.config import Config
 from gateway.flows.sending import accepted, ends, permission
 from gateway.flows.sending.accepted import Outcome, Queued, Told
-from gateway.flows.sending.composing import frame
 from gateway.flows.sending.content import new_message, of_caller
 from gateway.flows.sending.permission import Advice, Question
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
-
-_SERVICE = frozenset(
-    {
-        "address_asked",
-        "address_changed",
-        "address_confirm",
-        "asked_again",
-        "checkpoint",
-        "confirmation",
-        "desk",
-        "my_data",
-        "re_permission",
-        "withdrawal",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +51,9 @@ class Wanted:
     send_at: datetime | None = None
     expires_at: datetime | None = None
     reference: str | None = field(default=None, repr=False)
+    kept: Specimen | None = field(default=None, repr=False)  # the template that it names
+    blemishes: Sequence[Blemish] = ()  # what its caller is told beside
+    found_by: bytes | None = field(default=None, repr=False)  # the reference, keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,52 +81,6 @@ class Done:
 
 
 Taken = Done | Clash  # what became of one request
-
-
-class ContentFlaw(StrEnum):
-    """Why a content cannot be sent."""
-
-    RESERVED = "reserved"  # a template of the gateway's own mails
-    TEMPLATE = "template"  # one that is not there, or cannot be rendered
-    VARIABLE = "variable"  # one that asks for more than was said
-    VALUE = "value"  # one that prints what is no text
-
-
-@dataclass(frozen=True, slots=True)
-class ContentProblem:
-    """What is wrong with a content.
-
-    *about* names the variable, points to the value, or says what the template lacks.
-    """
-
-    flaw: ContentFlaw
-    about: str = ""
-
-
-def check_content(
-    config: Config, templates: Templates, purpose: str, content: Mapping[str, Any]
-) -> ContentProblem | None:
-    """Say what is wrong where a template is not there or lacks a variable.
-
-    Renders for a recipient of every language that the purpose has: what is
-    wrong is told now, while the caller listens, and not when the mail is due.
-    """
-    known = config.purposes.get(purpose)
-    if known is None or "template" not in content:
-        return None
-    if content["template"] in _SERVICE:
-        return ContentProblem(ContentFlaw.RESERVED)
-    for locale in known.text:
-        framed = frame(config, known.sender, locale)
-        try:
-            templates.check(content["template"], locale, content["data"], framed, footer=True)
-        except TemplateError as error:
-            if error.missing is not None:
-                return ContentProblem(ContentFlaw.VARIABLE, error.missing)
-            if error.unprintable is not None:
-                return ContentProblem(ContentFlaw.VALUE, error.unprintable)
-            return ContentProblem(ContentFlaw.TEMPLATE, error.problem)
-    return None
 
 
 async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
@@ -210,10 +151,24 @@ async def enqueue(
             continue
         message = _message(parts.config, one, given, vault, now)
         messages.append(message)
-        outcome.append(Queued(message.id))
+        passed = one.send_at is not None and one.send_at < now
+        outcome.append(Queued(message.id, send_at_passed=passed))
+    await _keep_templates(connection, wanted, outcome, now)
     await outbox.enqueue(connection, parts.rows, messages, now)
     await _audit_refusals(connection, parts.log, wanted, advice, outcome, vault, now)
     return outcome
+
+
+async def _keep_templates(
+    connection: AsyncConnection,
+    wanted: Sequence[Wanted],
+    outcome: Sequence[Queued | Refused],
+    now: datetime,
+) -> None:
+    """Keep the versions that queued messages name; nothing is kept for one that was refused."""
+    pairs = zip(wanted, outcome, strict=True)
+    queued = [one.kept for one, became in pairs if isinstance(became, Queued)]
+    await specimens.keep(connection, [one for one in queued if one is not None], now)
 
 
 async def known_subjects(data: Database, lookup: LookUp, wanted: Sequence[Wanted]) -> set[str]:
@@ -246,6 +201,7 @@ def _message(config: Config, one: Wanted, given: Advice, vault: Vault, now: date
         due_at=due_at,
         expires_at=one.expires_at or due_at + LIFE,
         origin=one.origin,
+        reference=one.found_by,
     )
 
 

@@ -56,8 +56,13 @@ class Letter:
         return sealed
 
     def compose(self, compose: Callable[[Sealed], Composed | None]) -> None:
-        """Keep the mail instead of what it is made of."""
-        self._held = _Ready(compose(self.unseal()))
+        """Keep the mail instead of what it is made of; that stays where `VersionAway` is raised."""
+        sealed = self._held = self.unseal()
+        self._held = _Ready(compose(sealed))
+
+    def give_up(self) -> None:
+        """There is no mail of it, for whatever reason."""
+        self._held = _Ready(None)
 
     def take(self) -> Composed | None:
         """Take out the mail, once it was composed; None where it has none, for whatever reason."""

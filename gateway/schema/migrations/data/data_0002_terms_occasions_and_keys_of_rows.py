@@ -66,7 +66,9 @@ def upgrade() -> None:
     _keep_what_is_held()
     _keep_how_mails_are_to_come()
     _keep_what_changes_an_address()
+    _keep_what_callers_call_people()
     _keep_campaigns()
+    _keep_what_callers_list()
     _keep_what_people_were_shown()
     _keep_who_sits_at_the_desk()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
@@ -303,7 +305,7 @@ def _keep_what_others_are_told() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("eid"),
     )
-    unspread = sa.text("receivers IS NULL")
+    unspread, spread = sa.text("receivers IS NULL"), sa.text("receivers IS NOT NULL")
     with op.batch_alter_table("change", schema=None) as batch_op:
         for name in ("at", "subject"):
             batch_op.create_index(batch_op.f(f"ix_change_{name}"), [name], unique=False)
@@ -313,6 +315,13 @@ def _keep_what_others_are_told() -> None:
             unique=False,
             sqlite_where=unspread,
             postgresql_where=unspread,
+        )
+        batch_op.create_index(
+            "change_spread",
+            ["place", "id"],
+            unique=False,
+            sqlite_where=spread,
+            postgresql_where=spread,
         )
     op.create_table(
         "telling",
@@ -325,6 +334,7 @@ def _keep_what_others_are_told() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("told_at", types.Moment(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.String(length=24), nullable=True),
         sa.Column("due_at", types.Moment(), nullable=False),
         sa.Column("kid", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
@@ -392,6 +402,21 @@ def _keep_what_changes_an_address() -> None:
             batch_op.create_index(batch_op.f(f"ix_address_link_{name}"), [name], unique=False)
 
 
+def _keep_what_callers_call_people() -> None:
+    op.create_table(
+        "external_id",
+        sa.Column("consent", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
+        sa.PrimaryKeyConstraint("consent"),
+    )
+    with op.batch_alter_table("external_id", schema=None) as batch_op:
+        batch_op.create_index("external_id_of_subject", ["subject", "purpose"], unique=False)
+
+
 def _keep_campaigns() -> None:
     with op.batch_alter_table("content", schema=None) as batch_op:
         batch_op.add_column(sa.Column("key", sa.String(length=40), nullable=True))
@@ -422,6 +447,20 @@ def _keep_campaigns() -> None:
             postgresql_where=confirmed,
         )
     _make_campaigns()
+
+
+def _keep_what_callers_list() -> None:
+    these = sa.text("reference IS NOT NULL")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("reference", sa.LargeBinary(), nullable=True))
+        batch_op.add_column(sa.Column("send_at", types.Moment(), nullable=True))
+        batch_op.create_index(
+            "outbox_reference",
+            ["reference", "id"],
+            unique=False,
+            sqlite_where=these,
+            postgresql_where=these,
+        )
 
 
 def _make_campaigns() -> None:

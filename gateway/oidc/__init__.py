@@ -1,0 +1,1 @@
+"""OpenID Connect, as who relies on it: what is asked, what is believed, and who is asked."""
