@@ -11,9 +11,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from gateway.cli import (
     api_key,
@@ -88,10 +89,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit; an error is a line on stderr, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(_config_first(given))
+        _program()(_config_first(given))
     except Exception as error:  # noqa: BLE001 a traceback could quote personal data
         say(explain(error))
         sys.exit(1)
+
+
+def _program() -> Any:
+    """The commands, whose help is as wide as the terminal: lines of our files mean nothing there."""
+    program: Any = get_command(app)
+    found = [program]
+    while found:
+        one = found.pop()
+        one.help = one.help and _flowing(one.help)
+        found += getattr(one, "commands", {}).values()
+    return program
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs of one line each; what is indented is an example, and stays as it stands."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        one if one.startswith("    ") else " ".join(one.split("\n")) for one in paragraphs
+    )
 
 
 def _config_first(arguments: list[str]) -> list[str]:

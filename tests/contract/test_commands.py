@@ -113,3 +113,17 @@ def test_help_is_everywhere(arguments: list[str], capsys: pytest.CaptureFixture[
 
 def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
     assert run("frobnicate").status == 2
+
+
+def test_help_flows_and_examples_stand_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    with pytest.raises(SystemExit):
+        main(["breach", "--help"])
+
+    lines = [line.strip() for line in capsys.readouterr().out.partition("Options")[0].splitlines()]
+    assert "gateway breach --case INC-8 --took exports --since 2026-11-20 -o laptop.pdf" in lines
+    words = [line for line in lines[4:] if line and not line.startswith("gateway breach")]
+    assert sum(len(line) < 50 for line in words) <= 3, "it breaks where our files break"

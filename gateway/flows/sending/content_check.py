@@ -161,7 +161,9 @@ def _of_parts(
         mail = templates.try_inline(said, locale=locale, frame=framed)
         found += blemishes.of_mail(said, mail, read)
         break  # the same in every language, but for some words of the footer
-    return Said(content, None, _each_once(found))
+    # Of a text that we made of the HTML the caller would look for in vain.
+    theirs = [one for one in found if one.part != "text" or given.get("text") is not None]
+    return Said(content, None, _each_once(theirs))
 
 
 def _frames(config: Config, purpose: str) -> Iterator[tuple[str, dict[str, Any]]]:
