@@ -107,12 +107,9 @@ def about_address(config: Config) -> Iterator[Finding]:
 
 def about_languages(config: Config) -> Iterator[Finding]:
     """What a start refuses: pages would show two languages at once."""
-    found = list(uncatalogued.problems(config))
-    for problem in found:
-        way_out = "take its texts out, or add its catalogue: docs/landing-pages.md, Languages"
-        yield fail("languages", problem, way_out)
-    if not found:
-        yield ok("languages", f"have a catalogue each: {', '.join(config.locales)}")
+    way_out = "take its texts out, or add its catalogue: docs/landing-pages.md, Languages"
+    found = [fail("languages", one, way_out) for one in uncatalogued.problems(config)]
+    yield from found or [ok("languages", f"have a catalogue each: {', '.join(config.locales)}")]
 
 
 def about_notice(config: Config) -> Iterator[Finding]:
