@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _program() -> Any:
-    """The commands, whose help is as wide as the terminal: lines of our files mean nothing there."""
+    """The commands; their help is as wide as the terminal, wherever lines of our files end."""
     program: Any = get_command(app)
     found = [program]
     while found:
