@@ -29,6 +29,7 @@ def only_one(url: str) -> Iterator[None]:
     files.make_folder(data.parent)
     descriptor = os.open(f"{data}{_SUFFIX}", os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)  # whoever else can open it could hold it, and keep us out
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

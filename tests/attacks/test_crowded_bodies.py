@@ -96,7 +96,7 @@ async def test_a_thousand_messages_with_much_data_are_taken(
     (folder := tmp_path / "own" / "rich").mkdir(parents=True)
     (folder / "subject.txt").write_text("For {{ first_name }}")
     (folder / "body.txt").write_text("{% for name in said %}{{ name }}{% endfor %}")
-    batch = {"messages": [rich(80)] * 1000}
+    batch = {"messages": [rich(78)] * 1000}
     assert len(json.dumps(batch)) > 2_000_000
     data = BytesIO(json.dumps(batch).encode())
     more = '[templates]\ndirectory = "own"\n'

@@ -99,7 +99,8 @@ async def test_files_that_an_older_release_left_open_are_taken_from_others(
     await gateway.start("serve", "serve")
     await sign_up(gateway)
     gateway.kill("serve")  # so that -wal and -shm are still there
-    files = [one for one in (gateway.directory / "var").glob("*.db*")]
+    databases = (gateway.directory / "var").glob("*.db*")
+    files = [one for one in databases if one.suffix != ".process"]  # which is empty
     files += inbox(gateway).glob("*.eml")
     for one in files:
         one.chmod(0o644)

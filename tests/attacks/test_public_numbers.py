@@ -41,6 +41,7 @@ _STAMP = re.compile(rb'(name="stamp" value="|"stamp": ?")[A-Za-z0-9._-]+')
 
 _WORDINGS: dict[str, list[str]] = {}  # read once for each app
 
+DATED = ("GET", "/.well-known/security.txt")
 SIZE = ("GET", "/v1/audit/checkpoint")
 Seen = dict[tuple[str, str], tuple[int, dict[str, str], bytes]]
 
@@ -262,7 +263,8 @@ async def test_the_size_of_the_day_hides_whoever_was_asked_for(app: App) -> None
         await a_day_passes(app, 0)
         grew[kind] = await size(app) - shown - FEWEST - 1
     seen = await everything(app, "GET")
-    assert [one for one in seen if seen[one] != others[one]] == [SIZE]
+    # And a file that says until which day it holds.
+    assert [one for one in seen if seen[one] != others[one]] == [DATED, SIZE]
 
     # Two hundred requests about one person. How well anybody can tell two kinds apart who sees the
     # sum with covers: the share of sizes that only one of them can have.
