@@ -355,7 +355,7 @@ async def test_one_process_at_a_time_opens_addresses_and_another_goes_on_at_once
     assert await node.sets.begin("lookup") == 2
     by_the_new = select(tables.subject_index.c.subject).where(tables.subject_index.c.kid == 2)
 
-    async with app.parts.data.read() as other:
+    async with app.parts.data.begin() as other:
         assert await try_alone(other, "reindex")
         await keep(node)
         assert (await other.execute(by_the_new)).all() == []

@@ -6,10 +6,12 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -47,13 +49,14 @@ def _move_away(file: Path) -> Callable[[], None]:
 
 
 async def test_a_taken_port_is_one_line_and_exit_1(gateway: Gateway) -> None:
+    place = urlsplit(gateway.base)
+    with socket.create_server((place.hostname, place.port)):
+        refused = await asyncio.to_thread(gateway.try_command, "serve")
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("gateway: cannot listen on 127.0.0.1:")
+    assert "Traceback" not in refused.stderr
     await gateway.start("serve", "serve")
-
-    second = await asyncio.to_thread(gateway.try_command, "serve")
-
-    assert second.returncode == 1
-    assert second.stderr.splitlines()[-1].startswith("gateway: cannot listen on 127.0.0.1:")
-    assert "Traceback" not in second.stderr
     assert '"library"' not in gateway.log("serve")
     assert await gateway.sign_up(ADA) == 202
 

@@ -103,7 +103,7 @@ async def test_what_is_not_there_is_a_problem(embedded: App, path: str) -> None:
 
 async def test_a_method_that_is_not_served_is_told_the_right_ones(embedded: App) -> None:
     async with embedded.http.patch("/v1/messages") as answer:
-        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD,POST")
         assert (await answer.json())["type"] == "/problems/method-not-allowed"
     async with embedded.http.delete("/confirm/x") as answer:
         assert (answer.status, answer.content_type) == (405, "application/problem+json")

@@ -694,6 +694,7 @@ async def test_no_table_is_without_a_rule() -> None:
         "dek": "with the person or the operator, or swept after a day",
         "erasure": "`rights_requests` after nothing else is left: random ids",
         "erasure_ledger": "for ever: random ids",
+        "external_id": "`unconfirmed` after what it was given with ended, or with the person",
         "fresh_link": "a day after its end",
         "handle": "with the person",
         "hold": "until its date, or until it is lifted",
