@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.http import pages
-from gateway.look.translations import languages
+from gateway.look.translations import SOURCE, languages
 from tests.support.page_samples import samples
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -45,7 +45,8 @@ def page() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.mark.parametrize("locale", languages())
+# The markup is the same in each; English, whose words are the shortest, fits where these do.
+@pytest.mark.parametrize("locale", [one for one in languages() if one != SOURCE])
 @pytest.mark.parametrize("state", sorted(samples("en")))
 def test_a_page_is_accessible_and_fits(page: Any, state: str, locale: str) -> None:
     name, facts = samples(locale)[state]
