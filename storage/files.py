@@ -151,6 +151,16 @@ def keep_private(path: Path) -> None:
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write where somebody said, for its owner alone, and over what is there.
+
+    Not durably: whoever asked can ask again.
+    """
+    with open(path, "wb", opener=opener) as file:
+        keep_private(path)
+        file.write(content)
+
+
 def loose(paths: Iterable[Path]) -> list[Path]:
     """Those files that others may read, and their folders that others may write to.
 

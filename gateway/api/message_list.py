@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -10,7 +9,7 @@ from pydantic import Field
 
 from delivery.outbox import Status
 from delivery.own_messages import Asked
-from gateway.api.messages import MessageStatus, reason_of, status_of
+from gateway.api.messages import MessageStatus, MessageSummary, status_of, summary_of
 from gateway.callers.api_keys import Scope
 from gateway.errors import Invalid
 from gateway.flows.sending import messages
@@ -21,23 +20,11 @@ from gateway.http.app_keys import PARTS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Label, Moment, Name, PageCursor
-from gateway.http.models import Answer, Incoming, Omissible
+from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import read_query
 from storage.honesty import RowKeys
 
 _LIST: Final = "messages"
-
-
-class MessageSummary(Answer):
-    """One of many; `GET /v1/messages/{id}` has its permit and attempts."""
-
-    message_id: str
-    status: MessageStatus
-    reason: Omissible = None
-    purpose: str
-    reference: Omissible = None
-    created_at: datetime
-    send_at: datetime | None
 
 
 class MessagesQuery(Incoming):
@@ -92,16 +79,7 @@ def _behind(keys: RowKeys, said: str) -> str:
 
 
 def _listed(one: Listed) -> MessageSummary:
-    message = one.message
-    return MessageSummary(
-        message_id=message.id,
-        status=status_of(message.status),
-        reason=reason_of(message),
-        purpose=message.purpose,
-        reference=one.reference,
-        created_at=message.created_at,
-        send_at=message.send_at,
-    )
+    return MessageSummary(**summary_of(one.message, one.reference))
 
 
 def _standing_so(status: MessageStatus) -> frozenset[Status]:

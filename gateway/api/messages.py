@@ -95,7 +95,9 @@ class MessageStatus(StrEnum):
     FAILED = "failed"
 
 
-class MessageView(Answer):
+class MessageSummary(Answer):
+    """One of many; `GET /v1/messages/{id}` has its permit and attempts."""
+
     message_id: str
     status: MessageStatus
     reason: Omissible = None
@@ -103,6 +105,11 @@ class MessageView(Answer):
     reference: Omissible = None
     created_at: datetime
     send_at: datetime | None
+
+
+class MessageView(MessageSummary):
+    """What became of one."""
+
     permit: PermitView | None = None
     attempts: list[AttemptView] = Field(default=[])
     message_id_header: Omissible = None
@@ -158,13 +165,7 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     header = seen.message_id_header
     return answer(
         MessageView(
-            message_id=seen.message.id,
-            status=status_of(seen.message.status),
-            reason=reason_of(seen.message),
-            purpose=seen.message.purpose,
-            reference=seen.reference,
-            created_at=seen.message.created_at,
-            send_at=seen.message.send_at,
+            **summary_of(seen.message, seen.reference),
             permit=seen.permit and _permit_view(seen.permit),
             attempts=[_attempt_view(attempt) for attempt in seen.attempts],
             message_id_header=None if header is None else f"<{header}>",
@@ -172,8 +173,18 @@ async def get_message(request: web.Request) -> web.StreamResponse:
     )
 
 
-def reason_of(message: Message) -> str | None:
-    return _PAUSED if message.status is Status.PAUSED else message.reason
+def summary_of(message: Message, reference: str | None) -> dict[str, Any]:
+    """The fields of a `MessageSummary`."""
+    paused = message.status is Status.PAUSED
+    return {
+        "message_id": message.id,
+        "status": status_of(message.status),
+        "reason": _PAUSED if paused else message.reason,
+        "purpose": message.purpose,
+        "reference": reference,
+        "created_at": message.created_at,
+        "send_at": message.send_at,
+    }
 
 
 def status_of(status: Status) -> MessageStatus:

@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, named, result, run, say
+from storage import files
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -85,7 +86,7 @@ def breach(
     made, document, written = run(_assessed(config, asked, locale, output))
     if output is not None:
         with named(output, "written", _WRITTEN):
-            _write(output, written)
+            files.write_private(output, written)
         say(f"wrote {output}")
     if as_json:
         result(document.decode().rstrip("\n"))
@@ -163,14 +164,6 @@ async def _assessed(
             return made, document, written
     finally:
         await typesetter.stop()
-
-
-def _write(path: Path, content: bytes) -> None:
-    from storage import files
-
-    with open(path, "wb", opener=files.opener) as file:
-        files.keep_private(path)  # it may have been there
-        file.write(content)
 
 
 def _lines(made: Paper) -> Iterator[str]:

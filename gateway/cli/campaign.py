@@ -16,8 +16,8 @@ import typer
 from gateway.cli.talk import (
     configuration,
     fail,
-    named,
     progress,
+    read_json,
     result,
     result_json,
     run,
@@ -79,10 +79,10 @@ def create(
     thousand people. What they say is read from files, never from arguments: those are seen by
     every user of the machine. Its messages are made and sent by the gateway's own processes.
     """
-    said: dict[str, Any] = {"purpose": purpose, "content": _read(content)}
+    said: dict[str, Any] = {"purpose": purpose, "content": read_json(content)}
     more = {"send_at": at, "per_hour": per_hour, "reference": reference}
     said |= {name: value for name, value in more.items() if value is not None}
-    said |= {} if audience is None else {"audience": _read(audience)}
+    said |= {} if audience is None else {"audience": read_json(audience)}
     made = run(_create(configuration(context), said, ask=not yes))
     result(made)
 
@@ -130,7 +130,7 @@ def test_(
     any other, and the gateway's own processes send it. Waits for them up to a minute, and prints
     what became of it; the id of the message is alone on stdout.
     """
-    said = {"purpose": purpose, "content": _read(content)}
+    said = {"purpose": purpose, "content": read_json(content)}
     sent = run(try_out(configuration(context), said, sys.stdin.readline().strip()))
     result(sent)
 
@@ -179,15 +179,6 @@ async def _resend(stores: Stores, steering: Steering, *, campaign: str, ask: boo
         if ask and not typer.confirm("Send them again?", err=True):
             raise fail("nothing was sent again")
     return await steering.resend(campaign, By(Actor.OPERATOR))
-
-
-def _read(path: Path) -> Any:
-    with named(path, "read", "name a file of JSON that you may read"):
-        raw = path.read_text("utf-8")
-    try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise fail(f"{path} is no JSON: {error}") from None
 
 
 def _steer(context: typer.Context, campaign: str, step: str) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, result, result_json, run, say
+from storage import files
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
@@ -56,7 +57,7 @@ def defend(
     answered, written = run(_answer(configuration(context), raw, opening, locale, output))
     if output is not None:
         with named(output, "written", _WRITTEN):
-            _write(output, written)
+            files.write_private(output, written)
         say(f"wrote {output}")
     if as_json:
         result_json(answered)
@@ -122,14 +123,6 @@ async def _answer(
         ) from None
     finally:
         await typesetter.stop()
-
-
-def _write(path: Path, content: bytes) -> None:
-    from storage import files
-
-    with open(path, "wb", opener=files.opener) as file:
-        files.keep_private(path)  # it may have been there
-        file.write(content)
 
 
 def _lines(answered: Any) -> Iterator[str]:

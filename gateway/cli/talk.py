@@ -81,6 +81,16 @@ def named(path: Path, doing: str, way_out: str) -> Iterator[None]:
         raise fail(f"{path} cannot be {doing}: {why}; {way_out}") from None
 
 
+def read_json(path: Path) -> Any:
+    """What a file says that the caller named."""
+    with named(path, "read", "name a file of JSON that you may read"):
+        raw = path.read_text("utf-8")
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise fail(f"{path} is no JSON: {error}") from None
+
+
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
     """Show how far long work is, to a person only; call what it yields with the count so far.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -12,7 +11,17 @@ import typer
 
 from gateway.cli.campaign import try_out
 from gateway.cli.output import opened
-from gateway.cli.talk import configuration, fail, named, result, result_json, run, say, table
+from gateway.cli.talk import (
+    configuration,
+    fail,
+    named,
+    read_json,
+    result,
+    result_json,
+    run,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,7 +214,7 @@ def _said(config: Config, name: str, purpose: str | None, data: Path | None) -> 
 
     chosen = _purpose_of(config, purpose)
     _standing(_shelf(config), name)  # which waits for what was saved just now
-    given = _invented(config, name) if data is None else _read(data)
+    given = _invented(config, name) if data is None else read_json(data)
     try:
         content: Content = Content.model_validate({"template": name, "data": given})
         return said_by(config, _templates(config), chosen, content)
@@ -236,15 +245,6 @@ def _asked(config: Config, name: str) -> list[str]:
     if version is None:
         return []
     return sorted(template_language.paths(templates.reads(name, version)))
-
-
-def _read(path: Path) -> Any:
-    with named(path, "read", "name a file of JSON that you may read"):
-        raw = path.read_text("utf-8")
-    try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise fail(f"{path} is no JSON: {error}") from None
 
 
 def _version(one: Standing) -> str:

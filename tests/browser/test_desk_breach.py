@@ -8,8 +8,7 @@ import pytest
 
 from tests.browser.conftest import Site
 from tests.browser.test_desk_cases import MOST, Counted
-from tests.browser.test_desk_visit import desk, look_up, sign_in
-from tests.browser.test_journey import DESKTOP, PHONE, confirm, sign_up, visit
+from tests.browser.test_desk_visit import BY_SCRIPTS, BY_TONGUE, desk, look_up, seated
 
 __all__ = ["desk"]
 
@@ -44,18 +43,13 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with axe", "without scripts"])
-@pytest.mark.parametrize(("locale", "size"), [("en", DESKTOP), ("de", PHONE)], ids=["en", "de"])
+@BY_SCRIPTS
+@BY_TONGUE
 async def test_what_was_on_a_stolen_laptop_and_the_record_take_no_more_than_five_clicks(
     chromium: Any, desk: Site, locale: str, size: Any, scripts: bool
 ) -> None:
     words = WORDS[locale]
-    async with visit(chromium, desk, locale, size) as person:
-        await sign_up(person, desk, locale)
-        await confirm(person, await desk.mail(1), locale)
-
-    async with visit(chromium, desk, locale, size, scripts=scripts) as officer:
-        await sign_in(officer, desk, locale, 2)
+    async with seated(chromium, desk, locale, size, scripts=scripts) as officer:
         await look_up(officer, locale)
         await officer.go(f"{desk.gateway}/dpo/?locale={locale}")
         laptop, record = Counted(officer), Counted(officer)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Site
-from tests.browser.test_desk_visit import desk, sign_in
-from tests.browser.test_journey import ADA, DESKTOP, PHONE, Visit, confirm, sign_up, visit
+from tests.browser.test_desk_visit import BY_SCRIPTS, BY_TONGUE, desk, seated
+from tests.browser.test_journey import ADA, Visit
 
 __all__ = ["desk"]
 
@@ -111,18 +111,13 @@ async def may_for_the_authority(task: Counted, words: dict[str, str]) -> str:
     return str((await file.value).suggested_filename)
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with axe", "without scripts"])
-@pytest.mark.parametrize(("locale", "size"), [("en", DESKTOP), ("de", PHONE)], ids=["en", "de"])
+@BY_SCRIPTS
+@BY_TONGUE
 async def test_what_an_authority_wants_and_an_erasure_by_phone_take_no_more_than_five_clicks(
     chromium: Any, desk: Site, locale: str, size: Any, scripts: bool
 ) -> None:
     words = WORDS[locale]
-    async with visit(chromium, desk, locale, size) as person:
-        await sign_up(person, desk, locale)
-        await confirm(person, await desk.mail(1), locale)
-
-    async with visit(chromium, desk, locale, size, scripts=scripts) as officer:
-        await sign_in(officer, desk, locale, 2)
+    async with seated(chromium, desk, locale, size, scripts=scripts) as officer:
         may, phone = Counted(officer), Counted(officer)
         assert await may_for_the_authority(may, words) == "audit.zip"
         await officer.press(words["back"], "link")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +87,33 @@ async def look_up(person: Visit, locale: str) -> None:
     await person.sees(words["story"])
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with axe", "without scripts"])
-@pytest.mark.parametrize(("locale", "size"), [("en", DESKTOP), ("de", PHONE)], ids=["en", "de"])
+@asynccontextmanager
+async def seated(
+    chromium: Any, desk: Site, locale: str, size: Any, *, scripts: bool
+) -> AsyncIterator[Visit]:
+    """An officer who came in by the mailed link, once Ada had signed up and confirmed."""
+    async with visit(chromium, desk, locale, size) as person:
+        await sign_up(person, desk, locale)
+        await confirm(person, await desk.mail(1), locale)
+    async with visit(chromium, desk, locale, size, scripts=scripts) as officer:
+        await sign_in(officer, desk, locale, 2)
+        yield officer
+
+
+# A task at the desk: in both languages, on both screens, and by whoever has no scripts.
+BY_SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with axe", "without scripts"])
+BY_TONGUE = pytest.mark.parametrize(
+    ("locale", "size"), [("en", DESKTOP), ("de", PHONE)], ids=["en", "de"]
+)
+
+
+@BY_SCRIPTS
+@BY_TONGUE
 async def test_what_came_by_phone_takes_no_more_than_five_clicks(
     chromium: Any, desk: Site, locale: str, size: Any, scripts: bool
 ) -> None:
     words = WORDS[locale]
-    async with visit(chromium, desk, locale, size) as person:
-        await sign_up(person, desk, locale)
-        await confirm(person, await desk.mail(1), locale)
-
-    async with visit(chromium, desk, locale, size, scripts=scripts) as officer:
-        await sign_in(officer, desk, locale, 2)
+    async with seated(chromium, desk, locale, size, scripts=scripts) as officer:
         await look_up(officer, locale)  # click 1
         async with officer.page.expect_download() as paper:
             await officer.press(words["paper"])  # with the next, "prove this consent" in 2
