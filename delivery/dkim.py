@@ -10,9 +10,9 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple, NewType, Protocol
 
 import dkim
@@ -83,6 +83,15 @@ class SigningKey:
         if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS:
             raise SigningError(f"an RSA key needs {RSA_BITS} bits")
         self._key = key
+        # Chosen once: which of these abstract classes a key is of takes microseconds to ask.
+        self.algorithm: Algorithm
+        self._sign: Callable[[bytes], bytes]
+        if isinstance(key, rsa.RSAPrivateKey):
+            self.algorithm = "rsa-sha256"
+            self._sign = partial(key.sign, padding=_PKCS1, algorithm=_PREHASHED)
+        else:
+            self.algorithm = "ed25519-sha256"
+            self._sign = key.sign  # PureEdDSA over the digest: RFC 8463, section 3
 
     @classmethod
     def load(cls, pem: Secret) -> SigningKey:
@@ -102,10 +111,6 @@ class SigningKey:
         return cls(key)
 
     @property
-    def algorithm(self) -> Algorithm:
-        return "rsa-sha256" if isinstance(self._key, rsa.RSAPrivateKey) else "ed25519-sha256"
-
-    @property
     def public(self) -> str:
         """SubjectPublicKeyInfo for RSA, the 32 raw bytes for Ed25519 (RFC 8463, section 4)."""
         formats = serialization.PublicFormat
@@ -116,9 +121,7 @@ class SigningKey:
         return base64.b64encode(self._key.public_key().public_bytes(encoding, form)).decode()
 
     def sign(self, digest: bytes) -> bytes:
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(digest, _PKCS1, _PREHASHED)
-        return self._key.sign(digest)  # PureEdDSA over the digest: RFC 8463, section 3
+        return self._sign(digest)
 
 
 def new_key(algorithm: Algorithm = "rsa-sha256") -> Secret:
@@ -202,7 +205,12 @@ def hash_body(body: bytes) -> BodyHash:
 
     A bare CR or LF would be signed and then changed on the way.
     """
-    return BodyHash(base64.b64encode(hashlib.sha256(relaxed.body(body)).digest()))
+    return hash_relaxed(relaxed.body(body))
+
+
+def hash_relaxed(body: bytes) -> BodyHash:
+    """As `hash_body`, of one that is in its relaxed form already."""
+    return BodyHash(base64.b64encode(hashlib.sha256(body).digest()))
 
 
 def verify(message: bytes, records: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -29,8 +30,41 @@ def leaves(values: Mapping[str, Any], path: str = FRAME) -> Iterator[tuple[str, 
             yield f"{path}.{name}", value
 
 
+class Value(str):
+    """What a template prints for one mail; what it says in every mail is a plain `str`."""
+
+    __slots__ = ()
+
+
+class _Telling(CodeGenerator):
+    """Lets what is worked out for a mail be told from what stands in the template."""
+
+    def _output_child_pre(self, *of: Any) -> None:
+        self.write("environment.value(")
+        super()._output_child_pre(*of)
+
+    def _output_child_post(self, *of: Any) -> None:
+        super()._output_child_post(*of)
+        self.write(")")
+
+    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:
+        """A block that is shown again comes in its pieces, not as what they make together."""
+        again = {n: name for n, one in enumerate(node.nodes) if (name := _shown_again(one))}
+        if not again or frame.buffer is not None or frame.require_output_check:
+            return super().visit_Output(node, frame)
+        for n, one in enumerate(node.nodes):
+            if n in again:
+                self.writeline(f"yield from context.blocks[{again[n]!r}][0](context)", one)
+            else:
+                super().visit_Output(nodes.Output([one], lineno=node.lineno), frame)
+        return None
+
+
 class FoldingEnvironment(ImmutableSandboxedEnvironment):
     """A sandbox whose templates know *constants* (by dotted name) and their language."""
+
+    code_generator_class = _Telling
+    value = Value
 
     def __init__(
         self,
@@ -125,3 +159,14 @@ def _message(call: nodes.Call) -> str | None:
         return None
     (message,) = call.args
     return message.value if isinstance(message, nodes.Const) else None
+
+
+def _shown_again(node: nodes.Expr) -> str | None:
+    """The name of a block of `{{ self.name() }}`; None for any other expression."""
+    if not isinstance(node, nodes.Call) or node.args or node.kwargs:
+        return None
+    match node.node:
+        case nodes.Getattr(node=nodes.Name(name="self")) as block:
+            return block.attr
+        case _:
+            return None

@@ -205,17 +205,27 @@ def _read(pieces: Iterable[str], flaw: str | None, remarks: Remarks) -> Read:
     return Read(page, flaw or (too_long if len(page) > LONGEST_PAGE else None), remarks)
 
 
-def with_footer(page: str, style: str, footer: str, locale: str) -> str:
-    """A page that `read` wrote, with the footer below its frame; *style* is of what is ours.
+def cut(page: str, locale: str) -> tuple[str, ...]:
+    """What of a page that `read` wrote is the sender's, in the order of `with_footer`.
 
-    One without a frame of its own gets ours, and says the language of its recipient.
+    One without a frame of its own says the language of its recipient.
     """
     head, body = page.split(_HEAD_END, 1)
     framed = body.removesuffix(_END)
-    if has_our_frame(page):
-        head = head.replace("<html>", tags.write("html", {"lang": locale}), 1)
-        before, within = framed.removesuffix(_FRAME_END).split(_PLAIN_ROOT, 1)
-        framed = f"{before}{_PLAIN_ROOT}{_CARD}{within}{_CARD_END}{_FRAME_END}"
+    if not has_our_frame(page):
+        return head, framed
+    head = head.replace("<html>", tags.write("html", {"lang": locale}), 1)
+    return head, *framed.removesuffix(_FRAME_END).split(_PLAIN_ROOT, 1)
+
+
+def with_footer(pieces: Sequence[str], style: str, footer: str) -> str:
+    """The page of what `cut` made, with the footer below its frame; *style* is of what is ours.
+
+    One without a frame of its own gets ours.
+    """
+    head, framed, *within = pieces
+    if within:
+        framed = f"{framed}{_PLAIN_ROOT}{_CARD}{within[0]}{_CARD_END}{_FRAME_END}"
     return f"{head}<style>\n{style}\n</style>\n{_HEAD_END}{framed}{footer}{_END}"
 
 

@@ -9,31 +9,25 @@ ends one-click unsubscribing, and is too slow for bulk.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
 
-from delivery.dkim import Field
+from delivery import dkim, relaxed, transfer
+from delivery.dkim import BodyHash, Field
 from delivery.errors import ComposeError
 from delivery.outcome import Kind
+from delivery.transfer import Encoded
 from storage import domains
 
-_LINE: Final = 76  # RFC 2045, section 6.7; RFC 5322 asks for 78 at most
-_LONGEST_LINE: Final = 998  # RFC 5322, section 2.1.1
+_LINE: Final = 76  # RFC 5322, section 2.1.1, asks for 78 at most
 _WORD: Final = 45  # bytes in one encoded-word of at most 75 characters: RFC 2047, section 2
 
-# What ends a line, as `str.splitlines` sees it, and what no text may carry.
-_BREAKS: Final = bytes.maketrans(b"\r\v\f\x1c\x1d\x1e", b"\n" * 6)
-_CONTROLS: Final = bytes([*range(9), *range(0x0E, 0x1C), 0x1F, 0x7F])
-_HIGH: Final = bytes(range(0x80, 0x100))
-_UNUSUAL_BREAKS: Final = {sign: sign.encode() for sign in "\x85\u2028\u2029"}
-_UTF8_CONTROL: Final = re.compile(b"\xc2[\x80-\x9f]")
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
 _BLANKS: Final = re.compile(" {2,}")
 # Fewer than RFC 5322 allows in an atom: some relays put quotes around an apostrophe and the like.
@@ -54,6 +48,15 @@ class Content:
     subject: str
     text: str
     html: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a mail says, encoded already."""
+
+    subject: str = field(repr=False)
+    text: Encoded
+    html: Encoded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Mail:
 
     fields: tuple[Field, ...]
     body: bytes
+    body_hash: BodyHash
 
     def wire(self, signatures: Iterable[bytes] = ()) -> bytes:
         """The bytes between DATA and the final dot, before dots are doubled."""
@@ -88,7 +92,13 @@ class Mail:
         return b"".join((*signatures, *fields, b"\r\n", self.body))
 
 
-def compose(header: Header, content: Content) -> Mail:
+def printed(content: Content) -> Printed:
+    """What a mail says, encoded as a whole."""
+    html = None if content.html is None else transfer.encoded(content.html)
+    return Printed(content.subject, transfer.encoded(content.text), html)
+
+
+def compose(header: Header, content: Content | Printed) -> Mail:
     """Compose a mail; the same input always gives the same bytes.
 
     Control characters are taken out of texts and names: nothing in them can
@@ -107,18 +117,14 @@ def compose(header: Header, content: Content) -> Mail:
         _field("Auto-Submitted", "auto-generated"),
         _field("MIME-Version", "1.0"),
     ]
-    part_fields, body = body_of(header.message_id, content.text, content.html)
-    return Mail((*fields, *part_fields), body)
+    ready = printed(content) if isinstance(content, Content) else content
+    part_fields, body, hashed = _body(header.message_id, ready)
+    return Mail((*fields, *part_fields), body, hashed)
 
 
 def body_of(message_id: str, text: str, html: str | None) -> tuple[list[Field], bytes]:
     """A body with the fields that say what it is; the same words always give the same bytes."""
-    if html is None:
-        return _part("plain", text)
-    boundary = f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
-    kind = f'multipart/alternative;\r\n boundary="{boundary}"'
-    parts = [_part("plain", text), _part("html", html)]
-    return [_field("Content-Type", kind)], _joined(boundary.encode(), parts)
+    return _body(message_id, printed(Content("", text, html)))[:2]
 
 
 def ascii_address(address: str) -> str:
@@ -250,46 +256,26 @@ def _literal(field: str, value: str, form: re.Pattern[str], longest: int = 970) 
     return value
 
 
-def _joined(boundary: bytes, parts: Iterable[tuple[list[Field], bytes]]) -> bytes:
-    pieces: list[bytes] = []
-    for fields, body in parts:
-        pieces += [b"--", boundary, b"\r\n", *(raw for _, raw in fields), b"\r\n", body]
-    return b"".join((*pieces, b"--", boundary, b"--\r\n"))
+def _body(message_id: str, ready: Printed) -> tuple[list[Field], bytes, BodyHash]:
+    """What a body is, the body, and the hash of its relaxed form."""
+    text, html = ready.text, ready.html
+    if html is None:
+        return _part("plain", text), text.wire, dkim.hash_relaxed(relaxed.ended(text.relaxed))
+    boundary = f"=_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}"
+    kind = f'multipart/alternative;\r\n boundary="{boundary}"'
+    before_text, before_html = (
+        b"".join((b"--", boundary.encode(), b"\r\n", *(raw for _, raw in fields), b"\r\n"))
+        for fields in (_part("plain", text), _part("html", html))
+    )
+    end = f"--{boundary}--\r\n".encode()
+    # What stands around the parts is relaxed as it is.
+    body = b"".join((before_text, text.wire, before_html, html.wire, end))
+    same = b"".join((before_text, text.relaxed, before_html, html.relaxed, end))
+    return [_field("Content-Type", kind)], body, dkim.hash_relaxed(same)
 
 
-def _part(subtype: str, text: str) -> tuple[list[Field], bytes]:
-    encoding, body = _transfer_encoded(_lines(text))
-    kind = _field("Content-Type", f"text/{subtype}; charset=utf-8")
-    return [kind, _field("Content-Transfer-Encoding", encoding)], body
-
-
-def _lines(text: str) -> bytes:
-    """Text with CRLF line ends, the last line included, and without control characters.
-
-    On bytes, table by table: a regex over every body costs as much as its signature.
-    """
-    raw = text.encode("utf-8", "replace").replace(b"\r\n", b"\n")
-    raw = raw.translate(_BREAKS, _CONTROLS)
-    for sign, line_end in _UNUSUAL_BREAKS.items():
-        if sign in text:  # one character is found ten times faster than its bytes
-            raw = raw.replace(line_end, b"\n")
-    if b"\xc2" in raw:
-        raw = _UTF8_CONTROL.sub(b"", raw)
-    return raw.rstrip(b"\n").replace(b"\n", b"\r\n") + b"\r\n"
-
-
-def _transfer_encoded(raw: bytes) -> tuple[str, bytes]:
-    """The most readable encoding that arrives unchanged and is not much longer, with its name."""
-    if raw.startswith(b"From ") or b"\r\nFrom " in raw:
-        return "base64", _base64(raw)  # mailbox files put a ">" before such a line
-    if raw.isascii() and max(map(len, raw.split(b"\r\n"))) <= _LINE:
-        return "7bit", raw
-    beyond_ascii = len(raw) - len(raw.translate(None, _HIGH))
-    if beyond_ascii * 6 > len(raw):  # from here on quoted-printable would be the longer one
-        return "base64", _base64(raw)
-    return "quoted-printable", binascii.b2a_qp(raw)
-
-
-def _base64(raw: bytes) -> bytes:
-    lines = (raw[start : start + 57] for start in range(0, len(raw), 57))
-    return b"".join(binascii.b2a_base64(line, newline=False) + b"\r\n" for line in lines)
+def _part(subtype: str, part: Encoded) -> list[Field]:
+    return [
+        _field("Content-Type", f"text/{subtype}; charset=utf-8"),
+        _field("Content-Transfer-Encoding", part.encoding),
+    ]

@@ -11,7 +11,17 @@ def field(name: bytes, raw: bytes) -> bytes:
 
 def body(raw: bytes) -> bytes:
     """A body whose lines end in CRLF."""
-    raw = collapsed(raw).replace(b" \r\n", b"\r\n").rstrip(b" ").rstrip(b"\r\n")
+    return ended(lines(raw).rstrip(b" "))
+
+
+def lines(raw: bytes) -> bytes:
+    """Whole lines within a body, wherever they stand in it."""
+    return collapsed(raw).replace(b" \r\n", b"\r\n")
+
+
+def ended(raw: bytes) -> bytes:
+    """All relaxed lines of a body, without those at its end that are empty."""
+    raw = raw.rstrip(b"\r\n")
     return raw + b"\r\n" if raw else b""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from gettext import NullTranslations
@@ -49,7 +49,16 @@ _PLACEHOLDERS: Final = {
 Values = Mapping[str, Any]
 
 
-_Parts = tuple[str, str | None, str | None]  # subject, text, HTML
+Pieces = Sequence[str]  # of a template, and between them `Value`s of one mail
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a template said: a subject, and one or both of the others."""
+
+    subject: str
+    text: Pieces | None
+    html: Pieces | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ class Templates:
         self._own_environment = lru_cache(maxsize=_MOST_KEPT)(self._make_own_environment)
         # The last frame in each language: that it is the same is seen sooner than which it is.
         self._last: dict[tuple[str, bool], tuple[Values, jinja2.Environment]] = {}
-        self._shapes = markup.Shapes()
+        self.shapes = markup.Shapes()
         # Everything in it but `dark` is the same for all mails of a frame, and put in already.
         self._footer_style = lru_cache(maxsize=128)(
             lambda environment, dark, framed: "\n".join(
@@ -140,52 +149,52 @@ class Templates:
         Without a `body.html` it is a text mail; without a `body.txt` the text
         is taken from the HTML. A *version* is of an operator's template.
         """
-        return self._rendered(name, version, locale, data, frame, footer=footer).content
+        parts = self.parts(name, version, locale, data, frame)
+        return self.finished(parts, locale, frame, footer=footer).content
 
-    def _rendered(
-        self,
-        name: str,
-        version: str | None,
-        locale: str,
-        data: Values,
-        frame: Values,
-        *,
-        footer: bool,
-    ) -> Rendered:
+    def parts(
+        self, name: str, version: str | None, locale: str, data: Values, frame: Values
+    ) -> Parts:
+        """What a template says of *data*, in pieces; no footer yet."""
         values = {**printable_data(data), FRAME: frame}
-        made = self._ours(name, locale, values) if version is None else None
-        subject, text, html = made or self._owns(name, version or "", locale, values)
+        if version is None:
+            return self._ours(name, locale, values)
+        return self._owns(name, version, locale, values)
+
+    def finished(self, parts: Parts, locale: str, frame: Values, *, footer: bool) -> Rendered:
+        """A whole mail of what a template said."""
+        text, html = (None if one is None else "".join(one) for one in (parts.text, parts.html))
         read = None
         if html is not None and (text is None or footer):
-            read = markup.read(html, self._shapes)
+            read = markup.read(html, self.shapes)
             text = plain_text(read.page) if text is None else text
         page = read.page if read is not None and footer else html
-        mail = said = Content(subject.strip(), text or "", page)
+        mail = said = Content(parts.subject, text or "", page)
         if footer:
-            mail = self._with_footer(said, self._environment_for(locale, frame), frame)
+            mail = self.inline(said, locale=locale, frame=frame)
         return Rendered(mail, said, read)
 
-    def _ours(self, name: str, locale: str, values: Values) -> _Parts:
+    def _ours(self, name: str, locale: str, values: Values) -> Parts:
         self._require(name)
-        environment = self._environment_for(locale, values[FRAME])
+        environment = self.environment_for(locale, values[FRAME])
         subject = _render(environment, f"{name}/subject.txt", values)
         text, html = (
-            _render(environment, file, values) if self._has(file) else None
+            _pieces(environment, file, values) if self._has(file) else None
             for file in (f"{name}/body.txt", f"{name}/body.html")
         )
-        return subject, text, html
+        return Parts(subject.strip(), text, html)
 
-    def _owns(self, name: str, version: str, locale: str, values: Values) -> _Parts:
+    def _owns(self, name: str, version: str, locale: str, values: Values) -> Parts:
         source = self.source(version)
-        environment = self._environment_for(locale, values[FRAME], own=True)
+        environment = self.environment_for(locale, values[FRAME], own=True)
         subject = _render(environment, f"{version}/subject.txt", values, name)
         text, html = (
             None
             if source.part(file) is None
-            else _render(environment, f"{version}/{file}", values, name)
+            else _pieces(environment, f"{version}/{file}", values, name)
             for file in ("body.txt", "body.html")
         )
-        return " ".join(subject.split()), text, html  # one line, whatever data holds
+        return Parts(" ".join(subject.split()), text, html)  # one line, whatever data holds
 
     def check(
         self,
@@ -204,33 +213,37 @@ class Templates:
         see whole.
         """
         frame, data = {**_PLACEHOLDERS, **frame}, {"profile": {}, **data}
-        made = self._rendered(name, version, locale, data, frame, footer=footer)
+        parts = self.parts(name, version, locale, data, frame)
+        made = self.finished(parts, locale, frame, footer=footer)
         if made.read is not None and made.read.flaw is not None:
             raise TemplateError(name, "body.html", made.read.flaw)
         return made
 
     def inline(self, said: Content, *, locale: str, frame: Values) -> Content:
         """Marketing content that came ready-made, its HTML as `markup.read` writes it."""
-        return self._with_footer(said, self._environment_for(locale, frame), frame)
+        environment = self.environment_for(locale, frame)
+        text = with_text_footer(said.text, self.footer(environment, "txt", frame))
+        if said.html is None:
+            return replace(said, subject=said.subject.strip(), text=text)
+        pieces = markup.cut(said.html, frame["locale"])
+        style = self.style(environment, said.html)
+        page = markup.with_footer(pieces, style, self.footer(environment, "html", frame))
+        return Content(said.subject.strip(), text, page)
 
     def try_inline(self, said: Content, *, locale: str, frame: Values) -> Content:
         """As `inline`, for a recipient whose links lead nowhere."""
         return self.inline(said, locale=locale, frame={**_PLACEHOLDERS, **frame})
 
-    def _with_footer(
-        self, said: Content, environment: jinja2.Environment, frame: Values
-    ) -> Content:
-        values: Values = {FRAME: frame}
-        text = f"{said.text.rstrip()}\n\n{_render(environment, '_footer.txt', values).lstrip()}"
-        if said.html is None:
-            return replace(said, subject=said.subject.strip(), text=text)
-        footer = _render(environment, "_footer.html", values)
-        dark, framed = markup.is_dark(said.html), markup.has_our_frame(said.html)
-        style = self._footer_style(environment, dark, framed)
-        page = markup.with_footer(said.html, style, footer, frame["locale"])
-        return Content(said.subject.strip(), text, page)
+    def footer(self, environment: jinja2.Environment, form: str, frame: Values) -> str:
+        """What every marketing mail ends with, as `txt` or `html`."""
+        return _render(environment, f"_footer.{form}", {FRAME: frame})
 
-    def _environment_for(
+    def style(self, environment: jinja2.Environment, page: str) -> str:
+        """The style of what is ours in the mail of a *page* that `markup.read` wrote."""
+        dark, framed = markup.is_dark(page), markup.has_our_frame(page)
+        return self._footer_style(environment, dark, framed)
+
+    def environment_for(
         self, locale: str, frame: Values, *, own: bool = False
     ) -> jinja2.Environment:
         same = {name: value for name, value in frame.items() if name not in _OF_ONE_MAIL}
@@ -297,9 +310,19 @@ class Templates:
         return environment
 
 
+def with_text_footer(text: str, footer: str) -> str:
+    return f"{text.rstrip()}\n\n{footer.lstrip()}"
+
+
 def _render(
     environment: jinja2.Environment, file: str, values: Values, called: str | None = None
 ) -> str:
+    return "".join(_pieces(environment, file, values, called))
+
+
+def _pieces(
+    environment: jinja2.Environment, file: str, values: Values, called: str | None = None
+) -> Pieces:
     name, _, part = file.rpartition("/")
     name = called or name or part
     try:
@@ -338,7 +361,7 @@ def _of_data(
     return TemplateError(name, place, "a variable is missing", missing)
 
 
-def _bounded(pieces: Iterator[str], name: str, part: str) -> str | None:
+def _bounded(pieces: Iterator[str], name: str, part: str) -> Pieces | None:
     """Stop a rendering that grows beyond measure, as loops over data can; None: that lasts."""
     rendered: list[str] = []
     size, ends_at = 0, inf
@@ -355,7 +378,7 @@ def _bounded(pieces: Iterator[str], name: str, part: str) -> str | None:
             if used > ends_at:
                 return None
         rendered += some
-    return "".join(rendered)
+    return rendered
 
 
 def _place(error: BaseException, part: str) -> str:

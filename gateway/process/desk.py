@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Sequence
 
 from consent import specimens
 from delivery import journal, leases, permits
 from delivery.desk import Composed, Ended, Parcel
 from delivery.permits import Spending
+from delivery.press import Press
 from gateway.flows.restoring.marketing import MarketingHold
 from gateway.flows.sending import claim, settle
 from gateway.flows.sending.composing import Composer, Tools
@@ -24,7 +26,8 @@ class Desk:
 
     def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
-        tools = Tools(parts.config, parts.templates, parts.signers)
+        press = Press(parts.templates, secrets.token_hex(16))
+        tools = Tools(parts.config, press, parts.signers)
         self._composer = Composer(tools, self._version, aside=aside)
         self._hold = MarketingHold(parts.data, parts.log)
 

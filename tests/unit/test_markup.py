@@ -16,6 +16,10 @@ FRAME = re.compile(r'<div class="mail-frame"[^>]*>(<div class="mail-html[^>]*>)(
 FOOTER = "<p>Leave</p>"
 
 
+def with_footer(page: str) -> str:
+    return markup.with_footer(markup.cut(page, "de"), "p{}", FOOTER)
+
+
 def body(source: str) -> str:
     """What the sender's part became."""
     page = read(source).page
@@ -93,7 +97,7 @@ def test_what_is_said_of_the_whole_mail_stands_where_it_belongs() -> None:
 
 
 def test_the_footer_is_the_last_of_the_body_and_brings_its_style() -> None:
-    page = markup.with_footer(read("</head><body><p>x</body>").page, "p{}", FOOTER, "de")
+    page = with_footer(read("</head><body><p>x</body>").page)
 
     assert page.count("</head>") == page.count("</body>") == 1
     assert page.endswith(f"<p>x</p></div></div></div>\n{FOOTER}</body>\n</html>\n")
@@ -117,7 +121,7 @@ def test_content_without_a_frame_gets_ours_and_the_language_of_its_recipient(
 ) -> None:
     page = read(source).page
 
-    whole = markup.with_footer(page, "p{}", FOOTER, "de")
+    whole = with_footer(page)
 
     assert markup.has_our_frame(page) == ('class="mail-card"' in whole) == framed
     assert whole.startswith('<!doctype html>\n<html lang="de">') == framed
@@ -129,7 +133,7 @@ def test_content_without_a_frame_gets_ours_and_the_language_of_its_recipient(
 def test_a_page_that_an_earlier_release_kept_stays_as_it_was() -> None:
     page = read("<p>Hello").page.replace(' class="mail-frameless"', "")
 
-    whole = markup.with_footer(page, "p{}", FOOTER, "de")
+    whole = with_footer(page)
 
     assert "mail-card" not in whole
     assert "<html>" in whole

@@ -21,8 +21,8 @@ from delivery.errors import VersionAway
 from delivery.outbox import Message
 from delivery.outcome import Kind
 from delivery.plain_text import plain_text
+from delivery.press import Press
 from delivery.template_source import NoSource
-from delivery.templates import Templates
 from delivery.transmission import Envelope
 from gateway.config.config import Config
 from gateway.flows.sending import content, kept_mails, occasion
@@ -42,7 +42,7 @@ class Tools:
     """What every mail is composed with."""
 
     config: Config
-    templates: Templates
+    press: Press
     signers: Mapping[str, Signer]
 
     @property
@@ -69,7 +69,7 @@ class Composer:
 
     def __init__(self, tools: Tools, fetch: Fetch, *, aside: bool) -> None:
         self._compose = partial(_compose, tools)
-        self._templates = tools.templates
+        self._templates = tools.press.templates
         self._fetch = fetch
         self._aside = aside
         self._going_on = False
@@ -162,7 +162,8 @@ def _composed(tools: Tools, sealed: Sealed) -> Composed:
     if not _may_go(said, mailbox):
         raise LookupError("another mailbox is on file than the one that it was made for")
     mail = mime.compose(header, _render(tools, sealed, said, ways))
-    signature = tools.signers[message.sender].sign(mail.fields, mail.body, sealed.dated_at)
+    signer = tools.signers[message.sender]
+    signature = signer.sign_hashed(mail.fields, mail.body_hash, sealed.dated_at)
     raw = mail.wire([signature])
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     envelope = Envelope(sender.from_address, header.to, raw)
@@ -194,9 +195,9 @@ def _may_go(said: content.Content, mailbox: str) -> bool:
 
 def _render(
     tools: Tools, sealed: Sealed, said: content.Content, ways: Mapping[Route, str]
-) -> mime.Content:
+) -> mime.Content | mime.Printed:
     """The words of the mail; *said* is what the message was accepted with."""
-    gate, templates = sealed.gate, tools.templates
+    gate, press = sealed.gate, tools.press
     locale = gate.locale
     framed = frame(tools.config, sealed.message.sender, locale)
     framed["links"] = {str(route): url for route, url in ways.items()}
@@ -206,10 +207,11 @@ def _render(
             page = said.page()
             text = plain_text(page or "") if text is None else text
             parts = mime.Content(subject, text, page)
-            return templates.inline(parts, locale=locale, frame=framed)
+            is_shared = sealed.message.campaign is not None
+            return press.inline(parts, locale=locale, frame=framed, is_shared=is_shared)
         case CallersTemplate(template, data, version=version):
             data = {"profile": personal.open_profile(gate, sealed.vault), **data}
-            return templates.render(template, locale, data, framed, footer=True, version=version)
+            return press.template(template, locale, data, framed, version=version)
         case OurMail(template):
             locale = said.locale or locale
             framed |= {"locale": locale, "consents": said.consents}
@@ -217,7 +219,8 @@ def _render(
             asks = isinstance(occasion.of(sealed.message), ToConfirm)
             # Of who asked nothing goes into what may be kept for all who get the same mail.
             data = {} if asks else {"profile": personal.open_profile(gate, sealed.vault)}
-            return templates.render(template, locale, {**data, **said.data}, framed, footer=False)
+            values = {**data, **said.data}
+            return press.templates.render(template, locale, values, framed, footer=False)
         case _:
             assert_never(said)
 
