@@ -106,16 +106,16 @@ def compose(header: Header, content: Content | Printed) -> Mail:
     a `ComposeError`, as is marketing without a way to leave.
     """
     fields = [
-        _field("From", _mailbox(header.sender_name, _address("sender_address", header))),
+        _from(header.sender_name, _address("sender_address", header)),
         _field("To", _address("to", header)),
         _field("Subject", _unstructured(content.subject, len("Subject: "))),
-        _field("Date", _date(header.date)),
+        _date(header.date),
         _field("Message-ID", f"<{_literal('message_id', header.message_id, _MESSAGE_ID)}>"),
         *_ways_to_leave(header),
         *_feedback(header),
         # RFC 3834, section 5: nobody's holiday notice answers these.
-        _field("Auto-Submitted", "auto-generated"),
-        _field("MIME-Version", "1.0"),
+        _same("Auto-Submitted", "auto-generated"),
+        _same("MIME-Version", "1.0"),
     ]
     ready = printed(content) if isinstance(content, Content) else content
     part_fields, body, hashed = _body(header.message_id, ready)
@@ -139,12 +139,22 @@ def ascii_address(address: str) -> str:
     return f"{local}@{domains.to_ascii(domain)}"
 
 
-# The mails of a claim have the same, and writing it takes a hundredth of a mail.
-_date = lru_cache(maxsize=64)(format_datetime)
-
-
 def _field(name: str, value: str) -> Field:
     return name.encode(), f"{name}: {value}\r\n".encode("ascii")
+
+
+_same = lru_cache(maxsize=256)(_field)  # for what many mails have, and never for anybody's own
+
+
+@lru_cache(maxsize=64)
+def _date(moment: datetime) -> Field:
+    """The mails of a claim have the same."""
+    return _field("Date", format_datetime(moment))
+
+
+@lru_cache(maxsize=64)
+def _from(name: str, address: str) -> Field:
+    return _field("From", _mailbox(name, address))
 
 
 def _address(which: str, header: Header) -> str:
@@ -241,12 +251,12 @@ def _ways_to_leave(header: Header) -> list[Field]:
     fields = []
     if header.list_id is not None:
         list_id = _literal("list_id", header.list_id, _LIST_ID, 255)
-        fields.append(_field("List-Id", f"<{list_id}>"))
+        fields.append(_same("List-Id", f"<{list_id}>"))
     return [
         *fields,
         _field("List-Unsubscribe", f"<{url}>"),
-        _field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        _field("Precedence", "bulk"),
+        _same("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        _same("Precedence", "bulk"),
     ]
 
 
@@ -276,6 +286,6 @@ def _body(message_id: str, ready: Printed) -> tuple[list[Field], bytes, BodyHash
 
 def _part(subtype: str, part: Encoded) -> list[Field]:
     return [
-        _field("Content-Type", f"text/{subtype}; charset=utf-8"),
-        _field("Content-Transfer-Encoding", part.encoding),
+        _same("Content-Type", f"text/{subtype}; charset=utf-8"),
+        _same("Content-Transfer-Encoding", part.encoding),
     ]

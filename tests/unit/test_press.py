@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import email
 import email.policy
+import gc
 import gettext
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -184,6 +186,32 @@ def test_nothing_around_the_words_is_taken_from_another_mail(tmp_path: Path, wha
         assert as_printed(made) == mime.printed(
             press.templates.inline(said, locale="en", frame=others[what])
         )
+
+
+def test_nothing_of_one_mail_is_kept(press: Press) -> None:
+    source = Source("own", "Hello", "Hello {{ a }}", "<p>{{ a }}, <b>{{ b }}</b>")
+    version = press.templates.take(template_source.write(source))
+    around = frame(links={"unsubscribe": "https://x.example/UNMISTAKABLE"})
+    page = markup.read("<p>UNMISTAKABLE").page
+
+    for _ in range(4):
+        of_template(press, version, {"a": "UNMISTAKABLE", "b": "UNMISTAKABLE"}, around)
+        press.inline(Content("s", "UNMISTAKABLE", page), locale="en", frame=around)
+
+    assert [one for one in held_by(press) if "UNMISTAKABLE" in one] == []
+
+
+def held_by(start: object) -> Iterator[str]:
+    """Every text and all bytes that are reached from an object, but by code."""
+    waiting, seen = [start], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(one))
+        if isinstance(one, str | bytes):
+            yield one if isinstance(one, str) else one.decode("latin-1")
+        waiting += gc.get_referents(one)
 
 
 @pytest.mark.parametrize("value", HOSTILE)
