@@ -6,6 +6,7 @@ import email
 import email.policy
 import gc
 import gettext
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -64,7 +65,7 @@ PIECES = (
 HOSTILE = (
     *("", " ", "Ada", "Jörg <b>", ".", "From me", "a  b\t", "\r", "\n\n", "\r\nFrom x", "\u2028"),
     *("\x00", "=3D", "😀" * 40, "x" * 300, "{{ a }}", "%s", "</title>", '" onload="', "-->"),
-    *("&lt;", "text", "=", "https://x.example/1", "https://x.example/?a=1&b=2#c"),
+    *("&lt;", "text", "=", '"\'"', "https://x.example/1", "https://x.example/?a=1&b=2#c"),
     *("javascript:x", "https://x.example/color"),
 )
 OURS: Values = {
@@ -110,6 +111,23 @@ def as_printed(made: Printed | Content) -> Printed:
     return made if isinstance(made, Printed) else mime.printed(made)
 
 
+@pytest.mark.parametrize("piece", PIECES, ids=[f"piece {n}" for n in range(len(PIECES))])
+def test_whatever_stands_in_a_place_is_there_as_if_it_were_rendered(
+    press: Press, piece: str
+) -> None:
+    source = Source("own", "Hello", f"{piece}\n{{{{ b }}}}", f"<p>{piece}</p>")
+    version = press.templates.take(template_source.write(source))
+    tame = {"a": "Ada", "b": "b", "u": "https://x.example/2", "l": ["x"]}
+
+    for value in ("Grace", "Alan", *HOSTILE):
+        for name in re.findall(r"{ (\w) }", piece):
+            data = {**tame, name: value}
+            made = of_template(press, version, data, frame())
+            whole = press.templates.render("own", "en", data, frame(), footer=True, version=version)
+            assert as_printed(made) == mime.printed(whole), (name, value)
+
+
+@settings(max_examples=50)
 @given(text=sources, html=st.none() | sources, several=st.lists(values, min_size=3, max_size=3))
 @example(text="{{ a }}{{ b }}", html='<a href="{{ u }}">{{ a }}</a>', several=[])
 def test_a_printed_mail_is_the_rendered_one(
