@@ -22,7 +22,7 @@ from delivery.folding import Value
 from delivery.mime import Content, Printed
 from delivery.plan import Mark, Plan
 from delivery.prepared import Prepared, Sheet
-from delivery.templates import Parts, Pieces, Templates, Values, with_text_footer
+from delivery.templates import Pieces, Said, Templates, Values, with_text_footer
 from delivery.transfer import Encoded
 
 
@@ -57,7 +57,7 @@ class Press:
             return self.templates.inline(said, locale=locale, frame=frame)
         return Printed(said.subject.strip(), text, html)
 
-    def _of_template(self, parts: Parts, around: _Around) -> Printed | None:
+    def _of_template(self, parts: Said, around: _Around) -> Printed | None:
         if parts.text is None:
             return None  # it is read off the page, once there is one
         text = self._print(_text, parts.text, around)

@@ -53,7 +53,7 @@ Pieces = Sequence[str]  # of a template, and between them `Value`s of one mail
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Said:
     """What a template said: a subject, and one or both of the others."""
 
     subject: str
@@ -154,14 +154,14 @@ class Templates:
 
     def parts(
         self, name: str, version: str | None, locale: str, data: Values, frame: Values
-    ) -> Parts:
+    ) -> Said:
         """What a template says of *data*, in pieces; no footer yet."""
         values = {**printable_data(data), FRAME: frame}
         if version is None:
             return self._ours(name, locale, values)
         return self._owns(name, version, locale, values)
 
-    def finished(self, parts: Parts, locale: str, frame: Values, *, footer: bool) -> Rendered:
+    def finished(self, parts: Said, locale: str, frame: Values, *, footer: bool) -> Rendered:
         """A whole mail of what a template said."""
         text, html = (None if one is None else "".join(one) for one in (parts.text, parts.html))
         read = None
@@ -174,7 +174,7 @@ class Templates:
             mail = self.inline(said, locale=locale, frame=frame)
         return Rendered(mail, said, read)
 
-    def _ours(self, name: str, locale: str, values: Values) -> Parts:
+    def _ours(self, name: str, locale: str, values: Values) -> Said:
         self._require(name)
         environment = self.environment_for(locale, values[FRAME])
         subject = _render(environment, f"{name}/subject.txt", values)
@@ -182,9 +182,9 @@ class Templates:
             _pieces(environment, file, values) if self._has(file) else None
             for file in (f"{name}/body.txt", f"{name}/body.html")
         )
-        return Parts(subject.strip(), text, html)
+        return Said(subject.strip(), text, html)
 
-    def _owns(self, name: str, version: str, locale: str, values: Values) -> Parts:
+    def _owns(self, name: str, version: str, locale: str, values: Values) -> Said:
         source = self.source(version)
         environment = self.environment_for(locale, values[FRAME], own=True)
         subject = _render(environment, f"{version}/subject.txt", values, name)
@@ -194,7 +194,7 @@ class Templates:
             else _pieces(environment, f"{version}/{file}", values, name)
             for file in ("body.txt", "body.html")
         )
-        return Parts(" ".join(subject.split()), text, html)  # one line, whatever data holds
+        return Said(" ".join(subject.split()), text, html)  # one line, whatever data holds
 
     def check(
         self,
