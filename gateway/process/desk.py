@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable, Sequence
 
 from consent import specimens
 from delivery import journal, leases, permits
 from delivery.desk import Composed, Ended, Parcel
 from delivery.permits import Spending
-from delivery.press import Press
 from gateway.flows.restoring.marketing import MarketingHold
 from gateway.flows.sending import claim, settle
-from gateway.flows.sending.composing import Composer, Tools
+from gateway.flows.sending.composing import Composer, equip
 from gateway.flows.sending.letters import Letter
 from gateway.flows.sending.settle import Settled
 from gateway.parts import Parts
@@ -26,8 +24,7 @@ class Desk:
 
     def __init__(self, parts: Parts, *, aside: bool = False) -> None:
         self._parts = parts
-        press = Press(parts.templates, secrets.token_hex(16))
-        tools = Tools(parts.config, press, parts.signers)
+        tools = equip(parts.config, parts.templates, parts.signers)
         self._composer = Composer(tools, self._version, aside=aside)
         self._hold = MarketingHold(parts.data, parts.log)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from delivery.outcome import Kind
 from delivery.plain_text import plain_text
 from delivery.press import Press
 from delivery.template_source import NoSource
+from delivery.templates import Templates
 from delivery.transmission import Envelope
 from gateway.config.config import Config
 from gateway.flows.sending import content, kept_mails, occasion
@@ -49,6 +51,11 @@ class Tools:
     def base(self) -> str:
         """What links in mails begin with."""
         return self.config.server.public_url
+
+
+def equip(config: Config, templates: Templates, signers: Mapping[str, Signer]) -> Tools:
+    """With a press of one's own, whose marks nobody else knows."""
+    return Tools(config, Press(templates, secrets.token_hex(16)), signers)
 
 
 _Work = Callable[[Sealed], Composed | None]
