@@ -2232,6 +2232,12 @@ NO_FACT: Final = (
     "Language",
     "Legal",
     "Local inbox",
+    "Search the mails",
+    "Search",
+    "No mail has these words.",
+    "Delete all mails",
+    "Delete this mail",
+    "On a page of its own",
     "A test mail",
     (
         "Mail programs sometimes break long links. Please copy the whole link from the mail "
