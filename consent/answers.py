@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from storage.invisible import is_invisible
 from storage.words import is_blank
@@ -32,6 +32,21 @@ def _counts(character: str) -> bool:
     if character.isspace():
         return True
     return unicodedata.category(character)[0] not in "CM" and not is_invisible(character)
+
+
+def joined(chosen: Iterable[str]) -> str:
+    """Several choices as one answer: a line each, for no other answer holds a line end."""
+    return "\n".join(chosen)
+
+
+def several(answer: str) -> list[str]:
+    """What was chosen; an answer of one line is itself."""
+    return answer.split("\n") if answer else []
+
+
+def in_a_line(answers: Mapping[str, str]) -> dict[str, str]:
+    """The answers as a sentence can hold them."""
+    return {name: ", ".join(several(answer)) for name, answer in answers.items()}
 
 
 def entered(answers: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.canonical import canonical
 from consent import tables
+from consent.answers import several
 from consent.consents import Consent, Consents, in_words
 from consent.errors import StoredError
 from consent.model import State, SubjectState
@@ -42,7 +43,10 @@ class Audience:
 
     def wants(self, answers: Mapping[str, str]) -> bool:
         """Whether somebody of these answers is meant."""
-        return all(answers.get(name) in wanted for name, wanted in self.profile.items())
+        return all(
+            not wanted.isdisjoint(several(answers.get(name, "")))
+            for name, wanted in self.profile.items()
+        )
 
 
 def write(audience: Audience) -> bytes:

@@ -186,6 +186,10 @@ class Flaw(StrEnum):
 
     MISSING = "missing"
     TOO_LONG = "too long"
+    NOT_OFFERED = "not offered"
+    NO_NUMBER = "no number"
+    NO_DATE = "no date"
+    OUT_OF_RANGE = "out of range"
     OTHER = "other"
 
 

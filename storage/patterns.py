@@ -10,6 +10,7 @@ from typing import Final
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 SHORT_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 FIELD_NAME: Final = r"^[a-z][a-z0-9_]{0,39}$"
+OPTION: Final = r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,39}$"
 IDENTIFIER: Final = r"^[a-z]{3}_[a-z0-9]{1,36}$"
 REQUEST: Final = r"^req_[0-9a-v]{26}$"
 EVENT_KIND: Final = r"^[a-z_]{1,32}\.[a-z_]{1,32}$"
@@ -33,6 +34,7 @@ _WORDS: Final = {
     NAME: f"must be a name: {_OF_NAME}, at most 64",
     SHORT_NAME: f"must be a name: {_OF_NAME}, at most 32",
     FIELD_NAME: "must be a name: lower-case letters, digits and _, the first a letter, at most 40",
+    OPTION: "must be letters, digits, _ + and -, the first a letter or digit, at most 40",
     IDENTIFIER: "must be an id as this gateway gives them: three letters, _, letters and digits",
     REQUEST: "must be the id of a request: req_ and 26 letters and digits",
     EVENT_KIND: "must be a kind of event, such as consent.confirmed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -23,12 +24,13 @@ from gateway.callers.api_keys import ApiKey, Scope
 from gateway.callers.idempotency import Clash
 from gateway.callers.idempotency import Name as Repeatable
 from gateway.config.config import Config
+from gateway.config.form_fields import FieldKind, FormField, merged
 from gateway.errors import Conflict, Invalid, NotFound
 from gateway.flows.campaigning import launch, reach, standing
 from gateway.flows.campaigning.launch import Order, Stores
 from gateway.flows.campaigning.standing import Standing
 from gateway.flows.campaigning.steering import By, Refusal
-from gateway.http import repeats
+from gateway.http import form_answers, repeats
 from gateway.http.answers import answer
 from gateway.http.app_keys import CAMPAIGNS, PARTS, READING, STEERING
 from gateway.http.authentication import CALLER
@@ -211,18 +213,35 @@ def order_of(
 def audience_of(config: Config, purpose: str, said: AudienceRequest) -> Audience:
     """Whom a request is for; Invalid where no form of the purpose asks for such an answer."""
     forms = [form for form in config.forms.values() if purpose in form.purposes]
-    fields = {name for form in forms for name in form.fields}
-    for name in said.profile:
-        if name not in fields:
-            raise Invalid.at(f"/audience/profile/{name}", "is asked for by no form of the purpose")
     since, until = said.confirmed_since, said.confirmed_until
     if since is not None and until is not None and until <= since:
         raise Invalid.at("/audience/confirmed_until", "must be after confirmed_since")
     profile = {
-        name: frozenset([wanted] if isinstance(wanted, str) else wanted)
+        name: _answers_of(
+            merged(form.fields[name] for form in forms if name in form.fields),
+            [wanted] if isinstance(wanted, str) else wanted,
+            f"/audience/profile/{name}",
+        )
         for name, wanted in said.profile.items()
     }
     return Audience(frozenset(said.locale), profile, since, until)
+
+
+def _answers_of(field: FormField | None, wanted: Sequence[str], pointer: str) -> frozenset[str]:
+    """The answers as profiles have them; Invalid for one that nobody can have given."""
+    if field is None:
+        raise Invalid.at(pointer, "is asked for by no form of the purpose")
+    if field.kind is FieldKind.TEXT:  # a form may have taken longer ones before
+        return frozenset(wanted)
+    kept = set()
+    for one in wanted:
+        said = form_answers.read(field, one)
+        if isinstance(said, form_answers.Wrong):
+            raise Invalid.at(pointer, said.detail)
+        if not said:
+            raise Invalid.at(pointer, "must name an answer: who gave none cannot be named")
+        kept.add(said)
+    return frozenset(kept)
 
 
 @endpoint(

@@ -58,6 +58,7 @@ from gateway.config.fields import (
     WitnessKey,
     Wording,
 )
+from gateway.config.form_fields import MOST_FIELDS, FormField, merged
 from gateway.config.secrets import Fetched
 from gateway.config.section import SECTION
 from gateway.errors import ConfigError
@@ -187,15 +188,9 @@ class Purpose(Section):
     acknowledge: bool = False
 
 
-class FormField(Section):
-    required: bool = False
-    max_length: Annotated[int, Field(ge=1, le=2000)] = 200
-    label: dict[Locale, Line] = {}
-
-
 class Form(Section):
     purposes: Annotated[tuple[Name, ...], Field(min_length=1)]
-    fields: dict[FieldName, FormField] = {}
+    fields: Annotated[dict[FieldName, FormField], Field(max_length=MOST_FIELDS)] = {}
     origins: tuple[Origin, ...] = ()
     thank_you_url: PageUrl | None = None
     error_url: PageUrl | None = None
@@ -302,6 +297,10 @@ class Config(Section):
         """The languages in which every purpose of *form* has a text, in the first one's order."""
         texts = [self.purposes[name].text for name in self.forms[form].purposes]
         return tuple(locale for locale in texts[0] if all(locale in text for text in texts))
+
+    def field_named(self, name: str) -> FormField | None:
+        """What the forms ask under that name; None: no form does any more."""
+        return merged(form.fields[name] for form in self.forms.values() if name in form.fields)
 
     @property
     def locales(self) -> list[str]:

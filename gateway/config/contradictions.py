@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gateway.config import advertising, logos
+from gateway.config import advertising, form_fields, logos
 from gateway.config.countries import EEA
 from gateway.config.fields import is_loopback
 
@@ -132,8 +132,22 @@ def _about_forms(config: Config) -> Iterator[str]:
         if not locales:
             yield f"forms.{name}.purposes: have no language in common"
         for key, field in form.fields.items():
-            if field.label and not set(locales) <= field.label.keys():
-                yield f"forms.{name}.fields.{key}.label: must have {', '.join(locales)}"
+            for of, flaw in form_fields.flaws(field, locales):
+                yield f"forms.{name}.fields.{key}.{of}: {flaw}"
+    yield from _about_kinds(config)
+
+
+def _about_kinds(config: Config) -> Iterator[str]:
+    """One name is one question: a profile and a campaign know it by nothing else."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name, form in config.forms.items():
+        for key, field in form.fields.items():
+            first, kind = seen.setdefault(key, (name, field.kind))
+            if kind != field.kind:
+                yield (
+                    f"forms.{name}.fields.{key}.kind: is {field.kind}, and {kind} in forms.{first};"
+                    " give one of them another name"
+                )
 
 
 def _about_delivery(config: Config) -> Iterator[str]:

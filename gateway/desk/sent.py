@@ -152,7 +152,8 @@ class _Words:
         became = self._words.gettext(STATES[status]) if status in STATES else status
         if reason is None:
             return became
-        return f"{became}: {terms.in_words(terms.REASONS, reason, self._locale)}"
+        why = terms.in_words(terms.REASONS, reason, self._locale)
+        return f"{became}{self._words.gettext(':')} {why}"
 
     def count(self, one: Count) -> dict[str, Any]:
         became = self.state(one.status, one.reason)

@@ -16,7 +16,7 @@ from gateway.flows.rights.dossier import Held as HeldBack
 from gateway.flows.rights.overview import Held
 from gateway.flows.rights.past_mails import Mail
 from gateway.http import dossier_paper
-from gateway.look import event_words, terms
+from gateway.look import event_words, field_words, terms
 from gateway.look.translations import translations
 
 
@@ -63,7 +63,7 @@ def told(dossier: Dossier, config: Config, locale: str) -> Mapping[str, Any]:
         "subject": dossier.subject,
         "email": own.email,
         "language": own.locale,
-        "profile": dossier_paper.answers(own.profile, config, locale)
+        "profile": field_words.answers(own.profile, config, locale)
         + dossier_paper.identifiers(own, locale),
         "consents": [_consent(one, locale) for one in own.consents],
         "restricted_at": own.restricted_at,
@@ -126,7 +126,7 @@ def _mail(one: Mail, config: Config, locale: str) -> Mapping[str, Any]:
         "at": one.at,
         "what": title if service is None else words.gettext(service),
         "ground": words.gettext(ground),
-        "became": became if reason is None else f"{became}: {reason}",
+        "became": became if reason is None else f"{became}{words.gettext(':')} {reason}",
     }
 
 

@@ -205,7 +205,7 @@ class _Writer:
         if one.items:
             many = self._words.ngettext("%(number)s message.", "%(number)s messages.", one.items)
             line = f"{line} {many % {'number': self._number(one.items)}}"
-        refs = "; ".join(f"{name}: {value}" for name, value in one.refs.items())
+        refs = "; ".join(f"{name}{say(':')} {value}" for name, value in one.refs.items())
         return f"{line} ({refs})" if refs else line
 
     def _place(self, one: Happening) -> str:

@@ -171,7 +171,10 @@ class _Writer:
         yield Heading(say("What left the house before"))
         if made.recipients:
             yield Words(say("Who else handled the data for us:"))
-            yield Listing([f"{one.name}, {one.country}: {one.role}" for one in made.recipients])
+            colon = say(":")
+            yield Listing(
+                [f"{one.name}, {one.country}{colon} {one.role}" for one in made.recipients]
+            )
         if made.told:
             yield Words(say("Told that the data is erased:"))
             yield Listing([self._told(one) for one in made.told])

@@ -163,10 +163,12 @@ class _Writer:
         say, end = self._words.gettext, one.outcome
         if end is None:
             at = self._moment(one.permit.at)
-            return f"{at}: " + say("Permitted; the log has no outcome of this try")
+            return f"{at}{say(':')} " + say("Permitted; the log has no outcome of this try")
         said = say(_OUTCOMES.get(str(end.facts.get("outcome")), _OTHERWISE))
         codes = [str(end.facts[name]) for name in ("code", "enhanced") if end.facts.get(name)]
-        return f"{self._moment(end.at)}: {said}" + (f" ({' '.join(codes)})" if codes else "")
+        return f"{self._moment(end.at)}{say(':')} {said}" + (
+            f" ({' '.join(codes)})" if codes else ""
+        )
 
     def _consent(self, consent: ConsentEvidence, found: Defended) -> Iterator[Block]:
         yield Heading(self._words.gettext("The consent behind it"))

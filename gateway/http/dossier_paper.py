@@ -22,7 +22,7 @@ from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
 from gateway.http import pages
-from gateway.look import generated_notices, moments, terms
+from gateway.look import field_words, generated_notices, moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
 from gateway.look.translations import choose_locale, name_of_language, translations
 
@@ -112,17 +112,6 @@ def periods(config: Config, locale: str) -> list[tuple[str, str]]:
     return [(words.gettext(what), kept[name]) for name, what in _PERIODS.items()]
 
 
-def answers(said: Mapping[str, str], config: Config, locale: str) -> list[tuple[str, str]]:
-    """What a form was told, under the label that the form has for it."""
-    labels = {
-        name: field.label[locale]
-        for form in config.forms.values()
-        for name, field in form.fields.items()
-        if locale in field.label
-    }
-    return [(labels.get(k) or k.replace("_", " ").capitalize(), v) for k, v in said.items()]
-
-
 def identifiers(own: OwnData, locale: str) -> list[tuple[str, str]]:
     """What other systems call them, under the names of these; of what they confirmed."""
     say = translations(locale).gettext
@@ -164,7 +153,7 @@ class _MailRows:
         what, line = self._what(mail), mail.subject_line
         return (
             moments.moment(mail.at, self._locale, self._zone),
-            f"{what}: {line}" if line else what,
+            f"{what}{self._words.gettext(':')} {line}" if line else what,
             self._senders.get(mail.sender or "", mail.sender or ""),
             "; ".join(grounds) or self._words.gettext(_NO_GROUND),
             f"{became} ({self._reason(mail.reason)})" if mail.reason else became,
@@ -240,7 +229,7 @@ class _Writer:
         yield Heading(say("About you"))
         language = name_of_language(own.locale, self._locale)
         facts = [(say("Email address"), own.email), (say("Language"), language)]
-        facts += answers(own.profile, self._config, self._locale)
+        facts += field_words.answers(own.profile, self._config, self._locale)
         facts += identifiers(own, self._locale)
         facts += [(say("Number"), dossier.subject)]
         if own.restricted_at:
@@ -270,7 +259,7 @@ class _Writer:
     def _consent(self, held: Held) -> Iterator[Block]:
         say, consent, text = self._words.gettext, held.consent, held.text
         title = text.bundle["title"] if text else consent.purpose
-        yield Heading(f"{title}: {say(_STATES[held.state])}", 2)
+        yield Heading(f"{title}{say(':')} {say(_STATES[held.state])}", 2)
         yield from map(Words, terms.not_mailed(held.hindrance, self._locale))
         if text:
             yield Quote(text.bundle["text"], text.locale)
@@ -290,7 +279,7 @@ class _Writer:
             url = f"{self._config.server.public_url}/notices/{text.bundle['notice']}"
             facts.append((say("Privacy notice"), url))
         said = self._dossier.answers.get(consent.id, {})
-        facts += answers(said, self._config, self._locale)
+        facts += field_words.answers(said, self._config, self._locale)
         yield Facts(facts)
         told = [self._step(step) for step in held.story if step.kind in _STEPS]
         if told:
@@ -305,7 +294,7 @@ class _Writer:
                 said.append(f"{code} {text}")
             case _:
                 pass
-        return f"{self._moment(step.at)}: {' '.join(said)}"
+        return f"{self._moment(step.at)}{self._words.gettext(':')} {' '.join(said)}"
 
     def _mails(self) -> Iterator[Block]:
         say, mails = self._words.gettext, self._dossier.mails
@@ -340,10 +329,10 @@ class _Writer:
         looks = [one for one in self._dossier.events if one.kind in _LOOKS]
         if looks:
             yield Heading(say("When your data was opened, and why"))
-            handed = say("Handed out")
+            handed, colon = say("Handed out"), say(":")
             why = [(self._moment(one.entry.at), one.facts.get("why")) for one in looks]
             yield Listing(
-                [f"{at}: {self._look(str(said)) if said else handed}" for at, said in why]
+                [f"{at}{colon} {self._look(str(said)) if said else handed}" for at, said in why]
             )
 
     def _look(self, why: str) -> str:
@@ -354,7 +343,10 @@ class _Writer:
         named = generated_notices.processors(self._config.processors, self._locale)
         if named:
             yield Heading(say("Who else handles your data for us"))
-            yield Listing([f"{one['name']}, {one['country']}: {one['role']}" for one in named])
+            colon = say(":")
+            yield Listing(
+                [f"{one['name']}, {one['country']}{colon} {one['role']}" for one in named]
+            )
 
     def _periods(self) -> Iterator[Block]:
         say = self._words.gettext

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from audit import succession
 from audit.kinds import Kind
+from consent.answers import in_a_line
 from consent.evidence import Confirmed, EndedByItself, MailSent, Objected, Requested, TakenBack
 from consent.mail_evidence import Session
 from consent.model import State
@@ -230,7 +231,10 @@ class _Writer:
             facts.append((say("Passed on by"), f"{asked.caller.name} ({asked.caller.id})"))
         elif asked.client is not None:
             facts.append((say("Passed on by"), asked.client))
-        facts += [(say("Typed: %(field)s") % {"field": k}, v) for k, v in asked.profile.items()]
+        facts += [
+            (say("Typed: %(field)s") % {"field": name}, answer)
+            for name, answer in in_a_line(asked.profile).items()
+        ]
         digests = {say("Definition"): asked.form_digest, say("What was shown"): asked.shown}
         facts += [(name, digest) for name, digest in digests.items() if digest is not None]
         yield Facts(facts)

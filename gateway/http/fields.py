@@ -33,11 +33,14 @@ _RFC3339 = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DATA = 64 * 1024
+_MOST_CHOSEN: Final = 100
 _LINE: Final = patterns.LINE
 # Without them some scripts cannot be written, nor some emoji: joiners, marks of direction, tags.
 _SHAPING: Final = frozenset("\u061c\u200c\u200d\u200e\u200f") | {
     chr(tag) for tag in range(0xE0020, 0xE0080)
 }
+
+Said = str | tuple[str, ...] | bool | int | float  # to a question, before it is known of which kind
 
 
 def _without_edges(raw: object) -> object:
@@ -101,6 +104,23 @@ def _is_hidden(character: str) -> bool:
     return kind in ("Cc", "Cf", "Zl", "Zp") and character not in _SHAPING
 
 
+def _said(raw: object) -> Said:
+    """What is answered to a question of a form: of which kind that one is, is looked at later."""
+    if isinstance(raw, list):
+        if len(raw) > _MOST_CHOSEN:
+            raise ValueError(f"must be at most {_MOST_CHOSEN} choices")
+        return tuple(_said_line(one) for one in raw)
+    if isinstance(raw, bool | int | float):
+        return raw
+    return _said_line(raw)
+
+
+def _said_line(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise ValueError("must be text, a number, true or false, or a list of texts")
+    return _visible(trimmed(raw))
+
+
 def small(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
     try:
         size = len(json.dumps(data, allow_nan=False))
@@ -123,6 +143,20 @@ MailAddress = Annotated[
 ]
 _Edges: Final = BeforeValidator(_without_edges)
 CleanText = Annotated[str, AfterValidator(_clean)]
+SaidAnswer = Annotated[
+    Said,
+    PlainValidator(_said),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_CHOSEN},
+                {"type": "boolean"},
+                {"type": "number"},
+            ]
+        }
+    ),
+]
 FormAnswer = Annotated[str, AfterValidator(_visible), _Edges]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=_LINE), _Edges]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE), _Edges]

@@ -15,15 +15,15 @@ from consent import specimens
 from consent.sign_ups import Asked, SignUp
 from consent.texts import Text
 from gateway.config.config import Config
-from gateway.errors import FieldError, Flaw, Invalid, TooMany
+from gateway.errors import FieldError, Invalid, TooMany
 from gateway.flows.joining.attestations import Attestation
 from gateway.flows.joining.sign_up import Posted
+from gateway.http import form_answers
 from gateway.http.app_keys import FORM_DIGESTS, PARTS, SHOWN, SIGN_UPS, WORDINGS
-from gateway.http.fields import FormAnswer, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.fields import Locale, MailAddress, Name, PageUrl, SaidAnswer, Stamp, TextHash
 from gateway.http.models import Answer, Incoming
 from gateway.look.translations import choose_locale
 from gateway.watch.metrics import METRICS
-from storage.words import is_blank
 
 EXAMPLE_FORM: Final = "newsletter"  # of the embedded configuration, whose demo answers these
 EXAMPLE: Final[dict[str, Any]] = {
@@ -44,7 +44,7 @@ class SignUpRequest(Incoming):
     texts: Annotated[list[TextHash], Field(min_length=1, max_length=50)]
     locale: Locale | None = None
     page_url: PageUrl | None = None
-    profile: dict[str, FormAnswer] = Field(default={}, max_length=50)
+    profile: dict[str, SaidAnswer] = Field(default={}, max_length=50)
     homepage: str = ""
     stamp: Stamp | None = None
 
@@ -69,7 +69,7 @@ def definition_of(config: Config, form: str) -> bytes:
     purposes = {
         name: config.purposes[name].model_dump(include=shown) for name in _purposes(config, form)
     }
-    whole = [config.forms[form].model_dump(), purposes]
+    whole = [config.forms[form].model_dump(mode="json"), purposes]
     return json.dumps(whole, sort_keys=True).encode()
 
 
@@ -87,10 +87,11 @@ async def checked(
     """
     config = request.app[PARTS].config
     texts = await request.app[WORDINGS].valid(frozenset(posted.texts))
+    profile, wrong = form_answers.read_all(config.forms[form].fields, posted.profile)
     problems = [
         *_purpose_problems(config, form, posted),
         *_text_problems(posted, texts),
-        *_profile_problems(config, form, posted),
+        *wrong,
     ]
     if problems:
         raise Invalid(problems)
@@ -103,8 +104,7 @@ async def checked(
         page_url=_page(posted.page_url),
         form_digest=request.app[FORM_DIGESTS][form],
         client=client,
-        # What nobody would see is no answer: a mail would greet a space.
-        profile={n: said.strip() for n, said in posted.profile.items() if not is_blank(said)},
+        profile=profile,
     )
 
 
@@ -138,22 +138,6 @@ def _text_problems(posted: SignUpRequest, texts: Mapping[str, Text]) -> list[Fie
         problems.append(FieldError(f"/texts/{position}", detail))
     if left and not problems:
         problems.append(FieldError("/texts", "lacks the text of a purpose"))
-    return problems
-
-
-def _profile_problems(config: Config, form: str, posted: SignUpRequest) -> list[FieldError]:
-    fields = config.forms[form].fields
-    problems = [
-        FieldError(f"/profile/{name}", "is required", Flaw.MISSING)
-        for name, field in fields.items()
-        if field.required and is_blank(posted.profile.get(name, ""))
-    ]
-    for name, value in posted.profile.items():
-        if name not in fields:
-            problems.append(FieldError("/profile", "has a field that this form does not ask for"))
-        elif len(value) > fields[name].max_length:
-            detail = f"is longer than {fields[name].max_length} characters"
-            problems.append(FieldError(f"/profile/{name}", detail, Flaw.TOO_LONG))
     return problems
 
 

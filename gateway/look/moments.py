@@ -19,6 +19,11 @@ def day(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
     return format_date(at.astimezone(zone), "long", _cldr(locale))
 
 
+def calendar_day(one: date, locale: str) -> str:
+    """A day that somebody named, which is the same in every zone."""
+    return format_date(one, "long", _cldr(locale))
+
+
 def weekday(one: date, locale: str) -> str:
     """A day, with its name."""
     return format_date(one, "full", _cldr(locale))

@@ -14,22 +14,23 @@ from consent.model import State
 from consent.sign_ups import ASKED_BY_LINK
 from consent.specimens import Specimen, What
 from gateway.config.config import Config
-from gateway.errors import FieldError, Flaw, Invalid, NotFound, TooMany
+from gateway.config.form_fields import FormField, several
+from gateway.errors import FieldError, Invalid, NotFound, TooMany
 from gateway.flows.joining import confirm
 from gateway.flows.joining.answering import Choice, Declaration
 from gateway.flows.joining.confirm import Seen
-from gateway.http import pages
+from gateway.http import form_answers, pages
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.networks import client_network
 from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
+from gateway.look.field_words import control
 from gateway.people import links, receipts, wording
-from gateway.people.forms import label_of
 from gateway.people.page_models import ConfirmationAnswer, corrections_of
 
 _LINKS = ("recipients, by link",)
-_LONGEST = 200  # of an answer whose field left the form
+_UNASKED = FormField(max_length=200)  # an answer whose field left the form
 
 
 @page(
@@ -109,19 +110,17 @@ async def _ask_again(request: web.Request) -> web.StreamResponse:
 
 def _choice(config: Config, seen: Seen, fields: MultiMapping[str]) -> Choice:
     """What was ticked and corrected; raises `Invalid` that names every field that is wrong."""
-    said = corrections_of(fields)
-    limits = {name: field["max_length"] for name, field in _fields(config, seen, "en").items()}
-    problems = [
-        FieldError(f"/profile/{name}", f"is longer than {limits[name]} characters", Flaw.TOO_LONG)
-        for name, value in said.profile.items()
-        if name in limits and len(value) > limits[name]
-    ]
+    known = _questions(config, seen)
+    said = corrections_of(fields, several(known))
+    corrected, problems = form_answers.read_corrections(
+        {name: known.get(name, _UNASKED) for name in seen.answers}, said.profile, seen.answers
+    )
     if said.purposes is not None and not said.purposes <= {one.purpose for one in seen.consents}:
         problems.append(FieldError("/purpose", "is not a purpose of this request"))
     if problems:
         raise Invalid(problems)
     as_shown = frozenset[str]() if seen.contested and _has_boxes(seen) else None  # none is ticked
-    return Choice(as_shown if said.purposes is None else said.purposes, said.profile)
+    return Choice(as_shown if said.purposes is None else said.purposes, corrected)
 
 
 def _has_boxes(seen: Seen) -> bool:
@@ -166,7 +165,7 @@ def _page_of(config: Config, seen: Seen, locale: str) -> tuple[str, dict[str, An
         return "confirm_anew", {"consents": shown}
     return "confirm", {
         "consents": shown,
-        "fields": list(_fields(config, seen, locale).values()),
+        "fields": _fields(config, seen, locale),
         "may_reject": any(policy.reject(consent.state) is not None for consent in seen.consents),
         "nothing_ticked": False,
         "contested": seen.contested,
@@ -186,19 +185,18 @@ def _specimen(request: web.Request, seen: Seen) -> Specimen | None:
     return Specimen(What.PAGE, page.encode())
 
 
-def _fields(config: Config, seen: Seen, locale: str) -> dict[str, dict[str, Any]]:
-    """The answers as fields of a form, under the labels of the form that asked for them."""
-    form = config.forms.get(seen.consents[0].form) if seen.consents else None
-    known = {} if form is None else form.fields
-    return {
-        name: {
-            "name": name,
-            "label": label_of(known.get(name), name, locale),
-            "max_length": known[name].max_length if name in known else _LONGEST,
-            "value": value,
-        }
+def _fields(config: Config, seen: Seen, locale: str) -> list[dict[str, Any]]:
+    """The answers as fields of a form, as the form asks that asked for them."""
+    known = _questions(config, seen)
+    return [
+        control(known.get(name, _UNASKED), name, locale, value)
         for name, value in seen.answers.items()
-    }
+    ]
+
+
+def _questions(config: Config, seen: Seen) -> dict[str, FormField]:
+    form = config.forms.get(seen.consents[0].form) if seen.consents else None
+    return {} if form is None else form.fields
 
 
 def _shown(seen: Seen) -> list[dict[str, Any]]:

@@ -13,11 +13,12 @@ from consent import texts
 from gateway.config.config import Config
 from gateway.flows.joining import publish_texts
 from gateway.look import looks, resources
+from gateway.look.field_words import control
 from gateway.look.translations import translations
-from gateway.people.forms import label_of
 
 _SPACE = re.compile(r"\s*\n\s*")
 _FOR_US = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)  # remarks, and how deep a line stands
+_LINE_ENDS = re.compile(r"\n+")  # each of its statements has its semicolon
 
 
 def script(config: Config, form: str) -> str:
@@ -27,11 +28,11 @@ def script(config: Config, form: str) -> str:
         "base": config.server.public_url,
         "form": form,
         "css": _style(sender.accent),
-        "words": {locale: _words(locale) for locale in {*config.form_locales(form), "en"}},
     }
     # "<" could end a script that somebody copies into a page.
     raw = json.dumps(settings, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c")
-    return _FOR_US.sub("", _source("embed.js")).replace("/*settings*/", raw, 1)
+    source = _LINE_ENDS.sub(" ", _FOR_US.sub("", _source("embed.js")))
+    return source.replace("/*settings*/; ", f"{raw};\n", 1)
 
 
 def snippet(config: Config, form: str, locale: str) -> str:
@@ -59,10 +60,7 @@ def _inputs(config: Config, form: str, locale: str) -> list[str]:
     say = translations(locale).gettext
     lines = []
     for name, field in config.forms[form].fields.items():
-        required = " required" if field.required else ""
-        label = escape(label_of(field, name, locale))
-        control = f'<input name="profile.{name}" maxlength="{field.max_length}"{required}>'
-        lines.append(f"<p><label>{label} {control}</label></p>")
+        lines += _question(control(field, name, locale), say("Please choose"))
     email = '<input type="email" name="email" required maxlength="254" autocomplete="email">'
     lines.append(f"<p><label>{escape(say('Email address'))} {email}</label></p>")
     current = _current(config, form, locale)
@@ -79,6 +77,40 @@ def _inputs(config: Config, form: str, locale: str) -> list[str]:
     # A robot fills this in; people never see it.
     lines.append('<p hidden><label>Homepage <input name="homepage" autocomplete="off"></label></p>')
     return lines
+
+
+def _question(one: Mapping[str, Any], choose: str) -> list[str]:
+    """One field of the plain form; what its kind cannot keep out, the gateway does."""
+    kind, named = one["kind"], f'name="profile.{escape(one["name"])}"'
+    label, must = escape(one["label"]), " required" if one["required"] else ""
+    offered = [(escape(each["value"]), escape(each["label"])) for each in one["options"]]
+    note = f" <small>{escape(one['help'])}</small>" if one["help"] else ""
+    if kind == "hidden":
+        values = ", ".join(value for value, _ in offered)
+        return [f'<input type="hidden" {named} value="{offered[0][0]}"> <!-- or: {values} -->']
+    if kind == "multiple_choice":
+        box = '<label><input type="checkbox" {} value="{}"> {}</label>'
+        boxes = [f"  {box.format(named, value, said)}" for value, said in offered]
+        return [f"<fieldset><legend>{label}</legend>{note}", *boxes, "</fieldset>"]
+    if kind == "checkbox":
+        tick = f'<input type="checkbox" {named} value="yes"{must}>'
+        return [f"<p><label>{tick} {label}</label>{note}</p>"]
+    if kind == "choice":
+        first = f'<option value="">{escape(choose) if must else "–"}</option>'
+        rest = [f'<option value="{value}">{said}</option>' for value, said in offered]
+        return [
+            f"<p><label>{label} <select {named}{must}>{first}",
+            *rest,
+            f"</select></label>{note}</p>",
+        ]
+    return [f"<p><label>{label} <input {named}{_typed(one)}{must}></label>{note}</p>"]
+
+
+def _typed(one: Mapping[str, Any]) -> str:
+    if one["kind"] == "text":
+        return f' maxlength="{one["max_length"]}"'
+    known = {key: one[key] for key in ("min", "max", "step") if one[key] is not None}
+    return f' type="{one["kind"]}"' + "".join(f' {key}="{said}"' for key, said in known.items())
 
 
 def _small_print(config: Config, form: str, locale: str) -> list[str]:
@@ -111,7 +143,8 @@ def _current(config: Config, form: str, locale: str) -> list[dict[str, Any]]:
     return [by_purpose[name] for name in config.forms[form].purposes]
 
 
-def _words(locale: str) -> dict[str, str]:
+def words(locale: str) -> dict[str, str]:
+    """What the script says by itself, in the language in which the form is shown."""
     say = translations(locale).gettext
     return {
         "email": say("Email address"),
@@ -127,6 +160,11 @@ def _words(locale: str) -> dict[str, str]:
         ),
         "purpose_missing": say("Please tick what you would like to receive."),
         "field_missing": say("Please fill in this field."),
+        "choice_missing": say("Please choose one of the answers that are offered."),
+        "choose": say("Please choose"),
+        "number": say("Please enter a number, such as 12."),
+        "date": say("Please enter a day that exists."),
+        "range": say("Please stay within %(range)s."),
         "field_invalid": say("This value cannot be accepted."),
         "changed": say(
             "The wording has changed in the meantime. Please read it again and send the form "

@@ -8,13 +8,16 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from consent.answers import joined
 from consent.sign_ups import RenderedBy
 from consent.texts import Text
 from gateway.config.config import Config
+from gateway.config.form_fields import FieldKind
 from gateway.http import pages, sign_ups
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.pages import Brand
+from gateway.look.field_words import control
 from gateway.people import forms, stamps, wording
 
 
@@ -23,10 +26,21 @@ async def open_form(request: web.Request) -> web.StreamResponse:
     config, form = request.app[PARTS].config, forms.named(request)
     accepted = request.headers.get("Accept-Language")
     locale = sign_ups.locale_of(config, form, request.query.get("locale"), accepted)
-    page = await show(request, form, locale, {}, [], 200)
+    page = await show(request, form, locale, _from_link(request, form), [], 200)
     # Whoever goes back to it finds it as it was: a page with another stamp would sign up once more.
     page.headers["Cache-Control"] = "private, no-cache"
     return page
+
+
+def _from_link(request: web.Request, form: str) -> dict[str, Any]:
+    """What a link to the page says of its hidden fields, as far as they offer it."""
+    said = {
+        name: request.query.get(f"profile.{name}", "")
+        for name, field in request.app[PARTS].config.forms[form].fields.items()
+        if field.kind is FieldKind.HIDDEN
+    }
+    offered = request.app[PARTS].config.forms[form].fields
+    return {"profile": {k: v for k, v in said.items() if v in offered[k].options}}
 
 
 async def show(
@@ -71,7 +85,7 @@ def _facts(
         "form": form,
         "action": f"/forms/{form}",
         "purposes": [_ticked(purpose, body, locale) for purpose in view.purposes],
-        "fields": [_filled(field, body) for field in view.fields],
+        "fields": _fields(config, form, locale, body),
         "email": str(body.get("email", "")),
         "errors": errors,
         "stamp": stamp,
@@ -100,9 +114,16 @@ def _ticked(purpose: forms.FormPurpose, body: Mapping[str, Any], locale: str) ->
     }
 
 
-def _filled(field: forms.FormFieldView, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A field with what was typed into it."""
-    return {**field.model_dump(), "value": str(body.get("profile", {}).get(field.name, ""))}
+def _fields(
+    config: Config, form: str, locale: str, body: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Each field with what was typed or chosen before, whether or not it can be taken."""
+    said = body.get("profile", {})
+    written = {name: joined(one) if isinstance(one, list) else one for name, one in said.items()}
+    return [
+        control(field, name, locale, written.get(name, ""))
+        for name, field in config.forms[form].fields.items()
+    ]
 
 
 def _targets(*urls: str | None) -> list[str]:

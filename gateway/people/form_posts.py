@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
@@ -12,9 +12,10 @@ from aiohttp import web
 from consent.errors import KeyringBehind
 from consent.sign_ups import RenderedBy
 from gateway.config.config import Config
+from gateway.config.form_fields import FormField, several
 from gateway.errors import FieldError, Flaw, Invalid, RequestError
 from gateway.flows.joining.attestations import Attestation
-from gateway.http import pages, sign_ups
+from gateway.http import form_answers, pages, sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS
 from gateway.http.endpoints import HTML, endpoint
@@ -22,12 +23,20 @@ from gateway.http.networks import client_network
 from gateway.http.parsing import FORM_TYPES, parse_value, read_fields, read_json
 from gateway.http.problems import describe
 from gateway.http.sign_ups import SignUpAccepted, SignUpRequest
+from gateway.look.field_words import label_of, range_of
 from gateway.look.translations import translations
 from gateway.people import form_page, forms, stamps
 from gateway.people.page_models import PlainSignUp, is_asked, signup_of
 from storage.errors import StorageAway
 
-_CODES = {Flaw.MISSING: "field_missing", Flaw.TOO_LONG: "field_too_long"}
+_CODES: Final = {
+    Flaw.MISSING: "field_missing",
+    Flaw.TOO_LONG: "field_too_long",
+    Flaw.NOT_OFFERED: "field_not_offered",
+    Flaw.NO_NUMBER: "field_no_number",
+    Flaw.NO_DATE: "field_no_date",
+    Flaw.OUT_OF_RANGE: "field_out_of_range",
+}
 
 
 @endpoint(
@@ -71,7 +80,7 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
     try:
         questions = config.forms[form].fields
         fields = await read_fields(request, partial(is_asked, profile=questions))
-        body = signup_of(fields, questions)
+        body = signup_of(fields, questions, several(questions))
         stamp = body.pop("stamp", None)
         shown = stamps.check(
             request,
@@ -82,7 +91,7 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
             page_url=body.get("page_url"),
         )
         body["texts"] = await _of_ticked(request, body["purposes"], body["texts"])
-        await _accept(request, form, parse_value(body, SignUpRequest), shown)
+        await _accept(request, form, _whole(body, questions), shown)
     except (RequestError, StorageAway, KeyringBehind) as error:
         return await _refuse_plain(request, form, body, error, hosted=stamp is not None)
     thanks = config.forms[form].thank_you_url
@@ -90,6 +99,16 @@ async def _post_plain(request: web.Request, form: str) -> web.StreamResponse:
         raise web.HTTPSeeOther(thanks)
     locale = pages.locale_of(request, body.get("locale"))
     return pages.response(request, "thanks", locale=locale, brand=form_page.brand(config, form))
+
+
+def _whole(body: Mapping[str, Any], questions: Mapping[str, FormField]) -> SignUpRequest:
+    """The sign-up; raises `Invalid` for everything at once: a person mends a form in one go."""
+    try:
+        return parse_value(body, SignUpRequest)
+    except Invalid as error:
+        said = {k: tuple(v) if isinstance(v, list) else v for k, v in body["profile"].items()}
+        _, wrong = form_answers.read_all(questions, said)
+        raise Invalid([*error.errors, *wrong]) from None
 
 
 async def _of_ticked(request: web.Request, purposes: list[str], shown: list[str]) -> list[str]:
@@ -111,10 +130,12 @@ async def _refuse_plain(
     problem = describe(error)
     if hosted and isinstance(error, Invalid):
         locale = sign_ups.locale_of(config, form, body.get("locale"))
-        return await form_page.show(request, form, locale, body, _coded(error), problem.status)
+        errors = _labelled(config, form, _coded(error), locale)
+        return await form_page.show(request, form, locale, body, errors, problem.status)
     target = config.forms[form].error_url
     if target is not None:
-        raise web.HTTPSeeOther(_with_error(target, problem.slug))
+        slugs = [_slug(one) for one in _coded(error)] if isinstance(error, Invalid) else []
+        raise web.HTTPSeeOther(_with_error(target, slugs or [problem.slug]))
     brand, locale = form_page.brand(config, form), pages.locale_of(request, body.get("locale"))
     if not isinstance(error, Invalid):
         wait = int(problem.headers.get("Retry-After", 0)) or None
@@ -130,10 +151,17 @@ async def _refuse_plain(
     )
 
 
-def _with_error(target: str, slug: str) -> str:
+def _with_error(target: str, slugs: Sequence[str]) -> str:
+    """Where the landing page shows its own form again; nothing of what was typed goes along."""
     parts = urlsplit(target)
-    query = "&".join(filter(None, [parts.query, urlencode({"error": slug})]))
-    return parts._replace(query=query).geturl()
+    said = urlencode({"error": ",".join(slugs)}, safe=",")
+    return parts._replace(query="&".join(filter(None, [parts.query, said]))).geturl()
+
+
+def _slug(coded: Mapping[str, str]) -> str:
+    """The name of the input, a hyphen, what is wrong: for whoever shows it in their own words."""
+    of, _, wrong = coded["code"].partition("_")
+    return f"{coded['field'] or of}-{wrong.replace('_', '-')}"
 
 
 def _coded(error: Invalid) -> list[dict[str, str]]:
@@ -168,10 +196,18 @@ def _code(error: FieldError) -> tuple[str, str]:
 def _labelled(
     config: Config, form: str, coded: list[dict[str, str]], locale: str
 ) -> list[dict[str, str]]:
+    """The mistakes in the order of the page, each with the name of its field."""
     fields = config.forms[form].fields
     say = translations(locale).gettext
-    labels = {"": "", "email": say("Email address"), "purpose": say("Your consent")}
-    labels |= {
-        f"profile.{name}": forms.label_of(field, name, locale) for name, field in fields.items()
-    }
-    return [{"label": labels.get(wrong["field"], ""), "code": wrong["code"]} for wrong in coded]
+    labels = {"email": say("Email address")}
+    labels |= {f"profile.{name}": label_of(one, name, locale) for name, one in fields.items()}
+    labels |= {"purpose": say("Your consent"), "": ""}
+    order = [*labels]
+    ranges = {f"profile.{name}": range_of(one, locale) for name, one in fields.items()}
+    told = sorted(
+        (one for one in coded if one["field"] in labels), key=lambda one: order.index(one["field"])
+    )
+    return [
+        {**one, "label": labels[one["field"]], "range": ranges.get(one["field"]) or ""}
+        for one in told
+    ]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
+from pydantic import Field
 
 from consent.sign_ups import RenderedBy
 from consent.texts import Text
-from gateway.config.config import Config, FormField
+from gateway.config.config import Config
 from gateway.errors import NotFound
 from gateway.http import sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS
 from gateway.http.endpoints import endpoint
 from gateway.http.models import Answer
-from gateway.people import cors, stamps
-from gateway.people.page_models import PageQuery
+from gateway.look.field_words import control
+from gateway.people import cors, embedding, stamps
+from gateway.people.page_models import FormQuery
 from storage.errors import StorageAway
 
 PATH: Final = "/forms/{form:[a-z0-9][a-z0-9_-]*}"  # where each form is; with an ending, its parts
@@ -35,11 +37,25 @@ class FormPurpose(Answer):
     text: FormText
 
 
+class FormOption(Answer):
+    value: str
+    label: str
+
+
 class FormFieldView(Answer):
+    """What to ask; `range` is for people, between `min` and `max`."""
+
     name: str
+    kind: Literal["text", "choice", "multiple_choice", "number", "date", "checkbox", "hidden"]
     required: bool
     max_length: int
     label: str
+    help: str | None
+    options: list[FormOption]
+    min: str | None
+    max: str | None
+    step: str | None
+    range: str | None
 
 
 class FormView(Answer):
@@ -48,6 +64,7 @@ class FormView(Answer):
     locales: list[str]
     purposes: list[FormPurpose]
     fields: list[FormFieldView]
+    words: Annotated[dict[str, str] | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 def named(request: web.Request) -> str:
@@ -62,7 +79,7 @@ def named(request: web.Request) -> str:
     "GET",
     f"{PATH}.json",
     summary="What a form asks for, with the exact wordings",
-    query=PageQuery,
+    query=FormQuery,
     responses={200: FormView},
     tags=("landing pages",),
 )
@@ -71,6 +88,8 @@ async def describe_form(request: web.Request) -> web.StreamResponse:
     locale = sign_ups.locale_of(config, form, request.query.get("locale"))
     texts = await current_texts(request, form, locale)
     view = describe(config, form, locale, texts)
+    if "words" in request.query:
+        view = view.model_copy(update={"words": embedding.words(locale)})
     response = cors.allow(request, config.forms[form], answer(view))
     hashes = [purpose.text.hash for purpose in view.purposes]
     response.headers[stamps.HEADER] = stamps.make(request, form, hashes, RenderedBy.SCRIPT)
@@ -98,15 +117,9 @@ async def current_texts(request: web.Request, form: str, locale: str) -> Mapping
 
 def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) -> FormView:
     """The form as `/forms/{form}.json` shows it; *texts* are the current ones by purpose."""
-    fields = [
-        FormFieldView(
-            name=name,
-            required=field.required,
-            max_length=field.max_length,
-            label=label_of(field, name, locale),
-        )
-        for name, field in config.forms[form].fields.items()
-    ]
+    shown = (control(field, name, locale) for name, field in config.forms[form].fields.items())
+    asked = set(FormFieldView.model_fields)
+    fields = [FormFieldView(**{key: one[key] for key in asked}) for one in shown]
     purposes = [
         FormPurpose(
             purpose=name,
@@ -118,9 +131,3 @@ def describe(config: Config, form: str, locale: str, texts: Mapping[str, Text]) 
     ]
     locales = list(config.form_locales(form))
     return FormView(form=form, locale=locale, locales=locales, purposes=purposes, fields=fields)
-
-
-def label_of(field: FormField | None, name: str, locale: str) -> str:
-    """What a field is called; one without a label by its name."""
-    label = field.label.get(locale) if field else None
-    return label or name.replace("_", " ").capitalize()

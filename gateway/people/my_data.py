@@ -29,7 +29,7 @@ from gateway.http.endpoints import Endpoint, page
 from gateway.http.networks import client_network
 from gateway.http.parsing import read_fields
 from gateway.limits import Wait
-from gateway.look import terms
+from gateway.look import field_words, terms
 from gateway.look.generated_notices import processors
 from gateway.people import links, receipts, sessions, wording
 from gateway.people.own_pages import OWN, brand, see_other
@@ -72,7 +72,7 @@ async def start(request: web.Request) -> web.StreamResponse:
         brand=shown,
         email=seen.email,
         language=seen.locale,
-        profile=dossier_paper.answers(seen.profile, parts.config, locale),
+        profile=field_words.answers(seen.profile, parts.config, locale),
         identifiers=dossier_paper.identifiers(seen, locale),
         consents=_shown(seen.consents, locale),
         csrf=sessions.csrf(request, session),

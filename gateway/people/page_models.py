@@ -13,10 +13,11 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import Invalid
-from gateway.http.fields import FormAnswer, Locale, MailAddress, Name, PageUrl, Stamp, TextHash
+from gateway.http.fields import Locale, MailAddress, Name, PageUrl, SaidAnswer, Stamp, TextHash
 from gateway.http.models import Incoming
 from gateway.http.parsing import parse_value
 
+_IN_JSON: Final = "/profile"
 _PROFILE: Final = "profile."  # before the name of a question that a form's configuration asks
 
 
@@ -62,7 +63,7 @@ class Corrections(Incoming):
     """What somebody ticked and corrected before they confirmed; no purposes: all."""
 
     purposes: frozenset[Name] | None = None
-    profile: dict[str, FormAnswer] = Field(default={}, max_length=50)
+    profile: dict[str, SaidAnswer] = Field(default={}, max_length=50)
 
 
 class OneClick(BaseModel):
@@ -150,6 +151,12 @@ class PageQuery(BaseModel):
     locale: str | None = None
 
 
+class FormQuery(PageQuery):
+    """`words` for a script that shows the form: what it says by itself, in that language."""
+
+    words: Literal["1"] | None = None
+
+
 def is_asked(name: str, profile: Container[str]) -> bool:
     """Whether a field of a plain form is of a sign-up that asks the questions of *profile*."""
     if name.startswith(_PROFILE):
@@ -157,12 +164,14 @@ def is_asked(name: str, profile: Container[str]) -> bool:
     return name in PlainSignUp.model_fields
 
 
-def signup_of(fields: MultiMapping[str], profile: Container[str]) -> dict[str, Any]:
+def signup_of(
+    fields: MultiMapping[str], profile: Container[str], several: Container[str] = ()
+) -> dict[str, Any]:
     """The JSON body that says the same as a plain form's *fields*.
 
     An empty field is one that nobody filled in; of the answers those are read
     that *profile* names, and everything else is passed over. Raises `Invalid`
-    for two answers to one question; the same one twice is one.
+    for two answers to one question that is not of *several*; the same one twice is one.
     """
     body: dict[str, Any] = {"purposes": [], "texts": [], "profile": {}}
     repeated = {"purpose": body["purposes"], "text": body["texts"]}
@@ -172,32 +181,39 @@ def signup_of(fields: MultiMapping[str], profile: Container[str]) -> dict[str, A
         if name in repeated:
             repeated[name] += [value] if value not in repeated[name] else []
         elif name.startswith(_PROFILE):
-            _answer(body["profile"], name.removeprefix(_PROFILE), value)
+            _answer(body["profile"], name.removeprefix(_PROFILE), value, several, _IN_JSON)
         else:
             _answer(body, name, value)
     return body
 
 
-def corrections_of(fields: MultiMapping[str]) -> Corrections:
+def corrections_of(fields: MultiMapping[str], several: Container[str] = ()) -> Corrections:
     """What a posted confirmation page corrects; raises `Invalid` for two answers to one question.
 
     An empty field is said: it removes. So is an empty `purpose`, which a page with
-    boxes sends along: without it nobody could tell "none of these" from "all".
+    boxes sends along: without it nobody could tell "none of these" from "all". The same
+    empty one stands before the boxes of an answer, and counts where none is ticked.
     """
     body: dict[str, Any] = {}
     if "purpose" in fields:
         body["purposes"] = [name for name in fields.getall("purpose") if name]
+    said: dict[str, Any] = {}
     for name, value in fields.items():
-        if name.startswith("profile."):
-            said = body.setdefault("profile", {})
-            if name.removeprefix("profile.") in said:
-                raise Invalid.at("", "answers a question twice")
-            said[name.removeprefix("profile.")] = value
-    return parse_value(body, Corrections)
+        if name.startswith(_PROFILE):
+            question = name.removeprefix(_PROFILE)
+            _answer(said, question, value, several, _IN_JSON)
+            said.setdefault(question, "")
+    return parse_value({**body, "profile": said}, Corrections)
 
 
-def _answer(answers: dict[str, Any], name: str, value: str) -> None:
-    if answers.get(name, value) != value:
-        raise Invalid.at("", "answers a question twice")
-    if value:
+def _answer(
+    answers: dict[str, Any], name: str, value: str, several: Container[str] = (), at: str = ""
+) -> None:
+    before = answers.get(name)
+    if name in several:
+        chosen = before or []
+        answers[name] = [*chosen, value] if value and value not in chosen else chosen
+    elif before and value and before != value:
+        raise Invalid.at(f"{at}/{name}", "is answered twice")
+    elif value:
         answers[name] = value

@@ -12,20 +12,22 @@ from consent import address
 from consent.errors import AddressError
 from consent.fresh_links import Session
 from consent.moving import Became
+from gateway.config.form_fields import FormField, several
 from gateway.errors import Invalid, TooMany
 from gateway.flows.rights.move import Moving
 from gateway.flows.rights.rectify import Rectifying
-from gateway.http import pages
+from gateway.http import form_answers, pages
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.networks import client_network
+from gateway.look.field_words import control
 from gateway.people import links, sessions
 from gateway.people.own_pages import OWN, START, brand, posted, see_other
 from gateway.people.page_models import RectificationAnswer, corrections_of
 
 _PATH: Final = "/my-data/rectify"
 _LINK: Final = f"/address/{links.ANY}"
-_LONGEST: Final = 1000  # of an answer that no form asks for any more
+_UNASKED: Final = FormField(max_length=1000)  # an answer that no form asks for any more
 
 
 @page("GET", _PATH, "Correct one's details", statuses=(200, 303), tags=OWN)
@@ -98,13 +100,15 @@ async def _correct(
     seen = await flow.look(session.subject)
     if seen is None:
         return see_other(START, request)
-    said = corrections_of(fields).profile
-    if any(len(said.get(one["name"], "")) > one["max_length"] for one in _fields(request, said)):
-        raise Invalid.at("", "has an answer that is too long")
+    known = _questions(request, seen.profile)
+    said = corrections_of(fields, several(known)).profile
+    corrected, problems = form_answers.read_corrections(known, said, seen.profile)
+    if problems:
+        raise Invalid(problems)
     language = fields.get("language", seen.locale)
     if language not in (*pages.languages(), seen.locale):
         raise Invalid.at("", "must say a language of these pages")
-    await flow.correct(session.subject, said, language)
+    await flow.correct(session.subject, corrected, language)
     return await _page(request, session, did="profile")
 
 
@@ -156,23 +160,12 @@ async def _page(
 
 
 def _fields(request: web.Request, profile: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What a form was told, under the label and within the bounds that the form has for it."""
+    """What a form was told, as the form asks for it."""
     locale = pages.locale_of(request)
-    known = {
-        name: field
-        for form in request.app[PARTS].config.forms.values()
-        for name, field in form.fields.items()
-    }
-    return [
-        {
-            "name": name,
-            "label": _label(name, known[name].label.get(locale) if name in known else None),
-            "value": value,
-            "max_length": known[name].max_length if name in known else _LONGEST,
-        }
-        for name, value in profile.items()
-    ]
+    known = _questions(request, profile)
+    return [control(known[name], name, locale, value) for name, value in profile.items()]
 
 
-def _label(name: str, said: str | None) -> str:
-    return said or name.replace("_", " ").capitalize()
+def _questions(request: web.Request, profile: Mapping[str, str]) -> dict[str, FormField]:
+    config = request.app[PARTS].config
+    return {name: config.field_named(name) or _UNASKED for name in profile}

@@ -1,8 +1,8 @@
 """The stamp of a form: who showed it, when, with which texts and for which origin, signed.
 
-It proves that our own page, or our script, was given the wording to show, and
-tells a person from a robot that posts within the second. One stamp proves it of
-one sign-up: `gateway/flows/joining/attestations.py` spends it.
+It proves that our own page, or our script, was given the wording to show. One stamp
+proves it of one sign-up: `gateway/flows/joining/attestations.py` spends it. How soon it
+comes back says nothing: browsers fill in a form, and people press Enter, within the second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from gateway.http.signing import serializer
 HEADER = "Consent-Stamp"  # with the description of a form, for our script
 
 _SALT = "consentgw/form-stamp/v1"
-_LEAST_FILL_TIME = 1.0
 _OUR_OWN: Final = ("same-origin", "none")  # Fetch Metadata of a post that no other site began
 
 
@@ -64,8 +63,8 @@ def check(
     age = _now(request) - said["at"]
     if said["form"] != form or not set(texts) <= set(said["texts"]):
         raise Invalid.at("/stamp", "is not from this form's page")
-    if not _LEAST_FILL_TIME <= age <= STAMP_LIFE.total_seconds():
-        raise Invalid.at("/stamp", "is too fresh or too old; send the form again")
+    if age > STAMP_LIFE.total_seconds():
+        raise Invalid.at("/stamp", "is too old; fetch the form again, and send it once more")
     # Without a nonce: from a page that the release before showed.
     if said["by"] != by or "nonce" not in said:
         return None

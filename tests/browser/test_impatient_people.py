@@ -34,7 +34,6 @@ async def fill(person: Visit) -> Any:
     """Type and tick; the button."""
     await person.page.get_by_label(EN["email"]).fill(ADA)
     await person.page.get_by_role("checkbox").first.check()
-    await person.page.wait_for_timeout(1200)  # a form that comes back within a second is refused
     return person.page.get_by_role("button", name=EN["sign_up"], exact=True)
 
 

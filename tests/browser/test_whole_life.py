@@ -171,7 +171,6 @@ async def begins(me: Life, locale: str) -> Mail:
     await me.fills("Email address", ADA)
     await me.page.get_by_label(FIRST_NAME[locale]).fill("Aada")
     await me.page.get_by_role("checkbox").first.check()
-    await me.page.wait_for_timeout(1200)  # whoever posts it at once is taken for a robot
     await me.presses("Sign up")
     await me.reads("Please look into your mailbox")
     await me.go(link(await me.gets(ADA, "confirm"), "confirm"))

@@ -16,14 +16,10 @@ async def test_the_hosted_form_proves_who_showed_the_wording(app: App) -> None:
     posted = [(n, v) for n, v in fields if n in ("text", "stamp", "locale", "page_url")]
     posted += [("email", ADA), ("purpose", "newsletter")]
 
-    async with app.http.post("/forms/signup", data=posted) as early:
-        again = await early.text()
-    app.step(timedelta(seconds=5))
+    # Within the second: browsers fill in a form, and people press Enter.
     async with app.http.post("/forms/signup", data=posted) as answer:
         assert answer.status == 200
 
-    assert early.status == 422, "no person fills in a form within a second"
-    assert f'value="{ADA}"' in again, "what was typed must not be lost"
     (one,) = await opened(app)
     assert (one.rendered_by, one.locale) == ("page", "de")
 

@@ -214,7 +214,7 @@ async def test_a_form_with_pages_of_its_own_is_sent_there(embedded: App) -> None
             return answer.headers["Location"]
 
     assert await location(good) == THANKS
-    sorry = "https://www.acme.example/sign-up?from=form&error=invalid#form"
+    sorry = "https://www.acme.example/sign-up?from=form&error=email-invalid#form"
     assert await location([("email", "ada@"), *good[1:]]) == sorry
     assert await kept(embedded) == 1
 
@@ -273,7 +273,7 @@ async def test_without_an_error_page_the_errors_are_named_in_the_visitors_langua
         pytest.param({"profile.first_name": "A\x01b"}, "cannot be accepted", id="not a name"),
         pytest.param({"purpose": "elsewhere"}, "not set up as we expect", id="no purpose of it"),
         pytest.param({"text": TEXT}, "The wording has changed", id="an unknown wording"),
-        pytest.param({"stamp": "x"}, "sent too quickly", id="a stamp of nobody's"),
+        pytest.param({"stamp": "x"}, "open for too long", id="a stamp of nobody's"),
     ],
 )
 async def test_a_page_names_each_mistake_in_words_of_its_own(

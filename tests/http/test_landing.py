@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 from gateway.config import config as configuration
 from gateway.demo import demo
 from gateway.demo.landing import Landing, next_steps, open_landing, place_of_landing
+from gateway.look.translations import languages
 from tests.support.page_samples import BRAND, HASH
 
 
@@ -107,3 +108,10 @@ def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:
         f"campaign create --purpose {made.purpose}",
     ):
         assert part in text
+
+
+def test_the_demos_form_speaks_every_language_that_there_is(tmp_path: Path) -> None:
+    loaded = configuration.load(demo.prepare(tmp_path))
+
+    assert set(loaded.form_locales("newsletter")) == {*languages()}
+    assert loaded.forms["newsletter"].fields["first_name"].label.keys() == {*languages()}

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from consent.model import Reason
+from gateway.config.form_fields import FieldKind, FormField
 from gateway.http.pages import Brand, Legal
-from gateway.look import markdown, terms
+from gateway.look import field_words, markdown, terms
 from gateway.look.papers import Facts, Heading, Listing, Paper, Quote, Table, Words
 from gateway.look.translations import tongues, translations
 from tests.support.desk_samples import (
@@ -65,6 +66,36 @@ _TEXT: Final = {
     "de": "Ja, ich möchte den Acme-Newsletter mit Produktneuigkeiten und Angeboten per E-Mail "
     "erhalten, etwa zweimal im Monat. Ich kann meine Einwilligung jederzeit widerrufen, über "
     "den Link in jeder E-Mail.",
+}
+_ROLES: Final = {
+    "dev": {"en": "Development", "de": "Entwicklung", "fr": "Développement"},
+    "own": {"en": "Ownership", "de": "Inhaberschaft", "fr": "Direction"},
+}
+_KINDS: Final = {
+    "role": FormField(
+        kind=FieldKind.CHOICE,
+        required=True,
+        label={"en": "Your role", "de": "Ihre Rolle", "fr": "Votre rôle"},
+        help={
+            "en": "What you do most of the day.",
+            "de": "Was Sie am meisten tun.",
+            "fr": "Ce que vous faites le plus.",
+        },
+        options=_ROLES,
+    ),
+    "topics": FormField(kind=FieldKind.MULTIPLE_CHOICE, options=_ROLES),
+    "team": FormField(kind=FieldKind.NUMBER, min=1, max=500),
+    "since": FormField(kind=FieldKind.DATE),
+    "partner": FormField(kind=FieldKind.CHECKBOX),
+    "source": FormField(kind=FieldKind.HIDDEN, options=_ROLES),
+}
+_ANSWERS: Final = {
+    "role": "dev",
+    "topics": "dev\nown",
+    "team": "0",
+    "since": "2026-03-31",
+    "partner": "yes",
+    "source": "own",
 }
 _LABEL: Final = {"en": "First name", "de": "Vorname", "fr": "Prénom"}
 _WITHDRAW: Final = {
@@ -420,12 +451,26 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "sender_address": "news@other.example",
         "imprint_url": "https://www.other.example/imprint",
     }
-    field = {
-        "name": "first_name",
-        "required": False,
-        "max_length": 80,
-        "label": _LABEL[locale],
+    field = field_words.control(FormField(max_length=80, label=_LABEL), "first_name", locale)
+    kinds = [field_words.control(one, name, locale) for name, one in _KINDS.items()]
+    answered = [
+        field_words.control(one, name, locale, _ANSWERS[name]) for name, one in _KINDS.items()
+    ]
+    flaws = {
+        "role": "not_offered",
+        "team": "out_of_range",
+        "topics": "missing",
+        "partner": "missing",
     }
+    misfits = [
+        {
+            "field": f"profile.{name}",
+            "code": f"field_{flaw}",
+            "label": name.capitalize(),
+            "range": "1 – 500",
+        }
+        for name, flaw in flaws.items()
+    ]
     form = {
         "form": "newsletter",
         "action": "/forms/newsletter",
@@ -485,6 +530,9 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "form": ("form", form),
         "form-two": ("form", {**form, "purposes": [one, other]}),
         "form-two-senders": ("form", {**form, "purposes": [one, elsewhere]}),
+        "form-kinds": ("form", {**form, "fields": [field, *kinds]}),
+        "form-kinds-errors": ("form", {**form, "fields": answered, "errors": misfits}),
+        "confirm-kinds": ("confirm", {**asked, "consents": [one], "fields": answered}),
         "form-errors": ("form", {**form, "email": "ada", "errors": wrong}),
         "thanks": ("thanks", {}),
         "confirm": ("confirm", {**asked, "consents": [one], "fields": entered}),

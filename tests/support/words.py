@@ -1108,7 +1108,7 @@ FACTS: Final = {
         ),
     ),
     NOTHING_KEPT: ("The form did not go through yet. Nothing was stored.",),
-    STAMP: ("The form was sent too quickly, or was open for too long. Please send it once more.",),
+    STAMP: ("The form was open for too long. Please send it once more.",),
     SPELLINGS: (
         (
             "The request has been stopped, and no further mail is started for it. For the next "
@@ -1791,6 +1791,7 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Yes",
     "Decided cases",
     "Decided %(moment)s",
     "Nothing was decided yet.",
@@ -2261,12 +2262,17 @@ NO_FACT: Final = (
     "Open the local inbox",
     "Open your data",
     "Please ask for a new one.",
+    "Please choose",
+    "Please choose one of the answers that are offered.",
     "Please confirm your sign-up",
+    "Please enter a day that exists.",
+    "Please enter a number, such as 12.",
     "Please enter your email address.",
     "Please fill in this field.",
     "Please go back and try again. If you typed the address of this page, please check it.",
     "Please have another look",
     "Please look into your mailbox",
+    "Please stay within %(range)s.",
     "Please tick what you would like to receive.",
     "Please try again a little later.",
     "Preferences",

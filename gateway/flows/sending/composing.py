@@ -13,7 +13,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, assert_never
 
-from consent import address, links, personal
+from consent import address, answers, links, personal
 from consent.links import Route
 from delivery import dkim, mime
 from delivery.desk import Composed, Parcel
@@ -217,7 +217,7 @@ def _render(
             is_shared = sealed.message.campaign is not None
             return press.inline(parts, locale=locale, frame=framed, is_shared=is_shared)
         case CallersTemplate(template, data, version=version):
-            data = {"profile": personal.open_profile(gate, sealed.vault), **data}
+            data = {"profile": _profile(sealed), **data}
             return press.template(template, locale, data, framed, version=version)
         case OurMail(template):
             locale = said.locale or locale
@@ -225,11 +225,14 @@ def _render(
             framed["links"] |= said.links
             asks = isinstance(occasion.of(sealed.message), ToConfirm)
             # Of who asked nothing goes into what may be kept for all who get the same mail.
-            data = {} if asks else {"profile": personal.open_profile(gate, sealed.vault)}
-            values = {**data, **said.data}
+            values = {**({} if asks else {"profile": _profile(sealed)}), **said.data}
             return press.templates.render(template, locale, values, framed, footer=False)
         case _:
             assert_never(said)
+
+
+def _profile(sealed: Sealed) -> dict[str, str]:
+    return answers.in_a_line(personal.open_profile(sealed.gate, sealed.vault))
 
 
 def _named(config: Config, message: Message, locale: str) -> list[dict[str, str]]:
