@@ -149,7 +149,7 @@ async def may_for_the_authority(task: Counted, words: dict[str, str]) -> str:
     await task.type(words["number"], "17/2026")
     await task.press(words["take"])
     # The page looks by itself, with scripts or without, until the file is there.
-    await person.page.get_by_role("button", name=words["fetch"]).wait_for(timeout=30_000)
+    await person.page.get_by_role("button", name=words["fetch"]).wait_for(timeout=60_000)
     await person.check()
     async with person.page.expect_download() as file:
         await task.press(words["fetch"])
