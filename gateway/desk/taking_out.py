@@ -176,7 +176,8 @@ async def _exports_page(
     )
     if waits and not still and status == 200:
         # What a meta element would say, and whoever reads slowly can turn it off (WCAG 2.2.1).
-        answer.headers["Refresh"] = str(_SOON)
+        # Without a place in the page, which a browser would go to instead of asking.
+        answer.headers["Refresh"] = f"{_SOON}; url={_PATH}?locale={locale}"
     return answer
 
 

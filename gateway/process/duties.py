@@ -41,10 +41,12 @@ from delivery import ahead, campaigns
 from gateway import limits
 from gateway.callers import desk_exports, idempotency, visits
 from gateway.config.config import Config
+from gateway.errors import Busy, Invalid
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.desk.making import Making
 from gateway.flows.desk.sign_in import SignIns
+from gateway.flows.errors import NotNow, TooLong
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
@@ -160,7 +162,12 @@ def _making(
     typesetter = Typesetter()
 
     async def paper(export: Export, locale: str, case: str | None) -> bytes:
-        return await audit_files.paper(typesetter, config, export, locale, case=case)
+        try:
+            return await audit_files.paper(typesetter, config, export, locale, case=case)
+        except Invalid:
+            raise TooLong from None
+        except Busy:
+            raise NotNow from None
 
     taken = partial(exports, typesetter.aside)
     makers = [Making(*stores, taken, paper) for _ in range(_EXPORTS_AT_ONCE)]

@@ -21,7 +21,7 @@ from gateway.callers import desk_exports, visits
 from gateway.callers.desk_exports import Job, State
 from gateway.flows.desk import fetching, making
 from gateway.flows.desk.making import Making
-from gateway.flows.errors import PersonEnded
+from gateway.flows.errors import PersonEnded, TooLong
 from gateway.flows.proving.exports import Exports
 from gateway.flows.proving.verify import verify
 from gateway.flows.rights.erase import Erasures, Request
@@ -110,7 +110,10 @@ async def test_an_export_is_made_aside_and_fetched_once_which_is_told_once(app: 
     said = await second.text()
 
     assert (begun.status, begun.headers["Location"]) == (303, "/dpo/exports?locale=en")
-    assert "Waits for its turn." in await waiting.text() and waiting.headers["Refresh"] == "3"
+    assert (
+        "Waits for its turn." in await waiting.text()
+        and "url=/dpo/exports?locale=en" in waiting.headers["Refresh"]
+    )
     assert "Is ready, and is kept until" in await ready.text() and "Refresh" not in ready.headers
     assert before == []
     assert (fetched.status, fetched.content_type) == (200, "application/zip")
@@ -392,13 +395,19 @@ async def test_what_comes_to_too_much_or_cannot_be_made_says_what_to_do(app: App
     async def broken(*_: Any) -> bytes:
         raise typesetter.NotSet
 
+    async def too_long(*_: Any) -> bytes:
+        raise TooLong
+
+    await sitting.post("/dpo/log/export", format="pdf")
+    await maker(app, too_long).work_off()
+    paper = await shown(sitting)
     await sitting.post("/dpo/log/export", format="pdf")
     for _ in range(5):
         with pytest.raises(typesetter.NotSet):
             await maker(app, broken).work_off()
     page = await shown(sitting)
 
-    assert "It came to more than 2 GiB." in large
+    assert "It came to more than 2 GiB." in large and "That is too much for a paper." in paper
     assert "It could not be made." in page and await pieces(app) == []
     assert await maker(app, broken).work_off() == 0
 

@@ -22,8 +22,7 @@ from consent.errors import KeyMissing
 from consent.keys.keystore import KeyStore
 from gateway.callers import desk_exports, operators
 from gateway.callers.desk_exports import Job, Why
-from gateway.errors import Busy, Invalid
-from gateway.flows.errors import NoSuchExport, PersonEnded
+from gateway.flows.errors import NoSuchExport, NotNow, PersonEnded, TooLong
 from gateway.flows.proving.export_forms import Export, Form
 from gateway.flows.proving.exports import Exports, Extent, Taking
 from gateway.flows.sending.permission import Question
@@ -47,10 +46,6 @@ class _TooLarge(Exception):
 
 class _NotOurs(Exception):
     """It was cancelled, or another process makes it."""
-
-
-class _NotYet(Exception):
-    """It cannot be begun at the moment."""
 
 
 @dataclass(slots=True)
@@ -113,13 +108,13 @@ class Making:
             return int(await self._watched(job, seen, self._make(job, seen)))
         except (PersonEnded, KeyMissing):
             why = Why.GONE
-        except Invalid:
+        except TooLong:
             why = Why.PAPER
         except _TooLarge:
             why = Why.LARGE
         except _NotOurs:
             return 1
-        except (_NotYet, Busy):
+        except NotNow:
             await self._settle(job, None, counts=False)
             return 0
         await self._settle(job, why)
@@ -231,7 +226,7 @@ async def _export(exports: Exports, job: Job, name: str | None) -> Export:
     if job.facts["scope"] != "person":
         export = await exports.of_log(taking_of(job), name=name)
         if export is None:
-            raise _NotYet  # before the first checkpoint
+            raise NotNow  # before the first checkpoint
         return export
     if job.subject is None:
         raise PersonEnded
