@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import event as listening
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.figures import Figure, tell
 from benchmarks.gateway import durable_postgres
@@ -43,14 +44,23 @@ SELECT :first + n, substring(sha256(convert_to((:first + n)::text, 'UTF8')) FROM
        kind, at, entry, leaf_hash, mac, kid
 FROM (SELECT * FROM audit_entry WHERE kind = 'consent.confirmed' LIMIT 1) AS one,
      generate_series(1, :number) AS n"""
+_CONSTRAINTS: Final = """
+SELECT format('ALTER TABLE audit_entry DROP CONSTRAINT %I', conname),
+       format('ALTER TABLE audit_entry ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid))
+FROM pg_constraint WHERE conrelid = 'audit_entry'::regclass AND contype = 'u'"""
+_INDEXES: Final = """
+SELECT format('DROP INDEX %I', indexname), indexdef FROM pg_indexes
+WHERE tablename = 'audit_entry' AND indexname NOT IN
+      (SELECT conname FROM pg_constraint WHERE conrelid = 'audit_entry'::regclass)"""
 _LARGE: Final = ("subject", "subject_index", "consent", "outbox", "audit_entry", "audit_payload")
 
 
 def run(people: int = PEOPLE, events: int = EVENTS) -> None:
     """The gateway and PostgreSQL on both cores, as on a machine that does both."""
-    with durable_postgres() as server, tempfile.TemporaryDirectory() as folder:
-        made = Databases(lambda: server, Path(folder))
-        asyncio.run(_measured(Path(folder), made, people, events))
+    with durable_postgres() as server, tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "gateway"  # what it is copied from lies beside it
+        folder.mkdir()
+        asyncio.run(_measured(folder, Databases(lambda: server, folder), people, events))
 
 
 async def _measured(folder: Path, made: Databases, people: int, events: int) -> None:
@@ -62,19 +72,37 @@ async def _measured(folder: Path, made: Databases, people: int, events: int) -> 
         bob, begun = await app.subject(_BOB), time.perf_counter()
         assert bob is not None
         await multiply(app, bob, 1, people)
+        copied = time.perf_counter()
         await _more_events(app, events)
-        sys.stdout.write(f"filled in {time.perf_counter() - begun:,.0f} s\n")
+        filled = time.perf_counter()
+        sys.stdout.write(f"{people:,} people made in {copied - begun:,.0f} s\n")
+        sys.stdout.write(f"{events:,} events made in {filled - copied:,.0f} s\n")
+        sys.stdout.flush()
         await _asked(app)
         await _breached(app)
 
 
 async def _more_events(app: App, number: int) -> None:
+    """Without the indexes of their table, which are made again once it is full."""
+    async with app.parts.data.begin() as connection:
+        away = [await _texts(connection, one) for one in (_CONSTRAINTS, _INDEXES)]
+        for drop, _ in (*away[0], *away[1]):
+            await connection.execute(text(drop))
     for first in range(0, number, _AT_ONCE):
         async with app.parts.data.begin() as connection:
             values = {"first": _FIRST + first, "number": min(_AT_ONCE, number - first)}
             await connection.execute(text(_COPY), values)
+    for _, make in (*away[0], *away[1]):
+        async with app.parts.data.begin() as connection:  # each may take half a minute
+            await connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
+            await connection.execute(text(make))
     async with app.parts.data.begin() as connection:
         await connection.execute(text("ANALYZE"))
+
+
+async def _texts(connection: AsyncConnection, query: str) -> Sequence[tuple[str, str]]:
+    """How each index goes, and how it is made again."""
+    return [(str(drop), str(make)) for drop, make in await connection.execute(text(query))]
 
 
 async def _asked(app: App) -> None:

@@ -94,12 +94,12 @@ async def get_export(request: web.Request) -> web.StreamResponse:
             body = b"" if request.method == "HEAD" else await _paper(request, export, taking.case)
             if body:
                 await taken.tell(export, taking)
-            return await turns.hand_over(request, body, audit_files.headers(export))
+            return await turns.hand_over(request, body, audit_files.headers(export.order.form))
         start = resuming.start_of(request, export.name, is_named=query.export is not None)
         rest = await resuming.rest(start, export.length, export.name)
         if isinstance(rest, web.Response):
             return rest
-        headers = {**audit_files.headers(export), **rest.headers}
+        headers = {**audit_files.headers(export.order.form), **rest.headers}
         if request.method == "HEAD":  # who only asks what there is takes nothing out
             return web.Response(headers=headers)
         await taken.tell(export, taking, rest.start)
@@ -137,8 +137,8 @@ async def post_export(request: web.Request) -> web.StreamResponse:
             raise await tries.nobody(request)
         if form is Form.PDF:
             body = await _paper(request, export, None, held, said.locale)
-            return await turns.hand_over(request, body, audit_files.headers(export))
-        return await turns.stream(request, export.read(), audit_files.headers(export))
+            return await turns.hand_over(request, body, audit_files.headers(export.order.form))
+        return await turns.stream(request, export.read(), audit_files.headers(export.order.form))
 
 
 def _exports(request: web.Request) -> Exports:

@@ -114,6 +114,13 @@ class LogExport(Signed):
     format: Literal["bundle", "jsonl", "csv", "xlsx", "pdf"] = "bundle"
 
 
+class ExportAct(Signed):
+    """Which export, and what becomes of it: it is had once, ended, or made again."""
+
+    export: Identifier
+    do: Literal["fetch", "cancel", "again"] = "fetch"
+
+
 class BreachQuestion(Signed):
     """What was taken, of which day where it was a copy, in which time, and since when one knows."""
 

@@ -5,7 +5,7 @@ Each names the roles that may; whoever has no session is led to the door.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from urllib.parse import urlencode
 
@@ -23,6 +23,7 @@ from gateway.http import pages
 Fields = MultiDictProxy[str]
 _Posted = Callable[[web.Request, Operator, Fields], Awaitable[web.StreamResponse]]
 _Read = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
+_Who = Callable[[web.Request], Awaitable[Operator | None]]
 
 
 def posts(*roles: Role) -> Callable[[_Posted], Handler]:
@@ -45,10 +46,22 @@ def reads(*roles: Role) -> Callable[[_Read], Handler]:
     Raises `Forged` for a role that may not.
     """
 
+    return _by(sessions.current, roles)
+
+
+def watches(*roles: Role) -> Callable[[_Read], Handler]:
+    """As `reads`, for a page that asks for itself again: that is no step of anybody's.
+
+    Else a session would last as long as a browser was left open.
+    """
+    return _by(sessions.seen, roles)
+
+
+def _by(who: _Who, roles: Sequence[Role]) -> Callable[[_Read], Handler]:
     def around(handle: _Read) -> Handler:
         @wraps(handle)
         async def handler(request: web.Request) -> web.StreamResponse:
-            operator = await sessions.current(request)
+            operator = await who(request)
             if operator is None:
                 return see_other(request)
             if operator.role not in roles:

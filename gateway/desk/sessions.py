@@ -68,9 +68,14 @@ def raw_id(request: web.Request) -> bytes | None:
 
 async def current(request: web.Request) -> Operator | None:
     """Who sits at the desk, as rows and log have it now; that is a step in their session."""
-    raw = raw_id(request)
-    operator = None if raw is None else await request.app[DESK].who(raw)
+    operator = await seen(request)
     return None if operator is None else await request.app[DESK].note_step(operator)
+
+
+async def seen(request: web.Request) -> Operator | None:
+    """The same, and no step: their session ends as if they had not come."""
+    raw = raw_id(request)
+    return None if raw is None else await request.app[DESK].who(raw)
 
 
 def csrf(request: web.Request, operator: Operator) -> str:
@@ -83,11 +88,12 @@ async def posted(request: web.Request, *roles: Role) -> tuple[Operator, MultiDic
 
     Raises `Forged` for the form of another session or site, and for a role that may not.
     """
-    if await current(request) is None:
+    raw = raw_id(request)
+    if raw is None or not await request.app[DESK].may_sit(raw):
         return None  # of a stranger nothing is read
     require_same_site(request)
     fields = await read_fields(request)
-    # Again: who was revoked while the body was on its way does nothing any more.
+    # Only now: who was revoked while the body was on its way does nothing any more.
     operator = await current(request)
     if operator is None:
         return None

@@ -4,6 +4,8 @@ FlowError
 ├── ContentError    stored mail content that no release wrote
 ├── NoSuchExport    of that name the bytes would be others now, or there never was one
 ├── TooManyEvents   for a paper
+├── TooLong         what is to be said, for a paper
+├── NotNow          it can be done later
 └── PersonEnded     somebody is forgotten while what is kept of them is handed out
 """
 
@@ -24,6 +26,14 @@ class PersonEnded(FlowError):
 
 class NoSuchExport(FlowError):
     """What an export's name stands for cannot be made any more; begin another one."""
+
+
+class TooLong(FlowError):
+    """It comes to more than a paper has room for; tables and bundles have no such bound."""
+
+
+class NotNow(FlowError):
+    """Nothing was done, and nothing is wrong: try it again."""
 
 
 class TooManyEvents(FlowError):

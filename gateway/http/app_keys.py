@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.campaigning.steering import Steering
+from gateway.flows.desk.fetching import DeskExports
 from gateway.flows.desk.sitting import Desk
 from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
@@ -35,6 +36,7 @@ RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 CAMPAIGNS = web.AppKey("campaigns", Stores)
 STEERING = web.AppKey("steering", Steering)
 DESK = web.AppKey("desk", Desk)
+DESK_EXPORTS = web.AppKey("desk_exports", DeskExports)
 PROVIDER = web.AppKey("provider", Provider)  # only where the configuration has one
 CODES = web.AppKey("codes", Meter)
 CODE_TURNS = web.AppKey("code_turns", Turns)

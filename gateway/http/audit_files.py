@@ -59,8 +59,7 @@ async def paper(
         raise Invalid.at("/format", text) from None
 
 
-def headers(export: Export) -> dict[str, str]:
-    form = export.order.form
+def headers(form: Form) -> dict[str, str]:
     return {
         "Content-Type": _TYPES[form],
         "Content-Disposition": f'attachment; filename="audit.{_ENDINGS.get(form, form)}"',

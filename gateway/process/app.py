@@ -11,9 +11,12 @@ from gateway import limits
 from gateway.config import calendars
 from gateway.flows.campaigning.launch import Stores
 from gateway.flows.campaigning.steering import Steering
+from gateway.flows.desk.fetching import DeskExports
 from gateway.flows.desk.sitting import Desk
 from gateway.flows.joining import sign_up
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.proving.exports import Exports
+from gateway.flows.rights.handing_out import HandingOut
 from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending import enqueue
 from gateway.flows.sending.enqueue import Handed, Taken
@@ -23,6 +26,7 @@ from gateway.http.app_keys import (
     CODE_TURNS,
     CODES,
     DESK,
+    DESK_EXPORTS,
     EVIDENCE_SEARCHES,
     EVIDENCE_TURN,
     EXPORTS,
@@ -98,6 +102,9 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     opened = (parts.data, parts.keystore, parts.lookup, parts.rows, parts.log, parts.clock)
     app[RIGHTS_REQUESTS] = RightsRequests(*opened, calendars.of(parts.config.rights))
     app[DESK] = Desk(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
+    aside = app[TYPESETTER].aside
+    made = (parts.data, parts.keystore, parts.clock, parts.rows)
+    app[DESK_EXPORTS] = DeskExports(*made, HandingOut(parts, aside), Exports(parts, aside))
     if parts.config.desk.oidc is not None:
         app[PROVIDER] = Provider(parts.config.desk.oidc)
     app[CODES], app[CODE_TURNS] = Meter(limits.CODES), Turns(_CODES_AT_ONCE)

@@ -30,6 +30,7 @@ import structlog
 from audit import log as staged
 from audit import public
 from audit.errors import AllOlder, GuardAhead
+from audit.export.selection import Passed
 from audit.log import Log
 from consent import address_links, fresh_links, intakes, links, service_mails, suppressions
 from consent.errors import KeyringBehind
@@ -38,23 +39,32 @@ from consent.keys.keystore import KeyStore
 from consent.lookup import LookUp
 from delivery import ahead, campaigns
 from gateway import limits
-from gateway.callers import idempotency, visits
+from gateway.callers import desk_exports, idempotency, visits
+from gateway.config.config import Config
+from gateway.errors import Busy, Invalid
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Stores
+from gateway.flows.desk.making import Making
 from gateway.flows.desk.sign_in import SignIns
+from gateway.flows.errors import NotNow, TooLong
 from gateway.flows.joining import attestations, intake
 from gateway.flows.keeping import endings, expire, retention
 from gateway.flows.keeping.due_takings import DueTakings
 from gateway.flows.keeping.rotation import Rotation
 from gateway.flows.keeping.set_rotation import SetRotation
+from gateway.flows.proving.export_forms import Export
+from gateway.flows.proving.exports import Exports
 from gateway.flows.restoring.high_water import HighWater
 from gateway.flows.rights import fresh_link, reminders
 from gateway.flows.rights.address_mails import AddressMails
+from gateway.flows.rights.dossier import Aside
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.rights.following import identified
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.telling import Tellings, receivers_of
 from gateway.flows.sending import quotas, recover
+from gateway.http import audit_files
+from gateway.http.typesetter import Typesetter
 from gateway.http.webhooks import Webhooks
 from gateway.keyfiles.dkim_rotation import FollowedSigners
 from gateway.keyfiles.followed import FollowedKeyring
@@ -66,6 +76,7 @@ from storage import bad_rows
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
+from storage.honesty import RowKeys
 
 log = structlog.get_logger()
 
@@ -74,6 +85,7 @@ log = structlog.get_logger()
 _LONGEST_AWAY = timedelta(seconds=2)
 _LONGEST_FAILED = timedelta(seconds=30)
 _SEQUENCED = 1024  # at once
+_EXPORTS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +104,6 @@ class Duty:
 
 def of(parts: Parts) -> list[Duty]:
     """Every duty of a gateway."""
-
-    async def show() -> int:
-        await public.show(parts.data, parts.log, parts.clock)
-        return 0
 
     async def takeover() -> int:
         # Journals first: they know of what a lease that ran out only tells "uncertain".
@@ -126,7 +134,7 @@ def of(parts: Parts) -> list[Duty]:
         *_called(parts.data, parts.lookup, *asked, AddressMails(parts).work_off, desk.work_off),
         duty("campaigns", 0.5, expansion.work_off),
         duty("sequencer", 0.2, partial(_sequence, parts.data, parts.clock, parts.log)),
-        duty("public_checkpoint", 10, show),
+        duty("public_checkpoint", 10, partial(_show, parts.data, parts.log, parts.clock)),
         duty("publisher", 0.5, publish),
         duty("takings_away", 1, DueTakings(*noted, parts.takings).work_off),
         duty("changes", 0.5, telling.spread),
@@ -138,9 +146,35 @@ def of(parts: Parts) -> list[Duty]:
         duty("dkim", 10, FollowedSigners(parts.config, parts.signers).follow),
         duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("desk", 600, desk.let_go),
+        *_making(of_mails[:5], partial(Exports, parts), parts.config),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),
+    ]
+
+
+def _making(
+    stores: tuple[Database, KeyStore, Clock, Log, RowKeys],
+    exports: Callable[[Aside, Passed], Exports],
+    config: Config,
+) -> list[Duty]:
+    """Exports of the desk, two at once: a long one does not keep a short one waiting."""
+    typesetter = Typesetter()
+
+    async def paper(export: Export, locale: str, case: str | None) -> bytes:
+        try:
+            return await audit_files.paper(typesetter, config, export, locale, case=case)
+        except Invalid:
+            raise TooLong from None
+        except Busy:
+            raise NotNow from None
+
+    taken = partial(exports, typesetter.aside)
+    makers = [Making(*stores, taken, paper) for _ in range(_EXPORTS_AT_ONCE)]
+    named = enumerate(makers, 1)
+    # At the end of the process a duty is called: then it gives back what it makes.
+    return [
+        Duty(f"exports {n}", timedelta(seconds=1), one.work_off, one.stopping) for n, one in named
     ]
 
 
@@ -167,6 +201,11 @@ async def _look(data: Database, lookup: LookUp, calls: Mapping[IntakeKind, async
         await lookup.find(connection, ())  # a key may have come that we lack
         for kind in await intakes.kinds(connection):
             calls[kind].set()
+    return 0
+
+
+async def _show(data: Database, audit_log: Log, clock: Clock) -> int:
+    await public.show(data, audit_log, clock)
     return 0
 
 
@@ -206,6 +245,7 @@ async def sweep(parts: Parts) -> int:
         await attestations.purge(connection, now)
         await fresh_links.forget(connection, now)
         await visits.forget(connection, now)
+        await desk_exports.forget(connection, now)
         await address_links.forget(connection, now)
         await service_mails.forget(connection, now)
         unconfirmed = parts.config.retention.unconfirmed

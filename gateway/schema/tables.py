@@ -63,6 +63,38 @@ operator_session = Table(
     Column("expires_at", Moment, nullable=False, index=True),
     *honest(),
 )
+# An export that was asked for at the desk, and its bytes, until they are fetched once
+# (`gateway/callers/desk_exports.py`).
+desk_export = Table(
+    "desk_export",
+    metadata,
+    Column("id", String(40), primary_key=True, info=within(1, 40)),
+    Column("operator", String(40), nullable=False, index=True),  # who asked: nobody else gets it
+    Column("subject", String(40), index=True),  # whose; none: the log's, or they were erased
+    Column("why", LargeBinary),  # sealed, compartment profile
+    Column("wanted", Text, nullable=False),  # form, times, case: nothing of anybody
+    Column("asked_at", Moment, nullable=False),
+    Column("state", String(10), nullable=False, index=True),
+    Column("reason", String(10)),
+    Column("name", String(80)),  # of the bytes that are kept, as an export's (docs/formats)
+    Column("done", BigInteger, nullable=False),  # entries that were gone through
+    Column("whole", BigInteger, nullable=False),  # that there are
+    Column("pieces", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("maker", String(40)),
+    Column("lease_until", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("ended_at", Moment),
+    Column("fetched_at", Moment),
+    *honest(),
+)
+desk_export_piece = Table(
+    "desk_export_piece",
+    metadata,
+    Column("export", String(40), primary_key=True, info=within(1, 40)),
+    Column("n", Integer, primary_key=True, autoincrement=False, info=within(0, 2**31 - 1)),
+    Column("sealed", LargeBinary, nullable=False),
+)
 
 # What was answered under an idempotency key; without a status, its first request runs.
 idempotency = Table(

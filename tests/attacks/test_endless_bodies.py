@@ -52,6 +52,7 @@ ROUTES = {
     **{f"/dpo/cases{step}": {303} for step in ("", "/decide", "/answer")},
     **{f"/dpo/log{what}": {303} for what in ("", "/export", "/person")},
     "/dpo/sent": {303},
+    "/dpo/exports": {303},
     "/dpo/defence": {303},
     "/dpo/breach": {303},
     "/again/" + "A" * 22: {413},

@@ -52,6 +52,7 @@ NAMED = {
     "consent_text": "hash purpose locale bundle retired_at",
     "content": "id",
     "dek": "subject compartment epoch wrapped",
+    "desk_export": "id operator subject why wanted asked_at kid mac",
     "erasure": "id subject state channel received_at asked_at due_at locked_until done_at eid kid"
     " mac",
     "fresh_link": "id token_hash subject created_at expires_at spent_at kid mac",
@@ -131,6 +132,18 @@ HARMLESS = {
         "epoch": "as the id",
         "wrapped": "as the id",
         "created_at": "when it is swept, if no content names it",
+    },
+    "desk_export": {
+        name: "the same file is made again, or not; handed over to who asked, and told each time"
+        for name in (
+            *("state", "reason", "name", "done", "whole", "pieces", "size", "maker"),
+            *("lease_until", "tries", "ended_at", "fetched_at"),
+        )
+    },
+    "desk_export_piece": {
+        "export": "in another place it does not open",
+        "n": "as the export",
+        "sealed": "it opens in its own place only, and the last one says that it is the last",
     },
     "dek": {"created_at": "when it is swept, if nobody is named so"},
     "erasure_ledger": {
@@ -261,6 +274,8 @@ MAY_BE_GONE = {
     "audit_verified": "there is none yet; the next verification looks at everything",
     "confirmation_count": _COUNTS,
     "content_key": "what a campaign says does not open then: it is named instead",
+    "desk_export": "whoever asked asks again",
+    "desk_export_piece": "what is cut short does not open: whoever asked asks again",
     "erasure_ledger": "nothing comes back by it: only a restored backup would ask for it",
     "idempotency": "the caller's same request then counts as a new one",
     "intake": "what was acknowledged is lost, and no row tells of it",
@@ -312,6 +327,8 @@ MAY_BE_BACK = {
     "campaign": "how far its messages were made: nobody gets a second one",
     "campaign_count": "counts of before: what is not the sum of all is named",
     "content_key": "of a content that is gone",
+    "desk_export": "handed over once more to who asked, and told",
+    "desk_export_piece": "as its export; of who was erased nobody has the key",
 }
 # Duties that a damaged key keeps from their work, and who waits for it.
 WAITING = {

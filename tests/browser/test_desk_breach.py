@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.conftest import Site
 from tests.browser.test_desk_cases import MOST, Counted
-from tests.browser.test_desk_visit import BY_SCRIPTS, BY_TONGUE, desk, look_up, seated
+from tests.browser.test_desk_visit import IN_EVERY_TONGUE, desk, look_up, seated
 
 __all__ = ["desk"]
 
@@ -40,11 +40,23 @@ WORDS = {
         "newsletter": "Das Formular newsletter fragt nach",
         "back": "Zurück zum Schreibtisch",
     },
+    "fr": {
+        "breach": "Une violation",
+        "number": "Votre numéro de dossier",
+        "laptop": "Un ordinateur, un téléphone ou une messagerie",
+        "work": "Établir",
+        "reads": "Personnes là-dedans, au plus\u00a0: 1",
+        "draft": "Projet\u00a0: notification d’une violation",
+        "paper": "Document (PDF)",
+        "papers": "Documents",
+        "record": "Registre des activités de traitement",
+        "newsletter": "Le formulaire newsletter demande",
+        "back": "Retour au bureau",
+    },
 }
 
 
-@BY_SCRIPTS
-@BY_TONGUE
+@IN_EVERY_TONGUE
 async def test_what_was_on_a_stolen_laptop_and_the_record_take_no_more_than_five_clicks(
     chromium: Any, desk: Site, locale: str, size: Any, scripts: bool
 ) -> None:

@@ -275,7 +275,7 @@ async def test_each_role_is_answered_what_it_may_and_nothing_else(
     sitting = Sitting(app, "dpo=none") if role is None else await sit(app, MAILBOXES[role])
     everything = {"email": ADA, "subject": subject, "why": WHY, "act": "erase", "sure": "yes"}
     everything |= {"consent": "con_" + "0" * 26, "format": "pdf", "request": "req_" + "0" * 26}
-    everything |= {"case": "17/2026", "took": "data"}
+    everything |= {"case": "17/2026", "took": "data", "export": "exp_" + "0" * 26}
 
     for (method, path), roles in ALLOWED.items():
         if roles is None or path == "/dpo/leave" or (role in roles and path == "/dpo/act"):

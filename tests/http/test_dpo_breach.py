@@ -20,6 +20,7 @@ from gateway.flows.sending.permission import Question
 from tests.http.test_dpo import AUDITOR, Sitting, enter_all, id_of, sit
 from tests.support.apps import ADA, App, open_app
 from tests.support.databases import Databases
+from tests.support.desk_exports import taken
 
 GRACE = "grace@example.org"
 CASE = "INC-2026-7"
@@ -66,7 +67,7 @@ async def test_a_stolen_laptop_says_whose_data_was_on_it_and_drafts_both_notices
     sitting = await sit(app)
     await sitting.person()
     await sitting.person(GRACE)
-    await (await sitting.post("/dpo/log/export", format="jsonl")).read()
+    await (await taken(sitting, "/dpo/log/export", format="jsonl")).read()
     await app.tick()
 
     found = await worked_out(sitting, "exports")

@@ -76,6 +76,8 @@ TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "consent": ("proof of a consent, after its end", ("proof_kept", "unconfirmed_kept")),
     "content": ("content of messages, after their end", ("bodies_kept",)),
     "content_key": ("content of messages, after their end", ("bodies_kept",)),
+    "desk_export": ("what the desk had made a file", ()),
+    "desk_export_piece": ("what the desk had made a file", ()),
     "dek": ("the person's keys are destroyed with the last of it", ("own_keys",)),
     "erasure": ("that somebody asked to be erased", ("requests_kept",)),
     "external_id": ("what a back end calls a person", ("called_kept",)),

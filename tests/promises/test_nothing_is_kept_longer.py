@@ -691,6 +691,8 @@ async def test_no_table_is_without_a_rule() -> None:
         "consent_text": "for ever: consents name it; no personal data",
         "content": "`message_bodies`",
         "content_key": "within a day of its content",
+        "desk_export": "a month; that it was of somebody, with the person",
+        "desk_export_piece": "once fetched, or after a day",
         "dek": "with the person or the operator, or swept after a day",
         "erasure": "`rights_requests` after nothing else is left: random ids",
         "erasure_ledger": "for ever: random ids",

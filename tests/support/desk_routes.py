@@ -42,6 +42,8 @@ ALLOWED: Final[dict[tuple[str, str], set[str] | None]] = {
     ("GET", "/dpo/papers/{name}.pdf"): EVERYBODY,
     ("POST", "/dpo/log/export"): LOOKING,
     ("POST", "/dpo/log/person"): LOOKING,
+    ("GET", "/dpo/exports"): LOOKING,
+    ("POST", "/dpo/exports"): LOOKING,
 }
 # What is posted and opens nobody: it signs in or out, or tells of no person.
 OPENS_NOBODY: Final = {
@@ -57,7 +59,8 @@ OPENS_NOBODY: Final = {
     "/dpo/sent",
     "/dpo/breach",
 }
-OPENS_BY_A_FILE: Final = {"/dpo/defence"}  # told as its own test says
+# Told as their own tests say: by a mail that is handed in, or in a file that is made aside.
+OPENS_BY_A_FILE: Final = {"/dpo/defence", "/dpo/log/person", "/dpo/exports"}
 EXAMPLE: Final = {"/dpo/cases/": "req_" + "0" * 26, "/dpo/erasures/": "era_" + "0" * 26}
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from babel.numbers import format_decimal
+
 from consent.coverage import Lack
 from consent.resting import Resting
 from consent.texts import PublishedNotice, Text
@@ -148,7 +150,13 @@ def log_samples(locale: str) -> Samples:
         "csrf": "csrf",
     }
     failed = {**checked, "ok": False, "faults": 2, "first_bad": 17}
-    bare = {"events": [], "further": None, "behind": None, "before": None, "may_export": False}
+    bare: dict[str, Any] = {
+        "events": [],
+        "further": None,
+        "behind": None,
+        "before": None,
+        "may_export": False,
+    }
     text = Text(
         f"sha256:{'5e' * 32}",
         "newsletter",
@@ -185,6 +193,72 @@ def log_samples(locale: str) -> Samples:
     }
 
 
+def export_samples(locale: str) -> Samples:
+    """Exports that were asked for, in each of their states."""
+    say = translations(locale).gettext
+    one: dict[str, Any] = {
+        "id": "exp_" + "0" * 26,
+        "what": "period",
+        "case": None,
+        "days": [moments.day(AT, locale), None],
+        "file": say("Bundle that checks itself (zip)"),
+        "asked_at": AT,
+        "state": "waits",
+        "reason": None,
+        "done": 0,
+        "whole": 0,
+        "said": {"done": "0", "whole": "0"},
+        "megabytes": "0",
+        "until": AT,
+        "fetched_at": AT,
+        "stands": True,
+    }
+    half = {**one, "state": "making", "done": 61_440, "whole": 120_000, "reason": "resumed"}
+    half["said"] = {n: format_decimal(half[n], locale=locale) for n in ("done", "whole")}
+    may = {"what": "authority", "case": "17/2026", "days": [moments.day(AT, locale)] * 2}
+    ready = {
+        **one,
+        **may,
+        "state": "ready",
+        "megabytes": format_decimal(5.8, locale=locale),
+        "reason": "anew",
+    }
+    fetched = {**one, "what": "person", "days": [None] * 2, "state": "fetched", "stands": False}
+    ended = {**one, "days": [None, moments.day(AT, locale)], "state": "failed", "stands": False}
+    reasons = ("gone", "large", "paper", "fault")
+    over = [{**ended, "state": state} for state in ("over", "cancelled")]
+    page: dict[str, Any] = {
+        "exports": [one, half, {**half, "whole": 0, "reason": None}, ready, fetched],
+        "waits": True,
+        "still": False,
+        "problem": None,
+        "most": 4,
+        "missed": None,
+        "who": "privacy-1",
+        "csrf": "csrf",
+    }
+    none = {**page, "exports": [], "waits": False}
+    return {
+        "desk-exports": ("desk_exports", dict(page)),
+        "desk-exports-still": ("desk_exports", {**page, "still": True}),
+        "desk-exports-none": ("desk_exports", none),
+        "desk-exports-many": ("desk_exports", {**page, "problem": "many"}),
+        "desk-exports-room": ("desk_exports", {**none, "problem": "room"}),
+        "desk-exports-fetched": (
+            "desk_exports",
+            {**none, "exports": [fetched], "missed": fetched},
+        ),
+        "desk-exports-ended": (
+            "desk_exports",
+            {
+                **none,
+                "exports": [*over, *({**ended, "reason": why} for why in reasons)],
+                "missed": over[0],
+            },
+        ),
+    }
+
+
 def sent_samples(locale: str) -> Samples:
     """What became of a day's messages."""
     say = translations(locale).gettext
@@ -215,7 +289,7 @@ def sent_samples(locale: str) -> Samples:
         "parked": [parked, {**parked, "rows": 1, "since": None}],
         "unknown": False,
     }
-    bare = {"counts": [], "messages": [], "further": None, "parked": [], "queue": 0}
+    bare: dict[str, Any] = {"counts": [], "messages": [], "further": None, "parked": [], "queue": 0}
     return {
         "desk-sent": ("desk_sent", dict(sent)),
         "desk-sent-none": (

@@ -22,6 +22,7 @@ async def multiply(app: App, subject: str, first: int, last: int) -> None:
     for some in range(first, last + 1, _AT_ONCE):
         until = min(some + _AT_ONCE - 1, last)
         async with app.parts.data.begin() as connection:
+            await connection.execute(text("SET LOCAL synchronous_commit = off"))
             for table in (table for meta in DATA.tables for table in meta.sorted_tables):
                 await _copy(connection, table, subject, some, until)
         async with app.parts.key_database.begin() as connection:

@@ -19,6 +19,7 @@ from tests.support.desk_samples import (
     breach_samples,
     case_samples,
     defence_samples,
+    export_samples,
     log_samples,
     sent_samples,
 )
@@ -669,6 +670,7 @@ def samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         **desk_samples(locale),
         **case_samples(locale),
+        **export_samples(locale),
         **log_samples(locale),
         **sent_samples(locale),
         **defence_samples(locale),

@@ -333,6 +333,21 @@ async def _desk(album: Album, site: Site) -> None:
         await album.take(page, "desk-papers", "Papers of the configuration that runs.")
         await page.goto(f"{site.gateway}/dpo/papers/measures")
         await album.take(page, "desk-measures", "What is so at this moment, and what is missing.")
+    await _more_of_the_desk(album)
+
+
+async def _more_of_the_desk(album: Album) -> None:
+    async with album.open(phone=False) as page:
+        await _sample(page, "desk-exports")
+        sentence = "What was taken out: how far each is, and the file, once."
+        await album.take(page, "desk-exports", sentence)
+        await _sample(page, "desk-ask-provider")
+        sentence = "Signing in by the organisation's identity provider, or by a link."
+        await album.take(page, "desk-ask-provider", sentence)
+    async with album.open(locale="fr", dark=True) as page:
+        for state in ("desk-exports", "desk-breach", "desk-cases"):
+            await _sample(page, state, "fr")
+            await album.take(page, f"{state}-fr", "In French, in the dark, on a phone.")
     async with album.open(locale="de", dark=True) as page:
         for state in ("desk-person", "desk-act-withdraw", "desk-case", "desk-log-failed"):
             await _sample(page, state, "de")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import insert
+
 from consent import address
-from gateway.callers import visits
+from gateway.callers import desk_exports, visits
+from gateway.callers.desk_exports import Job, State
 from gateway.callers.operators import Role
 from gateway.flows.desk.sitting import Desk
 from gateway.flows.desk.staff import Entered, Staff
 from gateway.parts import Parts
+from gateway.schema.tables import desk_export_piece
+from storage.ids import random_id
 
 MANY = 12
 
@@ -38,7 +43,20 @@ async def fill(parts: Parts) -> list[Seat]:
             token, link = visits.new_link(one.id, await parts.clock.now(connection))
             await visits.add(connection, parts.rows, link)
         seats.append(Seat(one.id, one.token, session, token))
+        await _export(parts, one.id)
     return seats
+
+
+async def _export(parts: Parts, operator: str) -> None:
+    """What they had made a file, of which a piece is kept."""
+    name = random_id("exp")
+    async with parts.data.begin() as connection:
+        now = await parts.clock.now(connection)
+        wanted = '{"format": "jsonl", "locale": "en", "scope": "period"}'
+        job = Job(name, operator, None, None, wanted, now, State.READY, ended_at=now)
+        await desk_exports.add(connection, parts.rows, job)
+        piece = {"export": name, "n": 0, "sealed": b"sealed"}
+        await connection.execute(insert(desk_export_piece).values(piece))
 
 
 async def empty(parts: Parts, seats: list[Seat]) -> None:

@@ -23,6 +23,7 @@ _CODES: Final = "attacks/test_other_peoples_codes.py::"
 _DEFENCE: Final = "http/test_dpo_defence.py::"
 _SENT: Final = "http/test_dpo_sent.py::"
 _LOG: Final = "http/test_dpo_log.py::"
+_TAKEN: Final = "http/test_dpo_exports.py::"
 _HOLDS: Final = "http/test_dpo_holds.py::"
 _CASES: Final = "http/test_dpo_cases.py::"
 _BREACH: Final = "http/test_dpo_breach.py::"
@@ -404,6 +405,50 @@ FACTS: Final = {
         "Nothing was published yet.",
         "Published %(moment)s",
         "Retired %(moment)s",
+    ),
+    f"{_TAKEN}test_an_export_is_made_aside_and_fetched_once_which_is_told_once": (
+        "Each is made by itself, also if you leave this page. The file is handed over once, to you"
+        " alone, and is deleted after that, or a day after it was made.",
+        "Is ready, and is kept until %(moment)s.",
+        "Size: %(size)s MB.",
+        "This file is not there to be fetched: below is what became of it.",
+        "This file was fetched %(moment)s by %(who)s, and is handed over once. Make it again to"
+        " have it another time: that is told in the log too.",
+        "Waits for its turn.",
+        "Was fetched %(moment)s by %(who)s.",
+    ),
+    f"{_TAKEN}test_a_page_that_may_stay_as_it_is_does_not_look_again_by_itself": (
+        "This page looks again by itself every few seconds.",
+        "This page stays as it is.",
+    ),
+    f"{_TAKEN}test_of_who_is_erased_meanwhile_nothing_is_handed_over": (
+        "The person was erased meanwhile: nothing is left to hand over.",
+    ),
+    f"{_TAKEN}test_what_was_interrupted_goes_on_with_the_same_bytes_and_says_so": (
+        "It was interrupted, and went on where it was.",
+    ),
+    f"{_TAKEN}test_what_cannot_go_on_with_the_same_bytes_is_begun_anew_and_says_so": (
+        "It was interrupted, and was begun anew.",
+    ),
+    f"{_TAKEN}test_what_is_being_made_says_how_far_it_is_and_can_be_cancelled": (
+        "Is being made.",
+        "Is being made: %(done)s of %(whole)s entries.",
+        "Was cancelled.",
+    ),
+    f"{_TAKEN}test_what_comes_to_too_much_or_cannot_be_made_says_what_to_do": (
+        "It came to more than 2 GiB. Choose a shorter time or another file, or have it by: gateway"
+        " audit export",
+        "It could not be made. Whoever runs the gateway finds why in its log; you can have it tried"
+        " again.",
+        "That is too much for a paper. Choose another file, or a shorter time.",
+    ),
+    f"{_TAKEN}test_only_a_few_may_wait_to_be_fetched_and_each_for_a_day": (
+        "Nobody fetched it within a day, and it was deleted.",
+        "Nothing was begun: %(most)s of your exports are being made or wait to be fetched. Fetch or"
+        " cancel one first.",
+        "Nothing was begun: the files that wait to be fetched take all the room that there is for"
+        " them. Fetch or cancel yours, or have it later.",
+        "You asked for none in the last thirty days.",
     ),
     f"{_HOLDS}test_a_hold_is_placed_and_lifted_each_at_the_second_step": (
         "What proves this person's consents is kept for a dispute: an erasure waits until the hold"
@@ -1911,6 +1956,21 @@ NO_FACT: Final = (
     "Write a case down",
     "Write it down",
     "As a paper (PDF)",
+    "%(since)s to %(until)s",
+    "Asked for %(moment)s",
+    "Cancel it",
+    "Exports",
+    "Fetch the file",
+    "Files of the log that you asked for, and how far each is.",
+    "Let it stay as it is",
+    "Make it again",
+    "See how far it is now, and again by itself",
+    "Take the log out",
+    "The log, for the authority's case %(number)s",
+    "What the log holds of one person",
+    "Your exports",
+    "from %(since)s on",
+    "up to %(until)s",
     "Back to the desk",
     "Back, and change nothing",
     "Consents",

@@ -33,6 +33,7 @@ SAME_WORDS = {
     "fr": {
         "%(number)s message.",
         "Date",
+        "Exports",
         "Message-ID",
         "Messages",
         "Page",

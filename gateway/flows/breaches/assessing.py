@@ -105,8 +105,10 @@ class Breaches:
         """Work it out and tell the log of it; *operator* is who asked at the desk."""
         taken = list(self._with_guard(asked.taken))
         lives = await self._lives()
-        concerned = readable.people_in(taken), readable.readable_people(taken, lives)
-        inside, opened = [await self._people(one) for one in concerned]
+        whose, whose_opens = readable.people_in(taken), readable.readable_people(taken, lives)
+        inside = await self._people(whose)
+        # Each count goes through whole tables: the same people are not counted twice.
+        opened = inside if whose_opens == whose else await self._people(whose_opens)
         async with self.data.snapshot() as connection:
             taking = await takers.between(connection, self.log.macs, asked.since, asked.until)
         async with self.data.begin() as connection:

@@ -119,6 +119,12 @@ class Desk:
         sessions = self.keystore.sessions
         return await sessions.spent(link.id) or bool(await sessions.revoked([link.operator]))
 
+    async def may_sit(self, raw: bytes) -> bool:
+        """Whether a row says so, before anything is read of somebody; `who` alone decides."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+            return await visits.session_of(connection, self.rows, raw, now) is not None
+
     async def who(self, raw: bytes) -> Operator | None:
         """Who sits there, asked at every request. Changes nothing."""
         async with self.data.read() as connection:

@@ -36,7 +36,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.sets import SetKey
 from consent.lookup import LookUp
 from delivery import campaigns, outbox
-from gateway.callers import api_keys, operators, visits
+from gateway.callers import api_keys, desk_exports, operators, visits
 from gateway.flows.keeping.reindexing import OfLookUp
 from gateway.flows.keeping.set_rotation import Ending
 from storage.clock import Clock
@@ -63,6 +63,7 @@ OF_DATA = (
     feed.SIGNED,
     tellings.SIGNED,
     operators.SIGNED,
+    desk_exports.SIGNED,
 )
 OF_KEYS = (verified.SIGNED, epochs.SIGNED, sets.SIGNED)
 OF_GUARD = (taken_away.SIGNED, audit_verified.SIGNED)

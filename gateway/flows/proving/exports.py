@@ -126,19 +126,26 @@ class Exports:
 
     async def tell(self, export: Export, taking: Taking, start: int = 0) -> None:
         """Say in the log who takes it, from which byte on; before the first of them."""
-        refs = taking.refs | {"export": export.name} | ({"from": str(start)} if start else {})
+        await self.tell_named(export.name, taking, start)
+
+    async def tell_named(self, name: str, taking: Taking, start: int = 0) -> None:
+        """The same of one that was made before, and has this name."""
+        refs = taking.refs | {"export": name} | ({"from": str(start)} if start else {})
         await self._tell(taking.actor, refs)
 
     async def of_person(
         self,
         question: Question,
-        asked: Asked,
+        asked: Asked | None,
         form: Form = Form.BUNDLE,
         held: Sequence[str] = (),
         zone: tzinfo = UTC,
         name: str | None = None,
     ) -> Export | None:
-        """Everything that the log holds of somebody, which is told first; None: not live."""
+        """Everything that the log holds of somebody, which is told first; None: not live.
+
+        Without *asked* it was told before.
+        """
         parts, logs, sizes = self.parts, await self._logs(name), self._sizes(held)
         async with parts.data.read() as connection:
             (found,) = await find_subjects(connection, parts.lookup, [question])
@@ -167,7 +174,9 @@ class Exports:
         wanted = Wanted(person=person, sizes=sizes, passed=self.passed)
         more = specimen_files(shown.values())
         export = await self._export(form, logs, wanted, zone, name, more)
-        return export if await HandingOut(parts, self.aside).tell(subject, asked) else None
+        if asked is None or await HandingOut(parts, self.aside).tell(subject, asked):
+            return export
+        return None
 
     async def of_disclosed(
         self, logs: Sequence[Part], person: Disclosing, files: Files, held: Sequence[str] = ()

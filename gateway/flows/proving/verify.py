@@ -48,7 +48,7 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from delivery import campaigns, outbox, permits
 from delivery.permits import Permit
-from gateway.callers import api_keys, operators, visits
+from gateway.callers import api_keys, desk_exports, operators, visits
 from gateway.flows.leaving import whereabouts
 from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
@@ -97,6 +97,7 @@ _SIGNED = (
     tellings.SIGNED,
     api_keys.SIGNED,
     operators.SIGNED,
+    desk_exports.SIGNED,
     visits.LINKS,
     visits.SESSIONS,
 )

@@ -44,6 +44,7 @@ from consent.retention import Periods, Person
 from consent.rights import KINDS, Progress, Right, RightsRequest
 from consent.taken_away import TakingAway
 from delivery import retention
+from gateway.callers import desk_exports
 from gateway.config.config import Retention
 from gateway.flows.bad_rows import put_aside
 from gateway.parts import Parts
@@ -327,6 +328,7 @@ class Erasing:
             left = [one.subject for one in going if one not in staying]
             await people.remove(connection, left)
             await rights_requests.forget_reasons(connection, keys, left)
+            await desk_exports.let_go(connection, keys, [one.subject for one in going], now)
             await people.keep_evidence(connection, [gate.subject for gate in staying])
             await gates.end_erasure(connection, keys, staying)
             ended = zip(going, events, strict=True)

@@ -71,6 +71,7 @@ def upgrade() -> None:
     _keep_what_callers_list()
     _keep_what_people_were_shown()
     _keep_who_sits_at_the_desk()
+    _keep_what_is_taken_out_there()
     op.execute(_PROFILES_OF_NOBODY_TO_MAIL)
 
 
@@ -570,6 +571,44 @@ def _keep_who_sits_at_the_desk() -> None:
             for column in ("operator", "expires_at"):
                 name = batch_op.f(f"ix_{table}_{column}")
                 batch_op.create_index(name, [column], unique=False)
+
+
+def _keep_what_is_taken_out_there() -> None:
+    """Exports that the desk asked for, and their bytes until they are fetched."""
+    op.create_table(
+        "desk_export",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("operator", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=True),
+        sa.Column("why", sa.LargeBinary(), nullable=True),
+        sa.Column("wanted", sa.Text(), nullable=False),
+        sa.Column("asked_at", types.Moment(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=10), nullable=True),
+        sa.Column("name", sa.String(length=80), nullable=True),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("whole", sa.BigInteger(), nullable=False),
+        sa.Column("pieces", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("maker", sa.String(length=40), nullable=True),
+        sa.Column("lease_until", types.Moment(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("ended_at", types.Moment(), nullable=True),
+        sa.Column("fetched_at", types.Moment(), nullable=True),
+        sa.Column("kid", sa.Integer(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("desk_export", schema=None) as batch_op:
+        for column in ("operator", "state", "subject"):
+            batch_op.create_index(batch_op.f(f"ix_desk_export_{column}"), [column], unique=False)
+    op.create_table(
+        "desk_export_piece",
+        sa.Column("export", sa.String(length=40), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("export", "n"),
+    )
 
 
 def downgrade() -> None:

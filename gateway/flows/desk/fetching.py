@@ -1,0 +1,195 @@
+"""Exports at the desk: asked for, cancelled, and handed over once to who asked; each is told.
+
+That a person is opened, and why, stands in their trail when it is asked for, and once more before
+the first byte is handed over; an export of the log is told in it before that byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Final
+
+from consent.keys.keystore import KeyStore
+from consent.keys.vault import Compartment
+from gateway.callers import desk_exports
+from gateway.callers.desk_exports import STANDING, Job, State
+from gateway.flows.desk.making import taking_of
+from gateway.flows.desk.sitting import Operator
+from gateway.flows.errors import PersonEnded
+from gateway.flows.proving.export_forms import Form
+from gateway.flows.proving.exports import Exports, Extent
+from gateway.flows.rights.handing_out import HandingOut, at_the_desk
+from storage.clock import Clock
+from storage.database import Database
+from storage.honesty import RowKeys
+from storage.ids import random_id
+
+AT_ONCE: Final = 4  # of one operator that stand
+ROOM: Final = 8 * 1024**3  # bytes that wait to be fetched, of everybody
+SHOWN: Final = 20
+PERSON: Final = "person"
+
+
+class Hindrance(StrEnum):
+    """Why nothing is begun."""
+
+    MANY = "many"
+    ROOM = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to have as a file; *subject* and *why* for what the log has of one."""
+
+    form: Form
+    locale: str
+    extent: Extent = Extent.PERIOD
+    case: str | None = None
+    since: date | None = None
+    until: date | None = None
+    subject: str | None = None
+    why: str | None = None
+
+    def write(self) -> str:
+        said: dict[str, str | None] = {"format": self.form, "locale": self.locale}
+        said |= {"scope": self.extent if self.subject is None else PERSON, "case": self.case}
+        days = {"since": self.since, "until": self.until}
+        said |= {name: None if day is None else day.isoformat() for name, day in days.items()}
+        return json.dumps({name: value for name, value in said.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an operator asked for, at the moment *at*."""
+
+    jobs: list[Job]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeskExports:
+    """Exports of who sits at the desk; who looks at one is told by *handing* or *exports*."""
+
+    data: Database
+    keystore: KeyStore
+    clock: Clock
+    rows: RowKeys
+    handing: HandingOut
+    exports: Exports
+
+    async def ask(self, operator: Operator, wanted: Wanted) -> Hindrance | Job | None:
+        """Begin one; None, and nothing told, for a person who is not live."""
+        listed = await self.of(operator)
+        if sum(one.state in STANDING and not _late(one, listed.at) for one in listed.jobs) >= (
+            AT_ONCE
+        ):
+            return Hindrance.MANY
+        async with self.data.read() as connection:
+            if await desk_exports.room_taken(connection) >= ROOM:
+                return Hindrance.ROOM
+        name, sealed = random_id("exp"), None
+        if wanted.subject is not None:
+            asked = at_the_desk(operator, wanted.why or "")
+            if not await self.handing.tell(wanted.subject, asked):
+                return None
+            sealed = await self._sealed(wanted.subject, name, wanted.why or "")
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            job = Job(name, operator.id, wanted.subject, sealed, wanted.write(), now)
+            await desk_exports.add(connection, self.rows, job)
+        return job
+
+    async def again(self, operator: Operator, name: str) -> Hindrance | Job | None:
+        """Begin one like it; None where there is none, or nobody to open any more."""
+        job = await self.one(operator, name)
+        if job is None:
+            return None
+        said = job.facts
+        form, locale = Form(said["format"]), said["locale"]
+        if said["scope"] == PERSON:
+            why = await self._why(job)  # gone with the person
+            of_one = Wanted(form, locale, subject=job.subject, why=why)
+            return None if why is None else await self.ask(operator, of_one)
+        first, last = (said.get(day) for day in ("since", "until"))
+        since = None if first is None else date.fromisoformat(first)
+        until = None if last is None else date.fromisoformat(last)
+        of_log = Wanted(form, locale, Extent(said["scope"]), said.get("case"), since, until)
+        return await self.ask(operator, of_log)
+
+    async def of(self, operator: Operator) -> Listed:
+        """Theirs, newest first."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+            found = await desk_exports.of_operator(connection, self.rows, operator.id, SHOWN)
+        return Listed(found, now)
+
+    async def one(self, operator: Operator, name: str) -> Job | None:
+        async with self.data.read() as connection:
+            return await desk_exports.get(connection, self.rows, name, operator.id)
+
+    async def cancel(self, operator: Operator, name: str) -> None:
+        """Let nothing come of it; whoever makes it finds out within a second."""
+        job = await self.one(operator, name)
+        if job is not None:
+            async with self.data.begin() as connection:
+                now = await self.clock.now(connection)
+                await desk_exports.cancel(connection, job, now)
+
+    async def fetch(self, operator: Operator, name: str) -> Job | None:
+        """Take it to be handed over, which is told; None where it is not there to be fetched."""
+        job = await self.one(operator, name)
+        if job is None:
+            return None
+        why = None if job.subject is None else await self._why(job)
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            if not await desk_exports.fetch(connection, job, now):
+                return None
+        if job.subject is None:
+            await self.exports.tell_named(job.name or "", taking_of(job))
+        elif why is None or not await self.handing.tell(job.subject, at_the_desk(operator, why)):
+            await self.drop(job)
+            return None
+        return job
+
+    async def pieces(self, job: Job) -> AsyncIterator[bytes]:
+        """Its bytes; raises `PersonEnded` where somebody is erased meanwhile."""
+        owner, compartment = job.owner
+        for n in range(job.pieces):
+            async with self.data.read() as connection:
+                sealed = await desk_exports.piece(connection, job, n)
+            vault = await self.keystore.vault([owner])
+            place = job.place(n, last=n == job.pieces - 1)
+            raw = None if sealed is None else vault.open(owner, compartment, place, sealed)
+            if raw is None:
+                raise PersonEnded
+            yield raw
+
+    async def drop(self, job: Job) -> None:
+        """Delete its bytes: they were fetched, or nobody may have them."""
+        async with self.data.begin() as connection:
+            await desk_exports.drop(connection, [job.id])
+
+    async def _sealed(self, subject: str, name: str, why: str) -> bytes:
+        vault = await self.keystore.vault([subject])
+        return vault.seal(subject, Compartment.PROFILE, _place(name), why.encode())
+
+    async def _why(self, job: Job) -> str | None:
+        """Why they are looked at; None where nobody can read that any more."""
+        if job.subject is None or job.why is None:
+            return None
+        vault = await self.keystore.vault([job.subject])
+        raw = vault.open(job.subject, Compartment.PROFILE, _place(job.id), job.why)
+        return None if raw is None else raw.decode()
+
+
+def _late(job: Job, now: datetime) -> bool:
+    return job.state is State.READY and not job.fetchable(now)
+
+
+def _place(name: str) -> tuple[str, str, str]:
+    return "desk_export", "why", name
