@@ -21,6 +21,7 @@ SERVICE: Final = frozenset(
         "desk",
         "my_data",
         "re_permission",
+        "stop_lifted",
         "withdrawal",
     }
 )

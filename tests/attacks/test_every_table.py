@@ -254,7 +254,6 @@ _COUNTS = "a count, which begins anew"
 # Tables whose rows may be deleted without a word of the verification.
 MAY_BE_GONE = {
     "external_id": "callers hear of changes without their own names for the person",
-    "address_link": "nobody's address is changed by what is gone, and who asked asks again",
     "audit_checkpoint": "an earlier one: the newest covers it, and who kept it has it",
     "audit_cosignature": "there is none yet; whoever signed is asked again, and says so again",
     "audit_node": "there is none yet; tests/attacks/test_rows_of_the_log.py has some",

@@ -24,6 +24,7 @@ OURS = [
         "welcome",
         "my_data",
         "re_permission",
+        "stop_lifted",
         "withdrawal",
     ),
 ]
@@ -34,6 +35,7 @@ OF_ALL = {
     "log": "acme",
     "size": "7",
     "day": "2026-03-03",
+    **{"lifted": "restriction", "by": "us", "at": "3 March 2026", "until": "17 March 2026"},
 }
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
@@ -47,6 +49,7 @@ LINKS = {
         "my_data",
         "desk",
         "stop",
+        "stop_again",
     )
 }
 
