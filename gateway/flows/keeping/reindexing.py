@@ -21,7 +21,7 @@ from consent.keys.sets import SetKey
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.reindex import Place, Reindex, Row
-from gateway.flows.keeping.half_time import HalfTime
+from gateway.flows.keeping.part_time import PartTime
 from storage.database import Database
 from storage.keysets import KeySet
 from storage.locks import try_alone
@@ -89,10 +89,10 @@ class OfLookUp:
 
     async def _for_a_while(self, what: str, old: int, page: Callable[[int], Awaitable[int]]) -> int:
         """Do pages; how much they did, or one where they came further. 0: behind the last."""
-        begun, done, half_time = monotonic(), 0, HalfTime(_SLICE)
+        begun, done, part_time = monotonic(), 0, PartTime(_SLICE)
         while monotonic() >= self._rests.get((what, old), 0.0):
             done += await page(old)
-            await half_time.rest()
+            await part_time.rest()
             if monotonic() - begun >= (_SLICE if done else _LOOKING):
                 return max(done, 1)
         return done

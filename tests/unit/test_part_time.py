@@ -1,4 +1,4 @@
-"""Long work rests for as long as it took, longer where it woke late, never longer than told."""
+"""Long work rests for a third as long as it took, longer where it woke late, as told at most."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from gateway.flows.keeping.half_time import HalfTime
+from gateway.flows.keeping.part_time import PartTime
 
 
 class Times:
@@ -22,22 +22,22 @@ class Times:
 @pytest.mark.parametrize(
     ("said", "longest", "rests"),
     [
-        ((0.0, 0.1, 0.2), 1.0, 0.1),
-        ((0.0, 0.2, 0.4), 1.0, 0.2),
+        ((0.0, 0.3, 0.4), 1.0, 0.1),
+        ((0.0, 0.6, 0.8), 1.0, 0.2),
         ((0.0, 30.0, 30.15), 0.15, 0.15),
-        ((0.0, 0.1, 0.25), 1.0, 0.3),
+        ((0.0, 0.3, 0.45), 1.0, 0.3),
     ],
     ids=["little", "more", "it waited for somebody's lock", "it woke late"],
 )
-async def test_it_rests_as_long_as_it_worked_and_begins_to_count_anew(
+async def test_it_rests_a_third_as_long_as_it_worked_and_begins_to_count_anew(
     said: tuple[float, ...], longest: float, rests: float
 ) -> None:
-    half_time = HalfTime(longest, Times(*said))
+    part_time = PartTime(longest, Times(*said))
 
     begun = monotonic()
-    await half_time.rest()
+    await part_time.rest()
     first = monotonic() - begun
-    await half_time.rest()
+    await part_time.rest()
 
     assert rests <= first + 0.001 < rests + 1
     assert monotonic() - begun - first < rests * 0.9
