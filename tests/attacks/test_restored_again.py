@@ -12,6 +12,7 @@ from delivery.outbox import Parked, Status, outbox
 from gateway.process.lifespan import put_in_order
 from gateway.watch.marketing import look
 from storage import bad_rows
+from tests.support.apps import Mail
 from tests.support.databases import Databases
 from tests.support.restoring import STAYS, Site, live, mailed, queue
 from tests.support.stops import paces_of
