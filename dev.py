@@ -15,8 +15,11 @@
 PYTHON=/path/to/python picks the interpreter; DEV_INSTALLER=pip does without uv.
 """
 
+import base64
 import contextlib
+import glob
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -257,6 +260,7 @@ def release(build):
     for command in ([VPY, *build], listing):
         if status := run(command):
             return status
+    _list_vendored(os.path.join(dist, "sbom.cdx.json"))
     names = sorted(os.listdir(dist))
     with open(os.path.join(dist, "SHA256SUMS"), "w") as sums:
         for name in names:
@@ -264,6 +268,39 @@ def release(build):
                 sums.write("%s  %s\n" % (hashlib.sha256(handle.read()).hexdigest(), name))
     say("dist/: %s, SHA256SUMS" % ", ".join(names))
     return 0
+
+
+def _list_vendored(listing):
+    """Add what is served from our own files, and no lock names."""
+    import tomllib
+
+    with open(listing) as handle:
+        listed = json.load(handle)
+    for place in sorted(glob.glob(os.path.join(ROOT, "templates", "vendor", "*", "vendor.toml"))):
+        with open(place, "rb") as handle:
+            one = tomllib.load(handle)
+        purl = "pkg:npm/%s@%s" % (one["name"], one["version"])
+        whole = base64.b64decode(one["integrity"].partition("-")[2]).hex()
+        listed["components"].append(
+            {
+                "type": "library",
+                "bom-ref": purl,
+                "name": one["name"],
+                "version": one["version"],
+                "purl": purl,
+                "licenses": [{"license": {"id": one["licence"]}}],
+                "externalReferences": [
+                    {
+                        "type": "distribution",
+                        "url": one["source"],
+                        "hashes": [{"alg": "SHA-512", "content": whole}],
+                    }
+                ],
+            }
+        )
+        listed.setdefault("dependencies", []).append({"ref": purl})
+    with open(listing, "w") as handle:
+        json.dump(listed, handle, indent=2)
 
 
 def main(arguments):

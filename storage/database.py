@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 from asyncpg import PostgresError
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -18,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
-from storage import files
+from storage import files, one_hop
 from storage.errors import StorageAway
 from storage.refusals import why
 
@@ -31,16 +30,20 @@ _AWAY_CLASSES = ("08", "28", "3D", "40", "53", "55P03", "57", "58")
 _WRONG = "SQLITE_ERROR"
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _BUSY = "SQLITE_BUSY"
+_NO_BEGIN = "each_statement_for_itself"
 _SQLITE_PATIENCE = 10  # seconds, for somebody else's lock
 
 
 class Database:
     """One database: short writing transactions, and reading ones beside them."""
 
-    def __init__(self, name: str, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(
+        self, name: str, writer: AsyncEngine, reader: AsyncEngine, frozen: AsyncEngine
+    ) -> None:
         self.name = name
         self._writer = writer
         self._reader = reader
+        self._frozen = frozen
 
     @property
     def dialect(self) -> str:
@@ -56,8 +59,8 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
 
-        Never decide a permission here: nothing is locked. On PostgreSQL it is no transaction,
-        whose beginning and end would be two more round trips: no lock outlives its statement.
+        Never decide a permission here: nothing is locked. It is no transaction, whose beginning
+        and end would be two more round trips: no lock outlives its statement.
         """
         async with self._transaction(self._reader) as connection:
             yield connection
@@ -65,9 +68,8 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """As `read`, and every statement sees the same moment."""
-        in_sqlite = self.dialect == "sqlite"
-        async with self._transaction(self._reader if in_sqlite else self._writer) as connection:
-            if not in_sqlite:
+        async with self._transaction(self._frozen) as connection:
+            if self.dialect != "sqlite":
                 level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
                 await connection.execute(text(level))
             yield connection
@@ -94,8 +96,8 @@ class Database:
         return not busy
 
     async def close(self) -> None:
-        await self._writer.dispose()
-        await self._reader.dispose()
+        for engine in (self._writer, self._reader, self._frozen):
+            await engine.dispose()
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -143,11 +145,13 @@ async def open_database(
     parsed = driver_url(url)
     if parsed.get_backend_name() == "sqlite":
         writer = _sqlite(parsed, writing=True, references=references)
-        database = Database(name, writer, _sqlite(parsed, writing=False))
+        frozen = _sqlite(parsed, writing=False)
+        database = Database(name, writer, frozen.execution_options(**{_NO_BEGIN: True}), frozen)
     else:
         engine = _postgresql(name, parsed, connections, patience)
         # Of the same connections.
-        database = Database(name, engine, engine.execution_options(isolation_level="AUTOCOMMIT"))
+        reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        database = Database(name, engine, reader, engine)
     try:
         yield database
     finally:
@@ -239,20 +243,22 @@ def _sqlite(url: URL, *, writing: bool, references: bool = True) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if not connection.get_execution_options().get(_NO_BEGIN):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
 
 
-async def _opened(*arguments: Any, **settings: Any) -> aiosqlite.Connection:
-    made = aiosqlite.connect(*arguments, **settings)
+async def _opened(database: str, **settings: Any) -> one_hop.Connection:
+    made = one_hop.connect(database, **settings)
     made._thread.daemon = True
     try:
-        return await made
+        await made
     except BaseException:
         # Its last word would come to a loop that may be closed by then.
         await asyncio.to_thread(made._thread.join)
         raise
+    return made
 
 
 def _set_up(connection: Any, *, writing: bool, references: bool) -> None:

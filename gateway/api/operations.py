@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
 from aiohttp import web
+from pydantic import Field
 
 from gateway.config.config import Config
 from gateway.http.answers import answer
-from gateway.http.app_keys import HEALTH, PARTS
+from gateway.http.app_keys import HEALTH, LOOKOUT, PARTS
 from gateway.http.endpoints import Media, endpoint
 from gateway.http.models import Answer
 from gateway.look.translations import languages
+from gateway.watch.held_up import Lookout
 
 _TAGS = ("operator",)
 
@@ -22,11 +24,24 @@ class Alive(Answer):
     status: Literal["ok"] = "ok"
 
 
+class Waiting(Answer):
+    """Why mail waits, in words, with what to do about it; *number* is of mails, or as it says."""
+
+    why: str
+    said: str
+    way_out: str
+    number: int
+
+
 class Readiness(Answer):
-    """What this process lacks: `data`, `keys`, `guard`, `worker`."""
+    """What this process lacks: `data`, `keys`, `guard`, `worker`.
+
+    At `admin_listen` also why mail waits; that is no reason to be unready.
+    """
 
     status: Literal["ready", "unready"]
     lacking: list[str]
+    waits: Annotated[list[Waiting] | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 @endpoint("GET", "/healthz", summary="The process lives", responses={200: Alive}, tags=_TAGS)
@@ -45,11 +60,22 @@ async def healthz(_request: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """This process has its stores and, where it runs one, its worker."""
     lacking = await request.app[HEALTH].failing()
-    said = Readiness(status="unready" if lacking else "ready", lacking=lacking)
+    status: Literal["ready", "unready"] = "unready" if lacking else "ready"
+    said = Readiness(status=status, lacking=lacking, waits=_waiting(request.app.get(LOOKOUT)))
     response = answer(said, 503 if lacking else 200)
     if lacking:
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _waiting(lookout: Lookout | None) -> list[Waiting] | None:
+    """None for strangers: it moves with what single people do."""
+    if lookout is None:
+        return None
+    return [
+        Waiting(why=one.why, said=one.said, way_out=one.way_out, number=one.number)
+        for one in lookout.told
+    ]
 
 
 @endpoint(

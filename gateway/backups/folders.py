@@ -38,7 +38,7 @@ def newest(place: Path) -> Path:
     with suppress(OSError):
         if found := [one for one in place.iterdir() if _BACKUP.fullmatch(one.name)]:
             return max(found, key=lambda one: one.name)
-    raise BackupError(f"there is no backup at {place}")
+    raise BackupError(f"there is no backup at {place}; `gateway backup DIR` makes one")
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def alone(folder: Path) -> Iterator[None]:
         files.make_folder(folder)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise BackupError(f"{folder} cannot be written: {error.strerror}") from None
+        raise BackupError(unwritten(folder, error)) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for passing in _PASSING:
@@ -105,3 +105,8 @@ def scratch(folder: Path) -> Iterator[Path]:
     """A folder for as long as the block; only its owner sees what is in it."""
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder) as made:
         yield Path(made)
+
+
+def unwritten(folder: Path, error: OSError) -> str:
+    """Which folder, why, and what to do."""
+    return f"{folder} cannot be written: {error.strerror}; name a folder of yours, with room"

@@ -66,7 +66,7 @@ async def take(
         with folders.alone(folder):
             return await _take(folder, source, recipients, progress)
     except OSError as error:
-        raise BackupError(f"{folder} cannot be written: {error.strerror}") from None
+        raise BackupError(folders.unwritten(folder, error)) from None
 
 
 async def _take(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.operator import address_of
 from gateway.cli.talk import configuration, result, result_json, run
 
 if TYPE_CHECKING:
+    from consent.address import Address
     from gateway.watch.findings import Finding
 
 _PATIENCE = 3.0  # seconds for one DNS question
@@ -18,11 +21,23 @@ _PATIENCE = 3.0  # seconds for one DNS question
 def doctor(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Also send a mail to an operator's mailbox, whose address is on stdin.",
+        ),
+    ] = False,
 ) -> None:
-    """Look at everything that this machine can see, and say what to fix; exits 1 on a failure."""
+    """Look at everything that this machine can see, and say what to fix; exits 1 on a failure.
+
+    With --probe a mail goes the way of every mail: permit, log, signature, worker. Waits up to
+    a minute for the relay's last word, and repeats it.
+    """
     from gateway.watch.findings import Level
 
-    found = _examine(context)
+    email = address_of(sys.stdin.readline().strip()) if probe else None
+    found = [*_examine(context), *_probed(context, email)]
     if as_json:
         result_json([_row(finding) for finding in found])
     else:
@@ -41,6 +56,18 @@ def _examine(context: typer.Context) -> Sequence[Finding]:
         fix = "mend it in the configuration; config.toml explains each key"
         return [findings.fail("configuration", problem, fix) for problem in error.problems]
     return run(examination.examine(config, txt_records))
+
+
+def _probed(context: typer.Context, email: Address | None) -> Sequence[Finding]:
+    from gateway.cli.probing import probe
+    from gateway.errors import ConfigError
+
+    if email is None:
+        return []
+    try:
+        return run(probe(configuration(context), email))
+    except ConfigError:
+        return []  # said already
 
 
 def txt_records(name: str) -> Sequence[str] | None:

@@ -34,6 +34,8 @@ def put_back(
     if folder is None:
         raise fail(f"gone: {', '.join(lacking)}; give the DIR where backups lie")
     wanted = _wanted(lacking, stores, replace=replace)
+    if not folder.is_dir():
+        raise fail(f"{folder} cannot be read: no folder; give the DIR where backups lie")
     if not wanted:
         # Nor is it a fault: one that was killed behind this is run again by the same command.
         say("every store is there; a backup replaces it with --replace and --store")

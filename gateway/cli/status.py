@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from consent.keys.verified import VerifiedBackup
     from consent.rights_requests import Due
     from gateway.config.config import Config
+    from gateway.watch.hindrances import Hindered
     from gateway.watch.overview import Overview
     from gateway.watch.posted import Posted
     from gateway.watch.verification import Nights
@@ -26,19 +28,27 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
 ) -> None:
     """Show how the gateway stands: queues, workers, audit log, keys."""
-    seen = run(_look(configuration(context)))
+    seen, waits = run(_look(configuration(context)))
     if as_json:
-        result_json(_document(seen))
+        result_json(_document(seen) | {"waits": [asdict(one) for one in waits]})
     else:
-        table([*_lines(seen)])
+        table([*_lines(seen), *_waits(waits)])
 
 
-async def _look(config: Config) -> Overview:
+async def _look(config: Config) -> tuple[Overview, Sequence[Hindered]]:
+    from gateway.cli.doctor import txt_records
     from gateway.process.lifespan import open_parts
-    from gateway.watch import overview
+    from gateway.watch import held_up, hindrances, overview
 
     async with open_parts(config) as parts:
-        return await overview.look(parts)
+        seen = await overview.look(parts)
+    return seen, hindrances.decide(await held_up.closer(config, seen.facts, txt_records))
+
+
+def _waits(found: Sequence[Hindered]) -> Iterator[tuple[str, str]]:
+    for number, one in enumerate(found):
+        yield "" if number else "MAIL WAITS", one.said
+        yield "", f"→ {one.way_out}"
 
 
 def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
@@ -50,8 +60,7 @@ def _lines(seen: Overview) -> Iterator[tuple[str, str]]:
     yield "Intake", f"{seen.intake} waiting"
     for number, one in enumerate(seen.parked):
         since = f", first {_age(one.since, seen.at)}" if one.since else ""
-        said = f"{one.rows} of {one.table}: {one.reason}{since}; see gateway doctor"
-        yield "" if number else "PARKED", said
+        yield "" if number else "PARKED", f"{one.rows} of {one.table}: {one.reason}{since}"
     if not seen.workers:
         yield "Workers", "none: nothing is delivered"
     for number, worker in enumerate(seen.workers):

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# By what says where each store is.
+_SETTINGS = {
+    "data": "storage.url",
+    "key store": "storage.keystore_url",
+    "guard": "audit.guard_url",
+}
 # A row may hold what a terminal obeys. As JSON writes them, for JSON is printed too.
 _OBEYED = {
     code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
@@ -125,13 +131,15 @@ def explain(error: Exception) -> str:
     from delivery.errors import DeliveryError
     from gateway.errors import ConfigError, GatewayError
     from gateway.watch.logs import place_of
-    from storage.errors import StorageError
+    from storage.errors import StorageAway, StorageError
     from storage.refusals import why
 
     if isinstance(error, ExceptionGroup):
         return explain(error.exceptions[0])  # the first to fail ended the others
     if isinstance(error, ConfigError):
         return "\n".join(["The configuration is not usable:", *error.problems])
+    if isinstance(error, StorageAway) and error.store in _SETTINGS:
+        return f"gateway: {error}; start it, or mend {_SETTINGS[error.store]}"
     if isinstance(error, GatewayError | StorageError | AuditError | DeliveryError):
         return f"gateway: {error}"
     if isinstance(error, DBAPIError) and (said := why(error)):

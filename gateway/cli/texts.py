@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Consent texts.", no_args_is_help=True)
 
 _UNASKABLE = {
-    "not_found": "there is no text {text}",
+    "not_found": "there is no text {text}; `gateway texts list` has those",
     "covers": "consents to {text} cover the mails: there is nothing to ask",
     "nothing_now": "the configuration has no such purpose any more",
     "not_published": "start the gateway with the changed wording first: it is not published yet",
@@ -99,7 +99,7 @@ def declare(
         raise typer.BadParameter("say why, in at most 500 characters", param_hint="--reason")
     match run(_declare(configuration(context), text, reason.strip())):
         case Outcome.NOT_FOUND:
-            raise fail(f"there is no text {text}")
+            raise fail(f"there is no text {text}; `gateway texts list` has those")
         case Outcome.NOTHING_NOW:
             raise fail("the configuration has no wording of that purpose in its language")
         case Outcome.NOT_CHANGED:
@@ -210,7 +210,7 @@ def _require_retired(outcome: Retirement, text: str) -> None:
     from consent.texts import Retirement
 
     if outcome is Retirement.NOT_FOUND:
-        raise fail(f"there is no text {text}")
+        raise fail(f"there is no text {text}; `gateway texts list` has those")
     if outcome is Retirement.STILL_CURRENT:
         raise fail("the configuration still has this text; change it there first")
 

@@ -354,7 +354,9 @@ def parse(raw: str, *, base: Path) -> Config:
         config = Config.model_validate_json(json.dumps(tree, default=str), context={"base": base})
     except ValidationError as error:
         raise ConfigError(problems + _lines(error.errors(), fetched)) from None
-    problems += contradictions.found(config)
+    # A password that is named, and could not be had, is not missing beside its user name.
+    had = ("delivery", "relay", "password") not in fetched.problems
+    problems += contradictions.found(config, password_had=had)
     if problems:
         raise ConfigError(problems)
     return config

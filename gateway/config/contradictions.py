@@ -15,18 +15,21 @@ from gateway.config.fields import is_loopback
 
 if TYPE_CHECKING:
     from gateway.config.config import Audit, Config
+    from storage.secret import Secret
 
 _DAY = timedelta(days=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 OWN_SERVER = "none"  # as the relay's processor: it is nobody else's
 
 
-def found(config: Config) -> Iterator[str]:
+def found(config: Config, *, password_had: bool = True) -> Iterator[str]:
     yield from _about_senders(config)
     yield from _about_purposes(config)
     yield from _about_words(config)
     yield from _about_forms(config)
     yield from _about_delivery(config)
+    if password_had:
+        yield from _about_name(config.delivery.relay.username, config.delivery.relay.password)
     yield from _about_relay(config)
     yield from _about_processors(config)
     yield from _about_rights(config)
@@ -143,10 +146,13 @@ def _about_delivery(config: Config) -> Iterator[str]:
         yield "delivery.lease: must be longer than permit_ttl"
 
 
+def _about_name(username: str | None, password: Secret | None) -> Iterator[str]:
+    if (username is None) != (password is None):
+        yield "delivery.relay.username: user name and password come together"
+
+
 def _about_relay(config: Config) -> Iterator[str]:
     relay = config.delivery.relay
-    if (relay.username is None) != (relay.password is None):
-        yield "delivery.relay.username: user name and password come together"
     if relay.auth and relay.username is None:
         yield "delivery.relay.auth: nobody signs in without username and password"
     if relay.ca_file and relay.tls == "none":

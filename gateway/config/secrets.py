@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.config.fields import holds_password
 
 # `url` may be given as `url_file` or `url_env` instead; a password only so, and what webhooks are
 # signed with.
 _URLS = (("storage", "url"), ("storage", "keystore_url"), ("audit", "guard_url"))
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*")
 _PASSWORDS = (("delivery", "relay", "password"), ("desk", "oidc", "client_secret"))
 
 
@@ -83,9 +85,14 @@ def _fetch(table: dict[str, Any], key: str, base: Path) -> str | None:
 def _read(place: str, where: str, base: Path) -> str:
     if place.endswith("_env"):
         if where not in os.environ:
-            raise ValueError(f"{place}: the variable is not set")
+            # What does not look like a name may be the very secret, in the wrong place.
+            named = f" {where}" if _VARIABLE.fullmatch(where) else ""
+            raise ValueError(f"{place}: the variable{named} is not set where this runs")
         return os.environ[where]
     try:
         return Path(base, where).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise ValueError(f"{place}: the file cannot be read") from None
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise ValueError(f"{place}: the file cannot be read: {why}, from {base}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{place}: the file cannot be read: it is no UTF-8") from None

@@ -22,6 +22,7 @@ from gateway.limits import Meter, Wait
 from gateway.oidc.provider import Provider
 from gateway.parts import Parts
 from gateway.watch.health import Health
+from gateway.watch.held_up import Lookout
 from storage.grouping import Grouped
 
 PARTS = web.AppKey("parts", Parts)
@@ -46,3 +47,4 @@ TURNS = web.AppKey("turns", Turns)
 TYPESETTER = web.AppKey("typesetter", Typesetter)
 READING = web.AppKey("reading", Reading)
 HEALTH = web.AppKey("health", Health)
+LOOKOUT = web.AppKey("lookout", Lookout)  # only where the operator alone asks

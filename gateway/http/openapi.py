@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from gateway.http import endpoints, frame, reasons, repeats
+from gateway.http import endpoints, frame, reasons, repeats, samples
 from gateway.http.endpoints import Endpoint, Media
 from gateway.http.parsing import FORM_TYPES
 
@@ -96,6 +96,11 @@ def document(rows: Sequence[Endpoint], *, public_url: str) -> dict[str, Any]:
         else:
             known[method] = _operation(row, refs)
     schemas["Problem"] = _PROBLEM
+    for operation in (one for methods in paths.values() for one in methods.values()):
+        for answer in operation["responses"].values():
+            for kind, content in answer.get("content", {}).items():
+                if kind == "application/json" and content["schema"] != {"type": "object"}:
+                    content |= _shown(samples.sample(content["schema"], schemas))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -183,12 +188,17 @@ def _bodies(row: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
     if row.request is not None:
         bodies["application/json"] = {"schema": refs[row.request, "validation"]}
         if row.example is not None:
-            bodies["application/json"]["example"] = row.example
+            bodies["application/json"] |= _shown(row.example)
     if row.body is not None:
-        bodies[row.body.kind] = {"schema": _raw(row.body.kind), "example": row.example}
+        bodies[row.body.kind] = {"schema": _raw(row.body.kind), **_shown(row.example)}
     if row.form is not None:
         bodies |= {kind: {"schema": refs[row.form, "validation"]} for kind in FORM_TYPES}
     return bodies
+
+
+def _shown(value: Any) -> dict[str, Any]:
+    """An example, in the form that every reader of such documents knows."""
+    return {"examples": {"example": {"value": value}}}
 
 
 def _problem(row: Endpoint) -> dict[str, Any]:

@@ -106,7 +106,10 @@ def load(path: Path | Variable) -> Keyring:
         return _decode(json.loads(raw))
     except (ValueError, KeyError, TypeError, AttributeError, NoteError):
         # The reason could quote the file.
-        raise KeyFileError(f"{path} is damaged or of another release") from None
+        raise KeyFileError(
+            f"{path} is no keyring of this release, or is damaged: see keys.keyring_file, or put"
+            " the newest copy of it back"
+        ) from None
 
 
 def current(path: Path | Variable) -> Keyring:

@@ -20,6 +20,7 @@ SERVICE: Final = frozenset(
         "confirmation",
         "desk",
         "my_data",
+        "probe",
         "re_permission",
         "stop_lifted",
         "withdrawal",

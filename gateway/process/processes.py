@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from delivery.errors import RelayAway
 from delivery.journal import Journal
 from delivery.pool import Pool
 from delivery.worker import Pace, Worker
@@ -30,7 +31,7 @@ from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import recover
 from gateway.flows.sending.letters import Letter
 from gateway.http import hosts
-from gateway.http.app_keys import HEALTH
+from gateway.http.app_keys import HEALTH, LOOKOUT
 from gateway.http.places import Place, require_free, taken, taken_if_wanted
 from gateway.http.runner import Runner
 from gateway.keyfiles import dkim_keys
@@ -39,13 +40,15 @@ from gateway.parts import Parts
 from gateway.process import counting, duties
 from gateway.process.app import create_app, prepare
 from gateway.process.counting import CountingDesk
+from gateway.process.duties import Duty
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.nightly import Nightly, nightly
 from gateway.process.only_one import only_one
 from gateway.process.outside import Outside
 from gateway.smtp.inbox import OpenInbox, open_inbox
-from gateway.watch import logs, metrics
+from gateway.watch import held_up, logs, metrics
 from gateway.watch.health import Health
+from gateway.watch.held_up import Eyes, Here, Lookout
 from gateway.watch.metrics import Metrics
 from storage.clock import Clock
 from storage.errors import StorageAway
@@ -65,7 +68,15 @@ class Process:
     counted: Metrics
     stopping: asyncio.Event
     worker: Worker[Letter] | None = None
+    pool: Pool | None = None
     url: str | None = None
+
+    def worker_ready(self) -> bool:
+        return self.worker is None or self.worker.ready
+
+    def trouble(self) -> RelayAway | None:
+        """How the last try to reach the relay ended, where this process delivers."""
+        return None if self.pool is None else self.pool.trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +271,9 @@ async def _parts_running(
             told = (parts.lookup, parts.consents, parts.config, Erasing(parts))
             mails = CheckpointMails(*of_mails, *told)
             others = Outside(*kept_in[:3], parts.log, verifier, parts.config.audit, mails)
-            tasks += others.duties(counted)
+            health = Health(parts.stores, process.worker_ready)
+            lookout = _lookout(process, health)
+            tasks += [*others.duties(counted), Duty("lookout", held_up.EVERY, lookout.look)]
             kept = group.create_task(duties.keep(tasks, counted, ending))
             stack.callback(ending.set)
             public = places.public
@@ -268,11 +281,12 @@ async def _parts_running(
                 await stack.enter_async_context(
                     _delivering(process, group, aside=public is not None)
                 )
-            health = _health(process)
             if public is not None:
                 await stack.enter_async_context(_listening(process, health, public))
             if places.admin is not None:
-                await stack.enter_async_context(_admin(process, health, places.admin))
+                await stack.enter_async_context(
+                    _admin(process.counted, health, lookout, places.admin)
+                )
             if process.worker is not None:
                 stack.callback(process.worker.stop)  # not only once the last request is answered
             yield
@@ -293,6 +307,7 @@ async def _delivering(
         def new_journal() -> Journal:
             return Journal.create(delivery.journal_dir, random_id("wrk"))
 
+        process.pool = pool
         worker = process.worker = Worker(desk, pool, new_journal, pace)
         task = group.create_task(worker.run(), name="worker")
         try:
@@ -322,22 +337,25 @@ async def _listening(process: Process, health: Health, place: Place) -> AsyncIte
         await runner.cleanup()
 
 
-def _health(process: Process) -> Health:
-    worker = process.worker
-    return Health(process.parts.stores, None if worker is None else lambda: worker.ready)
+def _lookout(process: Process, health: Health) -> Lookout:
+    parts = process.parts
+    eyes = Eyes(parts.data, parts.keystore, parts.clock, parts.log.macs, parts.lookup)
+    return Lookout(eyes, Here(health.failing, process.trouble), process.counted)
 
 
 @asynccontextmanager
-async def _admin(process: Process, health: Health, place: Place) -> AsyncIterator[None]:
+async def _admin(
+    counted: Metrics, health: Health, lookout: Lookout, place: Place
+) -> AsyncIterator[None]:
     """Health and metrics of this process on an address of their own.
 
     Nowhere else: a number that moves with what one person does tells a stranger who they are to us.
     """
     app = web.Application(middlewares=[hosts.only_own(place.listen.host)])
-    app[HEALTH] = health
+    app[HEALTH], app[LOOKOUT] = health, lookout
     for row in (operations.healthz, operations.readyz):
         app.router.add_get(row.path, row.handler)
-    metrics.add_route(app, process.counted)
+    metrics.add_route(app, counted)
     runner = Runner(app)
     await runner.setup()
     try:

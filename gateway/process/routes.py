@@ -140,5 +140,7 @@ OPERATIONS = (
     operations.readyz,
     operations.show_security,
     docs.show,
+    docs.show_text,
+    docs.show_script,
     docs.show_problem,
 )

@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"mail_[0-9a-v]{26}\Z")
 _LARGEST: Final = 40_000_000
 _SHOWN: Final = 500
+_LONGEST_ASKED: Final = 200
 _SANDBOX: Final = (
-    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+    # Its script does not run; that it is of our origin lets the page around it see how high it is.
+    "sandbox allow-popups allow-popups-to-escape-sandbox allow-same-origin; default-src 'none'; "
     "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'self'"
 )
 
@@ -107,6 +109,12 @@ class Folder:
     def names(self) -> list[str]:
         """All mails, newest first."""
         return sorted((path.stem for path in self.path.glob("mail_*.eml")), reverse=True)
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete these mails; names that are not ours, and mails that are gone, are passed over."""
+        for name in names:
+            if _NAME.match(name):
+                (self.path / f"{name}.eml").unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
         """The bytes as they were received; None for a name that is not one of ours."""
@@ -180,8 +188,10 @@ def inbox_app(folder: Folder, records: Mapping[str, str], host: str) -> web.Appl
     site = _Site(folder, records)
     app = web.Application(middlewares=[hosts.only_own(host)])
     app.router.add_get("/", site.overview)
+    app.router.add_post("/delete", site.delete)
     app.router.add_get("/newest", site.newest)
     app.router.add_get("/mails/{name}", site.mail)
+    app.router.add_post("/mails/{name}/delete", site.delete)
     app.router.add_get("/mails/{name}/html", site.html)
     app.router.add_get("/mails/{name}/raw", site.raw)
     return app
@@ -246,13 +256,24 @@ class _Site:
         self._records = records
 
     async def overview(self, request: web.Request) -> web.Response:
-        mails = await asyncio.to_thread(self._summaries)
-        count = len(self._folder.names())
-        script = (resources.templates() / "pages" / "inbox.js").read_text("utf-8")
-        page = pages.response(request, "inbox_list", mails=mails, count=count, script=script)
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        _allow(page, f"script-src 'sha256-{digest}'; connect-src 'self'")
+        asked = request.query.get("q", "").strip()[:_LONGEST_ASKED]
+        names = await asyncio.to_thread(self._folder.names)
+        mails = await asyncio.to_thread(self._summaries, names, asked)
+        script = _script("inbox.js")
+        newest = names[0] if names else ""
+        facts: dict[str, Any] = {"mails": mails, "count": len(names), "newest": newest}
+        page = pages.response(request, "inbox_list", script=script, asked=asked, **facts)
+        _allow(page, f"script-src '{_digest(script)}'; connect-src 'self'")
         return page
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """One mail, or all of them; asked for by our own pages only."""
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise web.HTTPForbidden(text="Another page asked for this.")
+        name = request.match_info.get("name")
+        names = self._folder.names() if name is None else [name]
+        await asyncio.to_thread(self._folder.delete, names)
+        raise web.HTTPSeeOther("/")
 
     async def newest(self, request: web.Request) -> web.Response:
         """The newest mail's name, so that an open list can notice it."""
@@ -263,10 +284,11 @@ class _Site:
     async def mail(self, request: web.Request) -> web.Response:
         mail = await self._wanted(request)
         signatures = await asyncio.to_thread(verify, mail.raw, self._records)
-        page = pages.response(
-            request, "inbox_mail", mail=mail, signatures=signatures, notable=_notable(mail)
-        )
-        _allow(page, "frame-src 'self'")
+        script = _script("inbox_mail.js")
+        facts: dict[str, Any] = {"mail": mail, "signatures": signatures}
+        facts["notable"] = _notable(mail)
+        page = pages.response(request, "inbox_mail", script=script, **facts)
+        _allow(page, f"frame-src 'self'; script-src '{_digest(script)}'")
         return page
 
     async def html(self, request: web.Request) -> web.Response:
@@ -295,9 +317,29 @@ class _Site:
             raise web.HTTPNotFound
         return read_mail(name, raw)
 
-    def _summaries(self) -> list[Summary]:
-        names = self._folder.names()[:_SHOWN]
-        return [summarise(name, raw) for name in names if (raw := self._folder.read(name))]
+    def _summaries(self, names: list[str], asked: str) -> list[Summary]:
+        """The newest; of those that have all the words of *asked*, where anything is."""
+        words = asked.casefold().split()
+        some = ((name, self._folder.read(name)) for name in names[:_SHOWN])
+        return [summarise(name, raw) for name, raw in some if raw and _has(name, raw, words)]
+
+
+def _has(name: str, raw: bytes, words: list[str]) -> bool:
+    if not words:
+        return True
+    mail = read_mail(name, raw)
+    head = mail.summary
+    said = "\n".join([head.subject, head.sender, head.recipient, mail.text or mail.html or ""])
+    return all(word in said.casefold() for word in words)
+
+
+def _script(name: str) -> str:
+    return (resources.templates() / "pages" / name).read_text("utf-8")
+
+
+def _digest(script: str) -> str:
+    """By which a policy names it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _allow(page: web.Response, policy: str) -> None:

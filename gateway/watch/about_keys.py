@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from audit import publish, seen
 from consent.keys import epochs, phases, set_phases, sets, verified
 from consent.keys.epochs import EpochState
+from consent.keys.verified import VerifiedBackup
 from consent.keys.wrapping import proofs
 from consent.lookup import LookUp
 from gateway.config.config import Config
@@ -96,9 +97,14 @@ async def _about_backups(keys: RowKeys, database: Database) -> Finding:
     """One that was not put back somewhere is a hope."""
     async with database.read() as connection:
         newest = await verified.newest(connection, keys)
+    return about_backup(newest, datetime.now(UTC))  # noqa: TID251 an age in hours
+
+
+def about_backup(newest: VerifiedBackup | None, now: datetime) -> Finding:
+    """Whether the newest that was put back somewhere is of today."""
     if newest is None:
         return warn("backups", "none was verified", f"{_TAKE}, and look after the keyring's copy")
-    age = datetime.now(UTC) - newest.taken_at  # noqa: TID251 an age in hours
+    age = now - newest.taken_at
     said = f"the newest verified one is {counted(int(age.total_seconds()) // 3600, 'hour')} old"
     return warn("backups", said, _TAKE) if age > _A_DAY else ok("backups", said)
 

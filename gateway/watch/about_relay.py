@@ -33,6 +33,15 @@ async def about(config: Config) -> list[Finding]:
     return found
 
 
+async def trouble(config: Config) -> RelayAway | None:
+    """Why a worker would not get through to it now; None: it would."""
+    try:
+        await _met(relay_of(config))
+    except RelayAway as away:
+        return away
+    return None
+
+
 async def _met(relay: Relay) -> Connection:
     hurried = replace(relay, timeouts=Timeouts(connect=_PATIENCE))
     connection = await smtp.connect(hurried, smtp.trusted(relay))

@@ -18,18 +18,18 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from delivery import dkim
-from delivery.errors import SigningError
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
-from gateway.keyfiles import dkim_keys, dkim_rotation, keyring
+from gateway.keyfiles import keyring
 from gateway.keyfiles.dkim_rotation import Resolver
 from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices, uncatalogued
 from gateway.schema import database_schema
 from gateway.schema.database_schema import Standing
 from gateway.watch import (
+    about_dns,
     about_keys,
+    about_ports,
     about_provider,
     about_relay,
     posted,
@@ -66,7 +66,9 @@ async def examine(config: Config, resolver: Resolver) -> list[Finding]:
         *templates.about(config),
         *about_keyring(config),
         *about_data_files(config),
-        *about_dkim(config, resolver),
+        *about_dns.about_dkim(config, resolver),
+        *about_dns.about_policies(config, resolver),
+        *await about_ports.about(config),
         *about_places(config),
         *about_disk(config),
     ]
@@ -167,38 +169,6 @@ def _about_modes(about: str, paths: Sequence[Path]) -> Iterator[Finding]:
         yield ok(about, "are the owner's alone")
 
 
-def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
-    try:
-        signers = dkim_keys.load(config)
-        for signer in signers.values():
-            dkim.probe(signer)
-    except (KeyFileError, SigningError) as error:
-        yield fail("dkim", str(error), "run `gateway init`, or restore the key's backup")
-        return
-    yield ok("dkim", f"every sender signs ({len(signers)}), and dkimpy verifies it")
-    if config.delivery.transport == "inbox":
-        return  # nobody outside will ask DNS
-    for record in dkim_keys.records(config):
-        yield _about_record(record, resolver(record.name))
-    for record, until in dkim_rotation.records_before(config, datetime.now(UTC)):  # noqa: TID251
-        if record.value not in (resolver(record.name) or (record.value,)):
-            said = f"{record.name} is not published, and mails that it signed are on their way"
-            yield fail("dns", said, f"publish it until {until:%Y-%m-%d}")
-    for one in dkim_rotation.waiting(config, resolver):
-        said = f"{one.record.name} waits to sign, and is {'' if one.seen else 'not '}published"
-        fix = "publish what `gateway dkim show` prints, then run `gateway dkim rotate`"
-        yield warn("dkim", said, fix)
-
-
-def _about_record(record: dkim_keys.Record, published: Sequence[str] | None) -> Finding:
-    if published is None:
-        return warn("dns", f"{record.name}: no resolver answers", "look again when online")
-    if record.value in published:
-        return ok("dns", f"{record.name} is published")
-    said = "holds another key" if published else "is not published"
-    return fail("dns", f"{record.name} {said}", "publish what `gateway dkim show` prints")
-
-
 def about_places(config: Config) -> Iterator[Finding]:
     """What lies together is lost, or restored, together."""
     data, keys, guard = map(_place, _urls(config))
@@ -245,11 +215,11 @@ def about_disk(config: Config) -> Iterator[Finding]:
     else:
         yield ok("journal_dir", f"{journal} can be written")
     for folder in sorted({_nearest(place) for place in [journal, *_sqlite_folders(config)]}):
-        yield _about_space(folder)
+        yield about_space(folder, shutil.disk_usage(folder).free)
 
 
-def _about_space(folder: Path) -> Finding:
-    free = shutil.disk_usage(folder).free
+def about_space(folder: Path, free: int) -> Finding:
+    """Whether so many bytes are enough."""
     said = f"{free / _GIB:.1f} GiB free at {folder}"
     if free < _GIB // 5:
         return fail("disk", said, "make room: without it nothing can be accepted")

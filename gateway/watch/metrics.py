@@ -81,6 +81,12 @@ class Metrics:
             ["table", "reason"],
             registry=registry,
         )
+        self.hindered = Gauge(
+            "gateway_hindered",
+            "Mails, mailboxes or rows that wait for a reason, by why; 1 where that is no number",
+            ["why"],
+            registry=registry,
+        )
         self.intake = Gauge(
             "gateway_intake_waiting", "Sign-ups not worked off yet", registry=registry
         )

@@ -23,7 +23,9 @@ from delivery import overview as delivery_overview
 from delivery.outbox import WAITING, Status
 from delivery.overview import WorkerSeen
 from gateway.parts import Parts
-from gateway.watch import marketing, posted, stuck, templates, verification, webhooks
+from gateway.watch import posted, templates, verification, webhooks
+from gateway.watch.held_up import Eyes
+from gateway.watch.hindrances import Facts
 from gateway.watch.marketing import Period
 from gateway.watch.posted import Posted
 from gateway.watch.verification import Nights
@@ -64,6 +66,7 @@ class Overview:
     epochs: Sequence[KeyEpoch]
     backup: VerifiedBackup | None  # the newest that was found whole
     templates: Sequence[str]  # what is wrong with the operator's own
+    facts: Facts  # by which it is decided why mail waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ async def look(parts: Parts) -> Overview:
     audit = parts.config.audit
     verifier, known = parts.publisher.verifier, witnessed.known(audit.vkeys)
     seen = await witnessed.seen(parts.data, parts.guard, parts.log, verifier, known)
+    eyes = Eyes(parts.data, parts.keystore, parts.clock, parts.log.macs, parts.lookup)
+    facts = await eyes.facts(Facts(now=parts.clock.wall()))
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         counts = await outbox.counts(connection)
@@ -102,7 +107,7 @@ async def look(parts: Parts) -> Overview:
             ended=await delivery_overview.ended_since(connection, now - _DAY),
             oldest_due=await delivery_overview.oldest_due(connection, now),
             intake=await intakes.waiting(connection),
-            parked=await stuck.look(connection),
+            parked=facts.parked,
             workers=await delivery_overview.workers(connection),
             rights_requests=await rights_requests.count_due(connection, now),
             webhooks=await webhooks.look(connection, parts.config.webhooks),
@@ -114,7 +119,7 @@ async def look(parts: Parts) -> Overview:
                 mail=await posted.look(connection, parts.log.macs, audit),
                 witnesses=verification.of_witnesses(seen, audit) if audit.witnesses else None,
             ),
-            held=await marketing.look(connection, parts.log.macs),
+            held=facts.held,
             epochs=await epochs(
                 parts.key_database,
                 parts.rows,
@@ -124,6 +129,7 @@ async def look(parts: Parts) -> Overview:
             ),
             backup=backup,
             templates=templates.flaws(parts.templates.own),
+            facts=facts,
         )
 
 

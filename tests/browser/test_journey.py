@@ -321,7 +321,7 @@ async def test_the_demo_around_it_is_accessible_too(site: Site, chromium: Any, s
         await person.go(f"{site.inbox}/?locale=de")
         await person.go(f"{site.inbox}/mails/{mail.summary.name}")
         await person.go(f"{site.gateway}/forms/newsletter?locale=de")
-        await person.go(f"{site.gateway}/docs")
+        await person.go(f"{site.gateway}/docs/text")
 
 
 def _scopes(*names: str) -> list[str]:

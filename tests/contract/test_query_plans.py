@@ -25,6 +25,7 @@ from consent import (
     service_mails,
     shares,
     tellings,
+    withheld,
 )
 from consent.consents import Deadline, Page
 from consent.feed import Position
@@ -40,8 +41,10 @@ from delivery import (
     past,
     permits,
     retention,
+    waits,
 )
 from delivery.own_messages import Asked
+from storage.secret import Secret
 from tests.support.apps import App, open_app
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
@@ -137,6 +140,8 @@ LOOKS: dict[str, Look] = {
     "dossier": dossier,
     "claim": lambda app, c: due.look(c, app.parts.clock.wall(), 10),
     "counts": lambda app, c: outbox.counts(c),
+    "what mail waits for": lambda app, c: waits.look(c, app.parts.clock.wall(), "confirmation"),
+    "withheld": lambda app, c: withheld.count(c, [Secret(b"k" * 32)], app.parts.clock.wall()),
     "oldest due": lambda app, c: overview.oldest_due(c, app.parts.clock.wall()),
     "ended lately": lambda app, c: overview.ended_since(c, app.parts.clock.wall()),
     "bodies": lambda app, c: retention.drop_bodies(c, app.parts.clock.wall(), 10),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 import pytest
 
@@ -50,11 +51,56 @@ async def test_a_type_that_is_none_is_not_found(embedded: App, slug: str) -> Non
     assert "There is no such page" in text
 
 
-async def test_the_page_of_the_api_shows_every_operation_and_loads_nothing(embedded: App) -> None:
+async def test_the_page_of_the_api_loads_our_scripts_and_its_document_alone(embedded: App) -> None:
+    async with embedded.http.get("/openapi.json") as answer:
+        paths = (await answer.json())["paths"]
+
+    async with embedded.http.get("/docs") as page:
+        text, policy = await page.text(), page.headers["Content-Security-Policy"]
+
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; ")
+    assert "connect-src 'self'" in policy
+    assert "unsafe-eval" not in policy
+    outline = Outline(text)
+    scripts = [attrs["src"] for tag, attrs in outline.tags if tag == "script"]
+    assert scripts == ["/docs/rapidoc-min.js", "/docs/reference.js"]
+    (shown,) = (attrs for tag, attrs in outline.tags if tag == "rapi-doc")
+    assert (shown["spec-url"], shown["allow-try"]) == ("/openapi.json", "false")
+    assert shown["load-fonts"] == "false", "fonts would come from elsewhere"
+    links = [attrs["href"] or "" for tag, attrs in outline.tags if tag == "a"]
+    named = {link[1:] for link in links if link.startswith("#")}
+    assert named == {
+        f"{method}-{re.sub('[{}]', '-', path)}"
+        for path, methods in paths.items()
+        for method in methods
+    }
+    for sender in embedded.parts.config.senders.values():
+        assert {sender.imprint_url, sender.privacy_url} <= set(links)
+
+
+@pytest.mark.parametrize("name", ["rapidoc-min.js", "reference.js"])
+async def test_its_scripts_are_packed_and_kept_by_browsers(embedded: App, name: str) -> None:
+    async with embedded.http.get(f"/docs/{name}") as packed:
+        body, tag = await packed.read(), packed.headers["ETag"]
+    async with embedded.http.get(f"/docs/{name}", headers={"Accept-Encoding": "identity"}) as plain:
+        assert await plain.read() == body
+        assert "Content-Encoding" not in plain.headers
+    async with embedded.http.get(f"/docs/{name}", headers={"If-None-Match": tag}) as known:
+        assert (known.status, await known.read()) == (304, b"")
+
+    assert packed.content_type == "text/javascript"
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["X-Content-Type-Options"] == "nosniff"
+    assert int(packed.headers["Content-Length"]) < 250_000
+
+
+async def test_the_page_without_a_script_shows_every_operation_and_loads_nothing(
+    embedded: App,
+) -> None:
     async with embedded.http.get("/openapi.json") as answer:
         document = await answer.json()
 
-    async with embedded.http.get("/docs") as page:
+    async with embedded.http.get("/docs/text") as page:
         text = await page.text()
         policy = page.headers["Content-Security-Policy"]
 

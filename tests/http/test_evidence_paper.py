@@ -75,7 +75,7 @@ async def test_the_paper_says_what_happened_who_served_and_what_is_not_known(ber
         "Who showed the wording: whoever passed the request on, as they say",
         "Typed: first_name: Ada",
         "Made again to the byte",
-        "Subject: Please confirm your sign-up",
+        "Subject: Please confirm your sign-up: Newsletter (Acme)",
         f"/confirm/{mail.token('confirm')}",
         "To the mail server: mx.relay.example:25",
         "Encrypted: TLSv1.3, TLS_AES_256_GCM_SHA384, mx.relay.example, sha256:abab",

@@ -100,6 +100,26 @@ def test_every_example_is_what_the_endpoint_takes(row: Endpoint) -> None:
     row.request.model_validate(row.example)
 
 
+async def test_every_example_of_the_document_fits_its_schema(embedded: App) -> None:
+    document = await document_of(embedded)
+    shapes, tried, answered = document["components"], 0, 0
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            answers = operation["responses"].values()
+            for one in (operation.get("requestBody", {}), *answers):
+                for kind, body in one.get("content", {}).items():
+                    for shown in body.get("examples", {}).values():
+                        assert "json" in kind or isinstance(shown["value"], str)
+                        validator = OAS31Validator({**body["schema"], "components": shapes})
+                        faults = [fault.message for fault in validator.iter_errors(shown["value"])]
+                        assert faults == [], (path, kind)
+                        tried += 1
+                        answered += one is not operation.get("requestBody")
+
+    assert tried - answered >= len(EXAMPLES)
+    assert answered > 30
+
+
 @pytest.mark.parametrize(
     ("name", "value", "fits"),
     [

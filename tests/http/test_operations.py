@@ -76,6 +76,9 @@ async def test_the_public_is_told_no_numbers(gateway: Gateway) -> None:
     assert await _status(gateway, f"{gateway.base}/metrics") == 404
     assert "gateway_audit_size" in await _metrics(gateway, gateway.admin)
     assert await _status(gateway, f"{gateway.admin}/readyz") == 200
+    for base, told in ((gateway.admin, True), (gateway.base, False)):
+        async with gateway.http.get(f"{base}/readyz") as answer:
+            assert ("waits" in await answer.json()) is told  # why mail waits
     assert await _status(gateway, f"{gateway.admin}/v1/audit/checkpoint") == 404
     async with gateway.http.get(f"{gateway.base}/openapi.json") as document:
         assert "/metrics" not in (await document.json())["paths"]

@@ -71,7 +71,7 @@ async def test_who_asks_to_be_asked_again_reads_what_happened(app: App, language
     (mail,) = await asked(app, links["again"])
 
     read = message_from_bytes(mail.raw, policy=email.policy.default)
-    assert read["Subject"] == "Please confirm that you want these mails"
+    assert read["Subject"] == "Please confirm that you want these mails: Newsletter (Acme)"
     for kind in ("plain", "html"):
         part = read.get_body([kind])
         text = "" if part is None else str(part.get_content())

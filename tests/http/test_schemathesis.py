@@ -38,6 +38,7 @@ enabled = false
 "path.form" = "signup"
 "path.hash" = "{notice}"
 "path.id" = "{message}"
+"path.file" = "reference.js"
 "path.slug" = "not-found"
 
 [[operations]]

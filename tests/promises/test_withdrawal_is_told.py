@@ -70,7 +70,7 @@ async def test_a_withdrawal_is_told_once_by_a_mail_with_that_link_alone(app: App
     (mail,) = await app.deliver()
 
     assert mail.to == ADA
-    assert b"Subject: Your withdrawal is stored" in mail.raw
+    assert b"Subject: Your withdrawal is stored: Newsletter (Acme)" in mail.raw
     assert b"List-Unsubscribe" not in mail.raw
     assert b"text/html" in mail.raw
     assert links(mail) == {"again", "stop"}

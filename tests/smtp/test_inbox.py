@@ -114,8 +114,10 @@ async def test_html_of_a_mail_is_shown_in_a_sandbox_only(inbox: OpenInbox, send:
     _, page, _ = await get(f"{inbox.url}/mails/{name}")
     _, part, headers = await get(f"{inbox.url}/mails/{name}/html")
 
-    assert "<script" not in page
-    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page
+    assert page.count("<script") == 1, "ours, which makes the frame as high as its mail"
+    assert "alert(1)" not in page
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox allow-same-origin"' in page
+    assert "allow-scripts" not in page + headers["Content-Security-Policy"]
     assert '<base target="_blank">' in part
     assert headers["Content-Security-Policy"].startswith("sandbox allow-popups")
     assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -202,3 +204,52 @@ async def test_a_client_that_stays_connected_does_not_keep_the_inbox_open(tmp_pa
         assert greeting.startswith(b"220 ")
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_mails_are_searched_by_every_word_of_head_and_text(
+    inbox: OpenInbox, send: Send
+) -> None:
+    await send(MAIL)
+    other = b"From: shop@other.example\r\nTo: berta@example.org\r\nSubject: Else\r\n\r\nx\r\n"
+    await send(other)
+    folder = Folder(inbox.folder)
+    names = sorted(folder.names(), key=lambda name: b"berta" not in (folder.read(name) or b""))
+
+    async def found(asked: str) -> list[str]:
+        _, text, _ = await get(f"{inbox.url}/?q={asked}")
+        return [name for name in names if f"/mails/{name}" in text]
+
+    assert await found("") == names
+    assert await found("GR%C3%9C%C3%9FE") == names[1:]
+    assert await found("dots+acme") == names[1:]
+    assert await found("dots+berta") == []
+    assert "No mail has these words." in (await get(f"{inbox.url}/?q=dots+berta"))[1]
+    assert "&lt;i&gt;" in (await get(f"{inbox.url}/?q=%3Ci%3E"))[1]
+
+
+async def test_a_mail_and_all_of_them_are_deleted_by_our_own_pages_alone(
+    inbox: OpenInbox, send: Send
+) -> None:
+    for _ in range(3):
+        await send(MAIL)
+    folder = Folder(inbox.folder)
+    (inbox.folder / "notes.txt").write_text("not a mail")
+
+    async def post(path: str, site: str = "same-origin") -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{inbox.url}{path}", headers={"Sec-Fetch-Site": site}) as answer,
+        ):
+            return answer.status
+
+    newest = folder.names()[0]
+    assert await post(f"/mails/{newest}/delete", "cross-site") == 403
+    assert newest in folder.names()
+    assert await post(f"/mails/{newest}/delete") == 200
+    assert len(folder.names()) == 2
+    assert newest not in folder.names()
+    assert await post("/mails/..%2Fnotes/delete") in (200, 404)
+    assert (await get(f"{inbox.url}/delete"))[0] == 405, "looking deletes nothing"
+    assert await post("/delete") == 200
+    assert folder.names() == []
+    assert (inbox.folder / "notes.txt").exists()

@@ -23,7 +23,7 @@ MOST = 1.0
 TEMPLATES = sorted(path.parent.name for path in resources.templates().glob("mail/*/subject.txt"))
 OF_OUR_OWN = {
     *("address_asked", "address_changed", "address_confirm"),
-    *("checkpoint", "confirmation", "desk", "my_data", "re_permission", "withdrawal"),
+    *("checkpoint", "confirmation", "desk", "my_data", "probe", "re_permission", "withdrawal"),
     "stop_lifted",
 }
 SEALED = {

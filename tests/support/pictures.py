@@ -350,7 +350,8 @@ async def _desk(album: Album, site: Site) -> None:
 async def _documents(album: Album, site: Site) -> None:
     album.chapter("For developers")
     async with album.open(phone=False) as page:
-        await page.goto(f"{site.gateway}/docs")
+        await page.goto(f"{site.gateway}/docs#post-/v1/messages")
+        await page.get_by_text("Queue a message, or be told why not").first.wait_for()
         await album.take(page, "docs", "The API's documentation, served at `/docs`.", whole=False)
 
 

@@ -76,7 +76,8 @@ class Caller:
     def _body(self, module: Any, operation: dict[str, Any]) -> Any:
         content = operation["requestBody"]["content"]
         (kind, said), *_ = content.items()
-        example = self._bodies.get(operation["operationId"], said.get("example"))
+        shown = said.get("examples", {}).get("example", {})
+        example = self._bodies.get(operation["operationId"], shown.get("value"))
         wanted = typing.get_type_hints(module.sync_detailed)["body"]
         models = [one for one in (wanted, *typing.get_args(wanted)) if hasattr(one, "from_dict")]
         if kind != "application/json":

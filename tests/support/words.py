@@ -321,7 +321,18 @@ EVIDENCE_ERASED: Final = (
     "test_of_who_was_erased_it_is_opened_for_a_case_alone_and_until_its_date"
 )
 
+PROBE: Final = (
+    "http/test_probing.py::test_a_probe_goes_the_way_of_every_mail_and_its_answer_is_repeated"
+)
 FACTS: Final = {
+    PROBE: (
+        "A test of the mails of %(sender)s",
+        (
+            "Somebody who runs the mail system of %(controller)s sent this to your mailbox, to see "
+            "that mails of %(sender)s arrive and what the mail server says of them."
+        ),
+        "It carries no link, and you need not do anything.",
+    ),
     f"{_DEFENCE}test_a_mail_of_ours_is_answered_and_told_with_operator_and_reason": (
         "A mail that somebody came with: whether it is ours, and what allowed it.",
         "Somebody came with a mail, such as a warning letter does. Save it with all its header"
@@ -2292,6 +2303,13 @@ NO_FACT: Final = (
     "Language",
     "Legal",
     "Local inbox",
+    "Search the mails",
+    "Search",
+    "No mail has these words.",
+    "Delete all mails",
+    "Delete this mail",
+    "On a page of its own",
+    "A test mail",
     (
         "Mail programs sometimes break long links. Please copy the whole link from the mail "
         "into the address bar."

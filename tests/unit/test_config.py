@@ -127,7 +127,9 @@ _NO_SECRET = 'each secret is "whsec_" and 24 to 64 random bytes in base64; to ma
             id="in the clear",
         ),
         pytest.param('secret_file = "no"', "secret_file: the file cannot be read", id="no file"),
-        pytest.param('secret_env = "NO_SUCH"', "secret_env: the variable is not set", id="unset"),
+        pytest.param(
+            'secret_env = "NO_SUCH"', "secret_env: the variable NO_SUCH is not set", id="unset"
+        ),
         pytest.param(
             'secret_env = "NO_SUCH"\nsecret_file = "no"',
             "secret: given by secret_file and by secret_env; keep one",
@@ -589,14 +591,18 @@ def test_a_database_url_may_come_from_the_environment_and_does_not_show(
 @pytest.mark.parametrize(
     ("new", "problem"),
     [
-        ('url_env = "NOT_SET"', "storage.url_env: the variable is not set"),
-        ('url_file = "none"', "storage.url_file: the file cannot be read"),
+        ('url_env = "NOT_SET"', "storage.url_env: the variable NOT_SET is not set where this runs"),
+        ('url_env = "hunter2"', "storage.url_env: the variable is not set where this runs"),
+        (
+            'url_file = "none"',
+            "storage.url_file: the file cannot be read: No such file or directory, from /srv",
+        ),
         (
             'url = "sqlite:///a.db"\nurl_env = "NOT_SET"',
             "storage.url: given by url and by url_env; keep one",
         ),
     ],
-    ids=["unset variable", "missing file", "both"],
+    ids=["unset variable", "perhaps a secret", "missing file", "both"],
 )
 def test_a_secret_that_cannot_be_had_is_named(new: str, problem: str) -> None:
     assert problem in problems(changed('url = "sqlite:///var/gateway.db"', new))
@@ -677,3 +683,11 @@ def test_where_answers_are_due_is_said_whole_or_named_by_its_key(said: str, prob
     (found, *_) = problems(changed("[rights]\n", f"[rights]\n{said}\n"))
 
     assert found.startswith(problem)
+
+
+def test_a_password_that_cannot_be_had_is_named_once() -> None:
+    said = 'username = "gateway"\npassword_env = "NOT_SET"\nprofile = "smtp"'
+
+    found = problems(changed('profile = "smtp"', said))
+
+    assert found == ["delivery.relay.password_env: the variable NOT_SET is not set where this runs"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from consent.keys.verified import VerifiedBackup
 from gateway.config import config as configuration
 from gateway.config.config import Config
 from gateway.keyfiles import dkim_keys, keyring
-from gateway.watch import examination
+from gateway.watch import about_dns, about_keys, examination
 from gateway.watch.findings import Finding, Level
 from storage.clock import DatabaseClock
 
@@ -146,7 +147,7 @@ def test_dns_is_compared_with_the_key_that_signs(tmp_path: Path) -> None:
 
 
 def dkim_levels(given: Config, said: Sequence[str] | None) -> list[Finding]:
-    return list(examination.about_dkim(given, lambda name: said))
+    return list(about_dns.about_dkim(given, lambda name: said))
 
 
 def test_what_lies_together_is_told(tmp_path: Path) -> None:
@@ -250,3 +251,42 @@ def test_a_notice_that_no_start_would_publish_fails(tmp_path: Path) -> None:
     assert 'controller.notice.en: does not name the contact: "privacy@acme.example"' in [
         one.text for one in found
     ]
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [(2 << 30, Level.OK), (1 << 29, Level.WARN), (1 << 20, Level.FAIL)],
+    ids=["room", "little", "none"],
+)
+def test_a_disk_that_fills_is_told_before_it_is_full(
+    tmp_path: Path, free: int, expected: Level
+) -> None:
+    assert examination.about_space(tmp_path, free).level is expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [(0o700, Level.OK), (0o777, Level.WARN)], ids=["ours", "everybody's"]
+)
+def test_a_journal_that_others_may_write_is_told(
+    tmp_path: Path, mode: int, expected: Level
+) -> None:
+    given = config(tmp_path)
+    given.delivery.journal_dir.mkdir(parents=True)
+    given.delivery.journal_dir.chmod(mode)
+
+    (found,) = (one for one in examination.about_disk(given) if one.about == "journal_dir")
+
+    assert found.level is expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"), [(2, Level.OK), (30, Level.WARN)], ids=["of today", "old"]
+)
+def test_how_old_the_newest_verified_backup_is_is_told(hours: int, expected: Level) -> None:
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    newest = VerifiedBackup("bak_1", now - timedelta(hours=hours), now, {}, frozenset())
+
+    found = about_keys.about_backup(newest, now)
+
+    assert (found.level, f"{hours} hours old" in found.text) == (expected, True)
+    assert about_keys.about_backup(None, now).level is Level.WARN

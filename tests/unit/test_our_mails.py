@@ -23,6 +23,7 @@ OURS = [
         "desk",
         "welcome",
         "my_data",
+        "probe",
         "re_permission",
         "stop_lifted",
         "withdrawal",
@@ -77,7 +78,11 @@ def mail(name: str, locale: str, *, footer: bool, **data: Any) -> Content:
 
 @pytest.mark.parametrize(
     ("locale", "subject"),
-    [("en", "Please confirm your sign-up"), ("de", "Bitte bestätigen Sie Ihre Anmeldung")],
+    [
+        ("en", "Please confirm your sign-up: Newsletter (Acme & Söhne)"),
+        ("de", "Bitte bestätigen Sie Ihre Anmeldung: Newsletter (Acme & Söhne)"),
+        ("fr", "Confirmez votre inscription\xa0: Newsletter (Acme & Söhne)"),
+    ],
 )
 def test_the_confirmation_mail_shows_the_wording_and_the_one_link(
     locale: str, subject: str
@@ -95,8 +100,16 @@ def test_the_confirmation_mail_shows_the_wording_and_the_one_link(
 @pytest.mark.parametrize(
     ("locale", "subject", "no_more"),
     [
-        ("en", "What you agreed to has changed", "we send you no such mails any more"),
-        ("de", "Worin Sie eingewilligt haben, hat sich geändert", "keine solchen E-Mails mehr"),
+        (
+            "en",
+            "What you agreed to has changed: Newsletter (Acme & Söhne)",
+            "we send you no such mails any more",
+        ),
+        (
+            "de",
+            "Worin Sie eingewilligt haben, hat sich geändert: Newsletter (Acme & Söhne)",
+            "keine solchen E-Mails mehr",
+        ),
     ],
 )
 def test_the_mail_that_asks_anew_says_what_was_and_what_is_and_every_way_out(
@@ -144,9 +157,9 @@ def test_a_marketing_mail_ends_with_every_link_and_the_imprint(locale: str) -> N
 @pytest.mark.parametrize(
     ("name", "subject"),
     [
-        ("address_confirm", "Ist das Ihre neue Adresse?"),
-        ("address_asked", "Eine andere Adresse für Ihre E-Mails?"),
-        ("address_changed", "Ihre Adresse wurde geändert"),
+        ("address_confirm", "Ist das Ihre neue Adresse? (Acme & Söhne)"),
+        ("address_asked", "Eine andere Adresse für Ihre E-Mails? (Acme & Söhne)"),
+        ("address_changed", "Ihre Adresse wurde geändert (Acme & Söhne)"),
     ],
 )
 def test_a_mail_about_an_address_carries_its_link_and_nothing_of_the_person(
@@ -192,7 +205,8 @@ def test_the_welcome_greets_by_name_where_it_knows_one(data: dict[str, Any], gre
 
 
 @pytest.mark.parametrize(
-    ("locale", "subject"), [("en", "Your personal link"), ("de", "Ihr persönlicher Link")]
+    ("locale", "subject"),
+    [("en", "Your personal link (Acme & Söhne)"), ("de", "Ihr persönlicher Link (Acme & Söhne)")],
 )
 def test_the_mail_with_a_fresh_link_says_nothing_else(locale: str, subject: str) -> None:
     content = mail("my_data", locale, footer=False, profile={"first_name": "Ada"})
@@ -207,7 +221,10 @@ def test_the_mail_with_a_fresh_link_says_nothing_else(locale: str, subject: str)
 
 @pytest.mark.parametrize(
     ("locale", "subject"),
-    [("en", "Your withdrawal is stored"), ("de", "Ihr Widerruf ist gespeichert")],
+    [
+        ("en", "Your withdrawal is stored: Newsletter (Acme & Söhne)"),
+        ("de", "Ihr Widerruf ist gespeichert: Newsletter (Acme & Söhne)"),
+    ],
 )
 def test_the_mail_that_tells_of_a_withdrawal_has_that_link_alone(locale: str, subject: str) -> None:
     content = mail("withdrawal", locale, footer=False, profile={"first_name": "Ada"})
@@ -232,7 +249,7 @@ def test_a_mail_wears_the_brands_colours(name: str) -> None:
 
     assert "#0d5c4b" not in html
     assert "background:#12372f;border-radius:14px;color:#ffffff" in html
-    if name not in ("checkpoint", "welcome", "withdrawal"):
+    if name not in ("checkpoint", "probe", "welcome", "withdrawal"):
         assert "background:#0b5fff" in html
 
 
@@ -256,8 +273,8 @@ def test_a_name_in_a_mail_cannot_become_markup() -> None:
 @pytest.mark.parametrize(
     ("locale", "subject"),
     [
-        ("en", "Please keep: seal of the audit log, 2026-03-03"),
-        ("de", "Bitte aufbewahren: Siegel des Audit-Logs, 2026-03-03"),
+        ("en", "Please keep: seal of the audit log, 2026-03-03 (Acme & Söhne)"),
+        ("de", "Bitte aufbewahren: Siegel des Audit-Logs, 2026-03-03 (Acme & Söhne)"),
     ],
 )
 def test_the_mail_with_a_checkpoint_has_its_very_text_and_no_link_of_a_person(
@@ -272,3 +289,31 @@ def test_the_mail_with_a_checkpoint_has_its_very_text_and_no_link_of_a_person(
     assert "--checkpoint MAIL.eml" in content.html
     for part in (content.text, content.html):
         assert not any(link in part for link in LINKS.values())
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject"),
+    [
+        ("en", "A test of the mails of Acme & Söhne"),
+        ("de", "Test der E-Mails von Acme & Söhne"),
+        ("fr", "Essai des e-mails de Acme & Söhne"),
+    ],
+)
+def test_a_probe_names_the_brand_and_carries_no_link(locale: str, subject: str) -> None:
+    content = mail("probe", locale, footer=False)
+
+    assert content.subject == subject
+    for part in (content.text, content.html or ""):
+        assert not any(link in part for link in LINKS.values())
+
+
+@pytest.mark.parametrize("locale", languages())
+@pytest.mark.parametrize("name", OURS)
+def test_a_subject_names_the_brand_and_the_purpose_where_there_is_one(
+    name: str, locale: str
+) -> None:
+    subject = mail(name, locale, footer=name == "welcome").subject
+
+    assert "Acme & Söhne" in subject
+    of_a_purpose = name in ("confirmation", "asked_again", "re_permission", "withdrawal")
+    assert ("Newsletter" in subject) is of_a_purpose

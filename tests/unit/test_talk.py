@@ -52,7 +52,10 @@ def test_what_stands_in_a_row_commands_no_terminal(
     ("error", "told"),
     [
         (KeyFileError("there is no keyring"), "gateway: there is no keyring"),
-        (StorageAway("data"), "gateway: the data database is away"),
+        (
+            StorageAway("data"),
+            "gateway: the data database is away; start it, or mend storage.url",
+        ),
         (
             ConfigError(["server: is missing"]),
             "The configuration is not usable:\nserver: is missing",

@@ -7,7 +7,8 @@ is, without a consent, until the operator is revoked. The link is the operator's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,7 +19,7 @@ from audit.log import Log
 from consent import fresh_links, gates, intakes, kept_outside, personal
 from consent.address import Address
 from consent.consents import Consents
-from consent.fresh_links import FreshLink
+from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate, Newcomer
 from consent.intakes import Intake, IntakeKind
 from consent.keys.keystore import KeyStore
@@ -26,11 +27,9 @@ from consent.keys.vault import Compartment, Vault
 from consent.lookup import Found, LookUp
 from consent.marks import Marks
 from delivery import outbox
-from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.callers import operators, visits
 from gateway.callers.operators import Altered, Member
-from gateway.callers.visits import DeskLink
 from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.desk.staff import identities
@@ -42,8 +41,8 @@ from gateway.flows.sending.occasion import ToOpen
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
-from storage.ids import random_id
-from storage.locks import try_alone
+from storage.ids import ordered_id, random_id
+from storage.locks import keep_out, try_alone
 
 logger = structlog.get_logger()
 
@@ -126,28 +125,69 @@ class SignIns:
         return known
 
     async def _send(self, connection: AsyncConnection, to: _To, vault: Vault) -> None:
-        if to.found is not None and not to.found.honest:
-            return  # nobody knows whose mailbox that is
-        gate = await self._gate(connection, to, vault)
-        one = await operators.lock(connection, self.rows, to.operator)
+        reached = await self._reach(connection, to, vault)
+        if reached is None:
+            return
+        one, gate = reached
         now = await self.clock.now(connection)
-        if not isinstance(one, Member) or one.revoked_at is not None:
-            return
-        if not gates.usable(gate, vault, *_KEYS):
-            return
-        if not whereabouts.may_be_at(gate, vault, to.email):
-            return  # it would go to whatever mailbox is theirs now
         if await visits.mailed(connection, one.id, now - _WITHIN) >= MOST:
             return
         token, link = visits.new_link(one.id, now, gate.subject)
         await visits.add(connection, self.rows, link)
         # What the mail rests on: it ends when the mailbox is another one, or forgotten.
         carried = FreshLink(link.id, link.token_hash, gate.subject, now, link.expires_at)
-        await fresh_links.add(connection, self.rows, [carried])
-        message = self._message(gate, vault, token, link, to.email)
-        await outbox.enqueue(connection, self.rows, [message], now)
+        ours = OurMail(
+            "desk",
+            links={"desk": url_of(self.config, token)},
+            locale=gate.locale,
+            # Whoever writes rows may have the person be at another mailbox when it is sent.
+            only_to=to.email.canonical,
+        )
+        await self._enqueue(connection, ours, carried, vault)
+
+    async def probe(self, email: Address) -> str | None:
+        """Queue a mail that carries nothing to an operator's mailbox, and return its message.
+
+        None where nobody who stands has that mailbox, or it is not to be mailed. It goes as
+        the mail with a link does, and its own link was told to nobody: it opens nothing.
+        """
+        theirs = (await self._known()).get(email.canonical)
+        if theirs is None:
+            return None
+        async with self.data.read() as connection:
+            found = await self.lookup.find(connection, [email.canonical])
+        to = _to(theirs, found.get(email.canonical))
+        if to.found is None:
+            await self.keystore.create([to.subject], self.clock.wall())
+        vault = await self.keystore.vault([to.subject])
+        async with self.data.begin() as connection:
+            await keep_out(connection, "intake")
+            reached = await self._reach(connection, to, vault)
+            if reached is None:
+                return None
+            subject, now = reached[1].subject, await self.clock.now(connection)
+            unknown, until = secrets.token_bytes(32), now + LINK_LIFE
+            carried = FreshLink(ordered_id("lnk", now), unknown, subject, now, until)
+            ours = OurMail("probe", links={}, locale=reached[1].locale, only_to=to.email.canonical)
+            return await self._enqueue(connection, ours, carried, vault)
+
+    async def _reach(
+        self, connection: AsyncConnection, to: _To, vault: Vault
+    ) -> tuple[Member, Gate] | None:
+        """An operator who stands, and their mailbox, held; None where it is not to be mailed."""
+        if to.found is not None and not to.found.honest:
+            return None  # nobody knows whose mailbox that is
+        gate = await self._gate(connection, to, vault)
+        one = await operators.lock(connection, self.rows, to.operator)
+        if not isinstance(one, Member) or one.revoked_at is not None:
+            return None
+        if gate is None or not gates.usable(gate, vault, *_KEYS):
+            return None
+        if not whereabouts.may_be_at(gate, vault, to.email):
+            return None  # it would go to whatever mailbox is theirs now
         if to.for_it_alone and one.mailbox != gate.subject:
             await operators.write(connection, self.rows, replace(one, mailbox=gate.subject))
+        return one, gate
 
     async def _gate(self, connection: AsyncConnection, to: _To, vault: Vault) -> Gate | None:
         """The mailbox's row, held; it is made where nobody is known by that address."""
@@ -159,19 +199,18 @@ class SignIns:
         now = self.clock.wall()
         return (await gates.admit(connection, self.rows, self.lookup, new, now)).get(to.subject)
 
-    def _message(
-        self, gate: Gate, vault: Vault, token: str, link: DeskLink, email: Address
-    ) -> NewMessage:
-        """The mail that carries a link; no word in it comes from whoever asked."""
-        links: Mapping[str, str] = {"desk": url_of(self.config, token)}
+    async def _enqueue(
+        self, connection: AsyncConnection, ours: OurMail, link: FreshLink, vault: Vault
+    ) -> str:
+        """Queue a mail that rests on *link*; no word in it comes from whoever asked."""
+        await fresh_links.add(connection, self.rows, [link])
         sender = next(iter(self.config.senders))
-        return new_message(
-            # Whoever writes rows may have the person be at another mailbox when it is sent.
-            OurMail("desk", links=links, locale=gate.locale, only_to=email.canonical),
+        message = new_message(
+            ours,
             vault,
             link.created_at,
             kind=MailKind.SERVICE,
-            subject=gate.subject,
+            subject=link.subject,
             purpose=PURPOSE,
             sender=sender,
             id_domain=self.config.senders[sender].dkim_domain,
@@ -179,6 +218,8 @@ class SignIns:
             expires_at=link.expires_at,
             why=ToOpen(link.id),
         )
+        await outbox.enqueue(connection, self.rows, [message], link.created_at)
+        return message.id
 
     async def let_go(self) -> int:
         """Forget mailboxes that were on file for operators alone who are none any more.

@@ -16,7 +16,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import address, link_meter, service_mails, suppressions
+from consent import address, link_meter, service_mails, suppressions, withheld
 from consent.address import Address
 from consent.keys import blind
 from consent.service_mails import Kind, ServiceMail
@@ -210,7 +210,8 @@ class AskingLimits:
         lacks = wanted and not any(self._count(key).since(since) for key in under.with_mail)
         keys = under.without_mail if lacks else under.for_nothing
         if not any(self._count(key).since(now - contested.NOTED_AGAIN) for key in keys):
-            self._count_all(keys[:1], now)
+            told = withheld.keys(self._keys.weekly[:1], wanted=wanted)
+            self._count_all((*keys[:1], *told), now)
 
     def note_link(self, token_hash: bytes, made_from: str | None, now: datetime) -> None:
         """Keep from where the request was made that a link confirms, as far as that is known."""
