@@ -45,6 +45,7 @@ class Kind(StrEnum):
     SUBJECT_ADDRESS_KEPT = "subject.address_kept"  # its mailbox refused that it changes
     SUBJECT_RESTRICTED = "subject.restricted"
     SUBJECT_UNRESTRICTED = "subject.unrestricted"
+    SUBJECT_STOPPED_AGAIN = "subject.stopped_again"  # its mailbox refused that a stop was lifted
     SUBJECT_ERASURE_STARTED = "subject.erasure_started"
     SUBJECT_ERASED = "subject.erased"
     SUBJECT_ERASURE_HELD = "subject.erasure_held"  # restricted; erased once no hold stands

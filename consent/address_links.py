@@ -1,15 +1,16 @@
 """Links of mails about a person's address: to the new one, which asks, and to the one of before.
 
-Each row says where its mail goes, sealed, and what the link in it is found by, as a
-keyed hash: who writes rows can make no link, and send a mail nowhere else. That a
-link was spent the log tells too.
+And of those that tell the mailbox on file that a stop was lifted: which, and of a pause until when
+it would have been. Each row says where its mail goes, sealed, and what the link in it is found by,
+as a keyed hash: who writes rows can make no link, and send a mail nowhere else. That a link was
+spent the log tells too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import and_, func, insert, select, update
@@ -23,9 +24,10 @@ from consent.address import Address
 from consent.errors import AddressError
 from consent.keys.vault import Compartment
 from consent.moving import A_WEEK, DAY, LIVES, Towards
+from consent.stop_proofs import Lifted
 from consent.subject_evidence import Corrected
 from storage.honesty import RowKeys, Value
-from storage.ids import ordered_id
+from storage.ids import moment_of, ordered_id
 from storage.locks import delete_free
 from storage.signed import SignedTable
 from storage.sound import fits
@@ -33,10 +35,13 @@ from storage.types import among
 
 link = tables.address_link
 
-ENDING = frozenset({Kind.SUBJECT_RECTIFIED, Kind.SUBJECT_ADDRESS_KEPT})
+ENDING = frozenset({Kind.SUBJECT_RECTIFIED, Kind.SUBJECT_ADDRESS_KEPT, Kind.SUBJECT_STOPPED_AGAIN})
+NAMED = "adr"  # what their names begin with
 _USE = "address_link.token"
 _MOMENTS = ("created_at", "expires_at", "spent_at")
-_SIGNED = ("id", "kind", "token_hash", "subject", "sealed", "created_at", "expires_at")
+_BACK = (Towards.OLD, Towards.LIFTED)  # what a mailbox undoes by, whosever it is by then
+_OF_STOPS = ("lifted", "paused_until")
+_SIGNED = ("id", "kind", "token_hash", "subject", "sealed", "created_at", "expires_at", *_OF_STOPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class AddressLink:
     created_at: datetime
     expires_at: datetime
     spent_at: datetime | None = None
+    lifted: Lifted | None = None
+    paused_until: datetime | None = None  # of a pause that was ended
 
     def opened(self, opener: Opener) -> Address | None:
         """Where the mail goes; None where the key is gone."""
@@ -62,13 +69,25 @@ class AddressLink:
 
 
 def new(
-    kind: Towards, subject: str, email: Address, sealer: Sealer, now: datetime
+    kind: Towards,
+    subject: str,
+    email: Address,
+    sealer: Sealer,
+    now: datetime,
+    *,
+    lifted: Lifted | None = None,
+    paused_until: datetime | None = None,
 ) -> tuple[str, AddressLink]:
     """A token, and the row of the mail that carries it to *email*."""
     token, token_hash = tokens.new_link_token()
-    name = ordered_id("adr", now)
+    name = ordered_id(NAMED, now)
     sealed = sealer.seal(subject, Compartment.PROFILE, _place(name), email.typed.encode())
-    return token, AddressLink(name, kind, token_hash, subject, sealed, now, now + LIVES[kind])
+    # A pause that would be over by itself is not to be had again.
+    moments = (now, min(now + LIVES[kind], paused_until or now + LIVES[kind]))
+    link = AddressLink(
+        name, kind, token_hash, subject, sealed, *moments, None, lifted, paused_until
+    )
+    return token, link
 
 
 async def add(connection: AsyncConnection, keys: RowKeys, links: Sequence[AddressLink]) -> None:
@@ -141,10 +160,17 @@ def ended_at(row: Any, told: Iterable[Told]) -> datetime | None:
     """
     for at, by, only_new in _pressed(told):
         # Who has their address back, or keeps it, ends what came after their own link, too.
-        later = row.kind == Towards.OLD and not only_new and row.id > by
+        later = row.kind in _BACK and not only_new and row.id > by
         if row.id != by and row.created_at < at and (row.kind == Towards.NEW or later):
             return at
     return None
+
+
+def is_over(one: AddressLink, told: Iterable[Told]) -> bool:
+    """Whether the log tells that a link was spent, or ended, whatever its row says."""
+    ending = [event for event in told if event.kind in ENDING]
+    spent = any(event.facts.get("link") == one.id for event in ending)
+    return spent or ended_at(one, ending) is not None
 
 
 def outdone(created_at: datetime, told: Iterable[Told]) -> bool:
@@ -163,18 +189,41 @@ def lives_elsewhere(mailbox: str | None, told: Iterable[Told]) -> bool:
 
 
 def _pressed(told: Iterable[Told]) -> Iterator[tuple[datetime, str, bool]]:
-    """When a link was pressed that ends others, which one, and whether it ends only new ones."""
+    """When a link was pressed that ends others, which one, and whether it ends only new ones.
+
+    That which stops again ends no way back to an address: it may have been forwarded.
+    """
     for one in told:
         by = one.facts.get("by") or one.facts.get("link")
         if one.kind in ENDING and by:
-            yield one.entry.at, by, one.facts.get("what") == Corrected.ADDRESS
+            stops = one.kind is Kind.SUBJECT_STOPPED_AGAIN
+            yield one.entry.at, by, stops or one.facts.get("what") == Corrected.ADDRESS
 
 
-async def told_lately(connection: AsyncConnection, subject: str, now: datetime) -> int:
-    """How many mails of a week told the mailbox on file of a change."""
-    told = and_(link.c.subject == subject, link.c.kind == Towards.OLD)
-    query = select(func.count()).where(told, link.c.created_at > now - A_WEEK)
+async def told_lately(
+    connection: AsyncConnection, subject: str, now: datetime, lifted: Lifted | None = None
+) -> int:
+    """How many mails of a week told the mailbox on file of a change, or of a stop *lifted*."""
+    theirs = and_(link.c.subject == subject, link.c.created_at > now - A_WEEK)
+    of_stop = and_(link.c.kind == Towards.LIFTED, link.c.lifted == lifted)
+    told = link.c.kind == Towards.OLD if lifted is None else of_stop
+    query = select(func.count()).where(theirs, told)
     return int((await connection.execute(query)).scalar_one())
+
+
+async def away(connection: AsyncConnection, ids: Iterable[str], since: datetime) -> list[str]:
+    """Those of these links, made from *since* on, that have no row."""
+    recent = {one for one in ids if _made_at(one) >= since}
+    query = select(link.c.id).where(among(link.c.id, recent))
+    there = set((await connection.execute(query)).scalars()) if recent else set()
+    return sorted(recent - there)
+
+
+def _made_at(name: str) -> datetime:
+    try:
+        return moment_of(name)
+    except ValueError:  # no gateway called a link so
+        return datetime.min.replace(tzinfo=UTC)
 
 
 async def of_people(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, list[Any]]:
@@ -201,7 +250,9 @@ def _place(name: str) -> tuple[str, str, str]:
 
 def _read(row: Any) -> AddressLink:
     moments = (row.created_at, row.expires_at, row.spent_at)
-    return AddressLink(row.id, Towards(row.kind), row.token_hash, row.subject, row.sealed, *moments)
+    named = (row.id, Towards(row.kind), row.token_hash, row.subject, row.sealed)
+    lifted = None if row.lifted is None else Lifted(row.lifted)
+    return AddressLink(*named, *moments, lifted, row.paused_until)
 
 
 def _granting(row: Any) -> Sequence[Value]:

@@ -22,6 +22,7 @@ A_WEEK = timedelta(days=7)
 TOLD_A_WEEK = 4  # mails to the mailbox on file: when it is asked for, and when it is done
 TOLD_BEFORE = timedelta(minutes=1)  # the new one is asked so long after the one on file is told
 TAKEN_BACK_WITHIN = timedelta(days=14)
+LIFTS_TOLD_A_WEEK = 2  # of each kind of stop; the link of each stops again what was lifted since
 
 
 class Towards(StrEnum):
@@ -30,12 +31,14 @@ class Towards(StrEnum):
     NEW = "to-new"  # moves the person there
     OLD = "to-old"  # leaves or takes them back there
     TOLD = "told"  # has no link
+    LIFTED = "lifted"  # stops again what was lifted; moves nobody
 
 
 LIVES = {
     Towards.NEW: CONFIRM_WITHIN,
     Towards.OLD: TAKEN_BACK_WITHIN,
     Towards.TOLD: timedelta(days=5),
+    Towards.LIFTED: TAKEN_BACK_WITHIN,
 }
 
 
@@ -50,7 +53,7 @@ def mail_wanted(facts: Facts, link: Mail | None, now: datetime) -> Granted | Ref
     """Say whether the mail that carries *link* may be sent at *now*.
 
     What the mailbox on file refused or objected to is no word of the new one; who objected or
-    stopped such mails is told all the same that their address changes.
+    stopped such mails is told all the same that their address changes, or a stop was lifted.
     """
     if link is not None and link.kind is Towards.NEW:
         return policy.fresh_link_wanted(replace(facts, suppressed=None), link, now)
@@ -87,7 +90,7 @@ def press(towards: Towards, whose: Whose) -> Became:
         if whose.themselves:
             return Became.KEPT
         return Became.TAKEN if whose.others and not whose.spare else Became.BACK
-    if towards is Towards.TOLD:
+    if towards in (Towards.TOLD, Towards.LIFTED):
         return Became.OVER
     if whose.themselves:
         return Became.MOVED

@@ -15,9 +15,11 @@ from consent.stored import Stored
 
 
 class Lifted(StrEnum):
-    """What can be lifted by whoever asked for it."""
+    """What a person stopped, and can lift."""
 
+    RESTRICTION = "restriction"
     OBJECTION = "objection"
+    PAUSE = "pause"
 
 
 # None of these has a repr, as in `consent.evidence`.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from audit.kinds import Kind
 from consent.errors import StoredError
+from consent.stop_proofs import Lifted
 from consent.stored import Stored
 
 Facts = dict[str, Any]
@@ -159,12 +160,29 @@ class Kept:
         return cls(stored.text("by"))
 
 
-Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept
+@dataclass(frozen=True, slots=True, repr=False)
+class StoppedAgain:
+    """The mailbox on file says that a stop was not lifted by them: which, and by which link."""
+
+    stop: Lifted
+    link: str
+    consents: ClassVar[tuple[str, ...]] = ()
+
+    def facts(self) -> Facts:
+        return {"stop": self.stop, "link": self.link}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Self:
+        return cls(stored.word("stop", Lifted), stored.text("link"))
+
+
+Told = Accessed | Exported | Suppressed | ProofEnded | Opened | Rectified | Kept | StoppedAgain
 TOLD: Mapping[Kind, type[Told]] = {
     Kind.SUBJECT_ACCESSED: Accessed,
     Kind.SUBJECT_EXPORTED: Exported,
     Kind.SUBJECT_RECTIFIED: Rectified,
     Kind.SUBJECT_ADDRESS_KEPT: Kept,
+    Kind.SUBJECT_STOPPED_AGAIN: StoppedAgain,
     Kind.SUPPRESSION_ADDED: Suppressed,
     Kind.EVIDENCE_ENDED: ProofEnded,
     Kind.EVIDENCE_OPENED: Opened,

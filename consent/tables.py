@@ -1,7 +1,6 @@
 """What `consent` keeps in the data database. Private to this package.
 
-No column here holds personal data in the clear: addresses and facts are sealed
-under the subject's own keys, look-ups go by keyed hashes.
+No column holds personal data in the clear: it is sealed, and look-ups go by keyed hashes.
 """
 
 from __future__ import annotations
@@ -40,8 +39,7 @@ def _taking_away() -> tuple[Column[Any], ...]:
     )
 
 
-# The gate: the row that everything granting or ending a permission locks. It
-# also counts the person's audit events, so that a gap in a trail is seen.
+# The gate: everything granting or ending a permission locks it. It also counts the events.
 subject = Table(
     "subject",
     metadata,
@@ -204,18 +202,20 @@ session = Table(
     *honest(),
 )
 
-# A mail to a new address of somebody's, or to that of before (`consent/address_links.py`).
+# A mail about somebody's address, or a stop that was lifted (`consent/address_links.py`).
 address_link = Table(
     "address_link",
     metadata,
     Column("id", String(40), primary_key=True, info=within(1, 40)),
-    Column("kind", String(8), nullable=False),  # to-new | to-old | told
+    Column("kind", String(8), nullable=False),  # to-new | to-old | told | lifted
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("subject", ForeignKey("subject.id"), nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),  # where it goes, compartment profile
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("spent_at", Moment),
+    Column("lifted", String(16)),  # restriction | objection | pause
+    Column("paused_until", Moment),
     *honest(),
 )
 

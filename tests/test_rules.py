@@ -435,6 +435,8 @@ TESTED_FROM_OUTSIDE = {
     "consent/address_links.py": "http/test_people_rectify.py",
     "consent/changes.py": "contract/test_intake.py",
     "gateway/flows/rights/address_mails.py": "http/test_people_rectify.py",
+    "gateway/flows/rights/lifted.py": "http/test_people_lifted.py",
+    "gateway/flows/rights/lifted_links.py": "http/test_people_lifted.py",
     "gateway/flows/rights/move.py": "http/test_people_rectify.py",
     "gateway/flows/rights/rectify.py": "http/test_people_rectify.py",
     "gateway/flows/keeping/proofs.py": "promises/test_nothing_is_kept_longer.py",

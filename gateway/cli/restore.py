@@ -145,6 +145,7 @@ def _steps(erasing: Erasing) -> Restoration:
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,
+        parts.config,
     )
     acts = Acts(Withdrawals(parts), stops, Erasures(erasing), erasing)
     signers = parts.publisher.signers

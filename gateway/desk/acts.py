@@ -170,6 +170,7 @@ def _stops(request: web.Request) -> Stops:
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,
+        parts.config,
     )
 
 

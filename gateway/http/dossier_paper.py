@@ -17,7 +17,7 @@ from consent.rights import Progress, Right
 from delivery.outbox import Status
 from gateway.config.config import Config
 from gateway.flows.desk import sign_in
-from gateway.flows.rights import address_mails, fresh_link
+from gateway.flows.rights import address_mails, fresh_link, lifted
 from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
@@ -63,6 +63,7 @@ SERVICE_MAILS: Final = {
     address_mails.PURPOSE: say("Change of your address"),
     sign_in.PURPOSE: say("Your link to the desk"),
     fresh_link.PURPOSE: say("Your personal link"),
+    lifted.PURPOSE: say("Something you had stopped was lifted"),
     kept_outside.PURPOSE: say("Checkpoints of the audit log"),
 }
 _BECAME: Final = {

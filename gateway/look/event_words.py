@@ -45,6 +45,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.SUBJECT_ADDRESS_KEPT: say("A mailbox refused that an address changes"),
     Kind.SUBJECT_RESTRICTED: say("The use of a person's data was restricted"),
     Kind.SUBJECT_UNRESTRICTED: say("A restriction was lifted"),
+    Kind.SUBJECT_STOPPED_AGAIN: say("A mailbox refused that a stop was lifted"),
     Kind.SUBJECT_ERASURE_STARTED: say("An erasure began"),
     Kind.SUBJECT_ERASED: say("A person was erased"),
     Kind.SUBJECT_ERASURE_HELD: say("An erasure waits, for a hold stands"),

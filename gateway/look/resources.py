@@ -22,6 +22,7 @@ SERVICE: Final = frozenset(
         "my_data",
         "probe",
         "re_permission",
+        "stop_lifted",
         "withdrawal",
     }
 )

@@ -54,7 +54,15 @@ async def choose_pace(request: web.Request) -> web.StreamResponse:
 
 def _paces(request: web.Request) -> Paces:
     parts = request.app[PARTS]
-    return Paces(parts.data, parts.clock, parts.rows, parts.permit_wait)
+    return Paces(
+        parts.data,
+        parts.clock,
+        parts.keystore,
+        parts.consents,
+        parts.log,
+        parts.permit_wait,
+        parts.config,
+    )
 
 
 def _offered(request: web.Request) -> list[str]:

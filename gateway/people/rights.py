@@ -74,7 +74,7 @@ async def restrict(request: web.Request) -> web.StreamResponse:
         return see_other(START, request)
     session, fields = found
     did = _one_of(fields.get("answer", "restrict"), "restrict", "lift")
-    stops = _stops(request)
+    stops = stops_for(request)
     if did == "lift":
         await stops.lift_restriction(session.subject)
     else:
@@ -106,7 +106,7 @@ async def object_to_it(request: web.Request) -> web.StreamResponse:
     did = _one_of(fields.get("answer", "object"), "object", "lift")
     if did == "lift":
         shown = set(fields.getall("again", []))
-        if not await _stops(request).lift_objection(session.subject, shown):
+        if not await stops_for(request).lift_objection(session.subject, shown):
             did = "changed"
     else:
         leave = Withdrawal(None, Actor.SUBJECT, CHANNEL, objection=True)
@@ -190,7 +190,8 @@ def _one_of(said: str, *words: str) -> str:
     return said
 
 
-def _stops(request: web.Request) -> Stops:
+def stops_for(request: web.Request) -> Stops:
+    """What restricts, and lifts that or an objection."""
     parts = request.app[PARTS]
     return Stops(
         parts.data,
@@ -202,13 +203,14 @@ def _stops(request: web.Request) -> Stops:
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,
+        parts.config,
     )
 
 
 async def _stops_page(
     request: web.Request, session: Session | None, name: str, did: str | None
 ) -> web.StreamResponse:
-    seen = None if session is None else await _stops(request).look(session.subject)
+    seen = None if session is None else await stops_for(request).look(session.subject)
     if session is None or seen is None:
         return see_other(START, request)
     return pages.response(

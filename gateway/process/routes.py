@@ -38,6 +38,7 @@ from gateway.people import (
     form_page,
     form_posts,
     forms,
+    lifted,
     my_data,
     pace,
     recipients,
@@ -112,6 +113,8 @@ OWN_PAGES = (
     rectify.rectify,
     rectify.show_address,
     rectify.press_address,
+    lifted.show_lifted,
+    lifted.stop_again,
     *my_data.FRESH_LINKS,  # before the links of mails, whose paths take longer tokens too
     recipients.show_why,
     recipients.show_preferences,

@@ -57,6 +57,7 @@ ROUTES = {
     "/dpo/breach": {303},
     "/again/" + "A" * 22: {413},
     "/address/" + "A" * 43: {410},
+    "/stop-again/" + "A" * 43: {410},
     "/v1/campaigns": {401},
     **{f"{CAMPAIGN}/{step}": {401} for step in ("pause", "resume", "cancel", "resend")},
     "/v1/permissions": {413},

@@ -118,7 +118,8 @@ async def test_who_restricts_gets_no_mail_until_they_lift_it(app: App) -> None:
 
     assert await app.permission() == "granted"
     await queue(app, text="Hello.")
-    assert len(await app.deliver()) == 1
+    went = [b"List-Unsubscribe:" in one.raw for one in await app.deliver()]
+    assert went == [False, True], "first what tells of it"
     told = await kinds(app, Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_UNRESTRICTED)
     assert told == [Kind.SUBJECT_RESTRICTED, Kind.SUBJECT_UNRESTRICTED]
     assert await sound(app) == []
@@ -156,6 +157,7 @@ async def test_an_objection_ends_everything_and_only_its_mailbox_lifts_it(app: A
     told = await kinds(app, Kind.CONSENT_OBJECTED, Kind.SUPPRESSION_LIFTED)
     assert told == [Kind.CONSENT_OBJECTED, Kind.SUPPRESSION_LIFTED]
     assert await sound(app) == []
+    assert len(await app.deliver()) == 1, "what tells of it"
     await app.subscribe()
     assert await app.permission() == "granted"
     await (await again(app)).post("/my-data/object")

@@ -64,7 +64,7 @@ _ALWAYS = {"taking_away": 1}  # the row that says up to when it was let go of
 # What is about people: by which words the table in docs/operations.md has it, and which claims of
 # the privacy notice tell how long it is kept.
 TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
-    "address_link": ("that another address was asked for", ("address_kept",)),
+    "address_link": ("that another address was asked for, or a stop lifted", ("address_kept",)),
     "attempt": ("what became of a message", ("outcomes_kept",)),
     "audit_payload": ("proof of a consent, after its end", ("proof_kept", "proof_ends")),
     "campaign": ("what a campaign said, and whom it was for", ("outcomes_kept",)),

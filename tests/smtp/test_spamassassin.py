@@ -24,6 +24,7 @@ TEMPLATES = sorted(path.parent.name for path in resources.templates().glob("mail
 OF_OUR_OWN = {
     *("address_asked", "address_changed", "address_confirm"),
     *("checkpoint", "confirmation", "desk", "my_data", "probe", "re_permission", "withdrawal"),
+    "stop_lifted",
 }
 SEALED = {
     "log": "mail.acme.example/audit/gateway",
@@ -33,11 +34,16 @@ SEALED = {
     "kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs=\n\n"
     "— mail.acme.example/audit/gateway kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs=\n",
     "keys": "mail.acme.example/audit/gateway+1a2b3c4d+AX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5",
+    "lifted": "objection",
+    "by": "somebody",
+    "at": "27 November 2026, 21:36 UTC",
+    "until": "11 December 2026, 21:36 UTC",
 }
 BASE = "https://mail.acme.example"
 TOKENS = {
     "confirm": "kX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "address": "dX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
+    "stop_again": "eX3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "my_data": "Yx3vQm1d0mJkq7n0t5uZswkX3vQm1d0mJkq7n0t5uZs",
     "unsubscribe": "kX3vQm1d0mJkq7n0t5uZsw",
     "why": "aX3vQm1d0mJkq7n0t5uZsw",
@@ -79,7 +85,9 @@ def composed(name: str, locale: str, **look: Any) -> bytes:
     }
     ours = name in OF_OUR_OWN
     templates = Templates(resources.templates() / "mail", translations)
-    data = SEALED if name == "checkpoint" else {} if ours else {"first_name": "Ada"}
+    data = (
+        SEALED if name in ("checkpoint", "stop_lifted") else {} if ours else {"first_name": "Ada"}
+    )
     content = templates.render(name, locale, data, frame, footer=not ours)
     mail = mime.compose(SERVICE if ours else MARKETING, content)
     return mail.wire([signer().sign(mail.fields, mail.body, MARKETING.date)])

@@ -49,7 +49,7 @@ from gateway.flows.proving import verify
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.holds import Holds
-from gateway.flows.rights.pace import Apart, Paces
+from gateway.flows.rights.pace import Apart
 from gateway.flows.rights.rectify import Rectifying
 from gateway.flows.rights.session import close_session, open_session, session_of
 from gateway.flows.rights.telling import receivers_of
@@ -71,6 +71,7 @@ from tests.support.clock import SteppedClock
 from tests.support.databases import Urls
 from tests.support.gaps import gap
 from tests.support.seats import Seat
+from tests.support.stops import paces_of
 from tests.support.stores import Rows, dump
 
 PURPOSES = ("newsletter", "updates")
@@ -254,7 +255,7 @@ async def _tell(parts: Parts) -> None:
 
 async def _pause(parts: Parts, people: list[Person]) -> None:
     """Of people to whom nothing is on its way: what they choose holds nothing back."""
-    paces = Paces(parts.data, parts.clock, parts.rows, parts.permit_wait)
+    paces = paces_of(parts)
     for one in people:
         await paces.choose(one.subject, 1, Apart.WEEK)
 

@@ -371,6 +371,20 @@ def _rectify_samples() -> dict[str, tuple[str, dict[str, Any]]]:
         "my-data-rectify-wrong": ("my_data_rectify", wrong),
         "address-new": ("address", {"towards": "to-new", "controller": "Acme GmbH"}),
         "address-old": ("address", {"towards": "to-old", "controller": "Acme GmbH"}),
+        **{
+            f"stop-again-{what}": (
+                "stop_again",
+                {"lifted": what, "lifted_at": AT, "controller": "Acme GmbH"},
+            )
+            for what in ("restriction", "objection", "pause")
+        },
+        **{
+            f"stopped-again-{what}": (
+                "stop_again_done",
+                {"stopped": what, "contact": "privacy@acme.example"},
+            )
+            for what in ("restriction", "objection", "pause", None)
+        },
     }
 
 

@@ -1,7 +1,8 @@
-"""Restrictions, and the lifting of them and of objections, as a person's own pages have them."""
+"""Restrictions, objections and pauses, and the lifting of them, as a person's own pages have it."""
 
 from __future__ import annotations
 
+from gateway.flows.rights.pace import Paces
 from gateway.flows.rights.stops import Stops
 from gateway.parts import Parts
 
@@ -17,4 +18,17 @@ def stops_of(parts: Parts) -> Stops:
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,
+        parts.config,
+    )
+
+
+def paces_of(parts: Parts) -> Paces:
+    return Paces(
+        parts.data,
+        parts.clock,
+        parts.keystore,
+        parts.consents,
+        parts.log,
+        parts.permit_wait,
+        parts.config,
     )

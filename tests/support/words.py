@@ -237,6 +237,16 @@ TAKEN_BACK: Final = (
     f"{_RECTIFY}test_the_mailbox_of_before_keeps_its_address_and_takes_it_back_for_two_weeks"
 )
 STOPS_AGAIN: Final = "attacks/test_stolen_sessions.py::test_a_stop_that_a_thief_lifted_stands_again"
+_LIFTED: Final = "http/test_people_lifted.py::"
+LIFT_TOLD: Final = f"{_LIFTED}test_a_mail_tells_of_a_lifted_stop_and_its_link_has_it_stand_again"
+LIFT_UNDONE: Final = (
+    f"{_LIFTED}test_each_lift_is_told_once_and_the_first_link_of_a_week_undoes_all_of_them"
+)
+LIFT_OUTDOES: Final = f"{_LIFTED}test_another_address_that_was_asked_for_ends_with_the_press"
+PAUSE_AS_BEFORE: Final = (
+    f"{_LIFTED}test_a_pause_that_was_longer_since_stays_and_one_that_is_over_is_over"
+)
+BY_THE_DESK: Final = f"{_LIFTED}test_what_the_desk_lifts_is_told_as_theirs"
 ADDRESS_LIFE: Final = (
     f"{_RECTIFY}test_a_link_works_for_72_hours_and_the_mailboxes_are_written_to_seldom"
 )
@@ -1538,6 +1548,62 @@ FACTS: Final = {
     STOPS_AGAIN: (
         "If a restriction or an objection of yours was lifted in that time, it stands again.",
     ),
+    LIFT_TOLD: (
+        (
+            "On %(at)s somebody, most likely you, lifted the restriction of the use of your data "
+            "on your personal pages of %(controller)s. What you agreed to counts again."
+        ),
+        (
+            "On %(at)s somebody, most likely you, lifted your objection to advertising on your "
+            "personal pages of %(controller)s. What you agreed to counts again, and you can be "
+            "asked."
+        ),
+        (
+            "Then stop it again by this link. It works once, until %(until)s, and also closes "
+            "your personal pages everywhere:"
+        ),
+        (
+            "On %(moment)s your objection to advertising of %(controller)s was lifted. With the "
+            "button it stands again, and no advertising starts any more."
+        ),
+        (
+            "On %(moment)s the restriction of the use of your data at %(controller)s was lifted. "
+            "With the button it stands again, and no mail that you agreed to starts any more."
+        ),
+        "The restriction of your data was lifted",
+        "Your objection to advertising was lifted",
+        "Your objection stands again. We start no advertising any more.",
+        "The use of your data is restricted again. We start no mail that you agreed to any more.",
+        (
+            "Your personal pages and the links to them were closed everywhere. Whoever had them "
+            "open may know what they show."
+        ),
+    ),
+    LIFT_UNDONE: ("A restriction or an objection that was lifted since then stands again, too.",),
+    LIFT_OUTDOES: (
+        (
+            "Your personal pages and the links to them are closed everywhere, and another address "
+            "that was asked for can no longer be confirmed."
+        ),
+    ),
+    PAUSE_AS_BEFORE: (
+        (
+            "On %(at)s somebody, most likely you, ended or shortened your pause on your personal "
+            "pages of %(controller)s. Mails that you agreed to come again sooner."
+        ),
+        (
+            "On %(moment)s your pause of mails of %(controller)s was ended or shortened. With the "
+            "button it lasts as long as before."
+        ),
+        "Your pause was shortened",
+        "Your pause lasts as long as before.",
+    ),
+    BY_THE_DESK: (
+        (
+            "On %(at)s %(controller)s lifted the restriction of the use of your data, as somebody "
+            "had asked, most likely you. What you agreed to counts again."
+        ),
+    ),
     ADDRESS_LIFE: (
         "The link works for 72 hours.",
         "The link works for 72 hours. For 14 days your present mailbox can take the change back.",
@@ -2059,6 +2125,7 @@ NO_FACT: Final = (
     "A log was closed",
     "A mailbox refused a message",
     "A mailbox refused that an address changes",
+    "A mailbox refused that a stop was lifted",
     "A mailbox was blocked",
     "A message was cancelled",
     "A message was reported as unwanted",
@@ -2238,6 +2305,10 @@ NO_FACT: Final = (
     "Correct your details, or change your address",
     "If the button does nothing, use this link:",
     "If this was not you, keep your address.",
+    "If this was not you, stop it again.",
+    "It stands again",
+    "Stop it again",
+    "Stop it again?",
     "If you cannot go on here, write to %(contact)s.",
     "Is this your new address?",
     "Keep this address",
@@ -2519,6 +2590,7 @@ NO_FACT: Final = (
     "A service mail: something was asked for, withdrawn, or is to be kept",
     "Asked to confirm: %(title)s",
     "Change of your address",
+    "Something you had stopped was lifted",
 )
 
 # What the notice claims, by the names in `gateway/look/claims.py`, with the tests of the facts.

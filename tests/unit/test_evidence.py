@@ -43,6 +43,7 @@ from consent.subject_evidence import (
     Opened,
     ProofEnded,
     Rectified,
+    StoppedAgain,
     Suppressed,
 )
 
@@ -154,6 +155,7 @@ GOLDEN: dict[str, Proof] = {
     "a hold that ended": HoldLifted("hol_1"),
     "an erasure that waits for a hold": ErasureHeld("era_1"),
     "an address that was kept": Kept("adr_1"),
+    "a stop that was lifted by somebody else": StoppedAgain(Lifted.RESTRICTION, "adr_1"),
     "answers that were corrected": Rectified(
         Corrected.PROFILE, "my-data", ("first_name", "language")
     ),

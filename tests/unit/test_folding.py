@@ -37,7 +37,7 @@ FRAME: dict[str, Any] = {
 }
 LINKS = {
     name: f"https://x.example/{name}?q='\"&"
-    for name in ("address", "confirm", "unsubscribe", "why", "my_data", "desk")
+    for name in ("address", "confirm", "unsubscribe", "why", "my_data", "desk", "stop_again")
 }
 DATA: dict[str, Any] = {
     "frame": FRAME
@@ -47,6 +47,7 @@ DATA: dict[str, Any] = {
     },
     "dark": "yes",
     **{"checkpoint": "log\n7\n<&>\n", "keys": "a+b", "log": "log", "size": "7", "day": "today"},
+    **{"lifted": "pause", "by": "us", "at": "<now>", "until": "5 % later"},
     "first_name": "<b>Ada</b> %(name)s",
     "profile": {"first_name": "Eve", "none": ""},
 }

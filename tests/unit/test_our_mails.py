@@ -25,6 +25,7 @@ OURS = [
         "my_data",
         "probe",
         "re_permission",
+        "stop_lifted",
         "withdrawal",
     ),
 ]
@@ -35,6 +36,7 @@ OF_ALL = {
     "log": "acme",
     "size": "7",
     "day": "2026-03-03",
+    **{"lifted": "restriction", "by": "us", "at": "3 March 2026", "until": "17 March 2026"},
 }
 AGAIN = "https://gateway.example/again/tokentoken"
 LINKS = {
@@ -48,6 +50,7 @@ LINKS = {
         "my_data",
         "desk",
         "stop",
+        "stop_again",
     )
 }
 

@@ -52,6 +52,7 @@ from gateway.callers import api_keys, desk_exports, operators, visits
 from gateway.flows.leaving import whereabouts
 from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
+    carried,
     changes,
     consent_proof,
     desk_rows,
@@ -157,6 +158,7 @@ async def verify(
         changes.doubts(parts.data, *opened),
         desk_rows.doubts(parts.data, parts.keystore, *opened),
         of_campaigns.doubts(*stores, parts.rows, parts.log, parts.clock, of_messages),
+        carried.doubts(parts.data, parts.clock, dropped_at),
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )

@@ -26,6 +26,7 @@ from consent import (
     personal,
     policy,
     service_mails,
+    stops,
     suppressions,
     taken_away,
     tokens,
@@ -43,7 +44,7 @@ from consent.suppressions import Stop, Suppression
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import ending, whereabouts
+from gateway.flows.leaving import ending, hidden, whereabouts
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import address_mails, erasing
 from gateway.flows.rights.address_mails import About
@@ -57,7 +58,7 @@ log = structlog.get_logger()
 
 _CHANGES = (Compartment.PROFILE, Compartment.EVIDENCE)  # the address is sealed, and told of
 _CHANNEL = {Towards.NEW: "address-link", Towards.OLD: "address-taken-back"}
-_LINKS = (Towards.NEW, Towards.OLD)
+_LINKS = (Towards.NEW, Towards.OLD, Towards.LIFTED)
 _TICK = timedelta(milliseconds=1)  # entries cut off what is less
 
 
@@ -95,6 +96,7 @@ class Moving:
             return Became.OVER
         parts = self.parts
         vault = await parts.keystore.vault([link.subject])
+        await self._end_sessions(link, token)
         async with parts.data.begin() as connection:
             # Before any gate: intake looks up whose an address is, and admits them to it.
             await keep_out(connection, "intake")
@@ -108,20 +110,32 @@ class Moving:
                 _require(found.known.whole)  # it tells also whether the link was ended
                 await self._move(connection, found)
             (still_open,) = await self._open(connection, found)
+            held_back = await self._hidden(connection, found)
             taken = await taken_away.due_of(connection, parts.rows, [link.subject])
-        await parts.takings.tell(taken)
         if became is not Became.TAKEN:
             await parts.keystore.sessions.end_of(link.subject)
+        await parts.takings.tell(taken)
+        if became is not Became.TAKEN:
+            _require(not held_back)  # it stands; nobody can say yet that it holds
             # No connection is held here: whoever waits must not keep others from the database.
             await parts.permit_wait.until_over(still_open)
         return became
+
+    async def _end_sessions(self, link: AddressLink, token: str) -> None:
+        """First, where the mailbox says that the session was not theirs.
+
+        A crash behind the commit must leave none that its row, put back, would open again.
+        """
+        if link.kind is Towards.OLD and await self.look(token) is not None:
+            await self.parts.keystore.sessions.end_of(link.subject)
 
     async def _find(self, token: str) -> AddressLink | None:
         digest = tokens.hash_of(token)
         if digest is None:
             return None
         async with self.parts.data.read() as connection:
-            return await address_links.find(connection, self.parts.rows, digest)
+            link = await address_links.find(connection, self.parts.rows, digest)
+        return None if link is None or link.kind is Towards.LIFTED else link
 
     async def _held(
         self, connection: AsyncConnection, seen: AddressLink, vault: Vault
@@ -143,7 +157,7 @@ class Moving:
         rows = (await parts.consents.of_subjects(connection, [gate.subject])).get(gate.subject, [])
         held_alone = {gate.subject: gate}
         known = await history.read(connection, parts.log.macs, held_alone, vault, rows)
-        if _is_over(link, known[gate.subject]):
+        if address_links.is_over(link, known[gate.subject].told):
             return None
         # With one of before, put back for a moment, who takes theirs back would seem to have it.
         mailbox = whereabouts.mailbox_of(gate, vault)
@@ -276,7 +290,7 @@ class Moving:
         theirs = (found.about.gate, found.to, _CHANNEL[Towards.OLD], found.now)
         again = StoppingAgain(keys, blocking, *theirs)
         since = _asked_at(known, found.link.created_at) - SESSION_LIFE
-        await again.of_lifted(connection, trail, known.told, since)
+        await again.of(connection, trail, stops.lifted_since(known.told, since))
 
     async def _end_links(self, connection: AsyncConnection, found: _Found) -> None:
         """Personal links and sessions; and those about addresses that this one outdoes.
@@ -303,6 +317,13 @@ class Moving:
         """Permits that carry the address of before: what is claimed later sees the new one."""
         return await permits.open_of(connection, [(found.about.gate.subject, None)], found.now)
 
+    async def _hidden(self, connection: AsyncConnection, found: _Found) -> bool:
+        """Whether the log grants one that no row tells of: it would be back when its mail goes."""
+        parts, subject, vault = self.parts, found.about.gate.subject, found.about.vault
+        ttl = parts.config.delivery.permit_ttl
+        macs, now = parts.log.macs, found.now
+        return bool(await hidden.holders(connection, macs, vault, {subject}, now, ttl))
+
 
 def _agreed_since(known: History, made_at: datetime) -> set[str]:
     """The consents that were confirmed after the first change that a link made then undoes."""
@@ -325,13 +346,6 @@ def _asked_at(known: History, made_at: datetime) -> datetime:
         if event.facts.get("what") == Corrected.ADDRESS and event.entry.at + _TICK > made_at
     )
     return min([made_at, *(moment_of(event.facts["link"]) for event in changes_made)])
-
-
-def _is_over(link: AddressLink, told: History) -> bool:
-    """Whether the log tells that it was spent, or ended, whatever its row says."""
-    ending = [event for event in told.told if event.kind in address_links.ENDING]
-    spent = any(event.facts.get("link") == link.id for event in ending)
-    return spent or address_links.ended_at(link, ending) is not None
 
 
 def _require(fits: bool) -> None:

@@ -57,6 +57,10 @@ async def open_session(parts: Parts, token: str) -> bytes | None:
     if not await parts.keystore.sessions.open(found.id, session.subject, session.id_hash, last):
         log.error("link_put_back")
         return None
+    # Whoever ended all of theirs in between ended those that stood by then, and not this one.
+    if await session_of(parts.data, parts.keystore.sessions, parts.clock, parts.rows, raw) is None:
+        await parts.keystore.sessions.end([session.id_hash])
+        return None
     return raw
 
 

@@ -6,19 +6,18 @@ restriction or an objection that was lifted then was lifted by nobody who may.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
-from audit.trail import Told
-from consent import gates, stops, suppressions
+from consent import gates, suppressions
 from consent.address import Address
 from consent.evidence import Objected
 from consent.gates import Gate
 from consent.stop_proofs import Restricting
+from consent.stops import LiftedStops
 from consent.suppressions import Stop, Suppression
 from consent.trail import Trail
 from storage.honesty import RowKeys
@@ -36,11 +35,9 @@ class StoppingAgain:
     channel: str
     now: datetime
 
-    async def of_lifted(
-        self, connection: AsyncConnection, trail: Trail, told: Iterable[Told], since: datetime
-    ) -> None:
-        """Write down again what the log *told* was lifted *since* then; the caller stages."""
-        lifted, gate = stops.lifted_since(told, since), self.gate
+    async def of(self, connection: AsyncConnection, trail: Trail, lifted: LiftedStops) -> None:
+        """Write down again what was *lifted*, where it does not stand; the caller stages."""
+        gate = self.gate
         new = gate
         if lifted.restriction and gate.restricted_at is None:
             self._tell(trail, Kind.SUBJECT_RESTRICTED, Restricting(self.channel))

@@ -19,6 +19,7 @@ from audit import histories
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import (
+    address_links,
     facts,
     gates,
     history,
@@ -40,9 +41,11 @@ from consent.texts import Text
 from consent.trail import Trail
 from delivery import permits
 from delivery.permit_wait import PermitWait
+from gateway.config.config import Config
 from gateway.flows.by import By, refs_of
-from gateway.flows.leaving import hidden
-from gateway.flows.rights import unblocking, waiting
+from gateway.flows.leaving import hidden, whereabouts
+from gateway.flows.rights import lifted, unblocking, waiting
+from gateway.flows.rights.lifted import Lift
 from gateway.flows.rights.waiting import Waiting
 from gateway.takings import Takings
 from storage.clock import Clock
@@ -78,6 +81,7 @@ class Stops:
     permit_wait: PermitWait
     permit_ttl: timedelta
     takings: Takings
+    config: Config
 
     async def look(self, subject: str) -> Stopped | None:
         """How it stands; None for who is no longer live. Changes nothing."""
@@ -147,7 +151,7 @@ class Stops:
         actor: Actor = Actor.SUBJECT,
         by: By | None = None,
     ) -> bool:
-        """Let what the person agreed to count again.
+        """Let what the person agreed to count again; their mailbox is told.
 
         False, and nothing written, where nothing was restricted or an erasure waits. Raises
         `StorageAway` where the log tells otherwise than the row.
@@ -165,6 +169,8 @@ class Stops:
             said, kind = Restricting(channel), Kind.SUBJECT_UNRESTRICTED
             trail.record(kind, subject, actor, now, evidence=said, refs=refs_of(by))
             await stops.lift_restriction(connection, self.consents.keys, gate)
+            lift = Lift(Lifted.RESTRICTION, by_us=actor is not Actor.SUBJECT)
+            await self._tell(connection, gate, vault, lift, now)
             await trail.stage(connection)
         return True
 
@@ -173,7 +179,7 @@ class Stops:
 
         False, and nothing written, where it is other ones, nothing was objected to, or an
         erasure waits.
-        The mailbox may be asked again, unless somebody with another spelling of it
+        The mailbox is told, and may be asked again, unless somebody with another spelling of it
         may have said no too. Raises `StorageAway` as `lift_restriction`.
         """
         vault = await self.keystore.vault([subject])
@@ -198,8 +204,14 @@ class Stops:
             await stops.lift_objection(connection, self.consents.keys, gate)
             blocking = unblocking.Blocking(self.suppression, gate, vault, known.told, now)
             await blocking.as_they_lift(connection)
+            await self._tell(connection, gate, vault, Lift(Lifted.OBJECTION), now)
             await trail.stage(connection)
         return True
+
+    async def _tell(
+        self, connection: AsyncConnection, gate: Gate, vault: Vault, lift: Lift, now: datetime
+    ) -> None:
+        await lifted.tell(connection, self.consents, self.config, gate, vault, lift, now)
 
     async def _again(
         self, connection: AsyncConnection, gate: Gate, now: datetime
@@ -226,6 +238,9 @@ class Stops:
         known = read[subject]
         _require(known.whole and not any(stops.denied(known.told, gate)))
         _require(not stops.erasure_waits(known.told))  # its row is away, or altered
+        # Else an address of before, put back for a moment, would be told of it in their place.
+        mailbox = whereabouts.mailbox_of(gate, vault)
+        _require(not address_links.lives_elsewhere(mailbox, known.told))
         return known
 
 

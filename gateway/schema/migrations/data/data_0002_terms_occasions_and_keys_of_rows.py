@@ -392,6 +392,8 @@ def _keep_what_changes_an_address() -> None:
         sa.Column("created_at", types.Moment(), nullable=False),
         sa.Column("expires_at", types.Moment(), nullable=False),
         sa.Column("spent_at", types.Moment(), nullable=True),
+        sa.Column("lifted", sa.String(length=16), nullable=True),
+        sa.Column("paused_until", types.Moment(), nullable=True),
         sa.Column("kid", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["subject"], ["subject.id"]),
