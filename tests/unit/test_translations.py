@@ -33,7 +33,6 @@ SAME_WORDS = {
     "fr": {
         "%(number)s message.",
         "Date",
-        "Exports",
         "Message-ID",
         "Messages",
         "Page",
