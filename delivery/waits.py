@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
@@ -18,6 +18,8 @@ from delivery.outcome import Kind
 
 outbox, worker, attempt, campaign = tables.outbox, tables.worker, tables.attempt, tables.campaign
 
+MOST: Final = 10_000
+_COLUMNS: Final = ("id", "attempt", "status", "reason", "occasion", "due_at")
 _SAMPLE: Final = 200  # mails that were put off, whose last replies are looked at
 _ENHANCED: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 
@@ -36,35 +38,52 @@ class Waits:
 
 
 async def look(connection: AsyncConnection, now: datetime, asks: str) -> Waits:
-    """What waits at *now*; *asks* is the occasion of mails that ask to confirm."""
-    is_due = and_(IS_WAITING, outbox.c.kind.in_(list(Kind)), outbox.c.due_at <= now)
-    due = select(func.count(), func.min(outbox.c.due_at)).where(is_due)
-    number, since = (await connection.execute(due)).one()
-    deferred = and_(IS_WAITING, outbox.c.status == Status.DEFERRED, outbox.c.due_at > now)
-    reasons = select(outbox.c.reason, func.count()).where(deferred).group_by(outbox.c.reason)
-    asking = and_(IS_WAITING, outbox.c.due_at > now, outbox.c.occasion == asks)
-    running = worker.c.lease_until > now
+    """What waits at *now*, of the first `MOST` of each kind; *asks*: mails that ask to confirm.
+
+    Every process looks again and again: it may not cost more where a million mails are queued.
+    """
+    due, coming = _first(outbox.c.due_at <= now), _first(outbox.c.due_at > now)
+    found = select(func.count(), func.min(due.c.due_at)).select_from(due)
+    number, since = (await connection.execute(found)).one()
+    put_off = coming.c.status == Status.DEFERRED
+    reasons = select(coming.c.reason, func.count()).where(put_off).group_by(coming.c.reason)
+    asking = select(func.count()).select_from(coming).where(coming.c.occasion == asks)
+    running = select(func.count()).where(worker.c.lease_until > now)
     stopped = and_(campaign.c.ended_at.is_(None), campaign.c.state == Status.PAUSED)
     return Waits(
         due=number,
         due_since=since,
         later={reason or "": n for reason, n in await connection.execute(reasons)},
-        asking=await _count(connection, select(func.count()).where(asking)),
-        replies=await _replies(connection),
-        workers=await _count(connection, select(func.count()).where(running)),
+        asking=await _count(connection, asking),
+        replies=await _replies(connection, coming),
+        workers=await _count(connection, running),
         paused=await _count(connection, select(func.count()).where(stopped)),
     )
+
+
+def _first(when: ColumnElement[bool]) -> Subquery:
+    """Of each kind those that are due first, by the index of who waits."""
+    columns = [outbox.c[name] for name in _COLUMNS]
+    of_each = [
+        select(*columns)
+        .where(IS_WAITING, outbox.c.kind == kind, when)
+        .order_by(outbox.c.due_at)
+        .limit(MOST)
+        .subquery()
+        for kind in Kind
+    ]
+    return union_all(*map(select, of_each)).subquery()
 
 
 async def _count(connection: AsyncConnection, query: Select[Any]) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
-async def _replies(connection: AsyncConnection) -> Mapping[str, int]:
+async def _replies(connection: AsyncConnection, coming: Subquery) -> Mapping[str, int]:
     """The codes by which some of what was put off was put off last, the most frequent first."""
-    put_off = and_(IS_WAITING, outbox.c.status == Status.DEFERRED, outbox.c.reason.is_(None))
-    last = and_(attempt.c.message == outbox.c.id, attempt.c.n == outbox.c.attempt)
-    query = select(attempt.c.code, attempt.c.enhanced).select_from(outbox).join(attempt, last)
+    put_off = and_(coming.c.status == Status.DEFERRED, coming.c.reason.is_(None))
+    last = and_(attempt.c.message == coming.c.id, attempt.c.n == coming.c.attempt)
+    query = select(attempt.c.code, attempt.c.enhanced).select_from(coming).join(attempt, last)
     query = query.where(put_off).limit(_SAMPLE)
     said = Counter(_code(*row) for row in await connection.execute(query))
     return dict(said.most_common())

@@ -14,7 +14,7 @@ from typing import Final
 
 from consent.model import Reason
 from delivery.errors import RelayAway
-from delivery.waits import Waits
+from delivery.waits import MOST, Waits
 from gateway.watch import stuck
 from gateway.watch.marketing import Period
 from gateway.watch.numbers import counted
@@ -192,7 +192,8 @@ def _confirmations(facts: Facts) -> Iterator[Hindered]:
 
 
 def _mails(number: int) -> str:
-    return f"{counted(number, 'mail')} {'waits' if number == 1 else 'wait'}"
+    more = " or more" if number >= MOST else ""
+    return f"{counted(number, 'mail')}{more} {'waits' if number == 1 else 'wait'}"
 
 
 def _replies(waits: Waits) -> str:

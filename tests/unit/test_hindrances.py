@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from delivery.errors import RelayAway
-from delivery.waits import Waits
+from delivery.waits import MOST, Waits
 from gateway.flows.sending import occasion, pacing, quotas
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.watch import held_up, hindrances
@@ -112,3 +112,9 @@ def test_of_what_keeps_all_mail_back_only_the_nearest_cause_is_said() -> None:
 def test_its_words_are_those_that_flows_write() -> None:
     assert (hindrances.QUOTA, hindrances.PAUSED) == (quotas.QUOTA, pacing.PAUSED)
     assert occasion.columns(ToConfirm(b""))["occasion"] == held_up.CONFIRMATION
+
+
+def test_of_more_than_are_looked_at_it_says_so() -> None:
+    (one,) = hindrances.decide(Facts(now=NOW, waits=Waits(due=MOST)))
+
+    assert "10000 mails or more wait" in one.said
