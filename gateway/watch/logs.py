@@ -21,6 +21,7 @@ import structlog
 from structlog.typing import Processor
 
 _PACKAGES = ("gateway", "consent", "delivery", "audit", "storage")
+_DRIVER = "storage/one_hop.py"
 _HERE = Path(__file__).parents[2]
 
 # Numbers, our own names and ids; a new key is added here on purpose or not at all.
@@ -131,11 +132,16 @@ def failed(name: str, error: BaseException, **facts: Any) -> None:
 def place_of(error: BaseException) -> str:
     """The deepest line of ours that *error* passed, else the deepest of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if _module(f.filename).split("/")[0] in _PACKAGES]
+    ours = [f for f in frames if _is_ours(_module(f.filename))]
     if not frames:
         return ""
     frame = (ours or frames)[-1]
     return f"{_module(frame.filename)}:{frame.lineno}"
+
+
+def _is_ours(module: str) -> bool:
+    """Of who asked; what only passes on a driver's errors stands below each of them."""
+    return module.split("/")[0] in _PACKAGES and module != _DRIVER
 
 
 def _module(filename: str) -> str:

@@ -77,7 +77,9 @@ async def test_every_answer_may_be_neither_framed_nor_sniffed_nor_told_on(
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
+    # What shows the API sets styles by itself (`docs/dependencies.md`); its scripts are files.
+    by_itself = "style-src 'unsafe-inline'" if path == "/docs" else ""
+    assert "unsafe" not in policy.replace(by_itself, "")
     assert "Server" not in headers
     assert "Set-Cookie" not in headers
 

@@ -1,6 +1,7 @@
 """A command that is killed at its n-th statement: `killed N --config FILE COMMAND ...`.
 
 With `disk:N` at its n-th step on the disk: something opened to be written, renamed, removed.
+With `before:WORDS` at its first statement that begins so.
 `killed each` does so for each line of its input, which is a JSON list of arguments; it forks for
 it, and says how each ended.
 """
@@ -45,11 +46,21 @@ def kill_on_disk(number: int) -> Callable[[str, Any], None]:
     return heard
 
 
+def kill_before(words: str) -> Callable[..., None]:
+    def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(words):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return before
+
+
 def run(how: str, arguments: Sequence[str]) -> None:
     if how.startswith("disk:"):
         sys.addaudithook(kill_on_disk(int(how.removeprefix("disk:"))))
     else:
-        event.listen(Engine, "before_cursor_execute", kill_at(int(how)))
+        words = how.removeprefix("before:")
+        hook = kill_at(int(how)) if words == how else kill_before(words)
+        event.listen(Engine, "before_cursor_execute", hook)
     main(arguments)
 
 

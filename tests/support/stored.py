@@ -42,8 +42,8 @@ class Life:
         kept = (self.kept / "keyring.json").read_bytes()
         (self.gateway.directory / "keyring.json").write_bytes(kept)
 
-    def upgrade_killed_at(self, statement: int) -> int:
-        """Upgrade and be killed at that statement; the exit code, 0 where it ended before."""
+    def upgrade_killed_at(self, statement: int | str) -> int:
+        """Upgrade and be killed at that statement (by number, or `before:WORDS`); the exit code."""
         command = [str(statement), "--config", str(self.gateway.config), "db", "upgrade"]
         done = forking.run(command, _HERE, _environment(), module="tests.support.killed")
         return done.returncode
