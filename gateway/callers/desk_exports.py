@@ -189,10 +189,10 @@ async def keep(connection: AsyncConnection, job: Job, n: int, sealed: bytes, siz
     return True
 
 
-async def finish(connection: AsyncConnection, job: Job, done: int, now: datetime) -> bool:
-    """It can be fetched; False as `beat`."""
+async def finish(connection: AsyncConnection, job: Job, done: int, now: datetime) -> None:
+    """It can be fetched: in the transaction that keeps its last piece."""
     values = {"state": State.READY, "done": done, "ended_at": now}
-    return await _by_maker(connection, job, values | {"maker": None, "lease_until": None})
+    await _by_maker(connection, job, values | {"maker": None, "lease_until": None})
 
 
 async def release(connection: AsyncConnection, job: Job, *, counts: bool) -> None:

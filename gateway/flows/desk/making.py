@@ -156,11 +156,7 @@ class Making:
             pieces = _once(body)
         else:
             pieces = export.read(kept.size)
-        await self._keep_all(kept, pieces)
-        async with self.data.begin() as connection:
-            now = await self.clock.now(connection)
-            if not await desk_exports.finish(connection, kept, seen.entries, now):
-                raise _NotOurs
+        await self._keep_all(kept, pieces, seen)
 
     async def _require_who_asked(self, job: Job) -> None:
         """Raise `PersonEnded` where the operator was revoked meanwhile."""
@@ -188,7 +184,7 @@ class Making:
             raise _NotOurs
         return export, found
 
-    async def _keep_all(self, job: Job, made: AsyncIterator[bytes]) -> None:
+    async def _keep_all(self, job: Job, made: AsyncIterator[bytes], seen: _Seen) -> None:
         """Piece by piece: what is in memory does not grow with the export."""
         n, size, held = job.pieces, job.size, bytearray()
         async with aclosing(made) as pieces:  # type: ignore[type-var]  # ours are generators
@@ -196,21 +192,27 @@ class Making:
                 held += some
                 while len(held) > PIECE:
                     size += PIECE
-                    await self._keep(job, n, bytes(held[:PIECE]), size, last=False)
+                    await self._keep(job, n, bytes(held[:PIECE]), size)
                     del held[:PIECE]
                     n += 1
-        await self._keep(job, n, bytes(held), size + len(held), last=True)
+        await self._keep(job, n, bytes(held), size + len(held), ends=seen)
 
-    async def _keep(self, job: Job, n: int, raw: bytes, size: int, *, last: bool) -> None:
+    async def _keep(
+        self, job: Job, n: int, raw: bytes, size: int, *, ends: _Seen | None = None
+    ) -> None:
+        """Keep a piece; with the one that *ends* it, it is ready: nobody may go on behind that."""
         if size > self.most:
             raise _TooLarge
         owner, compartment = job.owner
         # Each time anew: who is erased meanwhile has no key any more.
         vault = await self.keystore.vault([owner])
-        sealed = vault.seal(owner, compartment, job.place(n, last=last), raw)
+        sealed = vault.seal(owner, compartment, job.place(n, last=ends is not None), raw)
         async with self.data.begin() as connection:
             if not await desk_exports.keep(connection, job, n, sealed, size):
                 raise _NotOurs
+            if ends is not None:
+                now = await self.clock.now(connection)
+                await desk_exports.finish(connection, job, ends.entries, now)
 
     async def _settle(self, job: Job, why: Why | None, *, counts: bool = True) -> None:
         """Give it back, or say that it comes to nothing."""

@@ -1,0 +1,78 @@
+"""What somebody gets by ending a process, writing rows or racing while the desk takes out data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.callers import desk_exports
+from gateway.flows.desk import making
+from storage.database import Database
+from storage.errors import StorageAway
+from tests.http.test_dpo import enter_all, sit
+from tests.http.test_dpo_exports import job_of, maker
+from tests.support.apps import App, open_app
+from tests.support.databases import Databases
+from tests.support.desk_exports import make, newest, taken
+
+
+@pytest.fixture
+async def app(tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]:
+    async with open_app(tmp_path, new_database_url, "sqlite") as opened:
+        await enter_all(opened)
+        await opened.subscribe()
+        await opened.tick()
+        yield opened
+
+
+class CutOff:
+    """A database whose connection is lost behind the commit of one of its transactions."""
+
+    def __init__(self, data: Database, after: int) -> None:
+        self._data = data
+        self.left = after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        async with self._data.begin() as connection:
+            yield connection
+        self.left -= 1
+        if self.left <= 0:
+            raise StorageAway("data")
+
+
+async def test_whoever_is_cut_off_behind_any_commit_leaves_a_file_that_opens(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting, facts = await sit(app), {"until": "2026-01-01", "format": "csv"}
+    whole = await (await taken(sitting, "/dpo/log/export", **facts)).read()
+    monkeypatch.setattr(making, "PIECE", len(whole) // 2)
+    found, states = [], []
+    for after in range(1, 20):
+        app.step(timedelta(minutes=1))  # the newest is found by its moment
+        await sitting.post("/dpo/log/export", **facts)
+        data: Any = CutOff(app.parts.data, after)
+
+        try:
+            await replace(maker(app), data=data).work_off()
+        except StorageAway:
+            states.append((await job_of(app)).state)
+        app.step(timedelta(minutes=5))
+        await make(app)
+        name = await newest(sitting)
+        found.append(await (await sitting.post("/dpo/exports", do="fetch", export=name)).read())
+        if data.left > 0:
+            break
+
+    assert len(states) >= 5 and states[-1] == desk_exports.State.READY
+    assert found == [whole] * len(found)
