@@ -95,8 +95,12 @@ class Job:
         return self.subject, Compartment.PROFILE
 
     def place(self, n: int, *, last: bool) -> tuple[str, str, str]:
-        """What a piece is bound to; the last one says so, or a file could be cut short."""
-        return desk_export_piece.name, "sealed", f"{self.id}/{n}{'/last' if last else ''}"
+        """What a piece is bound to: to the name, or the log could be had to tell of another one.
+
+        The last one says so, or a file could be cut short.
+        """
+        where = f"{self.id}/{self.name}/{n}{'/last' if last else ''}"
+        return desk_export_piece.name, "sealed", where
 
     def fetchable(self, now: datetime) -> bool:
         return self.state is State.READY and (self.ended_at or now) > now - LIFE
@@ -205,6 +209,12 @@ async def release(connection: AsyncConnection, job: Job, *, counts: bool) -> Non
 async def fail(connection: AsyncConnection, job: Job, why: Why, now: datetime) -> None:
     """It comes to nothing."""
     await _end(connection, _of(job), State.FAILED, why, now)
+
+
+async def spoil(connection: AsyncConnection, job: Job, why: Why, now: datetime) -> None:
+    """What was ready comes to nothing: it is not what was made, or nobody can open it."""
+    ready = and_(_table.c.id == job.id, _table.c.state == State.READY)
+    await _end(connection, ready, State.FAILED, why, now)
 
 
 async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> bool:

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.callers import desk_exports
 from gateway.flows.desk import making
+from gateway.schema.tables import desk_export
 from storage.database import Database
 from storage.errors import StorageAway
 from tests.http.test_dpo import enter_all, sit
-from tests.http.test_dpo_exports import job_of, maker
+from tests.http.test_dpo_exports import job_of, maker, shown
+from tests.http.test_dpo_log import exported
 from tests.support.apps import App, open_app
 from tests.support.databases import Databases
 from tests.support.desk_exports import make, newest, taken
@@ -56,7 +59,7 @@ async def test_whoever_is_cut_off_behind_any_commit_leaves_a_file_that_opens(
 ) -> None:
     sitting, facts = await sit(app), {"until": "2026-01-01", "format": "csv"}
     whole = await (await taken(sitting, "/dpo/log/export", **facts)).read()
-    monkeypatch.setattr(making, "PIECE", len(whole) // 2)
+    monkeypatch.setattr(making, "PIECE", (len(whole) + 2) // 3)
     found, states = [], []
     for after in range(1, 20):
         app.step(timedelta(minutes=1))  # the newest is found by its moment
@@ -74,5 +77,27 @@ async def test_whoever_is_cut_off_behind_any_commit_leaves_a_file_that_opens(
         if data.left > 0:
             break
 
-    assert len(states) >= 5 and states[-1] == desk_exports.State.READY
+    assert len(states) == 5 and states[-1] == desk_exports.State.READY
     assert found == [whole] * len(found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["1-0123456789abcdef", "ada@example.com was read", "", None],
+    ids=["of another export", "words", "nothing", "none"],
+)
+async def test_the_log_tells_of_no_export_but_the_one_that_is_handed_over(
+    app: App, name: str | None
+) -> None:
+    sitting = await sit(app)
+    await sitting.post("/dpo/log/export", format="jsonl")
+    await make(app)
+    async with app.parts.data.begin() as connection:
+        await connection.execute(update(desk_export).values(name=name))
+
+    answer = await sitting.post("/dpo/exports", do="fetch", export=await newest(sitting))
+    page = await shown(sitting)
+
+    assert (answer.status, await exported(app)) == (410, [])
+    assert "It could not be made." in page and 'value="again"' in page
+    assert (await job_of(app)).pieces == 0

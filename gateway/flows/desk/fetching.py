@@ -13,14 +13,15 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from consent.errors import SealError
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from gateway.callers import desk_exports
-from gateway.callers.desk_exports import STANDING, Job, State
+from gateway.callers.desk_exports import STANDING, Job, State, Why
 from gateway.flows.desk.making import taking_of
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.errors import PersonEnded
-from gateway.flows.proving.export_forms import Form
+from gateway.flows.proving.export_forms import Form, up_to
 from gateway.flows.proving.exports import Exports, Extent
 from gateway.flows.rights.handing_out import HandingOut, at_the_desk
 from storage.clock import Clock
@@ -142,11 +143,15 @@ class DeskExports:
     async def fetch(self, operator: Operator, name: str) -> Job | None:
         """Take it to be handed over, which is told; None where it is not there to be fetched."""
         job = await self.one(operator, name)
-        if job is None:
+        if job is None or job.state is not State.READY:
             return None
+        damage = await self._damage(job)
         why = None if job.subject is None else await self._why(job)
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
+            if damage is not None:
+                await desk_exports.spoil(connection, job, damage, now)
+                return None
             if not await desk_exports.fetch(connection, job, now):
                 return None
         if job.subject is None:
@@ -158,16 +163,29 @@ class DeskExports:
 
     async def pieces(self, job: Job) -> AsyncIterator[bytes]:
         """Its bytes; raises `PersonEnded` where somebody is erased meanwhile."""
-        owner, compartment = job.owner
         for n in range(job.pieces):
-            async with self.data.read() as connection:
-                sealed = await desk_exports.piece(connection, job, n)
-            vault = await self.keystore.vault([owner])
-            place = job.place(n, last=n == job.pieces - 1)
-            raw = None if sealed is None else vault.open(owner, compartment, place, sealed)
+            raw = await self._piece(job, n)
             if raw is None:
                 raise PersonEnded
             yield raw
+
+    async def _piece(self, job: Job, n: int) -> bytes | None:
+        """Raises `SealError` for what was not made in this place, under this name."""
+        owner, compartment = job.owner
+        async with self.data.read() as connection:
+            sealed = await desk_exports.piece(connection, job, n)
+        vault = await self.keystore.vault([owner])
+        place = job.place(n, last=n == job.pieces - 1)
+        return None if sealed is None else vault.open(owner, compartment, place, sealed)
+
+    async def _damage(self, job: Job) -> Why | None:
+        """Why it cannot be handed over: the log tells of its name, which no MAC covers."""
+        if up_to(job.name or "") is None:
+            return Why.FAULT
+        try:
+            return Why.GONE if await self._piece(job, 0) is None else None
+        except SealError:
+            return Why.FAULT
 
     async def drop(self, job: Job) -> None:
         """Delete its bytes: they were fetched, or nobody may have them."""
