@@ -213,8 +213,7 @@ async def fail(connection: AsyncConnection, job: Job, why: Why, now: datetime) -
 
 async def spoil(connection: AsyncConnection, job: Job, why: Why, now: datetime) -> None:
     """What was ready comes to nothing: it is not what was made, or nobody can open it."""
-    ready = and_(_table.c.id == job.id, _table.c.state == State.READY)
-    await _end(connection, ready, State.FAILED, why, now)
+    await _end(connection, _ready(job), State.FAILED, why, now)
 
 
 async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> bool:
@@ -223,13 +222,27 @@ async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> bool:
     return await _end(connection, standing, State.CANCELLED, None, now)
 
 
-async def fetch(connection: AsyncConnection, job: Job, now: datetime) -> bool:
-    """Hand it over once: of two who come at once one gets it."""
-    ready = and_(
-        _table.c.id == job.id, _table.c.state == State.READY, _table.c.ended_at > now - LIFE
-    )
-    values = {"state": State.FETCHED, "fetched_at": now}
-    return (await connection.execute(update(_table).where(ready).values(values))).rowcount == 1
+async def claim(connection: AsyncConnection, job: Job, reader: str, now: datetime) -> bool:
+    """Keep it for *reader* until it is told: of two who come at once one gets it.
+
+    A lease: where the telling fails, or its process ends, it is there again.
+    """
+    free = or_(_table.c.lease_until.is_(None), _table.c.lease_until <= now)
+    ready = and_(_ready(job), free, _table.c.ended_at > now - LIFE)
+    return await _change(connection, ready, {"maker": reader, "lease_until": now + LEASE})
+
+
+async def unclaim(connection: AsyncConnection, job: Job, reader: str) -> None:
+    """Nothing was told: whoever asks next gets it."""
+    theirs = and_(_ready(job), _table.c.maker == reader)
+    await _change(connection, theirs, {"maker": None, "lease_until": None})
+
+
+async def fetch(connection: AsyncConnection, job: Job, reader: str, now: datetime) -> bool:
+    """It was told, and goes to *reader* alone; False where somebody else has it, or it ended."""
+    theirs = and_(_ready(job), _table.c.maker == reader)
+    values = {"state": State.FETCHED, "fetched_at": now, "maker": None, "lease_until": None}
+    return await _change(connection, theirs, values)
 
 
 async def piece(connection: AsyncConnection, job: Job, n: int) -> bytes | None:
@@ -285,9 +298,16 @@ def _of(job: Job) -> Any:
     return and_(_table.c.id == job.id, _table.c.state == State.MAKING, _table.c.maker == job.maker)
 
 
+def _ready(job: Job) -> Any:
+    return and_(_table.c.id == job.id, _table.c.state == State.READY)
+
+
 async def _by_maker(connection: AsyncConnection, job: Job, values: Mapping[str, object]) -> bool:
-    done = await connection.execute(update(_table).where(_of(job)).values(values))
-    return done.rowcount == 1
+    return await _change(connection, _of(job), values)
+
+
+async def _change(connection: AsyncConnection, which: Any, values: Mapping[str, object]) -> bool:
+    return (await connection.execute(update(_table).where(which).values(values))).rowcount == 1
 
 
 async def _end(

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.callers import desk_exports
 from gateway.flows.desk import making
+from gateway.flows.proving.exports import Exports
 from gateway.schema.tables import desk_export
 from storage.database import Database
 from storage.errors import StorageAway
@@ -101,3 +102,31 @@ async def test_the_log_tells_of_no_export_but_the_one_that_is_handed_over(
     assert (answer.status, await exported(app)) == (410, [])
     assert "It could not be made." in page and 'value="again"' in page
     assert (await job_of(app)).pieces == 0
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["away", "killed"])
+async def test_a_file_that_could_not_be_told_of_can_be_fetched_later(
+    app: App, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    sitting, tell = await sit(app), Exports.tell_named
+    await sitting.post("/dpo/log/export", format="jsonl")
+    await make(app)
+    name = await newest(sitting)
+
+    async def away(self: Exports, *told: Any) -> None:
+        if killed:  # nothing of ours runs behind it
+            monkeypatch.setattr(desk_exports, "unclaim", nothing)
+        raise StorageAway("data")
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Exports, "tell_named", away)
+    first = await sitting.post("/dpo/exports", do="fetch", export=name)
+    monkeypatch.setattr(Exports, "tell_named", tell)
+    if killed:
+        app.step(desk_exports.LEASE)
+    second = await sitting.post("/dpo/exports", do="fetch", export=name)
+
+    assert (first.status, second.status) == (503, 200)
+    assert (await second.read()).startswith(b"{") and len(await exported(app)) == 1

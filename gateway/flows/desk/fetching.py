@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -26,6 +27,7 @@ from gateway.flows.proving.exports import Exports, Extent
 from gateway.flows.rights.handing_out import HandingOut, at_the_desk
 from storage.clock import Clock
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.ids import random_id
 
@@ -145,21 +147,37 @@ class DeskExports:
         job = await self.one(operator, name)
         if job is None or job.state is not State.READY:
             return None
-        damage = await self._damage(job)
-        why = None if job.subject is None else await self._why(job)
+        reader, damage = random_id("rdr"), await self._damage(job)
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             if damage is not None:
                 await desk_exports.spoil(connection, job, damage, now)
                 return None
-            if not await desk_exports.fetch(connection, job, now):
+            if not await desk_exports.claim(connection, job, reader, now):
                 return None
-        if job.subject is None:
-            await self.exports.tell_named(job.name or "", taking_of(job))
-        elif why is None or not await self.handing.tell(job.subject, at_the_desk(operator, why)):
-            await self.drop(job)
-            return None
-        return job
+        told = await self._told(operator, job, reader)
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            if not told:
+                await desk_exports.spoil(connection, job, Why.GONE, now)
+                return None
+            return job if await desk_exports.fetch(connection, job, reader, now) else None
+
+    async def _told(self, operator: Operator, job: Job, reader: str) -> bool:
+        """Say so in the log; False, and nothing told, of who is erased."""
+        try:
+            if job.subject is None:
+                await self.exports.tell_named(job.name or "", taking_of(job))
+                return True
+            why = await self._why(job)
+            return why is not None and (
+                await self.handing.tell(job.subject, at_the_desk(operator, why))
+            )
+        except BaseException:
+            with suppress(StorageAway):  # else the lease runs out
+                async with self.data.begin() as connection:
+                    await desk_exports.unclaim(connection, job, reader)
+            raise
 
     async def pieces(self, job: Job) -> AsyncIterator[bytes]:
         """Its bytes; raises `PersonEnded` where somebody is erased meanwhile."""
