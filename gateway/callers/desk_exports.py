@@ -206,14 +206,20 @@ async def release(connection: AsyncConnection, job: Job, *, counts: bool) -> Non
     await _by_maker(connection, job, values)
 
 
-async def fail(connection: AsyncConnection, job: Job, why: Why, now: datetime) -> None:
+async def fail(
+    connection: AsyncConnection, keys: RowKeys, job: Job, why: Why, now: datetime
+) -> None:
     """It comes to nothing."""
-    await _end(connection, _of(job), State.FAILED, why, now)
+    if await _end(connection, _of(job), State.FAILED, why, now) and why is Why.GONE:
+        await _forget_whose(connection, keys, _table.c.id == job.id)
 
 
-async def spoil(connection: AsyncConnection, job: Job, why: Why, now: datetime) -> None:
+async def spoil(
+    connection: AsyncConnection, keys: RowKeys, job: Job, why: Why, now: datetime
+) -> None:
     """What was ready comes to nothing: it is not what was made, or nobody can open it."""
-    await _end(connection, _ready(job), State.FAILED, why, now)
+    if await _end(connection, _ready(job), State.FAILED, why, now) and why is Why.GONE:
+        await _forget_whose(connection, keys, _table.c.id == job.id)
 
 
 async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> bool:
@@ -262,9 +268,16 @@ async def let_go(
     connection: AsyncConnection, keys: RowKeys, subjects: Collection[str], now: datetime
 ) -> None:
     """Delete the exports of people who are erased, and that they were theirs."""
-    query = select(_table).where(among(_table.c.subject, subjects)).order_by(_table.c.id)
-    for row in (await connection.execute(query.with_for_update())).all():
-        await _end(connection, _table.c.id == row.id, State.FAILED, Why.GONE, now)
+    theirs = among(_table.c.subject, subjects)
+    query = select(_table.c.id).where(theirs).order_by(_table.c.id).with_for_update()
+    these = among(_table.c.id, list((await connection.execute(query)).scalars()))
+    await _end(connection, these, State.FAILED, Why.GONE, now)
+    await _forget_whose(connection, keys, these)
+
+
+async def _forget_whose(connection: AsyncConnection, keys: RowKeys, which: Any) -> None:
+    """Delete that it was somebody's, and why they were looked at: both are signed."""
+    for row in (await connection.execute(select(_table).where(which))).all():
         values: dict[str, Any] = {"subject": None, "why": None}
         if SIGNED.fits(keys, row):
             said = {name: getattr(row, name) for name in _SIGNED} | values

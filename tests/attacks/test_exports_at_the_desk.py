@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.callers import desk_exports
+from gateway.callers.desk_exports import Job
 from gateway.flows.desk import making
+from gateway.flows.desk.fetching import Wanted
+from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports
+from gateway.flows.proving.verify import verify
+from gateway.flows.rights.handing_out import HandingOut
 from gateway.schema.tables import desk_export
 from storage.database import Database
 from storage.errors import StorageAway
-from tests.http.test_dpo import enter_all, sit
-from tests.http.test_dpo_exports import job_of, maker, shown
+from tests.http.test_dpo import WHY, enter_all, id_of, sit
+from tests.http.test_dpo_exports import erase, job_of, maker, shown
 from tests.http.test_dpo_log import exported
 from tests.support.apps import App, open_app
 from tests.support.databases import Databases
@@ -130,3 +135,30 @@ async def test_a_file_that_could_not_be_told_of_can_be_fetched_later(
 
     assert (first.status, second.status) == (503, 200)
     assert (await second.read()).startswith(b"{") and len(await exported(app)) == 1
+
+
+async def test_of_who_is_erased_while_their_export_is_asked_for_no_row_is_left(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting, subject = await sit(app), await app.subject() or ""
+    add, tell = desk_exports.add, HandingOut.tell
+
+    async def told(self: HandingOut, whose: str, asked: Any) -> bool:
+        did = await tell(self, whose, asked)
+        await erase(app, subject)
+        return did
+
+    monkeypatch.setattr(HandingOut, "tell", told)
+    answer = await sitting.post("/dpo/log/person", subject=subject, why=WHY, format="jsonl")
+    async with app.parts.data.begin() as connection:
+        left = (await connection.execute(select(desk_export))).all()
+        # As a gateway that did not look again wrote it.
+        now, wanted = app.parts.clock.wall(), Wanted(Form.JSONL, "en", subject=subject).write()
+        late = Job("exp_late", await id_of(app), subject, b"sealed", wanted, now)
+        await add(connection, app.parts.rows, late)
+    await make(app)
+    row = await job_of(app)
+
+    assert (answer.status, left) == (404, [])
+    assert (row.state, row.subject, row.why) == ("failed", None, None)
+    assert (await verify(app.parts)).rows == []

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from consent import gates
 from consent.errors import SealError
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
@@ -94,13 +95,27 @@ class DeskExports:
         async with self.data.read() as connection:
             if await desk_exports.room_taken(connection) >= ROOM:
                 return Hindrance.ROOM
-        name, sealed = random_id("exp"), None
-        if wanted.subject is not None:
-            asked = at_the_desk(operator, wanted.why or "")
-            if not await self.handing.tell(wanted.subject, asked):
-                return None
-            sealed = await self._sealed(wanted.subject, name, wanted.why or "")
+        name = random_id("exp")
+        if wanted.subject is None:
+            return await self._added(operator, wanted, name, None)
+        vault = await self.keystore.vault([wanted.subject])
+        if not vault.has(wanted.subject, Compartment.PROFILE):
+            return None
+        why = wanted.why or ""
+        sealed = vault.seal(wanted.subject, Compartment.PROFILE, _place(name), why.encode())
+        if not await self.handing.tell(wanted.subject, at_the_desk(operator, why)):
+            return None
+        return await self._added(operator, wanted, name, sealed)
+
+    async def _added(
+        self, operator: Operator, wanted: Wanted, name: str, sealed: bytes | None
+    ) -> Job | None:
+        """Under the gate: an erasure finds the row, or has begun, and there comes to be none."""
         async with self.data.begin() as connection:
+            if wanted.subject is not None:
+                gate = (await gates.lock(connection, [wanted.subject])).get(wanted.subject)
+                if gate is None or not gate.live:
+                    return None
             now = await self.clock.now(connection)
             job = Job(name, operator.id, wanted.subject, sealed, wanted.write(), now)
             await desk_exports.add(connection, self.rows, job)
@@ -151,7 +166,7 @@ class DeskExports:
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             if damage is not None:
-                await desk_exports.spoil(connection, job, damage, now)
+                await desk_exports.spoil(connection, self.rows, job, damage, now)
                 return None
             if not await desk_exports.claim(connection, job, reader, now):
                 return None
@@ -159,7 +174,7 @@ class DeskExports:
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             if not told:
-                await desk_exports.spoil(connection, job, Why.GONE, now)
+                await desk_exports.spoil(connection, self.rows, job, Why.GONE, now)
                 return None
             return job if await desk_exports.fetch(connection, job, reader, now) else None
 
@@ -209,10 +224,6 @@ class DeskExports:
         """Delete its bytes: they were fetched, or nobody may have them."""
         async with self.data.begin() as connection:
             await desk_exports.drop(connection, [job.id])
-
-    async def _sealed(self, subject: str, name: str, why: str) -> bytes:
-        vault = await self.keystore.vault([subject])
-        return vault.seal(subject, Compartment.PROFILE, _place(name), why.encode())
 
     async def _why(self, job: Job) -> str | None:
         """Why they are looked at; None where nobody can read that any more."""

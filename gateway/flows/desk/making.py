@@ -221,7 +221,7 @@ class Making:
                 await desk_exports.release(connection, job, counts=counts)
             else:
                 now = await self.clock.now(connection)
-                await desk_exports.fail(connection, job, why, now)
+                await desk_exports.fail(connection, self.rows, job, why, now)
 
 
 async def _export(exports: Exports, job: Job, name: str | None) -> Export:
