@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys.vault import Compartment
@@ -138,6 +138,14 @@ async def get(connection: AsyncConnection, keys: RowKeys, name: str, operator: s
     query = select(_table).where(_table.c.id == name, _table.c.operator == operator)
     row = (await connection.execute(query)).first()
     return None if row is None else _read(keys, row)
+
+
+async def standing(connection: AsyncConnection, operator: str, now: datetime) -> int:
+    """How many of theirs are to be made or fetched, however many ended since."""
+    late = and_(_table.c.state == State.READY, _table.c.ended_at <= now - LIFE)
+    theirs = and_(_table.c.operator == operator, _table.c.state.in_(STANDING), not_(late))
+    query = select(func.count()).select_from(_table).where(theirs)
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def room_taken(connection: AsyncConnection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,8 +15,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.callers import desk_exports
-from gateway.callers.desk_exports import Job
-from gateway.flows.desk import making
+from gateway.callers.desk_exports import Job, State
+from gateway.flows.desk import fetching, making
 from gateway.flows.desk.fetching import Wanted
 from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports
@@ -162,3 +163,39 @@ async def test_of_who_is_erased_while_their_export_is_asked_for_no_row_is_left(
     assert (answer.status, left) == (404, [])
     assert (row.state, row.subject, row.why) == ("failed", None, None)
     assert (await verify(app.parts)).rows == []
+
+
+async def test_who_asks_many_times_at_once_or_behind_many_others_has_four_that_stand(
+    app: App,
+) -> None:
+    sitting, who = await sit(app), await id_of(app)
+    async with app.parts.data.begin() as connection:
+        for n in range(fetching.SHOWN):  # newer than all that stand
+            wanted = Wanted(Form.JSONL, "en").write()
+            at = app.parts.clock.wall() + timedelta(hours=1)
+            late = Job(f"exp_{n}", who, None, None, wanted, at, State.CANCELLED)
+            await desk_exports.add(connection, app.parts.rows, late)
+
+    asked = [sitting.post("/dpo/log/export", format="jsonl") for _ in range(8)]
+    answers = sorted([one.status for one in await asyncio.gather(*asked)])
+    more = await sitting.post("/dpo/log/export", format="jsonl")
+
+    assert (answers, more.status) == ([303] * 4 + [409] * 4, 409)
+
+
+async def test_room_that_ends_while_somebody_asks_is_not_taken(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting, subject = await sit(app), await app.subject() or ""
+    await sitting.post("/dpo/log/export", format="jsonl")
+    tell = HandingOut.tell
+
+    async def told(self: HandingOut, whose: str, asked: Any) -> bool:
+        async with app.parts.data.begin() as connection:  # somebody else's was made
+            await connection.execute(update(desk_export).values(size=fetching.ROOM))
+        return await tell(self, whose, asked)
+
+    monkeypatch.setattr(HandingOut, "tell", told)
+    answer = await sitting.post("/dpo/log/person", subject=subject, why=WHY, format="jsonl")
+
+    assert answer.status == 409

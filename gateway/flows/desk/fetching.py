@@ -14,12 +14,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from consent import gates
 from consent.errors import SealError
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from gateway.callers import desk_exports
-from gateway.callers.desk_exports import STANDING, Job, State, Why
+from gateway.callers.desk_exports import Job, State, Why
 from gateway.flows.desk.making import taking_of
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.errors import PersonEnded
@@ -31,11 +33,13 @@ from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.ids import random_id
+from storage.locks import keep_out
 
 AT_ONCE: Final = 4  # of one operator that stand
 ROOM: Final = 8 * 1024**3  # bytes that wait to be fetched, of everybody
 SHOWN: Final = 20
 PERSON: Final = "person"
+_ASKING: Final = "desk exports asked for"
 
 
 class Hindrance(StrEnum):
@@ -87,14 +91,9 @@ class DeskExports:
 
     async def ask(self, operator: Operator, wanted: Wanted) -> Hindrance | Job | None:
         """Begin one; None, and nothing told, for a person who is not live."""
-        listed = await self.of(operator)
-        if sum(one.state in STANDING and not _late(one, listed.at) for one in listed.jobs) >= (
-            AT_ONCE
-        ):
-            return Hindrance.MANY
-        async with self.data.read() as connection:
-            if await desk_exports.room_taken(connection) >= ROOM:
-                return Hindrance.ROOM
+        async with self.data.read() as connection:  # before anything is told
+            if hindrance := await self._hindrance(connection, operator):
+                return hindrance
         name = random_id("exp")
         if wanted.subject is None:
             return await self._added(operator, wanted, name, None)
@@ -109,17 +108,26 @@ class DeskExports:
 
     async def _added(
         self, operator: Operator, wanted: Wanted, name: str, sealed: bytes | None
-    ) -> Job | None:
+    ) -> Hindrance | Job | None:
         """Under the gate: an erasure finds the row, or has begun, and there comes to be none."""
         async with self.data.begin() as connection:
+            await keep_out(connection, _ASKING)  # of two who ask at once, one sees the other's
             if wanted.subject is not None:
                 gate = (await gates.lock(connection, [wanted.subject])).get(wanted.subject)
                 if gate is None or not gate.live:
                     return None
+            if hindrance := await self._hindrance(connection, operator):
+                return hindrance
             now = await self.clock.now(connection)
             job = Job(name, operator.id, wanted.subject, sealed, wanted.write(), now)
             await desk_exports.add(connection, self.rows, job)
         return job
+
+    async def _hindrance(self, connection: AsyncConnection, operator: Operator) -> Hindrance | None:
+        now = await self.clock.now(connection)
+        if await desk_exports.standing(connection, operator.id, now) >= AT_ONCE:
+            return Hindrance.MANY
+        return Hindrance.ROOM if await desk_exports.room_taken(connection) >= ROOM else None
 
     async def again(self, operator: Operator, name: str) -> Hindrance | Job | None:
         """Begin one like it; None where there is none, or nobody to open any more."""
@@ -232,10 +240,6 @@ class DeskExports:
         vault = await self.keystore.vault([job.subject])
         raw = vault.open(job.subject, Compartment.PROFILE, _place(job.id), job.why)
         return None if raw is None else raw.decode()
-
-
-def _late(job: Job, now: datetime) -> bool:
-    return job.state is State.READY and not job.fetchable(now)
 
 
 def _place(name: str) -> tuple[str, str, str]:
