@@ -29,6 +29,7 @@ LEASE: Final = timedelta(seconds=30)  # of who makes it, renewed every second
 KEPT: Final = timedelta(days=30)  # that there was one
 _FETCHING: Final = timedelta(hours=1)  # a slow line has it by then
 _AT_ONCE: Final = 20
+TRIES: Final = 5  # then it comes to nothing: it may be what ends its makers
 _table: Final = desk_export
 
 
@@ -155,18 +156,22 @@ async def room_taken(connection: AsyncConnection) -> int:
 
 
 async def take(connection: AsyncConnection, keys: RowKeys, maker: str, now: datetime) -> Job | None:
-    """Take the next one to make: one that waits, or that its maker let go of by standing still."""
-    left = and_(_table.c.state == State.MAKING, _table.c.lease_until <= now)
+    """Take the next one to make: one that waits, or that its maker let go of by standing still.
+
+    The try is counted here, so one that ends its maker each time is not taken for ever.
+    """
+    due = or_(_table.c.lease_until.is_(None), _table.c.lease_until <= now)
     query = (
         select(_table)
-        .where(or_(_table.c.state == State.WAITS, left))
+        .where(_table.c.state.in_((State.WAITS, State.MAKING)), due)
         .order_by(_table.c.asked_at, _table.c.id)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     for row in (await connection.execute(query)).all():
         job = _read(keys, row)
-        if job is None:  # no gateway wrote it: it must not stand before the others for ever
+        # One that no gateway wrote, too: it must not stand before the others for ever.
+        if job is None or job.tries >= TRIES:
             await _end(connection, _table.c.id == row.id, State.FAILED, Why.FAULT, now)
             continue
         taken = {"state": State.MAKING, "maker": maker, "lease_until": now + LEASE}
@@ -207,10 +212,15 @@ async def finish(connection: AsyncConnection, job: Job, done: int, now: datetime
     await _by_maker(connection, job, values | {"maker": None, "lease_until": None})
 
 
-async def release(connection: AsyncConnection, job: Job, *, counts: bool) -> None:
-    """Give it back, with what is kept of it; *counts*: as a try that came to nothing."""
+async def release(
+    connection: AsyncConnection, job: Job, due: datetime | None, *, counts: bool
+) -> None:
+    """Give it back, with what is kept of it, until it is *due* again.
+
+    *counts*: as a try that came to nothing.
+    """
     tries = job.tries if counts else job.tries - 1
-    values = {"state": State.WAITS, "maker": None, "lease_until": None, "tries": tries}
+    values = {"state": State.WAITS, "maker": None, "lease_until": due, "tries": tries}
     await _by_maker(connection, job, values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from gateway.callers import desk_exports
 from gateway.callers.desk_exports import Job, State
 from gateway.flows.desk import fetching, making
 from gateway.flows.desk.fetching import Wanted
+from gateway.flows.errors import NotNow
 from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports
 from gateway.flows.proving.verify import verify
@@ -199,3 +200,68 @@ async def test_room_that_ends_while_somebody_asks_is_not_taken(
     answer = await sitting.post("/dpo/log/person", subject=subject, why=WHY, format="jsonl")
 
     assert answer.status == 409
+
+
+async def test_what_always_ends_its_maker_is_given_up_and_keeps_nobody_waiting(app: App) -> None:
+    sitting, kills = await sit(app), 0
+    await sitting.post("/dpo/log/export", format="pdf")
+
+    async def away(*_: Any) -> bytes:
+        raise StorageAway("keys")
+
+    while kills < 10:
+        try:
+            await maker(app, away).work_off()
+        except StorageAway:
+            kills += 1
+            async with app.parts.data.begin() as connection:  # as a process that ends leaves it
+                gone = {
+                    "state": State.MAKING,
+                    "maker": "mkr_gone",
+                    "lease_until": app.parts.clock.wall(),
+                }
+                await connection.execute(update(desk_export).values(gone))
+        else:
+            break
+    row = await job_of(app)
+
+    assert (kills, row.state, row.reason) == (5, State.FAILED, "fault")
+
+
+async def test_a_store_that_is_away_for_some_minutes_ends_no_export(app: App) -> None:
+    sitting = await sit(app)
+    await sitting.post("/dpo/log/export", format="pdf")
+
+    async def away(*_: Any) -> bytes:
+        raise StorageAway("keys")
+
+    for _ in range(20):
+        with suppress(StorageAway):
+            await maker(app, away).work_off()
+        app.step(timedelta(seconds=15))
+    await make(app)
+    app.step(timedelta(minutes=10))
+    await make(app)
+
+    assert (await job_of(app)).state == State.READY
+
+
+async def test_a_paper_that_finds_the_typesetter_busy_lets_others_go_first(app: App) -> None:
+    sitting = await sit(app)
+    await sitting.post("/dpo/log/export", format="pdf")
+    app.step(timedelta(seconds=1))
+    await sitting.post("/dpo/log/export", format="jsonl")
+
+    async def busy(*_: Any) -> bytes:
+        raise NotNow
+
+    for _ in range(2):
+        await maker(app, busy).work_off()
+    newest_one = await job_of(app)
+    parked = await maker(app, busy).work_off()
+    app.step(timedelta(seconds=10))
+    await make(app)
+    page = await shown(sitting)
+
+    assert (newest_one.state, parked) == (State.READY, 0)
+    assert page.count("Is ready") == 2

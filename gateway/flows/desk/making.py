@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -21,7 +21,7 @@ from audit.log import Log
 from consent.errors import KeyMissing
 from consent.keys.keystore import KeyStore
 from gateway.callers import desk_exports, operators
-from gateway.callers.desk_exports import Job, Why
+from gateway.callers.desk_exports import TRIES, Job, Why
 from gateway.flows.errors import NoSuchExport, NotNow, PersonEnded, TooLong
 from gateway.flows.proving.export_forms import Export, Form
 from gateway.flows.proving.exports import Exports, Extent, Taking
@@ -35,7 +35,8 @@ from storage.ids import random_id
 MOST: Final = 2 * 1024**3  # bytes of one
 PIECE: Final = 1024 * 1024
 _BEAT: Final = 1.0
-_TRIES: Final = 5
+_BUSY: Final = timedelta(seconds=5)
+_AWAY: Final = timedelta(seconds=30)  # twice as long with each try
 
 Paper = Callable[[Export, str, str | None], Awaitable[bytes]]  # in a language, for a case
 
@@ -96,10 +97,17 @@ class Making:
             return 0
         try:
             return await self._worked(job)
-        except (StorageAway, asyncio.CancelledError):
+        except asyncio.CancelledError:
             raise  # its lease runs out
+        except StorageAway:
+            with suppress(StorageAway):  # the data too: its lease runs out
+                await self._release(job, _AWAY * (1 << job.tries))
+            raise
         except Exception:
-            await self._settle(job, Why.FAULT if job.tries >= _TRIES else None)
+            if job.tries >= TRIES:
+                await self._fail(job, Why.FAULT)
+            else:
+                await self._release(job)
             raise
 
     async def _worked(self, job: Job) -> int:
@@ -115,9 +123,9 @@ class Making:
         except _NotOurs:
             return 1
         except NotNow:
-            await self._settle(job, None, counts=False)
-            return 0
-        await self._settle(job, why)
+            await self._release(job, _BUSY, counts=False)
+            return 1  # whoever waits behind it goes first
+        await self._fail(job, why)
         return 1
 
     async def _watched(self, job: Job, seen: _Seen, work: Any) -> bool:
@@ -130,7 +138,7 @@ class Making:
                     break
                 if self.stopping.is_set():
                     await self._stopped(task)
-                    await self._settle(job, None, counts=False)
+                    await self._release(job, counts=False)
                     return False
                 async with self.data.begin() as connection:
                     now = await self.clock.now(connection)
@@ -214,14 +222,18 @@ class Making:
                 now = await self.clock.now(connection)
                 await desk_exports.finish(connection, job, ends.entries, now)
 
-    async def _settle(self, job: Job, why: Why | None, *, counts: bool = True) -> None:
-        """Give it back, or say that it comes to nothing."""
+    async def _release(
+        self, job: Job, pause: timedelta | None = None, *, counts: bool = True
+    ) -> None:
+        """Give it back: at once, or so that nobody takes it before *pause* is over."""
         async with self.data.begin() as connection:
-            if why is None:
-                await desk_exports.release(connection, job, counts=counts)
-            else:
-                now = await self.clock.now(connection)
-                await desk_exports.fail(connection, self.rows, job, why, now)
+            due = None if pause is None else await self.clock.now(connection) + pause
+            await desk_exports.release(connection, job, due, counts=counts)
+
+    async def _fail(self, job: Job, why: Why) -> None:
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            await desk_exports.fail(connection, self.rows, job, why, now)
 
 
 async def _export(exports: Exports, job: Job, name: str | None) -> Export:
