@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.callers import desk_exports
 from gateway.callers.desk_exports import Job, State
+from gateway.callers.operators import Role
 from gateway.flows.desk import fetching, making
-from gateway.flows.desk.fetching import Wanted
+from gateway.flows.desk.fetching import DeskExports, Wanted
+from gateway.flows.desk.sitting import Operator
 from gateway.flows.errors import NotNow
 from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Exports
 from gateway.flows.proving.verify import verify
 from gateway.flows.rights.handing_out import HandingOut
-from gateway.schema.tables import desk_export
+from gateway.process import duties
+from gateway.schema.tables import desk_export, desk_export_piece
 from storage.database import Database
 from storage.errors import StorageAway
 from tests.http.test_dpo import WHY, enter_all, id_of, sit
@@ -41,6 +44,10 @@ async def app(tmp_path: Path, new_database_url: Databases) -> AsyncIterator[App]
         await opened.subscribe()
         await opened.tick()
         yield opened
+
+
+async def directly(work: Any) -> Any:
+    return work()
 
 
 class CutOff:
@@ -85,7 +92,7 @@ async def test_whoever_is_cut_off_behind_any_commit_leaves_a_file_that_opens(
         if data.left > 0:
             break
 
-    assert len(states) == 5 and states[-1] == desk_exports.State.READY
+    assert len(states) == 6 and states[-1] == desk_exports.State.READY
     assert found == [whole] * len(found)
 
 
@@ -166,7 +173,7 @@ async def test_of_who_is_erased_while_their_export_is_asked_for_no_row_is_left(
     assert (await verify(app.parts)).rows == []
 
 
-async def test_who_asks_many_times_at_once_or_behind_many_others_has_four_that_stand(
+async def test_who_asks_many_times_directly_or_behind_many_others_has_four_that_stand(
     app: App,
 ) -> None:
     sitting, who = await sit(app), await id_of(app)
@@ -265,3 +272,82 @@ async def test_a_paper_that_finds_the_typesetter_busy_lets_others_go_first(app: 
 
     assert (newest_one.state, parked) == (State.READY, 0)
     assert page.count("Is ready") == 2
+
+
+async def many_pieces(app: App, name: str, state: State) -> None:
+    """An export of many pieces, of whatever is in them."""
+    who, now = await id_of(app), app.parts.clock.wall() + timedelta(seconds=1)
+    wanted = Wanted(Form.JSONL, "en").write()
+    job = Job(name, who, None, None, wanted, now, state, ended_at=now)
+    job = replace(job, name="1-0123456789abcdef", pieces=40, size=40)
+    rows = [{"export": name, "n": n, "sealed": b"x"} for n in range(40)]
+    async with app.parts.data.begin() as connection:
+        await desk_exports.add(connection, app.parts.rows, job)
+        await connection.execute(insert(desk_export_piece), rows)
+
+
+async def kept(app: App) -> dict[str, int]:
+    pieces = desk_export_piece
+    query = select(pieces.c.export, func.count()).group_by(pieces.c.export)
+    async with app.parts.data.read() as connection:
+        return {name: n for name, n in await connection.execute(query)}
+
+
+async def test_a_large_export_is_deleted_little_by_little_so_that_nobody_waits_for_it(
+    app: App,
+) -> None:
+    sitting = await sit(app)
+    await many_pieces(app, "exp_a", State.READY)
+    await many_pieces(app, "exp_b", State.READY)
+    (duty,) = [one for one in duties.of(app.parts) if one.name == "exports that ended"]
+
+    await sitting.post("/dpo/exports", do="cancel", export="exp_a")
+    left = [await kept(app)]
+    while await duty.run():
+        left.append(await kept(app))
+
+    assert left == [{"exp_a": n, "exp_b": 40} for n in (24, 8)] + [{"exp_b": 40}]
+
+
+async def test_what_is_begun_anew_has_none_of_the_many_pieces_of_before(app: App) -> None:
+    sitting = await sit(app)
+    await many_pieces(app, "exp_a", State.WAITS)
+
+    await make(app)
+    left = await kept(app)
+    fetched = await sitting.post("/dpo/exports", do="fetch", export="exp_a")
+
+    assert left == {"exp_a": 1} and (await fetched.read()).startswith(b"{")
+
+
+async def test_who_reads_slowly_keeps_what_they_read_and_who_went_does_not(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "PIECE", 1024)
+    sitting = await sit(app)
+    await sitting.post("/dpo/log/export", format="jsonl")
+    await make(app)
+    (duty,) = [one for one in duties.of(app.parts) if one.name == "exports that ended"]
+    parts, row = app.parts, await job_of(app)
+    exports = DeskExports(
+        *(parts.data, parts.keystore, parts.clock, parts.rows),
+        HandingOut(parts, directly),
+        Exports(parts, directly),
+    )
+    who = Operator(row.operator, "privacy-1", Role.DPO, None)  # type: ignore[arg-type]  # not asked
+
+    job = await exports.fetch(who, row.id)
+    assert job is not None
+    size = 0
+    async for one in exports.pieces(job):
+        size += len(one)
+        app.step(timedelta(minutes=2))
+        async with parts.data.begin() as connection:
+            await desk_exports.forget(connection, parts.clock.wall())
+    async with parts.data.read() as connection:
+        whole = (await connection.execute(select(desk_export.c.size))).scalar_one()
+    app.step(desk_exports.HANDING)
+    while await duty.run():
+        pass
+
+    assert row.pieces > 4 and (size, await kept(app)) == (whole, {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -21,10 +21,10 @@ from consent.errors import SealError
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from gateway.callers import desk_exports
-from gateway.callers.desk_exports import Job, State, Why
+from gateway.callers.desk_exports import HANDING, Job, State, Why
 from gateway.flows.desk.making import taking_of
 from gateway.flows.desk.sitting import Operator
-from gateway.flows.errors import PersonEnded
+from gateway.flows.errors import NoSuchExport, PersonEnded
 from gateway.flows.proving.export_forms import Form, up_to
 from gateway.flows.proving.exports import Exports, Extent
 from gateway.flows.rights.handing_out import HandingOut, at_the_desk
@@ -174,7 +174,7 @@ class DeskExports:
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             if damage is not None:
-                await desk_exports.spoil(connection, self.rows, job, damage, now)
+                await desk_exports.fail(connection, self.rows, job, damage, now)
                 return None
             if not await desk_exports.claim(connection, job, reader, now):
                 return None
@@ -182,9 +182,11 @@ class DeskExports:
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             if not told:
-                await desk_exports.spoil(connection, self.rows, job, Why.GONE, now)
+                await desk_exports.fail(connection, self.rows, job, Why.GONE, now)
                 return None
-            return job if await desk_exports.fetch(connection, job, reader, now) else None
+            if not await desk_exports.fetch(connection, job, reader, now):
+                return None
+        return replace(job, maker=reader, lease_until=now + HANDING)
 
     async def _told(self, operator: Operator, job: Job, reader: str) -> bool:
         """Say so in the log; False, and nothing told, of who is erased."""
@@ -204,11 +206,25 @@ class DeskExports:
 
     async def pieces(self, job: Job) -> AsyncIterator[bytes]:
         """Its bytes; raises `PersonEnded` where somebody is erased meanwhile."""
+        until = job.lease_until
         for n in range(job.pieces):
+            until = await self._held(job, until)
             raw = await self._piece(job, n)
             if raw is None:
                 raise PersonEnded
             yield raw
+
+    async def _held(self, job: Job, until: datetime | None) -> datetime:
+        """Until when it is kept for its reader; renewed in time for the slowest."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+        if until is not None and until - now > HANDING / 2:
+            return until
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            if not await desk_exports.renew(connection, job, now):
+                raise NoSuchExport
+        return now + HANDING
 
     async def _piece(self, job: Job, n: int) -> bytes | None:
         """Raises `SealError` for what was not made in this place, under this name."""
@@ -228,10 +244,10 @@ class DeskExports:
         except SealError:
             return Why.FAULT
 
-    async def drop(self, job: Job) -> None:
-        """Delete its bytes: they were fetched, or nobody may have them."""
+    async def close(self, job: Job) -> None:
+        """Its reader has it, or went: delete its bytes, many of them a little later."""
         async with self.data.begin() as connection:
-            await desk_exports.drop(connection, [job.id])
+            await desk_exports.close(connection, job)
 
     async def _why(self, job: Job) -> str | None:
         """Why they are looked at; None where nobody can read that any more."""

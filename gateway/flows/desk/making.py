@@ -177,13 +177,16 @@ class Making:
     async def _begun(self, job: Job, seen: _Seen) -> tuple[Export, Job]:
         """The export, and the job as it stands once what is kept of it fits."""
         exports = self.exports(seen.passed)
-        goes_on = job.size > 0 and job.facts["format"] != Form.PDF
+        named = job.size > 0 and job.name is not None
+        goes_on = named and job.facts["format"] != Form.PDF
         reason = Why.RESUMED if goes_on else Why.ANEW if job.tries > 1 else None
         try:
             export = await _export(exports, job, job.name if goes_on else None)
         except NoSuchExport:
             export, reason = await _export(exports, job, None), Why.ANEW
         whole = await export.entries()
+        if reason is not Why.RESUMED:
+            await self._clear(job)
         async with self.data.begin() as connection:
             if not await desk_exports.begin(connection, job, export.name, whole, reason):
                 raise _NotOurs
@@ -191,6 +194,15 @@ class Making:
         if found is None:
             raise _NotOurs
         return export, found
+
+    async def _clear(self, job: Job) -> None:
+        while True:
+            async with self.data.begin() as connection:
+                did = await desk_exports.clear(connection, job)
+            if did is None:
+                raise _NotOurs
+            if not did:
+                return
 
     async def _keep_all(self, job: Job, made: AsyncIterator[bytes], seen: _Seen) -> None:
         """Piece by piece: what is in memory does not grow with the export."""
@@ -234,6 +246,16 @@ class Making:
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             await desk_exports.fail(connection, self.rows, job, why, now)
+
+
+async def drop_ended(data: Database, clock: Clock) -> int:
+    """Delete some of the bytes that nobody gets any more; how many pieces."""
+    async with data.read() as connection:
+        names = await desk_exports.ended(connection, await clock.now(connection))
+    if not names:
+        return 0
+    async with data.begin() as connection:
+        return await desk_exports.drop(connection, names)
 
 
 async def _export(exports: Exports, job: Job, name: str | None) -> Export:
