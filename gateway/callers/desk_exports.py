@@ -2,7 +2,7 @@
 
 Who asked is signed with what they asked for: nobody else gets it. How far it is, is not: whoever
 writes that takes away, or has one file handed over again to who asked, which is told each time.
-A piece is sealed in its place, so what opens as a whole is whole.
+A piece is sealed in its place and with the export's name, so what opens as a whole is whole.
 """
 
 from __future__ import annotations
