@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -201,14 +201,21 @@ def _pressed(told: Iterable[Told]) -> Iterator[tuple[datetime, str, bool]]:
 
 
 async def told_lately(
-    connection: AsyncConnection, subject: str, now: datetime, lifted: Lifted | None = None
+    connection: AsyncConnection,
+    keys: RowKeys,
+    subject: str,
+    now: datetime,
+    lifted: Lifted | None = None,
 ) -> int:
-    """How many mails of a week told the mailbox on file of a change, or of a stop *lifted*."""
+    """How many mails of a week told the mailbox on file of a change, or of a stop *lifted*.
+
+    A row that no gateway wrote tells of none: planted, it would keep the next mail from going.
+    """
     theirs = and_(link.c.subject == subject, link.c.created_at > now - A_WEEK)
     of_stop = and_(link.c.kind == Towards.LIFTED, link.c.lifted == lifted)
     told = link.c.kind == Towards.OLD if lifted is None else of_stop
-    query = select(func.count()).where(theirs, told)
-    return int((await connection.execute(query)).scalar_one())
+    rows = await connection.execute(select(link).where(theirs, told))
+    return sum(SIGNED.fits(keys, row) for row in rows)
 
 
 async def away(connection: AsyncConnection, ids: Iterable[str], since: datetime) -> list[str]:

@@ -22,7 +22,7 @@ A_WEEK = timedelta(days=7)
 TOLD_A_WEEK = 4  # mails to the mailbox on file: when it is asked for, and when it is done
 TOLD_BEFORE = timedelta(minutes=1)  # the new one is asked so long after the one on file is told
 TAKEN_BACK_WITHIN = timedelta(days=14)
-LIFTS_TOLD_A_WEEK = 2  # of each kind of stop; the link of each stops again what was lifted since
+LIFTS_TOLD_A_WEEK = 2  # of each kind of stop: the links of the first ones are still there
 
 
 class Towards(StrEnum):

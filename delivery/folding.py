@@ -47,6 +47,21 @@ class _Telling(CodeGenerator):
         super()._output_child_post(*of)
         self.write(")")
 
+    def start_write(self, frame: Frame, node: nodes.Node | None = None) -> None:
+        """What calls, filters over a block, and loops within loops work out."""
+        super().start_write(frame, node)
+        self.write("environment.value(")
+
+    def end_write(self, frame: Frame) -> None:
+        self.write(")")
+        super().end_write(frame)
+
+    def simple_write(self, s: str, frame: Frame, node: nodes.Node | None = None) -> None:
+        """The pieces of another template, which are told apart there."""
+        super().start_write(frame, node)
+        self.write(s)
+        super().end_write(frame)
+
     def visit_Output(self, node: nodes.Output, frame: Frame) -> None:
         """A block that is shown again comes in its pieces, not as what they make together."""
         again = {n: name for n, one in enumerate(node.nodes) if (name := _shown_again(one))}

@@ -59,11 +59,19 @@ class Prepared:
             if key in self._kept:
                 return sheet
             self._kept[key] = sheet
-            self._size += _size(sheet)
+            self._size += _size(key, sheet)
             while self._size > self._most:
-                self._size -= _size(self._kept.pop(next(iter(self._kept))))
+                oldest = next(iter(self._kept))
+                self._size -= _size(oldest, self._kept.pop(oldest))
         return sheet
 
 
-def _size(sheet: Sheet | None) -> int:
-    return _OF_NONE if sheet is None else sheet.plan.size
+def _size(key: Hashable, sheet: Sheet | None) -> int:
+    return _letters(key) + (_OF_NONE if sheet is None else sheet.plan.size)
+
+
+def _letters(key: Hashable) -> int:
+    """Of all the words in a key, which are kept with it."""
+    if isinstance(key, str):
+        return len(key)
+    return sum(map(_letters, key)) if isinstance(key, tuple) else 0

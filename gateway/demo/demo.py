@@ -70,8 +70,9 @@ async def demonstrate(directory: Path) -> None:
 def prepare(directory: Path, port: int | None = None) -> Path:
     """Make the folder and its configuration, where they are missing; returns the file.
 
-    It is the embedded default: later commands name it, and whoever wants may change it. With a
-    *port* it listens there and at the next four; raises ValueError where the file says otherwise.
+    It is the embedded default, in French too: later commands name it, and whoever wants may change
+    it. With a *port* it listens there and at the next four; raises ValueError where the file says
+    otherwise.
     """
     files.make_folder(directory)
     path = directory / "config.toml"

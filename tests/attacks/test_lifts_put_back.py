@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, update
 
+from consent.paces import Pace
 from consent.tables import address_link, session, subject
 from delivery.tables import permit
 from gateway.flows.rights.lifted_links import LiftedLinks
@@ -73,8 +74,9 @@ async def test_a_link_of_one_person_stops_nothing_of_another(app: App) -> None:
     assert (await pressed(app, token))[0] == 200
 
 
+@pytest.mark.parametrize("what", ["restriction", "pause"])
 async def test_nothing_is_lifted_while_an_address_of_before_stands_that_would_be_told(
-    app: App,
+    app: App, what: str
 ) -> None:
     """A thief with a hand in the data has the mail go to a mailbox that its person left."""
     await app.subscribe()
@@ -82,18 +84,37 @@ async def test_nothing_is_lifted_while_an_address_of_before_stands_that_would_be
         (before,) = await rows(connection, subject)
     moved = await asked(await visit(app))
     await press(app, moved.new)
-    one = await app.subject(NEW)
-    await stops_of(app.parts).restrict(one or "")
+    one = await app.subject(NEW) or ""
+    stops, paces = stops_of(app.parts), paces_of(app.parts)
+    await (stops.restrict(one) if what == "restriction" else paces.choose(one, 1, None))
     app.step(SECOND)
     await app.deliver()
 
     async with app.parts.data.begin() as connection:
         await connection.execute(update(subject).values(address=before["address"]))
     with pytest.raises(StorageAway):
-        await stops_of(app.parts).lift_restriction(one or "")
+        await (stops.lift_restriction(one) if what == "restriction" else paces.choose(one, 0, None))
 
     assert await told(app) == []
-    assert await app.permission(NEW) == "restricted"
+    stands = await paces.look(one) if what == "pause" else await stops.look(one)
+    assert stands is not None
+    assert (stands.paused_until if isinstance(stands, Pace) else stands.restricted_at) is not None
+
+
+async def test_planted_rows_of_links_do_not_keep_a_lift_from_being_told(app: App) -> None:
+    """As many as a week has mails: the next ones would not go."""
+    me, _ = await lifted(app)
+    async with app.parts.data.begin() as connection:
+        (one,) = await rows(connection, address_link)
+        planted = [
+            {**one, "id": f"{one['id'][:-1]}{n}", "token_hash": bytes([n]) * 32} for n in range(2)
+        ]
+        await connection.execute(insert(address_link), planted)
+
+    await stop(me, "restriction")
+    await lift(me, "restriction")
+
+    assert len(await told(app)) == 1
 
 
 @pytest.mark.parametrize("how", ["kept", "moved", "stopped again", "paused"])

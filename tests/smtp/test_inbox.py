@@ -235,17 +235,19 @@ async def test_a_mail_and_all_of_them_are_deleted_by_our_own_pages_alone(
     folder = Folder(inbox.folder)
     (inbox.folder / "notes.txt").write_text("not a mail")
 
-    async def post(path: str, site: str = "same-origin") -> int:
+    async def post(path: str, site: str = "same-origin", name: str = "Sec-Fetch-Site") -> int:
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{inbox.url}{path}", headers={"Sec-Fetch-Site": site}) as answer,
+            session.post(f"{inbox.url}{path}", headers={name: site}) as answer,
         ):
             return answer.status
 
     newest = folder.names()[0]
     assert await post(f"/mails/{newest}/delete", "cross-site") == 403
+    assert await post("/delete", "http://evil.example", "Origin") == 403
+    assert await post("/delete", "null", "Origin") == 403
     assert newest in folder.names()
-    assert await post(f"/mails/{newest}/delete") == 200
+    assert await post(f"/mails/{newest}/delete", inbox.url, "Origin") == 200
     assert len(folder.names()) == 2
     assert newest not in folder.names()
     assert await post("/mails/..%2Fnotes/delete") in (200, 404)

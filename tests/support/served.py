@@ -20,6 +20,7 @@ PARTS = {
     "id": tuple(kind + "_" + "0" * 26 for kind in ("msg", "evt", "req", "era", "hol", "cmp")),
     "signed": ("A" * 43,),
     "name": ("record",),
+    "file": ("reference.js",),
 }
 _PART = re.compile(r"\{(\w+)[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 

@@ -11,7 +11,7 @@ import jinja2
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from delivery.folding import FoldingEnvironment, leaves
+from delivery.folding import FoldingEnvironment, Value, leaves
 from gateway.look import resources
 from gateway.look.translations import languages, translations
 
@@ -168,3 +168,32 @@ def test_a_missing_part_of_the_frame_is_still_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(jinja2.UndefinedError):
         folding.get_template("x.txt").render(DATA)
+
+
+@pytest.mark.parametrize(
+    ("said", "shared"),
+    [
+        ("{% filter upper %}x {{ first_name }}{% endfilter %}!", "!"),
+        (
+            "{% macro m() %}<{{ caller() }}>{% endmacro %}"
+            "{% call m() %}{{ first_name }}{% endcall %}!",
+            "!",
+        ),
+        (
+            "{% for one in [[first_name]] recursive %}"
+            "{{ loop(one) if one is not string else one }}{% endfor %}!",
+            "!",
+        ),
+        ("{% include 'other' %}!", "Dear !"),
+    ],
+    ids=["filter", "call", "recursive", "include"],
+)
+def test_what_one_mail_says_is_told_from_what_all_say(said: str, shared: str) -> None:
+    loader = jinja2.DictLoader({"x.txt": said, "other": "Dear {{ first_name }}"})
+    _, folding = both(loader, German())
+    template = folding.get_template("x.txt")
+
+    pieces = [*template.root_render_func(template.new_context(DATA))]
+
+    assert "".join(one for one in pieces if type(one) is not Value) == shared
+    assert DATA["first_name"].lower() in "".join(pieces).lower()

@@ -45,10 +45,19 @@ def test_one_that_is_larger_than_all_there_is_room_for_is_made_and_not_kept() ->
     assert made[1] is not made[2]
 
 
+def test_words_without_a_sheet_take_the_room_that_they_take() -> None:
+    prepared, asked = Prepared(most=10_000), []
+    keys = [("words" * 1000, n) for n in range(3)]
+    for key in [*keys, *keys, keys[0]]:
+        prepared.get(key, lambda: asked.append(1))
+
+    assert len(asked) == 4  # the first one made room
+
+
 def test_that_something_has_no_sheet_is_found_out_once() -> None:
     prepared, asked = Prepared(), []
 
     for _ in range(4):
-        assert prepared.get("words", lambda: asked.append(1)) is None  # type: ignore[func-returns-value]  # it is what none is
+        assert prepared.get("words", lambda: asked.append(1)) is None
 
     assert len(asked) == 1

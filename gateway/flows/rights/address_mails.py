@@ -179,7 +179,7 @@ class AddressMails:
     ) -> None:
         parts, subject = self.parts, about.gate.subject
         before = on_file(about.gate, about.vault)
-        lately = await address_links.told_lately(connection, subject, now)
+        lately = await address_links.told_lately(connection, parts.rows, subject, now)
         if before is None or lately >= moving.TOLD_A_WEEK:
             return
         # Only the newest change that was asked for can come to be, also where it is not mailed:

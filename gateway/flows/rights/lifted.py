@@ -51,13 +51,15 @@ async def tell(
 ) -> None:
     """Queue the mail; hold the gate. Nobody is kept from lifting where it cannot be made.
 
-    Past its week's number there is none: the link of each that went stops again whatever was
-    lifted since.
+    Past its week's number there is none: the link of each that went stops again whatever
+    restriction or objection was lifted since, and a pause for as long as it told of.
     """
     if not gates.usable(gate, vault, Compartment.PROFILE):
         return
     there = address_mails.on_file(gate, vault)
-    lately = await address_links.told_lately(connection, gate.subject, now, lift.stop)
+    lately = await address_links.told_lately(
+        connection, consents.keys, gate.subject, now, lift.stop
+    )
     if there is None or lately >= moving.LIFTS_TOLD_A_WEEK:
         return
     theirs = (await consents.of_subjects(connection, [gate.subject])).get(gate.subject, [])

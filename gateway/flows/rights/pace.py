@@ -7,17 +7,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit import histories
 from audit.log import Log
-from consent import gates, paces
+from consent import address_links, gates, paces
 from consent.consents import Consents
+from consent.gates import Gate
 from consent.keys.keystore import KeyStore
+from consent.keys.vault import Vault
 from consent.paces import NONE, Pace
 from consent.stop_proofs import Lifted
 from delivery import due, permits
 from delivery.permit_wait import PermitWait
 from gateway.config.config import Config
-from gateway.flows.leaving import hidden
+from gateway.flows.leaving import hidden, whereabouts
 from gateway.flows.rights import lifted
 from gateway.flows.rights.lifted import Lift
 from gateway.flows.sending import pacing
@@ -90,6 +94,8 @@ class Paces:
             if apart is not None:
                 chosen = replace(chosen, apart=LENGTHS[apart])
             if gate.live:
+                if _ends_sooner(before, chosen, now):
+                    await self._require_there(connection, gate, vault)
                 await paces.choose(connection, keys, subject, chosen)
                 if _ends_sooner(before, chosen, now):
                     lift = Lift(Lifted.PAUSE, paused_until=before.paused_until)
@@ -105,6 +111,14 @@ class Paces:
         async with self.data.begin() as connection:  # later: who holds a gate locks no outbox row
             now = await self.clock.now(connection)
             await due.bring_forward(connection, subject, pacing.REASONS, now)
+
+    async def _require_there(self, connection: AsyncConnection, gate: Gate, vault: Vault) -> None:
+        """Raise `StorageAway` where an address of before stands, which would be told in place."""
+        told = await histories.of_people(connection, self.log.macs, [gate.subject], vault)
+        mailbox = whereabouts.mailbox_of(gate, vault)
+        if address_links.lives_elsewhere(mailbox, told[gate.subject]):
+            log.error("stop_altered")
+            raise StorageAway("data")
 
 
 def _ends_sooner(before: Pace, chosen: Pace, now: datetime) -> bool:
