@@ -2,7 +2,7 @@
 
 Who asked is signed with what they asked for: nobody else gets it. How far it is, is not: whoever
 writes that takes away, or has one file handed over again to who asked, which is told each time.
-A piece is sealed in its place, so what opens as a whole is whole.
+A piece is sealed in its place and with the export's name, so what opens as a whole is whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, not_, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys.vault import Compartment
@@ -27,8 +27,11 @@ from storage.types import among
 LIFE: Final = timedelta(hours=24)  # of bytes that nobody fetches
 LEASE: Final = timedelta(seconds=30)  # of who makes it, renewed every second
 KEPT: Final = timedelta(days=30)  # that there was one
-_FETCHING: Final = timedelta(hours=1)  # a slow line has it by then
+# Of who fetches it, renewed once half of it is over: a reader has two minutes for a piece.
+HANDING: Final = timedelta(minutes=6)
 _AT_ONCE: Final = 20
+_DROPPED: Final = 16  # pieces in one transaction: on SQLite everybody who writes waits for it
+TRIES: Final = 5  # then it comes to nothing: it may be what ends its makers
 _table: Final = desk_export
 
 
@@ -95,8 +98,12 @@ class Job:
         return self.subject, Compartment.PROFILE
 
     def place(self, n: int, *, last: bool) -> tuple[str, str, str]:
-        """What a piece is bound to; the last one says so, or a file could be cut short."""
-        return desk_export_piece.name, "sealed", f"{self.id}/{n}{'/last' if last else ''}"
+        """What a piece is bound to: to the name, or the log could be had to tell of another one.
+
+        The last one says so, or a file could be cut short.
+        """
+        where = f"{self.id}/{self.name}/{n}{'/last' if last else ''}"
+        return desk_export_piece.name, "sealed", where
 
     def fetchable(self, now: datetime) -> bool:
         return self.state is State.READY and (self.ended_at or now) > now - LIFE
@@ -136,6 +143,14 @@ async def get(connection: AsyncConnection, keys: RowKeys, name: str, operator: s
     return None if row is None else _read(keys, row)
 
 
+async def standing(connection: AsyncConnection, operator: str, now: datetime) -> int:
+    """How many of theirs are to be made or fetched, however many ended since."""
+    late = and_(_table.c.state == State.READY, _table.c.ended_at <= now - LIFE)
+    theirs = and_(_table.c.operator == operator, _table.c.state.in_(STANDING), not_(late))
+    query = select(func.count()).select_from(_table).where(theirs)
+    return int((await connection.execute(query)).scalar_one())
+
+
 async def room_taken(connection: AsyncConnection) -> int:
     """How many bytes wait to be fetched."""
     query = select(func.sum(_table.c.size)).where(_table.c.state.in_(STANDING))
@@ -143,18 +158,22 @@ async def room_taken(connection: AsyncConnection) -> int:
 
 
 async def take(connection: AsyncConnection, keys: RowKeys, maker: str, now: datetime) -> Job | None:
-    """Take the next one to make: one that waits, or that its maker let go of by standing still."""
-    left = and_(_table.c.state == State.MAKING, _table.c.lease_until <= now)
+    """Take the next one to make: one that waits, or that its maker let go of by standing still.
+
+    The try is counted here, so one that ends its maker each time is not taken for ever.
+    """
+    due = or_(_table.c.lease_until.is_(None), _table.c.lease_until <= now)
     query = (
         select(_table)
-        .where(or_(_table.c.state == State.WAITS, left))
+        .where(_table.c.state.in_((State.WAITS, State.MAKING)), due)
         .order_by(_table.c.asked_at, _table.c.id)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     for row in (await connection.execute(query)).all():
         job = _read(keys, row)
-        if job is None:  # no gateway wrote it: it must not stand before the others for ever
+        # One that no gateway wrote, too: it must not stand before the others for ever.
+        if job is None or job.tries >= TRIES:
             await _end(connection, _table.c.id == row.id, State.FAILED, Why.FAULT, now)
             continue
         taken = {"state": State.MAKING, "maker": maker, "lease_until": now + LEASE}
@@ -169,10 +188,17 @@ async def begin(
 ) -> bool:
     """Note of which bytes what is kept is; unless it is *resumed*, nothing is kept yet."""
     values: dict[str, object] = {"name": name, "whole": whole, "reason": reason, "done": 0}
-    if reason is not Why.RESUMED:
-        await drop(connection, [job.id])
-        values |= {"pieces": 0, "size": 0}
     return await _by_maker(connection, job, values)
+
+
+async def clear(connection: AsyncConnection, job: Job) -> int | None:
+    """Delete some of what is kept, before it is begun anew; 0 where nothing is left.
+
+    None where it is not ours any more: another one keeps pieces there meanwhile.
+    """
+    if not await _by_maker(connection, job, {"pieces": 0, "size": 0}):
+        return None
+    return await drop(connection, [job.id])
 
 
 async def beat(connection: AsyncConnection, job: Job, done: int, now: datetime) -> bool:
@@ -189,22 +215,31 @@ async def keep(connection: AsyncConnection, job: Job, n: int, sealed: bytes, siz
     return True
 
 
-async def finish(connection: AsyncConnection, job: Job, done: int, now: datetime) -> bool:
-    """It can be fetched; False as `beat`."""
+async def finish(connection: AsyncConnection, job: Job, done: int, now: datetime) -> None:
+    """It can be fetched: in the transaction that keeps its last piece."""
     values = {"state": State.READY, "done": done, "ended_at": now}
-    return await _by_maker(connection, job, values | {"maker": None, "lease_until": None})
+    await _by_maker(connection, job, values | {"maker": None, "lease_until": None})
 
 
-async def release(connection: AsyncConnection, job: Job, *, counts: bool) -> None:
-    """Give it back, with what is kept of it; *counts*: as a try that came to nothing."""
+async def release(
+    connection: AsyncConnection, job: Job, due: datetime | None, *, counts: bool
+) -> None:
+    """Give it back, with what is kept of it, until it is *due* again.
+
+    *counts*: as a try that came to nothing.
+    """
     tries = job.tries if counts else job.tries - 1
-    values = {"state": State.WAITS, "maker": None, "lease_until": None, "tries": tries}
+    values = {"state": State.WAITS, "maker": None, "lease_until": due, "tries": tries}
     await _by_maker(connection, job, values)
 
 
-async def fail(connection: AsyncConnection, job: Job, why: Why, now: datetime) -> None:
-    """It comes to nothing."""
-    await _end(connection, _of(job), State.FAILED, why, now)
+async def fail(
+    connection: AsyncConnection, keys: RowKeys, job: Job, why: Why, now: datetime
+) -> None:
+    """It comes to nothing: it cannot be made, or what was ready cannot be handed over."""
+    which = _ready(job) if job.state is State.READY else _of(job)
+    if await _end(connection, which, State.FAILED, why, now) and why is Why.GONE:
+        await _forget_whose(connection, keys, _table.c.id == job.id)
 
 
 async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> bool:
@@ -213,35 +248,77 @@ async def cancel(connection: AsyncConnection, job: Job, now: datetime) -> bool:
     return await _end(connection, standing, State.CANCELLED, None, now)
 
 
-async def fetch(connection: AsyncConnection, job: Job, now: datetime) -> bool:
-    """Hand it over once: of two who come at once one gets it."""
-    ready = and_(
-        _table.c.id == job.id, _table.c.state == State.READY, _table.c.ended_at > now - LIFE
-    )
-    values = {"state": State.FETCHED, "fetched_at": now}
-    return (await connection.execute(update(_table).where(ready).values(values))).rowcount == 1
+async def claim(connection: AsyncConnection, job: Job, reader: str, now: datetime) -> bool:
+    """Keep it for *reader* until it is told: of two who come at once one gets it.
+
+    A lease: where the telling fails, or its process ends, it is there again.
+    """
+    free = or_(_table.c.lease_until.is_(None), _table.c.lease_until <= now)
+    ready = and_(_ready(job), free, _table.c.ended_at > now - LIFE)
+    return await _change(connection, ready, {"maker": reader, "lease_until": now + LEASE})
+
+
+async def unclaim(connection: AsyncConnection, job: Job, reader: str) -> None:
+    """Nothing was told: whoever asks next gets it."""
+    theirs = and_(_ready(job), _table.c.maker == reader)
+    await _change(connection, theirs, {"maker": None, "lease_until": None})
+
+
+async def fetch(connection: AsyncConnection, job: Job, reader: str, now: datetime) -> bool:
+    """It was told, and goes to *reader* alone; False where somebody else has it, or it ended."""
+    theirs = and_(_ready(job), _table.c.maker == reader)
+    values = {"state": State.FETCHED, "fetched_at": now, "lease_until": now + HANDING}
+    return await _change(connection, theirs, values)
+
+
+async def renew(connection: AsyncConnection, job: Job, now: datetime) -> bool:
+    """Keep it while its reader reads; False where that took too long, or it ended meanwhile."""
+    held = and_(_handed(job), _table.c.lease_until > now)
+    return await _change(connection, held, {"lease_until": now + HANDING})
+
+
+async def close(connection: AsyncConnection, job: Job) -> None:
+    """Its reader has it, or went: nobody gets these bytes any more."""
+    await _change(connection, _handed(job), {"maker": None, "lease_until": None})
+    await drop(connection, [job.id])
 
 
 async def piece(connection: AsyncConnection, job: Job, n: int) -> bytes | None:
+    """Of what may be handed over: what ended may be deleted only later."""
+    open_to_read = select(_table.c.id).where(
+        _table.c.id == job.id, _table.c.state.in_((State.READY, State.FETCHED))
+    )
     query = select(desk_export_piece.c.sealed).where(
-        desk_export_piece.c.export == job.id, desk_export_piece.c.n == n
+        desk_export_piece.c.export.in_(open_to_read), desk_export_piece.c.n == n
     )
     return (await connection.execute(query)).scalar()
 
 
-async def drop(connection: AsyncConnection, names: Sequence[str]) -> None:
-    """Delete the bytes."""
-    these = among(desk_export_piece.c.export, names)
-    await connection.execute(delete(desk_export_piece).where(these))
+async def drop(connection: AsyncConnection, names: Sequence[str]) -> int:
+    """Delete some of the bytes, few enough that nobody waits for long; how many pieces it was."""
+    if not names:
+        return 0
+    key = tuple(desk_export_piece.primary_key.columns)
+    these = select(*key).where(among(desk_export_piece.c.export, names)).order_by(*key)
+    some = these.limit(_DROPPED).with_for_update(skip_locked=True)
+    done = await connection.execute(delete(desk_export_piece).where(tuple_(*key).in_(some)))
+    return done.rowcount
 
 
 async def let_go(
     connection: AsyncConnection, keys: RowKeys, subjects: Collection[str], now: datetime
 ) -> None:
-    """Delete the exports of people who are erased, and that they were theirs."""
-    query = select(_table).where(among(_table.c.subject, subjects)).order_by(_table.c.id)
-    for row in (await connection.execute(query.with_for_update())).all():
-        await _end(connection, _table.c.id == row.id, State.FAILED, Why.GONE, now)
+    """End the exports of people who are erased, and delete that they were theirs."""
+    theirs = among(_table.c.subject, subjects)
+    query = select(_table.c.id).where(theirs).order_by(_table.c.id).with_for_update()
+    these = among(_table.c.id, list((await connection.execute(query)).scalars()))
+    await _end(connection, these, State.FAILED, Why.GONE, now)
+    await _forget_whose(connection, keys, these)
+
+
+async def _forget_whose(connection: AsyncConnection, keys: RowKeys, which: Any) -> None:
+    """Delete that it was somebody's, and why they were looked at: both are signed."""
+    for row in (await connection.execute(select(_table).where(which))).all():
         values: dict[str, Any] = {"subject": None, "why": None}
         if SIGNED.fits(keys, row):
             said = {name: getattr(row, name) for name in _SIGNED} | values
@@ -250,24 +327,26 @@ async def let_go(
 
 
 async def forget(connection: AsyncConnection, now: datetime) -> None:
-    """Delete bytes that were fetched, or late; after a month, that there were any."""
+    """Delete some of the bytes that nobody gets; after a month, that there were any."""
     late = and_(_table.c.state == State.READY, _table.c.ended_at <= now - LIFE)
     await connection.execute(update(_table).where(late).values(state=State.OVER))
-    query = select(desk_export_piece.c.export).distinct()
-    left = [row.export for row in await connection.execute(query)]
-    rows = await connection.execute(select(_table).where(among(_table.c.id, left)))
-    kept = {row.id for row in rows if row.state in STANDING or _is_fetching(row, now)}
-    await drop(connection, [name for name in left if name not in kept])
+    await drop(connection, await ended(connection, now))
     over = and_(_table.c.state.not_in((State.WAITS, State.MAKING)), _table.c.asked_at < now - KEPT)
     await delete_free(connection, _table, over)
 
 
+async def ended(connection: AsyncConnection, now: datetime) -> list[str]:
+    """Of which there are bytes that nobody gets any more; none of them ever comes back."""
+    query = select(desk_export_piece.c.export).distinct()
+    left = [row.export for row in await connection.execute(query)]
+    rows = await connection.execute(select(_table).where(among(_table.c.id, left)))
+    kept = {row.id for row in rows if row.state in STANDING or _is_fetching(row, now)}
+    return [name for name in left if name not in kept]
+
+
 def _is_fetching(row: Any, now: datetime) -> bool:
-    return (
-        row.state == State.FETCHED
-        and row.fetched_at is not None
-        and (row.fetched_at > now - _FETCHING)
-    )
+    until = row.lease_until if row.state == State.FETCHED else None
+    return until is not None and until > now
 
 
 def _of(job: Job) -> Any:
@@ -275,9 +354,21 @@ def _of(job: Job) -> Any:
     return and_(_table.c.id == job.id, _table.c.state == State.MAKING, _table.c.maker == job.maker)
 
 
+def _handed(job: Job) -> Any:
+    """While its reader has it."""
+    return and_(_table.c.id == job.id, _table.c.state == State.FETCHED, _table.c.maker == job.maker)
+
+
+def _ready(job: Job) -> Any:
+    return and_(_table.c.id == job.id, _table.c.state == State.READY)
+
+
 async def _by_maker(connection: AsyncConnection, job: Job, values: Mapping[str, object]) -> bool:
-    done = await connection.execute(update(_table).where(_of(job)).values(values))
-    return done.rowcount == 1
+    return await _change(connection, _of(job), values)
+
+
+async def _change(connection: AsyncConnection, which: Any, values: Mapping[str, object]) -> bool:
+    return (await connection.execute(update(_table).where(which).values(values))).rowcount == 1
 
 
 async def _end(
@@ -285,12 +376,12 @@ async def _end(
 ) -> bool:
     values = {"state": state, "reason": why, "ended_at": now, "maker": None, "lease_until": None}
     names = select(_table.c.id).where(which)
-    ended = list((await connection.execute(names.with_for_update())).scalars())
+    those = list((await connection.execute(names.with_for_update())).scalars())
     await connection.execute(
-        update(_table).where(among(_table.c.id, ended)).values(values | {"size": 0, "pieces": 0})
+        update(_table).where(among(_table.c.id, those)).values(values | {"size": 0, "pieces": 0})
     )
-    await drop(connection, ended)
-    return bool(ended)
+    await drop(connection, those)
+    return bool(those)
 
 
 async def _again(connection: AsyncConnection, keys: RowKeys, name: str) -> Job | None:

@@ -129,7 +129,7 @@ async def act_on_export(
         try:
             return await turns.stream(request, exports.pieces(job), headers)
         finally:
-            await exports.drop(job)
+            await exports.close(job)
 
 
 async def _begun(

@@ -44,7 +44,7 @@ from gateway.config.config import Config
 from gateway.errors import Busy, Invalid
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Stores
-from gateway.flows.desk.making import Making
+from gateway.flows.desk.making import Making, drop_ended
 from gateway.flows.desk.sign_in import SignIns
 from gateway.flows.errors import NotNow, TooLong
 from gateway.flows.joining import attestations, intake
@@ -147,6 +147,7 @@ def of(parts: Parts) -> list[Duty]:
         duty("holds", 5, Holds(Erasing(parts)).work_off),
         duty("desk", 600, desk.let_go),
         *_making(of_mails[:5], partial(Exports, parts), parts.config),
+        duty("exports that ended", 5, partial(drop_ended, parts.data, parts.clock)),
         duty("sweep", 600, lambda: sweep(parts)),
         duty("reminders", 600, lambda: reminders.remind(parts.data, parts.clock, parts.rows)),
         *(duty(f"retention of {what}", 600, run) for what, run in rules.items()),

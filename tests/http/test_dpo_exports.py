@@ -233,6 +233,7 @@ async def test_of_who_is_erased_while_it_is_handed_over_no_more_comes(
     row = await job_of(app)
     job = Job(**{name: row._mapping[name] for name in desk_exports._COLUMNS})
     parts, found = app.parts, []
+    job = replace(job, lease_until=parts.clock.wall() + desk_exports.HANDING)
     exports = fetching.DeskExports(parts.data, parts.keystore, parts.clock, parts.rows, *[None] * 2)  # type: ignore[arg-type]  # neither is asked
 
     with pytest.raises(PersonEnded):
@@ -247,7 +248,7 @@ async def test_of_who_is_erased_while_it_is_handed_over_no_more_comes(
 async def test_a_piece_that_was_moved_or_cut_off_is_not_handed_over(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "PIECE", 256)
+    monkeypatch.setattr(making, "PIECE", 1024)
     sitting = await sit(app)
     for change in ("cut", "moved"):
         await sitting.post("/dpo/log/export", format="jsonl")
@@ -257,7 +258,9 @@ async def test_a_piece_that_was_moved_or_cut_off_is_not_handed_over(
         async with app.parts.data.begin() as connection:
             this = desk_export.c.id == row.id
             if change == "cut":
-                await connection.execute(update(desk_export).where(this).values(pieces=2, size=512))
+                await connection.execute(
+                    update(desk_export).where(this).values(pieces=2, size=2048)
+                )
             else:
                 piece = desk_export_piece
                 (first,) = (
@@ -271,7 +274,8 @@ async def test_a_piece_that_was_moved_or_cut_off_is_not_handed_over(
         with pytest.raises(ClientPayloadError):
             await (await sitting.post("/dpo/exports", do="fetch", export=row.id)).read()
         async with asyncio.timeout(10):
-            while await pieces(app):  # noqa: ASYNC110 whoever deletes them tells nobody
+            while await pieces(app):  # whoever deletes them tells nobody
+                await making.drop_ended(app.parts.data, app.parts.clock)
                 await asyncio.sleep(0.01)
         app.step(timedelta(seconds=1))
 

@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import gates
+from consent.errors import SealError
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment
 from gateway.callers import desk_exports
-from gateway.callers.desk_exports import STANDING, Job, State
+from gateway.callers.desk_exports import HANDING, Job, State, Why
 from gateway.flows.desk.making import taking_of
 from gateway.flows.desk.sitting import Operator
-from gateway.flows.errors import PersonEnded
-from gateway.flows.proving.export_forms import Form
+from gateway.flows.errors import NoSuchExport, PersonEnded
+from gateway.flows.proving.export_forms import Form, up_to
 from gateway.flows.proving.exports import Exports, Extent
 from gateway.flows.rights.handing_out import HandingOut, at_the_desk
 from storage.clock import Clock
 from storage.database import Database
+from storage.errors import StorageAway
 from storage.honesty import RowKeys
 from storage.ids import random_id
+from storage.locks import keep_out
 
 AT_ONCE: Final = 4  # of one operator that stand
 ROOM: Final = 8 * 1024**3  # bytes that wait to be fetched, of everybody
 SHOWN: Final = 20
 PERSON: Final = "person"
+_ASKING: Final = "desk exports asked for"
 
 
 class Hindrance(StrEnum):
@@ -83,25 +91,43 @@ class DeskExports:
 
     async def ask(self, operator: Operator, wanted: Wanted) -> Hindrance | Job | None:
         """Begin one; None, and nothing told, for a person who is not live."""
-        listed = await self.of(operator)
-        if sum(one.state in STANDING and not _late(one, listed.at) for one in listed.jobs) >= (
-            AT_ONCE
-        ):
-            return Hindrance.MANY
-        async with self.data.read() as connection:
-            if await desk_exports.room_taken(connection) >= ROOM:
-                return Hindrance.ROOM
-        name, sealed = random_id("exp"), None
-        if wanted.subject is not None:
-            asked = at_the_desk(operator, wanted.why or "")
-            if not await self.handing.tell(wanted.subject, asked):
-                return None
-            sealed = await self._sealed(wanted.subject, name, wanted.why or "")
+        async with self.data.read() as connection:  # before anything is told
+            if hindrance := await self._hindrance(connection, operator):
+                return hindrance
+        name = random_id("exp")
+        if wanted.subject is None:
+            return await self._added(operator, wanted, name, None)
+        vault = await self.keystore.vault([wanted.subject])
+        if not vault.has(wanted.subject, Compartment.PROFILE):
+            return None
+        why = wanted.why or ""
+        sealed = vault.seal(wanted.subject, Compartment.PROFILE, _place(name), why.encode())
+        if not await self.handing.tell(wanted.subject, at_the_desk(operator, why)):
+            return None
+        return await self._added(operator, wanted, name, sealed)
+
+    async def _added(
+        self, operator: Operator, wanted: Wanted, name: str, sealed: bytes | None
+    ) -> Hindrance | Job | None:
+        """Under the gate: an erasure finds the row, or has begun, and there comes to be none."""
         async with self.data.begin() as connection:
+            await keep_out(connection, _ASKING)  # of two who ask at once, one sees the other's
+            if wanted.subject is not None:
+                gate = (await gates.lock(connection, [wanted.subject])).get(wanted.subject)
+                if gate is None or not gate.live:
+                    return None
+            if hindrance := await self._hindrance(connection, operator):
+                return hindrance
             now = await self.clock.now(connection)
             job = Job(name, operator.id, wanted.subject, sealed, wanted.write(), now)
             await desk_exports.add(connection, self.rows, job)
         return job
+
+    async def _hindrance(self, connection: AsyncConnection, operator: Operator) -> Hindrance | None:
+        now = await self.clock.now(connection)
+        if await desk_exports.standing(connection, operator.id, now) >= AT_ONCE:
+            return Hindrance.MANY
+        return Hindrance.ROOM if await desk_exports.room_taken(connection) >= ROOM else None
 
     async def again(self, operator: Operator, name: str) -> Hindrance | Job | None:
         """Begin one like it; None where there is none, or nobody to open any more."""
@@ -142,41 +168,86 @@ class DeskExports:
     async def fetch(self, operator: Operator, name: str) -> Job | None:
         """Take it to be handed over, which is told; None where it is not there to be fetched."""
         job = await self.one(operator, name)
-        if job is None:
+        if job is None or job.state is not State.READY:
             return None
-        why = None if job.subject is None else await self._why(job)
+        reader, damage = random_id("rdr"), await self._damage(job)
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
-            if not await desk_exports.fetch(connection, job, now):
+            if damage is not None:
+                await desk_exports.fail(connection, self.rows, job, damage, now)
                 return None
-        if job.subject is None:
-            await self.exports.tell_named(job.name or "", taking_of(job))
-        elif why is None or not await self.handing.tell(job.subject, at_the_desk(operator, why)):
-            await self.drop(job)
-            return None
-        return job
+            if not await desk_exports.claim(connection, job, reader, now):
+                return None
+        told = await self._told(operator, job, reader)
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            if not told:
+                await desk_exports.fail(connection, self.rows, job, Why.GONE, now)
+                return None
+            if not await desk_exports.fetch(connection, job, reader, now):
+                return None
+        return replace(job, maker=reader, lease_until=now + HANDING)
+
+    async def _told(self, operator: Operator, job: Job, reader: str) -> bool:
+        """Say so in the log; False, and nothing told, of who is erased."""
+        try:
+            if job.subject is None:
+                await self.exports.tell_named(job.name or "", taking_of(job))
+                return True
+            why = await self._why(job)
+            return why is not None and (
+                await self.handing.tell(job.subject, at_the_desk(operator, why))
+            )
+        except BaseException:
+            with suppress(StorageAway):  # else the lease runs out
+                async with self.data.begin() as connection:
+                    await desk_exports.unclaim(connection, job, reader)
+            raise
 
     async def pieces(self, job: Job) -> AsyncIterator[bytes]:
         """Its bytes; raises `PersonEnded` where somebody is erased meanwhile."""
-        owner, compartment = job.owner
+        until = job.lease_until
         for n in range(job.pieces):
-            async with self.data.read() as connection:
-                sealed = await desk_exports.piece(connection, job, n)
-            vault = await self.keystore.vault([owner])
-            place = job.place(n, last=n == job.pieces - 1)
-            raw = None if sealed is None else vault.open(owner, compartment, place, sealed)
+            until = await self._held(job, until)
+            raw = await self._piece(job, n)
             if raw is None:
                 raise PersonEnded
             yield raw
 
-    async def drop(self, job: Job) -> None:
-        """Delete its bytes: they were fetched, or nobody may have them."""
+    async def _held(self, job: Job, until: datetime | None) -> datetime:
+        """Until when it is kept for its reader; renewed in time for the slowest."""
+        async with self.data.read() as connection:
+            now = await self.clock.now(connection)
+        if until is not None and until - now > HANDING / 2:
+            return until
         async with self.data.begin() as connection:
-            await desk_exports.drop(connection, [job.id])
+            now = await self.clock.now(connection)
+            if not await desk_exports.renew(connection, job, now):
+                raise NoSuchExport
+        return now + HANDING
 
-    async def _sealed(self, subject: str, name: str, why: str) -> bytes:
-        vault = await self.keystore.vault([subject])
-        return vault.seal(subject, Compartment.PROFILE, _place(name), why.encode())
+    async def _piece(self, job: Job, n: int) -> bytes | None:
+        """Raises `SealError` for what was not made in this place, under this name."""
+        owner, compartment = job.owner
+        async with self.data.read() as connection:
+            sealed = await desk_exports.piece(connection, job, n)
+        vault = await self.keystore.vault([owner])
+        place = job.place(n, last=n == job.pieces - 1)
+        return None if sealed is None else vault.open(owner, compartment, place, sealed)
+
+    async def _damage(self, job: Job) -> Why | None:
+        """Why it cannot be handed over: the log tells of its name, which no MAC covers."""
+        if up_to(job.name or "") is None:
+            return Why.FAULT
+        try:
+            return Why.GONE if await self._piece(job, 0) is None else None
+        except SealError:
+            return Why.FAULT
+
+    async def close(self, job: Job) -> None:
+        """Its reader has it, or went: delete its bytes, many of them a little later."""
+        async with self.data.begin() as connection:
+            await desk_exports.close(connection, job)
 
     async def _why(self, job: Job) -> str | None:
         """Why they are looked at; None where nobody can read that any more."""
@@ -185,10 +256,6 @@ class DeskExports:
         vault = await self.keystore.vault([job.subject])
         raw = vault.open(job.subject, Compartment.PROFILE, _place(job.id), job.why)
         return None if raw is None else raw.decode()
-
-
-def _late(job: Job, now: datetime) -> bool:
-    return job.state is State.READY and not job.fetchable(now)
 
 
 def _place(name: str) -> tuple[str, str, str]:

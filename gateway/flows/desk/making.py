@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -21,7 +21,7 @@ from audit.log import Log
 from consent.errors import KeyMissing
 from consent.keys.keystore import KeyStore
 from gateway.callers import desk_exports, operators
-from gateway.callers.desk_exports import Job, Why
+from gateway.callers.desk_exports import TRIES, Job, Why
 from gateway.flows.errors import NoSuchExport, NotNow, PersonEnded, TooLong
 from gateway.flows.proving.export_forms import Export, Form
 from gateway.flows.proving.exports import Exports, Extent, Taking
@@ -35,7 +35,8 @@ from storage.ids import random_id
 MOST: Final = 2 * 1024**3  # bytes of one
 PIECE: Final = 1024 * 1024
 _BEAT: Final = 1.0
-_TRIES: Final = 5
+_BUSY: Final = timedelta(seconds=5)
+_AWAY: Final = timedelta(seconds=30)  # twice as long with each try
 
 Paper = Callable[[Export, str, str | None], Awaitable[bytes]]  # in a language, for a case
 
@@ -96,10 +97,17 @@ class Making:
             return 0
         try:
             return await self._worked(job)
-        except (StorageAway, asyncio.CancelledError):
+        except asyncio.CancelledError:
             raise  # its lease runs out
+        except StorageAway:
+            with suppress(StorageAway):  # the data too: its lease runs out
+                await self._release(job, _AWAY * (1 << job.tries))
+            raise
         except Exception:
-            await self._settle(job, Why.FAULT if job.tries >= _TRIES else None)
+            if job.tries >= TRIES:
+                await self._fail(job, Why.FAULT)
+            else:
+                await self._release(job)
             raise
 
     async def _worked(self, job: Job) -> int:
@@ -115,9 +123,9 @@ class Making:
         except _NotOurs:
             return 1
         except NotNow:
-            await self._settle(job, None, counts=False)
-            return 0
-        await self._settle(job, why)
+            await self._release(job, _BUSY, counts=False)
+            return 1  # whoever waits behind it goes first
+        await self._fail(job, why)
         return 1
 
     async def _watched(self, job: Job, seen: _Seen, work: Any) -> bool:
@@ -130,7 +138,7 @@ class Making:
                     break
                 if self.stopping.is_set():
                     await self._stopped(task)
-                    await self._settle(job, None, counts=False)
+                    await self._release(job, counts=False)
                     return False
                 async with self.data.begin() as connection:
                     now = await self.clock.now(connection)
@@ -156,11 +164,7 @@ class Making:
             pieces = _once(body)
         else:
             pieces = export.read(kept.size)
-        await self._keep_all(kept, pieces)
-        async with self.data.begin() as connection:
-            now = await self.clock.now(connection)
-            if not await desk_exports.finish(connection, kept, seen.entries, now):
-                raise _NotOurs
+        await self._keep_all(kept, pieces, seen)
 
     async def _require_who_asked(self, job: Job) -> None:
         """Raise `PersonEnded` where the operator was revoked meanwhile."""
@@ -173,13 +177,16 @@ class Making:
     async def _begun(self, job: Job, seen: _Seen) -> tuple[Export, Job]:
         """The export, and the job as it stands once what is kept of it fits."""
         exports = self.exports(seen.passed)
-        goes_on = job.size > 0 and job.facts["format"] != Form.PDF
+        named = job.size > 0 and job.name is not None
+        goes_on = named and job.facts["format"] != Form.PDF
         reason = Why.RESUMED if goes_on else Why.ANEW if job.tries > 1 else None
         try:
             export = await _export(exports, job, job.name if goes_on else None)
         except NoSuchExport:
             export, reason = await _export(exports, job, None), Why.ANEW
         whole = await export.entries()
+        if reason is not Why.RESUMED:
+            await self._clear(job)
         async with self.data.begin() as connection:
             if not await desk_exports.begin(connection, job, export.name, whole, reason):
                 raise _NotOurs
@@ -188,7 +195,16 @@ class Making:
             raise _NotOurs
         return export, found
 
-    async def _keep_all(self, job: Job, made: AsyncIterator[bytes]) -> None:
+    async def _clear(self, job: Job) -> None:
+        while True:
+            async with self.data.begin() as connection:
+                did = await desk_exports.clear(connection, job)
+            if did is None:
+                raise _NotOurs
+            if not did:
+                return
+
+    async def _keep_all(self, job: Job, made: AsyncIterator[bytes], seen: _Seen) -> None:
         """Piece by piece: what is in memory does not grow with the export."""
         n, size, held = job.pieces, job.size, bytearray()
         async with aclosing(made) as pieces:  # type: ignore[type-var]  # ours are generators
@@ -196,30 +212,50 @@ class Making:
                 held += some
                 while len(held) > PIECE:
                     size += PIECE
-                    await self._keep(job, n, bytes(held[:PIECE]), size, last=False)
+                    await self._keep(job, n, bytes(held[:PIECE]), size)
                     del held[:PIECE]
                     n += 1
-        await self._keep(job, n, bytes(held), size + len(held), last=True)
+        await self._keep(job, n, bytes(held), size + len(held), ends=seen)
 
-    async def _keep(self, job: Job, n: int, raw: bytes, size: int, *, last: bool) -> None:
+    async def _keep(
+        self, job: Job, n: int, raw: bytes, size: int, *, ends: _Seen | None = None
+    ) -> None:
+        """Keep a piece; with the one that *ends* it, it is ready: nobody may go on behind that."""
         if size > self.most:
             raise _TooLarge
         owner, compartment = job.owner
         # Each time anew: who is erased meanwhile has no key any more.
         vault = await self.keystore.vault([owner])
-        sealed = vault.seal(owner, compartment, job.place(n, last=last), raw)
+        sealed = vault.seal(owner, compartment, job.place(n, last=ends is not None), raw)
         async with self.data.begin() as connection:
             if not await desk_exports.keep(connection, job, n, sealed, size):
                 raise _NotOurs
-
-    async def _settle(self, job: Job, why: Why | None, *, counts: bool = True) -> None:
-        """Give it back, or say that it comes to nothing."""
-        async with self.data.begin() as connection:
-            if why is None:
-                await desk_exports.release(connection, job, counts=counts)
-            else:
+            if ends is not None:
                 now = await self.clock.now(connection)
-                await desk_exports.fail(connection, job, why, now)
+                await desk_exports.finish(connection, job, ends.entries, now)
+
+    async def _release(
+        self, job: Job, pause: timedelta | None = None, *, counts: bool = True
+    ) -> None:
+        """Give it back: at once, or so that nobody takes it before *pause* is over."""
+        async with self.data.begin() as connection:
+            due = None if pause is None else await self.clock.now(connection) + pause
+            await desk_exports.release(connection, job, due, counts=counts)
+
+    async def _fail(self, job: Job, why: Why) -> None:
+        async with self.data.begin() as connection:
+            now = await self.clock.now(connection)
+            await desk_exports.fail(connection, self.rows, job, why, now)
+
+
+async def drop_ended(data: Database, clock: Clock) -> int:
+    """Delete some of the bytes that nobody gets any more; how many pieces."""
+    async with data.read() as connection:
+        names = await desk_exports.ended(connection, await clock.now(connection))
+    if not names:
+        return 0
+    async with data.begin() as connection:
+        return await desk_exports.drop(connection, names)
 
 
 async def _export(exports: Exports, job: Job, name: str | None) -> Export:
