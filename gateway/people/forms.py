@@ -11,7 +11,7 @@ from pydantic import Field
 from consent.sign_ups import RenderedBy
 from consent.texts import Text
 from gateway.config.config import Config
-from gateway.errors import NotFound
+from gateway.errors import Invalid, NotFound
 from gateway.http import sign_ups
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WORDINGS
@@ -89,6 +89,8 @@ async def describe_form(request: web.Request) -> web.StreamResponse:
     texts = await current_texts(request, form, locale)
     view = describe(config, form, locale, texts)
     if "words" in request.query:
+        if request.query["words"] != "1":
+            raise Invalid.at("/words", "must be 1, or left out")
         view = view.model_copy(update={"words": embedding.words(locale)})
     response = cors.allow(request, config.forms[form], answer(view))
     hashes = [purpose.text.hash for purpose in view.purposes]

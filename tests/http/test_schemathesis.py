@@ -77,7 +77,7 @@ checks.positive_data_acceptance.enabled = false
 
 # Who has no session there is sent to the door, whatever they post.
 [[operations]]
-include-path-regex = "^/dpo/($|act|breach|cases$|cases/(answer|decide|decided)|defence|dossier|leave|link|log|oidc|papers$|people|person|proof|sent|sign-in|wordings)"
+include-path-regex = "^/dpo/($|act|breach|cases$|cases/(answer|decide|decided)|defence|dossier|exports|leave|link|log|oidc|papers$|people|person|proof|sent|sign-in|wordings)"
 checks.negative_data_rejection.enabled = false
 
 [[operations]]
