@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -29,12 +29,10 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
     async def commit(self) -> None:
-        if self._ends():
-            await super().commit()
+        await self._end(super().commit)
 
     async def rollback(self) -> None:
-        if self._ends():
-            await super().rollback()
+        await self._end(super().rollback)
 
     async def hop(self, work: Callable[..., None], *arguments: Any) -> None:
         """Let the thread do this; what it raises is raised here."""
@@ -44,9 +42,11 @@ class Connection(aiosqlite.Connection):
         """Remember that a transaction begins, also for who is cancelled before it has."""
         self._begun = self._begun or operation.startswith("BEGIN")
 
-    def _ends(self) -> bool:
-        begun, self._begun = self._begun, False
-        return begun
+    async def _end(self, by: Callable[[], Awaitable[None]]) -> None:
+        """Where SQLite refuses, it goes on: a commit that failed is to be rolled back."""
+        if self._begun:
+            await by()
+            self._begun = False
 
 
 class Cursor:

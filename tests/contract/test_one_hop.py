@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -167,6 +168,23 @@ async def test_a_transaction_that_failed_or_was_cancelled_leaves_none_behind(
 
     async with file.begin() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM word"))).scalar_one() == 0
+
+
+async def test_a_commit_that_is_refused_is_taken_back(opened: Connection) -> None:
+    await opened.cursor().execute("PRAGMA foreign_keys = ON")
+    await opened.cursor().execute(
+        "CREATE TABLE page (id INTEGER, word REFERENCES word (id) DEFERRABLE INITIALLY DEFERRED)"
+    )
+    await opened.cursor().execute("BEGIN IMMEDIATE")
+    await opened.cursor().execute("INSERT INTO page VALUES (1, 7)")  # a word that is not there
+    with pytest.raises(sqlite3.IntegrityError):
+        await opened.commit()
+
+    await opened.rollback()
+
+    await opened.cursor().execute("BEGIN IMMEDIATE")  # refused inside of another one
+    assert await (await opened.cursor().execute("SELECT * FROM page")).fetchall() == deque()
+    await opened.rollback()
 
 
 async def test_a_beginning_that_was_cancelled_is_taken_back(opened: Connection) -> None:

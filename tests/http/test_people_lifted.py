@@ -198,3 +198,31 @@ async def test_what_the_desk_lifts_is_told_as_theirs(app: App) -> None:
     assert b"Acme GmbH lifted the restriction" in mail.raw.replace(b"=\r\n", b"")
     assert (await pressed(app, mail.token("stop-again")))[0] == 200
     assert await stands(app, "restriction")
+
+
+async def test_who_is_erased_after_a_lift_leaves_no_link_that_is_missed(app: App) -> None:
+    await app.subscribe()
+    me = await visit(app)
+    await stop(me, "restriction")
+    await lift(me, "restriction")
+    assert len(await told(app)) == 1
+
+    await me.post("/my-data/erase", answer="erase")
+    app.step(SECOND)
+    await app.tick()
+
+    assert await app.subject() is None
+    assert await sound(app) == []
+
+
+async def test_a_link_that_is_over_with_its_pause_is_not_missed(app: App) -> None:
+    await app.subscribe()
+    await stop(await visit(app), "pause")
+    app.step(timedelta(days=180))
+    me = await visit(app)
+    await lift(me, "pause")
+    assert len(await told(app)) == 1
+    for _ in range(6):
+        app.step(timedelta(days=1))
+        await app.tick()
+        assert await sound(app) == []
