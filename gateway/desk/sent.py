@@ -27,15 +27,9 @@ from gateway.http.endpoints import page
 from gateway.http.fields import Identifier, Locale
 from gateway.http.parsing import read_query
 from gateway.look import moments, terms
-from gateway.look.translations import choose_locale, translations
+from gateway.look.translations import choose_locale, say, translations
 from gateway.watch.stuck import Why
 from storage.bad_rows import Standing
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
 
 AT_ONCE: Final = 50
 STATES: Final[Mapping[str, str]] = {

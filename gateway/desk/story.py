@@ -17,13 +17,7 @@ from gateway.flows.rights.overview import Held
 from gateway.flows.rights.past_mails import Mail
 from gateway.http import dossier_paper
 from gateway.look import event_words, field_words, terms
-from gateway.look.translations import translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say, translations
 
 GROUNDS: Final[Mapping[str, str]] = {
     GroundKind.CONSENT: say("A consent"),

@@ -29,17 +29,12 @@ from gateway.http import audit_files, pages, turns
 from gateway.http.app_keys import DESK_EXPORTS, TURNS
 from gateway.http.endpoints import HTML, endpoint, page
 from gateway.look import moments
-from gateway.look.translations import translations
+from gateway.look.translations import say, translations
 
 _FORMS: Final = tuple(str(one) for one in Form)
 _EXTENTS: Final = tuple(str(one) for one in Extent)
 _PATH: Final = "/dpo/exports"
 _SOON: Final = 3  # seconds until the page is asked for again
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
 
 
 FILES: Final[Mapping[str, str]] = {

@@ -17,13 +17,7 @@ from gateway.flows.proving.reports import Happening, Report
 from gateway.look import moments
 from gateway.look.event_words import ACTORS, FACTS, KINDS
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
-from gateway.look.translations import translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say, translations
 
 SIGNED: Final = "signed"
 LEVELS: Final = {

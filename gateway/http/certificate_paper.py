@@ -20,13 +20,7 @@ from gateway.http.parsing import read_query
 from gateway.http.typesetter import PDF
 from gateway.look import moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
-from gateway.look.translations import translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say, translations
 
 _DESTROYED: Final[Mapping[str, str]] = {
     Compartment.PROFILE: say(

@@ -20,13 +20,7 @@ from gateway.flows.proving.defend import Defended
 from gateway.flows.proving.transmissions import Transmission
 from gateway.http import defences, evidence_paper
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
-from gateway.look.translations import translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say, translations
 
 _FIELDS: Final = (
     (b"from", say("From")),

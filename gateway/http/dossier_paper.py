@@ -24,13 +24,7 @@ from gateway.flows.rights.past_mails import Ground, Mail
 from gateway.http import pages
 from gateway.look import field_words, generated_notices, moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
-from gateway.look.translations import choose_locale, name_of_language, translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import choose_locale, name_of_language, say, translations
 
 _STATES: Final = {
     State.PENDING: say("Not confirmed yet"),

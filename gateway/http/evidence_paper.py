@@ -25,14 +25,8 @@ from gateway.http import evidences
 from gateway.http.evidence_words import FAULTS, UNKNOWN
 from gateway.look import moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
-from gateway.look.translations import translations
+from gateway.look.translations import say, translations
 from storage.ids import named
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
 
 _CONTROLLER: Final = ("name", "postal_address", "contact")
 _STATES: Final = {

@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.flows.proving.consent_proof import Unknown
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say
 
 UNKNOWN: Final[Mapping[Unknown, str]] = {
     Unknown.WHO_ASKED: say(

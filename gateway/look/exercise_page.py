@@ -9,13 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.look import resources
-from gateway.look.translations import translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say, translations
 
 # What each step shows, by its name (`gateway.process.drill.Shown`).
 SAID: Final[Mapping[str, str]] = {

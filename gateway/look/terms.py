@@ -12,13 +12,7 @@ from consent.model import Reason
 from consent.sign_ups import ASK_AGAIN, RE_PERMISSION, SWITCHED_ON
 from consent.suppressions import Stop
 from delivery.outbox import Parked
-from gateway.look.translations import translations
-
-
-def say(message: str) -> str:
-    """Marks a message for the catalogues; it is translated where it is written."""
-    return message
-
+from gateway.look.translations import say, translations
 
 # Why what somebody confirmed is not mailed.
 NOT_MAILED: Final[Mapping[str, str]] = {
