@@ -50,6 +50,8 @@ from tests.support.apps import App, open_app
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
 # As many rows as a keyring has keys of a kind; what was asked for.
 _FEW = ("SCAN live_key", "SCAN json_each VIRTUAL TABLE INDEX 1:")
+# What a subquery gives is no table: how that is found are steps of their own.
+_MADE = ("CO-ROUTINE ", "MATERIALIZE ")
 Look = Callable[[App, AsyncConnection], Awaitable[Any]]
 
 
@@ -193,9 +195,11 @@ async def test_no_table_is_read_whole(app: App, name: str) -> None:
         for statement, parameters in statements:
             rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [str(row[3]) for row in rows]
+            made = {one.split()[-1] for one in steps if one.startswith(_MADE)}
             whole = [
                 one
                 for one in steps
                 if one.startswith("SCAN") and _WAITING not in one and one not in _FEW
+                if one.removeprefix("SCAN ") not in made
             ]
             assert not whole, (statement, steps)
