@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -17,6 +16,7 @@ from gateway.cli.talk import (
     agrees,
     configuration,
     fail,
+    line_of_stdin,
     progress,
     read_json,
     result,
@@ -133,7 +133,7 @@ def test_(
     what became of it; the id of the message is alone on stdout.
     """
     said = {"purpose": purpose, "content": read_json(content)}
-    sent = run(try_out(configuration(context), said, sys.stdin.readline().strip()))
+    sent = run(try_out(configuration(context), said, line_of_stdin()))
     result(sent)
 
 
@@ -257,7 +257,7 @@ async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
     try:
         question = Question(said["purpose"], email=address.parse(email))
     except AddressError as error:
-        raise fail(f"that is no address: {error}") from None
+        raise fail(f"stdin has no address: {error}") from None
     async with open_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         until = parts.clock.wall() + _TRIED

@@ -90,6 +90,14 @@ def agrees(question: str) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
+def line_of_stdin() -> str:
+    """What is typed or piped in, such as an address, which stands in no argument."""
+    try:
+        return sys.stdin.readline().strip()
+    except UnicodeDecodeError:
+        raise fail("stdin is no text in UTF-8: give one line of it") from None
+
+
 @contextmanager
 def named(path: Path, doing: str, way_out: str) -> Iterator[None]:
     """Around what opens or writes a path that the caller gave: say which, and what to do."""

@@ -69,7 +69,7 @@ def test_what_cannot_be_sent_is_said_before_anybody_is_asked(run: Run, folder: P
     [
         (ADA, "is queued; `gateway status` says"),
         ("grace@example.org", "it may not be sent there: unknown"),
-        ("nobody", "that is no address"),
+        ("nobody", "stdin has no address"),
     ],
     ids=["agreed", "never asked", "no address"],
 )
