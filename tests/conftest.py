@@ -42,9 +42,9 @@ _LONG_ON_BOTH = {
     *("test_locked_evidence", "test_status", "test_exporting", "test_export_forms"),
     "test_template",
 }
-# Of what is promised, and of the gaps between two effects, PostgreSQL is asked one in four of each
-# file, beginning with the first; the others with `make test-long`.
-_SOME_ON_BOTH, _EVERY = {"promises", "faults"}, 4
+# What is promised is asked of both, always. Of the gaps between two effects PostgreSQL is asked one
+# in four of each file, beginning with the first; the others with `make test-long`.
+_SOME_ON_BOTH, _EVERY = {"faults"}, 4
 _SOME_OF = {"test_campaigns", "test_takings_away"}
 
 
