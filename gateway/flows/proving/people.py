@@ -16,7 +16,7 @@ from consent.gates import Gate
 from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from consent.model import State
 from gateway.flows.leaving import whereabouts
-from gateway.flows.leaving.withdraw import NOT_ME
+from gateway.flows.leaving.withdraw import said_not_me
 
 # Confirmed once: by then they had a handle, which is kept for ever.
 _WITH_HANDLE = (State.CONFIRMED, State.WITHDRAWN, State.EXPIRED)
@@ -82,7 +82,7 @@ def _stops(known: Known) -> Iterator[str]:
     yield from stops.denied(known.told, known.gate)
     if Kind.SUPPRESSION_ADDED in kinds and known.gate.suppressed is None:
         yield "a suppression"
-    not_me = any(event.facts.get("channel") == NOT_ME for event in known.told)
+    not_me = any(said_not_me(event) for event in known.told)
     if not_me and known.gate.asking_blocked_at is None:
         yield "a “not me”"
 
