@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,6 +89,9 @@ def remember_config(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit; an error is a line on stderr, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if not all(map(_is_text, given)):
+        say("gateway: an argument is no text in UTF-8; write it anew, or rename what it names")
+        sys.exit(2)
     try:
         _program()(_config_first(given))
     except Exception as error:  # noqa: BLE001 a traceback could quote personal data
@@ -95,8 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
+def _is_text(argument: str) -> bool:
+    """Bytes that are none come as halves of characters, which no database takes."""
+    return not any("\ud800" <= one <= "\udfff" for one in argument)
+
+
+@cache
 def _program() -> Any:
-    """The commands; their help is as wide as the terminal, wherever lines of our files end."""
+    """The commands; their help is as wide as the terminal, wherever lines of our files end.
+
+    Made once a process: a hundred signatures are read for it.
+    """
     program: Any = get_command(app)
     found = [program]
     while found:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.output import require_writable
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, named, result, run, say
 from storage import files
@@ -83,6 +84,8 @@ def breach(
         raise typer.BadParameter(f"-o: the name of the file ends in {', '.join(_ENDINGS)}")
     config = configuration(context)
     asked = _question(config, case, took, (since, until, known_at))
+    if output is not None:
+        require_writable(output)
     made, document, written = run(_assessed(config, asked, locale, output))
     if output is not None:
         with named(output, "written", _WRITTEN):

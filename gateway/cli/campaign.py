@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.talk import (
+    agrees,
     configuration,
     fail,
+    line_of_stdin,
     progress,
     read_json,
     result,
@@ -24,6 +25,7 @@ from gateway.cli.talk import (
     say,
     table,
 )
+from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,7 +133,7 @@ def test_(
     what became of it; the id of the message is alone on stdout.
     """
     said = {"purpose": purpose, "content": read_json(content)}
-    sent = run(try_out(configuration(context), said, sys.stdin.readline().strip()))
+    sent = run(try_out(configuration(context), said, line_of_stdin()))
     result(sent)
 
 
@@ -162,7 +164,8 @@ def resend(
     """Send again what ended `uncertain`, under the same Message-IDs: some may arrive twice."""
     again = run(_with(configuration(context), partial(_resend, campaign=campaign, ask=not yes)))
     if isinstance(again, int):
-        say(f"{again} messages of {campaign} are sent again")
+        verb = "is" if again == 1 else "are"
+        say(f"{counted(again, 'message')} of {campaign} {verb} sent again")
         return
     raise _refused(again)
 
@@ -176,7 +179,7 @@ async def _resend(stores: Stores, steering: Steering, *, campaign: str, ask: boo
     doubted = 0 if found is None else found.counts.get("uncertain", 0)
     if doubted:
         say(f"{doubted} may have arrived, and may not; those that did arrive twice then.")
-        if ask and not typer.confirm("Send them again?", err=True):
+        if ask and not agrees("Send them again?"):
             raise fail("nothing was sent again")
     return await steering.resend(campaign, By(Actor.OPERATOR))
 
@@ -238,7 +241,7 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
         with progress("counting whom it would reach", None) as move:
             found = await reach.reach(stores, order, lambda: True, move)
         _tell(order, found)
-        if ask and not typer.confirm("Make it?", err=True):
+        if ask and not agrees("Make it?"):
             raise fail("nothing was made")
         return str(await launch.launch(stores, order))
 
@@ -254,7 +257,7 @@ async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
     try:
         question = Question(said["purpose"], email=address.parse(email))
     except AddressError as error:
-        raise fail(f"that is no address: {error}") from None
+        raise fail(f"stdin has no address: {error}") from None
     async with open_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         until = parts.clock.wall() + _TRIED
@@ -307,7 +310,8 @@ def _order(config: Config, templates: Templates, said: dict[str, Any], now: date
 def _tell(order: Order, found: Reach) -> None:
     when = "at once" if order.starts_at is None else f"from {order.starts_at.isoformat()} on"
     pace = "" if order.per_hour is None else f", at most {order.per_hour} an hour"
-    say(f"{found.recipients} people would be mailed {when}{pace}, as {order.sender}.")
+    whom = counted(found.recipients, "person", "people")
+    say(f"{whom} would be mailed {when}{pace}, as {order.sender}.")
     for reason, number in sorted(found.refused.items()):
         say(f"  {number} would not: {reason}")
     for one in order.blemishes:

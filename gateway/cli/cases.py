@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import configuration, fail, progress, result, result_json, run
+from gateway.cli.talk import configuration, fail, line_of_stdin, progress, result, result_json, run
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
@@ -43,7 +42,7 @@ def open_(
     seconds for ten thousand people; ctrl-c ends it, and nothing is shown then. The log tells of
     the search before it begins, and of what is shown before it is.
     """
-    wanted = _case(case, reason, sys.stdin.readline().strip())
+    wanted = _case(case, reason, line_of_stdin())
     opening = run(_open(configuration(context), wanted))
     if not opening.people:
         raise fail("no locked evidence names that address; the log tells of the search")
@@ -74,7 +73,7 @@ def _case(number: str, reason: str, typed: str) -> Case:
         )
         raise typer.BadParameter(said) from None
     except AddressError as error:
-        raise fail(f"that is no address: {error}") from None
+        raise fail(f"stdin has no address: {error}") from None
 
 
 async def _open(config: Config, case: Case) -> Opening:

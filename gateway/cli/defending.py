@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.output import require_writable
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, result, result_json, run, say
 from storage import files
@@ -54,7 +55,10 @@ def defend(
     opening = _opening(reason, case)
     with named(mail, "read", _READ):
         raw = _read(mail)
-    answered, written = run(_answer(configuration(context), raw, opening, locale, output))
+    config = configuration(context)
+    if output is not None:
+        require_writable(output)
+    answered, written = run(_answer(config, raw, opening, locale, output))
     if output is not None:
         with named(output, "written", _WRITTEN):
             files.write_private(output, written)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.operator import address_of
-from gateway.cli.talk import configuration, result, result_json, run
+from gateway.cli.talk import configuration, line_of_stdin, result, result_json, run
 
 if TYPE_CHECKING:
     from consent.address import Address
@@ -36,7 +35,7 @@ def doctor(
     """
     from gateway.watch.findings import Level
 
-    email = address_of(sys.stdin.readline().strip()) if probe else None
+    email = address_of(line_of_stdin()) if probe else None
     found = [*_examine(context), *_probed(context, email)]
     if as_json:
         result_json([_row(finding) for finding in found])
@@ -53,7 +52,7 @@ def _examine(context: typer.Context) -> Sequence[Finding]:
     try:
         config = configuration(context)
     except ConfigError as error:
-        fix = "mend it in the configuration; config.toml explains each key"
+        fix = "mend it in the configuration, or what that names; config.toml explains each key"
         return [findings.fail("configuration", problem, fix) for problem in error.problems]
     return run(examination.examine(config, txt_records))
 

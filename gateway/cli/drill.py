@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import backup as backups
+from gateway.cli.output import require_writable
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, progress, result, run, say
 
@@ -46,6 +47,7 @@ def drill(
     config = configuration(context)
     if output.exists() and not force:
         raise fail(f"{output} is there already: give -o another name, or --force")
+    require_writable(output)
     with progress("exercise", None) as move:
         held = run(_hold(config, folder, identity, lambda _, done: move(done)))
     _write(output, held, config.controller.name, locale)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import configuration, fail, result, result_json, run, say
+from gateway.cli.talk import configuration, fail, line_of_stdin, result, result_json, run, say
 
 if TYPE_CHECKING:
     from consent.erasures import Erasure
@@ -43,7 +42,7 @@ def erase(
     """
     if (subject is None) == (not email_stdin):
         raise typer.BadParameter("say whom: --subject ID, or --email-stdin")
-    question = _question(subject, sys.stdin.readline().strip() if email_stdin else "")
+    question = _question(subject, line_of_stdin() if email_stdin else "")
     received = None if received_at is None else _moment(received_at)
     if not yes:
         raise fail("nothing was done: an erasure cannot be undone; say --yes")
@@ -74,7 +73,7 @@ def _question(subject: str | None, typed: str) -> Question:
     try:
         return Question("", address.parse(typed))
     except AddressError as error:
-        raise fail(f"that is no address: {error}") from None
+        raise fail(f"stdin has no address: {error}") from None
 
 
 def _moment(typed: str) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gateway.cli.output import Output
-from gateway.cli.talk import configuration, fail, named, progress, run, say
+from gateway.cli.talk import configuration, fail, line_of_stdin, named, progress, run, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -151,7 +150,7 @@ def _order(written: _Written, about: _About, held: Sequence[str]) -> _Order:
     local = zone_named(zone or "UTC")
     assert local is not None  # noqa: S101 checked
     taking = Taking(form, Actor.OPERATOR, None, case, since, until, extent, local)
-    question = _question(sys.stdin.readline().strip()) if about.of_person else None
+    question = _question(line_of_stdin()) if about.of_person else None
     return _Order(taking, question, reason, held, written.locale or "en")
 
 
@@ -231,7 +230,7 @@ def _question(typed: str) -> Question:
     try:
         return Question("", address.parse(typed))
     except AddressError as error:
-        raise fail(f"that is no address: {error}") from None
+        raise fail(f"stdin has no address: {error}") from None
 
 
 async def _export(config: Config, order: _Order, output: Output) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.exporting import checked
-from gateway.cli.talk import configuration, fail, result, result_json, run, say, table
+from gateway.cli.talk import (
+    configuration,
+    fail,
+    line_of_stdin,
+    result,
+    result_json,
+    run,
+    say,
+    table,
+)
 from storage import patterns
 
 if TYPE_CHECKING:
@@ -57,7 +65,7 @@ def create(
     if name is not None and re.fullmatch(patterns.NAME, name) is None:
         said = f"{patterns.in_words(patterns.NAME)}; such as privacy-1"
         raise typer.BadParameter(said, param_hint="--name")
-    config, email = configuration(context), address_of(sys.stdin.readline().strip())
+    config, email = configuration(context), address_of(line_of_stdin())
     done = run(_create(config, email, role, name))
     if isinstance(done, Taken):
         raise fail(_why_not(done))

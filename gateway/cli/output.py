@@ -72,6 +72,20 @@ class Output:
         return size
 
 
+def require_writable(path: Path) -> None:
+    """Before long work, and before anybody's data is opened: that *path* can be written.
+
+    It changes nothing; what is there and no file, such as a pipe, is not touched.
+    """
+    is_there = path.exists()
+    if str(path) == "-" or (is_there and not path.is_file() and not path.is_dir()):
+        return
+    with named(path, "written", ELSEWHERE):
+        open(path, "ab", opener=files.opener).close()
+        if not is_there:
+            path.unlink()
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The file at *path*, its owner's alone; or standard output."""

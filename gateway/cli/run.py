@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from gateway.cli.talk import configuration, fail, named, run
+
+_ELSEWHERE: Final = (
+    "Or have the demo at five ports of your choice, from 9000 on: `make run PORT=9000`,"
+    " `gateway demo --port 9000`"
+)
 
 
 def serve(
@@ -72,6 +77,7 @@ def demo(
     page), 8025 and 2525 (the inbox), as its config.toml says.
     """
     from gateway.demo import demo as demonstration
+    from gateway.errors import CannotListen, CannotListenAnywhere
 
     if directory is None:
         directory = Path("var/demo" if port is None else f"var/demo-{port}")
@@ -80,4 +86,7 @@ def demo(
             demonstration.prepare(directory, port)
         except ValueError as error:
             raise fail(str(error)) from None
-    run(demonstration.demonstrate(directory))
+    try:
+        run(demonstration.demonstrate(directory))
+    except (CannotListen, CannotListenAnywhere) as error:
+        raise fail(f"gateway: {error}\n{_ELSEWHERE}") from None

@@ -77,6 +77,27 @@ def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
         raise typer.Exit(1) from None
 
 
+def agrees(question: str) -> bool:
+    """Ask whoever sits at the terminal; nobody there, or anything but yes, is a no.
+
+    On stderr alone: a blank on stdout would be the first letter of a result that a shell keeps.
+    """
+    sys.stderr.write(f"{question} [y/N]: ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def line_of_stdin() -> str:
+    """What is typed or piped in, such as an address, which stands in no argument."""
+    try:
+        return sys.stdin.readline().strip()
+    except UnicodeDecodeError:
+        raise fail("stdin is no text in UTF-8: give one line of it") from None
+
+
 @contextmanager
 def named(path: Path, doing: str, way_out: str) -> Iterator[None]:
     """Around what opens or writes a path that the caller gave: say which, and what to do."""

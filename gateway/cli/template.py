@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from gateway.cli.output import opened
 from gateway.cli.talk import (
     configuration,
     fail,
+    line_of_stdin,
     named,
     read_json,
     result,
@@ -149,7 +149,7 @@ def send_test(
 
     config = configuration(context)
     chosen, said = _purpose_of(config, purpose), _said(config, name, purpose, data)
-    email = address_of(sys.stdin.readline().strip())
+    email = address_of(line_of_stdin())
     if not run(_is_operators(config, email.mailbox)):
         raise fail("that is no operator's mailbox: `gateway operator create` enters one")
     content = {key: said.content[key] for key in ("template", "data")}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import configuration, fail, progress, result_json, run, say, table
+from gateway.cli.talk import agrees, configuration, fail, progress, result_json, run, say, table
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def ask_again(
     if dry_run or not looked.asked:
         _tell_asked(looked, as_json=as_json)
         return
-    if not yes and not typer.confirm(f"Send {counted(looked.asked, 'mail')}?", err=True):
+    if not yes and not agrees(f"Send {counted(looked.asked, 'mail')}?"):
         raise fail("nothing was done")
     asked = run(_ask(config, text, per_hour, dry=False))
     say(f"asked: {_people(asked.asked)}")
@@ -220,7 +220,7 @@ def _ask_whether_to_end(config: Config, text: str, *, sure: bool) -> None:
     outlook, resting = run(_resting(config, text))
     _require_retired(outlook, text)
     say(f"would end, of what rests on {text}: {_counted(resting)}")
-    if not sure and not typer.confirm("End them?", err=True):
+    if not sure and not agrees("End them?"):
         raise fail("nothing was done")
 
 

@@ -327,7 +327,7 @@ def load(path: Path) -> Config:
         raise ConfigError([f"{path}: cannot be read: {why}; {way_out}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: cannot be read: it is not text in UTF-8"]) from None
-    return parse(raw, base=path.absolute().parent)
+    return parse(raw, base=path.absolute().parent, name=str(path))
 
 
 def embedded_default() -> str:
@@ -338,12 +338,12 @@ def embedded_default() -> str:
     return Path(__file__).parents[2].joinpath("config.toml").read_text(encoding="utf-8")
 
 
-def parse(raw: str, *, base: Path) -> Config:
-    """As `load`, from text; relative paths are relative to *base*."""
+def parse(raw: str, *, base: Path, name: str = "it") -> Config:
+    """As `load`, from the text of *name*; relative paths are relative to *base*."""
     try:
         tree = tomllib.loads(raw)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"not TOML: {error}"]) from None
+        raise ConfigError([f"{name}: is not TOML: {error}"]) from None
     fetched = secrets.fetch(tree, base)
     problems = list(fetched.problems.values())
     if isinstance(delivery := tree.get("delivery"), dict):

@@ -27,8 +27,9 @@ def test_an_operator_is_told_whom_it_reaches_makes_it_and_steers_it(run: Run, fo
     said.write_text(json.dumps({"subject": "June", "text": "Hello."}))
     order = ("campaign", "create", "--purpose", "newsletter", "--content", str(said))
 
-    made = run(*order, "--per-hour", "600", "--yes")
-    name = made.out.strip()
+    asked = run(*order, stdin="")
+    made = run(*order, "--per-hour", "600", stdin="y")
+    name = made.out.removesuffix("\n")  # as a shell has it of `$(gateway campaign create …)`
     asyncio.run(_expand(folder / "config.toml"))
     paused = run("campaign", "pause", name)
     shown = run("campaign", "show", name, "--json").json
@@ -36,8 +37,10 @@ def test_an_operator_is_told_whom_it_reaches_makes_it_and_steers_it(run: Run, fo
     cancelled = run("campaign", "cancel", name)
     again = run("campaign", "resume", name)
 
+    assert (asked.status, asked.out) == (1, "")
+    assert asked.err.endswith("Make it? [y/N]: nothing was made\n")
     assert made.status == 0, made.err
-    assert made.err.startswith("1 people would be mailed at once, at most 600 an hour, as acme.")
+    assert made.err.startswith("1 person would be mailed at once, at most 600 an hour, as acme.")
     assert paused.err == f"{name} is paused\n"
     assert (shown["status"], shown["counts"]) == ("paused", {"paused": 1})
     assert listed.startswith(f"{name}  newsletter  paused")
@@ -66,7 +69,7 @@ def test_what_cannot_be_sent_is_said_before_anybody_is_asked(run: Run, folder: P
     [
         (ADA, "is queued; `gateway status` says"),
         ("grace@example.org", "it may not be sent there: unknown"),
-        ("nobody", "that is no address"),
+        ("nobody", "stdin has no address"),
     ],
     ids=["agreed", "never asked", "no address"],
 )
@@ -105,7 +108,7 @@ def test_what_may_have_arrived_is_sent_again_when_an_operator_says_so(
     assert (resent.status, resent.out) == (0, "")
     assert resent.err.splitlines() == [
         "1 may have arrived, and may not; those that did arrive twice then.",
-        f"1 messages of {name} are sent again",
+        f"1 message of {name} is sent again",
     ]
     assert none.err == f"0 messages of {name} are sent again\n"
     assert (unknown.status, "no such campaign" in unknown.err) == (1, True)

@@ -111,7 +111,7 @@ def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:
         (["--subject", "sub_1", "--yes"], 1, "nobody is known"),
         (["--subject", "sub_1", "--yes", "--received-at", "2026-01-31"], 2, "with its offset"),
         (["--subject", "sub_1", "--yes", "--received-at", "0026-11-20T09:00:00Z"], 2, "since 1970"),
-        (["--email-stdin", "--yes"], 1, "that is no address"),
+        (["--email-stdin", "--yes"], 1, "stdin has no address"),
     ],
     ids=["nobody", "both", "not sure", "unknown", "no time", "long ago", "no address"],
 )

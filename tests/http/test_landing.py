@@ -105,6 +105,7 @@ def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:
         "Bearer cgw_key",
         made.form,
         "defend $(",
+        "operator create --role dpo",
         f"campaign create --purpose {made.purpose}",
     ):
         assert part in text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from delivery.errors import ComposeError, JournalError
-from delivery.outcome import Ending, Phase, Reply
+from delivery.outcome import Ending, Kind, Outcome, Phase, Reply, Verdict, judge
 from delivery.pool import Pool
 from delivery.relay import Relay
 from delivery.transmission import Connection, Envelope, Timeouts, transmit
@@ -182,6 +182,19 @@ async def test_a_refusal_ends_it_where_it_came(
     assert ending.reply.code == code
     assert fences.asked.count("spend") == 1
     assert connection.dialogue.is_quiet
+
+
+async def test_a_full_mailbox_means_the_same_before_and_after_the_dot(
+    sink: Sink, connection: Connection
+) -> None:
+    at_rcpt = await transmit(connection, mail_to("full-rcpt"), Fences())
+    after_dot = await transmit(connection, mail_to("full-dot"), Fences())
+
+    later = Verdict(Outcome.DEFERRED, again=True)
+    assert [at_rcpt.phase, after_dot.phase] == [Phase.RCPT, Phase.REPLIED]
+    assert [judge(one, Kind.MARKETING) for one in (at_rcpt, after_dot)] == [later, later]
+    assert connection.dialogue.is_quiet
+    assert sink.accepted == []
 
 
 @pytest.mark.parametrize("recipient", ["close-rcpt", "close-dot", "odd-dot"])

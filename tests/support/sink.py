@@ -36,6 +36,7 @@ REFUSALS = {
     "refuse-data": ("data", "554 5.5.1 not now"),
     "refuse-dot": ("dot", "554 5.7.1 blocked"),
     "defer-dot": ("dot", "451 4.3.0 try again"),
+    "full-dot": ("dot", "552 5.2.2 mailbox full"),
     "close-dot": ("dot", "421 4.3.2 shutting down"),
     "nonsense-dot": ("dot", "whatever"),
     "echo-dot": ("dot", "250 2.0.0 kept for <{rcpt}> of Taradiddle Lane"),

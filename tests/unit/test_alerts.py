@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from gateway.watch.hindrances import Hindrance
 from gateway.watch.metrics import Metrics
 
 _FILE = Path(__file__).parents[2] / "deploy" / "monitoring" / "alerts.yaml"
@@ -128,6 +129,28 @@ def test_no_two_rules_have_one_name() -> None:
     names = [rule["alert"] for rule in RULES]
 
     assert len(set(names)) == len(names) > 10
+
+
+def test_each_reason_why_mail_waits_has_an_alert_or_waits_by_itself() -> None:
+    asked = "|".join(re.findall(r'gateway_hindered\{why=~"([^"]+)"', str(RULES))).split("|")
+    elsewhere = {  # rules of their own tell of these, at their own pace
+        Hindrance.STORE_AWAY: "GatewayStoreAway",
+        Hindrance.KEYS_MISSING: "GatewayKeyringBehind",
+        Hindrance.PUT_OFF: "GatewayRelayObjects",
+        Hindrance.CONFIRMATIONS_WITHHELD: "GatewayLimited",
+        Hindrance.PARKED: "GatewayParked",
+    }
+    by_itself = {
+        Hindrance.CAMPAIGN_PAUSED,  # whoever paused it knows
+        Hindrance.DNS,  # only `gateway status` asks for it
+        Hindrance.QUOTA,
+        Hindrance.FREQUENCY_CAP,
+        Hindrance.PERSON_PAUSES,
+        Hindrance.CONFIRMATIONS_WAIT,
+    }
+
+    assert sorted([*asked, *elsewhere, *by_itself]) == sorted(Hindrance)
+    assert {rule["alert"] for rule in RULES} >= set(elsewhere.values())
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_a_table_is_wrong_by_what_stands_in_it_and_no_pattern_is_shown() -> None
 
 
 def test_a_file_that_is_not_toml_is_refused() -> None:
-    assert problems("[server")[0].startswith("not TOML")
+    assert problems("[server")[0].startswith("it: is not TOML: ")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

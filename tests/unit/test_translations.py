@@ -24,6 +24,7 @@ from gateway.look.translations import (
 _KEYWORDS = {"_": None, "gettext": None, "say": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _IN_CODE = re.compile(r"^\[python: gateway/(\S+)\]$", re.MULTILINE)
 _PLACE = re.compile(r"%\(\w+\)s|<[^>]+>")
+_PROSE = (".html", ".txt")
 
 
 TRANSLATED = [language for language in languages() if language != SOURCE]
@@ -126,12 +127,22 @@ def test_no_code_and_no_template_names_a_language_of_the_catalogues() -> None:
 
 def test_french_is_set_as_the_french_set_it() -> None:
     """Blanks that do not break before : ; ! ? and in guillemets; the apostrophe of printers."""
-    notice = (resources.templates() / "notice" / "fr.md").read_text("utf-8")
-    prose = re.sub(r"\{\{.*?\}\}|\{[%#].*?[%#]\}|\]\(.*?\)", "X", notice)
+    papers = "\n".join(one.read_text("utf-8") for one in resources.templates().rglob("fr.md"))
+    # What Jinja and Markdown read is not said; `::` parts a label from its value in a table.
+    prose = re.sub(r"\{\{.*?\}\}|\{[%#].*?[%#]\}|\]\(.*?\)", "X", papers).replace(" :: ", "|")
     said = [_PLACE.sub("X", one) for m in catalogue("fr") for one in forms(m.string)]
-    loose = re.compile(r" [:;!?»]|« |[^\W\d][:;!?](?!//)|['\u201c\u201d\"]")
+    loose = re.compile(r" [:;!?»%]|« |[^\W\d][:;!?](?!//)|['\u201c\u201d\"]")
 
     assert [one for one in [*said, *prose.splitlines()] if loose.search(one)] == []
+
+
+def test_what_follows_a_value_is_set_by_the_catalogue() -> None:
+    """A colon in a template would stand there as the English set it, in every language."""
+    folders = [resources.templates() / name for name in ("mail", "pages")]
+    files = [one for folder in folders for one in folder.rglob("*.*") if one.suffix in _PROSE]
+    bare = re.compile(r"\}\}(</\w+>)*[:?!](\s|<|$)", re.MULTILINE)
+
+    assert [one.name for one in files if bare.search(one.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(
