@@ -14,6 +14,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.tables import audit_pending
+from storage import straight
 from storage.sound import sound
 
 _MOST = 2**62  # no gateway comes so far
@@ -23,7 +24,7 @@ _AT_ONCE = 100_000
 _NEXT = text("""
     SELECT drawn.n, (SELECT count(*) FROM audit_pending WHERE audit_pending.n = drawn.n) AS taken
     FROM (SELECT nextval('audit_pending_n_seq') AS n FROM generate_series(1, :wanted)) AS drawn
-""")
+""").columns(n=Integer, taken=Integer)
 # Also behind what is there: whoever set the counter back would have every insert fail.
 _LAST = text("""
     SELECT max(
@@ -72,7 +73,7 @@ async def _from_the_sequence(connection: AsyncConnection, wanted: int) -> Sequen
     free: list[int] = []
     more = wanted
     while len(free) < wanted:
-        rows = await connection.execute(_NEXT, {"wanted": more})
+        rows = await straight.rows(connection, _NEXT, {"wanted": more})
         free += [n for n, taken in rows if not taken]
         more = min(more * 2, _AT_ONCE)
     return sorted(free)[:wanted]

@@ -7,6 +7,7 @@ import asyncio
 import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -40,7 +41,7 @@ from gateway.process.desk import Desk
 from storage.database import Database
 from storage.ids import random_id
 
-PEOPLE = 200_000  # for whom messages are made
+PEOPLE = 1_000_000  # for whom messages are made
 MAILED = 20_000  # to whom they are sent, too
 CONFIRMATIONS = 5_000
 SPREAD = 60.0  # seconds over which the second lot of them comes
@@ -68,8 +69,11 @@ def run() -> None:
 async def _expand(settings: Config) -> None:
     """Messages for everybody, while people sign up in the same process."""
     async with open_gateway(settings) as parts:
+        filling = time.perf_counter()
         await agree(parts, PEOPLE)
         await _analyze(parts)
+        sys.stdout.write(f"{PEOPLE:,} people made in {time.perf_counter() - filling:,.0f} s\n")
+        sys.stdout.flush()
         expansion, steps = Expansion(_stores(parts)), list[float]()
         name = await _launch(parts, "June")
 

@@ -25,7 +25,7 @@ from consent.honesty import granting
 from consent.model import Evidence, State
 from consent.sign_ups import RE_PERMISSION
 from consent.wordings import Wordings
-from storage import paging
+from storage import paging, straight
 from storage.honesty import RowKeys
 from storage.sound import fits, readable, tuples
 from storage.types import among, texts
@@ -218,7 +218,7 @@ class Consents:
         self, connection: AsyncConnection, subjects: Iterable[str]
     ) -> dict[str, list[Consent]]:
         """Every consent of these people, oldest request first."""
-        rows = tuples(await connection.execute(_OF_SUBJECTS, {"subjects": subjects}), table)
+        rows = tuples(await straight.rows(connection, _OF_SUBJECTS, {"subjects": subjects}), table)
         found: dict[str, list[Consent]] = {}
         for row in rows:
             found.setdefault(row.subject, []).append(self.read(row))

@@ -110,7 +110,7 @@ async def of(connection: AsyncConnection, subjects: Collection[str]) -> list[Row
 
 def opened(row: Row, opener: Opener) -> Ids:
     """What a row says; nothing where its key is gone, or no gateway wrote it so."""
-    place = _place(row.consent, row.state)
+    place = _place(row.consent, row.purpose, row.state)
     try:
         raw = opener.open(row.subject, Compartment.PROFILE, place, row.sealed)
     except (SealError, KeyUnusable):
@@ -142,13 +142,14 @@ async def purge(connection: AsyncConnection, requests: Collection[str], now: dat
 
 def _sealed(of: Consent, ids: Ids, state: Standing, sealer: Sealer) -> Row:
     raw = json.dumps(dict(ids), ensure_ascii=False).encode()
-    place = _place(of.id, state)
+    place = _place(of.id, of.purpose, state)
     sealed = sealer.seal(of.subject, Compartment.PROFILE, place, raw)
     return Row(of.id, of.subject, of.purpose, state, sealed)
 
 
-def _place(consent_id: str, state: Standing) -> tuple[str, str, str]:
-    return ("external_id", state, consent_id)
+def _place(consent_id: str, purpose: str, state: Standing) -> tuple[str, str, str]:
+    # The purpose too: a key that is bound to another one must not hear what they are called here.
+    return ("external_id", state, f"{consent_id}/{purpose}")
 
 
 def _row(row: Any) -> Row:

@@ -29,7 +29,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit import roll
 from audit.kinds import Kind
 from consent import tables
-from consent.model import State
 from consent.telling_tables import change, telling
 from storage import bad_rows, paging
 from storage.honesty import RowKeys
@@ -185,24 +184,6 @@ async def page(
             break
         last = (rows[-1].place, rows[-1].id)
     return found[:limit]
-
-
-async def agreed(
-    connection: AsyncConnection, subjects: Collection[str], purposes: Collection[str]
-) -> set[str]:
-    """Those of these people who agreed to one of these purposes, whatever became of it since."""
-    consent = tables.consent
-    decided = [one for one in State if one.decided]
-    query = (
-        select(consent.c.subject)
-        .distinct()
-        .where(
-            among(consent.c.subject, subjects),
-            consent.c.purpose.in_(purposes),
-            consent.c.state.in_(decided),
-        )
-    )
-    return set((await connection.execute(query)).scalars())
 
 
 async def awaits_its_place(connection: AsyncConnection, eid: bytes) -> bool:

@@ -20,7 +20,7 @@ from consent import tables
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.model import SubjectState
-from storage import paging
+from storage import paging, straight
 from storage.honesty import RowKeys, Value
 from storage.sound import tuples
 from storage.types import among, texts
@@ -158,7 +158,7 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     wanted = list(subjects)
     if not wanted:
         return {}
-    rows = tuples(await connection.execute(_LOCK, {"subjects": wanted}), subject)
+    rows = tuples(await straight.rows(connection, _LOCK, {"subjects": wanted}), subject)
     return {row.id: gate_of(row) for row in rows}
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Opener, Sealer
 from consent import tables, tokens
 from consent.keys.vault import Compartment
+from storage import straight
 from storage.honesty import RowKeys, Value
 from storage.locks import delete_free
 from storage.sound import tuples
@@ -196,7 +197,7 @@ async def handles(
     """
     wanted = set(pairs)
     subjects = {subject for subject, _ in wanted}
-    rows = await connection.execute(_OF_SUBJECTS, {"subjects": subjects})
+    rows = await straight.rows(connection, _OF_SUBJECTS, {"subjects": subjects})
     found = {
         (row.subject, row.purpose): row.sealed
         for row in tuples(rows, tables.handle)
@@ -240,7 +241,8 @@ def links(
     if handle is None:
         # Not None: a mail that nobody can unsubscribe from must not be composed.
         raise LookupError("the key of a handle is gone")
-    return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}
+    made = tokens.link_tokens(handle, Route)
+    return {route: f"{base}/{route}/{made[route]}" for route in Route}
 
 
 async def follow(

@@ -16,11 +16,14 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import deadlines, tables
+from storage import straight
 from storage.honesty import RowKeys, Value
 from storage.signed import SignedTable
-from storage.types import among
+from storage.sound import tuples
+from storage.types import among, texts
 
 pace = tables.pace
+_OF_SUBJECTS = select(pace).where(among(pace.c.subject, texts("subjects")))
 
 LONGEST_APART = timedelta(days=30)
 
@@ -49,8 +52,8 @@ async def read(
     connection: AsyncConnection, keys: RowKeys, subjects: Iterable[str]
 ) -> dict[str, Pace]:
     """Those of these people who chose one; of who did not it is missing."""
-    query = select(pace).where(among(pace.c.subject, subjects))
-    return {row.subject: _read(keys, row) for row in await connection.execute(query)}
+    rows = await straight.rows(connection, _OF_SUBJECTS, {"subjects": subjects})
+    return {row.subject: _read(keys, row) for row in tuples(rows, pace)}
 
 
 async def choose(connection: AsyncConnection, keys: RowKeys, subject: str, chosen: Pace) -> None:

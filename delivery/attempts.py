@@ -28,6 +28,7 @@ from delivery import tables
 from delivery.outbox import Message
 from delivery.outcome import Kind, Outcome
 from delivery.permits import SPENT
+from storage import straight
 from storage.types import among, texts
 from storage.writing import update_all
 
@@ -129,7 +130,7 @@ async def so_far(connection: AsyncConnection, messages: Sequence[str]) -> dict[s
     """
     if not messages:
         return {}
-    rows = await connection.execute(_counting(), {"messages": messages})
+    rows = await straight.rows(connection, _counting(), {"messages": messages})
     return {
         message: Attempts(count, end == _SENT, end != _GOES_ON, last, (low, high) == (1, count))
         for message, count, end, last, low, high in rows

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import campaigns, tally
 from delivery.outbox import FINAL, MOST_TRIES, Status, outbox
 from delivery.tally import Counts, Standing
+from storage import straight
 from storage.types import Moment, among, texts
 from storage.writing import update_all
 
@@ -100,14 +101,14 @@ async def _end(connection: AsyncConnection, changes: Sequence[Change], now: date
         alike.setdefault((one.status, one.reason, int(one.tried)), []).append(one.message)
     for (status, reason, tried), messages in alike.items():
         as_it_is = {"to": status, "why": reason, "tried": tried, "now": now}
-        await connection.execute(_END, as_it_is | {"messages": messages})
+        await straight.run(connection, _END, as_it_is | {"messages": messages})
 
 
 async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
     for tried in (0, 1):
         messages = [one.message for one in changes if one.tried == bool(tried)]
         if messages:
-            await connection.execute(_TRIED, {"messages": messages, "tried": tried})
+            await straight.run(connection, _TRIED, {"messages": messages, "tried": tried})
     rows = [
         {
             "id": one.message,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery.outbox import IS_WAITING, Message, Status, is_honest, message_of, outbox
 from delivery.outcome import Kind
 from delivery.sharing import Due
-from storage import bad_rows
+from storage import bad_rows, straight
 from storage.honesty import RowKeys
 from storage.locks import free
 from storage.sound import fits, tuples
@@ -35,7 +35,7 @@ async def look(
             asked = bad_rows.at(now) | {"most": limit - len(found)}
             found += [
                 Due(name, subject, urgent=kind == Kind.SERVICE, parked=parked, campaign=campaign)
-                for name, subject, kind, campaign in await connection.execute(turn, asked)
+                for name, subject, kind, campaign in await straight.rows(connection, turn, asked)
             ]
     return found
 
@@ -81,7 +81,7 @@ async def _lock_some(
     And what was parked last.
     """
     asked = bad_rows.at(now) | {"messages": ids, "most": limit}
-    rows = tuples(await connection.execute(_locking(), asked), outbox)
+    rows = tuples(await straight.rows(connection, _locking(), asked), outbox)
     return [message_of(row, honest=is_honest(keys, row)) for row in rows]
 
 

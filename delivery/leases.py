@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from delivery import tables
 from delivery.outbox import WAITING, Message, Status, message_of
 from delivery.sharing import Rank
-from storage import bad_rows
+from storage import bad_rows, straight
 from storage.locks import delete_free
 from storage.sound import fits
-from storage.types import among, upsert
+from storage.types import Moment, among, upsert
 
 _MOST_SHARES = 16  # a claim looks at as many messages for each share as it wants itself
 
@@ -27,8 +27,9 @@ worker = tables.worker
 outbox = tables.outbox
 
 # Made once: each claim asks both.
+_AT = bindparam("now", type_=Moment())
 _UNTIL = select(worker.c.lease_until).where(worker.c.id == bindparam("worker"))
-_RUNNING = select(worker.c.id).where(worker.c.lease_until > bindparam("now")).order_by(worker.c.id)
+_RUNNING = select(worker.c.id).where(worker.c.lease_until > _AT).order_by(worker.c.id)
 
 
 async def register(
@@ -59,13 +60,13 @@ async def forget(connection: AsyncConnection, owner: str) -> None:
 
 async def runs(connection: AsyncConnection, owner: str, now: datetime) -> bool:
     """Whether the lease holds at *now*."""
-    until = (await connection.execute(_UNTIL, {"worker": owner})).scalar_one_or_none()
-    return until is not None and until > now
+    found = await straight.rows(connection, _UNTIL, {"worker": owner})
+    return any(until > now for (until,) in found)
 
 
 async def rank(connection: AsyncConnection, owner: str, now: datetime) -> Rank:
     """The place of *owner* among the workers that run; one that does not has none to mind."""
-    running = list((await connection.execute(_RUNNING, {"now": now})).scalars())
+    running = [name for (name,) in await straight.rows(connection, _RUNNING, {"now": now})]
     if owner not in running:
         return Rank()
     of = min(len(running), _MOST_SHARES)

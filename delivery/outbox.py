@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
 from delivery.outcome import Kind
+from storage import straight
 from storage.honesty import RowKeys, Signed
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
@@ -259,7 +260,7 @@ async def name_domains(connection: AsyncConnection, domains: Mapping[str, str]) 
 
 async def lock(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Message]:
     """Lock rows whatever their state, waiting for whoever holds them."""
-    rows = tuples(await connection.execute(_LOCK, {"messages": ids}), outbox)
+    rows = tuples(await straight.rows(connection, _LOCK, {"messages": ids}), outbox)
     return {row.id: message_of(row) for row in rows}
 
 
@@ -287,7 +288,7 @@ class Stored:
 
 async def contents(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Stored]:
     """The sealed contents by id."""
-    rows = await connection.execute(_CONTENTS, {"contents": ids})
+    rows = await straight.rows(connection, _CONTENTS, {"contents": ids})
     return {name: Stored(sealed, key) for name, sealed, key in rows}
 
 
@@ -302,8 +303,8 @@ async def lease(
     if not messages:
         return
     of = {"messages": messages, "now": now}
-    await connection.execute(_LEASE, of | {"worker": owner})
-    await connection.execute(_OPEN, of)
+    await straight.run(connection, _LEASE, of | {"worker": owner})
+    await straight.run(connection, _OPEN, of)
 
 
 async def counts(connection: AsyncConnection) -> dict[tuple[str, str], int]:

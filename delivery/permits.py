@@ -19,7 +19,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    insert,
     or_,
     select,
     tuple_,
@@ -29,9 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
-from storage import paging
+from storage import paging, straight
 from storage.clock import Clock
 from storage.types import Moment, among, is_name, texts
+from storage.writing import insert_all
 
 permit = tables.permit
 outbox = tables.outbox
@@ -43,7 +43,6 @@ LAPSED = "lapsed"
 # open permits: it would read that instead, with all that lies dead there until it is vacuumed.
 _IS_OPEN = permit.c.state.concat("") == OPEN
 # Made once: there are some for every few mails, and making them took longer than their answers.
-_GRANT = insert(permit)
 _OWNER, _NOW = bindparam("worker", type_=String()), bindparam("now", type_=Moment())
 _NAMED = (
     select(outbox.c.id, outbox.c.attempt, outbox.c.owner, outbox.c.status)
@@ -89,8 +88,6 @@ class Permit:
 
 async def grant(connection: AsyncConnection, permits: Sequence[Permit]) -> None:
     """Write permits; only a claim that holds their gates may."""
-    if not permits:
-        return
     rows = [
         {
             "id": one.id,
@@ -111,7 +108,7 @@ async def grant(connection: AsyncConnection, permits: Sequence[Permit]) -> None:
         }
         for one in permits
     ]
-    await connection.execute(_GRANT, rows)
+    await insert_all(connection, permit, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +131,8 @@ async def spend(
     wanted = {one.message: one for one in spendings}
     held = [
         name
-        for name, attempt, its_owner, status in await connection.execute(
-            _NAMED, {"messages": wanted}
+        for name, attempt, its_owner, status in await straight.rows(
+            connection, _NAMED, {"messages": wanted}
         )
         if its_owner == owner and status == Status.SENDING
         if attempt == wanted[name].attempt
@@ -144,7 +141,7 @@ async def spend(
         return set()
     now = await clock.now(connection)
     spent = {"permits": [wanted[message].permit for message in held], "worker": owner, "now": now}
-    return set((await connection.execute(_SPEND, spent)).scalars())
+    return {name for (name,) in await straight.rows(connection, _SPEND, spent)}
 
 
 async def lapse(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:

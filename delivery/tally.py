@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import tables
+from storage import straight
 from storage.ids import named
 from storage.types import among, is_name, texts
 
@@ -45,7 +46,7 @@ Counts = Counter[tuple[str, str, str | None]]
 
 async def standing(connection: AsyncConnection, messages: Collection[str]) -> dict[str, Standing]:
     """How those of these messages stand that are of a campaign; the caller holds them."""
-    rows = await connection.execute(_NAMED, {"messages": messages})
+    rows = await straight.rows(connection, _NAMED, {"messages": messages})
     return {
         name: Standing(campaign, str(status), None if reason is None else str(reason))
         for name, campaign, status, reason in rows

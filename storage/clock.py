@@ -9,7 +9,10 @@ from typing import Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_NOW = text("SELECT clock_timestamp()")
+from storage import straight
+from storage.types import Moment
+
+_NOW = text("SELECT clock_timestamp() AS now").columns(now=Moment)
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -42,8 +45,9 @@ class DatabaseClock:
     async def now(self, connection: AsyncConnection) -> datetime:
         if connection.dialect.name == "sqlite":
             return self.wall()
-        moment: datetime = (await connection.execute(_NOW)).scalar_one()
-        return moment.astimezone(UTC)
+        ((moment,),) = await straight.rows(connection, _NOW)
+        assert isinstance(moment, datetime)  # noqa: S101 it is never null
+        return moment
 
     def wall(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251 the clock that the rule protects

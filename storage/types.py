@@ -88,16 +88,17 @@ class Moment(types.TypeDecorator[datetime]):
         return _written(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return _moment(value)
+        return read_moment(value)
 
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[Any], datetime | None]:
         """Without SQLAlchemy's own call around it: every mail reads a dozen moments."""
-        return _moment
+        return read_moment
 
 
-def _moment(value: Any) -> datetime | None:
+def read_moment(value: Any) -> datetime | None:
+    """What a driver gives for one, in UTC."""
     if value is None or (type(value) is datetime and value.tzinfo is UTC):
         return value
     if not isinstance(value, datetime):

@@ -15,6 +15,8 @@ from sqlalchemy import Dialect, String, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from storage import straight
+
 _Process = Callable[[Any], Any]
 
 
@@ -67,7 +69,7 @@ async def _execute(
     ]
     arrays = connection.dialect.name == "postgresql"
     given: Any = tuple(columns) if arrays else [*zip(*columns, strict=True)]
-    return (await connection.exec_driver_sql(made.statement, given)).rowcount
+    return await straight.run_text(connection, made.statement, given)
 
 
 @cache

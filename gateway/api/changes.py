@@ -71,7 +71,7 @@ class ChangesView(Answer):
 )
 async def get_changes(request: web.Request) -> web.StreamResponse:
     parts, query, key = request.app[PARTS], read_query(request, ChangesQuery), request[CALLER]
-    following = Following(parts.data, parts.keystore, parts.clock, parts.rows, parts.log)
+    following = Following(parts.data, parts.keystore, parts.clock, parts.consents, parts.log)
     after = None if query.after is None else _cursor(parts.rows, query.after, parts.clock.wall())
     position = None if after is None else after.after
     wanted = Wanted(position, query.limit, covered(parts.config, key))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,8 +104,12 @@ def _is_text(argument: str) -> bool:
     return not any("\ud800" <= one <= "\udfff" for one in argument)
 
 
+@cache
 def _program() -> Any:
-    """The commands; their help is as wide as the terminal, wherever lines of our files end."""
+    """The commands; their help is as wide as the terminal, wherever lines of our files end.
+
+    Made once a process: a hundred signatures are read for it.
+    """
     program: Any = get_command(app)
     found = [program]
     while found:

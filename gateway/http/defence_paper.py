@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import Final
@@ -19,6 +19,7 @@ from gateway.flows.proving.consent_proof import ConsentEvidence
 from gateway.flows.proving.defend import Defended
 from gateway.flows.proving.transmissions import Transmission
 from gateway.http import defences, evidence_paper
+from gateway.look import moments
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import say, translations
 
@@ -199,10 +200,7 @@ class _Writer:
         )
 
     def _moment(self, at: datetime) -> str:
-        said = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        if self._zone is None:
-            return said
-        return f"{said} ({at.astimezone(self._zone):%Y-%m-%d %H:%M:%S} {self._zone.key})"
+        return moments.here_and_utc(at, self._locale, self._zone)
 
 
 def _decoded(said: str | None) -> str | None:

@@ -7,7 +7,7 @@ known. Each moment stands in local time and in UTC.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
 from gateway.http import evidences
 from gateway.http.evidence_words import FAULTS, UNKNOWN
-from gateway.look import moments, terms
+from gateway.look import markdown, moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
 from gateway.look.translations import say, translations
 from storage.ids import named
@@ -110,12 +110,7 @@ class _Writer:
         ]
 
     def _moment(self, at: datetime) -> str:
-        """In local time where the configuration has one, and in UTC."""
-        utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        if self._zone is None:
-            return utc
-        local = moments.second(at.astimezone(self._zone), self._locale)
-        return f"{local} {self._zone.key} ({utc})"
+        return moments.here_and_utc(at, self._locale, self._zone)
 
     def _faults(self) -> Iterator[Block]:
         if self._found.faults:
@@ -308,12 +303,17 @@ class _Writer:
         if not found.sent:
             yield Words(say("The log tells of no mail that rested on it."))
             return
+        count = len({one.permit.facts["message"] for one in found.sent})
         line = (
-            say("The log tells of %(count)s mails that rested on it.")
+            self._words.ngettext(
+                "The log tells of %(num)s mail that rested on it.",
+                "The log tells of %(num)s mails that rested on it.",
+                count,
+            )
             if found.are_all
-            else say("Of the mails that rested on it the newest %(count)s were read.")
+            else say("Of the mails that rested on it the newest %(num)s were read.")
         )
-        yield Words(line % {"count": len({one.permit.facts["message"] for one in found.sent})})
+        yield Words(line % {"num": count})
         first, last = found.sent[0].permit.at, found.sent[-1].permit.at
         facts = [(say("First permitted"), first), (say("Last permitted"), last)]
         yield Facts([(name, self._moment(at)) for name, at in facts])
@@ -348,4 +348,10 @@ class _Writer:
         notice, say = self._found.notice, self._words.gettext
         if notice is not None:
             yield Heading(say("The privacy notice that was shown with it"))
-            yield Quote(notice.body.decode(), notice.locale)
+            yield Words(
+                say(
+                    "As it reads; the hash named above is of its source, which the bundle has to"
+                    " the byte."
+                )
+            )
+            yield Quote(markdown.to_text(notice.body.decode()), notice.locale)

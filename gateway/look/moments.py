@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, get_timezone_name
@@ -32,6 +33,14 @@ def weekday(one: date, locale: str) -> str:
 def second(at: datetime, locale: str) -> str:
     """To the second, by the clock that *at* has; whoever asks says which one that is."""
     return f"{format_date(at, 'long', _cldr(locale))}, {at:%H:%M:%S}"
+
+
+def here_and_utc(at: datetime, locale: str, zone: ZoneInfo | None) -> str:
+    """To the second by the clock of *zone*, and by UTC, so that nobody has to work either out."""
+    utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if zone is None:
+        return utc
+    return f"{second(at.astimezone(zone), locale)} {zone.key} ({utc})"
 
 
 def moment(at: datetime, locale: str, zone: tzinfo = UTC) -> str:

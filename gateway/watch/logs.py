@@ -21,7 +21,7 @@ import structlog
 from structlog.typing import Processor
 
 _PACKAGES = ("gateway", "consent", "delivery", "audit", "storage")
-_DRIVER = "storage/one_hop.py"
+_DRIVERS = ("storage/one_hop.py", "storage/straight.py")
 _HERE = Path(__file__).parents[2]
 
 # Numbers, our own names and ids; a new key is added here on purpose or not at all.
@@ -141,7 +141,7 @@ def place_of(error: BaseException) -> str:
 
 def _is_ours(module: str) -> bool:
     """Of who asked; what only passes on a driver's errors stands below each of them."""
-    return module.split("/")[0] in _PACKAGES and module != _DRIVER
+    return module.split("/")[0] in _PACKAGES and module not in _DRIVERS
 
 
 def _module(filename: str) -> str:

@@ -92,7 +92,7 @@ HARMLESS = {
     "external_id": {
         "consent": "of another request it does not open",
         "subject": "of another person it does not open",
-        "purpose": "under which of the purposes they are called so",
+        "purpose": "of another purpose it does not open",
         "state": "it opens in one of the two alone",
         "sealed": "what does not open calls nobody anything",
     },

@@ -119,7 +119,6 @@ async def followed(app: App, connection: AsyncConnection) -> None:
     """What callers who poll read, each time."""
     await feed.page(connection, app.parts.rows, Position(1, "chg_0"), 10)
     await feed.page(connection, app.parts.rows, None, 10)
-    await feed.agreed(connection, ["sub_0"], ["newsletter"])
     await external_ids.of(connection, ["sub_0", "sub_1"])
     for reference in (None, b"r" * 16):
         asked = Asked("key_0", reference=reference, before="msg_0")

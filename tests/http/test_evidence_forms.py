@@ -60,6 +60,18 @@ async def test_a_bundle_of_one_consent_convinces_who_has_nothing_of_ours(
     assert GRACE.encode() not in b"".join(files.values())
 
 
+async def test_the_bundle_has_the_source_of_the_notice_to_the_byte(app: App) -> None:
+    name, _ = await proven(app)
+    _, _, raw = await evidence(app, name)
+    notice = json.loads(raw)["wording"]["bundle"]["notice"]
+
+    digest = notice.removeprefix("sha256:")
+    source = bundles.files_of(await bundle(app, name))[f"notices/{digest}.txt"]
+
+    assert sha256(source).hexdigest() == digest
+    assert source.startswith(b"# Privacy notice")
+
+
 async def test_each_file_of_it_that_was_altered_or_left_out_is_found(app: App) -> None:
     name, _ = await proven(app)
     keys = app.parts.publisher.vkey

@@ -84,7 +84,7 @@ async def test_the_paper_says_what_happened_who_served_and_what_is_not_known(ber
         "Confirmed by it: yes: this link was in this mail, and confirmed",
         "neither is kept as proof",
         "Which person pressed the button.",
-        "# Privacy notice for our mails",
+        "Privacy notice for our mails",
     ):
         assert line in paper, line
     assert re.search(r"entry \d+ of the log test\.example/audit/gateway", paper)

@@ -33,7 +33,8 @@ class Databases:
 
     def copy(self, url: str) -> str:
         """A copy of one in the server, to which nobody may be connected; its URL."""
-        return self._create(f"TEMPLATE {make_url(url).database}")
+        # Of whole files: block by block through its log the server works twice as long.
+        return self._create(f"TEMPLATE {make_url(url).database} STRATEGY FILE_COPY")
 
     def keep(self) -> None:
         """Let those that were made so far last as long as the server."""

@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import Column, Integer, String, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,6 +50,13 @@ BY_TYPE: Mapping[type, Mapping[str, str]] = {
         "a year that Python lacks": "'20000-01-01Z'",
     },
 }
+
+
+# Each value takes looks of its own: with every change a fourth of them is written to each column,
+# in turn, so that each is written somewhere; all of them to all before a release.
+SOME_OR_ALL = pytest.mark.parametrize(
+    "each", [pytest.param(4, id="some"), pytest.param(1, id="all", marks=pytest.mark.long)]
+)
 
 
 def attack(column: Column[Any], dialect: str, value: str) -> str:
@@ -103,6 +111,16 @@ def hostile(
         fits = python is int and least <= int(value) <= most
         fits = fits or name == empty
         yield name, value, not fits and (name not in ("text", "a byte") or least > 1)
+
+
+def hostile_to(
+    table: Table, dialect: str, within: tuple[int, int] | None, each: int
+) -> Iterator[tuple[Column[Any], str, str, bool]]:
+    """What to write to every column: every *each*-th value, from another one on each time."""
+    for number, column in enumerate(table.columns):
+        values = [*hostile(column, dialect, within or column.info["within"])]
+        for name, value, odd in values[number % min(each, len(values)) :: each]:
+            yield column, name, value, odd
 
 
 async def by_sql(app: App, *statements: str) -> None:

@@ -1692,14 +1692,17 @@ FACTS: Final = {
         "whoever passed the request on, as they say",
         "yes: this link was in this mail, and confirmed",
     ),
+    "http/test_evidence_forms.py::test_the_bundle_has_the_source_of_the_notice_to_the_byte": (
+        "As it reads; the hash named above is of its source, which the bundle has to the byte.",
+    ),
     "http/test_evidence_paper.py::test_the_paper_says_how_many_mails_it_allowed": (
         "What it allowed",
         "First permitted",
         "Last permitted",
         "The JSON file names each of them, with what became of it.",
-        "The log tells of %(count)s mails that rested on it.",
+        "The log tells of %(num)s mail that rested on it.",
         "The log tells of no mail that rested on it.",
-        "Of the mails that rested on it the newest %(count)s were read.",
+        "Of the mails that rested on it the newest %(num)s were read.",
     ),
     EVIDENCE_STATES: (
         "Asked for, and not confirmed: this is no consent.",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import config as configuration
-from gateway.look.markdown import to_html
+from gateway.look.markdown import to_html, to_text
 from gateway.look.notices import notice
 from gateway.look.translations import languages
 
@@ -84,3 +84,35 @@ def test_the_built_in_notice_has_its_look_and_no_mark_is_left(locale: str, tmp_p
 
     assert Counter(re.findall(r"<(\w+)", page)) == LOOK
     assert not re.search(r"\*\*|\]\(|^#|^- ", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# One\n## Two\nthree\nfour", "One\n\nTwo\n\nthree four"),
+        ("a\n\n- b\n\n  c\n- **d** & e", "a\n• b\n  c\n• d & e"),
+        ("3. a\n4. b", "3. a\n4. b"),
+        ("> *a*  \n> b", "a\nb"),
+        ("[t](https://a.example/?a=1)", "t (https://a.example/?a=1)"),
+        ("<https://a.example>", "https://a.example"),
+        ("[m@b.example](mailto:m@b.example)", "m@b.example"),
+        ("[x](javascript:a) <b>!", "[x](javascript:a) <b>!"),
+        ("\\* &amp;", "* &"),
+        ("", ""),
+    ],
+)
+def test_marks_become_words(text: str, expected: str) -> None:
+    assert to_text(text) == expected
+
+
+@pytest.mark.parametrize("locale", languages())
+def test_no_mark_is_left_of_the_built_in_notice_and_every_word_is(
+    locale: str, tmp_path: Path
+) -> None:
+    config = configuration.parse(configuration.embedded_default(), base=tmp_path)
+    made = notice(config, locale)
+    said = to_text(made)
+
+    assert not re.search(r"\*\*|^#|\]\(|^>", said, re.MULTILINE)
+    words = re.findall(r"\w+", re.sub(r"<[^>]*>", " ", to_html(made)))
+    assert Counter(words) <= Counter(re.findall(r"\w+", said))

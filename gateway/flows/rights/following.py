@@ -17,6 +17,7 @@ from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import external_ids, feed, gates, personal, shares
+from consent.consents import Consents
 from consent.errors import SealError
 from consent.external_ids import Ids, Standing
 from consent.feed import Change, News, Position
@@ -25,7 +26,6 @@ from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from storage.clock import Clock
 from storage.database import Database
-from storage.honesty import RowKeys
 
 _AT_ONCE: Final = 500  # changes that are looked at in one statement
 _RELEASED: Final = 200  # people of whom one answer tells an address
@@ -66,7 +66,7 @@ class Following:
     data: Database
     keystore: KeyStore
     clock: Clock
-    keys: RowKeys
+    consents: Consents
     log: Log
 
     async def read(self, wanted: Wanted) -> Page:
@@ -98,8 +98,8 @@ class Following:
         async with self.data.snapshot() as connection:
             while len(found) < wanted.limit and looked_at < _LOOKED_AT:
                 most = _AT_ONCE if wanted.purposes is not None else wanted.limit - len(found)
-                page = await feed.page(connection, self.keys, after, most)
-                seen = await _seen_by(connection, page, wanted.purposes)
+                page = await feed.page(connection, self.consents.keys, after, most)
+                seen = await _seen_by(connection, self.consents, page, wanted.purposes)
                 room = wanted.limit - len(found)
                 if len(seen) > room:
                     seen = seen[:room]
@@ -147,7 +147,10 @@ def _called(change: Change, theirs: Sequence[tuple[str, Ids]]) -> Ids:
 
 
 async def _seen_by(
-    connection: AsyncConnection, page: Sequence[Change], purposes: Collection[str] | None
+    connection: AsyncConnection,
+    consents: Consents,
+    page: Sequence[Change],
+    purposes: Collection[str] | None,
 ) -> list[Change]:
     """What a key may hear of that is bound to *purposes*: of those, and what concerns all of who
     agreed to one of them.
@@ -157,13 +160,32 @@ async def _seen_by(
     if purposes is None:
         return list(page)
     of_all = {one.subject for one in page if one.purpose is None}
-    theirs = await feed.agreed(connection, of_all, purposes) if of_all else set()
+    theirs = await _agreed(connection, consents, of_all, purposes) if of_all else set()
     return [
         one
         for one in page
         if one.purpose in purposes
         or (one.purpose is None and (one.subject in theirs or one.kind is News.SUBJECT_ERASED))
     ]
+
+
+async def _agreed(
+    connection: AsyncConnection,
+    consents: Consents,
+    subjects: Collection[str],
+    purposes: Collection[str],
+) -> set[str]:
+    """Those of these people who agreed to one of these purposes, whatever became of it since.
+
+    By rows that a gateway wrote: a planted one would have a key hear of anybody, and their address.
+    """
+    rows = await consents.of_subjects(connection, subjects)
+    return {
+        one.subject
+        for theirs in rows.values()
+        for one in theirs
+        if one.honest and one.state.decided and one.purpose in purposes
+    }
 
 
 def _mailboxes(known: Mapping[str, Gate], vault: Vault) -> dict[str, str]:

@@ -1,0 +1,178 @@
+"""Statements that are made once, and go straight to PostgreSQL's driver.
+
+SQLAlchemy's layers take several times as long for a statement as the driver below them, and a
+mail needs a few dozen. Here they are left out: the transaction stays SQLAlchemy's, and so do
+SQLite, the first statement of a transaction, which begins it, and every statement while
+somebody listens to what is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+from sqlalchemy import Boolean, Dialect, Integer, LargeBinary, String
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    ProgrammingError,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.types import Moment, read_moment
+
+Given = Mapping[str, Any]
+_NOTHING: Final[Given] = MappingProxyType({})
+_AS_IT_IS: Final = (String, Integer, LargeBinary, Boolean)  # as the driver reads it
+_EACH_FOR_ITSELF: Final = "AUTOCOMMIT"
+
+
+class _Made(NamedTuple):
+    text: str
+    order: Sequence[str]  # the names of what it is given
+    fixed: Given  # what of that it gives itself, as it is written
+    writes: Mapping[str, Callable[[Any], Any]]
+    moments: Sequence[int]  # which columns of an answer are moments
+
+    def arguments(self, given: Given) -> list[Any]:
+        return [self._argument(name, given) for name in self.order]
+
+    def _argument(self, name: str, given: Given) -> Any:
+        if name in self.fixed:
+            return self.fixed[name]
+        write = self.writes.get(name)
+        return given[name] if write is None else write(given[name])
+
+
+async def rows(
+    connection: AsyncConnection, statement: Any, given: Given = _NOTHING
+) -> Sequence[Any]:
+    """What *statement* answers, each row as a tuple; it is kept for ever, so make it once."""
+    driver, made = _driver(connection), _made(statement, connection.dialect)
+    if driver is None or made is None:
+        return (await connection.execute(statement, given)).all()
+    found = await _asked(connection, made.text, driver.fetch, made.arguments(given))
+    return _as_utc(found, made.moments)
+
+
+async def run(connection: AsyncConnection, statement: Any, given: Given = _NOTHING) -> None:
+    """Execute *statement*, which answers nothing."""
+    driver, made = _driver(connection), _made(statement, connection.dialect)
+    if driver is None or made is None:
+        await connection.execute(statement, given)
+    else:
+        await _asked(connection, made.text, driver.execute, made.arguments(given))
+
+
+async def run_text(connection: AsyncConnection, text: str, given: Any) -> int:
+    """Execute a *text* of the driver's own, and say how many rows it changed."""
+    driver = _driver(connection)
+    if driver is None:
+        return (await connection.exec_driver_sql(text, given)).rowcount
+    said = await _asked(connection, text, driver.execute, given)
+    return int(said.rpartition(" ")[2])
+
+
+def _driver(connection: AsyncConnection) -> Any:
+    """PostgreSQL's connection, where a statement of it is one of SQLAlchemy's transaction."""
+    sync = connection.sync_connection
+    if sync is None or connection.dialect.name != "postgresql":
+        return None
+    if sync.dispatch.before_cursor_execute:
+        return None
+    driver: Any = sync.connection.driver_connection
+    if driver.is_in_transaction():
+        return driver
+    alone = sync.get_execution_options().get("isolation_level") == _EACH_FOR_ITSELF
+    return driver if alone else None
+
+
+async def _asked(
+    connection: AsyncConnection, text: str, ask: Callable[..., Any], given: Sequence[Any]
+) -> Any:
+    """What the driver says; its errors are told as SQLAlchemy tells them, without values."""
+    try:
+        return await ask(text, *given)
+    except _ERRORS as error:
+        lost = isinstance(error, OSError) or _is_lost(connection)
+        if lost:
+            await connection.invalidate(error)
+        kind = next(named for raised, named in _KINDS.items() if isinstance(error, raised))
+        told = _Told(error)
+        raise kind(text, None, told, hide_parameters=True, connection_invalidated=lost) from error
+    except Exception:
+        raise
+    except BaseException as error:  # cancelled, with its answer still to come
+        await connection.invalidate(error)
+        raise
+
+
+# As SQLAlchemy calls them, the first that fits.
+_KINDS: Final[Mapping[type[BaseException], type[DBAPIError]]] = {
+    asyncpg.IntegrityConstraintViolationError: IntegrityError,
+    asyncpg.SyntaxOrAccessError: ProgrammingError,
+    asyncpg.InternalServerError: InternalError,
+    asyncpg.PostgresError: DBAPIError,
+    asyncpg.InternalClientError: InternalError,
+    asyncpg.InterfaceError: InterfaceError,
+    OSError: InterfaceError,  # a lost socket, or an answer that did not come in time
+}
+_ERRORS: Final = tuple(_KINDS)
+
+
+class _Told(Exception):
+    """What the driver raised, without the row that it is about."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(*error.args[:1])
+        self.sqlstate = getattr(error, "sqlstate", None)
+        self.__cause__ = error
+
+
+def _is_lost(connection: AsyncConnection) -> bool:
+    sync = connection.sync_connection
+    driver: Any = None if sync is None else sync.connection.driver_connection
+    return driver is None or bool(driver.is_closed())
+
+
+@cache
+def _made(statement: Any, dialect: Dialect) -> _Made | None:
+    """None where it goes by SQLAlchemy: on another database, or with values of other types."""
+    if dialect.name != "postgresql":
+        return None
+    kinds = [column.type for column in getattr(statement, "exported_columns", ())]
+    compiled = statement.compile(dialect=dialect)
+    asked = [bind for bind in compiled.bind_names if bind.required]
+    whole = compiled.construct_expanded_state({bind.key: None for bind in asked})
+    if not all(isinstance(kind, (Moment, *_AS_IT_IS)) for kind in kinds):
+        return None
+    names = {bind.key for bind in asked}
+    writes = {bind.key: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in asked}
+    return _Made(
+        whole.statement,
+        [*whole.positiontup],
+        {name: value for name, value in whole.parameters.items() if name not in names},
+        {name: write for name, write in writes.items() if write is not None},
+        [place for place, kind in enumerate(kinds) if isinstance(kind, Moment)],
+    )
+
+
+def _as_utc(found: Sequence[Any], moments: Sequence[int]) -> Sequence[Any]:
+    """As SQLAlchemy would give the moments among the values: nearly always they are so already."""
+    odd = [
+        place
+        for place in moments
+        if any(row[place] is not None and row[place].tzinfo is not UTC for row in found)
+    ]
+    if not odd:
+        return found
+    return [
+        tuple(read_moment(value) if place in odd else value for place, value in enumerate(row))
+        for row in found
+    ]

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, event, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import tables
+from storage import straight
+from storage.database import Database
+from storage.errors import StorageAway
+from storage.types import Moment, among, texts
+
+NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
+intake = tables.intake
+READ = select(intake).where(among(intake.c.id, texts("names"))).order_by(intake.c.id)
+MARK = update(intake).where(intake.c.id == "int_one").values(index_kid=bindparam("to"))
+MARKED = MARK.returning(intake.c.id, intake.c.received_at)
+ENDLESS = text("SELECT 'infinity'::timestamptz AS at, NULL::timestamptz AS none").columns(
+    at=Moment, none=Moment
+)
+BEFORE = select(intake.c.id).where(intake.c.received_at < bindparam("at", type_=Moment()))
+ROWS: list[dict[str, Any]] = [
+    {
+        "id": name,
+        "kind": "sign-up",
+        "key_id": "ink_ä",
+        "blind_index": b"\0index",
+        "index_kid": kid,
+        "sealed": sealed,
+        "received_at": NOW,
+    }
+    for name, kid, sealed in (("int_one", None, b""), ("int_two", 7, b"\xff\0"))
+]
+NAMES = {"names": {"int_one", "int_two", "in\0t"}}
+
+
+@pytest.fixture(autouse=True)
+async def table(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.run_sync(intake.create)
+        await connection.execute(insert(intake), ROWS)
+
+
+async def begun(connection: AsyncConnection) -> AsyncConnection:
+    """With its first statement behind it: those that follow go straight."""
+    await connection.execute(text("SELECT 1"))
+    return connection
+
+
+async def test_what_is_read_is_what_sqlalchemy_reads(database: Database) -> None:
+    async with database.begin() as connection:
+        expected = [tuple(row) for row in await connection.execute(READ, NAMES)]
+        found = [tuple(row) for row in await straight.rows(connection, READ, NAMES)]
+    async with database.read() as connection:
+        alone = [tuple(row) for row in await straight.rows(connection, READ, NAMES)]
+
+    assert expected == [tuple(row.values()) for row in ROWS]
+    assert found == alone == expected
+    assert [type(value) for value in found[1]] == [type(value) for value in expected[1]]
+    assert found[0][-1].tzinfo is UTC
+
+
+async def test_a_moment_is_given_in_utc_and_must_have_a_zone(database: Database) -> None:
+    elsewhere = (NOW + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=5)))
+    async with database.begin() as connection:
+        await begun(connection)
+        assert len(await straight.rows(connection, BEFORE, {"at": elsewhere})) == 2
+        assert not await straight.rows(connection, BEFORE, {"at": NOW})
+        with pytest.raises((ValueError, StatementError), match="aware"):
+            await straight.rows(connection, BEFORE, {"at": NOW.replace(tzinfo=None)})
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])  # elsewhere there is no such moment
+async def test_infinity_is_read_as_the_last_moment(database: Database) -> None:
+    async with database.begin() as connection:
+        await begun(connection)
+        ((found, none),) = await straight.rows(connection, ENDLESS)
+
+    assert (found, none) == (datetime.max.replace(tzinfo=UTC), None)
+
+
+async def test_a_transaction_that_fails_takes_back_what_went_straight(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.begin() as connection:
+            await straight.run(connection, MARK, {"to": 1})  # also as the first statement
+            await straight.run(connection, MARK, {"to": 2})
+            raise ZeroDivisionError
+
+    async with database.begin() as connection:
+        await begun(connection)
+        assert (await straight.rows(connection, READ, NAMES))[0][4] is None
+        assert list(map(tuple, await straight.rows(connection, MARKED, {"to": 3}))) == [
+            ("int_one", NOW)
+        ]
+    async with database.read() as connection:
+        assert (await straight.rows(connection, READ, NAMES))[0][4] == 3
+
+
+async def test_a_refusal_is_told_by_its_kind_and_without_the_row(database: Database) -> None:
+    again = insert(intake).values(**ROWS[0] | {"id": bindparam("name")})
+    with pytest.raises(IntegrityError) as refused:
+        async with database.begin() as connection:
+            await begun(connection)
+            await straight.run(connection, again, {"name": "int_two"})
+
+    assert "int_two" not in str(refused.value)
+    async with database.begin() as connection:
+        await straight.run(connection, MARK, {"to": 1})
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])  # SQLite is a file
+async def test_a_connection_that_is_lost_is_a_database_that_is_away(database: Database) -> None:
+    with pytest.raises(StorageAway):
+        async with database.begin() as connection:
+            ((session,),) = await connection.execute(text("SELECT pg_backend_pid()"))
+            async with database.begin() as other:
+                await other.execute(text("SELECT pg_terminate_backend(:it)"), {"it": session})
+            await straight.rows(connection, READ, NAMES)
+
+    async with database.begin() as connection:
+        await begun(connection)
+        assert len(await straight.rows(connection, READ, NAMES)) == 2
+
+
+async def test_whoever_listens_hears_of_each_statement(database: Database) -> None:
+    heard: list[str] = []
+    async with database.begin() as connection:
+        await begun(connection)
+        sync = connection.sync_connection
+        event.listen(sync, "before_cursor_execute", lambda *call: heard.append(call[2]))
+        await straight.rows(connection, READ, NAMES)
+        await straight.run(connection, MARK, {"to": 1})
+
+    assert [one.split()[0] for one in heard] == ["SELECT", "UPDATE"]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_nothing_of_it_goes_by_sqlalchemy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any) -> None:
+        raise AssertionError("asked")
+
+    async with database.begin() as connection:
+        await begun(connection)
+        monkeypatch.setattr(AsyncConnection, "execute", never)
+        assert len(await straight.rows(connection, READ, NAMES)) == 2
+        await straight.run(connection, MARK, {"to": 1})
