@@ -50,7 +50,7 @@ def test_a_wrong_call_is_told_its_place_and_the_way_out(run: Run, tmp_path: Path
     written = f"{nowhere} cannot be written: Not a directory; give -o a file"
     wrong: list[tuple[tuple[str, ...], int, str]] = [
         (("erasures", "show", _NO_TEXT), 2, "an argument is no text in UTF-8; write it anew"),
-        (("backup", nowhere), 1, f"{nowhere} cannot be written: Not a directory; name a folder"),
+        (("backup", nowhere), 1, "name a folder of yours, with room"),
         (("drill", "-o", nowhere), 1, written),
         (("breach", "--case", "INC-7", "--took", "data", "-o", nowhere), 1, written),
         (("defend", str(mail), "-o", nowhere), 1, written),
