@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -23,11 +23,11 @@ from consent import address, tables, tokens
 from consent.address import Address
 from consent.errors import AddressError
 from consent.keys.vault import Compartment
-from consent.moving import A_WEEK, DAY, LIVES, Towards
+from consent.moving import A_WEEK, DAY, LIVES, TAKEN_BACK_WITHIN, Towards
 from consent.stop_proofs import Lifted
 from consent.subject_evidence import Corrected
 from storage.honesty import RowKeys, Value
-from storage.ids import moment_of, ordered_id
+from storage.ids import ordered_id
 from storage.locks import delete_free
 from storage.signed import SignedTable
 from storage.sound import fits
@@ -36,7 +36,8 @@ from storage.types import among
 link = tables.address_link
 
 ENDING = frozenset({Kind.SUBJECT_RECTIFIED, Kind.SUBJECT_ADDRESS_KEPT, Kind.SUBJECT_STOPPED_AGAIN})
-NAMED = "adr"  # what their names begin with
+_NAMED = "adr"
+KEPT = TAKEN_BACK_WITHIN  # so long no row goes by itself of a mail to the mailbox on file
 _USE = "address_link.token"
 _MOMENTS = ("created_at", "expires_at", "spent_at")
 _BACK = (Towards.OLD, Towards.LIFTED)  # what a mailbox undoes by, whosever it is by then
@@ -80,7 +81,7 @@ def new(
 ) -> tuple[str, AddressLink]:
     """A token, and the row of the mail that carries it to *email*."""
     token, token_hash = tokens.new_link_token()
-    name = ordered_id(NAMED, now)
+    name = ordered_id(_NAMED, now)
     sealed = sealer.seal(subject, Compartment.PROFILE, _place(name), email.typed.encode())
     # A pause that would be over by itself is not to be had again.
     moments = (now, min(now + LIVES[kind], paused_until or now + LIVES[kind]))
@@ -218,19 +219,10 @@ async def told_lately(
     return sum(SIGNED.fits(keys, row) for row in rows)
 
 
-async def away(connection: AsyncConnection, ids: Iterable[str], since: datetime) -> list[str]:
-    """Those of these links, made from *since* on, that have no row."""
-    recent = {one for one in ids if _made_at(one) >= since}
-    query = select(link.c.id).where(among(link.c.id, recent))
-    there = set((await connection.execute(query)).scalars()) if recent else set()
-    return sorted(recent - there)
-
-
-def _made_at(name: str) -> datetime:
-    try:
-        return moment_of(name)
-    except ValueError:  # no gateway called a link so
-        return datetime.min.replace(tzinfo=UTC)
+async def known(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Those of these links that have a row, whoever wrote it."""
+    query = select(link.c.id).where(among(link.c.id, ids))
+    return set((await connection.execute(query)).scalars())
 
 
 async def of_people(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, list[Any]]:
@@ -245,8 +237,13 @@ async def of_people(connection: AsyncConnection, subjects: Iterable[str]) -> dic
 
 
 async def forget(connection: AsyncConnection, now: datetime) -> None:
-    """Delete links a day after their end; no sooner than nothing counts them."""
-    over = and_(link.c.expires_at <= now - DAY, link.c.created_at <= now - A_WEEK)
+    """Delete links a day after their end; no sooner than nothing counts or misses them.
+
+    Those by which somebody undoes stay as long as they may work, also where they were ended:
+    one that is away before is named. One that asks has somebody else's address, perhaps.
+    """
+    old = or_(link.c.created_at <= now - KEPT - DAY, link.c.kind == Towards.NEW)
+    over = and_(link.c.expires_at <= now - DAY, link.c.created_at <= now - A_WEEK, old)
     await delete_free(connection, link, over)
 
 

@@ -241,8 +241,7 @@ def links(
     if handle is None:
         # Not None: a mail that nobody can unsubscribe from must not be composed.
         raise LookupError("the key of a handle is gone")
-    made = tokens.link_tokens(handle, Route)
-    return {route: f"{base}/{route}/{made[route]}" for route in Route}
+    return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}
 
 
 async def follow(

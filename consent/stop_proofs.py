@@ -25,36 +25,46 @@ class Lifted(StrEnum):
 # None of these has a repr, as in `consent.evidence`.
 @dataclass(frozen=True, slots=True, repr=False)
 class Restricting:
-    """The person restricted the use of their data (Art. 18 GDPR), or lifted that: by what way."""
+    """The person restricted the use of their data (Art. 18 GDPR), or lifted that: by what way.
+
+    Of what was lifted also the link of the mail that tells them so (*told*).
+    """
 
     channel: str
+    told: str | None = None
     consents: ClassVar[tuple[str, ...]] = ()
 
     def facts(self) -> dict[str, Any]:
-        return {"channel": self.channel}
+        return {"channel": self.channel} | ({} if self.told is None else {"told": self.told})
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
-        return cls(stored.text("channel"))
+        return cls(stored.text("channel"), stored.text_or_none("told"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Lifting:
-    """The mailbox took back what kept it from being mailed, and was shown what permits again."""
+    """The mailbox took back what kept it from being mailed, and was shown what permits again.
+
+    *told*: the link of the mail that tells them so.
+    """
 
     stop: Lifted
     channel: str
     again: tuple[str, ...]  # consents
+    told: str | None = None
     # It goes with the person, as the word that it lifts does, and not with a consent's term:
     # without it that word would seem to stand.
     consents: ClassVar[tuple[str, ...]] = ()
 
     def facts(self) -> dict[str, Any]:
-        return {"stop": self.stop, "channel": self.channel, "again": list(self.again)}
+        said = {"stop": self.stop, "channel": self.channel, "again": list(self.again)}
+        return said | ({} if self.told is None else {"told": self.told})
 
     @classmethod
     def read(cls, stored: Stored) -> Self:
-        return cls(stored.word("stop", Lifted), stored.text("channel"), stored.texts("again"))
+        said = (stored.word("stop", Lifted), stored.text("channel"), stored.texts("again"))
+        return cls(*said, stored.text_or_none("told"))
 
 
 Told = Restricting | Lifting

@@ -119,7 +119,7 @@ class Rectified:
     """The person corrected what is kept of them (Art. 16 GDPR): what, and by what way.
 
     Of answers which ones; of an address what it is from then on, for what was agreed to counts
-    for it, and by which link.
+    for it, by which link, and the link of the mail that tells the mailbox of before (*told*).
     """
 
     what: Corrected
@@ -128,10 +128,12 @@ class Rectified:
     link: str | None = None
     address: str | None = None
     address_typed: str | None = None
+    told: str | None = None
     consents: ClassVar[tuple[str, ...]] = ()
 
     def facts(self) -> Facts:
         by = {"link": self.link, "address": self.address, "address_typed": self.address_typed}
+        by |= {"told": self.told}
         said = {"what": self.what, "channel": self.channel, "fields": list(self.fields)}
         return said | {name: one for name, one in by.items() if one is not None}
 
@@ -141,7 +143,7 @@ class Rectified:
             stored.word("what", Corrected),
             stored.text("channel"),
             stored.texts("fields"),
-            *(stored.text_or_none(name) for name in ("link", "address", "address_typed")),
+            *(stored.text_or_none(name) for name in ("link", "address", "address_typed", "told")),
         )
 
 

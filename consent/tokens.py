@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import re
 import secrets
-from collections.abc import Iterable
-
-from storage.secret import Secret
 
 CONFIRM_SIZE = 32
 HANDLE_SIZE = 16
@@ -40,20 +38,8 @@ def link_token(handle: bytes, route: str) -> str:
     """
     if route == _UNSUBSCRIBE:
         return encode(handle)
-    return _derived(Secret(handle), route)
-
-
-def link_tokens(handle: bytes, routes: Iterable[str]) -> dict[str, str]:
-    """The tokens of several links of one handle, by their kinds."""
-    key = Secret(handle)
-    return {
-        route: encode(handle) if route == _UNSUBSCRIBE else _derived(key, route) for route in routes
-    }
-
-
-def _derived(handle: Secret, route: str) -> str:
     # One way: who was forwarded a "why" link must not be able to unsubscribe the person.
-    return encode(handle.mac(route.encode())[:HANDLE_SIZE])
+    return encode(hmac.digest(handle, route.encode(), "sha256")[:HANDLE_SIZE])
 
 
 def derived(token: str, route: str) -> str | None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
-from jinja2 import Template, nodes
+from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 FRAME: Final = "frame"
 _GETTEXT: Final = ("gettext", "_")
-_MOST_LOADED: Final = 400  # templates, as many as Jinja keeps
 
 Constant = str | None
 
@@ -91,18 +90,6 @@ class FoldingEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(**options)
         self._constants = constants
         self._translate = translate
-        self._loaded: dict[str, Template] = {}
-
-    def _load_template(self, name: str, globals: MutableMapping[str, Any] | None) -> Template:
-        """By its name alone: Jinja's own cache takes a lock and makes a key, four times a mail."""
-        if globals:
-            return super()._load_template(name, globals)
-        found = self._loaded.get(name)
-        if found is None:
-            if len(self._loaded) >= _MOST_LOADED:
-                self._loaded.clear()
-            found = self._loaded[name] = super()._load_template(name, globals)
-        return found
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """Without ones of a template's own: Jinja would copy all of them anew for every mail."""

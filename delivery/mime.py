@@ -106,8 +106,8 @@ def compose(header: Header, content: Content | Printed) -> Mail:
     a `ComposeError`, as is marketing without a way to leave.
     """
     fields = [
-        _from(header.sender_name, header.sender_address),
-        _field("To", _address("to", header.to)),
+        _from(header.sender_name, _address("sender_address", header)),
+        _field("To", _address("to", header)),
         _field("Subject", _unstructured(content.subject, len("Subject: "))),
         _date(header.date),
         _field("Message-ID", f"<{_literal('message_id', header.message_id, _MESSAGE_ID)}>"),
@@ -154,12 +154,12 @@ def _date(moment: datetime) -> Field:
 
 @lru_cache(maxsize=64)
 def _from(name: str, address: str) -> Field:
-    return _field("From", _mailbox(name, _address("sender_address", address)))
+    return _field("From", _mailbox(name, address))
 
 
-def _address(which: str, written: str) -> str:
+def _address(which: str, header: Header) -> str:
     try:
-        return ascii_address(written)
+        return ascii_address(getattr(header, which))
     except ValueError:
         raise ComposeError(which) from None  # the cause quotes the address
 

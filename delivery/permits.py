@@ -30,7 +30,7 @@ from delivery import leases, tables
 from delivery.outbox import Message, Status, message_of
 from storage import paging, straight
 from storage.clock import Clock
-from storage.types import Moment, among, is_name, texts
+from storage.types import Moment, among, texts
 from storage.writing import insert_all
 
 permit = tables.permit
@@ -351,11 +351,3 @@ def _permit(row: Any) -> Permit:
         expires_at=row.expires_at,
         eid=row.eid,
     )
-
-
-async def grounds_of(connection: AsyncConnection, named: str, since: datetime) -> set[str]:
-    """The grounds whose names begin with *named*, of permits that were granted from *since* on."""
-    row = permit.c
-    lately = and_(row.decided_at >= since, row.ground_id.startswith(f"{named}_", autoescape=True))
-    query = select(row.ground_id).where(lately).distinct()
-    return {one for one in (await connection.execute(query)).scalars() if is_name(one)}

@@ -25,7 +25,7 @@ from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.certificate_paper import CertificateQuery
 from gateway.http.certificates import ErasureView, view
 from gateway.http.endpoints import Media, endpoint
-from gateway.http.fields import Moment, Name
+from gateway.http.fields import Channel, Moment
 from gateway.http.typesetter import PDF
 
 _TAGS = ("data protection officer",)
@@ -33,7 +33,7 @@ EXAMPLE: Final[dict[str, Any]] = {**ADA, "channel": "letter"}
 
 
 class ErasureRequest(Target):
-    channel: Name = "api"
+    channel: Channel = "api"
     received_at: Moment | None = None
 
 

@@ -32,7 +32,7 @@ from gateway.http.answers import answer
 from gateway.http.app_keys import RIGHTS_REQUESTS
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import Decision, Moment, Name
+from gateway.http.fields import Channel, Decision, Moment
 from gateway.http.models import Answer, Incoming
 from gateway.http.parsing import read_json, read_query
 from storage import patterns
@@ -52,7 +52,7 @@ _REFUSALS: Mapping[Refusal, type[RequestError]] = {
 
 class RightsRequestRequest(Target):
     kind: Annotated[Right, Field(strict=False)]  # a word, also where no JSON is read
-    channel: Name = "api"
+    channel: Channel = "api"
     received_at: Moment | None = None
 
 

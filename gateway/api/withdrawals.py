@@ -17,7 +17,7 @@ from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import Label, Moment, Name
+from gateway.http.fields import Channel, Label, Moment, Name
 from gateway.http.models import SAID, Answer, Incoming, exactly_one, one_of
 from gateway.http.parsing import read_json
 
@@ -37,7 +37,7 @@ class WithdrawalRequest(Incoming):
     purpose: Name | None = None
     all: Literal[True] | None = None
     kind: Literal["withdraw", "object"]
-    channel: Name
+    channel: Channel
     received_at: Moment | None = None
     reference: Label | None = None
 

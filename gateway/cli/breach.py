@@ -90,10 +90,7 @@ def breach(
         with named(output, "written", _WRITTEN):
             files.write_private(output, written)
         say(f"wrote {output}")
-    if as_json:
-        result(document.decode().rstrip("\n"))
-        return
-    for line in _lines(made):
+    for line in [document.decode().rstrip("\n")] if as_json else _lines(made):
         result(line)
 
 

@@ -7,8 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from audit.kinds import Actor
+
+# The ways by which people come themselves, as events name them, and our own: whoever passes on
+# what came otherwise must not have it pass for one of them.
+OWN_WAYS: Final = frozenset(
+    {
+        *("my-data", "preferences-link", "one-click", "unsubscribe-page", "re-permission"),
+        *("confirmation-link", "confirmation-page", "stop-again-link"),
+        *("address-link", "address-taken-back", "erasure", "restore", "exercise"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from audit.kinds import Kind
+from audit.kinds import Actor, Kind
+from audit.trail import Told
 from consent import kept_outside
 from consent.evidence import MailSent, Requested, ServerReply
 from consent.model import GroundKind, State
@@ -23,6 +24,7 @@ from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
 from gateway.http import pages
 from gateway.look import field_words, generated_notices, moments, terms
+from gateway.look.event_words import ACTORS
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
 from gateway.look.translations import choose_locale, name_of_language, say, translations
 
@@ -325,13 +327,18 @@ class _Writer:
         if looks:
             yield Heading(say("When your data was opened, and why"))
             handed, colon = say("Handed out"), say(":")
-            why = [(self._moment(one.entry.at), one.facts.get("why")) for one in looks]
-            yield Listing(
-                [f"{at}{colon} {self._look(str(said)) if said else handed}" for at, said in why]
-            )
+            seen = [(self._moment(one.entry.at), self._look(one, colon)) for one in looks]
+            yield Listing([f"{at}{colon} {said or handed}" for at, said in seen])
 
-    def _look(self, why: str) -> str:
-        return terms.in_words(terms.LOOKS, why, self._locale)
+    def _look(self, one: Told, colon: str) -> str | None:
+        """Why, and who it was unless it was the person: theirs are words that may pass for ours."""
+        why = one.facts.get("why")
+        if why is None:
+            return None
+        if one.entry.actor is Actor.SUBJECT:
+            return terms.in_words(terms.LOOKS, str(why), self._locale)
+        who = one.facts.get("operator") or self._words.gettext(ACTORS[one.entry.actor])
+        return f"{who}{colon} {why}"
 
     def _recipients(self) -> Iterator[Block]:
         say = self._words.gettext

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from consent import address
+from gateway.flows.by import OWN_WAYS
 from storage import patterns
 from storage.invisible import trimmed
 
@@ -75,6 +76,12 @@ def _known_zone(name: str) -> str:
     if zone_named(name) is None:
         raise ValueError("must be a time zone that this server knows, such as Europe/Berlin")
     return name
+
+
+def _of_others(way: str) -> str:
+    if way in OWN_WAYS:
+        raise ValueError("is a way by which people come to us themselves: name how it reached you")
+    return way
 
 
 def _address(raw: object) -> address.Address:
@@ -164,6 +171,10 @@ Decision = Annotated[
     CleanText, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)
 ]
 Name = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]
+# How something came that did not come to us.
+Channel = Annotated[
+    str, StringConstraints(pattern=patterns.NAME), AfterValidator(_of_others), _Edges
+]
 Identifier = Annotated[str, StringConstraints(pattern=patterns.IDENTIFIER), _Edges]
 PageCursor = Annotated[str, StringConstraints(pattern=patterns.CURSOR), _Edges]
 ExternalId = Annotated[str, StringConstraints(pattern=patterns.EXTERNAL_ID), _Edges]

@@ -45,6 +45,7 @@ from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.nightly import Nightly, nightly
 from gateway.process.only_one import only_one
 from gateway.process.outside import Outside
+from gateway.process.siblings import Sibling
 from gateway.smtp.inbox import OpenInbox, open_inbox
 from gateway.watch import held_up, logs, metrics
 from gateway.watch.health import Health
@@ -89,7 +90,7 @@ class Places:
 
 async def serve(config: Config, *, with_worker: bool, clock: Clock | None = None) -> None:
     """HTTP and duties until SIGTERM or SIGINT; with a worker, delivery too."""
-    _require_startable(config)
+    require_startable(config)
     stopping = stop_on_signals()
     with only_one(config.storage.url):
         await _serve(config, clock, stopping, with_worker=with_worker)
@@ -112,16 +113,31 @@ async def _serve(
             await process.stopping.wait()
 
 
-async def work(config: Config, *, listen: Listen | None = None, clock: Clock | None = None) -> None:
-    """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*."""
-    _require_startable(config)
+async def work(
+    config: Config,
+    *,
+    listen: Listen | None = None,
+    clock: Clock | None = None,
+    sibling: Sibling | None = None,
+) -> None:
+    """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*.
+
+    As one of several it ends with the one that keeps them, too.
+    """
+    require_startable(config)
     stopping = stop_on_signals()
+    if sibling is not None:
+        sibling.end_with_keeper(stopping)
     with only_one(config.storage.url):
-        await _work(config, listen, clock, stopping)
+        await _work(config, listen, clock, stopping, sibling)
 
 
 async def _work(
-    config: Config, listen: Listen | None, clock: Clock | None, stopping: asyncio.Event
+    config: Config,
+    listen: Listen | None,
+    clock: Clock | None,
+    stopping: asyncio.Event,
+    sibling: Sibling | None,
 ) -> None:
     async with (
         taken_if_wanted(listen, "--listen") as admin,
@@ -133,6 +149,8 @@ async def _work(
         async with running(process, Places(admin=admin), with_worker=True):
             _freeze()
             logs.event("working", worker=_owner(process))
+            if sibling is not None:
+                sibling.works()
             await process.stopping.wait()
 
 
@@ -164,7 +182,7 @@ def _of_server(
     return (server.listen, "server.listen"), (server.admin_listen, admin)
 
 
-def _require_startable(config: Config) -> None:
+def require_startable(config: Config) -> None:
     """Raise ConfigError before anything is touched.
 
     For a privacy notice that says what is not so, for holidays that nobody knows, and for

@@ -31,7 +31,7 @@ ALLOWED = frozenset(
         "bytes", "message", "messages", "worker", "duty", "code", "waiting", "problem", "store",
         "key_id", "listen", "wait", "why", "table", "rows", "request", "due_at",
         "webhook", "change", "entries", "findings", "witness",
-        "campaign", "enhanced",
+        "campaign", "enhanced", "process",
     }
 )  # fmt: skip
 

@@ -268,8 +268,8 @@ _COUNTS = "a count, which begins anew"
 # Tables whose rows may be deleted without a word of the verification.
 MAY_BE_GONE = {
     "external_id": "callers hear of changes without their own names for the person",
-    "address_link": "one whose mail never went: it leads nobody anywhere. For a week after the mail"
-    " it is named: tests/attacks/test_address_links_put_back.py",
+    "address_link": "one whose mail is gone too, and of which no event tells: with either it is"
+    " named: tests/attacks/test_address_links_put_back.py, test_lifts_put_back.py",
     "audit_checkpoint": "an earlier one: the newest covers it, and who kept it has it",
     "audit_cosignature": "there is none yet; whoever signed is asked again, and says so again",
     "audit_node": "there is none yet; tests/attacks/test_rows_of_the_log.py has some",

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from consent.paces import Pace
-from consent.tables import address_link, session, subject
-from delivery.tables import permit
+from consent.tables import address_link, pace, session, subject
+from delivery.tables import outbox, permit
 from gateway.flows.rights.lifted_links import LiftedLinks
 from gateway.flows.rights.move import Moving
+from gateway.process import duties
 from gateway.process.desk import Desk
 from storage.errors import StorageAway
 from tests.attacks.test_hidden_rows import queue
@@ -50,6 +51,64 @@ async def test_a_link_that_was_pressed_is_over_though_its_row_is_put_back(app: A
     assert (await pressed(app, token))[0] == 410
     assert not await stands(app, "restriction")
     assert any("when it was spent" in doubt for doubt in await sound(app))
+
+
+@pytest.mark.parametrize("what", ["restriction", "objection", "pause"])
+async def test_a_lift_that_is_kept_from_being_told_is_named(app: App, what: str) -> None:
+    """Whoever lifted it deletes the row of its link, so that the mail is never sent."""
+    await app.subscribe()
+    me = await visit(app)
+    await stop(me, what)
+    await lift(me, what)
+    async with app.parts.data.begin() as connection:
+        await connection.execute(delete(address_link))
+
+    assert await told(app) == []
+
+    assert sum("its row is gone" in one for one in await sound(app)) == (
+        1 if what == "pause" else 2
+    )
+    if what == "pause":
+        return
+    async with app.parts.data.begin() as connection:  # and the mail, as if there never was one
+        await connection.execute(delete(outbox).where(outbox.c.purpose == "service.stops"))
+    assert any("the log tells of its mail" in one for one in await sound(app))
+
+
+async def test_a_link_is_missed_for_as_long_as_it_may_work_also_one_that_was_ended(
+    app: App,
+) -> None:
+    """None goes by itself so long: else nobody could tell which was deleted."""
+    await app.subscribe()
+    me = await visit(app)
+    mails = await asked(me)
+    await stop(me, "restriction")
+    await lift(me, "restriction")
+    assert len(await told(app)) == 1
+    await press(app, mails.keep)  # which ends what was lifted since
+    app.step(timedelta(days=9))
+    await duties.sweep(app.parts)
+
+    assert await sound(app) == []
+    async with app.parts.data.begin() as connection:
+        await connection.execute(delete(address_link).where(address_link.c.kind == "lifted"))
+    assert sum("its row is gone" in doubt for doubt in await sound(app)) == 2
+
+
+async def test_a_pause_whose_row_was_altered_is_not_ended_untold(app: App) -> None:
+    """It holds mails back: whoever wants them to come alters it first, and then ends it."""
+    await app.subscribe()
+    me = await visit(app)
+    await stop(me, "pause")
+    async with app.parts.data.begin() as connection:
+        await connection.execute(update(pace).values(paused_until=None))
+
+    await lift(me, "pause")
+
+    (mail,) = await told(app)
+    assert await pressed(app, mail.token("stop-again"))
+    assert await stands(app, "pause")
+    assert await sound(app) == []
 
 
 async def visit_again(app: App) -> Visit:

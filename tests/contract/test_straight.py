@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, event, insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from storage import straight
 from storage.database import Database
 from storage.errors import StorageAway
 from storage.types import Moment, among, texts
+from tests.support.statements import statements
 
 NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
 intake = tables.intake
@@ -127,13 +128,11 @@ async def test_a_connection_that_is_lost_is_a_database_that_is_away(database: Da
 
 
 async def test_whoever_listens_hears_of_each_statement(database: Database) -> None:
-    heard: list[str] = []
     async with database.begin() as connection:
         await begun(connection)
-        sync = connection.sync_connection
-        event.listen(sync, "before_cursor_execute", lambda *call: heard.append(call[2]))
-        await straight.rows(connection, READ, NAMES)
-        await straight.run(connection, MARK, {"to": 1})
+        with statements() as heard:
+            await straight.rows(connection, READ, NAMES)
+            await straight.run(connection, MARK, {"to": 1})
 
     assert [one.split()[0] for one in heard] == ["SELECT", "UPDATE"]
 

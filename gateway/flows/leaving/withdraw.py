@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
+from audit.trail import Told
 from consent import (
     address,
     gates,
@@ -51,6 +52,11 @@ log = structlog.get_logger()
 _NO_NAMES = Names((), whole=False)
 NOT_ME = "confirmation-link"  # the channel of who says that a request was not theirs
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
+
+
+def said_not_me(event: Told) -> bool:
+    """Whether the person said so themselves: which way it came a caller may call what it likes."""
+    return event.entry.actor is Actor.SUBJECT and event.facts.get("channel") == NOT_ME
 
 
 def _tell_of_missing_keys(held: Mapping[str, Gate], vault: Vault) -> None:

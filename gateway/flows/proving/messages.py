@@ -14,13 +14,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import items
-from consent import fresh_links, gates, links
+from consent import address_links, fresh_links, gates, links
 from consent.keys.keystore import KeyStore
 from delivery import account
 from delivery.account import Account
 from gateway.flows.proving.histories import KINDS, History
 from gateway.flows.sending import occasion
-from gateway.flows.sending.occasion import ToConfirm, ToOpen
+from gateway.flows.sending.occasion import ToAddress, ToConfirm, ToOpen
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
@@ -42,6 +42,8 @@ class _Links:
     fresh: frozenset[str]
     known_tokens: frozenset[bytes]
     known_fresh: frozenset[str]
+    addresses: frozenset[str]
+    known_addresses: frozenset[str]
 
     @classmethod
     async def of(
@@ -61,18 +63,23 @@ class _Links:
         why = [occasion.of(message) for message in valid]
         tokens = frozenset(one.token_hash for one in why if isinstance(one, ToConfirm))
         fresh = frozenset(one.link for one in why if isinstance(one, ToOpen))
+        addresses = frozenset(one.link for one in why if isinstance(one, ToAddress))
         return cls(
             tokens,
             fresh,
             frozenset(await links.with_consents(connection, tokens)),
             frozenset(await fresh_links.known(connection, fresh)),
+            addresses,
+            frozenset(await address_links.known(connection, addresses)),
         )
 
     def missing(self) -> list[str]:
         """Those that there are not, by table and key."""
         tokens = (one.hex() for one in self.tokens - self.known_tokens)
         found = [f"confirmation or confirmation_consent {one}" for one in tokens]
-        return sorted([*found, *(f"fresh_link {one}" for one in self.fresh - self.known_fresh)])
+        found += [f"fresh_link {one}" for one in self.fresh - self.known_fresh]
+        found += [f"address_link {one}" for one in self.addresses - self.known_addresses]
+        return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,11 @@ class Messages:
         for doubts in (self._of_rows(), self._of_log()):
             async for doubt in doubts:
                 yield doubt
+
+    async def links_since(self, connection: AsyncConnection) -> datetime:
+        """From when on no link about an address, or a lifted stop, went by itself."""
+        since = await self.clock.now(connection) - address_links.KEPT
+        return max(since, self.dropped_at or since)
 
     async def _of_rows(self) -> AsyncIterator[str]:
         after: str | None = None

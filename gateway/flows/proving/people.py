@@ -16,7 +16,7 @@ from consent.gates import Gate
 from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from consent.model import State
 from gateway.flows.leaving import whereabouts
-from gateway.flows.leaving.withdraw import NOT_ME
+from gateway.flows.leaving.withdraw import said_not_me
 
 # Confirmed once: by then they had a handle, which is kept for ever.
 _WITH_HANDLE = (State.CONFIRMED, State.WITHDRAWN, State.EXPIRED)
@@ -33,6 +33,7 @@ class Known:
     links: Mapping[str, datetime | None]  # fresh ones, and when each was spent
     pressed: Sequence[Any]  # rows of those about their address
     elsewhere: bool  # an address finds them that is not theirs
+    links_since: datetime  # no link made from then on went by itself
 
 
 def doubts(
@@ -46,6 +47,7 @@ def doubts(
     yield from of_trail(known)
     yield from _of_links(known)
     yield from _of_ended(known)
+    yield from _untold(known)
     if address_links.lives_elsewhere(whereabouts.mailbox_of(known.gate, vault), known.told):
         yield f"subject {subject}: an old row was put back: the log tells of another address"
     if known.elsewhere:
@@ -80,7 +82,7 @@ def _stops(known: Known) -> Iterator[str]:
     yield from stops.denied(known.told, known.gate)
     if Kind.SUPPRESSION_ADDED in kinds and known.gate.suppressed is None:
         yield "a suppression"
-    not_me = any(event.facts.get("channel") == NOT_ME for event in known.told)
+    not_me = any(said_not_me(event) for event in known.told)
     if not_me and known.gate.asking_blocked_at is None:
         yield "a “not me”"
 
@@ -112,6 +114,15 @@ def _of_ended(known: Known) -> Iterator[str]:
         at = address_links.ended_at(row, known.told)
         if at is not None and row.spent_at is None and (_as_told(row.expires_at) or at) > at:
             yield f"address_link {row.id}: an old row was put back: the log tells that it ended"
+
+
+def _untold(known: Known) -> Iterator[str]:
+    """Links of mails to the mailbox on file that are away, also if none of these went out."""
+    there = {row.id for row in known.pressed}
+    for event in known.told:
+        name = event.facts.get("told")
+        if name is not None and name not in there and event.entry.at >= known.links_since:
+            yield f"address_link {name}: the log tells of its mail, and its row is gone"
 
 
 def _as_told(at: datetime | None) -> datetime | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -52,7 +53,6 @@ from gateway.callers import api_keys, desk_exports, operators, visits
 from gateway.flows.leaving import whereabouts
 from gateway.flows.proving import campaigns as of_campaigns
 from gateway.flows.proving import (
-    carried,
     changes,
     consent_proof,
     desk_rows,
@@ -158,7 +158,6 @@ async def verify(
         changes.doubts(parts.data, *opened),
         desk_rows.doubts(parts.data, parts.keystore, *opened),
         of_campaigns.doubts(*stores, parts.rows, parts.log, parts.clock, of_messages),
-        carried.doubts(parts.data, parts.clock, dropped_at),
         _doubts_of_rows(parts.key_database, [(one, parts.rows) for one in _OF_KEYS]),
         *(_doubts_of_takings(parts.data, parts.guard, parts.rows, parts.log) if with_guard else ()),
     )
@@ -203,7 +202,7 @@ async def _doubts(
         *beside,
         unread.doubts(data, consents.keys, log),
         ended.doubts(data, log, consents.keys, keystore.vault),
-        _doubts_of_people(data, consents, found_by, keystore),
+        _doubts_of_people(messages, consents, found_by),
         _doubts_of_permits(data, keystore),
         messages.doubts(),
     ):
@@ -248,8 +247,9 @@ async def _doubts_of_rows(
 
 
 async def _doubts_of_people(
-    data: Database, consents: Consents, found_by: lookup.LookUp, keystore: KeyStore
+    messages: Messages, consents: Consents, found_by: lookup.LookUp
 ) -> AsyncIterator[str]:
+    data, keystore = messages.data, messages.keystore
     after: str | None = None
     while True:
         async with data.read() as connection:
@@ -261,7 +261,8 @@ async def _doubts_of_people(
         async with data.snapshot() as connection:
             rows = await consents.of_subjects(connection, page)
             told = await trail.told(connection, page, frozenset(Kind), vault)
-            about = await _people(connection, page, rows, told, found_by, vault)
+            since = await messages.links_since(connection)
+            about = await _people(connection, page, rows, told, found_by, vault, since)
             named = {event.eid for event in told}
             missing = {one.eid for theirs in rows.values() for one in theirs} - named
             untold = await trail.untold(connection, missing)
@@ -289,6 +290,7 @@ async def _people(
     told: Sequence[Told],
     found_by: lookup.LookUp,
     vault: Vault,
+    links_since: datetime,
 ) -> list[Known]:
     events: dict[str, list[Told]] = {}
     for event in told:
@@ -310,6 +312,7 @@ async def _people(
             spent.get(subject, {}),
             pressed.get(subject, ()),
             subject in elsewhere,
+            links_since,
         )
         for subject, gate in peeked.items()
     ]

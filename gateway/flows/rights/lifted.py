@@ -48,20 +48,22 @@ async def tell(
     vault: Vault,
     lift: Lift,
     now: datetime,
-) -> None:
+) -> str | None:
     """Queue the mail; hold the gate. Nobody is kept from lifting where it cannot be made.
+
+    Returns its link, for the log to tell of: without its row nobody stops again what was lifted.
 
     Past its week's number there is none: the link of each that went stops again whatever
     restriction or objection was lifted since, and a pause for as long as it told of.
     """
     if not gates.usable(gate, vault, Compartment.PROFILE):
-        return
+        return None
     there = address_mails.on_file(gate, vault)
     lately = await address_links.told_lately(
         connection, consents.keys, gate.subject, now, lift.stop
     )
     if there is None or lately >= moving.LIFTS_TOLD_A_WEEK:
-        return
+        return None
     theirs = (await consents.of_subjects(connection, [gate.subject])).get(gate.subject, [])
     token, link = address_links.new(
         Towards.LIFTED,
@@ -87,6 +89,7 @@ async def tell(
         why=ToAddress(link.id),
     )
     await address_mails.send(connection, consents.keys, [Written(link, message)], now)
+    return link.id
 
 
 def _said(config: Config, locale: str, lift: Lift, token: str, link: AddressLink) -> OurMail:

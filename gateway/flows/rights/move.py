@@ -218,11 +218,11 @@ class Moving:
         await gates.set_address(connection, gate.subject, sealed)
         await address_links.spend(connection, found.link, now)
         await self._end_links(connection, found)
+        told = None
         if before is not None and before.canonical != found.to.canonical:
-            await self._tell(connection, found, before)
-        trail.record(
-            Kind.SUBJECT_RECTIFIED, gate.subject, Actor.SUBJECT, now, evidence=_proof(found)
-        )
+            told = await self._tell(connection, found, before)
+        said, kind = _proof(found, told), Kind.SUBJECT_RECTIFIED
+        trail.record(kind, gate.subject, Actor.SUBJECT, now, evidence=said)
         await trail.stage(connection)
         if found.other is not None:
             # Last: it stages events. Only a stranger's form knew them.
@@ -306,12 +306,13 @@ class Moving:
             connection, keys, subject, now, kinds=kinds, since=since, but=found.link.id
         )
 
-    async def _tell(self, connection: AsyncConnection, found: _Found, before: Address) -> None:
-        """The mailbox of before; what is on file by now is not asked for it."""
+    async def _tell(self, connection: AsyncConnection, found: _Found, before: Address) -> str:
+        """The mailbox of before, by which link; what is on file by now is not asked for it."""
         back = found.link.kind is Towards.OLD
         tell = address_mails.taken_back if back else address_mails.done
         mail = tell(self.parts.config, found.about, before, found.now)
         await address_mails.send(connection, self.parts.rows, [mail], found.now)
+        return mail.link.id
 
     async def _open(self, connection: AsyncConnection, found: _Found) -> list[Open]:
         """Permits that carry the address of before: what is claimed later sees the new one."""
@@ -355,7 +356,7 @@ def _require(fits: bool) -> None:
         raise StorageAway("data")
 
 
-def _proof(found: _Found) -> Rectified:
+def _proof(found: _Found, told: str | None) -> Rectified:
     back = found.link.kind is Towards.OLD
     return Rectified(
         Corrected.ADDRESS_BACK if back else Corrected.ADDRESS,
@@ -363,4 +364,5 @@ def _proof(found: _Found) -> Rectified:
         link=found.link.id,
         address=found.to.canonical,
         address_typed=found.to.typed,
+        told=told,
     )

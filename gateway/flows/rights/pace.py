@@ -40,6 +40,7 @@ class Apart(StrEnum):
     MONTH = "month"
 
 
+LONGEST = 6  # months of a pause that somebody can choose
 LENGTHS = {Apart.ANY: None, Apart.WEEK: timedelta(days=7), Apart.MONTH: paces.LONGEST_APART}
 
 
@@ -87,18 +88,19 @@ class Paces:
                 raise StorageAway("data")
             now = await self.clock.now(connection)
             before = (await paces.read(connection, keys, [subject])).get(subject, NONE)
-            chosen = before = before if before.honest else NONE
+            stood = before if before.honest else _in_doubt(now)
+            chosen = before if before.honest else NONE
             if months is not None:
                 until = paces.months_after(now, months) if months else None
                 chosen = replace(chosen, paused_until=until)
             if apart is not None:
                 chosen = replace(chosen, apart=LENGTHS[apart])
             if gate.live:
-                if _ends_sooner(before, chosen, now):
+                if _ends_sooner(stood, chosen, now):
                     await self._require_there(connection, gate, vault)
                 await paces.choose(connection, keys, subject, chosen)
-                if _ends_sooner(before, chosen, now):
-                    lift = Lift(Lifted.PAUSE, paused_until=before.paused_until)
+                if _ends_sooner(stood, chosen, now):
+                    lift = Lift(Lifted.PAUSE, paused_until=stood.paused_until)
                     args = (self.consents, self.config, gate, vault, lift, now)
                     await lifted.tell(connection, *args)
             (still_open,) = await permits.open_of(connection, [(subject, None)], now)
@@ -119,6 +121,11 @@ class Paces:
         if address_links.lives_elsewhere(mailbox, told[gate.subject]):
             log.error("stop_altered")
             raise StorageAway("data")
+
+
+def _in_doubt(now: datetime) -> Pace:
+    """What stands in the place of a row that no gateway wrote: until when it was is not known."""
+    return Pace(paused_until=paces.months_after(now, LONGEST))
 
 
 def _ends_sooner(before: Pace, chosen: Pace, now: datetime) -> bool:

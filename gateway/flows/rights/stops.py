@@ -166,11 +166,11 @@ class Stops:
                 return False
             await self._vouched(connection, gate, vault)
             trail = Trail(self.log, vault, {subject: gate}, self.consents.keys)
-            said, kind = Restricting(channel), Kind.SUBJECT_UNRESTRICTED
+            lift = Lift(Lifted.RESTRICTION, by_us=actor is not Actor.SUBJECT)
+            told = await self._tell(connection, gate, vault, lift, now)
+            said, kind = Restricting(channel, told), Kind.SUBJECT_UNRESTRICTED
             trail.record(kind, subject, actor, now, evidence=said, refs=refs_of(by))
             await stops.lift_restriction(connection, self.consents.keys, gate)
-            lift = Lift(Lifted.RESTRICTION, by_us=actor is not Actor.SUBJECT)
-            await self._tell(connection, gate, vault, lift, now)
             await trail.stage(connection)
         return True
 
@@ -199,19 +199,19 @@ class Stops:
             _require(all(known.vouches(one) for one in again.values()))
             trail = Trail(self.log, vault, {subject: gate}, self.consents.keys)
             ids = tuple(sorted(one.id for one in again.values()))
-            said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids), Actor.SUBJECT
+            told = await self._tell(connection, gate, vault, Lift(Lifted.OBJECTION), now)
+            said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids, told), Actor.SUBJECT
             trail.record(Kind.SUPPRESSION_LIFTED, subject, actor, now, evidence=said)
             await stops.lift_objection(connection, self.consents.keys, gate)
             blocking = unblocking.Blocking(self.suppression, gate, vault, known.told, now)
             await blocking.as_they_lift(connection)
-            await self._tell(connection, gate, vault, Lift(Lifted.OBJECTION), now)
             await trail.stage(connection)
         return True
 
     async def _tell(
         self, connection: AsyncConnection, gate: Gate, vault: Vault, lift: Lift, now: datetime
-    ) -> None:
-        await lifted.tell(connection, self.consents, self.config, gate, vault, lift, now)
+    ) -> str | None:
+        return await lifted.tell(connection, self.consents, self.config, gate, vault, lift, now)
 
     async def _again(
         self, connection: AsyncConnection, gate: Gate, now: datetime

@@ -88,4 +88,4 @@ class Blocking:
 
 def _says_no(event: Told) -> bool:
     """Whether it blocked asking. That somebody stopped such mails no event tells."""
-    return event.kind is Kind.CONSENT_OBJECTED or event.facts.get("channel") == withdraw.NOT_ME
+    return event.kind is Kind.CONSENT_OBJECTED or withdraw.said_not_me(event)

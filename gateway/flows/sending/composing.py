@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from time import perf_counter
 from typing import Any, assert_never
@@ -34,7 +34,6 @@ from gateway.flows.sending.occasion import ToConfirm
 from gateway.look import looks
 from gateway.watch import logs
 
-_FRAMES = 256
 _AHEAD = 40  # mails; more than the usual twenty connections ask for at once
 _LOOK_AFTER = 10  # mails taken; nearly all that would be looked at sooner is composed already
 _AT_ONCE = 0.001  # seconds; what the relay says meanwhile waits
@@ -47,7 +46,6 @@ class Tools:
     config: Config
     press: Press
     signers: Mapping[str, Signer]
-    framed: Callable[[str, str], Mapping[str, Any]]  # by sender and locale
 
     @property
     def base(self) -> str:
@@ -57,8 +55,7 @@ class Tools:
 
 def equip(config: Config, templates: Templates, signers: Mapping[str, Signer]) -> Tools:
     """With a press of one's own, whose marks nobody else knows."""
-    framed = lru_cache(maxsize=_FRAMES)(partial(frame, config))
-    return Tools(config, Press(templates, secrets.token_hex(16)), signers, framed)
+    return Tools(config, Press(templates, secrets.token_hex(16)), signers)
 
 
 _Work = Callable[[Sealed], Composed | None]
@@ -209,7 +206,7 @@ def _render(
     """The words of the mail; *said* is what the message was accepted with."""
     gate, press = sealed.gate, tools.press
     locale = gate.locale
-    framed = {**tools.framed(sealed.message.sender, locale)}
+    framed = frame(tools.config, sealed.message.sender, locale)
     framed["links"] = {str(route): url for route, url in ways.items()}
     framed["consents"] = _named(tools.config, sealed.message, locale)
     match said:
