@@ -84,8 +84,7 @@ def breach(
         raise typer.BadParameter(f"-o: the name of the file ends in {', '.join(_ENDINGS)}")
     config = configuration(context)
     asked = _question(config, case, took, (since, until, known_at))
-    if output is not None:
-        require_writable(output)
+    require_writable(output)
     made, document, written = run(_assessed(config, asked, locale, output))
     if output is not None:
         with named(output, "written", _WRITTEN):

@@ -56,8 +56,7 @@ def defend(
     with named(mail, "read", _READ):
         raw = _read(mail)
     config = configuration(context)
-    if output is not None:
-        require_writable(output)
+    require_writable(output)
     answered, written = run(_answer(config, raw, opening, locale, output))
     if output is not None:
         with named(output, "written", _WRITTEN):

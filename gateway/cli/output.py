@@ -72,13 +72,15 @@ class Output:
         return size
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path | None) -> None:
     """Before long work, and before anybody's data is opened: that *path* can be written.
 
     It changes nothing; what is there and no file, such as a pipe, is not touched.
     """
+    if path is None or str(path) == "-":
+        return
     is_there = path.exists()
-    if str(path) == "-" or (is_there and not path.is_file() and not path.is_dir()):
+    if is_there and not path.is_file() and not path.is_dir():
         return
     with named(path, "written", ELSEWHERE):
         open(path, "ab", opener=files.opener).close()
