@@ -120,10 +120,7 @@ async def work(
     clock: Clock | None = None,
     sibling: Sibling | None = None,
 ) -> None:
-    """Delivery and duties until SIGTERM or SIGINT; health and metrics at *listen*.
-
-    As one of several it ends with the one that keeps them, too.
-    """
+    """Delivery and duties until SIGTERM, SIGINT or its keeper's end; metrics at *listen*."""
     require_startable(config)
     stopping = stop_on_signals()
     if sibling is not None:

@@ -83,9 +83,9 @@ class _Kept:
     number: int
     pid: int = 0
     line: socket.socket = field(default_factory=socket.socket)
-    begun: float = 0.0
+    begun: float = float("-inf")
     wait: float = 0.0
-    due: float = 0.0
+    due: float = float("-inf")
 
     def has_worked(self) -> bool:
         with suppress(BlockingIOError, ConnectionError):
