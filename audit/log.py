@@ -41,7 +41,7 @@ from storage.keysets import KeySet
 from storage.locks import try_alone
 from storage.sound import sound
 from storage.types import upsert
-from storage.writing import insert_all
+from storage.writing import insert_all, insert_each
 
 _SKIPPED = 1000  # rows read at once behind some that are not ours
 
@@ -140,9 +140,8 @@ class Log:
             {"n": n, "eid": one.eid, "entry": one.entry} | self.macs.pending(n, one.entry)._asdict()
             for n, one in zip(drawn, drafts, strict=True)
         ]
-        await insert_all(connection, audit_pending, pending)
-        await _stage_payloads(connection, drafts)
-        await _stage_items(connection, drafts)
+        payloads, items = (audit_payload, _payloads(drafts)), (audit_item, _items(drafts))
+        await insert_each(connection, (audit_pending, pending), payloads, items)
 
     async def sequence(
         self, connection: AsyncConnection, limit: int = 1024, *, now: datetime | None = None
@@ -341,8 +340,8 @@ async def pending(connection: AsyncConnection) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
-async def _stage_payloads(connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
-    rows = [
+def _payloads(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+    return [
         {
             "eid": one.eid,
             "compartment": payload.compartment,
@@ -352,11 +351,10 @@ async def _stage_payloads(connection: AsyncConnection, drafts: Sequence[Draft]) 
         for one in drafts
         for payload in one.payloads
     ]
-    await insert_all(connection, audit_payload, rows)
 
 
-async def _stage_items(connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
-    rows = [
+def _items(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+    return [
         {
             "eid": one.eid,
             "position": position,
@@ -367,7 +365,6 @@ async def _stage_items(connection: AsyncConnection, drafts: Sequence[Draft]) -> 
         for one in drafts
         for position, item in enumerate(one.items)
     ]
-    await insert_all(connection, audit_item, rows)
 
 
 async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:

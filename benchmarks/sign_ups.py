@@ -51,9 +51,9 @@ class Load:
 def run() -> None:
     """The server on one core; load and PostgreSQL on the other; bare and ours in turn."""
     pin({1})
-    with durable_postgres() as server:
+    with durable_postgres() as postgres:
         for name, data, keys in (
-            ("PostgreSQL", server.create_database("data"), server.create_database("keys")),
+            ("PostgreSQL", postgres.create_database("data"), postgres.create_database("keys")),
             ("SQLite", None, None),
         ):
             with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ def run() -> None:
 
 def _compare(name: str, folder: Path, data: str | None, keys: str | None) -> None:
     config = configure(folder, data, keys)
-    with _process(_BARE_PORT, "-c", _BARE, str(_BARE_PORT)), running(config):
+    with server(_BARE_PORT, "-c", _BARE, str(_BARE_PORT)), running(config):
         bare, ours = [], []
         for _ in range(ROUNDS):
             bare.append(asyncio.run(_load(_BARE_PORT, {"email": "ada@example.org"}, as_form=True)))
@@ -98,12 +98,12 @@ def configure(folder: Path, data: str | None, keys: str | None) -> Path:
 def running(config: Path) -> Iterator[int]:
     """Our gateway, without its worker; the id of its process."""
     command = ("-m", "gateway", "--config", str(config), "serve", "--no-worker")
-    with _process(PORT, *command) as process:
+    with server(PORT, *command) as process:
         yield process
 
 
 @contextlib.contextmanager
-def _process(port: int, *arguments: str) -> Iterator[int]:
+def server(port: int, *arguments: str) -> Iterator[int]:
     """A server on core 0, once it listens."""
     process = subprocess.Popen(
         [sys.executable, *arguments],

@@ -38,6 +38,7 @@ _LOCK = (
     .order_by(subject.c.id)
     .with_for_update(key_share=True)
 )
+_PEEK = select(subject).where(among(subject.c.id, texts("subjects")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,8 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
 
 async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
     """The same rows without a lock, for advice only."""
-    query = select(subject).where(among(subject.c.id, subjects))
-    return {row.id: gate_of(row) for row in await connection.execute(query)}
+    rows = tuples(await straight.rows(connection, _PEEK, {"subjects": subjects}), subject)
+    return {row.id: gate_of(row) for row in rows}
 
 
 async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[str]:

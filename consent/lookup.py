@@ -15,26 +15,68 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, not_, null, or_, select, union_all, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    any_,
+    bindparam,
+    delete,
+    not_,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from consent.errors import KeyringBehind
 from consent.keys import blind
 from consent.model import SubjectState
-from storage import paging
+from storage import paging, straight
 from storage.honesty import RowKeys, Value
 from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
 from storage.sound import fits
-from storage.types import among, among_hashes, is_name, upsert
+from storage.types import HASHES, among, among_hashes, is_name, upsert
 from storage.writing import insert_all
 
 index, live_key = tables.subject_index, tables.live_key
+
+
+def _looking(wanted: ColumnElement[bool]) -> CompoundSelect[Any]:
+    """The rows that are *wanted*, and in the same statement which keys are live."""
+    kind, number = live_key.c.kind, live_key.c.number
+    theirs = select(*index.columns, _none(kind), _none(number)).where(wanted)
+    keys = select(_none(index.c.hash), live_key.c.kid, _none(index.c.subject), live_key.c.mac)
+    return union_all(theirs, keys.add_columns(kind, number))
+
+
+def _none(column: Column[Any]) -> ColumnElement[Any]:
+    """Nothing in the place of a column, which has its type."""
+    return type_coerce(null(), column.type).label(column.name)
+
+
+# For PostgreSQL, which takes any number of them as one value.
+_LOOK = _looking(index.c.hash == any_(bindparam("hashes", type_=HASHES)))
 _AT_ONCE = 500
 _LOOKUP = "lookup"
 _FIRST = 1  # the key of the first release, whose rows name none
+
+
+class _Looked(NamedTuple):
+    """A row of either half of a look."""
+
+    hash: bytes
+    kid: int
+    subject: str
+    mac: bytes
+    kind: str | None
+    number: int | None
 
 
 class Live(NamedTuple):
@@ -283,13 +325,11 @@ class LookUp:
 
     async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
         """Rows of these hashes. In the same statement: which keys are live."""
-        no_key = (null().label("kind"), null().label("number"))
-        theirs = select(*index.columns, *no_key).where(
-            among_hashes(connection, index.c.hash, hashes)
-        )
-        nobody = (null().label("hash"), live_key.c.kid, null().label("subject"), live_key.c.mac)
-        keys = select(*nobody, live_key.c.kind, live_key.c.number)
-        rows = (await connection.execute(union_all(theirs, keys))).all()
+        if connection.dialect.name == "postgresql":
+            answered = await straight.rows(connection, _LOOK, {"hashes": [*set(hashes)]})
+        else:
+            answered = (await connection.execute(_looking(index.c.hash.in_(set(hashes))))).all()
+        rows = [_Looked(*row) for row in answered]
         self._note([row for row in rows if row.number is not None])
         return [row for row in rows if row.number is None]
 

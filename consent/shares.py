@@ -13,8 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent import gates
 from consent.gates import Gate, gate_of, subject
 from consent.model import SubjectState
-from storage import locks
-from storage.types import among
+from storage import locks, straight
+from storage.sound import tuples
+from storage.types import among, texts
+
+_LIVE = subject.c.state == literal_column(f"'{SubjectState.LIVE}'")
+# FOR KEY SHARE, which goes with FOR NO KEY UPDATE. Not of who is being erased: nothing is
+# said of them any more, and nobody must put off their end by asking about them.
+_SHARED = (
+    select(subject)
+    .where(among(subject.c.id, texts("subjects")), _LIVE)
+    .order_by(subject.c.id)
+    .with_for_update(read=True, key_share=True)
+)
 
 
 async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
@@ -29,10 +40,12 @@ async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
 
 async def look(connection: AsyncConnection, subjects: Collection[str]) -> dict[str, Gate]:
     """As `share`, for whoever writes no more than that they looked: their gates are not touched."""
-    held = {one for one in sorted(subjects) if await locks.share_one(connection, _look(one))}
+    if not subjects:
+        return {}
+    held = await locks.share_all(connection, {_look(one) for one in subjects})
     found = await gates.peek(connection, subjects)
     # Whose end is just being written is not live any more in a statement after that.
-    return {one: gate for one, gate in found.items() if one in held or not gate.live}
+    return {one: gate for one, gate in found.items() if _look(one) in held or not gate.live}
 
 
 def _look(subject: str) -> str:
@@ -45,11 +58,9 @@ async def share(connection: AsyncConnection, subjects: Collection[str]) -> dict[
     For whoever writes something about them without their gate. It keeps nobody from the gates:
     asking often must not keep anybody from leaving.
     """
-    live = subject.c.state == literal_column(f"'{SubjectState.LIVE}'")
-    query = select(subject).where(among(subject.c.id, subjects), live).order_by(subject.c.id)
-    # FOR KEY SHARE, which goes with FOR NO KEY UPDATE. Not of who is being erased: nothing is
-    # said of them any more, and nobody must put off their end by asking about them.
-    rows = await connection.execute(query.with_for_update(read=True, key_share=True))
+    if not subjects:
+        return {}
+    rows = tuples(await straight.rows(connection, _SHARED, {"subjects": subjects}), subject)
     shared = {row.id: gate_of(row) for row in rows}
     gone = set(subjects) - shared.keys()
     return shared | (await gates.peek(connection, gone) if gone else {})

@@ -33,7 +33,7 @@ from storage.honesty import RowKeys, Signed
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
-from storage.writing import insert_all
+from storage.writing import insert_each
 
 outbox = tables.outbox
 
@@ -170,8 +170,8 @@ async def enqueue(
         for m in messages
         if m.content is not None
     ]
-    await insert_all(connection, tables.content, contents)
-    await insert_all(connection, outbox, [_new_row(keys, m, now) for m in messages])
+    rows = [_new_row(keys, m, now) for m in messages]
+    await insert_each(connection, (tables.content, contents), (outbox, rows))
 
 
 def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any]:

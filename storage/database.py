@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +57,7 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A writing transaction; it commits when the block ends well, else nothing happened."""
-        async with self._transaction(self._writer) as connection:
+        async with self._opened(self._writer.begin()) as connection:
             yield connection
 
     @asynccontextmanager
@@ -62,13 +67,13 @@ class Database:
         Never decide a permission here: nothing is locked. It is no transaction, whose beginning
         and end would be two more round trips: no lock outlives its statement.
         """
-        async with self._transaction(self._reader) as connection:
+        async with self._opened(self._reader.connect()) as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """As `read`, and every statement sees the same moment."""
-        async with self._transaction(self._frozen) as connection:
+        async with self._opened(self._frozen.begin()) as connection:
             if self.dialect != "sqlite":
                 level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
                 await connection.execute(text(level))
@@ -100,11 +105,13 @@ class Database:
             await engine.dispose()
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _opened(
+        self, opening: AbstractAsyncContextManager[AsyncConnection]
+    ) -> AsyncIterator[AsyncConnection]:
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    connection = await stack.enter_async_context(engine.begin())
+                    connection = await stack.enter_async_context(opening)
                 except (PoolTimeout, OSError, PostgresError) as error:
                     # Drivers raise these unwrapped while connecting.
                     raise StorageAway(self.name, why(error)) from error

@@ -6,8 +6,15 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, delete, select, text, tuple_
+from sqlalchemy import ColumnElement, Integer, Table, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import straight
+
+_SHARED = text(
+    "SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key"
+    " WHERE pg_try_advisory_xact_lock_shared(key)"
+).columns(key=Integer)
 
 
 async def try_alone(connection: AsyncConnection, duty: str) -> bool:
@@ -31,15 +38,16 @@ async def keep_out(connection: AsyncConnection, duty: str) -> None:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key(duty)})
 
 
-async def share_one(connection: AsyncConnection, name: str) -> bool:
-    """Keep `alone_with` from *name* until this transaction ends; False while somebody has it.
+async def share_all(connection: AsyncConnection, names: Collection[str]) -> set[str]:
+    """Those of *names* that `alone_with` is kept from until this transaction ends.
 
-    Never waits, and locks no row: on SQLite nobody else writes meanwhile.
+    Those that somebody has are missing. Never waits, and locks no row: on SQLite nobody else
+    writes meanwhile.
     """
-    if connection.dialect.name == "sqlite":
-        return True
-    query = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
-    return bool((await connection.execute(query, {"key": _key(name)})).scalar_one())
+    if connection.dialect.name == "sqlite" or not names:
+        return set(names)
+    keys = {_key(name): name for name in names}
+    return {keys[key] for (key,) in await straight.rows(connection, _SHARED, {"keys": [*keys]})}
 
 
 async def alone_with(connection: AsyncConnection, names: Collection[str]) -> set[str]:

@@ -2,8 +2,7 @@
 
 SQLAlchemy's layers take several times as long for a statement as the driver below them, and a
 mail needs a few dozen. Here they are left out: the transaction stays SQLAlchemy's, and so do
-SQLite, the first statement of a transaction, which begins it, and every statement while
-somebody listens to what is executed.
+SQLite, and every statement while somebody listens to what is executed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from storage.types import Moment, read_moment
 Given = Mapping[str, Any]
 _NOTHING: Final[Given] = MappingProxyType({})
 _AS_IT_IS: Final = (String, Integer, LargeBinary, Boolean)  # as the driver reads it
-_EACH_FOR_ITSELF: Final = "AUTOCOMMIT"
 
 
 class _Made(NamedTuple):
@@ -80,17 +78,25 @@ async def run_text(connection: AsyncConnection, text: str, given: Any) -> int:
 
 
 def _driver(connection: AsyncConnection) -> Any:
-    """PostgreSQL's connection, where a statement of it is one of SQLAlchemy's transaction."""
+    """PostgreSQL's connection, where nobody listens to what SQLAlchemy executes."""
     sync = connection.sync_connection
     if sync is None or connection.dialect.name != "postgresql":
         return None
     if sync.dispatch.before_cursor_execute:
         return None
-    driver: Any = sync.connection.driver_connection
-    if driver.is_in_transaction():
-        return driver
-    alone = sync.get_execution_options().get("isolation_level") == _EACH_FOR_ITSELF
-    return driver if alone else None
+    return sync.connection.driver_connection
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    """Begin, as SQLAlchemy does, with the first statement of a transaction; it ends it, too."""
+    sync = connection.sync_connection
+    adapted: Any = None if sync is None else sync.connection.dbapi_connection
+    if adapted is None or adapted._transaction is not None:
+        return
+    try:
+        await adapted._start_transaction()  # nothing, where each statement is for itself
+    except adapted.dbapi.Error as error:
+        raise (error.__cause__ or error) from None
 
 
 async def _asked(
@@ -98,6 +104,7 @@ async def _asked(
 ) -> Any:
     """What the driver says; its errors are told as SQLAlchemy tells them, without values."""
     try:
+        await _begin(connection)
         return await ask(text, *given)
     except _ERRORS as error:
         lost = isinstance(error, OSError) or _is_lost(connection)

@@ -27,7 +27,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-_HASHES = postgresql.ARRAY(LargeBinary())
+HASHES = postgresql.ARRAY(LargeBinary())
 _SQLITE_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 # What is read for a moment that is none. Whoever wrote it could have written this, so
@@ -194,7 +194,7 @@ def among_hashes(
     wanted = list(set(hashes))
     if connection.dialect.name != "postgresql":
         return column.in_(wanted)
-    return column == any_(bindparam(None, wanted, type_=_HASHES, unique=True))
+    return column == any_(bindparam(None, wanted, type_=HASHES, unique=True))
 
 
 def texts(name: str) -> BindParameter[Any]:

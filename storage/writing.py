@@ -7,7 +7,7 @@ its statement was planned, PostgreSQL read all rows to change one, for each mail
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -43,6 +43,28 @@ async def insert_all(
     return await _execute(connection, made, [tuple(row.values()) for row in rows])
 
 
+async def insert_each(
+    connection: AsyncConnection, *parts: tuple[Table, Sequence[Mapping[str, Any]]]
+) -> None:
+    """As `insert_all` of each table in turn; with PostgreSQL in one statement.
+
+    Rows may name rows of other tables here: it is looked at when all of them are there.
+    """
+    given = [(table, rows) for table, rows in parts if rows]
+    if len(given) < 2 or connection.dialect.name != "postgresql":
+        for table, rows in given:
+            await insert_all(connection, table, rows)
+        return
+    shapes = tuple((table, tuple(rows[0])) for table, rows in given)
+    made = _inserted_together(shapes, connection.dialect)
+    columns = [column for _, rows in given for column in zip(*map(_values, rows), strict=True)]
+    await _execute_arrays(connection, made, columns)
+
+
+def _values(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.values())
+
+
 async def update_all(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -62,25 +84,53 @@ async def update_all(
 async def _execute(
     connection: AsyncConnection, made: _Made, rows: Sequence[tuple[Any, ...]]
 ) -> int:
-    # With PostgreSQL one array for each column; SQLite's driver goes through the rows in C.
-    columns = [
-        values if process is None else [*map(process, values)]
-        for process, values in zip(made.processes, zip(*rows, strict=True), strict=True)
-    ]
-    arrays = connection.dialect.name == "postgresql"
-    given: Any = tuple(columns) if arrays else [*zip(*columns, strict=True)]
+    columns = zip(*rows, strict=True)
+    if connection.dialect.name == "postgresql":
+        return await _execute_arrays(connection, made, columns)
+    given: Any = [*zip(*_written(made, columns), strict=True)]
     return await straight.run_text(connection, made.statement, given)
+
+
+async def _execute_arrays(
+    connection: AsyncConnection, made: _Made, columns: Iterable[Sequence[Any]]
+) -> int:
+    """One array for each column: SQLite's driver goes through the rows in C, PostgreSQL's not."""
+    return await straight.run_text(connection, made.statement, tuple(_written(made, columns)))
+
+
+def _written(made: _Made, columns: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    for process, values in zip(made.processes, columns, strict=True):
+        yield values if process is None else [*map(process, values)]
+
+
+@cache
+def _inserted_together(
+    shapes: tuple[tuple[Table, tuple[str, ...]], ...], dialect: Dialect
+) -> _Made:
+    """One insert, and the others beside it; foreign keys are looked at in the end."""
+    statements: list[str] = []
+    processes: list[_Process | None] = []
+    for table, names in shapes:
+        first = len(processes) + 1
+        statements.append(_insert(table, names, dialect, first))
+        processes += _processes(table, names, dialect)
+    *beside, last = statements
+    named = ", ".join(f"part_{n} AS ({one})" for n, one in enumerate(beside))
+    return _Made(f"WITH {named} {last}", processes)
+
+
+def _insert(table: Table, names: tuple[str, ...], dialect: Dialect, first: int = 1) -> str:
+    quote = dialect.identifier_preparer
+    named = ", ".join(quote.format_column(table.c[name]) for name in names)
+    head = f"INSERT INTO {quote.format_table(table)} ({named})"
+    if dialect.name != "postgresql":
+        return f"{head} VALUES ({', '.join('?' for _ in names)})"
+    return f"{head} SELECT * FROM {_given(table, names, dialect, first)}"  # noqa: S608 our names
 
 
 @cache
 def _inserted(table: Table, names: tuple[str, ...], dialect: Dialect, new_only: bool) -> _Made:
-    quote = dialect.identifier_preparer
-    named = ", ".join(quote.format_column(table.c[name]) for name in names)
-    head = f"INSERT INTO {quote.format_table(table)} ({named})"
-    if dialect.name == "postgresql":
-        statement = f"{head} SELECT * FROM {_given(table, names, dialect)}"  # noqa: S608 our names
-    else:
-        statement = f"{head} VALUES ({', '.join('?' for _ in names)})"
+    statement = _insert(table, names, dialect)
     if new_only:
         statement += " ON CONFLICT DO NOTHING"
     return _Made(statement, _processes(table, names, dialect))
@@ -106,10 +156,10 @@ def _updated(table: Table, names: tuple[str, ...], dialect: Dialect) -> _Made:
     return _Made(statement, _processes(table, names, dialect))
 
 
-def _given(table: Table, names: Iterable[str], dialect: Dialect) -> str:
+def _given(table: Table, names: Iterable[str], dialect: Dialect, first: int = 1) -> str:
     arrays = ", ".join(
         f"CAST(${n} AS {_element(table.c[name].type, dialect)}[])"
-        for n, name in enumerate(names, 1)
+        for n, name in enumerate(names, first)
     )
     return f"unnest({arrays})"
 

@@ -18,12 +18,13 @@ from consent.errors import KeyUnusable
 from consent.keys import tables
 from consent.keys.vault import OF_PEOPLE, Broken, Compartment, Vault
 from consent.keys.wrapping import Wrapper
-from storage import paging
+from storage import paging, straight
 from storage.database import Database
 from storage.errors import StorageAway
 from storage.locks import in_order
 from storage.secret import Secret
-from storage.types import among, upsert
+from storage.sound import tuples
+from storage.types import among, texts, upsert
 from storage.writing import insert_all
 
 SWEEP_AFTER = timedelta(days=1)
@@ -32,6 +33,7 @@ _COMPARTMENTS = frozenset(map(str, Compartment))  # anything else in the ledger 
 _FRESH = 60.0  # seconds that an unwrapped key is kept
 _KEPT = 20_000  # people whose keys are kept
 _BATCH = 5_000  # values in one IN
+_DEKS = select(tables.dek).where(among(tables.dek.c.subject, texts("subjects")))
 
 _Keys = Mapping[str, Secret | Broken]
 T = TypeVar("T")
@@ -189,8 +191,8 @@ class DataKeys:
         found: dict[str, dict[str, Secret | Broken]] = {}
         async with self._database.read() as connection:
             for batch in _batches(subjects) if subjects else ([],):
-                query = select(tables.dek).where(among(tables.dek.c.subject, batch))
-                rows = (await connection.execute(query)).all()
+                found_rows = await straight.rows(connection, _DEKS, {"subjects": batch})
+                rows = [*tuples(found_rows, tables.dek)]
                 keys = [self._unwrap(row) for row in rows]
                 await self._require(connection, {k.epoch for k in keys if isinstance(k, Broken)})
                 for row, key in zip(rows, keys, strict=True):

@@ -13,9 +13,9 @@ from gateway.api.targets import ADA, GroundView, Target, question, require_cover
 from gateway.callers.api_keys import Scope
 from gateway.config.config import Limits
 from gateway.errors import TooMany
-from gateway.flows.sending import permission
+from gateway.flows.sending.permission import Asked
 from gateway.http.answers import answer
-from gateway.http.app_keys import PARTS, QUESTIONS
+from gateway.http.app_keys import PARTS, PERMISSIONS, QUESTIONS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Name
@@ -63,7 +63,8 @@ async def post_permission(request: web.Request) -> web.StreamResponse:
     require_turn(request, parts.config.limits, parts.clock.wall())
     asked = await read_json(request, PermissionRequest)
     require_covered(parts.config, request[CALLER], asked.purpose)
-    decision = await permission.ask(parts, question(asked.to, asked.purpose), request[CALLER].id)
+    about = question(asked.to, asked.purpose)
+    decision = await request.app[PERMISSIONS](Asked(about, request[CALLER].id))
     if isinstance(decision, Granted):
         ground = GroundView(kind=decision.ground.kind, id=decision.ground.id)
         return answer(PermissionGranted(ground=ground))

@@ -23,6 +23,7 @@ from storage.signed import Adopter, SignedTable
 
 _USE = "api_key.token"
 _FINDING = b"consentgw/reference/v1"
+FRESH = 1.0  # seconds that a process may remember what a token opened
 TOKEN = re.compile(r"cgw_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
@@ -157,6 +158,7 @@ async def renew(connection: AsyncConnection, keys: RowKeys, key_id: str, token: 
 async def revoke(connection: AsyncConnection, keys: RowKeys, key_id: str, now: datetime) -> bool:
     """End a key; False when there is none of that id, or it has ended already.
 
+    Once this is committed, wait for `FRESH` before you tell anybody that it opens nothing.
     One whose row somebody altered opens nothing, but would again if that were
     undone: revoked, it does not.
     """

@@ -29,6 +29,7 @@ SCOPES = {
 }
 _LISTED = "\n\n".join(["Scopes:", *(f"{name}: {does}" for name, does in SCOPES.items())])
 
+_MARGIN = 0.05  # seconds by which the clocks of two machines may part within one
 app = typer.Typer(help="Keys of callers of the API.", no_args_is_help=True)
 
 
@@ -66,7 +67,7 @@ def list_keys(
 
 @app.command()
 def revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """End a key at once."""
+    """End a key: when the command is over, no process takes it any more."""
     if not run(_revoke(configuration(context), key_id)):
         raise fail(f"there is no key {key_id} that could be revoked")
     say(f"{key_id}: revoked")
@@ -109,6 +110,8 @@ async def _create(
 
 
 async def _revoke(config: Config, key_id: str) -> bool:
+    import asyncio
+
     from audit.kinds import Kind
     from gateway.callers import api_keys
     from gateway.cli.stores import open_stores
@@ -118,6 +121,8 @@ async def _revoke(config: Config, key_id: str) -> bool:
         done = await api_keys.revoke(connection, stores.rows, key_id, now)
         if done:
             await stores.record(connection, Kind.API_KEY_REVOKED, now, {"api_key": key_id})
+    # Who asked before the commit may remember the answer for so long.
+    await asyncio.sleep(api_keys.FRESH + _MARGIN if done else 0)
     return done
 
 

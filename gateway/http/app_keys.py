@@ -14,6 +14,7 @@ from gateway.flows.joining.sign_up import Posted
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.rights.requests import RightsRequests
 from gateway.flows.sending.enqueue import Handed, Taken
+from gateway.flows.sending.permission import Asked, Decision
 from gateway.http.reading import Reading
 from gateway.http.shown import Shown
 from gateway.http.turns import Turns
@@ -32,6 +33,7 @@ FORM_DIGESTS = web.AppKey("form_digests", dict[str, str])
 WORDINGS = web.AppKey("wordings", Wordings)
 SIGN_UPS = web.AppKey("sign_ups", Grouped[Posted, Wait | None])
 MESSAGES = web.AppKey("messages", Grouped[Handed, Taken])
+PERMISSIONS = web.AppKey("permissions", Grouped[Asked, Decision])
 RIGHTS_REQUESTS = web.AppKey("rights_requests", RightsRequests)
 CAMPAIGNS = web.AppKey("campaigns", Stores)
 STEERING = web.AppKey("steering", Steering)

@@ -18,8 +18,9 @@ from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving.exports import Exports
 from gateway.flows.rights.handing_out import HandingOut
 from gateway.flows.rights.requests import RightsRequests
-from gateway.flows.sending import enqueue
+from gateway.flows.sending import enqueue, permission
 from gateway.flows.sending.enqueue import Handed, Taken
+from gateway.flows.sending.permission import Asked, Decision
 from gateway.http import frame, openapi, pages, problems
 from gateway.http.app_keys import (
     CAMPAIGNS,
@@ -34,6 +35,7 @@ from gateway.http.app_keys import (
     HEALTH,
     MESSAGES,
     PARTS,
+    PERMISSIONS,
     PROVIDER,
     QUESTIONS,
     READING,
@@ -86,10 +88,11 @@ def create_app(parts: Parts, counted: Metrics, health: Health) -> web.Applicatio
     write: Write[Handed, Taken | Exception] = partial(enqueue.accept_all, parts)
     messages: Grouped[Handed, Taken] = Grouped(severally(write), most=100)
     app[MESSAGES] = messages
-    app[QUESTIONS] = Meter(limits.QUESTIONS)
-    app[EVIDENCE_SEARCHES] = Meter(limits.EVIDENCE_SEARCHES)
-    app[EVIDENCE_TURN] = asyncio.Lock()
-    app[EXPORTS] = Meter(limits.EXPORTS)
+    ask: Write[Asked, Decision | Exception] = partial(permission.ask_all, parts)
+    permissions: Grouped[Asked, Decision] = Grouped(severally(ask), most=100)
+    app[PERMISSIONS] = permissions
+    app[QUESTIONS], app[EXPORTS] = Meter(limits.QUESTIONS), Meter(limits.EXPORTS)
+    app[EVIDENCE_SEARCHES], app[EVIDENCE_TURN] = Meter(limits.EVIDENCE_SEARCHES), asyncio.Lock()
     app[TURNS] = Turns()
     app[TYPESETTER] = Typesetter()
     app.on_cleanup.append(app[TYPESETTER].stop)

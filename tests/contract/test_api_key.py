@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
-from gateway.callers.api_keys import Scope
+from gateway.callers.api_keys import FRESH, Scope
 from gateway.cli.api_key import SCOPES
 from tests.support.commands import Run
 
@@ -37,7 +38,10 @@ def test_a_revoked_key_is_listed_as_such(run: Run) -> None:
     run("api-key", "create", "--name", "shop", "--scope", "messages:send", "--sender", "acme")
     (key,) = json.loads(run("api-key", "list", "--json").out)
 
+    begun = time.monotonic()
     revoked = run("api-key", "revoke", key["id"])
+    # Or it would be said to be over while a process remembers what it opened.
+    assert time.monotonic() - begun > FRESH
     again = run("api-key", "revoke", key["id"])
 
     assert (revoked.status, again.status) == (0, 1)

@@ -6,13 +6,14 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from gateway.callers import api_keys
-from gateway.callers.api_keys import ApiKey, Scope
+from gateway.callers.api_keys import FRESH, ApiKey, Scope
 from gateway.errors import NotAuthenticated, ScopeMissing
 from gateway.http.authentication import Authentication
 from gateway.schema.tables import metadata
 from storage.database import Database
 from tests.support.clock import START
 from tests.support.rows import ROWS
+from tests.support.statements import statements
 
 
 @pytest.fixture
@@ -58,6 +59,35 @@ async def test_without_a_known_token_nobody_gets_in(data: Database, header: str)
 
     with pytest.raises(NotAuthenticated):
         await authenticate(data, header, Scope.MESSAGES_SEND)
+
+
+async def test_what_a_token_opened_is_remembered_for_a_second(data: Database) -> None:
+    key, token = await created(data)
+    at = [100.0]
+    door = Authentication(data, ROWS, monotonic=lambda: at[0])
+    shown = make_mocked_request("POST", "/v1/messages", {"Authorization": f"Bearer {token}"})
+    with statements() as heard:
+        await door.authenticate(shown, Scope.MESSAGES_SEND)
+        at[0] += FRESH - 0.01
+        assert await door.authenticate(shown, Scope.MESSAGES_SEND) == key
+    async with data.begin() as connection:
+        assert await api_keys.revoke(connection, ROWS, key.id, START)
+
+    at[0] += 0.01
+
+    assert len(heard) == 1
+    with pytest.raises(NotAuthenticated):
+        await door.authenticate(shown, Scope.MESSAGES_SEND)
+
+
+async def test_what_is_remembered_opens_no_more_than_the_key_does(data: Database) -> None:
+    _, token = await created(data)
+    door = Authentication(data, ROWS)
+    shown = make_mocked_request("POST", "/v1/messages", {"Authorization": f"Bearer {token}"})
+    await door.authenticate(shown, Scope.MESSAGES_SEND)
+
+    with pytest.raises(ScopeMissing):
+        await door.authenticate(shown, Scope.AUDIT_READ)
 
 
 async def test_a_key_does_not_do_what_it_was_not_made_for(data: Database) -> None:

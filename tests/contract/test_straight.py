@@ -47,7 +47,7 @@ async def table(database: Database) -> None:
 
 
 async def begun(connection: AsyncConnection) -> AsyncConnection:
-    """With its first statement behind it: those that follow go straight."""
+    """With a first statement behind it, which SQLAlchemy began."""
     await connection.execute(text("SELECT 1"))
     return connection
 
@@ -127,6 +127,20 @@ async def test_a_connection_that_is_lost_is_a_database_that_is_away(database: Da
         assert len(await straight.rows(connection, READ, NAMES)) == 2
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_one_that_is_lost_before_it_begins_is_as_much_away(database: Database) -> None:
+    with pytest.raises(StorageAway):
+        async with database.begin() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            async with database.begin() as other:
+                session = {"it": driver.get_server_pid()}
+                await other.execute(text("SELECT pg_terminate_backend(:it)"), session)
+            await straight.rows(connection, READ, NAMES)
+
+    async with database.begin() as connection:
+        assert len(await straight.rows(connection, READ, NAMES)) == 2
+
+
 async def test_whoever_listens_hears_of_each_statement(database: Database) -> None:
     async with database.begin() as connection:
         await begun(connection)
@@ -145,7 +159,6 @@ async def test_nothing_of_it_goes_by_sqlalchemy(
         raise AssertionError("asked")
 
     async with database.begin() as connection:
-        await begun(connection)
         monkeypatch.setattr(AsyncConnection, "execute", never)
         assert len(await straight.rows(connection, READ, NAMES)) == 2
         await straight.run(connection, MARK, {"to": 1})

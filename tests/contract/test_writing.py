@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from consent import tables
 from consent.keys.tables import dek
 from storage.database import Database
-from storage.writing import insert_all, update_all
+from storage.writing import insert_all, insert_each, update_all
+from tests.support.statements import statements
 
 NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
 intake = tables.intake
@@ -121,3 +122,29 @@ async def test_a_moment_without_a_zone_is_refused(database: Database) -> None:
             await insert_all(
                 connection, intake, [row("int_one", received_at=NOW.replace(tzinfo=None))]
             )
+
+
+async def test_rows_of_several_tables_are_written_in_one_statement_where_that_saves_some(
+    database: Database,
+) -> None:
+    made = {"wrapped": b"w", "created_at": NOW, "epoch": 1}
+    keys = [{"subject": f"sub_{n}", "compartment": "profile"} | made for n in range(3)]
+    async with database.begin() as connection:
+        await connection.run_sync(dek.create)
+
+    with statements() as heard:
+        async with database.begin() as connection:
+            parts = [(intake, [row("int_one"), row("int_two", index_kid=7)]), (dek, keys)]
+            await insert_each(connection, *parts, (intake, []))
+
+    written = [one for one in heard if "INSERT" in one]
+    assert len(written) == (1 if database.dialect == "postgresql" else 2)
+    async with database.read() as connection:
+        found = await connection.execute(select(intake).order_by(intake.c.id))
+        assert [one.index_kid for one in found] == [None, 7]
+        found = await connection.execute(select(dek).order_by(dek.c.subject))
+        assert [dict(one._mapping) for one in found] == [*map(_in_order, keys)]
+
+
+def _in_order(key: dict[str, Any]) -> dict[str, Any]:
+    return {column.name: key[column.name] for column in dek.columns}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from audit.kinds import Kind
 from gateway.callers.api_keys import Scope
 from tests.support.apps import ADA, App
 from tests.support.calls import TO, call, pointers
+from tests.support.statements import statements
 
 
 async def test_a_permission_is_told_with_its_ground_or_its_reason(app: App) -> None:
@@ -23,3 +27,32 @@ async def test_a_permission_is_told_with_its_ground_or_its_reason(app: App) -> N
     assert after[1]["ground"]["kind"] == "consent"
     assert upper == after
     assert await pointers(app, key, "/v1/permissions", {"to": TO}) == ["/purpose"]
+
+
+async def test_who_asks_at_the_same_time_shares_a_transaction_and_not_an_event(app: App) -> None:
+    await app.subscribe()
+    await app.tick()
+    keys = [await app.key(Scope.PERMISSIONS_READ) for _ in range(2)]
+    before = await looks(app)
+    nobody = {"to": {"email": "nobody@example.org"}, "purpose": "newsletter"}
+    questions = [{"to": TO, "purpose": "newsletter"}, nobody] * 10
+
+    with statements() as heard:
+        answers = await asyncio.gather(
+            *(
+                call(app, keys[n % 2], "POST", "/v1/permissions", one)
+                for n, one in enumerate(questions)
+            )
+        )
+
+    assert [told["granted"] for _, told in answers] == [True, False] * 10
+    written = [one for one in heard if "INSERT INTO audit_pending" in one]
+    assert len(written) < len(questions) / 2
+    await app.tick()
+    assert await looks(app) - before == len(questions)
+
+
+async def looks(app: App) -> int:
+    async with app.parts.data.read() as connection:
+        found = app.parts.log.events(connection, kind=Kind.PERMISSION_ASKED, limit=1000)
+        return len(await found)

@@ -20,7 +20,7 @@ from audit.log import Log
 from consent import gates, specimens
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
-from consent.lookup import LookUp
+from consent.lookup import Found, LookUp
 from consent.model import Reason, Refused
 from consent.specimens import Specimen
 from delivery import changing, outbox
@@ -92,21 +92,26 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     Nothing happened when this raises.
     """
     every = [message for request in handed for message in request.wanted]
-    vault = await parts.keystore.vault(await known_subjects(parts.data, parts.lookup, every))
+    meant = await _meant(parts.data, parts.lookup, every)
+    vault = await parts.keystore.vault({one.subject for one in meant if one is not None})
     async with parts.data.begin() as connection:
-        found = await _take(connection, handed, await parts.clock.now(connection))
-        new = [n for n, before in enumerate(found) if before is None or isinstance(before, Ticket)]
+        taken = await _take(connection, handed, parts.clock)
+        new = [n for n, before in enumerate(taken) if before is None or isinstance(before, Ticket)]
+        # In the order in which they were handed in, as *meant* is.
+        found = iter(meant)
+        known = [[next(found) for _ in request.wanted] for request in handed]
         wanted = [message for n in new for message in handed[n].wanted]
-        decided = iter(await enqueue(parts, connection, wanted, vault))
+        theirs = [one for n in new for one in known[n]]
+        decided = iter(await enqueue(parts, connection, wanted, vault, theirs))
         done = {n: _done(handed[n], decided) for n in new}
         remembered = [
             (ticket, accepted.document(done[n].outcomes, batch=handed[n].batch))
             for n in new
-            if isinstance(ticket := found[n], Ticket)
+            if isinstance(ticket := taken[n], Ticket)
         ]
         await idempotency.remember(connection, remembered)
     return [
-        before if isinstance(before, Done | Clash) else done[n] for n, before in enumerate(found)
+        before if isinstance(before, Done | Clash) else done[n] for n, before in enumerate(taken)
     ]
 
 
@@ -116,11 +121,13 @@ def _done(request: Handed, decided: Iterator[Queued | Refused]) -> Done:
 
 
 async def _take(
-    connection: AsyncConnection, handed: Sequence[Handed], now: datetime
+    connection: AsyncConnection, handed: Sequence[Handed], clock: Clock
 ) -> list[Ticket | Taken | None]:
     """For each request in order the right to do it, or what stands in its way; None: no name."""
     names = [request.name for request in handed if request.name is not None]
-    taken = iter(await idempotency.take(connection, names, now))
+    if not names:
+        return [None] * len(handed)
+    taken = iter(await idempotency.take(connection, names, await clock.now(connection)))
     return [None if request.name is None else _known(next(taken)) for request in handed]
 
 
@@ -131,16 +138,20 @@ def _known(found: Ticket | Remembered | Clash) -> Ticket | Taken:
 
 
 async def enqueue(
-    parts: Parts, connection: AsyncConnection, wanted: Sequence[Wanted], vault: Vault
+    parts: Parts,
+    connection: AsyncConnection,
+    wanted: Sequence[Wanted],
+    vault: Vault,
+    found: Sequence[Found | None] | None = None,
 ) -> list[Queued | Refused]:
     """Queue what may be mailed as it stands now, refuse the rest, in order.
 
-    *vault* holds the keys of `known_subjects`; somebody who appeared since is
-    not yet known. The caller commits.
+    *vault* holds the keys of those whom the messages meant a moment ago: *found*.
+    Somebody who appeared since is not yet known. The caller commits.
     """
     if not wanted:
         return []
-    advice = await permission.advise(parts, connection, [one.to for one in wanted])
+    advice = await permission.advise(parts, connection, [one.to for one in wanted], found)
     now = advice[0].at
     outcome: list[Queued | Refused] = []
     messages: list[NewMessage] = []
@@ -171,11 +182,12 @@ async def _keep_templates(
     await specimens.keep(connection, [one for one in queued if one is not None], now)
 
 
-async def known_subjects(data: Database, lookup: LookUp, wanted: Sequence[Wanted]) -> set[str]:
-    """Whose keys an `enqueue` will need."""
+async def _meant(
+    data: Database, lookup: LookUp, wanted: Sequence[Wanted]
+) -> Sequence[Found | None]:
+    """Whom each message is for: asked once, their keys come before anybody is locked."""
     async with data.read() as connection:
-        found = await permission.find_subjects(connection, lookup, [one.to for one in wanted])
-    return {one.subject for one in found if one is not None}
+        return await permission.find_subjects(connection, lookup, [one.to for one in wanted])
 
 
 def _refusal(given: Advice, vault: Vault) -> Refused | None:

@@ -30,11 +30,14 @@ class Question:
     subject: str | None = None
 
 
+Decision = Granted | Refused
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """The answer, with the person's row where there is one; nobody holds it as their gate."""
 
-    decision: Granted | Refused
+    decision: Decision
     gate: Gate | None
     at: datetime  # by the database's clock, once nobody who was known could be removed
 
@@ -43,20 +46,32 @@ class Advice:
         return self.gate.subject if gates.usable(self.gate, vault, Compartment.EVIDENCE) else None
 
 
-async def ask(parts: Parts, question: Question, caller: str) -> Granted | Refused:
-    """The permission as it stands, once the log holds that *caller* looked.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, and the id of the key whose caller has it."""
 
-    No gate is taken: who asks often must not keep anybody from leaving. Frequency caps
-    are asked at the claim alone.
+    question: Question
+    caller: str
+
+
+async def ask_all(parts: Parts, asked: Sequence[Asked]) -> list[Decision]:
+    """The permissions as they stand, once the log holds who looked: an event for each question.
+
+    Who asks at the same time shares a transaction. No gate is taken: who asks often must
+    not keep anybody from leaving. Frequency caps are asked at the claim alone.
     """
+    questions = [one.question for one in asked]
     async with parts.data.read() as connection:
-        found = await find_subjects(connection, parts.lookup, [question])
+        found = await find_subjects(connection, parts.lookup, questions)
     vault = await parts.keystore.vault({one.subject for one in found if one is not None})
     async with parts.data.begin() as connection:
-        (advice,) = await advise(parts, connection, [question], found, known_by=shares.look)
-        look = draft(_look(question, advice, vault, caller), vault, parts.log.node)
-        await parts.log.stage(connection, [look])
-    return advice.decision
+        advice = await advise(parts, connection, questions, found, known_by=shares.look)
+        looks = [
+            draft(_look(one.question, given, vault, one.caller), vault, parts.log.node)
+            for one, given in zip(asked, advice, strict=True)
+        ]
+        await parts.log.stage(connection, looks)
+    return [given.decision for given in advice]
 
 
 def _look(question: Question, advice: Advice, vault: Vault, caller: str) -> Event:
