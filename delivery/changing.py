@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Integer, bindparam, case, update
+from sqlalchemy import Integer, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from delivery import campaigns, tally
@@ -38,7 +38,7 @@ _END = (
         ended_at=_NOW,
     )
 )
-_TRIED = update(outbox).where(_NAMED).values(tries=_TRIES + bindparam("tried", type_=Integer))
+_TRIED = select(outbox.c.id, _TRIES.label("tries")).where(_NAMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,14 @@ async def _end(connection: AsyncConnection, changes: Sequence[Change], now: date
 
 
 async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: datetime) -> None:
-    for tried in (0, 1):
-        messages = [one.message for one in changes if one.tried == bool(tried)]
-        if messages:
-            await straight.run(connection, _TRIED, {"messages": messages, "tried": tried})
+    """Each row is written once: twice in a transaction, PostgreSQL asks for what it refers to.
+
+    Then a message whose content somebody deleted would end the change of all beside it.
+    """
+    messages = [one.message for one in changes]
+    if not messages:
+        return
+    tries = dict(await straight.rows(connection, _TRIED, {"messages": messages}))
     rows = [
         {
             "id": one.message,
@@ -117,7 +121,9 @@ async def _put_off(connection: AsyncConnection, changes: Sequence[Change], now: 
             "owner": None,
             "ended_at": None,
             "due_at": now if one.due_at is None else one.due_at,
+            "tries": tries[one.message] + int(one.tried),
         }
         for one in changes
+        if one.message in tries
     ]
     await update_all(connection, outbox, rows)
