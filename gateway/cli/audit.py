@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli import evidencing, exporting
 from gateway.cli.exporting import held_notes
-from gateway.cli.talk import configuration, named, progress, result, result_json, run
+from gateway.cli.talk import configuration, named, progress, read_file, result, result_json, run
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def _all_keys(key: list[str] | None, file: Path | None) -> list[str] | None:
     """Those that were given one by one, and the lines of a file."""
     if file is None:
         return key
-    with named(file, "read", "give --keys a file with a key on each line"):
-        return [*(key or ()), *file.read_text("utf-8", "replace").splitlines()]
+    raw = read_file(file, "give --keys a file with a key on each line")
+    return [*(key or ()), *raw.decode("utf-8", "replace").splitlines()]
 
 
 def _require_sense(

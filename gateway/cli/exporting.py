@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gateway.cli.output import Output
-from gateway.cli.talk import configuration, fail, line_of_stdin, named, progress, run, say
+from gateway.cli.talk import configuration, fail, line_of_stdin, progress, read_file, run, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -113,8 +113,7 @@ def held_notes(paths: Sequence[Path] | None) -> list[str]:
     )
     found = []
     for path in paths or ():
-        with named(path, "read", way_out):
-            found.append(verifying.kept_in(path.read_bytes()))
+        found.append(verifying.kept_in(read_file(path, way_out)))
     return found
 
 

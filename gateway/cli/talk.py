@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.config.config import Config
 
 T = TypeVar("T")
+_MOST_READ: Final = 16 * 1024 * 1024
 
 # By what says where each store is.
 _SETTINGS = {
@@ -108,10 +109,18 @@ def named(path: Path, doing: str, way_out: str) -> Iterator[None]:
         raise fail(f"{path} cannot be {doing}: {why}; {way_out}") from None
 
 
+def read_file(path: Path, way_out: str) -> bytes:
+    """All of a file that the caller named, 16 MiB at most: there are files without an end."""
+    with named(path, "read", way_out), path.open("rb") as file:
+        raw = file.read(_MOST_READ + 1)
+    if len(raw) > _MOST_READ:
+        raise fail(f"{path} has more than 16 MiB; {way_out}")
+    return raw
+
+
 def read_json(path: Path) -> Any:
     """What a file says that the caller named."""
-    with named(path, "read", "name a file of JSON that you may read"):
-        raw = path.read_text("utf-8")
+    raw = read_file(path, "name a file of JSON that you may read")
     try:
         return json.loads(raw)
     except ValueError as error:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import typer
 
 from gateway.cli import talk
 from gateway.errors import CannotListen, ConfigError, KeyFileError
@@ -34,6 +36,26 @@ def test_progress_is_not_written_into_a_file(monkeypatch: pytest.MonkeyPatch) ->
         advance(5)
 
     assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b" " * (16 * 1024 * 1024 + 1), "has more than 16 MiB; name a file of JSON"),
+        (b"\xff\xfe\xff", "is no JSON"),
+        (b"{", "is no JSON"),
+    ],
+)
+def test_a_file_without_an_end_or_of_no_words_is_named(
+    said: bytes, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "june.json"
+    path.write_bytes(said)
+
+    with pytest.raises(typer.Exit):
+        talk.read_json(path)
+
+    assert f"{path} {why}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("speak", "screen"), [(talk.say, "stderr"), (talk.result, "stdout")])
