@@ -110,6 +110,10 @@ async def _asked(
         lost = isinstance(error, OSError) or _is_lost(connection)
         if lost:
             await connection.invalidate(error)
+        if isinstance(error, asyncpg.InvalidCachedStatementError):
+            # A table was altered: what was prepared before is forgotten, as SQLAlchemy does it.
+            dialect: Any = connection.dialect
+            dialect._invalidate_schema_cache()
         kind = next(named for raised, named in _KINDS.items() if isinstance(error, raised))
         told = _Told(error)
         raise kind(text, None, told, hide_parameters=True, connection_invalidated=lost) from error

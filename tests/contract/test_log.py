@@ -138,7 +138,7 @@ async def test_a_batch_is_staged_with_as_many_statements_as_one_event(database: 
             await LOG.stage(connection, drafts)
             counts.append(len(statements))
 
-    assert counts == [4, 4]
+    assert counts == ([4, 4] if database.dialect == "sqlite" else [2, 2])
 
 
 async def test_concurrent_stagers_lose_nothing_and_wait_for_nobody(database: Database) -> None:
