@@ -16,6 +16,14 @@ _SHARED = text(
     " WHERE pg_try_advisory_xact_lock_shared(key)"
 ).columns(key=Integer)
 
+# Other modes are those of readers, and of upkeep that takes its time.
+_WRITERS = text(
+    "SELECT DISTINCT virtualtransaction FROM pg_locks"
+    " WHERE locktype = 'relation' AND relation = to_regclass(:name)"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND mode IN ('RowShareLock', 'RowExclusiveLock') AND granted"
+)
+
 
 async def try_alone(connection: AsyncConnection, duty: str) -> bool:
     """Say whether this transaction may run *duty*; the lock ends with the transaction.
@@ -48,6 +56,17 @@ async def share_all(connection: AsyncConnection, names: Collection[str]) -> set[
         return set(names)
     keys = {_key(name): name for name in names}
     return {keys[key] for (key,) in await straight.rows(connection, _SHARED, {"keys": [*keys]})}
+
+
+async def writers(connection: AsyncConnection, table: Table) -> frozenset[str]:
+    """The transactions, by a name of the server's, that hold rows of *table* or changed some.
+
+    On SQLite nobody does while this transaction lasts: it is the one that writes.
+    """
+    if connection.dialect.name == "sqlite":
+        return frozenset()
+    rows = await connection.execute(_WRITERS, {"name": table.name})
+    return frozenset(rows.scalars())
 
 
 async def alone_with(connection: AsyncConnection, names: Collection[str]) -> set[str]:

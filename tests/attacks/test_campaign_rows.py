@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select, update
 
 from audit.entry import Entry, Event, draft, parse
 from audit.kinds import Actor, Kind
+from consent import gates
 from consent.audience import Audience
 from consent.tables import consent
 from delivery import tables
@@ -104,6 +105,28 @@ async def test_nor_does_one_that_comes_in_while_a_page_is_made(app: App) -> None
         pass
 
     assert sorted(mail.to for mail in await app.send_due()) == PEOPLE[1:]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_who_confirms_while_it_begins_is_not_passed_over(app: App) -> None:
+    """Their moment is before the start, and they are committed after it."""
+    data = app.parts.data
+    first, *_ = sorted(await rows_of(app, consent), key=lambda one: one["decided_at"])
+    theirs = update(consent).where(consent.c.id == first["id"])
+    await write(app, theirs.values(state="pending", decided_at=None))
+    expansion = Expansion(stores_of(app.parts))
+
+    async with data.begin() as confirming:
+        await gates.lock(confirming, [first["subject"]])
+        await confirming.execute(theirs.values(first))
+        await launched(app)
+        early = [await expansion.work_off() for _ in range(3)]
+        made = [one for one in await rows_of(app, tables.outbox) if one["campaign"] is not None]
+    while await expansion.work_off():
+        pass
+
+    assert (early, made) == ([0, 0, 0], [])
+    assert sorted(mail.to for mail in await app.send_due()) == PEOPLE
 
 
 @SELDOM_ON_BOTH

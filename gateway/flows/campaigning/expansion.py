@@ -32,6 +32,7 @@ from delivery.outcome import Kind as MailKind
 from delivery.schedule import LIFE
 from delivery.slots import is_time, slots
 from gateway.flows.bad_rows import each_for_itself, put_aside
+from gateway.flows.campaigning.beginning import Beginnings
 from gateway.flows.campaigning.launch import Stores, audience_place
 from gateway.flows.keeping.walk import Walk, stroll
 from gateway.flows.sending import content, ends
@@ -70,6 +71,7 @@ class Expansion:
     def __init__(self, stores: Stores, ahead: Ahead = lambda _, most, __: most) -> None:
         self._stores = stores
         self._ahead = ahead
+        self._beginnings = Beginnings(stores.data)
         self._walk: Walk[str] = Walk(_AT_ONCE)
         self._running = 1
 
@@ -171,6 +173,8 @@ class Expansion:
         page = min(_PAGES[stores.data.dialect], max(share // 4, 1))
         if not await self._has_room(campaign, share - page):
             return 0  # else a page of the audience is read twice a second, for nothing
+        if _cursor(campaign) is None and not await self._beginnings.may_begin(campaign.id):
+            return 0
         whom = await self._audience(campaign)
         if isinstance(whom, Why):
             await self._put_aside(campaign.id, whom)
