@@ -41,7 +41,7 @@ from gateway.cli import (
     template,
     texts,
 )
-from gateway.cli.talk import explain, say
+from gateway.cli.talk import explain, finished, say, stand_on_three
 
 app = typer.Typer(
     name="gateway",
@@ -88,12 +88,15 @@ def remember_config(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit; an error is a line on stderr, never a traceback."""
+    stand_on_three()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not all(map(_is_text, given)):
         say("gateway: an argument is no text in UTF-8; write it anew, or rename what it names")
         sys.exit(2)
     try:
         _program()(_config_first(given))
+    except SystemExit as ended:
+        sys.exit(finished(ended.code))  # type: ignore[arg-type]  # what it was, or 1
     except Exception as error:  # noqa: BLE001 a traceback could quote personal data
         say(explain(error))
         sys.exit(1)

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -32,9 +32,47 @@ _OBEYED = {
 }
 
 
+def stand_on_three() -> None:
+    """Put something in the place of each of stdin, stdout and stderr that is closed.
+
+    Else the next file has its number, a database for one: what is printed would be written into
+    it, and uvloop aborts the process where it closes such a number. An empty stdin is read, a
+    stdout that takes nothing is told by `finished`, and stderr is heard by nobody.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            writes = os.O_WRONLY if name == "stderr" else os.O_RDONLY
+            os.set_inheritable(os.open(os.devnull, writes), True)  # the lowest number that is free
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def finished(code: object) -> object:
+    """What to exit with after a command that ended with *code*: 1 where its result is lost."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left would be tried once more at the end, and told in Python's words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not code:
+            say(_lost(error))
+            return 1
+    return code
+
+
+def _lost(error: OSError) -> str:
+    why = os.strerror(error.errno) if error.errno else type(error).__name__
+    return (
+        f"stdout cannot be written: {why}; what was done stands, its result is lost: give"
+        " stdout a place that takes it"
+    )
+
+
 def say(text: str) -> None:
-    """Talk to the person at the terminal."""
-    sys.stderr.write(text.translate(_OBEYED) + "\n")
+    """Talk to the person at the terminal; where nobody can hear, the exit code still tells."""
+    with suppress(OSError):
+        sys.stderr.write(text.translate(_OBEYED) + "\n")
 
 
 def fail(text: str) -> typer.Exit:
@@ -44,7 +82,10 @@ def fail(text: str) -> typer.Exit:
 
 
 def result(text: str) -> None:
-    sys.stdout.write(text.translate(_OBEYED) + "\n")
+    try:
+        sys.stdout.write(text.translate(_OBEYED) + "\n")
+    except OSError as error:
+        raise fail(_lost(error)) from None
 
 
 def result_json(value: Any) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.conftest import Site
+from tests.browser.test_journey import RULES
+
+axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
 pytestmark = pytest.mark.wide
 LINES = "".join(f"<p>{number}</p>" for number in range(100))
@@ -18,6 +22,15 @@ LONG = (
     f"<html><head></head><body>{LINES}<p>The last line</p></body></html>\r\n"
 ).encode()
 MOMENT = datetime(2026, 11, 27, tzinfo=UTC)
+# What the renderer shows in different ways, each with words that stand there once it did.
+KINDS_OF_CALL = {
+    "overview": "Errors are problem documents",
+    "post-/v1/messages": "Queue a message, or be told why not",
+    "post-/forms/-form-": "Sign up; the answer is the same for every address",
+    "get-/v1/messages": "Your messages, newest first",
+}
+# In the dark only colours differ.
+SCHEMES = {"light": RULES, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
 WIDE, PHONE = {"width": 1360, "height": 860}, {"width": 390, "height": 844}
 
 
@@ -40,23 +53,26 @@ def strange(url: str, site: Site) -> bool:
 async def test_a_developer_finds_a_call_reads_it_alone_and_sees_examples(
     site: Site, chromium: Any
 ) -> None:
-    for scheme in ("dark", "light"):
-        page = await opened(chromium, site, WIDE, scheme)
-        await page.goto(f"{site.gateway}/docs")
-        await page.locator("nav.nav-bar").get_by_text("/v1/audience", exact=True).wait_for()
-        assert await page.locator("rapi-doc").get_attribute("theme") == scheme
-    sidebar, shown = page.locator("nav.nav-bar"), page.locator("main.main-content")
-    await sidebar.locator('[id="link-post-/v1/messages"]').click()
+    page = await opened(chromium, site, WIDE, "dark")
+    await page.goto(f"{site.gateway}/docs")
+    sidebar, shown = page.get_by_role("navigation", name="Every call"), page.locator("rapi-doc")
+    await shown.get_by_text("Errors are problem documents").wait_for()
+    assert await page.locator("rapi-doc").get_attribute("theme") == "dark"
+    await page.emulate_media(color_scheme="light")
+    await page.locator('rapi-doc[theme="light"]').wait_for()
+    await sidebar.get_by_role("link", name="POST /v1/messages Queue a message").click()
     await shown.get_by_text("Queue a message, or be told why not").wait_for()
 
     assert await shown.get_by_text("/v1/campaigns", exact=True).count() == 0, "one at a time"
-    asked = await shown.locator("textarea").first.input_value()
+    chosen = sidebar.locator("[aria-current=page]")
+    assert await chosen.get_attribute("href") == "#post-/v1/messages"
+    asked = await shown.get_by_label("Request body").input_value()
     assert '"email": "ada@example.org"' in asked
     assert await shown.get_by_text("msg_0n6k1d5q2v7p8r9s4t3u1w0x2y").count() >= 1
-    await sidebar.get_by_placeholder("Filter").fill("holds")
-    await sidebar.get_by_placeholder("Filter").press("Enter")
-    await sidebar.locator('[id="link-get-/v1/audience"]').wait_for(state="hidden")
-    assert await sidebar.locator('[id="link-post-/v1/holds"]').is_visible()
+    await sidebar.get_by_label("Search the calls").fill("holds")
+    await sidebar.get_by_role("link", name="GET /v1/audience").wait_for(state="hidden")
+    assert await sidebar.get_by_role("link", name="POST /v1/holds").is_visible()
+    assert not await sidebar.get_by_role("heading", name="Landing pages").is_visible()
     assert page.heard == []
     await _on_a_phone(chromium, site)
 
@@ -68,11 +84,28 @@ async def _on_a_phone(chromium: Any, site: Site) -> None:
     await page.get_by_text("Every call").click()
     await page.get_by_label("Search the calls").fill("erasures post")
     await page.get_by_role("link", name="POST /v1/erasures").click()
-    await page.locator("main.main-content").get_by_text("/v1/erasures").first.wait_for()
+    await page.locator("rapi-doc").get_by_text("/v1/erasures").first.wait_for()
 
     assert not await page.get_by_label("Search the calls").is_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.heard == []
+
+
+async def test_the_page_of_the_api_is_accessible(site: Site, chromium: Any) -> None:
+    for (scheme, rules), (call, said) in product(SCHEMES.items(), KINDS_OF_CALL.items()):
+        page = await opened(chromium, site, WIDE, scheme)
+        await page.goto(f"{site.gateway}/docs#{call}")
+        await page.locator("rapi-doc").get_by_text(said).first.wait_for()
+        for size in (WIDE, PHONE):
+            await page.set_viewport_size(size)
+
+            found = (await axe.Axe().run(page, options=rules)).response["violations"]
+
+            wrong = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+            assert (call, scheme, size, wrong) == (call, scheme, size, [])
+            assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        assert page.heard == []
+        await page.close()
 
 
 async def test_the_inbox_shows_a_mail_whole_on_a_phone_and_deletes_it(

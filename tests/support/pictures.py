@@ -358,7 +358,7 @@ async def _documents(album: Album, site: Site) -> None:
     album.chapter("For developers")
     async with album.open(phone=False) as page:
         await page.goto(f"{site.gateway}/docs#post-/v1/messages")
-        reference = page.locator("rapi-doc")  # beside it stands a list that only phones show
+        reference = page.locator("rapi-doc")  # beside it stands the list of calls
         await reference.get_by_text("Queue a message, or be told why not").first.wait_for()
         await album.take(page, "docs", "The API's documentation, served at `/docs`.", whole=False)
 
