@@ -42,7 +42,7 @@ async def add_checkpoint(url: str, question: str) -> Answer:
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """As much of the body as is read; one reading alone has what came first, perhaps half a line."""
+    """As much of the body as is read; one reading alone may have half a line."""
     raw = b""
     while len(raw) < _LONGEST and (piece := await answer.content.read(_LONGEST - len(raw))):
         raw += piece
