@@ -25,13 +25,13 @@ class _Serializer(URLSafeSerializer):
         )
         self._keys = keys
 
-    def loads(self, s: str | bytes, *more: Any) -> Any:
+    def loads(self, *said: Any, **more: Any) -> Any:
         """Raises `StorageAway` where another node may have signed it by a key that we lack."""
         # A cookie may have any bytes; of half a character the library makes an error of its own.
-        if not s.isascii():
+        if not all(one.isascii() for one in said):
             raise BadSignature("not of its letters")
         try:
-            return super().loads(s, *more)
+            return super().loads(*said, **more)
         except BadSignature:
             if self._keys.is_behind:
                 raise StorageAway("keyring") from None
