@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage, Message
+from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ from delivery import charsets
 from gateway.http import hosts, pages
 from gateway.http.places import Place, taken
 from gateway.look import resources
+from gateway.smtp import mail_fields
 from storage import files
 from storage.clock import Clock, DatabaseClock
 from storage.ids import moment_of, ordered_id
@@ -150,7 +151,7 @@ def read_mail(name: str, raw: bytes) -> Mail:
     assert isinstance(parsed, EmailMessage)  # noqa: S101 what the default policy makes
     return Mail(
         summary=summarise(name, raw),
-        fields=_fields(parsed),
+        fields=mail_fields.of(parsed),
         text=_part(parsed, "plain"),
         html=_part(parsed, "html"),
         raw=raw,
@@ -161,7 +162,7 @@ def summarise(name: str, raw: bytes) -> Summary:
     """Read the header only, so that a long list of long mails stays quick."""
     header = raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     parsed = email.message_from_bytes(header, policy=email.policy.default)
-    said = {field.lower(): value for field, value in reversed(_fields(parsed))}
+    said = {field.lower(): value for field, value in reversed(mail_fields.of(parsed))}
     return Summary(
         name=name,
         sender=said.get("from", ""),
@@ -169,18 +170,6 @@ def summarise(name: str, raw: bytes) -> Summary:
         recipient=said.get("to", said.get("delivered-to", "")),
         received_at=moment_of(name),
     )
-
-
-def _fields(parsed: Message) -> list[tuple[str, str]]:
-    return [(name, _said(name, str(raw))) for name, raw in parsed.raw_items()]
-
-
-def _said(name: str, raw: str) -> str:
-    """What a field says; as it stands there where the library cannot take it apart."""
-    try:
-        return str(email.policy.default.header_fetch_parse(name, raw))
-    except (ValueError, LookupError, AttributeError):  # what it makes of malformed ones
-        return raw.encode("utf-8", "replace").decode()
 
 
 def verify(raw: bytes, records: Mapping[str, str]) -> list[Signature]:
