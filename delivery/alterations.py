@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import combinations
 from typing import Final
 
-from delivery import handed_in, mime, relaxed
+from delivery import charsets, handed_in, mime, relaxed
 from delivery.dkim import Field
 from delivery.handed_in import HandedIn
 from delivery.signatures import Signature
@@ -142,11 +142,11 @@ def _decoded(part: HandedIn, charset: str) -> str | None:
     encoding = b"".join(part.values(b"content-transfer-encoding")[:1]).lower()
     try:
         if encoding == b"base64":
-            return base64.b64decode(part.body).decode(charset)
+            return charsets.decoded(base64.b64decode(part.body), charset)
         if encoding == b"quoted-printable":
-            return binascii.a2b_qp(part.body).decode(charset)
-        return part.body.decode(charset)
-    except (ValueError, LookupError):
+            return charsets.decoded(binascii.a2b_qp(part.body), charset)
+        return charsets.decoded(part.body, charset)
+    except ValueError:
         return None
 
 

@@ -44,9 +44,10 @@ def erase(
         raise typer.BadParameter("say whom: --subject ID, or --email-stdin")
     question = _question(subject, line_of_stdin() if email_stdin else "")
     received = None if received_at is None else _moment(received_at)
+    way = _way(channel)
     if not yes:
         raise fail("nothing was done: an erasure cannot be undone; say --yes")
-    done = run(_erase(configuration(context), question, channel, received))
+    done = run(_erase(configuration(context), question, way, received))
     if done is None:
         raise fail("nobody is known by that; what was asked for by that address has ended")
     if as_json:
@@ -86,6 +87,19 @@ def _moment(typed: str) -> datetime:
     except ValidationError:
         said = "write a time since 1970 with its offset, such as 2026-11-20T09:00:00Z"
         raise typer.BadParameter(said, param_hint="--received-at") from None
+
+
+def _way(typed: str) -> str:
+    """How it came, in a word: it stands in clear on their certificate, once they are gone."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from gateway.http.fields import Channel
+
+    try:
+        return TypeAdapter[str](Channel).validate_python(typed)
+    except ValidationError:
+        said = "write a word for how it reached you, such as letter, phone or reply: no name"
+        raise typer.BadParameter(said, param_hint="--channel") from None
 
 
 async def _erase(

@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from audit import succession
-from audit.kinds import Kind
+from audit.kinds import Actor, Kind
 from consent.answers import in_a_line
 from consent.evidence import Confirmed, EndedByItself, MailSent, Objected, Requested, TakenBack
 from consent.mail_evidence import Session
@@ -23,7 +23,7 @@ from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
 from gateway.http import evidences
 from gateway.http.evidence_words import FAULTS, UNKNOWN
-from gateway.look import markdown, moments, terms
+from gateway.look import event_words, markdown, moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
 from gateway.look.translations import say, translations
 from storage.ids import named
@@ -194,13 +194,24 @@ class _Writer:
         event = named("evt", step.entry.eid)
         return f"{self._said(step)}\n{event}, {where}"
 
+    def _passed_on(self, actor: Actor) -> str:
+        """Whose word it is that the person said so: the way is what whoever passes it on calls it.
+
+        Else a program with a key could have it read as if the person had come to us.
+        """
+        if actor not in (Actor.API, Actor.OPERATOR):
+            return ""
+        say = self._words.gettext
+        return " " + say("It was passed on by %(who)s.") % {"who": say(event_words.ACTORS[actor])}
+
     def _said(self, step: Step) -> str:
         line = self._words.gettext(_STEPS.get(step.kind, str(step.kind)))
         match step.said:
             case Requested(address_typed=address):
                 return line % {"address": address}
             case TakenBack(channel=channel) | Objected(channel=channel):
-                return line % {"channel": terms.in_words(terms.CHANNELS, channel, self._locale)}
+                told = {"channel": terms.in_words(terms.CHANNELS, channel, self._locale)}
+                return f"{line % told}{self._passed_on(step.entry.actor)}"
             case MailSent() | Confirmed() | EndedByItself():
                 return line
             case _:

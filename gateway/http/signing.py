@@ -27,6 +27,9 @@ class _Serializer(URLSafeSerializer):
 
     def loads(self, *said: Any, **more: Any) -> Any:
         """Raises `StorageAway` where another node may have signed it by a key that we lack."""
+        # A cookie may have any bytes; of half a character the library makes an error of its own.
+        if not all(one.isascii() for one in said):
+            raise BadSignature("not of its letters")
         try:
             return super().loads(*said, **more)
         except BadSignature:

@@ -35,7 +35,15 @@ async def add_checkpoint(url: str, question: str) -> Answer:
                 allow_redirects=False,
             ) as answer,
         ):
-            raw = await answer.content.read(_LONGEST)
+            raw = await _beginning(answer)
             return Answer(answer.status, answer.content_type, raw.decode(errors="replace"))
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return Answer(0, "", "")
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """As much of the body as is read; one reading alone may have half a line."""
+    raw = b""
+    while len(raw) < _LONGEST and (piece := await answer.content.read(_LONGEST - len(raw))):
+        raw += piece
+    return raw

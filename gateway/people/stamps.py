@@ -34,7 +34,7 @@ def make(request: web.Request, form: str, texts: Sequence[str], by: RenderedBy) 
         "texts": sorted(texts),
         "at": _now(request),
         "by": by,
-        "origin": _origin(request),
+        "origin": _origin(request, form),
         "nonce": secrets.token_hex(16),
     }
     return str(_serializer(request).dumps(said))
@@ -97,9 +97,15 @@ def _is_from_its_page(
     return is_there and origin in request.app[PARTS].config.forms[form].origins
 
 
-def _origin(request: web.Request) -> str:
-    """Whose page asks; one of our own origin says nothing when it gets something."""
-    return request.headers.get("Origin") or _own_origin(request)
+def _origin(request: web.Request, form: str) -> str:
+    """Whose page asks; one of our own origin says nothing when it gets something.
+
+    Whatever else somebody says there proves nothing later, and may be no text at all.
+    """
+    origin = request.headers.get("Origin")
+    if not origin:
+        return _own_origin(request)
+    return origin if origin in request.app[PARTS].config.forms[form].origins else "null"
 
 
 def _own_origin(request: web.Request) -> str:

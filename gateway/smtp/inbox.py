@@ -26,9 +26,11 @@ import dkim
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from delivery import charsets
 from gateway.http import hosts, pages
 from gateway.http.places import Place, taken
 from gateway.look import resources
+from gateway.smtp import mail_fields
 from storage import files
 from storage.clock import Clock, DatabaseClock
 from storage.ids import moment_of, ordered_id
@@ -149,7 +151,7 @@ def read_mail(name: str, raw: bytes) -> Mail:
     assert isinstance(parsed, EmailMessage)  # noqa: S101 what the default policy makes
     return Mail(
         summary=summarise(name, raw),
-        fields=[(key, str(value)) for key, value in parsed.items()],
+        fields=mail_fields.of(parsed),
         text=_part(parsed, "plain"),
         html=_part(parsed, "html"),
         raw=raw,
@@ -160,11 +162,12 @@ def summarise(name: str, raw: bytes) -> Summary:
     """Read the header only, so that a long list of long mails stays quick."""
     header = raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     parsed = email.message_from_bytes(header, policy=email.policy.default)
+    said = {field.lower(): value for field, value in reversed(mail_fields.of(parsed))}
     return Summary(
         name=name,
-        sender=str(parsed.get("From", "")),
-        subject=str(parsed.get("Subject", "")),
-        recipient=str(parsed.get("To", parsed.get("Delivered-To", ""))),
+        sender=said.get("from", ""),
+        subject=said.get("subject", ""),
+        recipient=said.get("to", said.get("delivered-to", "")),
         received_at=moment_of(name),
     )
 
@@ -367,11 +370,11 @@ def _part(parsed: EmailMessage, kind: str) -> str | None:
     if body is None:
         return None
     payload: Any = body.get_payload(decode=True)
-    charset = body.get_content_charset("utf-8")
     try:
-        return bytes(payload).decode(charset, "replace").replace("\r\n", "\n")
-    except LookupError:
-        return bytes(payload).decode("utf-8", "replace").replace("\r\n", "\n")
+        text = charsets.decoded(bytes(payload), body.get_content_charset("utf-8"), "replace")
+    except ValueError:
+        text = bytes(payload).decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")
 
 
 def _notable(mail: Mail) -> list[tuple[str, str]]:

@@ -70,6 +70,7 @@ HANDOVERS, HANDOVER, HANDING = (
 OPENINGS, TEXTS = "openings.jsonl", "texts.jsonl"
 SLOT = re.compile(r"([a-z_]+)(?: ([0-9]{1,6}) ([0-9]{1,6}))?")
 CHUNK, SMALL, ENTRY_LINE, OPENING_LINE = 1 << 20, 1 << 20, 8192, 4 << 20
+MAIL = 8 << 20  # characters of a mail that is made again: a specimen may ask for a value for ever
 NAME = 1000  # characters; ours are far shorter, and those of people and wordings are kept
 TOLERANCE = timedelta(minutes=5)  # neighbours of the log may disagree by their transactions
 BEGINNINGS, STEP, ROTATED = (b"log.opened", b"log.closed"), b"clock.step", b"key.rotated"
@@ -560,7 +561,7 @@ class Openings:
             self._specimens.body(facts["shown"], index)
         token = str(facts.get("token"))
         if kind == b"consent.confirmed":
-            person.pressed.append(token)
+            person.pressed.append(token[:NAME])
         made = facts.get("made_of")
         if kind != b"consent.mail_sent" or not isinstance(made, dict):
             return
@@ -676,12 +677,15 @@ class Specimens:
     def remade(self, name: object, values: Mapping[str, str], index: int) -> str:
         """The hash of the mail that a specimen and these values give, piece by piece."""
         letter = parsed(self.body(name, index), dict, "specimens", index)
+        pieces, left = list[bytes](), MAIL
         try:
-            pieces = [(how, _filled(text, values)) for how, text in letter["pieces"]]
-            raw = b"".join(_as_sent(how, text) for how, text in pieces)
+            for how, text in letter["pieces"]:
+                filled = _filled(text, values, left)
+                pieces.append(_as_sent(how, filled))
+                left -= len(filled)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise Fault("specimens", "have one of which no mail can be made", index) from None
-        digest = hashlib.sha256(raw).hexdigest()
+        digest = hashlib.sha256(b"".join(pieces)).hexdigest()
         self.mails.add(digest)
         return f"sha256:{digest}"
 
@@ -695,13 +699,16 @@ class Specimens:
                 raise Fault(path, "is not a mail that the log tells of")
 
 
-def _filled(text: list[str], values: Mapping[str, str]) -> str:
+def _filled(text: list[str], values: Mapping[str, str], most: int) -> str:
     """Constants and slots in turn: the value of that name, or a part of it."""
-    parts = list(text)
+    parts, left = list(text), most
     for at in range(1, len(parts), 2):
         found = SLOT.fullmatch(parts[at])
         name, *cut = found.groups("") if found else ("", "", "")
         parts[at] = values[name] if not cut[0] else values[name][int(cut[0]) : int(cut[1])]
+        left -= len(parts[at])
+        if left < 0:
+            raise ValueError("too long")
     return "".join(parts)
 
 

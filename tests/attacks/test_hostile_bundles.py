@@ -10,6 +10,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -187,6 +188,24 @@ def long_names(key: str, size: int) -> Callable[[], bytes]:
     return make
 
 
+def mails_that_swell() -> bytes:
+    """A specimen of a megabyte that asks for a value of megabytes tens of thousands of times."""
+    letter = as_line({"pieces": [["7bit", ["", "confirm"] * 60_000 + [""]]]})
+    digest, story = sha256(letter).hexdigest(), one_life()
+    made = {"specimen": f"sha256:{digest}", "values": {"confirm": "a" * 2_000_000}}
+    story.person(Kind.CONSENT_MAIL_SENT, consent="con_1", purpose="newsletter", made_of=made)
+    return signed(story.files() | {f"specimens/{digest}": letter})
+
+
+def long_tokens() -> bytes:
+    """What confirmed is kept until the end."""
+    story = one_life()
+    for number in range(20):
+        consent = {"consent": f"con_x{number}", "purpose": "newsletter"}
+        story.person(Kind.CONSENT_CONFIRMED, token=f"{number}{'a' * 2_500_000}", **consent)
+    return signed(story.files() | {f"specimens/{'0' * 64}": b"refused last of all"})
+
+
 def long_notices() -> bytes:
     lines = (as_line({"notice": f"{n}{'a' * 900_000}"}) for n in range(60))
     return signed(FILES | {"texts.jsonl": bundles.lines(lines)})
@@ -198,6 +217,8 @@ def long_notices() -> bytes:
         pytest.param(holes, id="holes"),
         pytest.param(long_names("subject", 4_000_000), id="names of people"),
         pytest.param(long_notices, id="names of notices"),
+        pytest.param(mails_that_swell, id="mails that swell"),
+        pytest.param(long_tokens, id="links that confirmed"),
     ],
 )
 def test_what_who_has_the_key_signs_costs_little_too(make: Callable[[], bytes]) -> None:

@@ -112,8 +112,13 @@ def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:
         (["--subject", "sub_1", "--yes", "--received-at", "2026-01-31"], 2, "with its offset"),
         (["--subject", "sub_1", "--yes", "--received-at", "0026-11-20T09:00:00Z"], 2, "since 1970"),
         (["--email-stdin", "--yes"], 1, "stdin has no address"),
+        (["--subject", "sub_1", "--yes", "--channel", "Ada called"], 2, "no name"),
+        (["--subject", "sub_1", "--yes", "--channel", "my-data"], 2, "how it reached you"),
     ],
-    ids=["nobody", "both", "not sure", "unknown", "no time", "long ago", "no address"],
+    ids=[
+        *("nobody", "both", "not sure", "unknown", "no time", "long ago", "no address"),
+        *("words for a way", "a way of ours"),
+    ],
 )
 def test_what_is_wrong_is_said_and_nothing_done(
     run: Run, monkeypatch: pytest.MonkeyPatch, said: list[str], status: int, why: str

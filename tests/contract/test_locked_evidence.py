@@ -130,11 +130,20 @@ async def test_a_search_goes_on_where_the_last_call_ended(
         found += said["found"]
         after = said["next"]
         assert said["people"] <= 1
+        assert "sub_" not in (after or "")
         if after is None:
             break
 
     assert len(found) == 1
     assert after is None
+
+
+async def test_nobody_begins_a_search_at_a_person_of_their_choice(app: App) -> None:
+    """How many come behind an id would tell whether that person was erased and is locked."""
+    for after in ("sub_00000000000000000000000000", "\0", "1_AAAA", "9_AAAA"):
+        status, said = await opened(app, after=after)
+        assert (status, said["errors"][0]["pointer"]) == (422, "/after"), after
+    assert await told(app) == []
 
 
 async def test_nothing_else_reads_what_is_locked(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,8 +150,9 @@ async def test_each_end_of_a_consent_is_said_as_it_is(app: App) -> None:
     ended = said(app, await found(app))
 
     assert "Confirmed, and withdrawn later." in ended
-    assert "It was withdrawn: by letter." in ended
-    assert "The person objected to advertising: by letter." in ended
+    passed_on = "It was passed on by a program with a key."
+    assert f"It was withdrawn: by letter. {passed_on}" in ended
+    assert f"The person objected to advertising: by letter. {passed_on}" in ended
     expired = replace(await found(app), state=State.EXPIRED)
     assert "Confirmed, and ended by itself later." in said(app, expired)
     rejecting = await app.confirmation("grace@example.org")
@@ -159,6 +160,7 @@ async def test_each_end_of_a_consent_is_said_as_it_is(app: App) -> None:
     rejected = said(app, await found(app, "grace@example.org"))
     assert "Rejected: this is no consent." in rejected
     assert "It was rejected: " in rejected
+    assert "passed on" not in rejected
     await app.confirmation("bob@example.org")
     app.step(timedelta(hours=73))
     await app.tick()

@@ -183,6 +183,8 @@ async def test_a_name_that_is_none_of_ours_is_not_found(inbox: OpenInbox, name: 
         ),
         pytest.param(b"DKIM-Signature: v=9\r\nFrom: a\r\n\r\nx", id="signature"),
         pytest.param(b"Content-Type: multipart/mixed\r\n\r\nx", id="no boundary"),
+        pytest.param(b"From: =?utf-8?q?a=0Ab?= <a@b.example>\r\n\r\n", id="a line in a name"),
+        pytest.param(b"From: <\r\nTo: a@[\r\nMessage-ID: <[>\r\n\r\n", id="broken addresses"),
     ],
 )
 async def test_a_broken_mail_is_shown_all_the_same(inbox: OpenInbox, raw: bytes) -> None:

@@ -1712,6 +1712,7 @@ FACTS: Final = {
         "Rejected: this is no consent.",
         "It ended by itself.",
         "It ended without a confirmation.",
+        "It was passed on by %(who)s.",
         "It was rejected: %(channel)s.",
         "It was withdrawn: %(channel)s.",
         "The person objected to advertising: %(channel)s.",

@@ -288,6 +288,13 @@ SIGNATURE = sent()[: sent().index(b"From: Acme")]
 MEGABYTE = 1024 * 1024
 
 
+def in_letters_that_cost_their_square() -> bytes:
+    """One of ours whose words are said to be encoded as names of domains are."""
+    head = plain().partition(b"\r\n\r\n")[0].replace(b"charset=utf-8", b"charset=punycode")
+    assert b"punycode" in head
+    return head + b"\r\n\r\n" + b"a" * 200_000 + b"-" + b"ab" * 100_000
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -310,6 +317,7 @@ MEGABYTE = 1024 * 1024
             SIGNATURE + b"From: " + b"@a" * 100_000 + b"\r\n\r\n" + b"\n" * 8 * MEGABYTE,
             id="names of domains",
         ),
+        pytest.param(in_letters_that_cost_their_square(), id="a charset of names of domains"),
     ],
 )
 def test_hostile_mails_take_the_time_of_their_size(raw: bytes) -> None:
