@@ -301,7 +301,9 @@ class Worker(Generic[L]):
                 return
 
     async def _spend_group(self, spendings: Sequence[Spending]) -> Sequence[bool]:
-        spent = await self._desk.spend(self.owner, spendings)
+        # One for the group: one for each mail takes as long as its dialogue's timers together.
+        async with asyncio.timeout(COMMIT_WITHIN):
+            spent = await self._desk.spend(self.owner, spendings)
         return [one.permit in spent for one in spendings]
 
     async def _settle(self, ended: Sequence[Ended[L]]) -> None:
@@ -332,11 +334,13 @@ class Worker(Generic[L]):
         return inf if self._patient_until is None else self._patient_until - elapsed()
 
     async def spend(self, parcel: Parcel[object]) -> bool:
-        """Mark a permit spent, with whoever does so at the same time; no answer means no."""
+        """Mark a permit spent, with whoever does so at the same time; no answer means no.
+
+        Who comes while others are without theirs waits for these, too.
+        """
         spending = Spending(parcel.permit, parcel.message, parcel.attempt)
         try:
-            async with asyncio.timeout(COMMIT_WITHIN):
-                return await self._spend(spending)
+            return await self._spend(spending)
         except (StorageAway, TimeoutError):
             return False
 

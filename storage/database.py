@@ -17,23 +17,16 @@ from typing import Any
 from asyncpg import PostgresError
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
 from storage import files, one_hop
 from storage.errors import StorageAway
-from storage.refusals import why
+from storage.kept import Kept
+from storage.refusals import is_away, why
 
-# PostgreSQL classes (its manual, appendix A): connection lost, not let in, no such database,
-# rolled back for another's sake, out of resources, lock not to be had, operator intervention,
-# system error. The same transaction may succeed later.
-_AWAY_CLASSES = ("08", "28", "3D", "40", "53", "55P03", "57", "58")
-# SQLite's name for a statement that is wrong; what else its driver calls operational (busy, full,
-# read-only, not to be opened) is about the file, and so is a damaged one.
-_WRONG = "SQLITE_ERROR"
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _BUSY = "SQLITE_BUSY"
 _NO_BEGIN = "each_statement_for_itself"
 _SQLITE_PATIENCE = 10  # seconds, for somebody else's lock
@@ -43,37 +36,45 @@ class Database:
     """One database: short writing transactions, and reading ones beside them."""
 
     def __init__(
-        self, name: str, writer: AsyncEngine, reader: AsyncEngine, frozen: AsyncEngine
+        self,
+        name: str,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        frozen: AsyncEngine,
+        kept: Kept | None = None,
     ) -> None:
+        """With *kept* connections of the writer all goes over those, and one that reads is one."""
         self.name = name
         self._writer = writer
         self._reader = reader
         self._frozen = frozen
+        self._kept = kept
 
     @property
     def dialect(self) -> str:
         return self._writer.dialect.name
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A writing transaction; it commits when the block ends well, else nothing happened."""
-        async with self._opened(self._writer.begin()) as connection:
-            yield connection
+        if self._kept is not None:
+            return self._kept.lend(writing=True)
+        return self._opened(self._writer.begin())
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
 
         Never decide a permission here: nothing is locked. It is no transaction, whose beginning
         and end would be two more round trips: no lock outlives its statement.
         """
-        async with self._opened(self._reader.connect()) as connection:
-            yield connection
+        if self._kept is not None:
+            return self._kept.lend(writing=False)
+        return self._opened(self._reader.connect())
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """As `read`, and every statement sees the same moment."""
-        async with self._opened(self._frozen.begin()) as connection:
+        opening = self._opened(self._frozen.begin()) if self._kept is None else self.begin()
+        async with opening as connection:
             if self.dialect != "sqlite":
                 level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
                 await connection.execute(text(level))
@@ -101,6 +102,8 @@ class Database:
         return not busy
 
     async def close(self) -> None:
+        if self._kept is not None:
+            await self._kept.close()
         for engine in (self._writer, self._reader, self._frozen):
             await engine.dispose()
 
@@ -120,18 +123,6 @@ class Database:
             if is_away(error):
                 raise StorageAway(self.name, why(error)) from error
             raise
-
-
-def is_away(error: DBAPIError) -> bool:
-    """Say whether the database is unusable now, rather than the statement wrong."""
-    if error.connection_invalidated:
-        return True
-    in_sqlite = str(getattr(error.orig, "sqlite_errorname", ""))
-    if isinstance(error, OperationalError | InterfaceError):
-        return in_sqlite != _WRONG
-    if in_sqlite.startswith(_DAMAGED):
-        return True
-    return str(getattr(error.orig, "sqlstate", "") or "").startswith(_AWAY_CLASSES)
 
 
 @asynccontextmanager
@@ -156,9 +147,8 @@ async def open_database(
         database = Database(name, writer, frozen.execution_options(**{_NO_BEGIN: True}), frozen)
     else:
         engine = _postgresql(name, parsed, connections, patience)
-        # Of the same connections.
-        reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        database = Database(name, engine, reader, engine)
+        kept = Kept(name, engine, connections)
+        database = Database(name, engine, engine, engine, kept)
     try:
         yield database
     finally:

@@ -1,4 +1,4 @@
-"""Why a database could not be used, in words that somebody can act on and that quote nothing."""
+"""Whether a database could not be used, and why: in words to act on, which quote nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import os
 import socket
 from typing import Final
 
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# PostgreSQL classes (its manual, appendix A): connection lost, not let in, no such database,
+# rolled back for another's sake, out of resources, lock not to be had, operator intervention,
+# system error. The same transaction may succeed later.
+_AWAY_CLASSES = ("08", "28", "3D", "40", "53", "55P03", "57", "58")
+# SQLite's name for a statement that is wrong; what else its driver calls operational (busy, full,
+# read-only, not to be opened) is about the file, and so is a damaged one.
+_WRONG = "SQLITE_ERROR"
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 # By PostgreSQL's codes (its manual, appendix A), the longest that fits first.
 _POSTGRESQL: Final = {
@@ -33,6 +43,18 @@ _SQLITE: Final = {
     "SQLITE_CORRUPT": "its file is damaged",
     "SQLITE_IOERR": "its disk fails",
 }
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Say whether the database is unusable now, rather than the statement wrong."""
+    if error.connection_invalidated:
+        return True
+    in_sqlite = str(getattr(error.orig, "sqlite_errorname", ""))
+    if isinstance(error, OperationalError | InterfaceError):
+        return in_sqlite != _WRONG
+    if in_sqlite.startswith(_DAMAGED):
+        return True
+    return str(getattr(error.orig, "sqlstate", "") or "").startswith(_AWAY_CLASSES)
 
 
 def why(error: BaseException) -> str:

@@ -1,8 +1,8 @@
 """Statements that are made once, and go straight to PostgreSQL's driver.
 
 SQLAlchemy's layers take several times as long for a statement as the driver below them, and a
-mail needs a few dozen. Here they are left out: the transaction stays SQLAlchemy's, and so do
-SQLite, and every statement while somebody listens to what is executed.
+mail needs a few dozen. Here they are left out, also where a transaction begins and ends; its state
+stays SQLAlchemy's, and so do SQLite, and everything while somebody listens to what is executed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from storage.types import Moment, read_moment
 
 Given = Mapping[str, Any]
 _NOTHING: Final[Given] = MappingProxyType({})
+# As SQLAlchemy's adapter calls them.
+_READ_COMMITTED, _AUTOCOMMIT = "read_committed", "autocommit"
 _AS_IT_IS: Final = (String, Integer, LargeBinary, Boolean)  # as the driver reads it
 
 
@@ -87,16 +89,63 @@ def _driver(connection: AsyncConnection) -> Any:
     return sync.connection.driver_connection
 
 
+class _Begun:
+    """A transaction as SQLAlchemy's adapter of the driver holds one; the driver's own asks more."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    async def commit(self) -> None:
+        await self._driver.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        await self._driver.execute("ROLLBACK")
+
+
 async def _begin(connection: AsyncConnection) -> None:
-    """Begin, as SQLAlchemy does, with the first statement of a transaction; it ends it, too."""
-    sync = connection.sync_connection
-    adapted: Any = None if sync is None else sync.connection.dbapi_connection
+    """Begin, as SQLAlchemy does, with the first statement of a transaction; it may end it, too."""
+    adapted = _adapted(connection)
     if adapted is None or adapted._transaction is not None:
         return
-    try:
-        await adapted._start_transaction()  # nothing, where each statement is for itself
-    except adapted.dbapi.Error as error:
-        raise (error.__cause__ or error) from None
+    if adapted.isolation_level == _READ_COMMITTED:
+        await adapted.driver_connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        adapted._transaction = _Begun(adapted.driver_connection)
+
+
+def prepare(connection: AsyncConnection, *, writing: bool) -> None:
+    """Let a connection of PostgreSQL begin a transaction, or let each statement be for itself."""
+    _adapted(connection).isolation_level = _READ_COMMITTED if writing else _AUTOCOMMIT
+    if writing and (sync := connection.sync_connection) is not None:
+        sync.begin()  # nothing goes to the server yet
+
+
+async def end(connection: AsyncConnection) -> None:
+    """Commit what was begun. Raises what SQLAlchemy would."""
+    sync = connection.sync_connection
+    if sync is None or _driver(connection) is None:
+        await connection.commit()
+        return
+    begun, adapted = sync.get_transaction(), _adapted(connection)
+    if begun is None:
+        return
+    if adapted._transaction is not None and begun.is_active:
+        await _asked(connection, "COMMIT", lambda _: adapted._transaction.commit(), ())
+        adapted._transaction = None
+    begun.commit()  # which has nothing to ask of the server
+
+
+def is_open(connection: AsyncConnection) -> bool:
+    """Whether a connection of PostgreSQL can be used, as far as its driver knows."""
+    sync = connection.sync_connection
+    return sync is not None and not sync.invalidated and not _is_lost(connection)
+
+
+def _adapted(connection: AsyncConnection) -> Any:
+    """SQLAlchemy's adapter of the driver's connection."""
+    sync = connection.sync_connection
+    return None if sync is None else sync.connection.dbapi_connection
 
 
 async def _asked(

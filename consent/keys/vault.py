@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from consent.errors import KeyMissing, KeyUnusable
-from consent.keys.seal import open_sealed, seal
+from consent.keys.seal import bound, open_sealed, seal
 from storage.secret import Secret
 
 _DOMAIN = "consentgw/pii/v1"
@@ -86,5 +86,6 @@ class Vault:
         return None if key is None else key.reveal()
 
 
-def _aad(compartment: str, place: tuple[str, str, str]) -> tuple[str, ...]:
-    return (_DOMAIN, *place, compartment)
+def _aad(compartment: str, place: tuple[str, str, str]) -> bytes:
+    table, column, row = place
+    return bound((_DOMAIN, table, column), row, compartment)

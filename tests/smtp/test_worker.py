@@ -177,6 +177,20 @@ async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_grou
     assert journal_in(tmp_path).count("ACC ") == 8, "they are told by whoever replays it"
 
 
+async def test_a_permit_of_which_no_answer_comes_sends_nothing_and_holds_up_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "COMMIT_WITHIN", 0.3)
+    desk = SilentDesk(islice(mails("ada"), 8))
+    async with open_sink() as sink, working(desk, sink, tmp_path, connections=2):
+        await until(lambda: len(desk.ended) == 8)
+
+    unanswered = [one for one in desk.ended if one.parcel.permit in desk.unanswered]
+    assert 0 < len(unanswered) <= 2
+    assert all(one.ending.phase is Phase.RCPT and one.ending.reply is None for one in unanswered)
+    assert len(sink.accepted) == 8 - len(unanswered)
+
+
 async def test_a_journal_that_is_written_anew_keeps_what_is_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +218,19 @@ class AwayDesk(YesDesk):
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
         raise StorageAway("data")
+
+
+@dataclass
+class SilentDesk(YesDesk):
+    """The database says nothing of the first group that is spent."""
+
+    unanswered: Sequence[str] = ()
+
+    async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
+        if not self.unanswered:
+            self.unanswered = [one.permit for one in spendings]
+            await asyncio.Event().wait()
+        return await super().spend(owner, spendings)
 
 
 @dataclass

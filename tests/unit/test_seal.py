@@ -85,3 +85,17 @@ def test_a_seal_error_says_nothing_of_what_was_sealed() -> None:
 
     assert str(caught.value) == "sealed bytes do not open"
     assert caught.value.__context__ is None
+
+
+@given(
+    st.lists(st.text(max_size=8), max_size=4),
+    st.text(max_size=8) | st.text(min_size=250, max_size=260),
+    st.text(max_size=8),
+)
+def test_what_is_bound_row_by_row_is_bound_as_all_parts_are(
+    before: list[str], row: str, after: str
+) -> None:
+    parts = [*before, row, after]
+
+    assert seal.bound(tuple(before), row, after) == seal.pae(*map(str.encode, parts))
+    assert seal.open_sealed(KEY, seal.seal(KEY, b"x", parts), seal.bound(tuple(before), row, after))
