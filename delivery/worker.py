@@ -300,9 +300,11 @@ class Worker(Generic[L]):
             if None in ended:
                 return
 
-    async def _spend_group(self, spendings: Sequence[Spending]) -> Sequence[bool]:
+    async def _spend_group(self, waiting: Sequence[tuple[Spending, float]]) -> Sequence[bool]:
+        spendings = [one for one, _ in waiting]
+        oldest = min(since for _, since in waiting)
         # One for the group: one for each mail takes as long as its dialogue's timers together.
-        async with asyncio.timeout(COMMIT_WITHIN):
+        async with asyncio.timeout(oldest + COMMIT_WITHIN - elapsed()):
             spent = await self._desk.spend(self.owner, spendings)
         return [one.permit in spent for one in spendings]
 
@@ -336,11 +338,11 @@ class Worker(Generic[L]):
     async def spend(self, parcel: Parcel[object]) -> bool:
         """Mark a permit spent, with whoever does so at the same time; no answer means no.
 
-        Who comes while others are without theirs waits for these, too.
+        None comes later than 30 s after it was asked for, whoever else is waited for.
         """
         spending = Spending(parcel.permit, parcel.message, parcel.attempt)
         try:
-            return await self._spend(spending)
+            return await self._spend((spending, elapsed()))
         except (StorageAway, TimeoutError):
             return False
 
