@@ -131,7 +131,7 @@ def _steady(gateway: Gateway, sink: Counting, minutes: float) -> None:
     left, rates = gateway.statuses()["queued"], list[float]()
     begun = sink.count()
     with Running(gateway.config, 1, WORKER_CORE) as worker:
-        sink.reached(begun + _MAILS, _MINUTE)  # it has started, and is at its pace
+        sink.reached(begun + _MAILS, _PATIENCE)  # it has started, and is at its pace
         until = time.perf_counter() + minutes * _MINUTE
         while time.perf_counter() < until:
             rates.append(_one_minute(sink))
