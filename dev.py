@@ -8,6 +8,7 @@
     python3 dev.py test-wide [ARGS]   what needs Debian packages (browser, OpenDKIM, ...)
     python3 dev.py test-long [ARGS]   minutes of load, kills and statistics
     python3 dev.py bench [ARGS]       benchmarks
+    python3 dev.py bench-peers        our worker beside nodemailer, Postfix and openssl
     python3 dev.py format             rewrite the code in the house format
     python3 dev.py release            dist/: package, list of what it needs (CycloneDX), checksums
     python3 dev.py lock               renew the locks from pyproject.toml (needs the network)
@@ -50,6 +51,7 @@ TASKS = {
     "test-wide": ("wide", [[*PYTEST, "-m", "wide", "-n", "2"]]),
     "test-long": ("dev", [[*NARROW, "-m", "long and not wide"]]),
     "bench": ("dev", [["-m", "benchmarks"]]),
+    "bench-peers": ("dev", [["-m", "benchmarks.peers"]]),
     "format": ("dev", [["-m", "ruff", "format", *CODE], ["-m", "ruff", "check", "--fix", *CODE]]),
     "release": ("release", [["-m", "build", "--no-isolation", "--outdir", "dist"]]),
     "lock": ("uv", []),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
 
 from benchmarks import (
+    backlog,
     bodies,
     bundles,
     campaigns,
     claims,
     defences,
-    delivery,
     desk,
     exports,
     log,
@@ -28,7 +29,7 @@ ALL = {
     "markup": markup,
     "log": log,
     "defences": defences,
-    "delivery": delivery,
+    "backlog": backlog,
     "campaigns": campaigns,
     "claims": claims,
     "sign-ups": sign_ups,
@@ -42,17 +43,22 @@ ALL = {
 }
 
 
-def main(names: list[str]) -> int:
-    unknown = set(names) - ALL.keys()
-    if unknown:
-        sys.stderr.write(f"benchmarks are: {', '.join(ALL)}\n")
-        return 2
+def main(arguments: list[str] | None = None) -> int:
+    wanted = argparse.ArgumentParser(prog="bench")
+    wanted.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
+    wanted.add_argument("--minutes", type=float, default=0, help="of `backlog`, at one pace")
+    chosen = wanted.parse_args(arguments)
+    if set(chosen.names) - ALL.keys():
+        wanted.error(f"benchmarks are: {', '.join(ALL)}")
     sys.stdout.write(f"{platform.machine()}, CPython {platform.python_version()}\n")
-    for name in names or ALL:
+    for name in chosen.names or ALL:
         sys.stdout.write(f"\n{name}\n")
-        ALL[name].run()
+        if name == "backlog":
+            backlog.run(minutes=chosen.minutes)
+        else:
+            ALL[name].run()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

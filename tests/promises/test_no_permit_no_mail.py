@@ -133,6 +133,36 @@ async def test_a_worker_that_was_stopped_before_the_dot_sends_no_second_copy(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(120)  # a lease has to run out, and another worker to take over
+async def test_what_a_stopped_worker_hears_past_the_dot_is_what_became_of_its_mail(
+    paused: Gateway,
+) -> None:
+    """Meanwhile it is in doubt, and nobody sends it again."""
+    key = await asyncio.to_thread(paused.api_key)
+    slow = "delay-dot-2000.ada@example.org"
+    await paused.subscribe(slow)
+    _, queued = await paused.send(key, slow)
+    await until(lambda: len(recipients(paused, slow)) == 2)
+    await until(lambda: _past_the_dot(paused, queued["message_id"]))
+    paused.signal("first", signal.SIGSTOP)
+    await paused.start("second", "worker")
+
+    await paused.await_status(key, queued["message_id"], "uncertain", seconds=40)
+    paused.signal("first", signal.SIGCONT)
+    seen = await paused.await_status(key, queued["message_id"], "sent", seconds=20)
+
+    assert [one["outcome"] for one in seen["attempts"]] == ["sent"]
+    header = seen["message_id_header"]
+    copies = [one for one in paused.received(slow) if one.mail["Message-ID"] == header]
+    assert len(copies) == 1
+
+
+def _past_the_dot(gateway: Gateway, message: str) -> bool:
+    journals = (gateway.directory / "journal").glob("wrk_*")
+    return any(f"DOT {message} ".encode() in one.read_bytes() for one in journals)
+
+
+@pytest.mark.long
 async def test_a_worker_that_lost_its_lease_goes_on_under_another_name(paused: Gateway) -> None:
     key = await asyncio.to_thread(paused.api_key)
     await paused.subscribe(ADA)

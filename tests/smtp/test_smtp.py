@@ -72,6 +72,22 @@ async def test_an_untrusted_certificate_gets_no_mail(tmp_path: Path, tls: str) -
             assert "certificate" in pool.trouble.problem
 
 
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_a_certificate_that_ran_out_gets_no_mail(tmp_path: Path, tls: str) -> None:
+    """Who trusts its authority still sends nothing, neither over it nor in the clear."""
+    server, client = loopback_contexts(tmp_path, days=365)
+    async with open_sink(tls=server if tls == "implicit" else None) as sink:
+        sink.tls = server if tls == "starttls" else None
+
+        async with Pool(relay(sink, tls=tls), client) as pool:
+            pool.take(1)
+            await until(lambda: pool.trouble)
+            assert pool.trouble is not None
+            assert "expired" in pool.trouble.problem
+
+        assert sink.transactions == []
+
+
 async def test_starttls_that_is_not_offered_is_not_done_without() -> None:
     async with open_sink() as sink, Pool(relay(sink, tls="starttls")) as pool:
         pool.take(1)

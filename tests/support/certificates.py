@@ -13,8 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def loopback_contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context for 127.0.0.1, and a client's that trusts it alone."""
+def loopback_contexts(
+    directory: Path, *, days: int = 36500
+) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context for 127.0.0.1, and a client's that trusts it alone.
+
+    The certificate is of 2020, and good for so many *days*.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     since = datetime(2020, 1, 1, tzinfo=UTC)
@@ -25,7 +30,7 @@ def loopback_contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(since)
-        .not_valid_after(since + timedelta(days=36500))
+        .not_valid_after(since + timedelta(days=days))
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
         )

@@ -13,9 +13,18 @@ from typing import Any
 
 import aiohttp
 import asyncpg
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from tests.support.gateways import Gateway, Received
+
+_DUE_ON_SQLITE = """
+UPDATE outbox SET due_at = '2026-01-01T00:00:00.000000Z' WHERE status IN ('queued', 'deferred')
+"""
+# Locked in the order in which everybody locks them, or it and a worker wait for each other.
+_DUE = """
+UPDATE outbox SET due_at = now() WHERE id IN
+(SELECT id FROM outbox WHERE status IN ('queued', 'deferred') ORDER BY id FOR UPDATE)
+"""
 
 
 async def subscribe(gateway: Gateway, addresses: Iterable[str], seconds: float = 120) -> None:
@@ -153,16 +162,24 @@ async def _look(gateway: Gateway, key: str, messages: Sequence[str]) -> list[dic
 async def make_due(gateway: Gateway) -> None:
     """Let the time pass that messages wait for."""
     url = make_url(_setting(gateway, "url"))
-    statement = "UPDATE outbox SET due_at = {} WHERE status IN ('queued', 'deferred')"
     if url.get_backend_name() == "sqlite":
-        past = "'2026-01-01T00:00:00.000000Z'"
-        await asyncio.to_thread(_execute, str(url.database), statement.format(past))
-        return
+        await asyncio.to_thread(_execute, str(url.database), _DUE_ON_SQLITE)
+    else:
+        await _ask(url, _DUE)
+
+
+async def waiting(gateway: Gateway) -> int:
+    """How many messages have not ended, service mails too; on PostgreSQL alone."""
+    url = make_url(_setting(gateway, "url"))
+    return int(await _ask(url, "SELECT count(*) FROM outbox WHERE ended_at IS NULL"))
+
+
+async def _ask(url: URL, statement: str) -> Any:
     connection = await asyncpg.connect(
         user=url.username, database=url.database, host=str(url.query["host"])
     )
     try:
-        await connection.execute(statement.format("now()"))
+        return await connection.fetchval(statement)
     finally:
         await connection.close()
 

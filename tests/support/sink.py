@@ -43,6 +43,13 @@ REFUSALS = {
     "odd-dot": ("dot", "399 neither yes nor no"),
     "long-dot": ("dot", "250-2.0.0 a reply\r\n250-2.0.0 in three\r\n250 2.0.0 lines"),
 }
+# What is answered to the first RCPT for a mailbox, and to no later one; if flaky, to every other.
+FIRST_TIME = {
+    "greylist": "451 4.7.1 greylisted, come back later",
+    "crowded": "452 4.3.1 no room just now",
+    "flaky": "450 4.2.1 not this time",
+}
+_STALL = 3600.0  # seconds: whoever waits for the reply gives up first
 _DELAY = re.compile(r"delay-(mail|rcpt|data|dot)-(\d+)")
 
 
@@ -83,6 +90,7 @@ class Sink:
         self.mechanisms = ["PLAIN"]  # ways to sign in that are offered
         self.passes: str | None = None  # the only one of them that anybody passes; None: each
         self.hangs_up = False  # once it has said what it offers
+        self.by_byte = False  # each reply comes in as many pieces as it has bytes
         self.each: int | None = None  # mails in a session; the next is told that it is over
         self._out = out
         self._seen: set[str] = set()
@@ -154,9 +162,12 @@ class Sink:
             os.close(descriptor)
 
     def first_time(self, recipient: str) -> bool:
-        """Greylisting: whether *recipient* was not asked for before."""
+        """Whether *recipient* was not asked for before."""
         new = recipient not in self._seen
-        self._seen.add(recipient)
+        if recipient.startswith("flaky") and not new:
+            self._seen.discard(recipient)
+        else:
+            self._seen.add(recipient)
         return new
 
 
@@ -253,8 +264,9 @@ class _Session:
         current.rcpt_at = time.monotonic()
         self.sink.note("rcpt", current)
         await self.delay("rcpt")
-        if current.fault == "greylist" and self.sink.first_time(current.rcpt_to):
-            await self.say("451 4.7.1 greylisted, come back later")
+        if current.fault in {*FIRST_TIME, "stall"} and self.sink.first_time(current.rcpt_to):
+            await asyncio.sleep(0 if current.fault in FIRST_TIME else _STALL)
+            await self.say(FIRST_TIME[current.fault])
             return True
         self.may_send = not self.refused("rcpt")
         return await self.answer("rcpt", "250 2.1.5 fine")
@@ -291,10 +303,7 @@ class _Session:
             self.reset()
             return False
         if current.fault == "split":
-            for byte in b"250 2.0.0 kept\r\n":
-                self.writer.write(bytes([byte]))
-                await self.writer.drain()
-                await asyncio.sleep(0.001)
+            await self.trickle("250 2.0.0 kept")
             return True
         return await self.answer("dot", "250 2.0.0 kept", current)
 
@@ -330,7 +339,16 @@ class _Session:
         if fault and fault.group(1) == step:
             await asyncio.sleep(int(fault.group(2)) / 1000)
 
+    async def trickle(self, reply: str) -> None:
+        for byte in reply.encode() + b"\r\n":
+            self.writer.write(bytes([byte]))
+            await self.writer.drain()
+            await asyncio.sleep(0.001)
+
     async def say(self, reply: str) -> None:
+        if self.sink.by_byte:
+            await self.trickle(reply)
+            return
         self.writer.write(reply.encode() + b"\r\n")
         await self.writer.drain()
 

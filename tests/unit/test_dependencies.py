@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -32,3 +33,15 @@ def test_a_lock_is_exact_and_hashed_and_names_no_host(path: Path) -> None:
     for one in wanted:
         assert re.match(r"[a-z0-9-]+(\[[a-z,]+\])?==\S+", one), one
         assert "--hash=sha256:" in one, one
+
+
+def test_what_a_benchmark_fetches_from_npm_is_exact_and_hashed_and_names_no_host() -> None:
+    text = (ROOT / "benchmarks/nodemailer/package-lock.json").read_text()
+    packages = json.loads(text)["packages"]
+    wanted = packages.pop("")["dependencies"]
+
+    assert "://" not in text
+    assert all(re.fullmatch(r"[\d.]+", version) for version in wanted.values())
+    assert packages
+    for one in packages.values():
+        assert one["integrity"].startswith("sha512-")
