@@ -77,7 +77,7 @@ async def test_every_accepted_message_outlives_five_kills_in_full_delivery(
 async def test_without_the_journal_what_may_have_arrived_is_not_sent_again(
     dialect: str, tmp_path: Path, new_database_url: Callable[[str], str]
 ) -> None:
-    people = [f"delay-dot-2000.person{n}@example.test" for n in range(4)]
+    people = [f"delay-dot-8000.person{n}@example.test" for n in range(4)]
     async with open_gateway(
         tmp_path, new_database_url, dialect, connections=len(people), lease="10s"
     ) as gateway:
