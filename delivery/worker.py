@@ -301,12 +301,11 @@ class Worker(Generic[L]):
                 return
 
     async def _spend_group(self, waiting: Sequence[tuple[Spending, float]]) -> Sequence[bool]:
-        spendings = [one for one, _ in waiting]
-        oldest = min(since for _, since in waiting)
+        until = min(since for _, since in waiting) + COMMIT_WITHIN
         # One for the group: one for each mail takes as long as its dialogue's timers together.
-        async with asyncio.timeout(oldest + COMMIT_WITHIN - elapsed()):
-            spent = await self._desk.spend(self.owner, spendings)
-        return [one.permit in spent for one in spendings]
+        async with asyncio.timeout(until - elapsed()):
+            spent = await self._desk.spend(self.owner, [one for one, _ in waiting])
+        return [one.permit in spent for one, _ in waiting]
 
     async def _settle(self, ended: Sequence[Ended[L]]) -> None:
         """Write outcomes, however long the database is away: the journal keeps them meanwhile.
@@ -336,10 +335,7 @@ class Worker(Generic[L]):
         return inf if self._patient_until is None else self._patient_until - elapsed()
 
     async def spend(self, parcel: Parcel[object]) -> bool:
-        """Mark a permit spent, with whoever does so at the same time; no answer means no.
-
-        None comes later than 30 s after it was asked for, whoever else is waited for.
-        """
+        """Mark a permit spent, with others; no answer within 30 s, whoever hangs, means no."""
         spending = Spending(parcel.permit, parcel.message, parcel.attempt)
         try:
             return await self._spend((spending, elapsed()))
